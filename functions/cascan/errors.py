@@ -1,0 +1,56 @@
+"""What can go wrong.
+
+    CascanError
+    ├── Rejected                a retry cannot help
+    │   ├── MalformedMessage    a message or key that nobody here wrote
+    │   ├── RequestRefused      a request with its reasons, one sentence each
+    │   └── UnreadableReport    not a report of nmap
+    └── Retryable               it may
+        ├── GatewayUnavailable  a service did not answer, or took only a part
+        ├── ShardBusy           another worker holds the shard
+        └── NmapKilled          nmap ended by a signal nobody here sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CascanError(Exception):
+    """Every error cascan raises by intent."""
+
+
+class Rejected(CascanError):
+    """A retry cannot help: the input itself is wrong."""
+
+
+class MalformedMessage(Rejected):
+    """A message or an object key that does not have the shape its queue carries."""
+
+
+class RequestRefused(Rejected):
+    """A scan request that will not be run; `reasons` says why, one sentence each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class UnreadableReport(Rejected):
+    """Bytes that are not a report of nmap."""
+
+
+class Retryable(CascanError):
+    """The same message may succeed later."""
+
+
+class GatewayUnavailable(Retryable):
+    """A service behind a gateway did not answer, or took only a part of what it was given."""
+
+
+class ShardBusy(Retryable):
+    """Another worker holds the shard; the message returns and is asked again."""
+
+
+class NmapKilled(Retryable):
+    """nmap ended by a signal that nobody here sent: out of memory, most often."""

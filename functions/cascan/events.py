@@ -1,0 +1,174 @@
+"""Every message that crosses a function's edge, to and from the wire.
+
+On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields below>}`; on a queue the
+fields are the body. A field is added without notice; `version` changes when one is renamed, removed or re-read.
+Each carries `scan_id`, `cause_id` (the id of the message or event that led to it) and `hop` (0 for a person's request).
+docs/events.md shows one of each.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from cascan.errors import MalformedMessage
+from cascan.ids import ReportKey
+from cascan.model.scan import Counts, Outcome, ScanState
+
+SOURCE = "cascan"
+VERSION = 1
+M = TypeVar("M", bound="Message")
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message carries."""
+
+    scan_id: str
+    cause_id: str
+    hop: int = 0
+    version: int = VERSION
+
+    def to_wire(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_wire(cls: type[M], body: str | bytes) -> M:
+        """Raises: MalformedMessage: not this message, or a version we do not know."""
+        try:
+            message = msgspec.json.decode(body, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+            raise MalformedMessage(f"not a {cls.__name__} message: {exc}") from exc
+        if message.version != VERSION:
+            raise MalformedMessage(f"{cls.__name__} version {message.version} is not version {VERSION}")
+        return message
+
+
+class ShardQueued(Message, frozen=True, kw_only=True):
+    """A shard waits for a worker. The shard itself is read from the table by whoever claims it."""
+
+    shard: int
+
+
+class BusEvent(Message, frozen=True, kw_only=True):
+    """What every event on the bus carries: enough for a rule to match on."""
+
+    event_id: str  # derived: the same happening is announced under the same id
+    at: datetime
+    name: str  # the series
+    labels: dict[str, str] = {}
+
+
+class ScanPlanned(BusEvent, frozen=True, kw_only=True):
+    """A request was accepted, and its shards are queued."""
+
+    scan_type: str
+    addresses: int
+    shards: int
+    lanes: dict[str, int]  # shards by lane: express, connect, raw
+
+
+class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
+    """One shard's report was read, and its findings are in the table."""
+
+    shard: int
+    report_key: str
+    outcome: Outcome
+    hosts_up: int
+    findings: Counts
+
+
+class ScanCompleted(BusEvent, frozen=True, kw_only=True):
+    """The last shard was closed. `outcome` says what the answer is worth."""
+
+    state: ScanState
+    outcome: Outcome
+    requested_at: datetime
+    finished_at: datetime
+    addresses: int
+    shards: int
+    shard_outcomes: dict[str, int]
+    hosts_up: int
+    findings: Counts
+
+
+class ScanFailed(BusEvent, frozen=True, kw_only=True):
+    """A scan that has no answer: refused before it ran, or failed in every shard."""
+
+    reason: str
+    refused: bool  # True: the request was not accepted, and no packet was sent
+
+
+BUS_EVENTS: tuple[type[BusEvent], ...] = (ScanPlanned, FindingsRecorded, ScanCompleted, ScanFailed)
+
+
+def detail_type(event: BusEvent) -> str:
+    return type(event).__name__
+
+
+def event_in(body: str | bytes, kind: type[M]) -> M:
+    """The bus event inside an EventBridge envelope, as a queue behind a rule delivers it.
+
+    Raises: MalformedMessage: no envelope of ours, another event, or a detail that does not fit.
+    """
+    envelope = _envelope(body)
+    if envelope.source != SOURCE or envelope.detail_type != kind.__name__:
+        raise MalformedMessage(f"{envelope.source}/{envelope.detail_type} is not {SOURCE}/{kind.__name__}")
+    return kind.from_wire(msgspec.json.encode(envelope.detail))
+
+
+class ReportStored(msgspec.Struct, frozen=True):
+    """A report object came into being in the bucket. Source: Amazon S3's `Object Created` event."""
+
+    DETAIL_TYPE: ClassVar[str] = "Object Created"
+
+    key: str
+    bucket: str
+    bytes: int
+    event_id: str
+
+    @property
+    def report(self) -> ReportKey:
+        """Raises: MalformedMessage: not a key that a worker mints."""
+        return ReportKey.parse(self.key)
+
+    @classmethod
+    def from_wire(cls, body: str | bytes) -> ReportStored:
+        """Raises: MalformedMessage: not an `Object Created` event of Amazon S3."""
+        envelope = _envelope(body)
+        if envelope.source != "aws.s3" or envelope.detail_type != cls.DETAIL_TYPE:
+            raise MalformedMessage(f"{envelope.source}/{envelope.detail_type} is not aws.s3/{cls.DETAIL_TYPE}")
+        try:
+            detail = msgspec.convert(envelope.detail, _ObjectCreated)
+        except msgspec.ValidationError as exc:
+            raise MalformedMessage(f"not an Object Created event: {exc}") from exc
+        return cls(detail.object.key, detail.bucket.name, detail.object.size, envelope.id)
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    source: str
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: dict[str, Any]
+    id: str = ""
+
+
+class _Bucket(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Object(msgspec.Struct, frozen=True):
+    key: str
+    size: int = 0
+
+
+class _ObjectCreated(msgspec.Struct, frozen=True):
+    bucket: _Bucket
+    object: _Object
+
+
+def _envelope(body: str | bytes) -> _Envelope:
+    try:
+        return msgspec.json.decode(body, type=_Envelope)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise MalformedMessage(f"not an EventBridge envelope: {exc}") from exc

@@ -1,0 +1,116 @@
+"""Protocols for what lies outside: the work takes them as arguments, `cascan.aws` and `tests/fakes.py` provide them.
+
+Every method may raise GatewayUnavailable; a partial answer is one. Every write may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+from cascan.events import BusEvent, ShardQueued
+from cascan.ids import ReportKey
+from cascan.model.finding import Finding
+from cascan.model.inventory import Sighting
+from cascan.model.scan import Counts, Outcome, Scan, ScanState
+from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing
+
+
+class ScanTable(Protocol):
+    """Scans, shards, findings and the inventory. Every transition is a conditional write."""
+
+    def create_scan(self, scan: Scan) -> bool:
+        """False: a scan of this id exists, and stays as it is."""
+
+    def get_scan(self, scan_id: str) -> Scan | None:
+        """The scan, read consistently."""
+
+    def list_scans(self, limit: int) -> Iterator[Scan]:
+        """Newest first."""
+
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
+        """Move the scan on. False: it was not in one of the states `frm`."""
+
+    def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
+        """End scanning: the scan has no open shard left. False: an earlier delivery did it."""
+
+    def mark_announced(self, scan_id: str) -> None:
+        """The scan's end is on the bus."""
+
+    def finish_scan(self, scan_id: str, counts: Counts) -> bool:
+        """HookProcessing → Done, with the findings as counted from the table. False: it was done already."""
+
+    def add_shards(self, shards: Iterable[Shard]) -> None:
+        """Store shards that are not there yet; one that is stays as it is."""
+
+    def shards(self, scan_id: str) -> Iterator[Shard]:
+        """In order of their number."""
+
+    def get_shard(self, scan_id: str, number: int) -> Shard | None:
+        """The shard, read consistently."""
+
+    def claim_shard(self, scan_id: str, number: int, attempt: int, worker: str) -> Shard | None:
+        """queued or an earlier attempt → running. None: it is closed, reported, or another worker's."""
+
+    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
+        """running → reported, with what the run did. False: the shard is not this attempt's any more."""
+
+    def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
+        """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+
+    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
+        """Keyed by the finding's id: a repeat rewrites the same items."""
+
+    def findings(self, scan_id: str) -> Iterator[Finding]:
+        """In order of their id."""
+
+    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
+        """Fold what was seen into the inventory; an older sighting changes only `first_seen`."""
+
+
+class ReportStore(Protocol):
+    """The bucket: what nmap wrote, and what was made of it."""
+
+    def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
+        """Store a report byte for byte."""
+
+    def open_report(self, key: ReportKey) -> IO[bytes]:
+        """A stream of the report. Raises: MalformedMessage: there is none under this key."""
+
+    def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
+        """The scan's reports, in order of shard and attempt."""
+
+    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+        """Publish a result of the scan."""
+
+
+class EventBus(Protocol):
+    def put(self, events: Iterable[BusEvent]) -> None:
+        """Put every event on the bus, or raise."""
+
+
+class ShardQueues(Protocol):
+    """The queues that workers drain, one a lane."""
+
+    def send(self, lane: Lane, messages: Iterable[ShardQueued]) -> None:
+        """Queue every message, or raise."""
+
+    def waiting(self, lane: Lane) -> int:
+        """Messages that no worker has received; approximate, as SQS counts."""
+
+
+class Fleet(Protocol):
+    """The Fargate workers."""
+
+    def running(self, lane: Lane) -> int:
+        """Workers of the lane that run or start."""
+
+    def launch(self, lane: Lane, count: int, token: str) -> int:
+        """Start workers; how many were. The same token and lane start them once."""
+
+
+class Resolver(Protocol):
+    def addresses(self, name: str, family: int) -> tuple[str, ...]:
+        """The name's addresses of family 4 or 6, without repeats; empty when it has none."""

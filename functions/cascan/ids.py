@@ -1,0 +1,59 @@
+"""Ids that a repeated delivery derives again, and the keys they make. Nothing here is random."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from cascan.errors import MalformedMessage
+
+NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # ours alone; changing it changes every finding id
+SCAN_ID = re.compile(r"[a-z2-7]{16}")
+REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
+
+
+def scan_id_of(key: str) -> str:
+    """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from the request's idempotency key."""
+    return base64.b32encode(hashlib.sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
+
+
+def fingerprint_of(*about: str) -> str:
+    """What a finding is about, without the scan: equal in every scan that sees the same thing again."""
+    return hashlib.sha256("\x1f".join(about).encode()).hexdigest()[:32]
+
+
+def finding_id_of(scan_id: str, fingerprint: str) -> str:
+    """The finding's UUID: version 5 of the scan and what the finding is about."""
+    return str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
+
+
+def event_id_of(*parts: object) -> str:
+    """The id of an event: the same cause announces it under the same id, however often."""
+    return str(uuid5(NAMESPACE, "event/" + "/".join(str(part) for part in parts)))
+
+
+class ReportKey(NamedTuple):
+    """Where a report lies: `reports/<scan id>/<shard, 6 digits>/<attempt>.xml`."""
+
+    scan_id: str
+    shard: int
+    attempt: int
+
+    @classmethod
+    def parse(cls, key: str) -> ReportKey:
+        """Raises: MalformedMessage: not a key that a worker mints."""
+        match = REPORT_KEY.fullmatch(key)
+        if not match:
+            raise MalformedMessage(f"{key!r} is not a report key: reports/<scan id>/<shard>/<attempt>.xml")
+        return cls(match["scan_id"], int(match["shard"]), int(match["attempt"]))
+
+    def __str__(self) -> str:
+        return f"reports/{self.scan_id}/{self.shard:06d}/{self.attempt}.xml"
+
+
+def results_key(scan_id: str, name: str) -> str:
+    """Where a published result lies: `results/<scan id>/<name>`."""
+    return f"results/{scan_id}/{name}"

@@ -1,0 +1,31 @@
+"""A finding, in secureCodeBox's format."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Severity(StrEnum):
+    INFORMATIONAL = "INFORMATIONAL"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding. Source: secureCodeBox's finding format, with a derived id and a fingerprint."""
+
+    id: str  # UUIDv5 of the scan and the fingerprint
+    fingerprint: str  # what it is about, equal across scans
+    parsed_at: datetime
+    name: str
+    description: str
+    category: str
+    severity: Severity
+    osi_layer: str
+    location: str
+    attributes: dict[str, Any]

@@ -1,0 +1,86 @@
+"""A scan: one accepted or refused request, and how far it got."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from cascan.model.request import ScanRequest
+
+
+class ScanState(StrEnum):
+    """secureCodeBox's states, in the order a scan passes them; a stage that takes no time of its own is passed over."""
+
+    INIT = "Init"
+    SUSPENDED = "Suspended"
+    SCANNING = "Scanning"
+    SCAN_COMPLETED = "ScanCompleted"
+    PARSING = "Parsing"
+    PARSE_COMPLETED = "ParseCompleted"
+    HOOK_PROCESSING = "HookProcessing"
+    DONE = "Done"
+    ERRORED = "Errored"
+    CANCELLED = "Cancelled"
+
+
+FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED})
+
+
+class Outcome(StrEnum):
+    """What the answer is worth; nmap's exit code says none of this."""
+
+    COMPLETE = "complete"  # every address of every shard was asked and accounted for
+    PARTIAL = "partial"  # some of it is missing
+    TIMED_OUT = "timed-out"  # a host or the scan ran into its time limit
+    UNRESOLVED = "unresolved"  # a name had no address
+    NOTHING_ANSWERED = "nothing-answered"  # asked in full; no host was up
+    FAILED = "failed"  # a shard that has no answer at all
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings of a scan, as secureCodeBox's status counts them."""
+
+    count: int = 0
+    severities: dict[str, int] = {}
+    categories: dict[str, int] = {}
+
+
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """One scan. `request` is None when the message could not be read at all."""
+
+    scan_id: str
+    name: str
+    state: ScanState
+    requested_at: datetime
+    cause_id: str
+    hop: int = 0
+    request: ScanRequest | None = None
+    request_digest: str = ""  # of the message body: tells a repeat from another request under the same key
+    notes: tuple[str, ...] = ()  # what of the request has no effect here
+    shards: int = 0
+    shards_open: int = 0  # not yet recorded, failed or cancelled
+    shard_outcomes: dict[str, int] = {}
+    addresses: int = 0
+    outcome: Outcome | None = None
+    findings: Counts = Counts()
+    hosts_up: int = 0
+    finished_at: datetime | None = None
+    error_description: str = ""
+    announced: bool = False  # its end is on the bus
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.request.labels if self.request else {}
+
+
+def outcome_of(shard_outcomes: dict[str, int]) -> Outcome:
+    """The honest sum of a scan's shards: complete only if each one is; else the one flaw they share, or partial."""
+    kinds = {Outcome(kind) for kind, count in shard_outcomes.items() if count > 0}
+    if kinds == {Outcome.FAILED}:
+        return Outcome.FAILED
+    if kinds <= {Outcome.COMPLETE, Outcome.NOTHING_ANSWERED}:  # an empty corner of a network is a complete answer
+        return Outcome.COMPLETE if Outcome.COMPLETE in kinds else Outcome.NOTHING_ANSWERED
+    flaws = kinds - {Outcome.COMPLETE, Outcome.NOTHING_ANSWERED}
+    return flaws.pop() if len(flaws) == 1 and Outcome.FAILED not in flaws else Outcome.PARTIAL
