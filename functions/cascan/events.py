@@ -125,7 +125,7 @@ class ReportStored(msgspec.Struct, frozen=True):
 
     key: str
     bucket: str
-    bytes: int
+    size: int  # bytes
     event_id: str
 
     @property
