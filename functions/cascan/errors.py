@@ -1,14 +1,14 @@
 """What can go wrong.
 
-    CascanError
-    ├── Rejected                a retry cannot help
-    │   ├── MalformedMessage    a message or key that nobody here wrote
-    │   ├── RequestRefused      a request with its reasons, one sentence each
-    │   └── UnreadableReport    not a report of nmap
-    └── Retryable               it may
-        ├── GatewayUnavailable  a service did not answer, or took only a part
-        ├── ShardBusy           another worker holds the shard
-        └── NmapKilled          nmap ended by a signal nobody here sent
+CascanError
+├── Rejected                a retry cannot help
+│   ├── MalformedMessage    a message or key that nobody here wrote
+│   ├── RequestRefused      a request with its reasons, one sentence each
+│   └── UnreadableReport    not a report of nmap
+└── Retryable               it may
+    ├── GatewayUnavailable  a service did not answer, or took only a part
+    ├── ShardBusy           another worker holds the shard
+    └── NmapKilled          nmap ended by a signal nobody here sent
 """
 
 from __future__ import annotations
