@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     confidence: int | None = None  # 0 to 10
     servicefp: str = ""
     cpe: tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> str:
+        """The name people use: nmap says `http` inside `ssl` where everyone, and every rule, says `https`."""
+        return "https" if self.name == "http" and self.tunnel == "ssl" else self.name
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +83,20 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     timed_out: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    details: dict[str, Any] = {}  # every other element of the host by tag, as lists: os, uptime, distance, trace, times
+
+    def called(self, names: Mapping[str, str]) -> str:
+        """The host's name: from `names` (address → name), else as nmap was asked, else from reverse DNS, else empty."""
+        asked = [names[address.addr] for address in self.addresses if address.addr in names]
+        found = sorted(self.hostnames, key=lambda hostname: hostname.kind != "user")
+        return next((name for name in (*asked, *(hostname.name for hostname in found)) if name), "")
 
     @property
     def address(self) -> str:
         """The network address: IPv4 or IPv6, else empty (a report may carry a MAC alone)."""
         return next((a.addr for a in self.addresses if a.kind != "mac"), "")
+
+    @property
+    def mac(self) -> str:
+        """The MAC address, else empty: only a neighbour's is seen, and only by a privileged scan."""
+        return next((a.addr for a in self.addresses if a.kind == "mac"), "")
