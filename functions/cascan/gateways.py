@@ -13,7 +13,7 @@ from typing import IO, Protocol
 from cascan.events import BusEvent, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding
-from cascan.model.inventory import Sighting
+from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing
 
@@ -68,6 +68,9 @@ class ScanTable(Protocol):
 
     def record_sightings(self, sightings: Iterable[Sighting]) -> None:
         """Fold what was seen into the inventory; an older sighting changes only `first_seen`."""
+
+    def ports(self, address: str) -> Iterator[PortRecord]:
+        """What the inventory holds of an address, in order of protocol and port."""
 
 
 class ReportStore(Protocol):
