@@ -1,0 +1,61 @@
+"""What a request leaves out: exact, whatever the order and overlap of its entries.
+
+nmap's own --exclude keeps a part of a wide network in when a narrow one inside it stands first, and reads octal.
+So excludes are taken out of the addresses before nmap sees them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.nmap.intervals import Interval, merged
+from cascan.nmap.target_kinds import IPV4, Name, Octets
+from cascan.nmap.target_syntax import parse_target
+
+
+class Exclusion(msgspec.Struct, frozen=True):
+    """Excluded addresses: disjoint intervals in order, and octet ranges with gaps."""
+
+    family: int
+    intervals: tuple[Interval, ...] = ()
+    patterns: tuple[Octets, ...] = ()
+
+    @classmethod
+    def parse(cls, entries: Iterable[str], family: int = 4) -> Exclusion:
+        """Entries are addresses, networks and octet ranges, or comma lists of them, as in --exclude.
+
+        A comma always separates entries here: `10.0.0.1,3` is two, and the second is refused.
+
+        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or no target at all.
+        """
+        intervals: list[Interval] = []
+        patterns: list[Octets] = []
+        reasons: list[str] = []
+        for entry in filter(None, ",".join(entries).split(",")):
+            try:
+                target = parse_target(entry, family)
+            except RequestRefused as refused:
+                reasons += (f"exclude: {reason}" for reason in refused.reasons)
+                continue
+            if isinstance(target, Name):
+                reasons.append(f"exclude {entry!r}: a name may move to another address; exclude the address itself")
+            elif isinstance(target, Octets) and not target.is_contiguous:
+                patterns.append(target)
+            else:
+                intervals.append(target.bounds)
+        if reasons:
+            raise RequestRefused(reasons)
+        return cls(family, merged(intervals), tuple(patterns))
+
+    def contains(self, address: str) -> bool:
+        """Whether the address is left out. Raises: ValueError: not an address of the family."""
+        number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
+        index = bisect_right(self.intervals, number, key=lambda interval: interval[0]) - 1
+        if index >= 0 and number <= self.intervals[index][1]:
+            return True
+        return any(pattern.contains(number) for pattern in self.patterns)

@@ -1,0 +1,44 @@
+"""Targets → shards' slices, and a slice → addresses. Nothing is materialised: a /8 is cut in arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from cascan.limits import MAX_SLICES_PER_SHARD
+from cascan.model.shard import TargetSlice
+from cascan.nmap.target_kinds import Name, Target
+from cascan.nmap.target_syntax import parse_target
+
+
+def pack(
+    targets: Iterable[Target], hosts_per_shard: int, max_slices: int = MAX_SLICES_PER_SHARD
+) -> Iterator[tuple[TargetSlice, ...]]:
+    """The slices of one shard after another, in the order of the targets: at most `hosts_per_shard` addresses each."""
+    shard: list[TargetSlice] = []
+    room = hosts_per_shard
+    for target in targets:
+        start, count = 0, target.count
+        while start < count:
+            stop = min(count, start + room)
+            shard.append(TargetSlice(target.expression, start, stop))
+            room -= stop - start
+            start = stop
+            if not room or len(shard) == max_slices:
+                yield tuple(shard)
+                shard, room = [], hosts_per_shard
+    if shard:
+        yield tuple(shard)
+
+
+def enumerate_slice(part: TargetSlice, family: int, resolved: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The slice's addresses, in nmap's order. A name gives those of every address in `resolved`; none when it has none.
+
+    Raises: RequestRefused: the expression is not a target of the family.
+    """
+    target = parse_target(part.expression, family)
+    if not isinstance(target, Name):
+        yield from target.addresses(part.start, part.stop)
+        return
+    blocks = {block.bounds: block for block in map(target.pinned, resolved.get(target.name, ()))}
+    for block in blocks.values():  # two addresses of one name may lie in the same block
+        yield from block.addresses(part.start, part.stop)

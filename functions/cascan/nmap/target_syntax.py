@@ -1,0 +1,133 @@
+"""nmap's target language: text → Target. What nmap would hand to the system's resolver as a number is refused.
+
+Source: the nmap manual, "Target specification", and agreement with `nmap -sL -n`. nmap reads `010.0.0.1` as 10.0.0.1
+and leaves `127.1`, `0x7f000001` or `2130706433` to a resolver that reads 127.0.0.1: such spellings mean one thing
+to a reader and another to the network, so none of them is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cascan.errors import RequestRefused
+from cascan.limits import MAX_TARGET_CHARS
+from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Octet, Octets, Target, masked, network6, numeric6
+
+ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
+LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+NUMBER_LIKE = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
+MAX_NAME_CHARS = 253
+OCTETS, MAX_OCTET = 4, 255
+SHOWN_CHARS = 80  # of a refused expression
+
+
+def parse_target(expression: str, family: int = 4) -> Target:
+    """One target expression. Raises: RequestRefused: with the reason, naming the expression."""
+    try:
+        return _parse(expression, family)
+    except ValueError as exc:
+        raise RequestRefused([f"target {_shown(expression)}: {exc}"]) from exc
+
+
+def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
+    """Every expression, in order. Raises: RequestRefused: with a reason for each that is refused."""
+    targets: list[Target] = []
+    reasons: list[str] = []
+    for expression in expressions:
+        try:
+            targets.append(parse_target(expression, family))
+        except RequestRefused as refused:
+            reasons += refused.reasons
+    if reasons:
+        raise RequestRefused(reasons)
+    return tuple(targets)
+
+
+def _parse(expression: str, family: int) -> Target:
+    if len(expression) > MAX_TARGET_CHARS:
+        raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
+    if not expression or not all("!" <= char <= "~" for char in expression):
+        raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
+    host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
+    if ":" in host:
+        return _parse6(expression, host, bits, family)
+    octets = _octets(host)
+    if octets is None:
+        return Name(expression, _checked_name(host), family, bits)
+    if family != IPV4:
+        raise ValueError("an IPv4 target in an IPv6 scan; take -6 out of the parameters, or scan it separately")
+    return Octets(expression, octets if bits is None else masked(octets, bits))
+
+
+def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
+    host, slash, text = expression.rpartition("/")
+    if not slash:
+        return expression, None
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > width:
+        raise ValueError(f"a netmask is a number from 0 to {width} after the last slash")
+    return host, int(text)
+
+
+def _octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
+    parts = host.split(".")
+    if len(parts) != OCTETS:
+        return None
+    octets = [_octet(part) for part in parts]
+    a, b, c, d = octets
+    return None if a is None or b is None or c is None or d is None else (a, b, c, d)
+
+
+def _octet(text: str) -> Octet | None:
+    """`*`, or a comma list of N, N-M, N-, -M and -. None: not an octet; a name, perhaps."""
+    if text == "*":
+        return tuple(range(256))
+    values: set[int] = set()
+    for item in text.split(","):
+        match = ITEM.fullmatch(item)
+        if not match or not item:
+            return None
+        _refuse_octal(match["low"], match["high"])
+        low = int(match["low"] or 0)
+        high = int(match["high"] or MAX_OCTET) if match["dash"] else low
+        if not low <= high <= MAX_OCTET:
+            return None
+        values.update(range(low, high + 1))
+    return tuple(sorted(values))
+
+
+def _refuse_octal(*numbers: str) -> None:
+    for number in numbers:
+        if len(number) > 1 and number.startswith("0"):
+            raise ValueError(f"{number} reads as octal to some and as decimal to nmap; write it without leading zeros")
+
+
+def _checked_name(host: str) -> str:
+    labels = host.split(".")
+    if any(NUMBER_LIKE.fullmatch(label) for label in (labels[-1], labels[-2] if labels[-1] == "" else labels[-1])):
+        raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
+    if labels[-1] == "" and len(labels) > 1:
+        labels = labels[:-1]  # the root's dot
+    if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
+        raise ValueError("neither an address, nor a range of addresses, nor a host name")
+    return ".".join(labels).lower()
+
+
+def _parse6(expression: str, host: str, bits: int | None, family: int) -> Network6:
+    address, percent, zone = host.partition("%")
+    number = numeric6(address)
+    if number is None or (percent and not ZONE.fullmatch(zone)):
+        raise ValueError("not an IPv6 address, as in 2001:db8::1 or 2001:db8::/64")
+    if family != IPV6:
+        raise ValueError("an IPv6 target needs -6 among the parameters")
+    if number in MAPPED:
+        raise ValueError("an IPv4 address in IPv6 clothing; name the IPv4 address itself, without -6")
+    if percent and number >> 118 != 0xFE80 >> 6:
+        raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
+    return network6(expression, number, 128 if bits is None else bits, zone)
+
+
+def _shown(expression: str) -> str:
+    return repr(expression if len(expression) <= SHOWN_CHARS else expression[:SHOWN_CHARS] + "...")

@@ -1,0 +1,18 @@
+"""nmap's target language, as the rest of cascan uses it: text → Target → slices → addresses, and what is left out."""
+
+from cascan.nmap.exclusion import Exclusion
+from cascan.nmap.slices import enumerate_slice, pack
+from cascan.nmap.target_kinds import Name, Network6, Octets, Target
+from cascan.nmap.target_syntax import parse_target, parse_targets
+
+__all__ = [
+    "Exclusion",
+    "Name",
+    "Network6",
+    "Octets",
+    "Target",
+    "enumerate_slice",
+    "pack",
+    "parse_target",
+    "parse_targets",
+]
