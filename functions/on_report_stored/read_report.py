@@ -1,0 +1,86 @@
+"""A report, streamed from the bucket into the table: its findings, its sightings, and the sum of both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cascan.errors import UnreadableReport
+from cascan.findings import findings_of
+from cascan.gateways import ReportStore, ScanTable
+from cascan.ids import ReportKey
+from cascan.model.finding import Finding
+from cascan.model.host import Host
+from cascan.model.scan import Counts
+from cascan.model.shard import NmapRun
+from cascan.nmap.report import read_report
+from cascan.sightings import sightings_of
+
+HOSTS_AT_ONCE = 64  # read, then written: memory stays flat however long the report
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a report held, summed up while it was read. A host that stands twice in it is counted once."""
+
+    unreadable: str = ""  # why it is no report at all
+    complete: bool = False  # the document is there to its end
+    exit: str | None = None  # nmap's own word for it
+    errormsg: str = ""
+    hosts_total: int | None = None
+    hosts_read: int = 0
+    hosts_up: int = 0
+    hosts_timed_out: int = 0
+    finding_ids: set[str] = field(default_factory=set)
+    severities: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
+
+    def is_new(self, finding: Finding) -> bool:
+        """Count the finding. False: the report held it already."""
+        if finding.id in self.finding_ids:
+            return False
+        self.finding_ids.add(finding.id)
+        self.severities[finding.severity.value] += 1
+        self.categories[finding.category] += 1
+        return True
+
+    def add_hosts(self, hosts: list[Host]) -> None:
+        self.hosts_read += len(hosts)
+        self.hosts_up += sum(host.state == "up" for host in hosts)
+        self.hosts_timed_out += sum(host.timed_out for host in hosts)
+
+    def counts(self) -> Counts:
+        return Counts(count=len(self.finding_ids), severities=dict(self.severities), categories=dict(self.categories))
+
+
+def read_into_table(
+    key: ReportKey, run: NmapRun | None, now: datetime, *, reports: ReportStore, table: ScanTable
+) -> Answer:
+    """Write every finding and sighting of the report. A damaged report is read as far as it goes; none raises.
+
+    Findings carry the name that the request used, where an address was scanned for a name. They are dated by the run.
+    """
+    answer = Answer()
+    names = {address: name for name, found in (run.resolved if run else {}).items() for address in found}
+    seen_at = run.finished_at if run and run.finished_at else now
+    with reports.open_report(key) as stream:
+        try:
+            report = read_report(stream)
+        except UnreadableReport as exc:
+            answer.unreadable = str(exc)
+            return answer
+        for hosts in _chunks(iter(report)):
+            findings = (f for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
+            table.put_findings(key.scan_id, filter(answer.is_new, findings))
+            table.record_sightings(s for host in hosts for s in sightings_of(host, key.scan_id, seen_at))
+            answer.add_hosts(hosts)
+    answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
+    answer.hosts_total = report.hosts_total
+    return answer
+
+
+def _chunks(hosts: Iterator[Host]) -> Iterator[list[Host]]:
+    while chunk := [host for _, host in zip(range(HOSTS_AT_ONCE), hosts, strict=False)]:
+        yield chunk

@@ -1,0 +1,82 @@
+"""A stored report → findings and inventory; the shard is closed, and its scan with the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cascan.clock import Clock
+from cascan.closing import close_shard, settle
+from cascan.errors import MalformedMessage
+from cascan.events import FindingsRecorded, ReportStored
+from cascan.gateways import EventBus, ReportStore, ScanTable
+from cascan.ids import event_id_of
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
+from on_report_stored.judge import judge
+from on_report_stored.read_report import Answer, read_into_table
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of a stored report, for the log."""
+
+    scan_id: str
+    shard: int
+    hosts: int
+    findings: int
+    outcome: str
+    scan_state: str
+
+
+def record_findings(
+    stored: ReportStored, *, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
+) -> Recorded:
+    """Write the report's findings and sightings, close its shard. A repeat rewrites the same items and counts once.
+
+    Raises: MalformedMessage: a key that no worker mints, or of a shard that nobody planned.
+    """
+    key = stored.report
+    scan, shard = table.get_scan(key.scan_id), table.get_shard(key.scan_id, key.shard)
+    if scan is None or shard is None:
+        raise MalformedMessage(f"{stored.key}: nobody planned this shard")
+    if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
+        settled = settle(scan.scan_id, table=table, bus=bus, clock=clock) or scan
+        return Recorded(scan.scan_id, shard.number, 0, 0, shard.outcome or "", settled.state)
+    if scan.shards_open == 1:
+        table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
+    answer = read_into_table(key, shard.run, clock(), reports=reports, table=table)
+    outcome, flaw = judge(shard.run, answer)
+    bus.put([_event(scan, shard, stored, outcome, answer)])
+    closing = _closing(outcome, flaw, answer)
+    closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
+    return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, outcome, closed.state)
+
+
+def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
+    counts = answer.counts()
+    return ShardClosing(
+        state=ShardState.FAILED if outcome is Outcome.FAILED else ShardState.RECORDED,
+        outcome=outcome,
+        severities=counts.severities,
+        categories=counts.categories,
+        findings=counts.count,
+        hosts_up=answer.hosts_up,
+        error_description=flaw,
+    )
+
+
+def _event(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> FindingsRecorded:
+    return FindingsRecorded(
+        scan_id=scan.scan_id,
+        cause_id=stored.event_id or stored.key,
+        hop=scan.hop,
+        event_id=event_id_of(scan.scan_id, shard.number, "recorded"),
+        at=shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at,
+        name=scan.name,
+        labels=scan.labels,
+        shard=shard.number,
+        report_key=stored.key,
+        outcome=outcome,
+        hosts_up=answer.hosts_up,
+        findings=answer.counts(),
+    )
