@@ -8,6 +8,7 @@ docs/events.md shows one of each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -116,6 +117,13 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     if envelope.source != SOURCE or envelope.detail_type != kind.__name__:
         raise MalformedMessage(f"{envelope.source}/{envelope.detail_type} is not {SOURCE}/{kind.__name__}")
     return kind.from_wire(msgspec.json.encode(envelope.detail))
+
+
+def planned_lanes(envelope: Mapping[str, Any]) -> dict[str, int]:
+    """Shards by lane that a ScanPlanned event says were queued; empty for any other event."""
+    if envelope.get("source") != SOURCE or envelope.get("detail-type") != ScanPlanned.__name__:
+        return {}
+    return ScanPlanned.from_wire(msgspec.json.encode(envelope.get("detail"))).lanes
 
 
 class ReportStored(msgspec.Struct, frozen=True):

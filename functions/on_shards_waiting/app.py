@@ -1,0 +1,71 @@
+"""Start workers where shards wait for them.
+
+Wakes on    ScanPlanned on the bus, a stopped worker (ECS Task State Change), a tick every minute
+Reads       how many shards wait and how many workers run, from the shard queues and the cluster
+Writes      nothing
+Emits       nothing; starts tasks
+On failure  the event is parked in WakeupDLQ, and the next tick does its work
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from cascan.aws.fleet import EcsFleet
+from cascan.aws.shard_queues import SqsShardQueues
+
+from cascan.events import planned_lanes
+from cascan.model.shard import Lane
+from cascan.settings import from_env
+from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
+
+logger, metrics, tracer = Logger(), Metrics(), Tracer()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    connect_shard_queue_url: str
+    raw_shard_queue_url: str
+    cluster: str
+    connect_task: str
+    raw_task: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    public_ip: str
+    max_workers: int
+    shards_per_worker: int
+
+
+@cache
+def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
+    settings = from_env(Settings, os.environ)
+    return partial(
+        launch_workers,
+        queues=SqsShardQueues({Lane.CONNECT: settings.connect_shard_queue_url, Lane.RAW: settings.raw_shard_queue_url}),
+        fleet=EcsFleet(
+            cluster=settings.cluster,
+            task_definitions={Lane.CONNECT: settings.connect_task, Lane.RAW: settings.raw_task},
+            subnets=settings.subnets,
+            security_groups=settings.security_groups,
+            assign_public_ip=settings.public_ip == "ENABLED",
+        ),
+        max_workers=settings.max_workers,
+        shards_per_worker=settings.shards_per_worker,
+    )
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+@metrics.log_metrics
+def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
+    staffing = [asdict(lane) for lane in wire()(str(event.get("id", "")), planned_lanes(event))]
+    logger.info("workers counted", extra={"lanes": staffing})
+    metrics.add_metric("WorkersLaunched", MetricUnit.Count, sum(lane["launched"] for lane in staffing))
+    return staffing
