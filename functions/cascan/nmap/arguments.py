@@ -1,0 +1,132 @@
+"""A parameter list → checked options, targets and excludes, for one kind of worker.
+
+What comes out is written anew, one spelling for each option: nmap never reads a word the way somebody hid it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.nmap.conflicts import conflicts_in
+from cascan.nmap.getopt import Given, read_words
+from cascan.nmap.options import Decision, find_option
+from cascan.nmap.values import checked_value
+
+Profile = Literal["connect", "raw"]
+AGGRESSIVE = ("-sV", "-sC")  # what -A stands for
+AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
+A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
+NAMED = {4: "-4", 6: "-6"}
+
+
+class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters that may run."""
+
+    options: tuple[str, ...] = ()  # for nmap's command line, without targets, excludes and output
+    targets: tuple[str, ...] = ()  # that stood among the parameters
+    exclude: tuple[str, ...] = ()  # of --exclude
+    family: int = 4  # 4 or 6
+    notes: tuple[str, ...] = ()  # what has no effect here
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    """A parameter list as nmap reads it; `errors` holds what nmap would not take."""
+
+    options: tuple[Given, ...]
+    targets: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+    def checked(self, profile: Profile) -> CheckedArguments:
+        """Raises: RequestRefused: with every reason, one sentence each."""
+        check = _Check(profile)
+        for given in self.options:
+            check.take(given)
+        reasons = [*self.errors, *check.reasons, *conflicts_in(self.options)]
+        if reasons:
+            raise RequestRefused(reasons)
+        return CheckedArguments(
+            options=tuple(check.words),
+            targets=self.targets,
+            exclude=tuple(check.exclude),
+            family=6 if "-6" in check.families else 4,
+            notes=tuple(check.notes),
+        )
+
+
+def parse_arguments(words: Sequence[str]) -> Arguments:
+    """Never raises: what is wrong is kept, to be told with everything else."""
+    read = read_words(words)
+    unreadable = [
+        f"parameter {position} holds a character that is not printable ASCII"
+        for position, word in enumerate(words, start=1)
+        if not all(" " <= char <= "~" for char in word)
+    ]
+    return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *read.errors))
+
+
+class _Check:
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.words: list[str] = []
+        self.exclude: list[str] = []
+        self.notes: list[str] = []
+        self.reasons: list[str] = []
+        self.families: set[str] = set()
+
+    def take(self, given: Given) -> None:
+        option = given.option
+        match option.decision:
+            case Decision.REFUSE | Decision.OPT_IN:
+                self.reasons.append(f"{given.shown} is refused: it {option.reason}")
+            case Decision.RAW if self.profile == "connect":
+                self.reasons.append(f"{given.shown} needs scanType nmap-privileged: it {option.reason}")
+            case Decision.INTERPRET:
+                self._interpret(given)
+            case _:
+                self._emit(given)
+
+    def _emit(self, given: Given) -> None:
+        option = given.option
+        name = option.canonical
+        if given.value is None:
+            self._add_flags(name)
+            return
+        try:
+            value = checked_value(option.value or "nothing", given.value)
+        except ValueError as exc:
+            self.reasons.append(f"{given.shown}: {exc}")
+            return
+        self.words += [name + value] if is_attached(name) else [name, value]
+
+    def _interpret(self, given: Given) -> None:
+        name = given.option.name
+        if name == "--exclude":
+            self.exclude.append(given.value or "")
+        elif name in ("-4", "-6"):
+            self.families.add(name)
+            if len(self.families) > 1:
+                self.reasons.append("Cannot use both -4 and -6 in one scan; ask for two scans")
+        elif name == "-A":
+            self._add_flags(*(AGGRESSIVE if self.profile == "connect" else AGGRESSIVE_RAW))
+            if self.profile == "connect":
+                self._note(A_ON_CONNECT)
+        elif name == "--unprivileged" and self.profile == "raw":
+            self.reasons.append(f"{given.shown} contradicts scanType nmap-privileged: use scanType nmap")
+        elif name != "--privileged" or self.profile == "connect":
+            self._note(f"{given.shown} has no effect here: it {given.option.reason}")
+
+    def _add_flags(self, *names: str) -> None:
+        self.words += [name for name in names if name not in self.words]
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+def is_attached(name: str) -> bool:
+    """Whether the value of a canonical option stands in the same word: -T4, -PS22."""
+    return name == "-T" or (name.startswith("-P") and find_option(name) is not None)
