@@ -1,0 +1,55 @@
+"""What can go wrong for a person at the command line: one sentence with the cause and the way out, and an exit code.
+
+CliError                    3: failed, by default
+├── BadInput                2: refused or mistyped; nothing was done
+└── LocalStackError         the stack on this machine
+    ├── StateUnreadable     a file of the state directory is damaged or not ours
+    ├── PortTaken           another program listens where the emulator has to
+    ├── StackBusy           another command holds the state directory
+    ├── EmulatorFailed      the emulator did not start, or ended by itself
+    └── DeployFailed        the template could not be deployed on it
+"""
+
+from __future__ import annotations
+
+EXIT_REFUSED = 2
+EXIT_FAILED = 3
+
+
+class CliError(Exception):
+    """Every error a command ends with by intent; `str()` is what a person reads."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class BadInput(CliError):
+    """Arguments or files that cannot be used as they are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, EXIT_REFUSED)
+
+
+class LocalStackError(CliError):
+    """The stack on this machine is not to be had."""
+
+
+class StateUnreadable(LocalStackError):
+    """A file of the state directory is damaged, or not ours to use."""
+
+
+class PortTaken(LocalStackError):
+    """Another program listens on the port this state directory is bound to."""
+
+
+class StackBusy(LocalStackError):
+    """Another command holds the state directory for longer than we wait."""
+
+
+class EmulatorFailed(LocalStackError):
+    """The emulator did not start, did not answer in time, or ended by itself."""
+
+
+class DeployFailed(LocalStackError):
+    """The template could not be deployed; the message names the resource and its reason."""

@@ -1,0 +1,56 @@
+"""What a process needs to reach the emulator instead of AWS, and nothing of what the person has configured for AWS."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.config import Config
+
+REGION = "us-east-1"
+CREDENTIAL = "test"  # the emulator takes any; this one says what it is
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+class ClientOptions(TypedDict):
+    endpoint_url: str
+    config: Config
+
+
+def bare_environment() -> dict[str, str]:
+    """What a process of the stack inherits from ours: enough to find programs and to read text."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+def aws_environment(endpoint_url: str) -> dict[str, str]:
+    """Variables that point any AWS SDK at the emulator."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def open_session() -> Session:
+    """A session with the emulator's credentials, blind to profiles and configuration files."""
+    import boto3  # noqa: PLC0415 - 0.13 s that overlap the emulator's start
+    import botocore.session  # noqa: PLC0415
+
+    blind = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    core = botocore.session.Session(session_vars=blind)
+    return boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION, botocore_session=core)
+
+
+def client_options(endpoint_url: str) -> ClientOptions:
+    """Arguments of `Session.client` that reach the emulator directly, whatever proxy is configured."""
+    from botocore.config import Config  # noqa: PLC0415
+
+    return {
+        "endpoint_url": endpoint_url,
+        "config": Config(proxies={}, retries={"total_max_attempts": 2}, connect_timeout=5),
+    }

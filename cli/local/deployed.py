@@ -1,0 +1,47 @@
+"""What is deployed on the emulator, kept in step with the template, the code it names and the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.errors import DeployFailed
+from cli.local.fingerprint import fingerprint
+from cli.local.lock import locked
+from cli.local.state import Deployment, StateDir
+
+LOCK_TIMEOUT_S = 60.0
+
+
+def current_outputs(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The outputs of the stack that is deployed; None: it is not there, or not made of these files and parameters."""
+    deployment = state.deployment()
+    if deployment is None:
+        return None
+    try:
+        found = fingerprint(template.parent, deployment.sources, parameters)
+    except DeployFailed:  # a file that went in is gone
+        return None
+    return deployment.outputs if found == deployment.fingerprint else None
+
+
+def bring_up_to_date(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Deploy, unless the emulator has just this already; the outputs. The emulator has to be up.
+
+    Raises: DeployFailed: the template is refused, or a resource fails.
+    """
+    with locked(state.root / "deploy.lock", LOCK_TIMEOUT_S):
+        outputs = current_outputs(state, template, parameters)
+        return _deploy(state, template, parameters) if outputs is None else outputs
+
+
+def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
+    from cli.local.aws import client_options, open_session  # noqa: PLC0415 - boto3 is for those who deploy
+    from cli.local.deploy import CODE_BUCKET, deploy  # noqa: PLC0415
+    from cli.local.package import package  # noqa: PLC0415
+
+    packed = package(template, parameters, CODE_BUCKET)
+    made_of = fingerprint(template.parent, packed.sources, parameters)
+    outputs = deploy(open_session(), client_options(state.endpoint_url()), packed, parameters)
+    state.keep_deployment(Deployment(made_of, packed.sources, outputs))
+    return outputs

@@ -1,0 +1,71 @@
+"""One stack per state directory: a lock that the kernel releases when its holders are gone, however they went."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.errors import StackBusy
+
+POLL_S = 0.05
+
+
+class Lock:
+    """A held lock. Its descriptor is handed to the emulator's keeper, so that a killed command leaves it locked
+    until the emulator is gone as well."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+
+def try_lock(path: Path) -> Lock | None:
+    """The lock, with our process id written into it; None: somebody holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, json.dumps({"pid": os.getpid()}).encode(), 0)
+    return Lock(fd)
+
+
+def owner(path: Path) -> int | None:
+    """The process that took the lock last."""
+    try:
+        return int(json.loads(path.read_bytes())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def locked(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold the lock for a moment. Raises: StackBusy: it was not to be had in time."""
+    deadline = time.monotonic() + timeout_s
+    while (lock := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise StackBusy(f"process {owner(path)} holds {path} for more than {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,100 @@
+"""A template and the local paths it names → a template and objects to upload, as `sam package` makes them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.local.fingerprint import files_under
+from cli.local.template import Template, is_on, read_template
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
+CODE = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+}
+NESTED = "AWS::Serverless::Application"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """`body` is the template as JSON; `objects` go under their keys into the bucket it names; `sources` are the paths
+    that went in, relative to the template's folder."""
+
+    body: str
+    objects: Mapping[str, bytes]
+    sources: tuple[str, ...]
+
+
+def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
+    """Raises: DeployFailed: the template, or something it names, is not there or cannot be read."""
+    packer = _Packer(path.parent, parameters, bucket)
+    return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
+
+
+def zip_of(folder: Path) -> bytes:
+    """The folder as a zip: the same bytes for the same content, whatever its times are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # it goes no further than this machine
+        for path in files_under(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+@dataclass
+class _Packer:
+    root: Path
+    parameters: Mapping[str, str]
+    bucket: str
+    objects: dict[str, bytes] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=set)
+    zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
+
+    def pack(self, path: Path) -> str:
+        template = read_template(path)
+        self._went_in(path)
+        shared = template.get("Globals", {}).get("Function", {})
+        self._pack_code(shared, "CodeUri", path.parent)
+        for resource in template["Resources"].values():
+            self._pack_resource(resource, template, path.parent)
+        return json.dumps(template, sort_keys=True)
+
+    def _pack_resource(self, resource: dict[str, Any], template: Template, folder: Path) -> None:
+        kind, properties = resource.get("Type"), resource.get("Properties", {})
+        if kind == NESTED and isinstance(properties.get("Location"), str):
+            properties["Location"] = self._nested(folder / properties["Location"])
+        elif kind in CODE and is_on(resource.get("Condition"), template, self.parameters):
+            self._pack_code(properties, CODE[kind], folder)
+        elif kind in CODE and CODE[kind] in properties:
+            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is off: nobody will look
+
+    def _pack_code(self, properties: dict[str, Any], name: str, folder: Path) -> None:
+        value = properties.get(name)
+        if isinstance(value, str) and not value.startswith("s3://"):
+            properties[name] = f"s3://{self.bucket}/{self._zipped(folder / value)}"
+
+    def _zipped(self, folder: Path) -> str:
+        if folder not in self.zipped:
+            self._went_in(folder)
+            self.zipped[folder] = self._keep(zip_of(folder), "zip")
+        return self.zipped[folder]
+
+    def _nested(self, path: Path) -> str:
+        key = self._keep(self.pack(path).encode(), "template.json")
+        return f"https://s3.amazonaws.com/{self.bucket}/{key}"
+
+    def _keep(self, content: bytes, suffix: str) -> str:
+        key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
+        self.objects[key] = content
+        return key
+
+    def _went_in(self, path: Path) -> None:
+        self.sources.add(path.relative_to(self.root).as_posix())

@@ -1,0 +1,172 @@
+"""The state directory: everything the stack on this machine keeps, and nothing outside it.
+
+machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
+lock                held while a stack runs; names its owner
+running.json        the stack that `cascan local up` left running
+deployment.json     what is deployed: fingerprint, sources, outputs
+rebuild             there while the tables may be behind the stored reports
+emulator/           the emulator's tables and queues (state), objects (objects), exit-status
+home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.errors import StateUnreadable
+
+HOST = "127.0.0.1"
+FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
+
+
+def default_root() -> Path:
+    """`$XDG_STATE_HOME/cascan`, or `~/.local/state/cascan`."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "cascan"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is deployed. `sources` are the paths, beside the template, whose content the fingerprint covers."""
+
+    fingerprint: str
+    sources: tuple[str, ...]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC)."""
+
+    pid: int
+    since: str
+
+
+class StateDir:
+    """A state directory, made on first use and readable by its owner alone.
+
+    Raises: StateUnreadable: it cannot be made, or a file in it is damaged.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or default_root()).absolute()
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            for folder in FOLDERS:
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise StateUnreadable(
+                f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
+            ) from exc
+        self.lock = self.root / "lock"
+        self.home = self.root / "home"
+        self.tmp = self.root / "tmp"
+        self.logs = self.root / "logs"
+        self.emulator_state = self.root / "emulator" / "state"
+        self.objects = self.root / "emulator" / "objects"
+        self.exit_status = self.root / "emulator" / "exit-status"
+
+    def port(self) -> int:
+        """The port of this directory; picked among the free ones the first time."""
+        stored = self._read("machine.json")
+        if stored is None:
+            stored = {"port": _free_port()}
+            self._write("machine.json", stored)
+        port = stored.get("port")
+        if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
+            raise self._damaged("machine.json", "it names no port")
+        return port
+
+    def endpoint_url(self) -> str:
+        return f"http://{HOST}:{self.port()}"
+
+    def deployment(self) -> Deployment | None:
+        stored = self._read("deployment.json")
+        if stored is None:
+            return None
+        try:
+            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), dict(stored["outputs"]))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._damaged("deployment.json", "it does not say what is deployed") from exc
+
+    def keep_deployment(self, deployment: Deployment) -> None:
+        self._write("deployment.json", asdict(deployment))
+
+    def running(self) -> Running | None:
+        stored = self._read("running.json")
+        if stored is None:
+            return None
+        try:
+            return Running(int(stored["pid"]), str(stored["since"]))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._damaged("running.json", "it does not name the process that runs the stack") from exc
+
+    def keep_running(self, running: Running) -> None:
+        self._write("running.json", asdict(running))
+
+    def forget_running(self) -> None:
+        (self.root / "running.json").unlink(missing_ok=True)
+
+    def begin_run(self) -> None:
+        """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects."""
+        if self._ended_cleanly():
+            self.exit_status.unlink()
+            return
+        if self.emulator_used():
+            (self.root / "rebuild").touch()
+        (self.root / "deployment.json").unlink(missing_ok=True)
+
+    def needs_rebuild(self) -> bool:
+        """The emulator was killed since the tables were last known to hold every stored report."""
+        return (self.root / "rebuild").exists()
+
+    def mark_rebuilt(self) -> None:
+        (self.root / "rebuild").unlink(missing_ok=True)
+
+    def emulator_used(self) -> bool:
+        return any(self.objects.iterdir())
+
+    def _ended_cleanly(self) -> bool:
+        try:
+            return self.exit_status.read_text() == "0"
+        except FileNotFoundError:
+            return False
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            stored = json.loads((self.root / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise StateUnreadable(f"{self.root / name} cannot be read: {exc.strerror}") from exc
+        except ValueError as exc:
+            raise self._damaged(name, "it is not JSON") from exc
+        if not isinstance(stored, dict):
+            raise self._damaged(name, "it is not an object")
+        return stored
+
+    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+        path = self.root / name
+        draft = path.with_name(f"{name}.{os.getpid()}")
+        draft.write_text(json.dumps(value))
+        draft.replace(path)
+
+    def _damaged(self, name: str, why: str) -> StateUnreadable:
+        return StateUnreadable(
+            f"{self.root / name} is damaged: {why}. Delete that file (the stored reports are not in it), "
+            "or choose another directory with --state-dir"
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

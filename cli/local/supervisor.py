@@ -1,0 +1,108 @@
+"""A stack that stays up: the process behind `cascan local up`, and how it is started and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.errors import CliError, EmulatorFailed, StackBusy
+from cli.local import state as states
+from cli.local.attach import lock_or_running, running_stack
+from cli.local.lock import Lock, try_lock
+from cli.local.machine import held
+
+POLL_S = 0.02
+LOOK_S = 1.0
+BUSY_TIMEOUT_S = 30.0
+KILL_MARGIN_S = 5.0
+
+
+def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str], timeout_s: float) -> None:
+    """Start a supervisor and wait until its stack is up. Raises: EmulatorFailed: with the supervisor's own reason."""
+    log = state.logs / "supervisor.log"
+    order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "cli.local.supervisor", json.dumps(order)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=Path(__file__).parents[2],
+            start_new_session=True,  # the terminal may close
+        )
+    try:
+        _wait_until_up(state, process, log, timeout_s)
+    except BaseException:
+        _end(process)
+        raise
+    process.returncode = 0  # it lives on without us: nobody here will collect it
+
+
+def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
+    """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while (lock := try_lock(state.lock)) is None:
+        if time.monotonic() > deadline:
+            raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
+        time.sleep(POLL_S)
+    lock.release()
+
+
+def main(order: str) -> int:
+    """Hold the stack until SIGTERM, SIGINT or the end of the emulator. The exit code is that of the error."""
+    told = json.loads(order)
+    leave = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: leave.set())
+    try:
+        state = states.StateDir(Path(told["state_dir"]))
+        found = lock_or_running(state, lambda _: None, BUSY_TIMEOUT_S)
+        if isinstance(found, Lock):
+            _hold(state, found, Path(told["template"]), told["parameters"], leave)
+    except CliError as exc:
+        print(exc, file=sys.stderr)
+        return exc.exit_code
+    return 0
+
+
+def _hold(
+    state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
+) -> None:
+    with held(state, lock, template, parameters) as machine:
+        state.keep_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
+        try:
+            while not leave.wait(LOOK_S):
+                machine.emulator.check()
+        finally:
+            state.forget_running()
+
+
+def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while running_stack(state) is None:
+        if process.poll() is not None:
+            raise EmulatorFailed(log.read_text(errors="replace").strip() or f"it ended without a word, see {log}")
+        if time.monotonic() > deadline:
+            raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
+        time.sleep(POLL_S)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(KILL_MARGIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
