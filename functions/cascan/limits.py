@@ -20,3 +20,4 @@ MAX_REPORT_BYTES = 2 * 1024**3  # one shard's XML; nmap is stopped there
 MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
 MAX_XML_DEPTH = 64
+MAX_NAME_CHARS = 253  # of a series, as Kubernetes bounds the name of an object

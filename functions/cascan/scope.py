@@ -123,15 +123,6 @@ class Scope(msgspec.Struct, frozen=True):
             return f"{address} of {name} {NOT_GLOBAL}; add {address} to AllowedTargets"
         return None
 
-    def refusal_of_resolved(self, target: Name, address: str) -> str | None:
-        """Why a name's address, and the block its mask makes around it, may not be scanned; None: it may.
-
-        An allowed domain covers the name's own address, never its neighbours: those must lie in an allowed network.
-        """
-        if target.count == 1:
-            return self.refusal_of_address(address, target.name)
-        return self._refusal_of_name(target) or self.refusal_of(target.pinned(address))
-
     def _refusal_of_name(self, target: Name) -> str | None:
         if domain := _domain_of(target.name, self.denied_domains):
             return f"{target.name} is in DeniedTargets ({domain})"

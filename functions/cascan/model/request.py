@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: what is longer is a slip of the pen
+Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
 
 
 class ScanType(StrEnum):
@@ -26,11 +30,11 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None
-    backoff_limit: int = 3
-    active_deadline_seconds: int | None = None
-    ttl_seconds_after_finished: int | None = None
+    backoff_limit: Annotated[int, Meta(ge=0, le=20)] = 3
+    active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
+    ttl_seconds_after_finished: Seconds | None = None  # None: kept; 0: removed at once
     suspend: bool = False
-    hosts_per_shard: int | None = None
+    hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets
     idempotency_key: str = ""

@@ -1,0 +1,99 @@
+"""A request as it was written → the request in full: within every limit, with a target, under a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.forms.cascades import check_cascades
+from cascan.limits import (
+    MAX_LABEL_CHARS,
+    MAX_LABELS,
+    MAX_NAME_CHARS,
+    MAX_PARAMETER_CHARS,
+    MAX_PARAMETERS,
+    MAX_TARGET_CHARS,
+    MAX_TARGETS,
+)
+from cascan.model.request import ScanRequest
+from cascan.nmap.arguments import parse_arguments
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
+NO_TARGET = "no target: name hosts or networks under targets, or among the parameters as secureCodeBox does"
+
+
+def completed(request: ScanRequest) -> ScanRequest:
+    """The request with its name and idempotency key in place.
+
+    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
+    """
+    targets = request.targets or parse_arguments(request.parameters).targets
+    problems = [*_list_problems(request), *_text_problems(request), *check_cascades(request.cascades)]
+    if not any(targets):
+        problems.append(NO_TARGET)
+    if request.name and not is_name(request.name):
+        problems.append(
+            f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
+            "with a letter or digit at both ends"
+        )
+    if problems:
+        raise RequestRefused(problems)
+    return msgspec.structs.replace(
+        request,
+        name=request.name or slug_of(targets[0]),
+        idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
+    )
+
+
+def is_name(text: str) -> bool:
+    return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
+
+
+def slug_of(text: str) -> str:
+    """A name for a series that was given none: `10.0.0.0/24` → `10.0.0.0-24`."""
+    slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
+    return slug or "scan"
+
+
+def _list_problems(request: ScanRequest) -> Iterator[str]:
+    yield from _list("targets", request.targets, MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests")
+    yield from _list("exclude", request.exclude, MAX_TARGETS, MAX_TARGET_CHARS, "write ranges")
+    yield from _list("parameters", request.parameters, MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas")
+
+
+def _list(name: str, entries: tuple[str, ...], most: int, most_chars: int, fix: str) -> Iterator[str]:
+    if len(entries) > most:
+        yield f"{name}: {len(entries)} entries are more than {most}; {fix}"
+    for index, entry in enumerate(entries):
+        if len(entry) > most_chars:
+            yield f"{name}[{index}]: {len(entry)} characters are more than {most_chars}; {fix}"
+        elif not entry.strip():
+            yield f"{name}[{index}]: empty; take it out"
+
+
+def _text_problems(request: ScanRequest) -> Iterator[str]:
+    yield from _map("labels", request.labels)
+    yield from _map("annotations", request.annotations)
+    texts = {
+        "authorization": request.authorization,
+        "contact": request.contact,
+        "idempotencyKey": request.idempotency_key,
+    }
+    for name, text in texts.items():
+        if len(text) > MAX_LABEL_CHARS:
+            yield f"{name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
+
+
+def _map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:
+    if len(entries) > MAX_LABELS:
+        yield f"{name}: {len(entries)} entries are more than {MAX_LABELS}; take some out"
+    for key, value in entries.items():
+        if max(len(key), len(value)) > MAX_LABEL_CHARS:
+            yield f"{name}[{key[:40]!r}]: more than {MAX_LABEL_CHARS} characters; shorten it"
+        if not key:
+            yield f"{name}: a key is empty; name it"

@@ -1,0 +1,63 @@
+"""A mapping → a value of a Struct, field by field, so that every problem is told at once and by its path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any, TypeVar
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.limits import MAX_REASONS
+
+S = TypeVar("S", bound=msgspec.Struct)
+SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
+
+
+def read_struct(kind: type[S], fields: Mapping[str, Any], path: str = "", hints: Mapping[str, str] | None = None) -> S:
+    """A value of `kind`. `path` stands before the names of fields; `hints` says more of a field that is unknown.
+
+    Raises: RequestRefused: unknown fields with near matches, wrong types and bounds, missing fields.
+    """
+    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    problems = unknown_fields(fields, known, path, hints or {})
+    values: dict[str, Any] = {}
+    for name, field in known.items():
+        if name in fields:
+            try:
+                values[field.name] = msgspec.convert(fields[name], field.type)
+            except msgspec.ValidationError as exc:
+                problems.append(_sentence(f"{path}{name}", str(exc), field.type, fields[name]))
+        elif field.required:
+            problems.append(f"{path}{name} is missing")
+    if problems:
+        raise RequestRefused(problems)
+    return kind(**values)
+
+
+def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}) -> list[str]:
+    """A sentence for each field that is not known."""
+    known = list(known)
+    problems = []
+    for name in fields:
+        if name in known:
+            continue
+        near = get_close_matches(name[:64], known, n=3)
+        more = hints.get(name) or (f"did you mean {' or '.join(near)}?" if near else "")
+        problems.append(f"{path}{name[:64]} is not a field here{'; ' if more else ''}{more}")
+        if len(problems) > MAX_REASONS:
+            break
+    return problems
+
+
+def _sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"{name}: {value!r:.80} is not known here; {', '.join(str(member.value) for member in kind)} are"
+    match = SENTENCE.fullmatch(complaint)
+    problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
+    problem = problem.replace("`", "")
+    quotes = "; put it in quotes" if re.match(r"Expected str, got (int|float|bool)", problem) else ""
+    return f"{name}{path}: {problem[:1].lower()}{problem[1:]}{quotes}"

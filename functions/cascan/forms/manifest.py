@@ -1,0 +1,130 @@
+"""A secureCodeBox `Scan` manifest → ScanRequest. Source: the Scan resource of execution.securecodebox.io/v1.
+
+Every field of a Scan is accepted. What means something to Kubernetes alone gives a note, and is not dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.forms.fields import read_struct, unknown_fields
+from cascan.model.request import ScanRequest, ScanType, Seconds
+
+API_VERSION = "execution.securecodebox.io/v1"
+KIND = "Scan"
+TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+OTHER_KINDS = {
+    "ScheduledScan": "it describes when scans start",
+    "CascadingRule": "it describes which scans follow from findings",
+    "ScanType": "it describes a scanner; nmap and nmap-privileged are built in",
+    "List": "it holds several requests",
+    "ScanList": "it holds several requests",
+}
+ENVIRONMENT = "nmap runs with an environment of its own"
+KUBERNETES = "workers run on AWS, not in Kubernetes"
+NO_EFFECT = {
+    "resourceMode": KUBERNETES,
+    "hookSelector": "what follows a scan is chosen by rules on the event bus",
+    "env": ENVIRONMENT,
+    "volumes": "workers have no volumes",
+    "volumeMounts": "workers have no volumes",
+    "initContainers": "workers run nmap alone",
+    "nodeSelector": KUBERNETES,
+    "affinity": KUBERNETES,
+    "tolerations": KUBERNETES,
+    "resources": "the worker's size is a parameter of the template",
+    "imagePullSecrets": KUBERNETES,
+}
+SHORT_FORM_ONLY = "the short form of a request has it"
+TARGETS = "put targets among spec.parameters"
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel"):
+    scan_type: ScanType
+    parameters: tuple[str, ...]
+    cascades: dict[str, Any] | None = None
+    ttl_seconds_after_finished: Seconds | None = None
+    resource_mode: str = ""
+    hook_selector: dict[str, Any] = {}
+    env: list[dict[str, Any]] = []
+    volumes: list[dict[str, Any]] = []
+    volume_mounts: list[dict[str, Any]] = []
+    init_containers: list[dict[str, Any]] = []
+    node_selector: dict[str, str] = {}
+    affinity: dict[str, Any] = {}
+    tolerations: list[dict[str, Any]] = []
+    resources: dict[str, Any] = {}
+    image_pull_secrets: list[dict[str, Any]] = []
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """Of Kubernetes' many fields those that mean something here; the rest belong to the cluster the manifest left."""
+
+    name: str = ""
+    generate_name: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, ...]]:
+    """The request, and a note for each field that has no effect here.
+
+    Raises: RequestRefused: another kind, unknown fields, wrong types; all that can be told together.
+    """
+    _check_kind(document)
+    problems = unknown_fields(document, TOP_FIELDS, "")
+    parts: list[Any] = []
+    for kind, name, hints in ((_Metadata, "metadata", {}), (_Spec, "spec", _hints())):
+        try:
+            parts.append(_part(kind, document, name, hints))
+        except RequestRefused as refused:
+            problems += refused.reasons
+    if problems:
+        raise RequestRefused(problems)
+    metadata, spec = parts
+    request = ScanRequest(
+        name=metadata.name or metadata.generate_name.rstrip("-."),
+        parameters=spec.parameters,
+        scan_type=spec.scan_type,
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        cascades=spec.cascades,
+        ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+    )
+    return request, _notes(document["spec"])
+
+
+def _check_kind(document: Mapping[str, Any]) -> None:
+    kind, version = document.get("kind"), document.get("apiVersion")
+    if kind != KIND:
+        why = OTHER_KINDS.get(str(kind), "it is none that cascan knows")
+        raise RequestRefused([f"kind: {kind!r:.80} does not belong on the request queue: {why}; send a {KIND}"])
+    if version != API_VERSION:
+        raise RequestRefused([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
+
+
+def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str, hints: Mapping[str, str]) -> Any:
+    fields = document.get(name)
+    if fields is None:
+        fields = {}
+    if not isinstance(fields, dict):
+        raise RequestRefused([f"{name}: expected a mapping, got {type(fields).__name__}"])
+    fields = {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
+    if kind is _Metadata:
+        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        fields = {key: value for key, value in fields.items() if key in known}
+    return read_struct(kind, fields, f"{name}.", hints)
+
+
+def _hints() -> dict[str, str]:
+    """For fields of the short form that a Scan does not have."""
+    ours = {field.encode_name: SHORT_FORM_ONLY for field in msgspec.structs.fields(ScanRequest)}
+    return {**ours, "target": TARGETS, "targets": TARGETS, "name": "put it under metadata"}
+
+
+def _notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"spec.{name} has no effect here: {why}" for name, why in NO_EFFECT.items() if spec.get(name))

@@ -1,0 +1,72 @@
+"""YAML text → plain data: what JSON could say, and no more. No anchors, tags, dates or merges; one document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from cascan.errors import RequestRefused
+
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's when it was built in
+DATE = "tag:yaml.org,2002:timestamp"
+
+
+class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # which of the two is known at run time
+    """Mappings with text keys that stand once."""
+
+
+def read_yaml(text: str, max_depth: int) -> Any:
+    """Raises: RequestRefused: not YAML, or more than plain data."""
+    try:
+        _check_events(text, max_depth)
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader, narrowed further
+    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number no reader can make
+        raise RequestRefused([f"the request is not YAML that can be read: {_complaint(exc)}"]) from exc
+
+
+def _complaint(exc: Exception) -> str:
+    if isinstance(exc, yaml.MarkedYAMLError):
+        where = f" in line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        return f"{exc.problem or exc.context}{where}"
+    return str(exc).splitlines()[0]
+
+
+def _check_events(text: str, max_depth: int) -> None:
+    """Look at the text's events one by one, before anything is built of them."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise RequestRefused([f"line {line}: anchors and aliases are not read; write the value out"])
+        if tag := getattr(event, "tag", None):
+            raise RequestRefused([f"line {line}: tags are not read ({tag}); write plain values"])
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise RequestRefused([f"line {line}: a second document begins; send one request a message"])
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > max_depth:
+            raise RequestRefused([f"line {line}: nested deeper than {max_depth} levels"])
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = loader.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            raise RequestRefused([f"line {line}: a key is text; put it in quotes"])
+        if key in mapping:
+            raise RequestRefused([f"line {line}: the key {key!r} stands twice in one mapping"])
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_PlainLoader.add_constructor(DATE, _text)  # 2026-01-31 is text, as it is in JSON
+_PlainLoader.add_constructor("tag:yaml.org,2002:value", _text)  # a lone = likewise
