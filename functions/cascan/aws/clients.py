@@ -1,0 +1,63 @@
+"""The AWS clients, built on first use and shared by the gateways of a process; region and endpoint as boto3 finds them.
+
+Retries: botocore's standard mode (backoff, jitter, a retry quota) up to MAX_ATTEMPTS tries of a call; the queue behind
+the caller does the rest. Partial answers are no errors to botocore: the gateways read and retry those themselves.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+MAX_ATTEMPTS = 4
+CONNECT_TIMEOUT_S = 3  # every endpoint is in the same region
+
+
+@cache
+def session() -> boto3.Session:
+    return boto3.Session()
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    return session().client("dynamodb", config=_config(read_timeout_s=5, checks_parameters=False))
+
+
+@cache
+def s3() -> S3Client:
+    return session().client("s3", config=_config(read_timeout_s=60))
+
+
+@cache
+def events() -> EventBridgeClient:
+    return session().client("events", config=_config(read_timeout_s=10, checks_parameters=False))
+
+
+@cache
+def sqs() -> SQSClient:
+    return session().client("sqs", config=_config(read_timeout_s=30))  # longer than the 20 s of a long poll
+
+
+@cache
+def ecs() -> ECSClient:
+    return session().client("ecs", config=_config(read_timeout_s=20))
+
+
+def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        tcp_keepalive=True,  # a worker is silent for hours between two calls
+        parameter_validation=checks_parameters,  # half the CPU of a batch write: mypy has checked what we send
+    )

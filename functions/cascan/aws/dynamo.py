@@ -1,0 +1,152 @@
+"""One DynamoDB table: reads that page and pass over expired items, writes that say whether their condition held.
+
+Raises everywhere: GatewayUnavailable: the service did not answer, or MAX_TRIES did not get everything stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from cascan.aws import clients
+from cascan.aws.boundary import chunks, error_code, translated, tries
+from cascan.aws.items import Item, Value, names_in
+from cascan.clock import Clock, utc_now
+from cascan.errors import GatewayUnavailable
+
+GATEWAY = "scan table"
+MAX_BATCH = 25  # BatchWriteItem
+MAX_TRANSACTION = 100  # TransactWriteItems
+CONDITION_FAILED = "ConditionalCheckFailed"
+CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
+PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
+
+
+class DynamoTable:
+    def __init__(self, name: str, clock: Clock = utc_now) -> None:
+        self.name = name
+        self.clock = clock
+
+    def get(self, key: Item) -> Item | None:
+        """The item, read consistently."""
+        with translated(GATEWAY):
+            answer = clients.dynamodb().get_item(TableName=self.name, Key=key, ConsistentRead=True)
+        item: Any = answer.get("Item")
+        return item if item and self._is_live(item) else None
+
+    def query(self, **query: Any) -> Iterator[Item]:
+        """Items in order of their sort key, read page by page as they are asked for."""
+        while True:
+            with translated(GATEWAY):
+                page = clients.dynamodb().query(TableName=self.name, **query)
+            yield from filter(self._is_live, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def children(self, pk: str, prefix: str) -> Iterator[Item]:
+        """The items of a partition whose sort key begins with `prefix`, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+
+    def put_new(self, item: Item) -> bool:
+        """False: an item has this key, and stays as it is."""
+        request = put_new(self.name, item)["Put"]
+        return self._conditional("put_item", request) is not None
+
+    def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
+        """The item after the change; None: the condition `when` did not hold."""
+        request = update(self.name, key, change, when=when, values=values)["Update"]
+        answer = self._conditional("update_item", request | {"ReturnValues": "ALL_NEW"})
+        return None if answer is None else answer["Attributes"]
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Store every item, over whatever has its key; of two with one key the later stays."""
+        for chunk in chunks(items, MAX_BATCH):
+            by_key = {(item["pk"]["S"], item["sk"]["S"]): item for item in chunk}  # a batch may not name a key twice
+            self._put_batch([{"PutRequest": {"Item": item}} for item in by_key.values()])
+
+    def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
+        """Write all of up to MAX_TRANSACTION actions, or none of them.
+
+        Returns the actions whose condition failed by their index, each with the item as it stands, as far as it was
+        asked for by ReturnValuesOnConditionCheckFailure; empty: everything is written.
+        """
+        last: ClientError | None = None
+        for _ in tries():
+            with translated(GATEWAY):
+                try:
+                    clients.dynamodb().transact_write_items(TransactItems=cast("Any", actions))
+                except clients.dynamodb().exceptions.TransactionCanceledException as exc:
+                    last, failed = exc, _failed_conditions(exc)
+                    if failed:
+                        return failed
+                else:
+                    return {}
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from last
+
+    def _put_batch(self, requests: list[dict[str, Any]]) -> None:
+        left: Any = requests
+        for _ in tries():
+            with translated(GATEWAY):
+                answer = clients.dynamodb().batch_write_item(RequestItems={self.name: left})
+            left = answer.get("UnprocessedItems", {}).get(self.name)
+            if not left:
+                return
+        raise GatewayUnavailable(f"{GATEWAY}: {len(left)} of {len(requests)} items were left unprocessed")
+
+    def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        last: ClientError | None = None
+        for _ in tries():
+            with translated(GATEWAY):
+                try:
+                    answer: dict[str, Any] = getattr(clients.dynamodb(), operation)(**request)
+                except ClientError as exc:
+                    if error_code(exc) == "ConditionalCheckFailedException":
+                        return None
+                    if error_code(exc) != CONFLICT:
+                        raise
+                    last = exc
+                else:
+                    return answer
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept holding an item") from last
+
+    def _is_live(self, item: Mapping[str, Any]) -> bool:
+        """False: its time to live is over. DynamoDB deletes it within days, not at once."""
+        expires_at: Value | None = item.get("expires_at")
+        return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
+
+
+def put_new(table: str, item: Item) -> dict[str, Any]:
+    """The transaction's action that stores an item, and fails where one has its key."""
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+
+
+def update(
+    table: str, key: Item, change: str, *, when: str, values: Item, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The transaction's action that changes an item: `#name` in an expression stands for the attribute `name`."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": key,
+            "UpdateExpression": change,
+            "ConditionExpression": when,
+            "ExpressionAttributeNames": names_in(change, when) | dict(names or {}),
+            "ExpressionAttributeValues": values,
+        }
+    }
+
+
+def _failed_conditions(exc: ClientError) -> dict[int, Item]:
+    """Raises: the error itself: a reason that neither a condition nor another try explains."""
+    reasons: list[dict[str, Any]] = exc.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    failed = {i: reason.get("Item") or {} for i, reason in enumerate(reasons) if reason["Code"] == CONDITION_FAILED}
+    if not failed and {reason["Code"] for reason in reasons} - {"None"} - PASSING:
+        raise exc
+    return failed

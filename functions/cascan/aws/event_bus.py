@@ -1,0 +1,64 @@
+"""EventBridgeBus: events onto the bus, up to ten in a call, each of them again until it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from cascan.aws import clients
+from cascan.aws.boundary import translated, tries
+from cascan.errors import GatewayUnavailable
+from cascan.events import SOURCE, BusEvent, detail_type
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef as Entry
+
+GATEWAY = "event bus"
+MAX_ENTRIES = 10  # PutEvents
+MAX_CALL_BYTES = 1_000_000  # PutEvents takes less than 1 MB, source and detail type included
+
+
+class EventBridgeBus:
+    """EventBus on EventBridge."""
+
+    def __init__(self, bus_name: str) -> None:
+        self._bus_name = bus_name
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        for call in _calls(map(self._entry, events)):
+            self._put_all(call)
+
+    def _entry(self, event: BusEvent) -> Entry:
+        return {
+            "EventBusName": self._bus_name,
+            "Source": SOURCE,
+            "DetailType": detail_type(event),
+            "Detail": event.to_wire(),
+            "Resources": [],
+        }
+
+    def _put_all(self, entries: list[Entry]) -> None:
+        why: set[str] = set()
+        for _ in tries():
+            with translated(GATEWAY):
+                answers = clients.events().put_events(Entries=entries)["Entries"]
+            why = {answer["ErrorCode"] for answer in answers if "ErrorCode" in answer}
+            entries = [entry for entry, answer in zip(entries, answers, strict=True) if "ErrorCode" in answer]
+            if not entries:
+                return
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {', '.join(sorted(why))}")
+
+
+def _calls(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries in order, as many in a list as one call takes."""
+    call: list[Entry] = []
+    call_bytes = 0
+    for entry in entries:
+        entry_bytes = sum(len(entry[part].encode()) for part in ("Source", "DetailType", "Detail"))
+        if call and (len(call) == MAX_ENTRIES or call_bytes + entry_bytes >= MAX_CALL_BYTES):
+            yield call
+            call, call_bytes = [], 0
+        call.append(entry)
+        call_bytes += entry_bytes
+    if call:
+        yield call

@@ -1,0 +1,175 @@
+"""The scan table's items: values to DynamoDB's wire form and back.
+
+    what       pk                  sk                           attributes
+    ─────────  ──────────────────  ───────────────────────────  ──────────────────────────────────────────────────────
+    scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
+                                                                error_description, shards_open, shard_outcomes (map),
+                                                                findings (number), severities, categories (maps),
+                                                                hosts_up, listing="scans",
+                                                                listed_at=<requested at>#<scan id>
+    shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, worker, run, outcome,
+                                                                error_description
+    finding    scan/<scan id>      finding/<finding id>         body, severity, category
+    port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
+
+An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run`) is the rest of the
+value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills
+every update by the size of the whole item, and a scan's counters are updated once a shard. `expires_at` (epoch
+seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at) lists scans by age.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from cascan.clock import to_wire
+from cascan.errors import Rejected
+from cascan.model.finding import Finding
+from cascan.model.inventory import PortRecord, Sighting
+from cascan.model.scan import Scan
+from cascan.model.shard import NmapRun, Shard
+
+Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
+Item = dict[str, Value]
+
+SCANS = "scans"  # the one partition of the index
+SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards_open", "shard_outcomes",
+                   "hosts_up")  # fmt: skip
+SHARD_ATTRIBUTES = ("state", "attempt", "worker", "outcome", "error_description")
+PACKED_BYTES = 4_096
+MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
+
+
+def scan_key(scan_id: str) -> Item:
+    return _key(f"scan/{scan_id}", "scan")
+
+
+def shard_key(scan_id: str, number: int) -> Item:
+    return _key(f"scan/{scan_id}", f"shard/{number:06d}")
+
+
+def port_key(seen: Sighting) -> Item:
+    return _key(f"address/{seen.address}", f"port/{seen.protocol}/{seen.port:05d}")
+
+
+def scan_item(scan: Scan) -> Item:
+    fields = msgspec.to_builtins(scan)
+    counts = fields.pop("findings")
+    own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
+        "findings": counts["count"],
+        "severities": counts["severities"],
+        "categories": counts["categories"],
+        "listing": SCANS,
+        "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
+    }
+    return scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
+
+
+def scan_in(item: Item) -> Scan:
+    counts = {
+        "count": from_value(item["findings"]),
+        "severities": from_value(item["severities"]),
+        "categories": from_value(item["categories"]),
+    }
+    return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}, Scan)
+
+
+def shard_item(shard: Shard) -> Item:
+    fields = msgspec.to_builtins(shard)
+    run = fields.pop("run")
+    own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
+    item = shard_key(shard.scan_id, shard.number) | {"body": body_of(fields)} | values_of(own)
+    return item if run is None else item | {"run": body_of(run)}
+
+
+def shard_in(item: Item) -> Shard:
+    run = msgspec.json.decode(_unpacked(item["run"]), type=NmapRun) if "run" in item else None
+    return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | {"run": run}, Shard)
+
+
+def finding_item(scan_id: str, finding: Finding) -> Item:
+    return {
+        "pk": {"S": f"scan/{scan_id}"},
+        "sk": {"S": f"finding/{finding.id}"},
+        "severity": {"S": finding.severity.value},
+        "category": {"S": finding.category},
+        "body": body_of(finding),
+    }
+
+
+def finding_in(item: Item) -> Finding:
+    return msgspec.json.decode(_unpacked(item["body"]), type=Finding)
+
+
+def version_of(seen: Sighting) -> str:
+    """Text whose order is the sightings' order: by time, and by scan where two saw the port in the same instant."""
+    return f"{instant(seen.seen_at)}#{seen.scan_id}"
+
+
+def instant(moment: datetime) -> str:
+    """Text whose order is time's, to the microsecond."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def port_in(item: Item) -> PortRecord:
+    latest = msgspec.json.decode(_unpacked(item["body"]), type=Sighting)
+    return PortRecord(latest=latest, first_seen=datetime.fromisoformat(item["first_seen"]["S"]))
+
+
+def body_of(value: object) -> Value:
+    """Raises: Rejected: more than an item holds, even when packed."""
+    text = msgspec.json.encode(value)
+    if len(text) <= PACKED_BYTES:
+        return {"S": text.decode()}
+    packed = zlib.compress(text)
+    if len(packed) > MAX_BODY_BYTES:
+        raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(packed)}")
+    return {"B": packed}
+
+
+def values_of(attributes: Mapping[str, Any]) -> Item:
+    """The attributes in wire form; None is left out."""
+    return {name: to_value(value) for name, value in attributes.items() if value is not None}
+
+
+def to_value(value: str | int | Mapping[str, Any]) -> Value:
+    if isinstance(value, str):
+        return {"S": str(value)}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"M": values_of(value)}
+
+
+def from_value(value: Value) -> Any:
+    ((kind, content),) = value.items()
+    if kind == "N":
+        return int(content)
+    if kind == "M":
+        return {name: from_value(inner) for name, inner in content.items()}
+    return content
+
+
+def names_in(*expressions: str) -> dict[str, str]:
+    """ExpressionAttributeNames for `#state` → `state`: half of our attributes are among DynamoDB's reserved words."""
+    return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(_unpacked(item["body"]))
+    return body | {name: from_value(item[name]) for name in own if name in item}
+
+
+def _unpacked(value: Value) -> str | bytes:
+    return zlib.decompress(value["B"]) if "B" in value else value["S"]

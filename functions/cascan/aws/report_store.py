@@ -1,0 +1,92 @@
+"""S3ReportStore: reports and results in the bucket, streamed in and out, never whole in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from cascan.aws import clients
+from cascan.aws.boundary import error_code, translated
+from cascan.errors import MalformedMessage
+from cascan.ids import ReportKey, results_key
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from botocore.response import StreamingBody
+
+GATEWAY = "report store"
+REPORT_TYPE = "application/xml"
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries as it is
+BUFFER_BYTES = 1024**2
+
+
+class S3ReportStore:
+    """ReportStore on S3. Metadata values are percent-encoded outside printable ASCII, as headers need them."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
+        headers = {name: quote(value, safe=PLAIN) for name, value in metadata.items()}
+        with translated(GATEWAY):
+            clients.s3().upload_file(
+                str(path), self._bucket, str(key), ExtraArgs={"ContentType": REPORT_TYPE, "Metadata": headers}
+            )
+
+    def open_report(self, key: ReportKey) -> IO[bytes]:
+        with translated(GATEWAY):
+            try:
+                body = clients.s3().get_object(Bucket=self._bucket, Key=str(key))["Body"]
+            except ClientError as exc:
+                if error_code(exc) != "NoSuchKey":
+                    raise
+                raise MalformedMessage(f"there is no report {key}") from exc
+        return cast("IO[bytes]", io.BufferedReader(_TranslatedBody(body), BUFFER_BYTES))
+
+    def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
+        """Objects under the scan's prefix that no worker wrote are passed over."""
+        pages = (
+            clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"reports/{scan_id}/")
+        )
+        with translated(GATEWAY):
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
+
+    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+        with translated(GATEWAY):
+            clients.s3().upload_fileobj(
+                body, self._bucket, results_key(scan_id, name), ExtraArgs={"ContentType": content_type}
+            )
+
+
+class _TranslatedBody(io.RawIOBase):
+    """A response body as a raw stream; an error in the middle of it is translated like any other."""
+
+    def __init__(self, body: StreamingBody) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        with translated(GATEWAY):
+            data = self._body.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+def _report_key(key: str) -> ReportKey | None:
+    try:
+        return ReportKey.parse(key)
+    except MalformedMessage:
+        return None
