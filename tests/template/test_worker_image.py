@@ -1,0 +1,123 @@
+"""The worker image, as far as its Dockerfile says it: what each target may do, as whom it runs, which nmap it holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "infra" / "worker"
+DOCKERFILE = (FOLDER / "Dockerfile").read_text()
+TASKS = (ROOT / "infra" / "workers.yaml").read_text()
+TARGETS = ["connect", "raw"]
+
+
+class Instruction(NamedTuple):
+    name: str
+    argument: str
+
+
+def stages() -> dict[str, list[Instruction]]:
+    """Each stage of the Dockerfile by name; its FROM comes first."""
+    lines = [line.split("  #")[0] for line in DOCKERFILE.splitlines() if not line.lstrip().startswith("#")]
+    found: dict[str, list[Instruction]] = {"": []}
+    stage = ""
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        name, _, argument = line.strip().partition(" ")
+        if name == "FROM":
+            stage = argument.split(" AS ")[1]
+            found[stage] = []
+        if name:
+            found[stage].append(Instruction(name, argument.strip()))
+    return found
+
+
+def instructions(target: str) -> list[Instruction]:
+    """What makes `target`, from its base image on: the stages it stands on come first."""
+    own = stages()[target]
+    below = own[0].argument.split(" AS ")[0]
+    return [*(instructions(below) if below in stages() else []), *own]
+
+
+def arguments(target: str, name: str) -> list[str]:
+    return [argument for instruction, argument in instructions(target) if instruction == name]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_ends_as_user_1001_and_never_runs_its_process_as_root(target: str) -> None:
+    assert arguments(target, "USER") == ["1001:1001"]
+    assert any("useradd --uid 1001" in run and "--no-create-home" in run for run in arguments(target, "RUN"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_task_definition_of_each_target_runs_it_as_the_same_user(target: str) -> None:
+    task = TASKS.split(f'${{WorkerImageTag}}-{target}"\n')
+    assert len(task) == 2
+    assert 'User: "1001"' in task[1].split("Environment:")[0]
+
+
+def test_only_the_raw_target_gives_nmap_capabilities_and_only_two() -> None:
+    given = re.findall(r"setcap (\S+) (\S+)", "\n".join(arguments("raw", "RUN")))
+
+    assert given == [("cap_net_raw,cap_net_bind_service+eip", "/usr/bin/nmap")]
+    assert "setcap" not in "\n".join(arguments("connect", "RUN"))
+
+
+def test_net_admin_is_nowhere_since_nmap_would_not_start_on_fargate() -> None:
+    assert not re.search("net_?admin", DOCKERFILE, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_holds_the_pinned_nmap(target: str) -> None:
+    assert arguments(target, "ARG") == ["NMAP_VERSION=7.93+dfsg1-1"]
+    installed = [
+        package for run in arguments(target, "RUN") for package in re.findall(r"(?<=\s)nmap\S*", run.split("setcap")[0])
+    ]
+    assert installed == ["nmap=${NMAP_VERSION}", "nmap-common=${NMAP_VERSION}"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_starts_the_worker_without_a_shell_and_stops_on_sigterm(target: str) -> None:
+    (entrypoint,) = arguments(target, "ENTRYPOINT")
+    *python, module = json.loads(entrypoint)
+
+    assert python == ["python3", "-m"]
+    assert (ROOT / "functions" / Path(*module.split("."))).with_suffix(".py").is_file()
+    assert arguments(target, "STOPSIGNAL") == ["SIGTERM"]
+    assert not arguments(target, "CMD")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_on_a_read_only_root_each_target_writes_below_tmp_alone(target: str) -> None:
+    (declared,) = arguments(target, "VOLUME")
+    mounted = set(re.findall(r"ContainerPath: ([^\s}]+)", TASKS))
+    assert mounted == set(json.loads(declared)) == {"/tmp"}  # noqa: S108 - the path is the claim, nothing is written here
+    environment = " ".join(arguments(target, "ENV")).split()
+    assert "PYTHONDONTWRITEBYTECODE=1" in environment
+    assert not [setting for setting in environment if setting.startswith("NMAP_PRIVILEGED")]  # the code's decision
+
+
+def test_the_build_sees_what_it_copies_and_little_else() -> None:
+    ignored = (FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
+    seen = [line.removeprefix("!") for line in ignored if line.startswith("!")]
+    copies = [i.argument.split() for stage in stages().values() for i in stage if i.name == "COPY"]
+    sources = [source.rstrip("/") for *given, _ in copies if not given[0].startswith("--") for source in given]
+
+    assert ignored[1] == "*"
+    assert sorted(seen) == ["functions", "infra/worker/requirements.txt"]
+    assert sorted(sources) == ["functions", "functions/requirements.txt", "infra/worker/requirements.txt"]
+    assert all((ROOT / source).exists() for source in sources)
+
+
+def test_the_image_holds_the_boto3_that_the_tests_run_with() -> None:
+    lines = (FOLDER / "requirements.txt").read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+
+    assert all("==" in line for line in pinned)
+    assert [line for line in pinned if line.startswith("boto3==")] == [line for line in project if "boto3" in line]
