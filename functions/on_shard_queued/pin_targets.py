@@ -50,7 +50,7 @@ def _resolve(target: Name, shard: Shard, pinned: Pinned, scope: Scope, resolver:
         pinned.unresolved.append(target.name)
         return False
     for address in found:
-        refusal = scope.refusal_of_address(address, target.name) or _refusal_of_block(target, address, scope)
+        refusal = _refusal_of(target, address, scope)
         if refusal:
             pinned.refused.append(f"{target.name}: {refusal}")
             return False
@@ -58,6 +58,10 @@ def _resolve(target: Name, shard: Shard, pinned: Pinned, scope: Scope, resolver:
     return True
 
 
-def _refusal_of_block(target: Name, address: str, scope: Scope) -> str | None:
-    """A name with a mask asks for the network around its address, and a domain does not vouch for its neighbours."""
-    return scope.refusal_of(target.pinned(address)) if target.bits is not None else None
+def _refusal_of(target: Name, address: str, scope: Scope) -> str | None:
+    """An allowed domain covers the name's own address, never the block that a mask makes around it."""
+    return (
+        scope.refusal_of_address(address, target.name)
+        if target.count == 1
+        else scope.refusal_of(target.pinned(address))
+    )

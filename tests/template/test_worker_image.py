@@ -83,13 +83,13 @@ def test_each_target_holds_the_pinned_nmap(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_each_target_starts_the_worker_without_a_shell_and_stops_on_sigterm(target: str) -> None:
-    (entrypoint,) = arguments(target, "ENTRYPOINT")
-    *python, module = json.loads(entrypoint)
+    (command,) = arguments(target, "CMD")  # the task definition's Command replaces it
+    *python, module = json.loads(command)
 
     assert python == ["python3", "-m"]
     assert (ROOT / "functions" / Path(*module.split("."))).with_suffix(".py").is_file()
     assert arguments(target, "STOPSIGNAL") == ["SIGTERM"]
-    assert not arguments(target, "CMD")
+    assert not arguments(target, "ENTRYPOINT")
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -1,0 +1,105 @@
+"""The stack a command talks to: the one on this machine, or a deployed one by name. The same gateways for both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.errors import BadInput, CliError
+from cli.show import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cascan.aws.report_store import S3ReportStore
+    from cascan.aws.request_queue import SqsRequestQueue
+    from cascan.aws.scan_table import DynamoScanTable
+
+LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+NMAP_MISSING = (
+    "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
+    "dnf install nmap (Fedora), apk add nmap nmap-scripts (Alpine)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The gateways of one stack, each built when it is first asked for."""
+
+    outputs: Mapping[str, str]
+    stays_up: bool  # False: it ends with this command
+
+    @property
+    def table(self) -> DynamoScanTable:
+        from cascan.aws.scan_table import DynamoScanTable  # noqa: PLC0415 - the request is on its way by then
+
+        return DynamoScanTable(self.outputs["ScanTableName"])
+
+    @property
+    def reports(self) -> S3ReportStore:
+        from cascan.aws.report_store import S3ReportStore  # noqa: PLC0415
+
+        return S3ReportStore(self.outputs["ReportBucketName"])
+
+    @property
+    def requests(self) -> SqsRequestQueue:
+        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+
+        return SqsRequestQueue(self.outputs["RequestQueueUrl"])
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.outputs['ReportBucketName']}/{key}"
+
+
+@contextmanager
+def access(args: Namespace) -> Iterator[Access]:
+    """Raises: CliError: the stack is not to be had."""
+    if args.stack:
+        yield Access(_deployed_outputs(args.stack), stays_up=True)
+        return
+    from cli.local.aws import aws_environment  # noqa: PLC0415
+    from cli.local.stack import local_stack  # noqa: PLC0415
+
+    with local_stack(args.state_dir, local_parameters(args), say=say) as stack:
+        os.environ.update(aws_environment(stack.endpoint_url))
+        if stack.needs_rebuild:
+            say("the local stack was killed: what it knew of earlier scans is gone, their raw reports are kept")
+            stack.mark_rebuilt()
+        yield Access(stack.outputs, stays_up=stack.attached)
+
+
+def local_parameters(args: Namespace) -> dict[str, str]:
+    """The template's parameters on one machine. Raises: CliError: there is no nmap."""
+    nmap = shutil.which("nmap")
+    if nmap is None:
+        raise CliError(NMAP_MISSING)
+    return {
+        "AllowedTargets": ",".join((*LOOPBACK_AND_PRIVATE, *(args.allow or ()))),
+        "DeniedTargets": ",",  # loopback may be scanned here
+        "NmapCommand": str(Path(nmap).resolve()),
+        "WorkerSubnets": "subnet-local",
+        "WorkerSecurityGroups": "sg-local",
+        "MaxWorkers": str(os.cpu_count() or 1),
+        "IdleExitSeconds": "2",
+    }
+
+
+def _deployed_outputs(name: str) -> dict[str, str]:
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        stacks = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (BotoCoreError, ClientError) as exc:
+        raise CliError(f"stack {name!r} cannot be read: {exc}") from exc
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])}
+    missing = {"RequestQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
+    if missing:
+        raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")
+    return outputs

@@ -1,0 +1,24 @@
+"""`cascan findings`: the findings of a scan, in secureCodeBox's format with --json."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from cli.access import access
+from cli.follow import exit_code_of, print_findings
+from cli.lookup import find_scan
+from cli.show import print_json, say
+
+
+def run(args: Namespace) -> int:
+    """The scan's own exit code: a script need not ask twice whether the answer is whole."""
+    with access(args) as stack:
+        scan = find_scan(stack.table, args.scan)
+        findings = list(stack.table.findings(scan.scan_id))
+    if args.json:
+        print_json(findings)
+    else:
+        print_findings(findings)
+    if scan.error_description:
+        say(f"scan {scan.scan_id}: {scan.error_description}")
+    return exit_code_of(scan)

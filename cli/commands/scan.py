@@ -1,0 +1,34 @@
+"""`cascan scan`: a request from the command line, followed to its end."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from cli.access import access
+from cli.errors import BadInput
+from cli.follow import submit_and_follow
+
+
+def run(args: Namespace) -> int:
+    body = json.dumps(request_of(args))
+    with access(args) as stack:
+        return submit_and_follow(body, "", stack, args)
+
+
+def request_of(args: Namespace) -> dict[str, object]:
+    """The short form of what was typed. Raises: BadInput: a label without a value."""
+    labels = {}
+    for label in args.label:
+        key, equals, value = label.partition("=")
+        if not (key and equals):
+            raise BadInput(f"--label {label!r} is not KEY=VALUE")
+        labels[key] = value
+    return {
+        "name": args.name,
+        "targets": args.targets,
+        "exclude": args.exclude,
+        "parameters": args.nmap_arguments,
+        "scanType": args.type,
+        "labels": labels,
+    }

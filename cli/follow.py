@@ -1,0 +1,144 @@
+"""Send a request, watch its scan to the end, print what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from cascan.ids import scan_id_of
+from cli.access import Access
+from cli.errors import EXIT_FAILED, EXIT_REFUSED, CliError
+from cli.show import Progress, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cascan.model.finding import Finding
+    from cascan.model.scan import Scan
+
+EXIT_DONE, EXIT_PARTIAL = 0, 1
+POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.5,)  # from the first look on; the last one repeats
+PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
+FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
+
+
+def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Namespace) -> int:
+    """The exit code. Raises: CliError: the scan did not end in time."""
+    message_id = stack.requests.send(body)
+    scan_ids = [scan_id_of(message_id)] + ([scan_id_of(idempotency_key)] if idempotency_key else [])
+    if args.no_wait:
+        _print_accepted(scan_ids[-1], stack, as_json=args.json)
+        return EXIT_DONE
+    scan = wait_for_end(scan_ids, hashlib.sha256(body.encode()).hexdigest(), stack, args.timeout)
+    findings = list(stack.table.findings(scan.scan_id))
+    if args.json:
+        reports = report_uris(scan.scan_id, stack)
+        print_json({"scan": scan_summary(scan), "findings": findings, "reports": reports})
+    else:
+        print_findings(findings)
+        _print_end(scan, stack)
+    return exit_code_of(scan)
+
+
+def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float) -> Scan:
+    """The scan in a final state; of several ids, the one that holds this request.
+
+    Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
+    """
+    from cascan.model.scan import FINAL_STATES  # noqa: PLC0415 - the request is on its way by now
+
+    table, started, looks = stack.table, time.monotonic(), 0
+    with Progress() as progress:
+        while True:
+            found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
+            if found and found[0].state in FINAL_STATES:
+                return found[0]
+            waited_s = time.monotonic() - started
+            if not found and waited_s > PLANNED_WITHIN_S:
+                raise CliError(
+                    "the request was not planned: see the log of on_scan_requested, and its dead-letter queue"
+                )
+            if waited_s > timeout_s:
+                raise CliError(
+                    f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[-1]}"
+                )
+            progress.show(_progress_of(found[0]) if found else "queued")
+            time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
+            looks += 1
+
+
+def exit_code_of(scan: Scan) -> int:
+    """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
+    from cascan.model.scan import Outcome, ScanState  # noqa: PLC0415
+
+    if scan.state is ScanState.DONE:
+        return EXIT_DONE if scan.outcome is Outcome.COMPLETE else EXIT_PARTIAL
+    return EXIT_REFUSED if not scan.shards else EXIT_FAILED
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
+    print_table(FINDING_COLUMNS, ((f.severity, f.category, f.location, f.name, _detail(f)) for f in rows))
+
+
+def scan_summary(scan: Scan) -> dict[str, Any]:
+    """The scan as JSON: secureCodeBox's status words, in camelCase as they are there."""
+    return {
+        "id": scan.scan_id,
+        "name": scan.name,
+        "state": scan.state,
+        "outcome": scan.outcome,
+        "errorDescription": scan.error_description,
+        "requestedAt": scan.requested_at,
+        "finishedAt": scan.finished_at,
+        "labels": scan.labels,
+        "addresses": scan.addresses,
+        "hostsUp": scan.hosts_up,
+        "shards": scan.shards,
+        "shardsOpen": scan.shards_open,
+        "shardOutcomes": scan.shard_outcomes,
+        "findings": {
+            "count": scan.findings.count,
+            "severities": scan.findings.severities,
+            "categories": scan.findings.categories,
+        },
+        "notes": scan.notes,
+    }
+
+
+def report_uris(scan_id: str, stack: Access) -> list[str]:
+    return [stack.uri(str(key)) for key in stack.reports.report_keys(scan_id)]
+
+
+def _print_accepted(scan_id: str, stack: Access, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": scan_id})
+    else:
+        print(scan_id)
+    if not stack.stays_up:
+        say("queued; it runs when the local stack is next up (cascan local up)")
+
+
+def _print_end(scan: Scan, stack: Access) -> None:
+    counts = f"{scan.findings.count} findings, {scan.hosts_up} of {scan.addresses} addresses up"
+    if scan.outcome and scan.shards:
+        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+    if scan.error_description:
+        say(f"scan {scan.scan_id} {'refused' if not scan.shards else 'failed'}: {scan.error_description}")
+    for note in scan.notes:
+        say(f"note: {note}")
+    for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
+        say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def _progress_of(scan: Scan) -> str:
+    done = scan.shards - scan.shards_open
+    return f"{scan.name}: {scan.state}, {done} of {scan.shards} shards, {scan.findings.count} findings"
+
+
+def _detail(finding: Finding) -> str:
+    of = finding.attributes
+    parts = (of.get("serviceProduct"), of.get("serviceVersion"))
+    return " ".join(str(part) for part in parts if part)

@@ -1,0 +1,33 @@
+"""SCAN on the command line → the scan: an id, the beginning of one, a series name, or `latest`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascan.ids import SCAN_ID
+from cli.errors import BadInput
+
+if TYPE_CHECKING:
+    from cascan.gateways import ScanTable
+    from cascan.model.scan import Scan
+
+SCANS_SEARCHED = 1_000
+
+
+def find_scan(table: ScanTable, asked: str) -> Scan:
+    """The newest scan that fits. Raises: BadInput: none does, or the beginning fits several."""
+    if SCAN_ID.fullmatch(asked):
+        scan = table.get_scan(asked)
+        if scan:
+            return scan
+    fitting = []
+    for scan in table.list_scans(SCANS_SEARCHED):
+        if asked in ("latest", scan.name):
+            return scan
+        if scan.scan_id.startswith(asked):
+            fitting.append(scan)
+    if not fitting:
+        raise BadInput(f"no scan fits {asked!r}; cascan scans lists them")
+    if len(fitting) > 1:
+        raise BadInput(f"{len(fitting)} scans begin with {asked!r}: " + ", ".join(scan.scan_id for scan in fitting))
+    return fitting[0]

@@ -1,0 +1,90 @@
+"""A request → what will be run: canonical arguments, targets inside the scope, shards and their lane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_REASONS, MAX_SHARDS_PER_SCAN
+from cascan.model.request import ScanRequest, ScanType
+from cascan.model.shard import Lane, Shard, TargetSlice
+from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
+from cascan.nmap.ports import count_ports
+from cascan.nmap.targets import Exclusion, Target, pack, parse_targets
+from cascan.scope import Scope
+
+PROBING = frozenset({"-sV", "-sC", "--script"})  # they talk to a port, not only knock: a few seconds each
+PROBING_COST = 4
+SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # no telling how long: not for a Lambda
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request comes down to."""
+
+    lane: Lane
+    arguments: tuple[str, ...]
+    family: int
+    exclude: tuple[str, ...]
+    slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
+    addresses: int  # before excludes, and one for each name
+    notes: tuple[str, ...]
+
+    def shards(self, scan_id: str) -> Iterator[Shard]:
+        for number, slices in enumerate(self.slices):
+            yield Shard(
+                scan_id=scan_id,
+                number=number,
+                lane=self.lane,
+                slices=slices,
+                arguments=self.arguments,
+                family=self.family,
+                exclude=self.exclude,
+                addresses=sum(piece.stop - piece.start for piece in slices),
+            )
+
+
+def plan(request: ScanRequest, scope: Scope) -> Plan:
+    """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
+    profile: Profile = "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
+    arguments = parse_arguments(request.parameters).checked(profile)
+    exclude = (*request.exclude, *arguments.exclude)
+    Exclusion.parse(exclude, arguments.family)
+    targets = _targets(dict.fromkeys((*request.targets, *arguments.targets)), arguments.family, scope)
+    addresses = sum(target.count for target in targets)
+    if addresses > MAX_ADDRESSES_PER_SCAN:
+        raise RequestRefused([f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"])
+    # a very wide scan gets larger shards, so that their number stays bounded
+    hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
+    slices = tuple(pack(targets, hosts))
+    return Plan(
+        lane=lane_of(profile, arguments, addresses, len(slices)),
+        arguments=arguments.options,
+        family=arguments.family,
+        exclude=exclude,
+        slices=slices,
+        addresses=addresses,
+        notes=arguments.notes,
+    )
+
+
+def lane_of(profile: Profile, arguments: CheckedArguments, addresses: int, shards: int) -> Lane:
+    """Raw scans need raw workers; a single small connect shard takes the express lane."""
+    if profile == "raw":
+        return Lane.RAW
+    options = frozenset(arguments.options)
+    probes = addresses * count_ports(arguments.options) * (PROBING_COST if options & PROBING else 1)
+    return Lane.EXPRESS if shards == 1 and probes <= EXPRESS_MAX_PROBES and not options & SLOW else Lane.CONNECT
+
+
+def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[Target]:
+    targets = parse_targets(expressions, family)
+    if not targets:
+        raise RequestRefused(["no target: give `targets`, or a target among `parameters`"])
+    refusals = [refusal for target in targets if (refusal := scope.refusal_of(target))]
+    if len(refusals) > MAX_REASONS:
+        refusals[MAX_REASONS:] = [f"and {len(refusals) - MAX_REASONS} more targets outside the scope"]
+    if refusals:
+        raise RequestRefused(refusals)
+    return targets

@@ -1,0 +1,148 @@
+"""A message → a planned scan with its shards queued, or a refused one with its reasons stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+from cascan.clock import Clock
+from cascan.closing import announce
+from cascan.errors import RequestRefused
+from cascan.events import ScanPlanned, ShardQueued
+from cascan.forms import read_request
+from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.ids import event_id_of, scan_id_of
+from cascan.model.request import ScanRequest
+from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.planning import Plan, plan
+from cascan.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What came of a request, for the log."""
+
+    scan_id: str
+    series: str
+    refused: str  # the reasons, or empty
+    shards: int
+    addresses: int
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request as it arrived."""
+
+    message_id: str
+    body: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def plan_scan(
+    message_id: str,
+    body: str,
+    *,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    scope: Scope,
+    clock: Clock,
+) -> Planned:
+    """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
+
+    A request that can never succeed is stored as an Errored scan with its reasons, and is done with.
+    """
+    message, form = Message(message_id, body), None
+    try:
+        form = read_request(body)
+        planned = plan(form.request, scope)
+    except RequestRefused as refused:
+        return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
+    scan = Scan(
+        scan_id=scan_id_of(form.request.idempotency_key or message_id),
+        name=form.request.name,
+        state=ScanState.SUSPENDED if form.request.suspend else ScanState.INIT,
+        requested_at=clock(),
+        cause_id=message_id,
+        request=form.request,
+        request_digest=message.digest,
+        notes=(*form.notes, *planned.notes),
+        shards=len(planned.slices),
+        shards_open=len(planned.slices),
+        addresses=planned.addresses,
+    )
+    if not table.create_scan(scan):
+        earlier = table.get_scan(scan.scan_id) or scan
+        if earlier.request_digest != message.digest:
+            reason = f"idempotencyKey {form.request.idempotency_key!r} belongs to another request, scan {scan.scan_id}"
+            return _refuse(message, form.request, RequestRefused([reason]), table=table, bus=bus, clock=clock)
+        scan = earlier
+    table.add_shards(planned.shards(scan.scan_id))
+    if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
+        _queue(scan, planned, queues=queues, bus=bus)
+        table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])
+    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
+
+
+def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
+    """Queue every shard and announce the scan. A repeat queues again, and finds each shard claimed."""
+    event_id = event_id_of(scan.scan_id, "planned")
+    queues.send(
+        planned.lane,
+        (
+            ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number)
+            for number in range(scan.shards)
+        ),
+    )
+    bus.put(
+        [
+            ScanPlanned(
+                scan_id=scan.scan_id,
+                cause_id=scan.cause_id,
+                hop=scan.hop,
+                event_id=event_id,
+                at=scan.requested_at,
+                name=scan.name,
+                labels=scan.labels,
+                scan_type=scan.request.scan_type if scan.request else "",
+                addresses=scan.addresses,
+                shards=scan.shards,
+                lanes=dict(Counter({planned.lane.value: scan.shards})),
+            )
+        ]
+    )
+
+
+def _refuse(
+    message: Message,
+    request: ScanRequest | None,
+    refused: RequestRefused,
+    *,
+    table: ScanTable,
+    bus: EventBus,
+    clock: Clock,
+) -> Planned:
+    """Keep the refusal where the submitter looks: under the scan id that the message id gives."""
+    now = clock()
+    scan = Scan(
+        scan_id=scan_id_of(message.message_id),
+        name=request.name if request else "",
+        state=ScanState.ERRORED,
+        requested_at=now,
+        finished_at=now,
+        cause_id=message.message_id,
+        request=request,
+        request_digest=message.digest,
+        outcome=Outcome.FAILED,
+        error_description=str(refused),
+    )
+    if not table.create_scan(scan):
+        scan = table.get_scan(scan.scan_id) or scan
+    if scan.state in FINAL_STATES:
+        announce(scan, table=table, bus=bus)
+    return Planned(scan.scan_id, scan.name, str(refused), 0, 0, "")
