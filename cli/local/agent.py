@@ -69,6 +69,7 @@ class TaskAgent:
                 busy_at = time.monotonic()
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
         self._end_all(ecs)
+        ecs.close()
 
     def _step(self, ecs: ECSClient) -> None:
         live = dict(_running_tasks(ecs))

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, StackTypeDef
+    from mypy_boto3_s3 import S3Client
 
     from cli.local.aws import ClientOptions
     from cli.local.package import Package
 
 STACK = "cascan"
 CODE_BUCKET = "cascan-code"
-CHANGE_SET = "cascan-local"
 DEPLOY_TIMEOUT_S = 60.0
 POLL_S = 0.01
 T = TypeVar("T")
@@ -30,16 +30,18 @@ UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAI
 
 def deploy(session: Session, options: ClientOptions, package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
     """Create or update the stack; its outputs by name. Raises: DeployFailed: names the resource and its reason."""
+    cloudformation, s3 = session.client("cloudformation", **options), session.client("s3", **options)
     try:
-        _upload(session, options, package)
-        deployer = _Deployer(session.client("cloudformation", **options))
-        return deployer.deploy(package, parameters)
+        _upload(s3, package)
+        return _Deployer(cloudformation).deploy(package, parameters)
     except (ClientError, BotoCoreError) as exc:
         raise DeployFailed(f"the emulator does not take the template: {exc}") from exc
+    finally:
+        cloudformation.close()
+        s3.close()
 
 
-def _upload(session: Session, options: ClientOptions, package: Package) -> None:
-    s3 = session.client("s3", **options)
+def _upload(s3: S3Client, package: Package) -> None:
     s3.create_bucket(Bucket=CODE_BUCKET)
     for key, content in package.objects.items():
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
@@ -49,10 +51,11 @@ class _Deployer:
     def __init__(self, client: CloudFormationClient) -> None:
         self.client = client
         self.deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+        self.change_set = f"{STACK}-{time.time_ns()}"
 
     def deploy(self, package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
         if self._prepare(self._kind(), package, parameters):
-            self.client.execute_change_set(ChangeSetName=CHANGE_SET, StackName=STACK)
+            self.client.execute_change_set(ChangeSetName=self.change_set, StackName=STACK)
         stack = self._until(self._ended, "the stack is not deployed")
         if stack["StackStatus"] not in DONE:
             raise DeployFailed(f"the stack could not be deployed ({stack['StackStatus']}): {self._reasons()}")
@@ -72,7 +75,7 @@ class _Deployer:
         """Make the change set. False: the stack is as the package wants it."""
         self.client.create_change_set(
             StackName=STACK,
-            ChangeSetName=CHANGE_SET,
+            ChangeSetName=self.change_set,
             ChangeSetType=kind,
             TemplateBody=package.body,
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
@@ -82,13 +85,13 @@ class _Deployer:
         if change_set["Status"] == "CREATE_COMPLETE":
             return True
         reason = change_set.get("StatusReason", "")
-        self.client.delete_change_set(ChangeSetName=CHANGE_SET, StackName=STACK)
+        self.client.delete_change_set(ChangeSetName=self.change_set, StackName=STACK)
         if "didn't contain changes" in reason or "No updates" in reason:
             return False
         raise DeployFailed(f"the template is refused: {reason}")
 
     def _prepared(self) -> DescribeChangeSetOutputTypeDef | None:
-        change_set = self.client.describe_change_set(ChangeSetName=CHANGE_SET, StackName=STACK)
+        change_set = self.client.describe_change_set(ChangeSetName=self.change_set, StackName=STACK)
         return change_set if change_set["Status"] in ("CREATE_COMPLETE", "FAILED") else None
 
     def _ended(self) -> StackTypeDef | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -58,6 +60,15 @@ class Emulator:
             time.sleep(POLL_S)
         self.check()
 
+    def prepare_to_deploy(self) -> None:
+        """Have it load CloudFormation (0.3 s) while we load boto3: its first request does. Returns at once."""
+        threading.Thread(target=self._ask_for_stacks, name="emulator-warm-up", daemon=True).start()
+
+    def _ask_for_stacks(self) -> None:
+        with contextlib.suppress(EmulatorFailed, OSError, http.client.HTTPException):
+            self.wait_until_healthy()
+            _get(self.port, "/?Action=ListStacks")
+
     def check(self) -> None:
         """Raises: EmulatorFailed: it is not running any more."""
         code = self._process.exit_code()
@@ -94,7 +105,6 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
         "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONDONTWRITEBYTECODE": "0",
     }
 
 
@@ -111,11 +121,16 @@ def _check_port(port: int, root: Path) -> None:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
-        connection.request("GET", HEALTH_PATH)
-        return connection.getresponse().status == http.client.OK
+        return _get(port, HEALTH_PATH) == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
+
+
+def _get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
     finally:
         connection.close()

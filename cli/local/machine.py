@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.local.deployed import bring_up_to_date
+from cli.local.deployed import bring_up_to_date, current_outputs
 from cli.local.emulator import Emulator
 from cli.local.lock import Lock
 from cli.local.state import StateDir
@@ -36,6 +36,8 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
         since = datetime.now(UTC).replace(microsecond=0)  # task times come in whole seconds
         emulator = Emulator(state, lock.fd)
         try:
+            if current_outputs(state, template, parameters) is None:
+                emulator.prepare_to_deploy()
             from cli.local.agent import TaskAgent  # noqa: PLC0415 - boto3 loads while the emulator boots
 
             agent = TaskAgent(state, template.parent / FUNCTIONS, since)

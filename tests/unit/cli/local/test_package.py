@@ -1,0 +1,133 @@
+"""A template with local paths becomes one that can be uploaded, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.errors import DeployFailed
+from cli.local.fingerprint import fingerprint
+from cli.local.package import Package, package
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Nmap: {Type: String, Default: ""}
+Conditions:
+  Bundles: !Equals [!Ref Nmap, ""]
+Globals: {Function: {CodeUri: functions/}}
+Resources:
+  One: {Type: AWS::Serverless::Function, Properties: {Handler: one.handler}}
+  Two: {Type: AWS::Serverless::Function, Properties: {Handler: two.handler, CodeUri: functions/}}
+  Far: {Type: AWS::Serverless::Function, Properties: {Handler: far.handler, CodeUri: "s3://theirs/code.zip"}}
+  Layer: {Type: AWS::Serverless::LayerVersion, Condition: Bundles, Properties: {ContentUri: layers/nmap/}}
+  Part: {Type: AWS::Serverless::Application, Properties: {Location: infra/part.yaml, Parameters: {A: !Ref Nmap}}}
+"""
+NESTED = "Resources: {Queue: {Type: AWS::SQS::Queue}}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, content in {
+        "template.yaml": TEMPLATE,
+        "infra/part.yaml": NESTED,
+        "functions/one.py": "1",
+        "functions/b/two.py": "2",
+        "functions/__pycache__/one.pyc": "byte code",
+        "functions/.hidden": "x",
+        "functions/cascan.egg-info/PKG-INFO": "x",
+        "layers/nmap/bin/nmap": "a program",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (tmp_path / "layers/nmap/bin/nmap").chmod(0o755)
+    return tmp_path
+
+
+def packed(project: Path, **parameters: str) -> Package:
+    return package(project / "template.yaml", parameters, "code")
+
+
+def resources(packed: Package) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(packed.body)["Resources"]
+    return {name: resource["Properties"] for name, resource in found.items()}
+
+
+def object_at(packed: Package, url: str) -> bytes:
+    return packed.objects[url.rpartition("/")[2]]
+
+
+def test_functions_that_share_a_folder_share_one_zip_of_its_code_alone(project: Path) -> None:
+    result = packed(project)
+
+    uri = resources(result)["Two"]["CodeUri"]
+    assert uri.startswith("s3://code/")
+    assert json.loads(result.body)["Globals"]["Function"]["CodeUri"] == uri
+    with zipfile.ZipFile(io.BytesIO(object_at(result, uri))) as archive:
+        assert archive.namelist() == ["one.py", "b/two.py"]
+
+
+def test_code_that_is_in_a_bucket_already_stays_there(project: Path) -> None:
+    assert resources(packed(project))["Far"]["CodeUri"] == "s3://theirs/code.zip"
+
+
+def test_a_nested_template_is_uploaded_and_its_parameters_stay(project: Path) -> None:
+    result = packed(project)
+
+    nested = resources(result)["Part"]
+    assert nested["Location"].startswith("https://s3.amazonaws.com/code/")
+    assert json.loads(object_at(result, nested["Location"]))["Resources"] == {"Queue": {"Type": "AWS::SQS::Queue"}}
+    assert nested["Parameters"] == {"A": {"Ref": "Nmap"}}
+
+
+def test_a_layer_goes_in_with_its_programs_only_when_its_condition_is_on(project: Path) -> None:
+    on, off = packed(project), packed(project, Nmap="/usr/bin/nmap")
+
+    with zipfile.ZipFile(io.BytesIO(object_at(on, resources(on)["Layer"]["ContentUri"]))) as archive:
+        assert archive.getinfo("bin/nmap").external_attr >> 16 == 0o755
+    assert resources(off)["Layer"]["ContentUri"] == "s3://code/not-packaged"
+    assert "layers/nmap" in on.sources
+    assert "layers/nmap" not in off.sources
+
+
+def test_the_same_content_makes_the_same_package_whatever_its_times(project: Path) -> None:
+    before = packed(project)
+    os.utime(project / "functions/one.py", (1, 1))
+
+    assert packed(project) == before
+
+
+def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
+    (project / "infra/part.yaml").unlink()
+
+    with pytest.raises(DeployFailed, match=r"part\.yaml cannot be read"):
+        packed(project)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("functions/one.py", "changed"), ("functions/new.py", ""), ("infra/part.yaml", "x"), ("template.yaml", "x")],
+)
+def test_the_fingerprint_changes_with_everything_that_goes_in(project: Path, path: str, content: str) -> None:
+    sources = packed(project).sources
+    before = fingerprint(project, sources, {})
+
+    (project / path).write_text(content)
+
+    assert fingerprint(project, sources, {}) != before
+
+
+def test_the_fingerprint_changes_with_the_parameters_and_not_with_byte_code(project: Path) -> None:
+    sources = packed(project).sources
+    before = fingerprint(project, sources, {})
+    (project / "functions/__pycache__/two.pyc").write_text("more")
+
+    assert fingerprint(project, sources, {}) == before
+    assert fingerprint(project, sources, {"Nmap": "x"}) != before

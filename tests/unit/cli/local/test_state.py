@@ -1,0 +1,119 @@
+"""The state directory: private, fixed to one port, and clear about what is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.errors import StateUnreadable
+from cli.local.state import Deployment, Running, StateDir, default_root
+
+DEPLOYMENT = Deployment("f00d", ("functions", "template.yaml"), {"RequestQueueUrl": "http://127.0.0.1:1/q"})
+
+
+def test_the_directory_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "a" / "b")
+
+    assert state.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+
+    assert StateDir(tmp_path / "open").root.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_default_follows_xdg_and_ignores_a_relative_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert default_root() == tmp_path / "xdg" / "cascan"
+
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert default_root() == tmp_path / "home" / ".local" / "state" / "cascan"
+
+
+def test_the_port_is_chosen_once(tmp_path: Path) -> None:
+    port = StateDir(tmp_path).port()
+
+    assert 1024 <= port <= 65535
+    assert StateDir(tmp_path).port() == port
+
+
+def test_what_is_kept_reads_back(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    assert state.deployment() is None
+    assert state.running() is None
+
+    state.keep_deployment(DEPLOYMENT)
+    state.keep_running(Running(42, "2026-01-31T00:00:00Z"))
+
+    again = StateDir(tmp_path)
+    assert again.deployment() == DEPLOYMENT
+    assert again.running() == Running(42, "2026-01-31T00:00:00Z")
+    again.forget_running()
+    assert again.running() is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"port": "many"}', '{"port": 0}', "\x00\xff"])
+def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, content: str) -> None:
+    state = StateDir(tmp_path)
+    (tmp_path / "machine.json").write_text(content)
+
+    with pytest.raises(StateUnreadable, match=r"machine\.json is damaged: .* --state-dir"):
+        state.port()
+
+
+@pytest.mark.parametrize("name", ["deployment", "running"])
+def test_a_record_with_missing_fields_is_damaged(tmp_path: Path, name: str) -> None:
+    state = StateDir(tmp_path)
+    (tmp_path / f"{name}.json").write_text("{}")
+
+    with pytest.raises(StateUnreadable, match=rf"{name}\.json is damaged"):
+        getattr(state, name)()
+
+
+def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StateUnreadable, match=r"file/state cannot be used: .*--state-dir"):
+        StateDir(tmp_path / "file" / "state")
+
+
+def test_after_a_clean_end_the_deployment_counts(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    state.keep_deployment(DEPLOYMENT)
+    (state.objects / "bucket").mkdir()
+    state.exit_status.write_text("0")
+
+    state.begin_run()
+
+    assert state.deployment() == DEPLOYMENT
+    assert not state.needs_rebuild()
+
+
+@pytest.mark.parametrize("exit_status", [None, "", "137"])
+def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
+    tmp_path: Path, exit_status: str | None
+) -> None:
+    state = StateDir(tmp_path)
+    state.keep_deployment(DEPLOYMENT)
+    (state.objects / "bucket").mkdir()
+    if exit_status is not None:
+        state.exit_status.write_text(exit_status)
+
+    state.begin_run()
+
+    assert state.deployment() is None
+    assert state.needs_rebuild()
+    state.mark_rebuilt()
+    assert not state.needs_rebuild()
+
+
+def test_a_new_directory_needs_no_rebuild(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+
+    state.begin_run()
+
+    assert not state.needs_rebuild()
