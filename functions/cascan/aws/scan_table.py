@@ -37,8 +37,8 @@ from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, NmapRun, Shard, ShardClosing, ShardState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
-MAX_CATEGORIES = 100  # counted of one shard: an update expression ends at 4 KB
-OTHER_CATEGORIES = "(other)"  # the rest of them, until finish_scan stores the exact counts
+MAX_KINDS = 100  # of severities and of categories counted for one shard: an update expression ends at 4 KB
+OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -170,8 +170,8 @@ def _tally(table: str, key: Item, closing: ShardClosing) -> dict[str, Any]:
     changes = ["#shards_open :closed", "#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :one"]
     values = {":closed": -1, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":one": 1}
     names = {"#outcome": closing.outcome.value}
-    for counted, kinds in (("severities", closing.severities), ("categories", _bounded(closing.categories))):
-        for number, (kind, count) in enumerate(kinds.items()):
+    for counted, kinds in (("severities", closing.severities), ("categories", closing.categories)):
+        for number, (kind, count) in enumerate(_bounded(kinds).items()):
             short = f"{counted[0]}{number}"  # a category is any text, so it travels as a name's value
             changes.append(f"#{counted}.#{short} :{short}")
             names[f"#{short}"], values[f":{short}"] = kind, count
@@ -179,8 +179,8 @@ def _tally(table: str, key: Item, closing: ShardClosing) -> dict[str, Any]:
     return update(table, key, change, when="attribute_exists(pk)", values=values_of(values), names=names)
 
 
-def _bounded(categories: Mapping[str, int]) -> dict[str, int]:
-    """The commonest categories; what lies beyond MAX_CATEGORIES is counted as one."""
-    commonest = Counter(categories).most_common()
-    kept, rest = commonest[:MAX_CATEGORIES], commonest[MAX_CATEGORIES:]
-    return dict(kept) | ({OTHER_CATEGORIES: sum(count for _, count in rest)} if rest else {})
+def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    """The commonest kinds that were counted at all; what lies beyond MAX_KINDS is counted as one."""
+    commonest = (+Counter(counts)).most_common()
+    rest = sum(count for _, count in commonest[MAX_KINDS:])
+    return dict(commonest[:MAX_KINDS]) | ({OTHER_KINDS: rest} if rest else {})

@@ -1,0 +1,201 @@
+"""The gateways twice: the fakes, and the real ones on moto, in process. A contract test takes `table`, `reports` … and
+runs on both; a test of what only AWS does takes `dynamo_table`, `bucket` … and runs on moto alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, cast
+
+import pytest
+from moto import mock_aws
+
+from cascan.aws import boundary, clients
+from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.fleet import EcsFleet
+from cascan.aws.report_store import S3ReportStore
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
+from cascan.events import BUS_EVENTS, SOURCE, BusEvent
+from cascan.gateways import EventBus, Fleet, ReportStore, ScanTable, ShardQueues
+from cascan.model.shard import Lane
+from tests.fakes import MemoryEventBus, MemoryFleet, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+
+REGION: Final = "eu-central-1"
+TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
+KEYS = ("pk", "sk", "listing", "listed_at")
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, in seconds; none is waited for."""
+    waited: list[float] = []
+    monkeypatch.setattr(boundary, "sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> Iterator[None]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        forget_clients()
+        yield
+    forget_clients()
+
+
+def forget_clients() -> None:
+    for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
+        built.cache_clear()
+
+
+@pytest.fixture
+def dynamo_table(aws: None) -> DynamoScanTable:
+    """A table as infra/storage.yaml has it."""
+    clients.dynamodb().create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEYS],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "listing",
+                "KeySchema": [
+                    {"AttributeName": "listing", "KeyType": "HASH"},
+                    {"AttributeName": "listed_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    return DynamoScanTable(TABLE)
+
+
+@pytest.fixture
+def s3_store(aws: None) -> S3ReportStore:
+    clients.s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3ReportStore(BUCKET)
+
+
+@pytest.fixture
+def sqs_queues(aws: None) -> SqsShardQueues:
+    return SqsShardQueues({lane: clients.sqs().create_queue(QueueName=lane)["QueueUrl"] for lane in Lane})
+
+
+@pytest.fixture
+def ecs_fleet(aws: None) -> EcsFleet:
+    clients.ecs().create_cluster(clusterName=CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"])
+    return EcsFleet(
+        CLUSTER,
+        {lane: _task_definition(lane) for lane in (Lane.CONNECT, Lane.RAW)},
+        subnets=("subnet-1",),
+        security_groups=("sg-1",),
+        assign_public_ip=True,
+    )
+
+
+def _task_definition(lane: Lane) -> str:
+    answer = clients.ecs().register_task_definition(
+        family=f"cascan-{lane}",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="512",
+        memory="1024",
+        containerDefinitions=[{"name": "worker", "image": "worker", "essential": True}],
+    )
+    return answer["taskDefinition"]["taskDefinitionArn"]
+
+
+@dataclass(frozen=True)
+class ObservedBus:
+    """A bus, and what came out of it since the last call of `received`."""
+
+    bus: EventBus
+    received: Callable[[], list[BusEvent]]
+
+
+@pytest.fixture
+def eventbridge_bus(aws: None) -> ObservedBus:
+    """A bus with one rule for our source and a queue behind it."""
+    clients.events().create_event_bus(Name=BUS)
+    clients.events().put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": [SOURCE]}))
+    queue_url = clients.sqs().create_queue(QueueName="behind-the-rule")["QueueUrl"]
+    queue = clients.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]
+    clients.events().put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": queue["QueueArn"]}])
+    return ObservedBus(EventBridgeBus(BUS), partial(_events_in, queue_url))
+
+
+def _events_in(queue_url: str) -> list[BusEvent]:
+    events = []
+    while messages := clients.sqs().receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        events += [_event(json.loads(message["Body"])) for message in messages]
+    return events
+
+
+def _event(envelope: dict[str, Any]) -> BusEvent:
+    kind = {kind.__name__: kind for kind in BUS_EVENTS}[envelope["detail-type"]]
+    return kind.from_wire(json.dumps(envelope["detail"]))
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def table(request: pytest.FixtureRequest) -> ScanTable:
+    return (
+        MemoryScanTable() if request.param == "memory" else cast("ScanTable", request.getfixturevalue("dynamo_table"))
+    )
+
+
+@pytest.fixture(params=["memory", "s3"])
+def reports(request: pytest.FixtureRequest) -> ReportStore:
+    return (
+        MemoryReportStore() if request.param == "memory" else cast("ReportStore", request.getfixturevalue("s3_store"))
+    )
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def queues(request: pytest.FixtureRequest) -> ShardQueues:
+    is_memory = request.param == "memory"
+    return MemoryShardQueues() if is_memory else cast("ShardQueues", request.getfixturevalue("sqs_queues"))
+
+
+@pytest.fixture(params=["memory", "ecs"])
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    return MemoryFleet() if request.param == "memory" else cast("Fleet", request.getfixturevalue("ecs_fleet"))
+
+
+@pytest.fixture(params=["memory", "eventbridge"])
+def observed(request: pytest.FixtureRequest) -> ObservedBus:
+    if request.param == "eventbridge":
+        return cast("ObservedBus", request.getfixturevalue("eventbridge_bus"))
+    bus = MemoryEventBus()
+    return ObservedBus(bus, lambda: bus.events)
+
+
+Answer = Callable[[dict[str, Any]], Any] | Exception
+Script = Callable[[object, str, Iterable[Answer]], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Puts answers before an operation of a client: each is called with the request, or raised; when they have run out,
+    the operation itself answers. Gives the list of requests as they are made.
+    """
+
+    def put(client: object, operation: str, answers: Iterable[Answer]) -> list[dict[str, Any]]:
+        scripted, original = iter(answers), getattr(client, operation)
+        requests: list[dict[str, Any]] = []
+
+        def call(**request: Any) -> Any:
+            requests.append(request)
+            answer = next(scripted, None)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(request) if answer else original(**request)
+
+        monkeypatch.setattr(client, operation, call)
+        return requests
+
+    return put

@@ -1,0 +1,109 @@
+"""ScanTable's contract: scans. Every test runs on the fake and on DynamoDB."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from cascan.gateways import ScanTable
+from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
+from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_scan, a_shard, an_ended_scan
+
+PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
+
+
+class TestScans:
+    @pytest.mark.parametrize(
+        "scan",
+        [
+            a_scan(),
+            an_ended_scan(),
+            a_scan(request=None, state=ScanState.ERRORED, error_description="no JSON", shards=0, shards_open=0),
+            a_scan(requested_at=AT.replace(microsecond=0), name="", notes=()),
+            a_scan(notes=("long " * 10_000, "ü" * 5_000)),
+        ],
+        ids=["under way", "ended", "refused", "bare", "long"],
+    )
+    def test_a_scan_is_read_as_it_was_stored(self, table: ScanTable, scan: Scan) -> None:
+        assert table.create_scan(scan)
+        assert table.get_scan(scan.scan_id) == scan
+
+    def test_a_scan_that_exists_stays_as_it_is(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(name="first"))
+        assert not table.create_scan(a_scan(name="second"))
+        assert table.get_scan(SCAN_ID) == a_scan(name="first")
+
+    def test_a_scan_nobody_stored_is_none(self, table: ScanTable) -> None:
+        assert table.get_scan(SCAN_ID) is None
+
+    def test_scans_are_listed_newest_first_up_to_the_limit(self, table: ScanTable) -> None:
+        scans = [a_scan(f"scan {n}", requested_at=AT + timedelta(seconds=n)) for n in (2, 0, 3, 1)]
+        for scan in scans:
+            table.create_scan(scan)
+        table.add_shards([a_shard()])
+        assert list(table.list_scans(3)) == [scans[2], scans[0], scans[3]]
+        assert len(list(table.list_scans(100))) == 4
+
+    def test_scans_of_the_same_millisecond_are_listed_in_order_of_their_ids(self, table: ScanTable) -> None:
+        for microsecond in (900, 100, 500):
+            table.create_scan(a_scan(f"scan {microsecond}", requested_at=AT.replace(microsecond=microsecond)))
+        ids = [scan.scan_id for scan in table.list_scans(3)]
+        assert ids == sorted(ids, reverse=True)
+
+    def test_a_scan_advances_from_the_states_that_are_named_alone(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(state=ScanState.INIT))
+        assert table.advance_scan(SCAN_ID, ScanState.SCANNING, frm=(ScanState.INIT, ScanState.SUSPENDED))
+        assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, frm=(ScanState.INIT, ScanState.SUSPENDED))
+        assert table.get_scan(SCAN_ID) == a_scan(state=ScanState.SCANNING)
+
+    def test_a_scan_nobody_stored_does_not_advance(self, table: ScanTable) -> None:
+        assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, frm=ScanState)
+        assert table.get_scan(SCAN_ID) is None
+
+    def test_a_scan_with_an_open_shard_does_not_close(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards_open=1))
+        assert not table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.COMPLETE, AT)
+        assert table.get_scan(SCAN_ID) == a_scan(shards_open=1)
+
+    def test_a_scan_closes_once_with_its_outcome(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards_open=0))
+        assert table.close_scan(SCAN_ID, ScanState.ERRORED, Outcome.FAILED, AT, "every shard failed")
+        assert not table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.COMPLETE, AT + timedelta(1))
+        closed = replace(a_scan(shards_open=0), state=ScanState.ERRORED, outcome=Outcome.FAILED, finished_at=AT)
+        assert table.get_scan(SCAN_ID) == replace(closed, error_description="every shard failed")
+
+    @pytest.mark.parametrize("state", sorted({*FINAL_STATES, *PARSED}))
+    def test_a_scan_that_is_closed_or_over_does_not_close_again(self, table: ScanTable, state: ScanState) -> None:
+        table.create_scan(a_scan(state=state, shards_open=0))
+        assert not table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.COMPLETE, AT)
+        assert table.get_scan(SCAN_ID) == a_scan(state=state, shards_open=0)
+
+    def test_a_scans_end_is_marked_as_announced_however_often(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.mark_announced(SCAN_ID)
+        table.mark_announced(SCAN_ID)
+        assert table.get_scan(SCAN_ID) == a_scan(announced=True)
+
+    def test_marking_a_scan_nobody_stored_stores_none(self, table: ScanTable) -> None:
+        table.mark_announced(SCAN_ID)
+        assert table.get_scan(SCAN_ID) is None
+
+    @pytest.mark.parametrize("state", PARSED)
+    def test_a_scan_finishes_once_with_the_counts_it_is_given(self, table: ScanTable, state: ScanState) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0), a_shard(1)])
+        table.close_shard(SCAN_ID, 0, CLOSING)
+        table.advance_scan(SCAN_ID, state, frm=[ScanState.SCANNING])
+        counts = Counts(count=2, severities={"LOW": 2}, categories={"Host": 2})
+        assert table.finish_scan(SCAN_ID, counts)
+        assert not table.finish_scan(SCAN_ID, Counts(count=9))
+        scan = table.get_scan(SCAN_ID)
+        assert scan is not None
+        assert (scan.state, scan.findings) == (ScanState.DONE, counts)
+
+    def test_a_scan_that_still_runs_does_not_finish(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        assert not table.finish_scan(SCAN_ID, Counts())
+        assert table.get_scan(SCAN_ID) == a_scan()
