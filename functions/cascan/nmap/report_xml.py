@@ -80,14 +80,17 @@ class RootChildren:
         self._fed += len(data)
         try:
             self._parser.Parse(data, not chunk)
-            if self._fed - self._child_start > MAX_HOST_XML_BYTES:
-                raise _Stopped(f"The reading stopped at an element of more than {MAX_HOST_XML_BYTES} bytes.")  # noqa: TRY301
+            self._check_size()
         except expat.ExpatError as exc:
             self._end(self._sentence(exc, at_end=not chunk))
         except _Stopped as stopped:
             self._end(str(stopped))
         else:
             self.complete = self._ended = not chunk
+
+    def _check_size(self) -> None:
+        if self._fed - self._child_start > MAX_HOST_XML_BYTES:
+            raise _Stopped(f"The reading stopped at an element of more than {MAX_HOST_XML_BYTES} bytes.")
 
     def _end(self, sentence: str) -> None:
         self._ended = True

@@ -228,6 +228,7 @@ def test_missing_elements_and_attributes_are_gone_without() -> None:
     assert [host.state for host in found] == ["unknown", "unknown", "up"]
     assert [(port.number, port.state) for port in found[2].ports] == [(80, "unknown"), (81, "open")]
     assert (found[1].started_at, found[1].finished_at, found[1].addresses) == (None, None, ())
+    assert not found[1].timed_out  # "maybe"
     assert (reader.exit, reader.elapsed_s, reader.hosts_up, reader.hosts_down) == (None, None, None, None)
     assert reader.warnings == ("A port without a number from 0 to 65535 was left out.",)
 

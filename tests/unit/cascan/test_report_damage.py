@@ -109,6 +109,14 @@ def test_a_host_element_beyond_the_byte_limit_ends_the_reading(monkeypatch: pyte
     assert reader.warnings == ("The reading stopped at an element of more than 50000 bytes.",)
 
 
+def test_many_small_hosts_do_not_add_up_to_the_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_xml, "MAX_HOST_XML_BYTES", 2 * report_xml.CHUNK_BYTES)
+    data = report("hosts")
+    start, end = data.index(b"<host "), data.index(b"<runstats>")
+    found, reader = read_through(data[:start] + data[start:end] * 300 + data[end:])
+    assert (len(found), reader.complete, reader.warnings) == (900, True, ())
+
+
 def test_a_host_element_beyond_the_element_limit_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_xml, "MAX_HOST_XML_ELEMENTS", 40)
     found, reader = read_through(report("hosts").replace(b"</host>\n<runstats>", b"<a/>" * 40 + b"</host>\n<runstats>"))

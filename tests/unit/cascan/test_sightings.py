@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cascan.model.host import Host, Port
+from cascan.model.host import Address, Host, Port
 from cascan.model.inventory import Sighting
 from cascan.sightings import sightings_of
 from tests.data.reports import hosts
@@ -46,5 +46,6 @@ def test_the_name_of_the_request_is_the_name_of_the_sighting() -> None:
 
 def test_a_host_that_is_not_up_or_has_no_address_is_not_sighted() -> None:
     port = Port(protocol="tcp", number=22, state="open")
-    assert seen("down") == []
-    assert list(sightings_of(Host(state="up", addresses=(), ports=(port,)), "a" * 16, NOW)) == []
+    down = Host(state="down", addresses=(Address("192.0.2.1", "ipv4"),), ports=(port,))
+    nowhere = Host(state="up", addresses=(Address("02:00:5E:00:53:0A", "mac"),), ports=(port,))
+    assert [sighting for host in (down, nowhere) for sighting in sightings_of(host, "a" * 16, NOW)] == []
