@@ -28,7 +28,7 @@ NEVER = {  # whatever is allowed; source: the IANA special-purpose registries an
     "fe80::/10": "link-local",
     "ff00::/8": "multicast",
     "fd00:ec2::/32": "cloud metadata and task credentials",
-    "fd20:ce::/32": "cloud metadata",
+    "fd20:ce::254/128": "cloud metadata",
 }
 CLOTHED = {  # IPv6 prefix → how far right in it an IPv4 address stands; None: hidden, so always refused
     "::ffff:0:0/96": 0,  # mapped

@@ -72,7 +72,7 @@ class _Reader:
             rows = option_table().begin(name)
             if len(rows) > 1:
                 names = " ".join(f"'{dashes}{row.name[2:]}'" for row in rows)
-                self._error(position, f"option '{dashes}{name}' is ambiguous; possibilities: {names}")
+                self._error(position, f"option '{word}' is ambiguous; possibilities: {names}")
                 return
             if rows:
                 self._long(rows[0], value if equals else None, word, dashes, position)

@@ -17,7 +17,7 @@ from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Octet, Octets, 
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-NUMBER_LIKE = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]*")
 MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
 MAX_NAME_CHARS = 253
 OCTETS, MAX_OCTET = 4, 255
@@ -51,6 +51,8 @@ def _parse(expression: str, family: int) -> Target:
         raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
     if not expression or not all("!" <= char <= "~" for char in expression):
         raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
+    if "://" in expression:
+        raise ValueError("a URL is no target; name its host alone")
     host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
     if ":" in host:
         return _parse6(expression, host, bits, family)
@@ -105,11 +107,9 @@ def _refuse_octal(*numbers: str) -> None:
 
 
 def _checked_name(host: str) -> str:
-    labels = host.split(".")
-    if any(NUMBER_LIKE.fullmatch(label) for label in (labels[-1], labels[-2] if labels[-1] == "" else labels[-1])):
+    labels = host.removesuffix(".").split(".")  # the root's dot
+    if labels[-1] and (not re.search("[A-Za-z]", labels[-1]) or HEXADECIMAL.fullmatch(labels[-1])):
         raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
-    if labels[-1] == "" and len(labels) > 1:
-        labels = labels[:-1]  # the root's dot
     if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("neither an address, nor a range of addresses, nor a host name")
     return ".".join(labels).lower()

@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "ratio": (r"0?\.[0-9]{1,9}|0", "a number from 0 up to, not including, 1"),
     "time": (r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"),
     "engine": (r"epoll|poll|select", "epoll, poll or select"),
-    "ports": (r"[][A-Za-z0-9:,. _-]*", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
+    "ports": (r"[][A-Za-z0-9:,. _-]+", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
 }
 TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
 

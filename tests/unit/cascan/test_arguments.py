@@ -1,0 +1,368 @@
+"""Parameters: what is refused and why, what is passed on and how it is spelled."""
+
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascan.errors import RequestRefused
+from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
+from cascan.nmap.getopt import read_words
+from cascan.nmap.options import Decision, Takes, option_table
+
+needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
+
+# every spelling here is one that nmap takes; what it would have done stands behind it
+REFUSED = [
+    # files that nmap would write
+    ("-oN /tmp/x", "writes a file"),
+    ("-oX /tmp/x", "writes a file"),
+    ("-oX=/tmp/x", "writes a file"),
+    ("--oX /tmp/x", "writes a file"),
+    ("--oX=/tmp/x", "writes a file"),
+    ("-oX -", "writes a file"),
+    ("-oG /tmp/x", "writes a file"),
+    ("-oM /tmp/x", "writes a file"),
+    ("-oS /tmp/x", "writes a file"),
+    ("-oA /tmp/x", "writes files"),
+    ("-oH /tmp/x", "never had"),
+    ("-o /tmp/x", "writes a file"),
+    ("-o/tmp/x", "writes a file"),
+    ("-m /tmp/x", "writes a file"),
+    ("-no/tmp/x", "(-o) is refused: it writes a file"),  # a cluster: -n -o /tmp/x
+    ("-nm/tmp/x", "(-m) is refused: it writes a file"),
+    ("-rFno /tmp/x", "(-o) is refused: it writes a file"),
+    ("--append-output", "writes several reports"),
+    ("--append", "--append-output"),  # abbreviated
+    ("-ap", "--append-output"),  # abbreviated, one dash
+    ("--script-updatedb", "rewrites"),
+    ("--script-u", "rewrites"),
+    ("--resume /etc/passwd", "damages that file"),
+    ("-resu /etc/passwd", "damages that file"),
+    # files that nmap would read
+    ("-iL /etc/passwd", "reads targets from a file"),
+    ("-iLfile", "-iLfile is refused: it reads targets"),  # -i with the value Lfile
+    ("--iL=/etc/passwd", "reads targets from a file"),
+    ("-i /etc/passwd", "reads targets from a file"),
+    ("-Fi/etc/passwd", "(-i) is refused: it reads targets"),
+    ("-iR 100", "random addresses"),
+    ("--iR=0", "random addresses"),
+    ("--excludefile /etc/passwd", "reads a file"),
+    ("--excludef=/etc/passwd", "reads a file"),
+    ("--servicedb /etc/passwd", "reads a file"),
+    ("--serv=/etc/passwd", "reads a file"),
+    ("--versiondb /etc/passwd", "reads a file"),
+    ("--script-args-file /etc/passwd", "reads script arguments from a file"),
+    ("--script-args-=/etc/passwd", "reads script arguments from a file"),
+    # code
+    ("--datadir /tmp", "script code"),
+    ("-datad /tmp", "script code"),
+    ("--script /tmp/x.nse", "never a file"),
+    ("--script ./x", "never a file"),
+    ("--script ../../tmp/x", "never a file"),
+    ("--script=banner,/tmp/", "never a file"),
+    ("-script x.nse", "never a file"),
+    (r"--script 'a\b'", "never a file"),
+    ("--script-help default", "loads scripts"),
+    ("--script-h default", "loads scripts"),
+    ("--script http-enum --script-args fingerprints=/tmp/x.lua", "reads or writes files"),
+    ("--script-args http-enum.fingerprintfile=x", "reads or writes files"),
+    ("--script-args userdb=users.txt", "reads or writes files"),
+    ("--script-args 'a={passdb=x}'", "reads or writes files"),
+    ("--script-args http-put.file=x", "reads or writes files"),
+    ("--script-args http-fetch.destination=x", "reads or writes files"),
+    ("--script-args x.outfile=x", "reads or writes files"),
+    ("--script-args cics-enum.path=x", "reads or writes files"),
+    ("--script-args some.newkeys=x", "reads or writes files"),
+    ("--script-args new=/etc/passwd", "path of the worker"),
+    ("--script-args new=../x", "path of the worker"),
+    ("--script-args 'new=\"~/x\"'", "path of the worker"),
+    ("--script-args newtargets", "adds targets"),
+    ("--script-args newtargets=false", "adds targets"),  # any value switches it on
+    ("--script-args 'a=b},newtargets'", "closing brace too many"),  # nmap drops what follows
+    ("--script-args 'a={b'", "opening brace too many"),
+    ("--script-args 'a=\"b'", "quote without its end"),
+    ("--script-args 'a={\"newtargets\"}'", "adds targets"),
+    ("--script-args ssh-run.cmd=id", "runs a command"),
+    ("--script-args whois.whois_server=192.0.2.1", "hosts of the caller's choice"),
+    ("--script-args 'proxy={x=1}'", "hosts of the caller's choice"),
+    ("--stylesheet http://192.0.2.1/x.xsl", "browser would load"),
+    ("--webxml", "browser would load"),
+    ("-w", "browser would load"),
+    # output and information
+    ("-V", "version"),
+    ("-nV", "version"),
+    ("--version", "version"),
+    ("-h", "summary"),
+    ("--he", "summary"),
+    ("-Fh", "summary"),
+    ("--iflist", "interfaces"),
+    ("-if", "interfaces"),
+    ("--route-dst 127.0.0.1", "routes"),
+    ("--packet-trace", "every packet"),
+    ("--version-trace", "every step"),
+    ("--script-trace", "all traffic"),
+    ("-d", "floods"),
+    ("-d9", "floods"),
+    ("--debug=3", "floods"),
+    ("--thc", "greeting"),
+    ("--yoloscan", "write -A"),
+    ("-y", "write -A"),
+    ("--deprecated-xml-osclass", "given up"),
+    # scope and worker
+    ("--dns-servers 192.0.2.1", "outside the scope"),
+    ("-dn 192.0.2.1", "outside the scope"),
+    ("-e eth1", "operator's to choose"),
+    ("-ne eth1", "operator's to choose"),
+    ("--send-eth", "packet filter"),
+    ("--nogcc", "congestion control"),
+    # what the operator would have to allow
+    ("-D 192.0.2.1,ME", "the operator does not allow"),
+    ("-nD192.0.2.1", "the operator does not allow"),
+    ("-S 192.0.2.1", "the operator does not allow"),
+    ("-AS192.0.2.1", "the operator does not allow"),
+    ("-sI 192.0.2.1", "the operator does not allow"),
+    ("-b ftp.example.org", "the operator does not allow"),
+    ("--spoof-mac 0", "the operator does not allow"),
+    ("-sp 0", "the operator does not allow"),
+    ("-so 53", "the operator does not allow"),
+    ("-sT -g 53", "the operator does not allow"),
+    ("-f", "the operator does not allow"),
+    ("-ff", "the operator does not allow"),
+    ("--mtu 8", "the operator does not allow"),
+    ("--ttl 3", "the operator does not allow"),
+    ("--badsum", "the operator does not allow"),
+    ("--data 0x00", "the operator does not allow"),
+    ("--data-string x", "the operator does not allow"),
+    ("--data-length 9", "the operator does not allow"),
+    ("--scanflags SYN", "the operator does not allow"),
+    ("--ip-options R", "the operator does not allow"),
+    ("--proxies http://192.0.2.1:1", "the operator does not allow"),
+    ("--proxy http://192.0.2.1:1", "the operator does not allow"),
+    ("--allports", "the operator does not allow"),
+    # together
+    ("-sT -sN", "one kind of TCP scan"),
+    ("-sTA", "one kind of TCP scan"),
+    ("-sn -sU", "scans no port"),
+    ("-sn -p 22", "scans no port"),
+    ("-F -p 22", "-F chooses the ports"),
+    ("-p 22 -p 80", "-p stands 2 times"),
+    ("-sO -sU", "no other scan beside it"),
+    ("-4 -6", "Cannot use both -4 and -6"),
+    ("-6 -4 -6", "Cannot use both -4 and -6"),
+    ("--unprivileged", "use scanType nmap"),
+    # values
+    ("-T 6", "a digit from 0 to 5"),
+    ("-T4x", "a digit from 0 to 5"),
+    ("-O2", "takes no value"),
+    ("--host-timeout nan", "a number and ms"),
+    ("--script-timeout inf", "a number and ms"),
+    ("--max-rate 0", "above 0"),
+    ("--min-rate 1e30", "above 0"),
+    ("--max-hostgroup -1", "above 0"),
+    ("--max-retries 0x10", "a whole number"),
+    ("-p http*", "wildcards"),
+    ("-p ''", "ports, as in"),
+    ("--top-ports 0", "above 0"),
+    ("--port-ratio 1.5", "a number from 0"),
+    ("--version-intensity 10", "a digit from 0 to 9"),
+    ("--nsock-engine kqueue", "epoll"),
+    ("-PEx", "takes no value"),
+    ("-Pn22", "takes no value"),
+]
+
+NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY", "-sZ", "-O", "-nO", "--traceroute",
+             "-tr", "-PE", "-PP", "-PM", "-PR", "-PU", "-PY", "-PO", "-PB", "--osscan-guess", "--fuzzy",
+             "--defeat-rst-ratelimit", "--send-ip", "-sVS", "-sT -O"]  # fmt: skip
+
+ACCEPTED = [
+    ("-sV -p 22,443", "connect", "-sV -p 22,443"),
+    ("-p22,80", "connect", "-p 22,80"),
+    ("-p-", "connect", "-p -"),
+    ("-p T:1-100,U:53", "raw", "-p T:1-100,U:53"),
+    ("-sVC", "connect", "-sV -sC"),
+    ("-sR -sP", "connect", "-sV -sn"),
+    ("-A", "connect", "-sV -sC"),
+    ("-A", "raw", "-sV -sC -O --traceroute"),
+    ("-A -sV -O", "raw", "-sV -sC -O --traceroute"),
+    ("-nFA", "connect", "-n -F -sV -sC"),
+    ("-Pn -T4", "connect", "-Pn -T4"),
+    ("-P0 -T aggressive", "connect", "-Pn -T4"),
+    ("--timing Paranoid", "connect", "-T0"),
+    ("-timing=3", "connect", "-T3"),
+    ("-PS22,80 -PA", "connect", "-PS22,80 -PA"),
+    ("-PT80", "connect", "-PA80"),
+    ("-PI", "raw", "-PE"),
+    ("-M5", "connect", "--max-parallelism 5"),
+    ("--max-p 7", "connect", "--max-parallelism 7"),
+    ("-script banner", "connect", "--script banner"),
+    ("--script='http-* and not intrusive'", "connect", "--script 'http-* and not intrusive'"),
+    ("--script +banner,ssl-cert", "connect", "--script +banner,ssl-cert"),
+    ("--script-args http.useragent=probe", "connect", "--script-args http.useragent=probe"),
+    ("--script-args 'http-enum.basepath=/cgi/'", "connect", "--script-args http-enum.basepath=/cgi/"),
+    ("-rH", "connect", "--randomize-hosts"),
+    ("--fuzzy -O", "raw", "--osscan-guess -O"),
+    ("--open --host-timeout 30m", "connect", "--open --host-timeout 30m"),
+    ("-op --top-p=50", "connect", "--open --top-ports 50"),
+    ("-sSU -p 53", "raw", "-sS -sU -p 53"),
+    ("--privileged -O", "raw", "-O"),  # secureCodeBox's example of an OS scan
+    ("--min-rate 0.5 --max-retries 0", "connect", "--min-rate 0.5 --max-retries 0"),
+    ("--resolve-all --unique -R", "connect", "--resolve-all --unique -R"),
+    ("-v -vv --reason --no-stylesheet --stats-every 5s", "connect", ""),
+]
+
+
+def checked(line: str, profile: Profile = "connect") -> CheckedArguments:
+    return parse_arguments(shlex.split(line)).checked(profile)
+
+
+def reasons_for(line: str, profile: Profile = "connect") -> str:
+    with pytest.raises(RequestRefused) as refused:
+        checked(line, profile)
+    return "\n".join(refused.value.reasons)
+
+
+@pytest.mark.parametrize(("line", "why"), REFUSED)
+def test_what_could_do_more_than_scan_is_refused_with_the_reason(line: str, why: str) -> None:
+    assert why in reasons_for(line, "raw")
+
+
+@pytest.mark.parametrize("line", NEEDS_RAW)
+def test_raw_sockets_are_refused_on_connect_workers_with_the_scan_type_that_has_them(line: str) -> None:
+    assert "needs scanType nmap-privileged" in reasons_for(line)
+    checked(line, "raw")
+
+
+@pytest.mark.parametrize(("line", "profile", "canonical"), ACCEPTED)
+def test_what_is_accepted_is_written_anew_in_one_spelling(line: str, profile: Profile, canonical: str) -> None:
+    assert list(checked(line, profile).options) == shlex.split(canonical)
+
+
+@pytest.mark.parametrize(("line", "profile", "canonical"), ACCEPTED)
+def test_the_one_spelling_is_read_back_as_itself(line: str, profile: Profile, canonical: str) -> None:
+    again = checked(canonical, profile)
+    assert (list(again.options), again.targets) == (shlex.split(canonical), ())
+
+
+def test_n1_n2_targets_stand_anywhere_among_the_parameters() -> None:
+    arguments = checked("10.0.0.1 -p 22 host.example -sV -- -odd 10.0.0.0/24")
+    assert arguments.targets == ("10.0.0.1", "host.example", "-odd", "10.0.0.0/24")
+
+
+def test_a_required_value_takes_the_next_word_whatever_it_is() -> None:
+    read = read_words(["--exclude", "--", "-p", "-oX", "x"])
+    assert [(given.option.name, given.value) for given in read.options] == [("--exclude", "--"), ("-p", "-oX")]
+    assert read.targets == ["x"]
+
+
+def test_an_optional_value_is_attached_or_absent() -> None:
+    read = read_words(["-v", "2", "-v2", "--debug", "3"])
+    assert [given.value for given in read.options] == [None, "2", None]
+    assert read.targets == ["2", "3"]
+
+
+def test_excludes_are_collected_and_never_passed_on() -> None:
+    arguments = checked("--exclude 10.0.0.1,10.0.0.2 --exclude=10.0.0.9 10.0.0.0/24")
+    assert arguments.exclude == ("10.0.0.1,10.0.0.2", "10.0.0.9")
+    assert arguments.options == ()
+
+
+def test_the_family_follows_from_the_parameters() -> None:
+    assert (checked("-6 ::1").family, checked("-F6").family, checked("-4").family, checked("").family) == (6, 6, 4, 4)
+
+
+def test_a_on_connect_workers_says_what_it_leaves_out() -> None:
+    assert "OS detection and traceroute" in checked("-A").notes[0]
+    assert checked("-A", "raw").notes == ()
+
+
+def test_what_has_no_effect_is_said_once() -> None:
+    notes = checked("-v -v --privileged --noninteractive").notes
+    assert [note.partition(" has no effect")[0] for note in notes] == ["-v", "--privileged", "--noninteractive"]
+
+
+def test_every_reason_is_told_at_once_with_its_place() -> None:
+    reasons = reasons_for("-sV --foo -oX x --re -sS -p").split("\n")
+    assert len(reasons) == 5
+    assert reasons[0] == "parameter 2: unrecognized option '--foo'"
+    assert reasons[1].startswith("parameter 5: option '--re' is ambiguous; possibilities: '--release-memory'")
+    assert reasons[2] == "parameter 7: option requires an argument -- 'p'"
+
+
+@pytest.mark.parametrize("word", ["-p\x0022", "--script\n", "a\tb", "h\u00e9", "\u2010sV", "\x7f", "\u202e"])
+def test_a_character_that_is_not_printable_ascii_is_refused(word: str) -> None:
+    with pytest.raises(RequestRefused, match="parameter 2 holds a character"):
+        parse_arguments(["-sV", word]).checked("connect")
+
+
+@needs_nmap
+@pytest.mark.parametrize(
+    "line",
+    ["--foo", "-wx", "-j", "--re", "-re", "-s", "-sQ", "-sVQ", "-p=80", "-e=lo", "-i=f", "--sL", "--open=3", "-open=3",
+     "-p", "--exclude", "-T", "-:", "-nj", "-F:", "--", "-", "-ver", "--min", "-max-r", "-PZ", "-sSI",
+     "-sB", "-vvv", "-v3", "-r -n", "-nrF", "-rH -uni", "-4 -T3", "-Pn", "--top-p 5 -sU", "-nZ", "-sLC -n"],
+)  # fmt: skip
+def test_nmap_itself_refuses_and_accepts_the_same_words(line: str) -> None:
+    words = shlex.split(line)
+    run = subprocess.run(
+        ["nmap", "-n", "-sL", "127.0.0.1", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    errors = read_words(words).errors
+    said = run.stderr.splitlines()[0].removeprefix("nmap: ") if run.stderr else ""
+    if errors and "needs a letter" not in errors[0] and "-sB" not in line:
+        assert said in errors[0]
+    assert bool(errors) == (run.returncode == 255 or said.startswith(("Illegal Argument", "No scan type")))
+
+
+@needs_nmap
+def test_nmap_finds_the_same_abbreviations_ambiguous() -> None:
+    prefixes = sorted({row.name[2:end] for row in option_table().long for end in range(3, len(row.name))})
+    ambiguous = [prefix for prefix in prefixes if len(option_table().begin(prefix)) > 1]
+    for prefix in ambiguous[::3]:
+        run = subprocess.run(["nmap", f"--{prefix}"], capture_output=True, text=True, timeout=20, check=False)
+        assert run.stderr.splitlines()[0] == "nmap: " + read_words([f"--{prefix}"]).errors[0].removeprefix(
+            "parameter 1: "
+        )
+
+
+PIECES = [row.name for row in option_table().rows()] + [
+    "-no/tmp/x",
+    "-Fi/x",
+    "--",
+    "-",
+    "x",
+    "80",
+    "-p80",
+    "-sVS",
+    "--s",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text("-=sopiAFnv/x.,{}", max_size=6)), max_size=8))
+def test_no_command_line_yields_an_option_that_is_refused(words: list[str]) -> None:
+    for profile in ("connect", "raw"):
+        try:
+            options = parse_arguments(words).checked(profile).options
+        except RequestRefused:
+            continue
+        again = read_words(options)
+        allowed = {Decision.ALLOW} | ({Decision.RAW} if profile == "raw" else set())
+        assert {given.option.decision for given in again.options} <= allowed
+        assert (again.errors, again.targets) == ([], [])
+
+
+def test_abbreviations_of_every_refused_option_are_refused_as_well() -> None:
+    for row in option_table().long:
+        if row.decision not in (Decision.REFUSE, Decision.OPT_IN):
+            continue
+        for end in range(1, len(row.name) - 1):
+            name = row.name[2 : 2 + end]
+            if option_table().begin(name) == (row,):
+                value = "" if row.takes is Takes.NONE else "=x"
+                for dashes in ("--", "-"):
+                    given_ = read_words([f"{dashes}{name}{value}"]).options
+                    if dashes == "--" or end > 1:
+                        assert [one.option for one in given_] == [row], (dashes, name)
