@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from cli.errors import StackBusy
-from cli.local.lock import Lock, alive, owner, try_lock
+from cli.local.lock import Lock, is_held, owner, try_lock
 from cli.local.state import HOST, Running, StateDir
 
 POLL_S = 0.05
@@ -24,9 +24,10 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
     while True:
         lock = try_lock(state.lock)
         if lock:
+            lock.sign()
             state.forget_running()  # left by one that was killed
             return lock
-        running = _answering(state)
+        running = running_stack(state)
         if running:
             return running
         if not told:
@@ -42,16 +43,8 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
 
 def running_stack(state: StateDir) -> Running | None:
     """The stack that stays up; None: there is none, whatever a killed one left behind."""
-    lock = try_lock(state.lock)
-    if lock:
-        lock.release()
-        return None
-    return _answering(state)
-
-
-def _answering(state: StateDir) -> Running | None:
     running = state.running()
-    return running if running and alive(running.pid) and _listens(state.port()) else None
+    return running if running and is_held(state.up_lock) and _listens(state.port()) else None
 
 
 def _listens(port: int) -> bool:

@@ -36,6 +36,13 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
     }
 
 
+def turn_to(endpoint_url: str) -> None:
+    """Have every AWS client that this process opens from now on talk to the emulator, directly."""
+    os.environ.pop("AWS_PROFILE", None)  # it may name one that these empty files do not have
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
+    os.environ.update(aws_environment(endpoint_url) | nothing)
+
+
 def open_session() -> Session:
     """A session with the emulator's credentials, blind to profiles and configuration files."""
     import boto3  # noqa: PLC0415 - 0.13 s that overlap the emulator's start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -42,7 +43,8 @@ def deploy(session: Session, options: ClientOptions, package: Package, parameter
 
 
 def _upload(s3: S3Client, package: Package) -> None:
-    s3.create_bucket(Bucket=CODE_BUCKET)
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=CODE_BUCKET)
     for key, content in package.objects.items():
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -22,39 +21,40 @@ class Lock:
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
+    def sign(self) -> None:
+        """Write our process id into it, for `owner`."""
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, str(os.getpid()).encode(), 0)
+
     def release(self) -> None:
         os.close(self.fd)
 
 
 def try_lock(path: Path) -> Lock | None:
-    """The lock, with our process id written into it; None: somebody holds it."""
+    """The lock; None: somebody holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps({"pid": os.getpid()}).encode(), 0)
     return Lock(fd)
 
 
 def owner(path: Path) -> int | None:
-    """The process that took the lock last."""
+    """The process that signed the lock last."""
     try:
-        return int(json.loads(path.read_bytes())["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(path.read_text())
+    except (OSError, ValueError):
         return None
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+def is_held(path: Path) -> bool:
+    lock = try_lock(path)
+    if lock is None:
         return True
-    return True
+    lock.release()
+    return False
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def locked(path: Path, timeout_s: float) -> Iterator[None]:
     deadline = time.monotonic() + timeout_s
     while (lock := try_lock(path)) is None:
         if time.monotonic() > deadline:
-            raise StackBusy(f"process {owner(path)} holds {path} for more than {timeout_s:.0f} s")
+            raise StackBusy(f"another process holds {path} for more than {timeout_s:.0f} s")
         time.sleep(POLL_S)
     try:
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.local.fingerprint import files_under
-from cli.local.template import Template, is_on, read_template
+from cli.local.template import Template, is_on, read_template, with_numbers
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
 CODE = {
@@ -35,7 +35,7 @@ class Package:
 def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
     """Raises: DeployFailed: the template, or something it names, is not there or cannot be read."""
     packer = _Packer(path.parent, parameters, bucket)
-    return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
+    return Package(packer.pack(path, parameters), packer.objects, tuple(sorted(packer.sources)))
 
 
 def zip_of(folder: Path) -> bytes:
@@ -58,8 +58,11 @@ class _Packer:
     sources: set[str] = field(default_factory=set)
     zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
 
-    def pack(self, path: Path) -> str:
+    def pack(self, path: Path, parameters: Mapping[str, str] | None = None) -> str:
+        """The template as JSON. `parameters` are known for the outermost one only."""
         template = read_template(path)
+        if parameters is not None:
+            template = with_numbers(template, parameters)
         self._went_in(path)
         shared = template.get("Globals", {}).get("Function", {})
         self._pack_code(shared, "CodeUri", path.parent)

@@ -49,7 +49,10 @@ class Process:
 
     def exit_code(self) -> int | None:
         """None while it runs; 128 + n when signal n ended it."""
-        return self._keeper.poll()
+        code = self._keeper.poll()
+        if code is not None:
+            self.ask_to_stop()  # closes our end
+        return code
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the command now, SIGKILL to it and its children after the grace. Returns at once."""

@@ -1,8 +1,9 @@
 """The state directory: everything the stack on this machine keeps, and nothing outside it.
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
-lock                held while a stack runs; names its owner
-running.json        the stack that `cascan local up` left running
+lock                held while anything of a stack runs; names its owner
+up.lock             held by the process that keeps a stack up
+running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, outputs
 rebuild             there while the tables may be behind the stored reports
 emulator/           the emulator's tables and queues (state), objects (objects), exit-status
@@ -66,6 +67,7 @@ class StateDir:
                 f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
             ) from exc
         self.lock = self.root / "lock"
+        self.up_lock = self.root / "up.lock"
         self.home = self.root / "home"
         self.tmp = self.root / "tmp"
         self.logs = self.root / "logs"

@@ -15,7 +15,7 @@ from pathlib import Path
 from cli.errors import CliError, EmulatorFailed, StackBusy
 from cli.local import state as states
 from cli.local.attach import lock_or_running, running_stack
-from cli.local.lock import Lock, try_lock
+from cli.local.lock import Lock, is_held, try_lock
 from cli.local.machine import held
 
 POLL_S = 0.02
@@ -49,11 +49,10 @@ def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
     """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while (lock := try_lock(state.lock)) is None:
+    while is_held(state.lock) or is_held(state.up_lock):
         if time.monotonic() > deadline:
             raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
         time.sleep(POLL_S)
-    lock.release()
 
 
 def main(order: str) -> int:
@@ -76,6 +75,9 @@ def main(order: str) -> int:
 def _hold(
     state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
 ) -> None:
+    up = try_lock(state.up_lock)  # to the end of this process, which is how others know that it lives
+    if up is None:
+        raise StackBusy(f"{state.up_lock} is held by a process that does not hold {state.lock}")
     with held(state, lock, template, parameters) as machine:
         state.keep_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
         try:

@@ -59,6 +59,31 @@ def read_template(path: Path) -> Template:
     return template
 
 
+def with_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
+    """The template with every Ref of a Number parameter replaced by the number.
+
+    AWS converts the text of such a parameter to what the property wants; the emulator hands it on as text. Variables of
+    an environment are text anyway.
+    """
+    numbers = {
+        name: int(parameters.get(name, spec.get("Default", 0)))
+        for name, spec in template.get("Parameters", {}).items()
+        if spec.get("Type") == "Number"
+    }
+
+    def inlined(value: Any) -> Any:
+        match value:
+            case {"Ref": str(name)} if name in numbers:
+                return numbers[name]
+            case dict():
+                return {key: inner if key == "Variables" else inlined(inner) for key, inner in value.items()}
+            case list():
+                return [inlined(inner) for inner in value]
+        return value
+
+    return {key: inlined(part) if key == "Resources" else part for key, part in template.items()}
+
+
 def is_on(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
     """Whether a condition holds under these parameters and the template's defaults; no condition always does.
 

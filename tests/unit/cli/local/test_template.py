@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.errors import DeployFailed
-from cli.local.template import is_on, read_template
+from cli.local.template import is_on, read_template, with_numbers
 
 TEMPLATE = """
 Parameters:
@@ -85,3 +85,27 @@ def test_what_is_not_a_template_is_refused(tmp_path: Path, text: str, why: str) 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeployFailed, match=r"nowhere\.yaml cannot be read"):
         read_template(tmp_path / "nowhere.yaml")
+
+
+def test_a_number_stands_as_one_wherever_a_property_refers_to_it_and_as_a_reference_in_variables(
+    tmp_path: Path,
+) -> None:
+    template = read_template(
+        written(
+            tmp_path,
+            """
+            Parameters:
+              Count: {Type: Number, Default: 3}
+              Limit: {Type: Number}
+              Name: {Type: String, Default: "4"}
+            Resources:
+              A: {Properties: {Size: [!Ref Count, {Max: !Ref Limit}], Name: !Ref Name}}
+              B: {Properties: {Environment: {Variables: {COUNT: !Ref Count}}}}
+            """,
+        )
+    )
+
+    resources = with_numbers(template, {"Limit": "9"})["Resources"]
+
+    assert resources["A"]["Properties"] == {"Size": [3, {"Max": 9}], "Name": {"Ref": "Name"}}
+    assert resources["B"]["Properties"] == {"Environment": {"Variables": {"COUNT": {"Ref": "Count"}}}}
