@@ -31,7 +31,7 @@ from cascan.events import ReportStored
 from cascan.settings import from_env
 from on_report_stored.record_findings import Recorded, record_findings
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

@@ -29,7 +29,7 @@ from cascan.events import ScanCompleted, event_in
 from cascan.settings import from_env
 from on_scan_completed.publish import Published, publish
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

@@ -31,7 +31,7 @@ from cascan.scope import Scope
 from cascan.settings import from_env
 from on_scan_requested.plan_scan import Planned, plan_scan
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

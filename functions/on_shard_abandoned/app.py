@@ -30,7 +30,7 @@ from cascan.events import ShardQueued
 from cascan.settings import from_env
 from on_shard_abandoned.close_shard import Closed, close_abandoned
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

@@ -32,7 +32,7 @@ from cascan.settings import from_env
 from on_shard_queued.resolver import SystemResolver
 from on_shard_queued.run_shard import ShardRun, Worker, run_shard
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 RESERVE_S = 20.0  # of the function's time, kept for storing the report
 

@@ -26,7 +26,7 @@ from cascan.model.shard import Lane
 from cascan.settings import from_env
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer()
+logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 
 
 @dataclass(frozen=True, slots=True)
