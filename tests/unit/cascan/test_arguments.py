@@ -81,6 +81,7 @@ REFUSED = [
     ("--script-args new=../x", "path of the worker"),
     ("--script-args 'new=\"~/x\"'", "path of the worker"),
     ("--script-args newtargets", "adds targets"),
+    ("--script-args x=newtargets", "adds targets"),
     ("--script-args newtargets=false", "adds targets"),  # any value switches it on
     ("--script-args 'a=b},newtargets'", "closing brace too many"),  # nmap drops what follows
     ("--script-args 'a={b'", "opening brace too many"),
