@@ -21,9 +21,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.scan_table import DynamoScanTable
-
 from cascan.clock import utc_now
 from cascan.errors import Rejected
 from cascan.events import ShardQueued

@@ -18,9 +18,9 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.shard_queues import SqsShardQueues
-
 from cascan.events import planned_lanes
 from cascan.model.shard import Lane
 from cascan.settings import from_env
