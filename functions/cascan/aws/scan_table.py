@@ -37,7 +37,7 @@ from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, NmapRun, Shard, ShardClosing, ShardState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
-MAX_KINDS = 100  # of severities and of categories counted for one shard: an update expression ends at 4 KB
+MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
 OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 

@@ -5,7 +5,7 @@ runs on both; a test of what only AWS does takes `dynamo_table`, `bucket` … an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -37,18 +37,26 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> Iterator[None]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        forget_clients()
+@pytest.fixture(scope="module")
+def moto_clients() -> Iterator[None]:
+    """Clients that only moto answers, shared by a module's tests: building one takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+            patch.delenv(name, raising=False)
+        _forget_clients()
         yield
-    forget_clients()
+        _forget_clients()
 
 
-def forget_clients() -> None:
+@pytest.fixture
+def aws(moto_clients: None, pauses: list[float]) -> Iterator[None]:
+    """An empty AWS account."""
+    with mock_aws():
+        yield
+
+
+def _forget_clients() -> None:
     for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
         built.cache_clear()
 
@@ -87,13 +95,20 @@ def sqs_queues(aws: None) -> SqsShardQueues:
 
 
 @pytest.fixture
-def ecs_fleet(aws: None) -> EcsFleet:
+def subnet_id(aws: None) -> str:
+    """A subnet of the account's default VPC: moto gives each Fargate task an address there."""
+    ec2: Any = cast("Any", clients.session()).client("ec2")
+    return str(ec2.describe_subnets()["Subnets"][0]["SubnetId"])
+
+
+@pytest.fixture
+def ecs_fleet(subnet_id: str) -> EcsFleet:
     clients.ecs().create_cluster(clusterName=CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"])
     return EcsFleet(
         CLUSTER,
         {lane: _task_definition(lane) for lane in (Lane.CONNECT, Lane.RAW)},
-        subnets=("subnet-1",),
-        security_groups=("sg-1",),
+        subnets=[subnet_id],
+        security_groups=["sg-1"],
         assign_public_ip=True,
     )
 
@@ -105,7 +120,7 @@ def _task_definition(lane: Lane) -> str:
         networkMode="awsvpc",
         cpu="512",
         memory="1024",
-        containerDefinitions=[{"name": "worker", "image": "worker", "essential": True}],
+        containerDefinitions=[{"name": "worker", "image": "worker", "cpu": 512, "memory": 1024}],
     )
     return answer["taskDefinition"]["taskDefinitionArn"]
 
@@ -174,14 +189,14 @@ def observed(request: pytest.FixtureRequest) -> ObservedBus:
     return ObservedBus(bus, lambda: bus.events)
 
 
-Answer = Callable[[dict[str, Any]], Any] | Exception
+Answer = Callable[[dict[str, Any]], Any] | Mapping[str, Any] | Exception
 Script = Callable[[object, str, Iterable[Answer]], list[dict[str, Any]]]
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Puts answers before an operation of a client: each is called with the request, or raised; when they have run out,
-    the operation itself answers. Gives the list of requests as they are made.
+    """Puts answers before an operation of a client: each is given, called with the request, or raised; when they have
+    run out, the operation itself answers. Gives the list of requests as they are made.
     """
 
     def put(client: object, operation: str, answers: Iterable[Answer]) -> list[dict[str, Any]]:
@@ -193,7 +208,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
             answer = next(scripted, None)
             if isinstance(answer, Exception):
                 raise answer
-            return answer(request) if answer else original(**request)
+            if answer is None:
+                return original(**request)
+            return answer(request) if callable(answer) else answer
 
         monkeypatch.setattr(client, operation, call)
         return requests

@@ -1,0 +1,45 @@
+"""Every gateway is what its protocol says: mypy reads the assignments, the tests keep the lists complete."""
+
+from __future__ import annotations
+
+import inspect
+
+from cascan import gateways
+from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.fleet import EcsFleet
+from cascan.aws.report_store import S3ReportStore
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
+from cascan.gateways import EventBus, Fleet, ReportStore, Resolver, ScanTable, ShardQueues
+from tests import fakes
+
+SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
+REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
+EVENT_BUSES: tuple[EventBus, ...] = (EventBridgeBus("bus"), fakes.MemoryEventBus())
+SHARD_QUEUES: tuple[ShardQueues, ...] = (SqsShardQueues({}), fakes.MemoryShardQueues())
+FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet())
+RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
+BY_PROTOCOL: dict[type, tuple[object, ...]] = {
+    ScanTable: SCAN_TABLES,
+    ReportStore: REPORT_STORES,
+    EventBus: EVENT_BUSES,
+    ShardQueues: SHARD_QUEUES,
+    Fleet: FLEETS,
+    Resolver: RESOLVERS,
+}
+
+
+def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
+    declared = {
+        kind for _, kind in inspect.getmembers(gateways, inspect.isclass) if kind.__module__ == gateways.__name__
+    }
+    assert declared == set(BY_PROTOCOL)
+
+
+def test_every_implementation_has_the_parameters_of_its_protocol() -> None:
+    for protocol, implementations in BY_PROTOCOL.items():
+        for name, method in inspect.getmembers(protocol, inspect.isfunction):
+            if not name.startswith("_"):
+                for implementation in implementations:
+                    theirs = inspect.signature(getattr(type(implementation), name))
+                    assert theirs == inspect.signature(method), f"{type(implementation).__name__}.{name}"

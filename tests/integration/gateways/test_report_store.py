@@ -1,0 +1,144 @@
+"""ReportStore's contract, on the fake and on S3; and what only S3 does."""
+
+from __future__ import annotations
+
+import random
+from io import BytesIO
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from cascan.aws import clients
+from cascan.aws.report_store import S3ReportStore
+from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.gateways import ReportStore
+from cascan.ids import ReportKey, scan_id_of
+from tests.integration.gateways.conftest import BUCKET, Script
+from tests.integration.gateways.examples import SCAN_ID
+
+KEY = ReportKey(SCAN_ID, 3, 1)
+REPORT = b"<?xml version='1.0'?>\r\n<nmaprun>\x00\xff cut sho"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "report.xml"
+    path.write_bytes(REPORT)
+    return path
+
+
+class TestReports:
+    def test_a_report_is_read_byte_for_byte_as_it_was_stored(self, reports: ReportStore, report: Path) -> None:
+        reports.put_report(KEY, report, {"scan": SCAN_ID})
+        with reports.open_report(KEY) as stream:
+            assert stream.read(5) == REPORT[:5]
+            assert stream.read() == REPORT[5:]
+            assert stream.read(1) == b""
+
+    def test_an_empty_report_is_a_report(self, reports: ReportStore, tmp_path: Path) -> None:
+        (tmp_path / "empty.xml").touch()
+        reports.put_report(KEY, tmp_path / "empty.xml", {})
+        with reports.open_report(KEY) as stream:
+            assert stream.read(100) == b""
+
+    def test_a_report_stored_again_replaces_the_first(self, reports: ReportStore, report: Path) -> None:
+        reports.put_report(KEY, report, {})
+        report.write_bytes(b"again")
+        reports.put_report(KEY, report, {})
+        with reports.open_report(KEY) as stream:
+            assert stream.read() == b"again"
+
+    def test_a_report_nobody_stored_is_malformed(self, reports: ReportStore) -> None:
+        with pytest.raises(MalformedMessage, match=f"there is no report {KEY}"):
+            reports.open_report(KEY)
+
+    def test_keys_are_listed_in_order_of_shard_and_attempt_and_of_their_scan_alone(
+        self, reports: ReportStore, report: Path
+    ) -> None:
+        keys = [ReportKey(SCAN_ID, shard, attempt) for shard in (12, 2) for attempt in (10, 1, 2)]
+        for key in [*keys, ReportKey(scan_id_of("another"), 1, 1)]:
+            reports.put_report(key, report, {})
+        reports.put_result(SCAN_ID, "findings.json", BytesIO(b"[]"), "application/json")
+        assert list(reports.report_keys(SCAN_ID)) == sorted(keys)
+
+    def test_a_scan_without_reports_has_no_keys(self, reports: ReportStore) -> None:
+        assert list(reports.report_keys(SCAN_ID)) == []
+
+
+class TestReportsOnS3:
+    def test_a_report_carries_its_type_and_metadata(self, s3_store: S3ReportStore, report: Path) -> None:
+        s3_store.put_report(KEY, report, {"scan": SCAN_ID, "series": "büro 100%\r\nx-evil: 1", "plain": "a b/c=d"})
+        answer = clients.s3().head_object(Bucket=BUCKET, Key=f"reports/{SCAN_ID}/000003/1.xml")
+        assert answer["ContentType"] == "application/xml"
+        series = "b%C3%BCro 100%25%0D%0Ax-evil: 1"
+        assert answer["Metadata"] == {"scan": SCAN_ID, "series": series, "plain": "a b/c=d"}
+
+    def test_a_result_carries_its_type(self, s3_store: S3ReportStore) -> None:
+        s3_store.put_result(SCAN_ID, "findings.json", BytesIO(b"[]"), "application/json")
+        answer = clients.s3().get_object(Bucket=BUCKET, Key=f"results/{SCAN_ID}/findings.json")
+        with answer["Body"] as body:
+            assert (answer["ContentType"], body.read()) == ("application/json", b"[]")
+
+    def test_a_report_longer_than_one_part_is_stored_in_parts(
+        self, s3_store: S3ReportStore, report: Path, script: Script
+    ) -> None:
+        long = random.Random(1).randbytes(9 * 1024**2)  # noqa: S311  # the same bytes in every run
+        report.write_bytes(long)
+        parts = script(clients.s3(), "upload_part", ())
+        s3_store.put_report(KEY, report, {})
+        assert len(parts) == 2
+        with s3_store.open_report(KEY) as stream:
+            assert b"".join(iter(lambda: stream.read(100_000), b"")) == long
+
+    def test_keys_are_read_from_every_page_and_strangers_are_passed_over(
+        self, s3_store: S3ReportStore, report: Path, script: Script
+    ) -> None:
+        keys = [ReportKey(SCAN_ID, shard, 1) for shard in range(5)]
+        for key in keys:
+            s3_store.put_report(key, report, {})
+        clients.s3().put_object(Bucket=BUCKET, Key=f"reports/{SCAN_ID}/README", Body=b"")
+        page = clients.s3().list_objects_v2
+        requests = script(clients.s3(), "list_objects_v2", repeat(lambda request: page(**request, MaxKeys=2)))
+        assert list(s3_store.report_keys(SCAN_ID)) == keys
+        assert len(requests) == 3
+
+    def test_an_error_in_the_middle_of_a_report_is_translated(
+        self, s3_store: S3ReportStore, report: Path, script: Script
+    ) -> None:
+        timeout, get = ReadTimeoutError(endpoint_url="x"), clients.s3().get_object
+
+        def silent_after_the_first_read(request: dict[str, Any]) -> Any:
+            answer = get(**request)
+            body = Mock(wraps=answer["Body"])
+            body.read.side_effect = [b"x" * 1024**2, timeout]
+            return {**answer, "Body": body}
+
+        report.write_bytes(b"x" * 3 * 1024**2)
+        s3_store.put_report(KEY, report, {})
+        script(clients.s3(), "get_object", [silent_after_the_first_read])
+        with s3_store.open_report(KEY) as stream:
+            assert stream.read(1024) == b"x" * 1024
+            with pytest.raises(GatewayUnavailable, match="report store: ") as caught:
+                stream.read()
+        assert caught.value.__cause__ is timeout
+
+    def test_a_bucket_that_cannot_be_reached_is_unavailable(self, s3_store: S3ReportStore, report: Path) -> None:
+        gone = S3ReportStore("no-such-bucket")
+        calls = (
+            lambda: gone.put_report(KEY, report, {}),
+            lambda: gone.open_report(KEY),
+            lambda: list(gone.report_keys(SCAN_ID)),
+            lambda: gone.put_result(SCAN_ID, "x", BytesIO(b""), "text/plain"),
+        )
+        for call in calls:
+            with pytest.raises(GatewayUnavailable, match=r"report store: .*NoSuchBucket"):
+                call()
+
+    def test_a_report_that_may_not_be_read_is_unavailable(self, s3_store: S3ReportStore, script: Script) -> None:
+        script(clients.s3(), "get_object", [ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")])
+        with pytest.raises(GatewayUnavailable, match="AccessDenied"):
+            s3_store.open_report(KEY)

@@ -1,0 +1,267 @@
+"""DynamoScanTable: what only DynamoDB does. Partial answers, cancelled transactions, pages, times to live."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import repeat
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from msgspec.structs import replace
+
+from cascan.aws import clients, scan_table
+from cascan.aws.boundary import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_TRIES
+from cascan.aws.items import Item, scan_key, shard_key
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.errors import GatewayUnavailable, Rejected
+from cascan.model.scan import ScanState
+from tests.integration.gateways.conftest import TABLE, Script
+from tests.integration.gateways.examples import (
+    AT,
+    CLOSING,
+    RUN,
+    SCAN_ID,
+    a_finding,
+    a_scan,
+    a_shard,
+    a_sighting,
+    an_ended_scan,
+)
+
+
+def cancelled(*codes: str) -> ClientError:
+    response: Any = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": c} for c in codes],
+    }
+    return clients.dynamodb().exceptions.TransactionCanceledException(response, "TransactWriteItems")
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "why"}}, "AnyOperation")
+
+
+class TestPartialAnswers:
+    def test_unprocessed_items_are_put_again(
+        self, dynamo_table: DynamoScanTable, script: Script, pauses: list[float]
+    ) -> None:
+        store = clients.dynamodb().batch_write_item
+
+        def all_but_two(request: dict[str, Any]) -> dict[str, Any]:
+            puts = request["RequestItems"][TABLE]
+            store(RequestItems={TABLE: puts[2:]})
+            return {"UnprocessedItems": {TABLE: puts[:2]}}
+
+        requests = script(clients.dynamodb(), "batch_write_item", [all_but_two])
+        dynamo_table.put_findings(SCAN_ID, map(a_finding, range(30)))
+        assert [len(request["RequestItems"][TABLE]) for request in requests] == [25, 2, 5]
+        assert len(list(dynamo_table.findings(SCAN_ID))) == 30
+        assert len(pauses) == 1
+
+    def test_items_that_stay_unprocessed_are_an_error(
+        self, dynamo_table: DynamoScanTable, script: Script, pauses: list[float]
+    ) -> None:
+        def none(request: dict[str, Any]) -> dict[str, Any]:
+            return {"UnprocessedItems": request["RequestItems"]}
+
+        requests = script(clients.dynamodb(), "batch_write_item", repeat(none))
+        with pytest.raises(GatewayUnavailable, match="scan table: 3 of 3 items were left unprocessed"):
+            dynamo_table.put_findings(SCAN_ID, map(a_finding, range(3)))
+        assert len(requests) == MAX_TRIES
+        assert all(0 <= pause <= min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, pause in enumerate(pauses))
+
+    @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+    def test_a_transaction_that_met_another_is_tried_again(
+        self, dynamo_table: DynamoScanTable, script: Script, code: str
+    ) -> None:
+        dynamo_table.create_scan(a_scan())
+        dynamo_table.add_shards([a_shard()])
+        requests = script(clients.dynamodb(), "transact_write_items", [cancelled("None", code)] * 3)
+        assert dynamo_table.close_shard(SCAN_ID, 0, CLOSING)
+        assert len(requests) == 4
+
+    def test_a_transaction_that_keeps_meeting_others_is_an_error(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        conflict = cancelled("None", "TransactionConflict")
+        requests = script(clients.dynamodb(), "transact_write_items", repeat(conflict))
+        with pytest.raises(GatewayUnavailable, match="scan table: other writers") as caught:
+            dynamo_table.close_shard(SCAN_ID, 0, CLOSING)
+        assert caught.value.__cause__ is conflict
+        assert len(requests) == MAX_TRIES
+
+    def test_a_condition_that_failed_beside_a_conflict_is_an_answer(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        both = cancelled("ConditionalCheckFailed", "TransactionConflict")
+        requests = script(clients.dynamodb(), "transact_write_items", repeat(both))
+        assert not dynamo_table.close_shard(SCAN_ID, 0, CLOSING)
+        assert len(requests) == 1
+
+    def test_a_transaction_that_can_never_succeed_is_not_tried_again(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        requests = script(clients.dynamodb(), "transact_write_items", repeat(cancelled("ValidationError", "None")))
+        with pytest.raises(GatewayUnavailable, match="TransactionCanceledException"):
+            dynamo_table.close_shard(SCAN_ID, 0, CLOSING)
+        assert len(requests) == 1
+
+    def test_an_update_of_an_item_in_a_transaction_is_tried_again(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.create_scan(a_scan())
+        requests = script(clients.dynamodb(), "update_item", [refused("TransactionConflictException")] * 2)
+        assert dynamo_table.advance_scan(SCAN_ID, ScanState.CANCELLED, frm=[ScanState.SCANNING])
+        assert len(requests) == 3
+
+    def test_an_update_that_keeps_meeting_transactions_is_an_error(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        requests = script(clients.dynamodb(), "update_item", repeat(refused("TransactionConflictException")))
+        with pytest.raises(GatewayUnavailable, match="scan table: other writers"):
+            dynamo_table.claim_shard(SCAN_ID, 0, 1, "task/1")
+        assert len(requests) == MAX_TRIES
+
+    @pytest.mark.parametrize("cause", [refused("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")])
+    def test_an_error_of_the_client_is_translated_and_kept_as_the_cause(
+        self, dynamo_table: DynamoScanTable, script: Script, cause: Exception
+    ) -> None:
+        for operation in ("get_item", "put_item", "update_item", "query", "batch_write_item", "transact_write_items"):
+            script(clients.dynamodb(), operation, repeat(cause))
+        for call in _every_call(dynamo_table):
+            with pytest.raises(GatewayUnavailable, match="scan table: ") as caught:
+                call()
+            assert caught.value.__cause__ is cause
+
+
+def _every_call(table: DynamoScanTable) -> Iterator[Any]:
+    yield lambda: table.create_scan(a_scan())
+    yield lambda: table.get_scan(SCAN_ID)
+    yield lambda: list(table.list_scans(1))
+    yield lambda: table.mark_announced(SCAN_ID)
+    yield lambda: table.add_shards([a_shard()])
+    yield lambda: list(table.shards(SCAN_ID))
+    yield lambda: table.get_shard(SCAN_ID, 0)
+    yield lambda: table.close_shard(SCAN_ID, 0, CLOSING)
+    yield lambda: table.put_findings(SCAN_ID, [a_finding()])
+    yield lambda: table.record_sightings([a_sighting()])
+    yield lambda: list(table.ports("10.0.0.5"))
+
+
+class TestPages:
+    def test_shards_are_read_page_by_page_as_they_are_asked_for(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.add_shards(map(a_shard, range(7)))
+        query = clients.dynamodb().query
+        requests = script(clients.dynamodb(), "query", repeat(lambda request: query(**request, Limit=2)))
+        shards = dynamo_table.shards(SCAN_ID)
+        assert not requests
+        next(shards)
+        assert len(requests) == 1
+        assert [shard.number for shard in shards] == [1, 2, 3, 4, 5, 6]
+        assert len(requests) == 4
+
+    def test_a_listing_reads_no_more_than_its_limit(self, dynamo_table: DynamoScanTable, script: Script) -> None:
+        for number in range(5):
+            dynamo_table.create_scan(a_scan(f"scan {number}", requested_at=AT + timedelta(number)))
+        requests = script(clients.dynamodb(), "query", ())
+        assert len(list(dynamo_table.list_scans(2))) == 2
+        assert [request["Limit"] for request in requests] == [2]
+
+
+class TestTimeToLive:
+    def test_an_item_whose_time_is_over_is_not_read(self, dynamo_table: DynamoScanTable) -> None:
+        dynamo_table.create_scan(a_scan())
+        dynamo_table.create_scan(a_scan("another"))
+        dynamo_table.add_shards([a_shard(0), a_shard(1)])
+        at = DynamoScanTable(TABLE, clock=lambda: AT)
+        later = DynamoScanTable(TABLE, clock=lambda: AT + timedelta(minutes=2))
+        for key in (scan_key(SCAN_ID), shard_key(SCAN_ID, 0)):
+            _expire(key, at_s=int(AT.timestamp()) + 60)
+        assert at.get_scan(SCAN_ID) == a_scan()
+        assert later.get_scan(SCAN_ID) is None
+        assert later.get_shard(SCAN_ID, 0) is None
+        assert [shard.number for shard in later.shards(SCAN_ID)] == [1]
+        assert list(later.list_scans(5)) == [a_scan("another")]
+
+
+def _expire(key: Item, at_s: int) -> None:
+    clients.dynamodb().update_item(
+        TableName=TABLE,
+        Key=key,
+        UpdateExpression="SET expires_at = :at",
+        ExpressionAttributeValues={":at": {"N": str(at_s)}},
+    )
+
+
+class TestItems:
+    def test_what_is_changed_or_counted_is_an_attribute_of_its_own(self, dynamo_table: DynamoScanTable) -> None:
+        scan = an_ended_scan()
+        dynamo_table.create_scan(scan)
+        item = clients.dynamodb().get_item(TableName=TABLE, Key=scan_key(scan.scan_id))["Item"]
+        assert '"state"' not in item.pop("body")["S"]
+        assert item == {
+            "pk": {"S": f"scan/{scan.scan_id}"},
+            "sk": {"S": "scan"},
+            "listing": {"S": "scans"},
+            "listed_at": {"S": f"2026-03-01T12:30:15.123Z#{scan.scan_id}"},
+            "state": {"S": "Done"},
+            "announced": {"BOOL": True},
+            "outcome": {"S": "timed-out"},
+            "finished_at": {"S": "2026-03-01T13:30:15.123456Z"},
+            "error_description": {"S": "one host was slow"},
+            "shards_open": {"N": "0"},
+            "shard_outcomes": {"M": {"complete": {"N": "1"}, "timed-out": {"N": "1"}}},
+            "findings": {"N": "3"},
+            "severities": {"M": {"LOW": {"N": "3"}}},
+            "categories": {"M": {"Open Port": {"N": "3"}}},
+            "hosts_up": {"N": "7"},
+        }
+
+    def test_a_long_body_is_packed_so_that_counting_shards_stays_cheap(self, dynamo_table: DynamoScanTable) -> None:
+        dynamo_table.create_scan(a_scan(notes=tuple(f"10.0.{n}.0/24" for n in range(256)) * 10))
+        item = clients.dynamodb().get_item(TableName=TABLE, Key=scan_key(SCAN_ID))["Item"]
+        assert len(item["body"]["B"]) < 4_096
+
+    def test_what_no_item_can_hold_is_rejected(self, dynamo_table: DynamoScanTable) -> None:
+        noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
+        with pytest.raises(Rejected, match="does not hold 1200"):
+            dynamo_table.put_findings(SCAN_ID, [a_finding(description=noise)])
+
+    def test_a_shard_with_more_kinds_of_findings_than_an_update_takes_counts_the_rest_as_one(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.create_scan(a_scan())
+        dynamo_table.add_shards([a_shard()])
+        requests = script(clients.dynamodb(), "transact_write_items", ())
+        many = {f"category {n} " + "x" * 100: 1000 - n for n in range(500)}
+        dynamo_table.close_shard(SCAN_ID, 0, replace(CLOSING, categories=many))
+        scan = dynamo_table.get_scan(SCAN_ID)
+        assert scan is not None
+        assert sum(scan.findings.categories.values()) == sum(many.values())
+        assert set(list(many)[: scan_table.MAX_KINDS]) | {scan_table.OTHER_KINDS} == set(scan.findings.categories)
+        assert (
+            len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
+        )  # severities may be as many
+
+    def test_a_repeated_sighting_is_one_call_that_writes_nothing(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        sightings = [a_sighting(port=port) for port in range(100)]
+        dynamo_table.record_sightings(sightings)
+        transactions = script(clients.dynamodb(), "transact_write_items", ())
+        updates = script(clients.dynamodb(), "update_item", ())
+        dynamo_table.record_sightings(sightings)
+        assert (len(transactions), len(updates)) == (1, 0)
+
+    def test_a_run_longer_than_a_plain_body_is_kept(self, dynamo_table: DynamoScanTable) -> None:
+        run = replace(RUN, stderr="x" * 10_000)
+        dynamo_table.add_shards([a_shard(state="running", attempt=1)])
+        dynamo_table.report_shard(SCAN_ID, 0, 1, run)
+        shard = dynamo_table.get_shard(SCAN_ID, 0)
+        assert shard is not None
+        assert shard.run == run

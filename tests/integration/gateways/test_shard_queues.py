@@ -1,0 +1,74 @@
+"""ShardQueues' contract, on the fake and on SQS; and what only SQS does."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import Any
+
+import pytest
+
+from cascan.aws import clients
+from cascan.aws.boundary import MAX_TRIES
+from cascan.aws.shard_queues import SqsShardQueues
+from cascan.errors import GatewayUnavailable
+from cascan.events import ShardQueued
+from cascan.gateways import ShardQueues
+from cascan.model.shard import Lane
+from tests.integration.gateways.conftest import Script
+from tests.integration.gateways.examples import a_message
+
+
+class TestShardQueues:
+    @pytest.mark.parametrize("count", [0, 1, 10, 25])
+    def test_messages_wait_in_the_queue_of_their_lane(self, queues: ShardQueues, count: int) -> None:
+        queues.send(Lane.RAW, map(a_message, range(count)))
+        assert {lane: queues.waiting(lane) for lane in Lane} == {Lane.RAW: count, Lane.CONNECT: 0, Lane.EXPRESS: 0}
+
+    def test_a_message_sent_twice_waits_twice(self, queues: ShardQueues) -> None:
+        queues.send(Lane.EXPRESS, [a_message()])
+        queues.send(Lane.EXPRESS, [a_message()])
+        assert queues.waiting(Lane.EXPRESS) == 2
+
+
+class TestSqs:
+    def test_a_message_is_received_as_it_was_sent(self, sqs_queues: SqsShardQueues) -> None:
+        sqs_queues.send(Lane.CONNECT, [a_message(7)])
+        assert _received(Lane.CONNECT) == [a_message(7)]
+
+    def test_messages_that_failed_are_sent_again_and_no_others(
+        self, sqs_queues: SqsShardQueues, script: Script, pauses: list[float]
+    ) -> None:
+        send = clients.sqs().send_message_batch
+
+        def all_but_the_second(request: dict[str, Any]) -> dict[str, Any]:
+            first, second, *rest = request["Entries"]
+            send(QueueUrl=request["QueueUrl"], Entries=[first, *rest])
+            return {"Failed": [{"Id": second["Id"], "SenderFault": False, "Code": "InternalError"}]}
+
+        requests = script(clients.sqs(), "send_message_batch", [all_but_the_second])
+        sqs_queues.send(Lane.CONNECT, map(a_message, range(3)))
+        assert [len(request["Entries"]) for request in requests] == [3, 1]
+        assert _received(Lane.CONNECT) == [a_message(0), a_message(2), a_message(1)]
+        assert len(pauses) == 1
+
+    def test_messages_that_keep_failing_are_an_error(self, sqs_queues: SqsShardQueues, script: Script) -> None:
+        def none(request: dict[str, Any]) -> dict[str, Any]:
+            return {"Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in request["Entries"]]}
+
+        requests = script(clients.sqs(), "send_message_batch", repeat(none))
+        with pytest.raises(GatewayUnavailable, match="shard queues: 2 messages were not taken: InternalError"):
+            sqs_queues.send(Lane.CONNECT, map(a_message, range(2)))
+        assert len(requests) == MAX_TRIES
+
+    def test_a_queue_that_is_gone_is_unavailable(self, aws: None) -> None:
+        gone = SqsShardQueues({Lane.RAW: "https://sqs.eu-central-1.amazonaws.com/123456789012/gone"})
+        with pytest.raises(GatewayUnavailable, match="shard queues: "):
+            gone.send(Lane.RAW, [a_message()])
+        with pytest.raises(GatewayUnavailable, match="shard queues: "):
+            gone.waiting(Lane.RAW)
+
+
+def _received(lane: Lane) -> list[ShardQueued]:
+    url = clients.sqs().get_queue_url(QueueName=lane)["QueueUrl"]
+    messages = clients.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    return [ShardQueued.from_wire(message["Body"]) for message in messages]
