@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from time import sleep
 from typing import TypeVar
 
@@ -43,8 +42,18 @@ def error_code(exc: ClientError) -> str:
     return exc.response.get("Error", {}).get("Code", "")
 
 
-def chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The things in lists of `size`, the last one shorter; reads no further than the list it gives."""
-    rest = iter(things)
-    while chunk := list(islice(rest, size)):
+def chunks(
+    things: Iterable[T], size: int, *, weigh: Callable[[T], int] = lambda _: 0, below: int = 1
+) -> Iterator[list[T]]:
+    """The things in order, in lists of at most `size` that weigh less than `below`; a heavier thing stands alone."""
+    chunk: list[T] = []
+    weight = 0
+    for thing in things:
+        more = weigh(thing)
+        if chunk and (len(chunk) == size or weight + more >= below):
+            yield chunk
+            chunk, weight = [], 0
+        chunk.append(thing)
+        weight += more
+    if chunk:
         yield chunk

@@ -19,6 +19,7 @@ from cascan.errors import GatewayUnavailable
 GATEWAY = "scan table"
 MAX_BATCH = 25  # BatchWriteItem
 MAX_TRANSACTION = 100  # TransactWriteItems
+MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
 PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated, tries
+from cascan.aws.boundary import chunks, translated, tries
 from cascan.errors import GatewayUnavailable
 from cascan.events import SOURCE, BusEvent, detail_type
 
@@ -25,8 +25,9 @@ class EventBridgeBus:
         self._bus_name = bus_name
 
     def put(self, events: Iterable[BusEvent]) -> None:
-        for call in _calls(map(self._entry, events)):
-            self._put_all(call)
+        entries = map(self._entry, events)
+        for chunk in chunks(entries, MAX_ENTRIES, weigh=_bytes_of, below=MAX_CALL_BYTES):
+            self._put_all(chunk)
 
     def _entry(self, event: BusEvent) -> Entry:
         return {
@@ -49,16 +50,5 @@ class EventBridgeBus:
         raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {', '.join(sorted(why))}")
 
 
-def _calls(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """The entries in order, as many in a list as one call takes."""
-    call: list[Entry] = []
-    call_bytes = 0
-    for entry in entries:
-        entry_bytes = sum(len(entry[part].encode()) for part in ("Source", "DetailType", "Detail"))
-        if call and (len(call) == MAX_ENTRIES or call_bytes + entry_bytes >= MAX_CALL_BYTES):
-            yield call
-            call, call_bytes = [], 0
-        call.append(entry)
-        call_bytes += entry_bytes
-    if call:
-        yield call
+def _bytes_of(entry: Entry) -> int:
+    return sum(len(entry[part].encode()) for part in ("Source", "DetailType", "Detail"))

@@ -133,6 +133,11 @@ def body_of(value: object) -> Value:
     return {"B": packed}
 
 
+def bytes_of(item: Item) -> int:
+    """About what an item without maps weighs at DynamoDB: its names and values."""
+    return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
+
+
 def values_of(attributes: Mapping[str, Any]) -> Item:
     """The attributes in wire form; None is left out."""
     return {name: to_value(value) for name, value in attributes.items() if value is not None}

@@ -13,11 +13,12 @@ from typing import Any
 
 from cascan.aws import inventory
 from cascan.aws.boundary import chunks
-from cascan.aws.dynamo import MAX_TRANSACTION, DynamoTable, put_new, update
+from cascan.aws.dynamo import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, put_new, update
 from cascan.aws.items import (
     SCANS,
     Item,
     body_of,
+    bytes_of,
     finding_in,
     finding_item,
     instant,
@@ -99,7 +100,8 @@ class DynamoScanTable:
     # ---- shards
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
-        for chunk in chunks(map(shard_item, shards), MAX_TRANSACTION):
+        items = map(shard_item, shards)
+        for chunk in chunks(items, MAX_TRANSACTION, weigh=bytes_of, below=MAX_TRANSACTION_BYTES):
             if self._table.transact([put_new(self._table.name, item) for item in chunk]):
                 for item in chunk:  # some are there already: one by one, those stay and the others are stored
                     self._table.put_new(item)

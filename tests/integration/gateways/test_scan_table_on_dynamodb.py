@@ -173,6 +173,19 @@ class TestPages:
         assert [request["Limit"] for request in requests] == [2]
 
 
+class TestLargeWrites:
+    def test_long_shards_travel_in_transactions_of_less_than_four_megabytes(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        requests = script(clients.dynamodb(), "transact_write_items", ())
+        noise = random.Random(1).randbytes(60_000).hex()  # noqa: S311  # the same noise in every run
+        dynamo_table.add_shards(a_shard(number, arguments=("-p", noise)) for number in range(100))
+        bodies = [[len(put["Put"]["Item"]["body"]["B"]) for put in request["TransactItems"]] for request in requests]
+        assert len(bodies) == 2
+        assert all(sum(transaction) < 4_000_000 for transaction in bodies)
+        assert len(list(dynamo_table.shards(SCAN_ID))) == 100
+
+
 class TestTimeToLive:
     def test_an_item_whose_time_is_over_is_not_read(self, dynamo_table: DynamoScanTable) -> None:
         dynamo_table.create_scan(a_scan())
