@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.local.fingerprint import files_under
+from cli.local.flatten import flatten
 from cli.local.template import Template, is_on, read_template, with_numbers
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
@@ -19,7 +20,6 @@ CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
 }
-NESTED = "AWS::Serverless::Application"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,12 @@ class Package:
 
 
 def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
-    """Raises: DeployFailed: the template, or something it names, is not there or cannot be read."""
+    """Nested templates are taken in (flatten.py says why); code paths are relative to the outermost one.
+
+    Raises: DeployFailed: the template, or something it names, is not there or cannot be read.
+    """
     packer = _Packer(path.parent, parameters, bucket)
-    return Package(packer.pack(path, parameters), packer.objects, tuple(sorted(packer.sources)))
+    return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
 
 
 def zip_of(folder: Path) -> bytes:
@@ -58,46 +61,36 @@ class _Packer:
     sources: set[str] = field(default_factory=set)
     zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
 
-    def pack(self, path: Path, parameters: Mapping[str, str] | None = None) -> str:
-        """The template as JSON. `parameters` are known for the outermost one only."""
-        template = read_template(path)
-        if parameters is not None:
-            template = with_numbers(template, parameters)
-        self._went_in(path)
-        shared = template.get("Globals", {}).get("Function", {})
-        self._pack_code(shared, "CodeUri", path.parent)
+    def pack(self, path: Path) -> str:
+        template = with_numbers(self._flat(path), self.parameters)
+        self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
-            self._pack_resource(resource, template, path.parent)
+            self._pack_resource(resource, template)
         return json.dumps(template, sort_keys=True)
 
-    def _pack_resource(self, resource: dict[str, Any], template: Template, folder: Path) -> None:
+    def _flat(self, path: Path) -> Template:
+        self._went_in(path)
+        return flatten(read_template(path), lambda location: self._flat(path.parent / location))
+
+    def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
         kind, properties = resource.get("Type"), resource.get("Properties", {})
-        if kind == NESTED and isinstance(properties.get("Location"), str):
-            properties["Location"] = self._nested(folder / properties["Location"])
-        elif kind in CODE and is_on(resource.get("Condition"), template, self.parameters):
-            self._pack_code(properties, CODE[kind], folder)
+        if kind in CODE and is_on(resource.get("Condition"), template, self.parameters):
+            self._pack_code(properties, CODE[kind])
         elif kind in CODE and CODE[kind] in properties:
             properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is off: nobody will look
 
-    def _pack_code(self, properties: dict[str, Any], name: str, folder: Path) -> None:
+    def _pack_code(self, properties: dict[str, Any], name: str) -> None:
         value = properties.get(name)
         if isinstance(value, str) and not value.startswith("s3://"):
-            properties[name] = f"s3://{self.bucket}/{self._zipped(folder / value)}"
+            properties[name] = f"s3://{self.bucket}/{self._zipped(self.root / value)}"
 
     def _zipped(self, folder: Path) -> str:
         if folder not in self.zipped:
             self._went_in(folder)
-            self.zipped[folder] = self._keep(zip_of(folder), "zip")
+            content = zip_of(folder)
+            self.zipped[folder] = f"{hashlib.sha256(content).hexdigest()}.zip"
+            self.objects[self.zipped[folder]] = content
         return self.zipped[folder]
-
-    def _nested(self, path: Path) -> str:
-        key = self._keep(self.pack(path).encode(), "template.json")
-        return f"https://s3.amazonaws.com/{self.bucket}/{key}"
-
-    def _keep(self, content: bytes, suffix: str) -> str:
-        key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
-        self.objects[key] = content
-        return key
 
     def _went_in(self, path: Path) -> None:
         self.sources.add(path.relative_to(self.root).as_posix())

@@ -76,7 +76,7 @@ def with_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
             case {"Ref": str(name)} if name in numbers:
                 return numbers[name]
             case dict():
-                return {key: inner if key == "Variables" else inlined(inner) for key, inner in value.items()}
+                return {key: inner if key == "Environment" else inlined(inner) for key, inner in value.items()}
             case list():
                 return [inlined(inner) for inner in value]
         return value

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ecs.type_defs import TaskTypeDef
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 pytestmark = pytest.mark.e2e
@@ -35,6 +36,7 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Greeting: {Type: String}
   Broken: {Type: String, Default: "no"}
+  Idle: {Type: String, Default: "no"}
 Conditions:
   IsBroken: !Equals [!Ref Broken, "yes"]
 Resources:
@@ -49,7 +51,7 @@ Resources:
       Events: {Message: {Type: SQS, Properties: {Queue: !GetAtt Inbox.Arn}}}
   Parts:
     Type: AWS::Serverless::Application
-    Properties: {Location: infra/parts.yaml}
+    Properties: {Location: infra/parts.yaml, Parameters: {Idle: !Ref Idle}}
   Wrong:
     Type: AWS::CloudFormation::Stack
     Condition: IsBroken
@@ -57,13 +59,17 @@ Resources:
 Outputs:
   InboxUrl: {Value: !Ref Inbox}
   OutboxUrl: {Value: !GetAtt Parts.Outputs.OutboxUrl}
+  OutboxArn: {Value: !GetAtt Parts.Outputs.OutboxArn}
+  Store: {Value: !GetAtt Parts.Outputs.StoreName}
   Cluster: {Value: !GetAtt Parts.Outputs.Cluster}
   Task: {Value: !GetAtt Parts.Outputs.Task}
   Greeting: {Value: !Ref Greeting}
 """
 PARTS = """
+Parameters: {Idle: {Type: String}}
 Resources:
   Outbox: {Type: AWS::SQS::Queue}
+  Store: {Type: AWS::S3::Bucket}
   Cluster: {Type: AWS::ECS::Cluster}
   Task:
     Type: AWS::ECS::TaskDefinition
@@ -76,9 +82,11 @@ Resources:
           Image: example/worker
           Command: [python3, -m, worker]
           StopTimeout: 2
-          Environment: [{Name: LANE, Value: raw}, {Name: IDLE, Value: "no"}]
+          Environment: [{Name: LANE, Value: raw}, {Name: IDLE, Value: !Ref Idle}]
 Outputs:
   OutboxUrl: {Value: !Ref Outbox}
+  OutboxArn: {Value: !GetAtt Outbox.Arn}
+  StoreName: {Value: !Ref Store}
   Cluster: {Value: !Ref Cluster}
   Task: {Value: !Ref Task}
 """
@@ -274,6 +282,16 @@ def test_other_parameters_and_other_code_are_deployed_over_what_is_there(state_d
     assert second.outputs["InboxUrl"] == first.outputs["InboxUrl"]
 
 
+def test_a_parameter_of_a_nested_template_can_change(state_dir: Path, template: Path) -> None:
+    with running(state_dir, template) as first:
+        pass
+    with running(state_dir, template, Idle="maybe") as second:
+        pass
+
+    assert second.outputs["OutboxArn"] == first.outputs["OutboxArn"]
+    assert second.outputs["Task"] != first.outputs["Task"]
+
+
 def test_a_resource_that_fails_is_named_and_the_next_attempt_is_not_spoilt(state_dir: Path, template: Path) -> None:
     with pytest.raises(DeployFailed, match="Wrong"):
         running(state_dir, template, Broken="yes").__enter__()
@@ -313,7 +331,8 @@ def holder(state_dir: Path, template: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_killed_emulator_is_noticed_and_the_next_run_knows_its_tables_are_behind(
     state_dir: Path, template: Path
 ) -> None:
-    with running(state_dir, template):
+    with running(state_dir, template) as killed, store(killed) as s3:
+        s3.put_object(Bucket=killed.outputs["Store"], Key="report", Body=b"what nmap wrote")
         for line in processes_of(state_dir):
             if "ministack" in line and "keeper" not in line:
                 os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -323,6 +342,14 @@ def test_a_killed_emulator_is_noticed_and_the_next_run_knows_its_tables_are_behi
         assert stack.needs_rebuild
         echo.say("again")
         assert echo.answer()["text"] == "hello again"
+        with store(stack) as s3:
+            report = s3.get_object(Bucket=stack.outputs["Store"], Key="report")["Body"]
+            with report:
+                assert report.read() == b"what nmap wrote"
+
+
+def store(stack: LocalStack) -> AbstractContextManager[S3Client]:
+    return closing(stack.session().client("s3", **stack.client_options()))
 
 
 def test_a_second_command_waits_for_the_first_and_says_so(state_dir: Path, template: Path) -> None:

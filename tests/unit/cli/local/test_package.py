@@ -29,7 +29,7 @@ Resources:
   Layer: {Type: AWS::Serverless::LayerVersion, Condition: Bundles, Properties: {ContentUri: layers/nmap/}}
   Part: {Type: AWS::Serverless::Application, Properties: {Location: infra/part.yaml, Parameters: {A: !Ref Nmap}}}
 """
-NESTED = "Resources: {Queue: {Type: AWS::SQS::Queue}}"
+NESTED = "{Parameters: {A: {Type: String}}, Resources: {Queue: {Type: AWS::SQS::Queue}}}"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def packed(project: Path, **parameters: str) -> Package:
 
 def resources(packed: Package) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads(packed.body)["Resources"]
-    return {name: resource["Properties"] for name, resource in found.items()}
+    return {name: resource.get("Properties", {}) for name, resource in found.items()}
 
 
 def object_at(packed: Package, url: str) -> bytes:
@@ -78,13 +78,12 @@ def test_code_that_is_in_a_bucket_already_stays_there(project: Path) -> None:
     assert resources(packed(project))["Far"]["CodeUri"] == "s3://theirs/code.zip"
 
 
-def test_a_nested_template_is_uploaded_and_its_parameters_stay(project: Path) -> None:
+def test_a_nested_template_is_taken_in(project: Path) -> None:
     result = packed(project)
 
-    nested = resources(result)["Part"]
-    assert nested["Location"].startswith("https://s3.amazonaws.com/code/")
-    assert json.loads(object_at(result, nested["Location"]))["Resources"] == {"Queue": {"Type": "AWS::SQS::Queue"}}
-    assert nested["Parameters"] == {"A": {"Ref": "Nmap"}}
+    assert json.loads(result.body)["Resources"]["PartQueue"] == {"Type": "AWS::SQS::Queue"}
+    assert "Part" not in resources(result)
+    assert result.sources == ("functions", "infra/part.yaml", "layers/nmap", "template.yaml")
 
 
 def test_a_layer_goes_in_with_its_programs_only_when_its_condition_is_on(project: Path) -> None:
