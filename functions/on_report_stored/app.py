@@ -61,6 +61,9 @@ def on_record(record: SQSRecord) -> None:
         logger.error("report rejected", extra={"reason": str(exc), "message_id": record.message_id})
         metrics.add_metric("ReportsRejected", MetricUnit.Count, 1)
         raise
+    except Exception:  # the batch processor keeps to itself why a message failed
+        logger.exception("report not recorded", extra={"message_id": record.message_id})
+        raise
     logger.info("findings recorded", extra=asdict(outcome))
     metrics.add_metric("FindingsRecorded", MetricUnit.Count, outcome.findings)
 
@@ -69,4 +72,6 @@ def on_record(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, on_record, processor, context)
+    response = process_partial_response(event, on_record, processor, context)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
+    return response

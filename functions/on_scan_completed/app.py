@@ -52,6 +52,9 @@ def on_record(record: SQSRecord) -> None:
         logger.error("completion rejected", extra={"reason": str(exc), "message_id": record.message_id})
         metrics.add_metric("CompletionsRejected", MetricUnit.Count, 1)
         raise
+    except Exception:  # the batch processor keeps to itself why a message failed
+        logger.exception("results not published", extra={"message_id": record.message_id})
+        raise
     logger.info("results published", extra=asdict(outcome))
     metrics.add_metric("ScansPublished", MetricUnit.Count, 1)
 
@@ -60,4 +63,6 @@ def on_record(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, on_record, processor, context)
+    response = process_partial_response(event, on_record, processor, context)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
+    return response

@@ -65,7 +65,11 @@ def wire() -> Callable[[str, str], Planned]:
 
 
 def on_record(record: SQSRecord) -> None:
-    outcome = wire()(record.message_id, record.body)
+    try:
+        outcome = wire()(record.message_id, record.body)
+    except Exception:  # the batch processor keeps to itself why a message failed
+        logger.exception("request not planned", extra={"message_id": record.message_id})
+        raise
     if outcome.refused:
         logger.warning("scan refused", extra=asdict(outcome))
         metrics.add_metric("ScansRefused", MetricUnit.Count, 1)
@@ -78,4 +82,6 @@ def on_record(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, on_record, processor, context)
+    response = process_partial_response(event, on_record, processor, context)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
+    return response

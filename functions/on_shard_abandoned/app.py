@@ -58,6 +58,9 @@ def on_record(record: SQSRecord) -> None:
         logger.error("shard message rejected", extra={"reason": str(exc), "message_id": record.message_id})
         metrics.add_metric("ShardMessagesRejected", MetricUnit.Count, 1)
         raise
+    except Exception:  # the batch processor keeps to itself why a message failed
+        logger.exception("shard not closed", extra={"message_id": record.message_id})
+        raise
     logger.warning("shard abandoned", extra=asdict(outcome))
     metrics.add_metric("ShardsAbandoned", MetricUnit.Count, 1)
 
@@ -66,4 +69,6 @@ def on_record(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, on_record, processor, context)
+    response = process_partial_response(event, on_record, processor, context)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
+    return response

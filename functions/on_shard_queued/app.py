@@ -70,6 +70,9 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
         logger.error("shard not run", extra={"reason": str(exc), "message_id": record.message_id})
         metrics.add_metric("ShardsNotRun", MetricUnit.Count, 1)
         raise
+    except Exception:  # the batch processor keeps to itself why a message failed
+        logger.exception("shard not run", extra={"message_id": record.message_id})
+        raise
     logger.info("shard run", extra=asdict(outcome))
     metrics.add_metric("ShardsRun", MetricUnit.Count, 1)
 
@@ -78,4 +81,6 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event, on_record, processor, context)
+    response = process_partial_response(event, on_record, processor, context)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
+    return response

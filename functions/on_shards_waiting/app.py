@@ -65,6 +65,7 @@ def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
+    metrics.add_metric("Wakeups", MetricUnit.Count, 1)
     staffing = [asdict(lane) for lane in wire()(str(event.get("id", "")), planned_lanes(event))]
     logger.info("workers counted", extra={"lanes": staffing})
     metrics.add_metric("WorkersLaunched", MetricUnit.Count, sum(lane["launched"] for lane in staffing))

@@ -1,0 +1,62 @@
+# Everything a person does with the project, by name: make help
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAM_VENV := .venv-sam
+TARGET ?= 127.0.0.1
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup nmap scan test test-fast lint types check bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(BIN)/.ready  ## the virtual environment, with everything the project needs
+
+$(BIN)/.ready: pyproject.toml functions/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "cascan needs Python 3.11 or newer: set PYTHON=python3.12 or the like" >&2; exit 2; }
+	@echo "setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || ./.ci/install python3-venv && $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(SAM_VENV)/.ready:
+	@echo "setting up $(SAM_VENV): the SAM command line (once; about a minute)"
+	@$(PYTHON) -m venv $(SAM_VENV)
+	@$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	@touch $@
+
+nmap:  # nmap from the distribution, where it is missing and we may install it
+	@command -v nmap >/dev/null || ./.ci/install nmap
+
+scan: setup nmap  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
+	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
+
+test: setup nmap $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
+	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest
+
+test-fast: setup  ## unit, integration and template tests only
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/template
+
+lint: setup $(SAM_VENV)/.ready  ## ruff, import arrows, cfn-lint, sam validate
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml infra/*.yaml
+	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint
+
+types: setup  ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types test  ## what CI runs
+
+bench: setup nmap  ## every figure of the README
+	@$(BIN)/python -m benchmarks.pipeline
+	@$(BIN)/python -m benchmarks.imports
+
+clean:  ## the virtual environments and caches
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

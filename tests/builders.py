@@ -1,0 +1,73 @@
+"""Scans and shards for tests: plain ones, of which a test names only what it is about."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from cascan.ids import scan_id_of
+from cascan.model.request import ScanRequest
+from cascan.model.scan import Scan, ScanState
+from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
+from tests.fakes import MemoryEventBus, MemoryScanTable
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SCAN_ID = scan_id_of("a message")
+
+
+def clock() -> datetime:
+    return NOW
+
+
+def a_request(**fields: Any) -> ScanRequest:
+    plain: dict[str, Any] = {"name": "lan", "targets": ("127.0.0.1",)}
+    return ScanRequest(**plain | fields)
+
+
+def a_scan(**fields: Any) -> Scan:
+    plain: dict[str, Any] = {
+        "scan_id": SCAN_ID,
+        "name": "lan",
+        "state": ScanState.SCANNING,
+        "requested_at": NOW,
+        "cause_id": "a message",
+        "request": a_request(labels={"team": "blue"}),
+        "shards": 1,
+        "shards_open": 1,
+        "addresses": 1,
+    }
+    return Scan(**plain | fields)
+
+
+def a_shard(**fields: Any) -> Shard:
+    plain: dict[str, Any] = {
+        "scan_id": SCAN_ID,
+        "number": 0,
+        "lane": Lane.EXPRESS,
+        "slices": (TargetSlice("127.0.0.1", 0, 1),),
+        "arguments": ("-n",),
+        "addresses": 1,
+    }
+    return Shard(**plain | fields)
+
+
+def a_run(**fields: Any) -> NmapRun:
+    plain: dict[str, Any] = {"exit_code": 0, "addresses": 1, "started_at": NOW, "finished_at": NOW}
+    return NmapRun(**plain | fields)
+
+
+def a_table(scan: Scan, *shards: Shard) -> MemoryScanTable:
+    table = MemoryScanTable()
+    table.create_scan(scan)
+    table.add_shards(shards)
+    return table
+
+
+def event_names(bus: MemoryEventBus) -> list[str]:
+    return [type(event).__name__ for event in bus.events]
+
+
+def body(**fields: Any) -> str:
+    """A request in the short form, as JSON."""
+    return json.dumps(fields)

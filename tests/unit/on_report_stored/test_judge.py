@@ -1,0 +1,76 @@
+"""What an answer is worth: both nmap's account and ours must say that it is whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cascan.model.scan import Outcome
+from on_report_stored.judge import judge
+from on_report_stored.read_report import Answer
+from tests.builders import a_run
+
+
+def an_answer(**fields: Any) -> Answer:
+    whole: dict[str, Any] = {"complete": True, "exit": "success", "hosts_total": 1, "hosts_read": 1, "hosts_up": 1}
+    return Answer(**whole | fields)
+
+
+def test_a_whole_report_of_every_address_is_complete() -> None:
+    assert judge(a_run(), an_answer()) == (Outcome.COMPLETE, "")
+
+
+@pytest.mark.parametrize(
+    ("run", "answer", "outcome", "sentence"),
+    [
+        ({}, {"hosts_timed_out": 1}, Outcome.TIMED_OUT, "1 hosts ran into --host-timeout"),
+        ({"addresses": 3}, {}, Outcome.PARTIAL, "1 of 3 addresses are accounted for"),
+        ({}, {"hosts_total": None}, Outcome.PARTIAL, "0 of 1 addresses"),
+        ({}, {"complete": False, "exit": None}, Outcome.PARTIAL, "cut short"),
+        ({"exit_code": 1, "stderr": "disk full"}, {}, Outcome.PARTIAL, "disk full"),
+        ({"exit_code": -25, "stopped": "size"}, {"complete": False}, Outcome.PARTIAL, "size limit"),
+        ({"exit_code": -15, "stopped": "deadline"}, {"complete": False}, Outcome.TIMED_OUT, "time limit"),
+        ({"unresolved": ("a.test", "b.test")}, {}, Outcome.UNRESOLVED, "no address for a.test (and 1 more)"),
+        ({"refused": ("10.0.0.1 is outside",)}, {}, Outcome.PARTIAL, "10.0.0.1 is outside"),
+        ({}, {"hosts_up": 0}, Outcome.NOTHING_ANSWERED, "no host was up"),
+    ],
+)
+def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str) -> None:
+    found, said = judge(a_run(**run), an_answer(**answer))
+    assert found is outcome
+    assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("run", "answer", "outcome", "sentence"),
+    [
+        ({"exit_code": 1, "stderr": "Unknown option"}, {"unreadable": "empty"}, Outcome.FAILED, "nmap: Unknown option"),
+        ({"exit_code": 1}, {"exit": "error", "errormsg": "bad ports"}, Outcome.FAILED, "nmap: bad ports"),
+        ({"exit_code": 255}, {"unreadable": "empty"}, Outcome.FAILED, "nmap: exit code 255"),
+        ({}, {"unreadable": "not XML"}, Outcome.FAILED, "cannot be read: not XML"),
+        ({"exit_code": None, "addresses": 0}, {"unreadable": "empty"}, Outcome.NOTHING_ANSWERED, "nothing is left"),
+        (
+            {"exit_code": None, "addresses": 0, "unresolved": ("a.test",)},
+            {"unreadable": "empty"},
+            Outcome.UNRESOLVED,
+            "no address for a.test",
+        ),
+        (
+            {"exit_code": None, "addresses": 0, "refused": ("a.test: 8.8.8.8 is outside",)},
+            {"unreadable": "empty"},
+            Outcome.FAILED,
+            "a.test: 8.8.8.8 is outside",
+        ),
+    ],
+)
+def test_a_run_without_any_host_says_why(
+    run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str
+) -> None:
+    found, said = judge(a_run(**run), Answer(**answer))
+    assert found is outcome
+    assert sentence in said
+
+
+def test_a_report_that_no_worker_accounts_for_is_no_answer() -> None:
+    assert judge(None, an_answer())[0] is Outcome.FAILED

@@ -1,0 +1,166 @@
+"""A stored report becomes findings once, however often it is delivered and whatever is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.events import FindingsRecorded, ReportStored, ScanFailed
+from cascan.ids import ReportKey
+from cascan.model.scan import Outcome, ScanState
+from cascan.model.shard import NmapRun, Shard, ShardState
+from on_report_stored.record_findings import Recorded, record_findings
+from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, clock, event_names
+from tests.data.reports import hosts, report
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
+
+REAL = "connect"  # one host of real nmap output
+
+
+@dataclass
+class Pipeline:
+    """Everything around one reported shard."""
+
+    folder: Path
+    table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    reports: MemoryReportStore = field(default_factory=MemoryReportStore)
+    bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+
+    def report(self, xml: bytes, run: NmapRun | None = None, shards: tuple[Shard, ...] = (a_shard(),)) -> None:
+        self.table.create_scan(a_scan(shards=len(shards), shards_open=len(shards)))
+        self.table.add_shards(shards)
+        for shard in shards:
+            self.table.claim_shard(SCAN_ID, shard.number, 1, "worker")
+            self.table.report_shard(SCAN_ID, shard.number, 1, run or a_run())
+            path = self.folder / "report.xml"
+            path.write_bytes(xml)
+            self.reports.put_report(ReportKey(SCAN_ID, shard.number, 1), path, {})
+
+    def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> Recorded:
+        stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
+        return record_findings(stored, reports=self.reports, table=self.table, bus=self.bus, clock=clock)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return Pipeline(tmp_path)
+
+
+def test_a_report_becomes_findings_and_inventory_and_ends_its_scan(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    recorded = pipeline.deliver()
+
+    (host,) = hosts(REAL)
+    scan, found = pipeline.table.scans[SCAN_ID], list(pipeline.table.findings(SCAN_ID))
+    open_ports = [port.number for port in host.ports if port.state == "open"]
+    assert sorted(f.attributes["port"] for f in found if f.category == "Open Port") == sorted(open_ports)
+    assert {f.parsed_at for f in found} == {NOW}
+    assert (scan.state, scan.outcome) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE)
+    assert (scan.findings.count, recorded.findings) == (len(found), len(found))
+    assert [seen.latest.port for seen in pipeline.table.ports("127.0.0.1")] == sorted(p.number for p in host.ports)
+    assert event_names(pipeline.bus) == ["FindingsRecorded", "ScanCompleted"]
+
+
+def test_a_report_delivered_twice_leaves_one_item_per_finding_and_counts_once(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    pipeline.deliver()
+    first = (pipeline.table.scans[SCAN_ID], list(pipeline.table.findings(SCAN_ID)), event_names(pipeline.bus))
+    pipeline.deliver()
+    assert (pipeline.table.scans[SCAN_ID], list(pipeline.table.findings(SCAN_ID)), event_names(pipeline.bus)) == first
+
+
+def test_a_delivery_that_broke_off_before_the_shard_was_closed_is_finished_by_the_next(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    pipeline.bus.down = True
+    with pytest.raises(GatewayUnavailable):
+        pipeline.deliver()
+    assert pipeline.table.scans[SCAN_ID].findings.count == 0
+    pipeline.bus.down = False
+    pipeline.deliver()
+    assert pipeline.table.scans[SCAN_ID].findings.count == len(list(pipeline.table.findings(SCAN_ID)))
+
+
+def test_the_same_port_in_two_shards_is_one_finding_item(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL), shards=(a_shard(), a_shard(number=1)))
+    pipeline.deliver()
+    once = list(pipeline.table.findings(SCAN_ID))
+    pipeline.deliver(str(ReportKey(SCAN_ID, 1, 1)))
+    assert list(pipeline.table.findings(SCAN_ID)) == once
+
+
+def test_a_finding_carries_the_name_that_the_request_asked_for(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL), a_run(resolved={"db.example": ("127.0.0.1",)}))
+    pipeline.deliver()
+    locations = {f.location for f in pipeline.table.findings(SCAN_ID) if f.category == "Open Port"}
+    assert locations
+    assert all(location.startswith("tcp://db.example:") for location in locations)
+    assert {seen.latest.hostname for seen in pipeline.table.ports("127.0.0.1")} == {"db.example"}
+
+
+def test_findings_recorded_tells_the_counts_of_its_shard(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    pipeline.deliver()
+    (event, _) = pipeline.bus.events
+    assert isinstance(event, FindingsRecorded)
+    assert (event.shard, event.outcome, event.labels) == (0, Outcome.COMPLETE, {"team": "blue"})
+    assert event.findings.count == sum(event.findings.severities.values()) == sum(event.findings.categories.values())
+
+
+def test_a_cut_report_keeps_its_whole_hosts_and_is_partial(pipeline: Pipeline) -> None:
+    pipeline.report(report("killed"), a_run(addresses=300))
+    recorded = pipeline.deliver()
+    assert recorded.hosts == len(hosts("killed")) > 0
+    scan = pipeline.table.scans[SCAN_ID]
+    assert (scan.state, scan.outcome) == (ScanState.PARSE_COMPLETED, Outcome.PARTIAL)
+    assert scan.findings.count > 0
+
+
+@pytest.mark.parametrize(
+    ("xml", "sentence"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04 this is not XML", "not well-formed"),
+        (b"<html><body>502</body></html>", "html"),
+        (b"<?xml version='1.0'?>\n<nessus/>", "nessus"),
+    ],
+)
+def test_bytes_that_are_no_report_close_the_shard_and_say_why(pipeline: Pipeline, xml: bytes, sentence: str) -> None:
+    pipeline.report(xml)
+    assert pipeline.deliver().outcome == "failed"
+    scan = pipeline.table.scans[SCAN_ID]
+    assert scan.state is ScanState.ERRORED
+    assert sentence in scan.error_description
+    assert isinstance(pipeline.bus.events[-1], ScanFailed)
+
+
+def test_a_failed_nmap_ends_the_scan_with_nmaps_own_words(pipeline: Pipeline) -> None:
+    pipeline.report(report("bad-ports"), a_run(exit_code=1, stderr="ignored: the report says it"))
+    pipeline.deliver()
+    scan = pipeline.table.scans[SCAN_ID]
+    assert scan.state is ScanState.ERRORED
+    assert scan.error_description == "nmap: Ports specified must be between 0 and 65535 inclusive"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "reports/x.xml",
+        "results/" + SCAN_ID + "/findings.json",
+        f"reports/{SCAN_ID}/0/1.xml",
+        f"reports/{SCAN_ID}/../1.xml",
+    ],
+)
+def test_a_key_that_the_pipeline_did_not_mint_is_rejected(pipeline: Pipeline, key: str) -> None:
+    with pytest.raises(MalformedMessage, match="is not a report key"):
+        pipeline.deliver(key)
+
+
+def test_a_report_of_a_shard_that_nobody_planned_is_rejected_and_changes_nothing(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    with pytest.raises(MalformedMessage, match="nobody planned"):
+        pipeline.deliver(str(ReportKey(SCAN_ID, 7, 1)))
+    assert pipeline.table.shards_by_key[SCAN_ID, 0].state is ShardState.REPORTED
+    assert pipeline.bus.events == []

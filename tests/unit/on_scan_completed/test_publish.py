@@ -1,0 +1,83 @@
+"""A completed scan's findings become one document, however often it is asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from cascan.closing import end_of
+from cascan.errors import MalformedMessage
+from cascan.events import ScanCompleted
+from cascan.findings import findings_of
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.nmap.report import read_report
+from on_scan_completed.publish import Published, publish
+from tests.builders import NOW, SCAN_ID, a_scan, a_table
+from tests.data.reports import report
+from tests.fakes import MemoryReportStore, MemoryScanTable
+
+COMPLETED = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, shards_open=0, finished_at=NOW)
+
+
+def completed(scan: Scan = COMPLETED) -> ScanCompleted:
+    event = end_of(scan)
+    assert isinstance(event, ScanCompleted)
+    return event
+
+
+def table_with_findings(scan: Scan = COMPLETED) -> MemoryScanTable:
+    table = a_table(scan)
+    for host in read_report(io.BytesIO(report("versions"))):
+        table.put_findings(SCAN_ID, findings_of(host, SCAN_ID, NOW))
+    return table
+
+
+def run(table: MemoryScanTable, reports: MemoryReportStore) -> Published:
+    return publish(completed(), table=table, reports=reports)
+
+
+def test_every_finding_is_published_in_secure_code_boxs_format_and_the_scan_is_done() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    published = run(table, reports)
+
+    document = json.loads(reports.objects[published.key])
+    assert published.key == f"results/{SCAN_ID}/findings.json"
+    assert reports.content_types[published.key] == "application/json"
+    assert [finding["id"] for finding in document] == sorted(table_id for _, table_id in table.findings_by_key)
+    required = {"id", "parsed_at", "severity", "category", "name", "location", "osi_layer", "description", "attributes"}
+    assert all(required <= finding.keys() for finding in document)
+    assert table.scans[SCAN_ID].state is ScanState.DONE
+    assert table.scans[SCAN_ID].findings.count == len(document) > 1
+
+
+def test_publishing_twice_writes_the_same_document() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    key = run(table, reports).key
+    first = reports.objects[key]
+    run(table, reports)
+    assert reports.objects[key] == first
+    assert table.scans[SCAN_ID].state is ScanState.DONE
+
+
+def test_a_scan_without_findings_publishes_an_empty_list() -> None:
+    table, reports = a_table(COMPLETED), MemoryReportStore()
+    assert json.loads(reports.objects[run(table, reports).key]) == []
+
+
+def test_a_crash_before_the_scan_was_done_is_made_good_by_the_next_delivery() -> None:
+    table, reports = table_with_findings(a_scan(state=ScanState.HOOK_PROCESSING, shards_open=0)), MemoryReportStore()
+    run(table, reports)
+    assert table.scans[SCAN_ID].state is ScanState.DONE
+
+
+def test_a_cancelled_scan_is_not_called_done() -> None:
+    table, reports = table_with_findings(a_scan(state=ScanState.CANCELLED, shards_open=0)), MemoryReportStore()
+    run(table, reports)
+    assert table.scans[SCAN_ID].state is ScanState.CANCELLED
+
+
+def test_the_completion_of_no_scan_is_malformed() -> None:
+    with pytest.raises(MalformedMessage, match="there is no scan"):
+        run(MemoryScanTable(), MemoryReportStore())

@@ -1,0 +1,217 @@
+"""A request becomes a scan with its shards queued, once; or a refusal that the submitter finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cascan.errors import GatewayUnavailable
+from cascan.events import ScanFailed, ScanPlanned
+from cascan.ids import scan_id_of
+from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
+from cascan.model.scan import Scan, ScanState
+from cascan.model.shard import Lane, TargetSlice
+from cascan.scope import Scope
+from on_scan_requested.plan_scan import Planned, plan_scan
+from tests.builders import body, clock, event_names
+from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+
+MANIFEST = """
+apiVersion: execution.securecodebox.io/v1
+kind: Scan
+metadata:
+  name: nmap-localhost
+  labels: {team: blue}
+spec:
+  scanType: nmap
+  parameters: ["-p", "22,443", "127.0.0.1"]
+"""
+
+
+@dataclass
+class Desk:
+    table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
+    bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8"]))
+
+    def submit(self, text: str, message_id: str = "m-1") -> Planned:
+        return plan_scan(
+            message_id, text, table=self.table, queues=self.queues, bus=self.bus, scope=self.scope, clock=clock
+        )
+
+    def scan(self, planned: Planned) -> Scan:
+        return self.table.scans[planned.scan_id]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_a_request_becomes_a_scan_its_shards_and_an_event(desk: Desk) -> None:
+    text = body(name="lan", targets=["10.0.0.0/23"], parameters=["-sV"], labels={"team": "blue"}, hostsPerShard=256)
+    planned = desk.submit(text)
+
+    scan, shards = desk.scan(planned), list(desk.table.shards(planned.scan_id))
+    assert planned.scan_id == scan_id_of("m-1")
+    assert (scan.state, scan.shards, scan.shards_open, scan.addresses) == (ScanState.SCANNING, 2, 2, 512)
+    assert [shard.slices for shard in shards] == [
+        (TargetSlice("10.0.0.0/23", 0, 256),),
+        (TargetSlice("10.0.0.0/23", 256, 512),),
+    ]
+    assert shards[0].arguments == ("-sV",)
+    assert [message.shard for message in desk.queues.sent[Lane.CONNECT]] == [0, 1]
+    (event,) = desk.bus.events
+    assert isinstance(event, ScanPlanned)
+    assert (event.name, event.labels, event.lanes, event.hop) == ("lan", {"team": "blue"}, {"connect": 2}, 0)
+
+
+def test_a_secure_code_box_manifest_becomes_the_same_scan_as_the_short_form(desk: Desk) -> None:
+    by_manifest = desk.submit(MANIFEST, "m-1")
+    short = body(name="nmap-localhost", labels={"team": "blue"}, parameters=["-p", "22,443", "127.0.0.1"])
+    by_short_form = desk.submit(short, "m-2")
+    first, second = (next(desk.table.shards(p.scan_id)) for p in (by_manifest, by_short_form))
+    assert (first.slices, first.arguments, first.lane) == (second.slices, second.arguments, second.lane)
+    assert desk.scan(by_manifest).name == "nmap-localhost"
+    assert desk.scan(by_manifest).labels == {"team": "blue"}
+
+
+def test_a_message_delivered_twice_makes_one_scan(desk: Desk) -> None:
+    text = body(targets=["127.0.0.1"])
+    desk.submit(text)
+    first = (dict(desk.table.scans), dict(desk.table.shards_by_key), len(desk.queues.sent[Lane.EXPRESS]))
+    desk.submit(text)
+    assert (dict(desk.table.scans), dict(desk.table.shards_by_key), len(desk.queues.sent[Lane.EXPRESS])) == first
+
+
+@pytest.mark.parametrize("broken", ["queues", "bus"])
+def test_a_delivery_that_broke_off_is_finished_by_the_next(desk: Desk, broken: str) -> None:
+    text = body(targets=["127.0.0.1"])
+    getattr(desk, broken).down = True
+    with pytest.raises(GatewayUnavailable):
+        desk.submit(text)
+    getattr(desk, broken).down = False
+    planned = desk.submit(text)
+    assert desk.scan(planned).state is ScanState.SCANNING
+    assert desk.queues.sent[Lane.EXPRESS]
+    assert event_names(desk.bus) == ["ScanPlanned"]
+
+
+def test_a_repeat_never_puts_a_shard_back_that_is_being_worked_on(desk: Desk) -> None:
+    text = body(targets=["127.0.0.1"])
+    planned = desk.submit(text)
+    desk.table.claim_shard(planned.scan_id, 0, 1, "worker")
+    desk.submit(text)
+    assert desk.table.shards_by_key[planned.scan_id, 0].worker == "worker"
+
+
+def test_two_messages_with_one_idempotency_key_are_one_scan(desk: Desk) -> None:
+    text = body(targets=["127.0.0.1"], idempotencyKey="CHG-7")
+    assert desk.submit(text, "m-1").scan_id == desk.submit(text, "m-2").scan_id == scan_id_of("CHG-7")
+
+
+def test_an_idempotency_key_used_for_another_request_is_refused_and_the_first_scan_stays(desk: Desk) -> None:
+    first = desk.submit(body(targets=["127.0.0.1"], idempotencyKey="CHG-7"), "m-1")
+    second = desk.submit(body(targets=["127.0.0.2"], idempotencyKey="CHG-7"), "m-2")
+    assert first.scan_id in second.refused
+    assert desk.scan(second).state is ScanState.ERRORED
+    assert desk.scan(first).state is ScanState.SCANNING
+
+
+def test_a_suspended_request_is_stored_and_not_started(desk: Desk) -> None:
+    planned = desk.submit(body(targets=["127.0.0.1"], suspend=True))
+    assert desk.scan(planned).state is ScanState.SUSPENDED
+    assert len(list(desk.table.shards(planned.scan_id))) == 1
+    assert not desk.queues.sent
+
+
+def test_what_has_no_effect_here_is_noted_on_the_scan(desk: Desk) -> None:
+    planned = desk.submit(MANIFEST + "  volumes: [{name: data}]\n  affinity: {}\n", "m-1")
+    assert not planned.refused
+    assert any("volumes" in note for note in desk.scan(planned).notes)
+
+
+LANES: list[tuple[dict[str, Any], Lane]] = [
+    ({"targets": ["127.0.0.1"]}, Lane.EXPRESS),
+    ({"targets": ["127.0.0.1"], "parameters": ["-p-"]}, Lane.CONNECT),
+    ({"targets": ["127.0.0.1"], "parameters": ["-T1"]}, Lane.CONNECT),
+    ({"targets": ["127.0.0.1", "127.0.0.2"], "parameters": ["-sV"]}, Lane.CONNECT),
+    ({"targets": ["127.0.0.1"], "parameters": ["-sV", "-p", "22"]}, Lane.EXPRESS),
+    ({"targets": ["10.0.0.0/24"]}, Lane.CONNECT),
+    ({"targets": ["127.0.0.1"], "scanType": "nmap-privileged"}, Lane.RAW),
+]
+
+
+@pytest.mark.parametrize(("request_", "lane"), LANES)
+def test_small_connect_scans_take_the_express_lane(desk: Desk, request_: dict[str, Any], lane: Lane) -> None:
+    assert desk.submit(body(**request_)).lane == lane
+
+
+REFUSED: list[tuple[str, str]] = [
+    (body(targets=["127.0.0.1"], tragets=[]), "tragets"),
+    (body(targets="127.0.0.1"), "targets"),
+    (body(targets=["127.0.0.1"], backoffLimit="3"), "backoffLimit"),
+    (body(targets=[]), "no target"),
+    (body(name="lan"), "no target"),
+    ("{", "JSON"),
+    ("kind: Scan\nspec: [", "YAML"),
+    (MANIFEST.replace("scanType: nmap", "scanType: nikto"), "nikto"),
+    (MANIFEST.replace("  parameters", "  paramters"), "paramters"),
+    (body(targets=["127.0.0.1"], annotations={"x": "y" * MAX_REQUEST_BYTES}), str(MAX_REQUEST_BYTES)),
+    (body(targets=[f"10.{n >> 8 & 255}.{n & 255}.1" for n in range(10_000)]), str(MAX_TARGETS)),
+    (body(targets=["192.0.2.1"]), "192.0.2.1 is outside AllowedTargets"),
+    (body(targets=["10.0.0.0/7"]), "is outside AllowedTargets"),
+    (body(targets=["169.254.169.254"]), "169.254.169.254"),
+    (body(targets=["127.1"]), "127.1"),
+    (body(targets=["10.0.0.0/8", "127.0.0.0/8"]), "addresses"),
+    (body(targets=["127.0.0.1"], parameters=["-oN", "/tmp/x"]), "-oN"),
+    (body(targets=["127.0.0.1"], parameters=["-no/tmp/x"]), "-o"),
+    (body(targets=["127.0.0.1"], parameters=["-iL", "/etc/passwd"]), "-iL"),
+    (body(targets=["127.0.0.1"], parameters=["--script", "/tmp/x.nse"]), "--script"),
+    (body(targets=["127.0.0.1"], parameters=["--datad", "/tmp"]), "--datadir"),
+    (body(targets=["127.0.0.1"], parameters=["--frobnicate"]), "unrecognized option"),
+    (body(targets=["127.0.0.1"], parameters=["-sS"]), "nmap-privileged"),
+    ("", "empty"),
+    ("[1, 2]", "not a mapping"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
+def test_a_request_that_can_never_succeed_is_stored_as_errored_with_its_reason(
+    desk: Desk, text: str, reason: str
+) -> None:
+    planned = desk.submit(text)
+    scan = desk.scan(planned)
+    assert reason in planned.refused
+    assert (scan.state, scan.shards, scan.error_description) == (ScanState.ERRORED, 0, planned.refused)
+    assert not desk.queues.sent
+    (event,) = desk.bus.events
+    assert isinstance(event, ScanFailed)
+    assert (event.refused, event.reason) == (True, planned.refused)
+
+
+def test_a_refusal_delivered_twice_is_stored_and_announced_once(desk: Desk) -> None:
+    desk.submit("{")
+    desk.submit("{")
+    assert event_names(desk.bus) == ["ScanFailed"]
+    assert len(desk.table.scans) == 1
+
+
+def test_a_refusal_keeps_the_request_as_far_as_it_was_read(desk: Desk) -> None:
+    scan = desk.scan(desk.submit(body(name="lan", targets=["192.0.2.1"], authorization="CHG-1")))
+    assert scan.request
+    assert (scan.name, scan.request.authorization) == ("lan", "CHG-1")
+
+
+def test_every_reason_is_told_together(desk: Desk) -> None:
+    planned = desk.submit(body(targets=["127.0.0.1"], parameters=["-oN", "x", "-iR", "9", "--nope"]))
+    assert all(option in planned.refused for option in ("-oN", "-iR", "--nope"))
+
+
+def test_an_empty_scope_refuses_everything() -> None:
+    desk = Desk(scope=Scope.of([]))
+    assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
+

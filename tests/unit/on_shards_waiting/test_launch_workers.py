@@ -1,0 +1,52 @@
+"""Enough workers for what waits, and never more than allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from cascan.events import ShardQueued
+from cascan.model.shard import Lane
+from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
+from tests.builders import SCAN_ID
+from tests.fakes import MemoryFleet, MemoryShardQueues
+
+
+def launch(
+    waiting: int, running: int = 0, *, planned: int = 0, most: int = 10, lane: Lane = Lane.CONNECT
+) -> tuple[LaneStaffing, ...]:
+    queues, fleet = MemoryShardQueues(), MemoryFleet()
+    queues.send(lane, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=n) for n in range(waiting)])
+    fleet.workers[lane] = running
+    return launch_workers("tick", {lane: planned}, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "launched"),
+    [(1, 0, 1), (4, 0, 1), (5, 0, 2), (5, 1, 1), (5, 2, 0), (5, 7, 0), (1000, 0, 10), (1000, 9, 1)],
+)
+def test_one_worker_for_every_four_waiting_shards_up_to_the_most(waiting: int, running: int, launched: int) -> None:
+    assert launch(waiting, running) == (LaneStaffing("connect", waiting, running, launched),)
+
+
+def test_an_empty_queue_starts_nobody() -> None:
+    assert launch(0) == ()
+
+
+def test_what_was_planned_just_now_counts_although_the_queue_does_not_show_it_yet() -> None:
+    assert launch(0, planned=9) == (LaneStaffing("connect", 9, 0, 3),)
+
+
+def test_express_shards_need_no_worker() -> None:
+    assert launch(50, lane=Lane.EXPRESS) == ()
+
+
+def test_the_same_wakeup_twice_starts_workers_once() -> None:
+    queues, fleet = MemoryShardQueues(), MemoryFleet()
+    queues.send(Lane.RAW, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)])
+    for _ in range(2):
+        launch_workers("one event", {}, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    assert fleet.workers[Lane.RAW] == 1
+
+
+def test_no_worker_is_started_where_none_is_allowed() -> None:
+    assert launch(50, most=0) == (LaneStaffing("connect", 50, 0, 0),)
