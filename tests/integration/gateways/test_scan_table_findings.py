@@ -73,6 +73,11 @@ class TestInventory:
                 table.record_sightings([_at(seen, address)])
         assert [p.latest.state for p in table.ports("10.0.0.1")] == [p.latest.state for p in table.ports("10.0.0.2")]
 
+    def test_a_scan_that_sees_a_port_twice_in_one_instant_keeps_the_first_sighting(self, table: ScanTable) -> None:
+        table.record_sightings([a_sighting(0)])
+        table.record_sightings([a_sighting(0, state="closed")])
+        assert _port(table) == PortRecord(latest=a_sighting(0), first_seen=AT)
+
     @pytest.mark.parametrize("order", list(permutations(range(3))))
     @pytest.mark.parametrize("together", [True, False], ids=["in one call", "one by one"])
     def test_sightings_in_any_order_leave_the_same(
