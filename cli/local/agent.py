@@ -60,11 +60,14 @@ class TaskAgent:
     def _run(self) -> None:
         ecs = open_session().client("ecs", **client_options(self._state.endpoint_url()))
         busy_at = time.monotonic()
+        complained = False
         while not self._closing.is_set():
             try:
                 self._step(ecs)
+                complained = False
             except (BotoCoreError, ClientError) as exc:
-                logger.warning("the task agent cannot ask the emulator: %s", exc)
+                logger.log(logging.DEBUG if complained else logging.WARNING, "tasks cannot be looked after: %s", exc)
+                complained = True
             if self._processes:
                 busy_at = time.monotonic()
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
