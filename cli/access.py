@@ -63,13 +63,15 @@ def access(args: Namespace) -> Iterator[Access]:
     if args.stack:
         yield Access(_deployed_outputs(args.stack), stays_up=True)
         return
-    from cli.local.aws import aws_environment  # noqa: PLC0415
+    from cli.local.aws import turn_to  # noqa: PLC0415
     from cli.local.stack import local_stack  # noqa: PLC0415
 
     with local_stack(args.state_dir, local_parameters(args), say=say) as stack:
-        os.environ.update(aws_environment(stack.endpoint_url))
+        turn_to(stack.endpoint_url)
         if stack.needs_rebuild:
-            say("the local stack was killed: what it knew of earlier scans is gone, their raw reports are kept")
+            say(
+                f"the local stack was killed: earlier scans are lost, but for their raw reports in {stack.state.objects}"
+            )
             stack.mark_rebuilt()
         yield Access(stack.outputs, stays_up=stack.attached)
 

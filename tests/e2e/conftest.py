@@ -1,0 +1,45 @@
+"""One stack on this machine for the tests of the pipeline, and services for nmap to find."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cascan_command import ROOT, Cascan
+
+SERVE = """
+import json, sys
+from tests.data.services import services
+with services() as ports:
+    print(json.dumps(ports), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[dict[str, int]]:
+    """Service → port on 127.0.0.1; in a process of their own, which ends when its standard input does."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    ) as serving:
+        assert serving.stdin
+        assert serving.stdout
+        yield json.loads(serving.stdout.readline())
+        serving.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def cascan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cascan]:
+    """The command, with its stack up."""
+    if shutil.which("nmap") is None:
+        pytest.skip("nmap is not installed")
+    command = Cascan(tmp_path_factory.mktemp("stack"))
+    up = command("local up")
+    assert up.code == 0, up.err
+    yield command
+    command("local down")
