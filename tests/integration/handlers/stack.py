@@ -1,0 +1,146 @@
+"""The resources of a deployed stack that the functions touch, on moto: table, bucket and rules as the templates say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from cascan.aws import clients
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.ids import ReportKey
+from cascan.model.scan import Scan
+from cascan.model.shard import Shard
+from cli.local.template import read_template
+from tests.data.envelopes.build import Envelope
+
+REGION: Final = "eu-central-1"
+TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
+QUEUES = ("requests", "express", "connect", "raw", "reports", "completions", "heard")  # "heard": our events
+INFRA = Path(__file__).parents[3] / "infra"
+TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
+RULES = {  # name: (bus, pattern, the queue behind it)
+    "stored": ("default", TEMPLATES["messaging"]["ReportStoredRule"]["Properties"]["EventPattern"], "reports"),
+    "completed": (BUS, TEMPLATES["messaging"]["ScanCompletedRule"]["Properties"]["EventPattern"], "completions"),
+    "all": (BUS, {"source": ["cascan"]}, "heard"),
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a test arranges with, and looks at afterwards."""
+
+    queue_urls: dict[str, str]
+    table: DynamoScanTable
+
+    def environment(self) -> dict[str, str]:
+        """The variables of every function, as template.yaml names them."""
+        return {
+            "SCAN_TABLE": TABLE,
+            "REPORT_BUCKET": BUCKET,
+            "SCAN_BUS": BUS,
+            "EXPRESS_SHARD_QUEUE_URL": self.queue_urls["express"],
+            "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
+            "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
+            "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
+            "DENIED_TARGETS": "10.0.9.0/24",
+            "NMAP_COMMAND": "/usr/bin/nmap",
+            "CLUSTER": CLUSTER,
+            "CONNECT_TASK": "cascan-connect:1",
+            "RAW_TASK": "cascan-raw:1",
+            "SUBNETS": "subnet-1",
+            "SECURITY_GROUPS": "sg-1",
+            "PUBLIC_IP": "ENABLED",
+            "MAX_WORKERS": "20",
+            "SHARDS_PER_WORKER": "4",
+        }
+
+    def store(self, scan: Scan, *shards: Shard) -> None:
+        self.table.create_scan(scan)
+        self.table.add_shards(shards)
+
+    def scan(self, scan_id: str) -> Scan:
+        scan = self.table.get_scan(scan_id)
+        assert scan is not None, f"there is no scan {scan_id}"
+        return scan
+
+    def shard(self, scan_id: str, number: int = 0) -> Shard:
+        shard = self.table.get_shard(scan_id, number)
+        assert shard is not None, f"scan {scan_id} has no shard {number}"
+        return shard
+
+    def put_report(self, key: ReportKey | str, data: bytes) -> None:
+        clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data)
+
+    def read(self, key: ReportKey | str) -> bytes:
+        return clients.s3().get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
+
+    def keys(self) -> list[str]:
+        """Every object of the bucket, once for each of its versions."""
+        answer = clients.s3().list_object_versions(Bucket=BUCKET)
+        return sorted(version["Key"] for version in answer.get("Versions", []))
+
+    def items(self) -> list[str]:
+        """The table's every item, as text."""
+        items = clients.dynamodb().scan(TableName=TABLE, ConsistentRead=True)["Items"]
+        return sorted(json.dumps(item, sort_keys=True, default=repr) for item in items)
+
+    def received(self, queue: str) -> list[Envelope]:
+        """Take every message out of a queue, as Lambda would hand it to a function."""
+        return [_record(message) for message in _messages(self.queue_urls[queue])]
+
+    def heard(self) -> list[Envelope]:
+        """What came out of the bus since the last call, in order."""
+        return [json.loads(record["body"]) for record in self.received("heard")]
+
+    def heard_names(self) -> list[str]:
+        return [envelope["detail-type"] for envelope in self.heard()]
+
+
+def build_stack() -> Stack:
+    table = TEMPLATES["storage"]["ScanTable"]["Properties"]
+    made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+    clients.s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    clients.s3().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    clients.s3().put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
+    clients.events().create_event_bus(Name=BUS)
+    for name, (bus, pattern, queue) in RULES.items():
+        text = json.dumps(pattern).replace(json.dumps({"Ref": "ReportBucketName"}), json.dumps(BUCKET))
+        clients.events().put_rule(Name=name, EventBusName=bus, EventPattern=text)
+        clients.events().put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": queue, "Arn": _arn(urls[queue])}])
+    return Stack(urls, DynamoScanTable(TABLE))
+
+
+def _arn(queue_url: str) -> str:
+    return clients.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def _messages(queue_url: str) -> Iterator[dict[str, Any]]:
+    while (
+        messages := clients.sqs()
+        .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])
+        .get("Messages")
+    ):
+        for message in messages:
+            clients.sqs().delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            yield cast("dict[str, Any]", message)
+
+
+def _record(message: dict[str, Any]) -> Envelope:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:queue",
+        "awsRegion": REGION,
+    }

@@ -1,0 +1,91 @@
+"""on_scan_completed: a completed scan's findings are published as one document, and the scan is Done."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cascan.aws import clients
+from cascan.closing import end_of
+from cascan.events import ScanCompleted, ScanFailed
+from cascan.findings import findings_of
+from cascan.ids import results_key, scan_id_of
+from cascan.model.scan import Counts, Outcome, Scan, ScanState
+from tests.builders import NOW, SCAN_ID, a_scan
+from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
+from tests.data.reports import hosts
+from tests.integration.handlers.conftest import ColdStart, Function
+from tests.integration.handlers.stack import BUCKET, Stack
+
+KEY = results_key(SCAN_ID, "findings.json")
+FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
+
+
+@pytest.fixture
+def on_scan_completed(cold_start: ColdStart) -> Function:
+    return cold_start("on_scan_completed")
+
+
+def completed_scan(scan_id: str = SCAN_ID) -> Scan:
+    return a_scan(
+        scan_id=scan_id,
+        state=ScanState.PARSE_COMPLETED,
+        outcome=Outcome.COMPLETE,
+        shards_open=0,
+        findings=Counts(count=99),  # summed by shard; the document is counted afresh
+        finished_at=NOW,
+        announced=True,
+    )
+
+
+def completion(scan: Scan) -> Envelope:
+    event = end_of(scan)
+    assert isinstance(event, ScanCompleted)
+    return bus_event(event)
+
+
+def arrange(stack: Stack) -> Envelope:
+    stack.store(completed_scan())
+    stack.table.put_findings(SCAN_ID, FINDINGS)
+    return sqs_event(completion(completed_scan()))
+
+
+def test_the_findings_are_published_and_the_scan_is_done(stack: Stack, on_scan_completed: Function) -> None:
+    assert on_scan_completed.failed(arrange(stack)) == []
+    document = json.loads(stack.read(KEY))
+    assert [finding["id"] for finding in document] == [finding.id for finding in FINDINGS]
+    assert document[0].keys() >= {"name", "description", "category", "severity", "osi_layer", "location", "attributes"}
+    assert clients.s3().head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "application/json"
+    assert (stack.scan(SCAN_ID).state, stack.scan(SCAN_ID).findings.count) == (ScanState.DONE, len(FINDINGS))
+
+
+def test_a_completion_delivered_twice_publishes_the_same_document(stack: Stack, on_scan_completed: Function) -> None:
+    event = arrange(stack)
+    on_scan_completed(event)
+    document, after_one = stack.read(KEY), stack.items()
+    assert on_scan_completed.failed(event) == []
+    assert (stack.read(KEY), stack.items(), stack.heard()) == (document, after_one, [])
+
+
+def test_a_scan_without_findings_publishes_an_empty_list(stack: Stack, on_scan_completed: Function) -> None:
+    stack.store(completed_scan())
+    assert on_scan_completed.failed(sqs_event(completion(completed_scan()))) == []
+    assert json.loads(stack.read(KEY)) == []
+    assert stack.scan(SCAN_ID).state is ScanState.DONE
+
+
+def test_of_a_batch_only_the_messages_that_failed_return(
+    stack: Stack, on_scan_completed: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = arrange(stack)["Records"][0]
+    unknown = sqs_record(completion(completed_scan(scan_id_of("nobody's"))))
+    failed = ScanFailed(
+        scan_id=SCAN_ID, cause_id="a message", event_id="1", at=NOW, name="lan", reason="none", refused=False
+    )
+    another, unreadable = sqs_record(bus_event(failed)), sqs_record("<xml/>")
+    batch = {"Records": [unknown, another, good, unreadable]}
+    assert on_scan_completed.failed(batch) == [item["messageId"] for item in (unknown, another, unreadable)]
+    assert stack.keys() == [KEY]
+    reasons = [str(vars(record)["reason"]) for record in caplog.records if record.levelname == "ERROR"]
+    assert [reason.split(" ")[0] for reason in reasons] == ["there", "cascan/ScanFailed", "not"]

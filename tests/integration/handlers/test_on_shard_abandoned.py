@@ -1,0 +1,89 @@
+"""on_shard_abandoned: dead letters of the shard queues fail their shards, and a scan ends with its last one."""
+
+from __future__ import annotations
+
+import pytest
+
+from cascan.events import ShardQueued
+from cascan.model.scan import Outcome, ScanState
+from cascan.model.shard import ShardClosing, ShardState
+from tests.builders import SCAN_ID, a_scan, a_shard
+from tests.data.envelopes.build import sqs_event, sqs_record
+from tests.integration.handlers.conftest import ColdStart, Function
+from tests.integration.handlers.stack import Stack
+
+RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE, hosts_up=1)
+
+
+def dead_letter(shard: int = 0) -> str:
+    return ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=shard).to_wire()
+
+
+@pytest.fixture
+def on_shard_abandoned(cold_start: ColdStart) -> Function:
+    return cold_start("on_shard_abandoned")
+
+
+@pytest.mark.parametrize("state", [ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED])
+def test_a_dead_letter_fails_its_shard_and_the_scan_that_had_no_other(
+    stack: Stack, on_shard_abandoned: Function, state: ShardState
+) -> None:
+    stack.store(a_scan(), a_shard(state=state, attempt=4))
+    assert on_shard_abandoned.failed(sqs_event(dead_letter())) == []
+    scan, shard = stack.scan(SCAN_ID), stack.shard(SCAN_ID)
+    assert (shard.state, scan.state, scan.outcome) == (ShardState.FAILED, ScanState.ERRORED, Outcome.FAILED)
+    assert scan.error_description == "shard 0 was given up after 4 attempts"
+    (failed,) = stack.heard()
+    assert (failed["detail-type"], failed["detail"]["refused"]) == ("ScanFailed", False)
+    assert failed["detail"]["reason"] == scan.error_description
+
+
+def test_a_dead_letter_delivered_twice_counts_its_shard_once(stack: Stack, on_shard_abandoned: Function) -> None:
+    stack.store(a_scan(shards=2, shards_open=2), a_shard(number=0), a_shard(number=1))
+    on_shard_abandoned(sqs_event(dead_letter()))
+    after_one = stack.items()
+    assert on_shard_abandoned.failed(sqs_event(dead_letter())) == []
+    assert stack.items() == after_one
+    assert (stack.scan(SCAN_ID).shards_open, stack.heard()) == (1, [])
+
+
+def test_the_end_of_a_scan_is_announced_once_however_often_its_dead_letter_comes(
+    stack: Stack, on_shard_abandoned: Function
+) -> None:
+    stack.store(a_scan(), a_shard())
+    for _ in range(3):
+        on_shard_abandoned(sqs_event(dead_letter()))
+    assert stack.heard_names() == ["ScanFailed"]
+
+
+def test_a_scan_with_an_answer_from_another_shard_ends_partial(stack: Stack, on_shard_abandoned: Function) -> None:
+    stack.store(a_scan(shards=2, shards_open=2), a_shard(number=0), a_shard(number=1))
+    stack.table.close_shard(SCAN_ID, 1, RECORDED)
+    assert on_shard_abandoned.failed(sqs_event(dead_letter(0))) == []
+    assert (stack.scan(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ScanState.PARSE_COMPLETED, Outcome.PARTIAL)
+    (completed,) = stack.heard()
+    assert completed["detail"]["shard_outcomes"] == {"complete": 1, "failed": 1}
+
+
+def test_a_shard_recorded_after_all_keeps_its_answer_and_its_scan_ends(
+    stack: Stack, on_shard_abandoned: Function
+) -> None:
+    stack.store(a_scan(), a_shard())
+    stack.table.close_shard(SCAN_ID, 0, RECORDED)  # and the function died before it ended the scan
+    assert on_shard_abandoned.failed(sqs_event(dead_letter())) == []
+    assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.RECORDED, Outcome.COMPLETE)
+    assert stack.heard_names() == ["ScanCompleted"]
+
+
+def test_of_a_batch_only_the_messages_that_failed_return(
+    stack: Stack, on_shard_abandoned: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    stack.store(a_scan(), a_shard())
+    unreadable, unknown = sqs_record('{"scan_id": 7}'), sqs_record(dead_letter(9))
+    batch = {"Records": [unreadable, sqs_record(dead_letter()), unknown]}
+    assert on_shard_abandoned.failed(batch) == [unreadable["messageId"], unknown["messageId"]]
+    assert stack.heard_names() == ["ScanFailed"]
+    assert [vars(record)["message_id"] for record in caplog.records if record.levelname == "ERROR"] == [
+        unreadable["messageId"],
+        unknown["messageId"],
+    ]

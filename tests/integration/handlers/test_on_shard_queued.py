@@ -1,0 +1,157 @@
+"""on_shard_queued: a shard message, the real nmap against a port of ours, its report in the bucket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascan.events import ShardQueued
+from cascan.ids import ReportKey
+from cascan.model.scan import Outcome
+from cascan.model.shard import Shard, ShardClosing, ShardState
+from tests.builders import SCAN_ID, a_scan, a_shard
+from tests.data.envelopes.build import sqs_event, sqs_record
+from tests.integration.handlers.conftest import ColdStart, Function
+from tests.integration.handlers.stack import Stack
+
+KEY = ReportKey(SCAN_ID, 0, 1)
+MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE)
+KEEPING_NMAP = """#!/bin/sh
+/usr/bin/nmap "$@"; code=$?
+echo "$*" >> {kept}/runs
+while [ "$1" != -oX ]; do shift; done
+cp "$2" {kept}/report.xml
+exit $code
+"""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """An open port on 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Where the nmap of these tests keeps a copy of each report, and a line for each run."""
+    script = tmp_path / "nmap"
+    script.write_text(KEEPING_NMAP.format(kept=tmp_path))
+    script.chmod(0o755)
+    (tmp_path / "runs").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def on_shard_queued(cold_start: ColdStart, kept: Path) -> Function:
+    return cold_start("on_shard_queued", NMAP_COMMAND=str(kept / "nmap"))
+
+
+def shard(*arguments: str, **fields: Any) -> Shard:
+    return a_shard(arguments=("-n", *arguments), **fields)
+
+
+def test_the_report_in_the_bucket_is_what_nmap_wrote(
+    stack: Stack, on_shard_queued: Function, port: int, kept: Path
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    assert on_shard_queued.failed(sqs_event(MESSAGE)) == []
+    report = stack.read(KEY)
+    assert report == (kept / "report.xml").read_bytes()
+    assert f'portid="{port}"><state state="open"'.encode() in report
+    ran = stack.shard(SCAN_ID)
+    assert (ran.state, ran.attempt, ran.worker) == (ShardState.REPORTED, 1, "express")
+    assert ran.run is not None
+    assert (ran.run.exit_code, ran.run.stopped, ran.run.addresses) == (0, "", 1)
+    (announced,) = stack.received("reports")
+    assert str(KEY) in announced["body"]
+
+
+def test_a_shard_delivered_again_while_its_report_is_read_goes_back_to_its_queue(
+    stack: Stack, on_shard_queued: Function, port: int, kept: Path
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    on_shard_queued(sqs_event(MESSAGE))
+    after_one = stack.items()
+    again = sqs_event(MESSAGE, receive_count=2)
+    assert on_shard_queued.failed(again) == [again["Records"][0]["messageId"]]
+    assert (stack.items(), stack.keys()) == (after_one, [str(KEY)])
+    assert len((kept / "runs").read_text().splitlines()) == 1
+
+
+def test_a_shard_delivered_again_once_it_is_recorded_is_done_with(
+    stack: Stack, on_shard_queued: Function, port: int, kept: Path
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    on_shard_queued(sqs_event(MESSAGE))
+    stack.table.close_shard(SCAN_ID, 0, RECORDED)
+    after_one = stack.items()
+    assert on_shard_queued.failed(sqs_event(MESSAGE, receive_count=2)) == []
+    assert (stack.items(), stack.keys()) == (after_one, [str(KEY)])
+    assert len((kept / "runs").read_text().splitlines()) == 1
+
+
+def test_a_later_attempt_takes_the_shard_of_a_worker_that_died(
+    stack: Stack, on_shard_queued: Function, port: int
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    stack.table.claim_shard(SCAN_ID, 0, 1, "a worker that died")
+    assert on_shard_queued.failed(sqs_event(MESSAGE, receive_count=2)) == []
+    assert stack.keys() == [str(ReportKey(SCAN_ID, 0, 2))]
+
+
+def test_of_a_batch_only_the_messages_that_failed_return(stack: Stack, on_shard_queued: Function, port: int) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    unknown = sqs_record(ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=7).to_wire())
+    unreadable = sqs_record("\x00")
+    batch = {"Records": [unreadable, sqs_record(MESSAGE), unknown]}
+    assert on_shard_queued.failed(batch) == [unreadable["messageId"], unknown["messageId"]]
+    assert stack.keys() == [str(KEY)]
+
+
+def test_nmap_is_stopped_in_time_to_store_what_it_has(stack: Stack, on_shard_queued: Function) -> None:
+    stack.store(a_scan(), shard("-p", "1-1000", "--scan-delay", "100ms"))  # 100 s at least
+    assert on_shard_queued.failed(sqs_event(MESSAGE), remaining_s=21.0) == []
+    run = stack.shard(SCAN_ID).run
+    assert run is not None
+    assert run.stopped == "deadline"
+    assert stack.read(KEY).startswith(b"<?xml")
+
+
+def test_an_nmap_that_refuses_its_ports_is_reported_with_what_it_said(
+    stack: Stack, on_shard_queued: Function, kept: Path
+) -> None:
+    stack.store(a_scan(), shard("-p", "99999"))
+    assert on_shard_queued.failed(sqs_event(MESSAGE)) == []
+    run = stack.shard(SCAN_ID).run
+    assert run is not None
+    assert run.exit_code == 1
+    assert "Ports specified must be between 0 and 65535" in run.stderr
+    assert stack.read(KEY) == (kept / "report.xml").read_bytes()
+
+
+def test_a_scope_that_became_narrower_leaves_an_empty_report_and_starts_no_nmap(
+    stack: Stack, cold_start: ColdStart, kept: Path
+) -> None:
+    stack.store(a_scan(), shard("-p", "22"))
+    narrower = cold_start("on_shard_queued", NMAP_COMMAND=str(kept / "nmap"), ALLOWED_TARGETS="10.0.0.0/16")
+    assert narrower.failed(sqs_event(MESSAGE)) == []
+    run = stack.shard(SCAN_ID).run
+    assert run is not None
+    assert "127.0.0.1" in run.refused[0]
+    assert (stack.read(KEY), (kept / "runs").read_text()) == (b"", "")
+
+
+def test_an_nmap_that_is_not_there_is_named_in_the_log(
+    stack: Stack, cold_start: ColdStart, caplog: pytest.LogCaptureFixture
+) -> None:
+    stack.store(a_scan(), shard("-p", "22"))
+    event = sqs_event(MESSAGE)
+    failed = cold_start("on_shard_queued", NMAP_COMMAND="/nowhere/nmap").failed(event)
+    assert failed == [event["Records"][0]["messageId"]]
+    assert "/nowhere/nmap" in caplog.text
