@@ -1,0 +1,148 @@
+"""The functions as the template declares them, against the code they run."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import fields
+
+import pytest
+
+from cascan.events import BUS_EVENTS, SOURCE
+from tests.template.model import (
+    FUNCTIONS,
+    MODEL,
+    PROJECT,
+    ROOT,
+    RULES,
+    TASKS,
+    Resource,
+    environment_of,
+    events_of,
+    source_queues,
+    variables,
+)
+
+FOLDERS = sorted(path.name for path in (PROJECT / "functions").glob("on_*") if path.is_dir())
+LANES = {"ConnectTask": "connect", "RawTask": "raw"}
+PATTERNS = [name for name, rule in RULES.items() if rule.pattern]
+NOT_AFTER_A_RESOURCE = {"SHARD_QUEUE_URL"}  # of a worker: its lane's queue, below
+
+
+def camel(snake: str) -> str:
+    return "".join(word.capitalize() for word in snake.split("_"))
+
+
+def settings_of(module: str) -> set[str]:
+    """The variables that a module reads into its Settings."""
+    return {field.name.upper() for field in fields(importlib.import_module(module).Settings)}
+
+
+def test_each_folder_has_its_function_and_each_function_its_folder() -> None:
+    handlers = {name: function.properties["Handler"] for name, function in FUNCTIONS.items()}
+
+    assert handlers == {camel(folder): f"{folder}.app.handler" for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_function_is_given_the_variables_that_its_settings_read_and_no_others(folder: str) -> None:
+    given = {name for name in variables(FUNCTIONS[camel(folder)].properties) if not name.startswith("POWERTOOLS_")}
+
+    assert given == settings_of(f"{folder}.app")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_function_logs_under_the_name_of_its_folder(folder: str) -> None:
+    assert variables(FUNCTIONS[camel(folder)].properties)["POWERTOOLS_SERVICE_NAME"] == folder
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_each_task_is_given_the_variables_that_the_worker_reads_and_no_others(name: str) -> None:
+    assert set(environment_of(TASKS[name])) == settings_of("on_shard_queued.worker")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_each_task_drains_the_queue_of_its_lane(name: str) -> None:
+    environment = environment_of(TASKS[name])
+
+    assert environment["LANE"] == LANES[name]
+    assert MODEL.text(environment["SHARD_QUEUE_URL"], "Workers") == f"Messaging/{camel(LANES[name])}ShardQueue"
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *TASKS])
+def test_a_variable_that_names_a_resource_names_the_one_it_is_called_after(name: str) -> None:
+    task = name in TASKS
+    given = environment_of(TASKS[name]) if task else variables(FUNCTIONS[name].properties)
+    followed = {
+        variable: MODEL.text(value, "Workers" if task else ROOT)
+        for variable, value in given.items()
+        if isinstance(value, dict) and "Fn::If" not in value and variable not in NOT_AFTER_A_RESOURCE
+    }
+    resources = {variable: text.split("/")[1] for variable, text in followed.items() if "/" in text}
+
+    assert resources
+    assert resources == {variable: camel(variable.removesuffix("_URL").lower()) for variable in resources}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_for_our_events_stands_on_our_bus_and_names_events_that_exist(name: str) -> None:
+    rule = RULES[name]
+    known = {event.__name__ for event in BUS_EVENTS}
+
+    if SOURCE in rule.pattern["source"]:
+        assert rule.bus == "Messaging/ScanBus"
+        assert rule.pattern["source"] == [SOURCE]
+        assert rule.pattern["detail-type"]
+        assert set(rule.pattern["detail-type"]) <= known
+    else:
+        assert rule.bus == ""  # services of AWS speak on the default bus alone
+        assert not known & set(rule.pattern["detail-type"])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_queue_gives_back_only_the_messages_that_failed(name: str) -> None:
+    for kind, event in events_of(FUNCTIONS[name]).values():
+        if kind == "SQS":
+            assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_function_that_something_else_than_a_queue_wakes_parks_its_failures() -> None:
+    asynchronous = {name: f for name, f in FUNCTIONS.items() if len(source_queues(f)) < len(events_of(f))}
+
+    assert list(asynchronous) == ["OnShardsWaiting"]
+    for function in asynchronous.values():
+        failure = function.properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+        assert failure["Type"] == "SQS"
+        assert MODEL.text(failure["Destination"], ROOT) == "Messaging/WakeupDLQ.Arn"
+
+
+def test_the_function_that_counts_workers_never_runs_twice_at_once() -> None:
+    assert FUNCTIONS["OnShardsWaiting"].properties["ReservedConcurrentExecutions"] == 1
+
+
+def test_the_express_function_takes_one_shard_at_a_time_and_lambda_accepts_its_limit() -> None:
+    _, event = events_of(FUNCTIONS["OnShardQueued"])["Shard"]
+
+    assert event["BatchSize"] == 1
+    least, most = MODEL.bounds(event["ScalingConfig"]["MaximumConcurrency"], ROOT)
+    assert least >= 2  # SQS event sources take 2 to 1000
+    assert most <= 1000
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_logs_to_a_group_of_its_own(name: str) -> None:
+    group = FUNCTIONS[name].properties["LoggingConfig"]["LogGroup"]
+
+    assert MODEL.text(group, ROOT) == f"root/{name}Logs"
+
+
+@pytest.mark.parametrize("group", MODEL.resources("AWS::Logs::LogGroup"), ids=lambda group: group.address)
+def test_every_log_group_forgets_after_the_days_of_the_parameter(group: Resource) -> None:
+    assert MODEL.text(group.properties["RetentionInDays"], group.stack) == "parameter LogRetentionDays"
+
+
+def test_the_layer_is_built_for_the_functions_that_use_it() -> None:
+    (layer,) = MODEL.resources("AWS::Serverless::LayerVersion")
+    express = FUNCTIONS["OnShardQueued"].properties
+
+    assert layer.properties["CompatibleRuntimes"] == [express["Runtime"]]
+    assert layer.properties["CompatibleArchitectures"] == express["Architectures"]
