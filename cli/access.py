@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,17 +64,28 @@ def access(args: Namespace) -> Iterator[Access]:
     if args.stack:
         yield Access(_deployed_outputs(args.stack), stays_up=True)
         return
-    from cli.local.aws import turn_to  # noqa: PLC0415
     from cli.local.stack import local_stack  # noqa: PLC0415
+    from cli.local.state import StateDir  # noqa: PLC0415
 
-    with local_stack(args.state_dir, local_parameters(args), say=say) as stack:
-        turn_to(stack.endpoint_url)
+    parameters = local_parameters(args)
+    preparing = threading.Thread(target=_prepare, args=(StateDir(args.state_dir).endpoint_url(),), daemon=True)
+    preparing.start()
+    with local_stack(args.state_dir, parameters, say=say) as stack:
+        preparing.join()
         if stack.needs_rebuild:
-            say(
-                f"the local stack was killed: earlier scans are lost, but for their raw reports in {stack.state.objects}"
-            )
+            say(f"the local stack was killed; of earlier scans only the raw reports are left, in {stack.state.objects}")
             stack.mark_rebuilt()
         yield Access(stack.outputs, stays_up=stack.attached)
+
+
+def _prepare(endpoint_url: str) -> None:
+    """Load boto3 and the client that is needed first, while the emulator boots."""
+    from cli.local.aws import turn_to  # noqa: PLC0415
+
+    turn_to(endpoint_url)
+    from cascan.aws import clients  # noqa: PLC0415
+
+    clients.sqs()
 
 
 def local_parameters(args: Namespace) -> dict[str, str]:

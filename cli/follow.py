@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from cascan.ids import scan_id_of
+from cascan.ids import ReportKey, scan_id_of
 from cli.access import Access
 from cli.errors import EXIT_FAILED, EXIT_REFUSED, CliError
 from cli.show import Progress, print_json, print_table, say
@@ -109,7 +109,9 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
 
 
 def report_uris(scan_id: str, stack: Access) -> list[str]:
-    return [stack.uri(str(key)) for key in stack.reports.report_keys(scan_id)]
+    """Where the reports of the scan's shards lie: of each, the attempt that counted."""
+    shards = (shard for shard in stack.table.shards(scan_id) if shard.run)
+    return [stack.uri(str(ReportKey(scan_id, shard.number, shard.attempt))) for shard in shards]
 
 
 def _print_accepted(scan_id: str, stack: Access, *, as_json: bool) -> None:

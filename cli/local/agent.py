@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 POLL_S = 0.2
+FIRST_LOOK_S = 0.5  # nothing asks for a task sooner, and the first scan needs the processor
 IDLE_POLL_S = 1.0  # after a while without a task
 IDLE_AFTER_S = 30.0
 CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
@@ -58,6 +59,7 @@ class TaskAgent:
             self._thread.join()
 
     def _run(self) -> None:
+        self._closing.wait(FIRST_LOOK_S)
         ecs = open_session().client("ecs", **client_options(self._state.endpoint_url()))
         busy_at = time.monotonic()
         complained = False
