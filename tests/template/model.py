@@ -1,8 +1,8 @@
 """template.yaml with the templates it nests, as one set of resources whose references are followed across them.
 
 An address is `<nested stack>/<resource>` (`Messaging/RequestQueue`), or `root/<resource>`; what a template refers to
-comes as an address with the attribute it takes (`Messaging/RequestQueue.Arn`), or as `parameter <name>` of the outermost
-one. Of two values that a condition chooses between, it is the one that the parameters' defaults choose.
+comes as an address with the attribute it takes (`Messaging/RequestQueue.Arn`), or as `parameter <name>` of the
+outermost one. Of two values that a condition chooses between, it is the one that the parameters' defaults choose.
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ def test_a_variable_that_names_a_resource_names_the_one_it_is_called_after(name:
         for variable, value in given.items()
         if isinstance(value, dict) and "Fn::If" not in value and variable not in NOT_AFTER_A_RESOURCE
     }
-    resources = {variable: text.split("/")[1] for variable, text in followed.items() if "/" in text}
+    resources = {
+        variable: text.split("/")[1] for variable, text in followed.items() if text.split("/")[0] in MODEL.templates
+    }
 
     assert resources
     assert resources == {variable: camel(variable.removesuffix("_URL").lower()) for variable in resources}

@@ -1,0 +1,154 @@
+"""Least privilege: each role may do what its code does, to what its code does it to, and nothing else.
+
+What SAM adds by itself is AWS's own: logs, traces, and reading SQS queues where a queue wakes the function.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
+
+TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
+REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
+DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+CLAIM = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
+
+# A transaction asks for the actions of its parts, SendMessageBatch for SendMessage, a multipart upload for PutObject.
+EXPECTED: dict[str, dict[str, set[str]]] = {
+    "OnScanRequested": {
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/RawShardQueue.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
+    },
+    "OnShardsWaiting": {
+        "Messaging/ConnectShardQueue.Arn": {"sqs:GetQueueAttributes"},
+        "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
+        "*": {"ecs:ListTasks"},
+        "Workers/ConnectTask": {"ecs:RunTask"},
+        "Workers/RawTask": {"ecs:RunTask"},
+        "Workers/LaunchRole.Arn": {"iam:PassRole"},
+        "Workers/ConnectRole.Arn": {"iam:PassRole"},
+        "Workers/RawRole.Arn": {"iam:PassRole"},
+        "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
+    },
+    "OnShardQueued": {TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "OnReportStored": {
+        REPORTS: {"s3:GetObject"},
+        "Storage/ReportBucket.Arn": {"s3:ListBucket"},
+        TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"},
+        BUS: {"events:PutEvents"},
+    },
+    "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},
+    "OnScanCompleted": {
+        TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        RESULTS: {"s3:PutObject"},
+    },
+    "LaunchRole": {
+        "*": {"ecr:GetAuthorizationToken"},
+        "Workers/WorkerRepository.Arn": PULL,
+        "Workers/WorkerLogs.Arn": START_LOGS,
+    },
+    "ConnectRole": {"Messaging/ConnectShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "RawRole": {"Messaging/RawShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+}
+ON_EVERYTHING = {
+    "ecs:ListTasks": "its one resource is a container instance, which Fargate has none of; pinned to the cluster",
+    "ecr:GetAuthorizationToken": "the token is the account's: the action knows no resource",
+}
+ROLES = MODEL.resources("AWS::IAM::Role")
+OWNERS = [*FUNCTIONS.values(), *ROLES]
+
+
+def statements_of(owner: Resource) -> list[Statement]:
+    documents = [policy.get("PolicyDocument", policy) for policy in owner.properties["Policies"]]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def every_statement() -> Iterator[tuple[Resource, Statement]]:
+    for owner in OWNERS:
+        for statement in statements_of(owner):
+            yield owner, statement
+
+
+def statements_with(action: str) -> list[tuple[Resource, Statement]]:
+    found = [(owner, one) for owner, one in every_statement() if action in as_list(one["Action"])]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.name)
+def test_a_role_may_do_what_its_code_does_and_nothing_else(owner: Resource) -> None:
+    granted: dict[str, set[str]] = defaultdict(set)
+    for statement in statements_of(owner):
+        assert statement["Effect"] == "Allow"
+        for resource in MODEL.texts(statement["Resource"], owner.stack):
+            granted[resource] |= set(as_list(statement["Action"]))
+
+    assert granted == EXPECTED[owner.name]
+
+
+def test_every_role_has_its_line_in_the_table_and_every_line_its_role() -> None:
+    assert {owner.name for owner in OWNERS} == set(EXPECTED)
+
+
+def test_no_role_borrows_a_managed_policy_or_a_role_from_elsewhere() -> None:
+    for owner in OWNERS:
+        assert not {"ManagedPolicyArns", "Role", "PermissionsBoundary"} & owner.properties.keys()
+
+
+def test_no_action_is_a_pattern() -> None:
+    for owner, statement in every_statement():
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], owner.name
+        assert not {"NotAction", "NotResource"} & statement.keys()
+
+
+def test_everything_is_the_resource_of_two_actions_alone_that_know_no_narrower_one() -> None:
+    on_everything = {
+        action
+        for owner, statement in every_statement()
+        if "*" in MODEL.texts(statement["Resource"], owner.stack)
+        for action in as_list(statement["Action"])
+    }
+
+    assert on_everything == set(ON_EVERYTHING)
+
+
+def test_whoever_puts_events_speaks_as_cascan() -> None:
+    for _, statement in statements_with("events:PutEvents"):
+        assert statement["Condition"] == {"StringEquals": {"events:source": "cascan"}}
+
+
+def test_roles_are_passed_to_tasks_of_ecs_alone() -> None:
+    for _, statement in statements_with("iam:PassRole"):
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("action", ["ecs:RunTask", "ecs:ListTasks"])
+def test_tasks_are_started_and_counted_in_the_cluster_of_this_stack_alone(action: str) -> None:
+    for owner, statement in statements_with(action):
+        (cluster,) = statement["Condition"]["ArnEquals"].values()
+        assert list(statement["Condition"]["ArnEquals"]) == ["ecs:cluster"]
+        assert MODEL.text(cluster, owner.stack) == "Workers/Cluster.Arn"
+
+
+def test_whoever_runs_nmap_writes_below_reports_and_reads_nothing_back() -> None:
+    for name in ("OnShardQueued", "ConnectRole", "RawRole"):
+        assert [a for actions in EXPECTED[name].values() for a in actions if a.startswith("s3:")] == ["s3:PutObject"]
+        assert "s3:PutObject" in EXPECTED[name][REPORTS]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_of_the_tasks_is_taken_by_ecs_on_behalf_of_this_account_alone(role: Resource) -> None:
+    (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+    assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}

@@ -1,0 +1,140 @@
+"""The task definitions: what Fargate accepts, and no privilege that nmap does not need."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.template.model import MODEL, PROJECT, ROOT, TASKS, Resource, container_of
+
+LANES = {"ConnectTask": "connect", "RawTask": "raw"}
+# What a container on Fargate starts with, as listed in aws/containers-roadmap#409; it equals Docker's default set.
+FARGATE_GIVES = {
+    *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE"),
+    *("NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),
+}
+NMAP_NEEDS = {"NET_RAW", "NET_BIND_SERVICE"}  # raw sockets, and source ports below 1024
+# CPU units → MiB of memory; Amazon ECS developer guide, task definition parameters for Fargate.
+FARGATE_SIZES = {
+    256: {512, 1024, 2048},
+    512: set(range(1024, 4096 + 1, 1024)),
+    1024: set(range(2048, 8192 + 1, 1024)),
+    2048: set(range(4096, 16384 + 1, 1024)),
+    4096: set(range(8192, 30720 + 1, 1024)),
+}
+EACH = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+
+
+def dropped(name: str) -> list[str]:
+    return container_of(TASKS[name])["LinuxParameters"]["Capabilities"]["Drop"]  # type: ignore[no-any-return]
+
+
+def test_there_is_a_task_for_each_lane_of_the_fleet() -> None:
+    assert set(TASKS) == set(LANES)
+
+
+@EACH
+def test_a_task_runs_on_fargate_in_a_size_that_fargate_has(task: Resource) -> None:
+    assert task.properties["RequiresCompatibilities"] == ["FARGATE"]
+    assert task.properties["NetworkMode"] == "awsvpc"
+    assert task.properties["RuntimePlatform"] == {"CpuArchitecture": "X86_64", "OperatingSystemFamily": "LINUX"}
+    cpu, memory = (int(MODEL.default(task.properties[name], task.stack)) for name in ("Cpu", "Memory"))
+    assert memory in FARGATE_SIZES[cpu]
+    assert {int(units) for units in MODEL.templates[ROOT]["Parameters"]["WorkerCpu"]["AllowedValues"]} == set(
+        FARGATE_SIZES
+    )
+
+
+@EACH
+def test_no_capability_is_added_since_fargate_would_refuse_the_task(task: Resource) -> None:
+    assert list(container_of(task)["LinuxParameters"]["Capabilities"]) == ["Drop"]
+    assert not {"Privileged", "DockerSecurityOptions"} & container_of(task).keys()
+
+
+def test_the_connect_task_drops_every_capability() -> None:
+    assert dropped("ConnectTask") == ["ALL"]
+
+
+def test_the_raw_task_keeps_the_two_capabilities_that_nmap_needs_and_drops_the_rest_by_name() -> None:
+    assert set(dropped("RawTask")) == FARGATE_GIVES - NMAP_NEEDS
+    assert len(dropped("RawTask")) == len(FARGATE_GIVES - NMAP_NEEDS)
+
+
+def test_net_admin_is_in_no_template() -> None:
+    for path in MODEL.paths.values():
+        named = [line for line in path.read_text().splitlines() if "NET_ADMIN" in line.partition("#")[0]]
+        assert not named, path.relative_to(PROJECT)
+
+
+@EACH
+def test_a_worker_is_an_ordinary_user_on_a_root_file_system_that_nobody_writes_to(task: Resource) -> None:
+    container = container_of(task)
+
+    assert container["User"] == "1001"
+    assert container["ReadonlyRootFilesystem"] is True
+    assert [(mount["ContainerPath"], "ReadOnly" in mount) for mount in container["MountPoints"]] == [("/tmp", False)]
+    assert [mount["SourceVolume"] for mount in container["MountPoints"]] == [
+        volume["Name"] for volume in task.properties["Volumes"]
+    ]
+
+
+@EACH
+def test_a_worker_has_the_longest_time_that_fargate_gives_to_hand_its_shard_back(task: Resource) -> None:
+    assert container_of(task)["StopTimeout"] == 120
+    assert (
+        container_of(task)["LinuxParameters"]["InitProcessEnabled"] is True
+    )  # passes SIGTERM on, reaps nmap's children
+
+
+@EACH
+def test_a_task_runs_the_worker_in_the_image_of_its_lane(task: Resource) -> None:
+    container, lane = container_of(task), LANES[task.name]
+
+    assert container["Name"] == "worker"
+    assert container["Essential"] is True
+    assert container["Command"] == ["python3", "-m", "on_shard_queued.worker"]
+    image = MODEL.text(container["Image"], task.stack)
+    assert image == f"Workers/WorkerRepository.RepositoryUri:parameter WorkerImageTag-{lane}"
+    assert MODEL.text(task.properties["Family"], task.stack) == f"AWS::StackName-{lane}"
+
+
+@EACH
+def test_a_task_takes_its_roles_from_this_stack_and_its_own_lane(task: Resource) -> None:
+    lane = LANES[task.name].capitalize()
+
+    assert MODEL.text(task.properties["TaskRoleArn"], task.stack) == f"Workers/{lane}Role.Arn"
+    assert MODEL.text(task.properties["ExecutionRoleArn"], task.stack) == "Workers/LaunchRole.Arn"
+
+
+@EACH
+def test_a_worker_logs_under_its_lane(task: Resource) -> None:
+    logs = container_of(task)["LogConfiguration"]
+    options = {name: MODEL.text(value, task.stack) for name, value in logs["Options"].items()}
+
+    assert logs["LogDriver"] == "awslogs"
+    assert options == {
+        "awslogs-group": "Workers/WorkerLogs",
+        "awslogs-region": "AWS::Region",
+        "awslogs-stream-prefix": LANES[task.name],
+    }
+
+
+def test_images_are_scanned_and_a_tag_never_changes_what_it_means() -> None:
+    (repository,) = MODEL.resources("AWS::ECR::Repository")
+
+    assert repository.properties["ImageTagMutability"] == "IMMUTABLE"
+    assert repository.properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+
+
+def test_the_cluster_can_start_what_the_fleet_asks_for() -> None:
+    (cluster,) = MODEL.resources("AWS::ECS::Cluster")
+
+    assert set(cluster.properties["CapacityProviders"]) == {"FARGATE", "FARGATE_SPOT"}
+
+
+def test_nobody_calls_a_worker() -> None:
+    (group,) = MODEL.resources("AWS::EC2::SecurityGroup")
+
+    assert group.properties["SecurityGroupIngress"] == []
+    assert "0.0.0.0/0" not in json.dumps(group.properties["SecurityGroupIngress"])
