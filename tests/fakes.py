@@ -113,7 +113,7 @@ class MemoryScanTable(_Breakable):
         shard = self.get_shard(scan_id, number)
         if shard is None:
             return None
-        is_left = shard.state is ShardState.RUNNING and shard.attempt < attempt
+        is_left = shard.state in (ShardState.RUNNING, ShardState.REPORTED) and shard.attempt < attempt
         if shard.state is not ShardState.QUEUED and not is_left:
             return None
         return self._store(replace(shard, state=ShardState.RUNNING, attempt=attempt, worker=worker))

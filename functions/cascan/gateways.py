@@ -52,7 +52,10 @@ class ScanTable(Protocol):
         """The shard, read consistently."""
 
     def claim_shard(self, scan_id: str, number: int, attempt: int, worker: str) -> Shard | None:
-        """queued or an earlier attempt → running. None: it is closed, reported, or another worker's."""
+        """queued, or an earlier attempt's → running. None: it is closed, or this or a later attempt's.
+
+        A reported shard can be claimed too: its worker may have died before the report was stored.
+        """
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
         """running → reported, with what the run did. False: the shard is not this attempt's any more."""

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from types import FrameType
 
 from aws_lambda_powertools import Logger
+
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
-
 from cascan.aws.shard_source import MAX_WAIT_S, Received, SqsShardSource
 from cascan.clock import utc_now
 from cascan.errors import CascanError, GatewayUnavailable

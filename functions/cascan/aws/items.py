@@ -30,6 +30,7 @@ import msgspec
 
 from cascan.clock import to_wire
 from cascan.errors import Rejected
+from cascan.findings.cut import cut_down
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Scan
@@ -99,8 +100,16 @@ def finding_item(scan_id: str, finding: Finding) -> Item:
         "sk": {"S": f"finding/{finding.id}"},
         "severity": {"S": finding.severity.value},
         "category": {"S": finding.category},
-        "body": body_of(finding),
+        "body": _body_of_finding(finding),
     }
+
+
+def _body_of_finding(finding: Finding) -> Value:
+    """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
+    try:
+        return body_of(finding)
+    except Rejected:
+        return body_of(cut_down(finding))
 
 
 def finding_in(item: Item) -> Finding:

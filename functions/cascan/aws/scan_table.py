@@ -117,11 +117,12 @@ class DynamoScanTable:
         item = self._table.update(
             shard_key(scan_id, number),
             "SET #state = :running, #attempt = :attempt, #worker = :worker",
-            when="#state = :queued OR (#state = :running AND #attempt < :attempt)",
+            when="#state = :queued OR (#state IN (:running, :reported) AND #attempt < :attempt)",
             values=values_of(
                 {
                     ":queued": ShardState.QUEUED,
                     ":running": ShardState.RUNNING,
+                    ":reported": ShardState.REPORTED,
                     ":attempt": attempt,
                     ":worker": worker,
                 }

@@ -240,10 +240,24 @@ class TestItems:
         item = clients.dynamodb().get_item(TableName=TABLE, Key=scan_key(SCAN_ID))["Item"]
         assert len(item["body"]["B"]) < 4_096
 
-    def test_what_no_item_can_hold_is_rejected(self, dynamo_table: DynamoScanTable) -> None:
+    def test_a_finding_that_no_item_can_hold_is_cut_and_says_so(self, dynamo_table: DynamoScanTable) -> None:
+        noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
+        attributes = {
+            "port": 22,
+            "scripts": {"banner": noise},
+            "scripts_data": {"banner": [noise]},
+            "cpe": [noise] * 200,
+        }
+        dynamo_table.put_findings(SCAN_ID, [a_finding(description=noise, attributes=attributes)])
+        (stored,) = dynamo_table.findings(SCAN_ID)
+        assert (stored.id, stored.name, stored.attributes["port"]) == (a_finding().id, a_finding().name, 22)
+        assert stored.attributes["scripts"]["banner"] == noise[:2_000]
+        assert "the report has all of it" in stored.attributes["cut"]
+
+    def test_a_shard_that_no_item_can_hold_is_rejected(self, dynamo_table: DynamoScanTable) -> None:
         noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
         with pytest.raises(Rejected, match="does not hold 1200"):
-            dynamo_table.put_findings(SCAN_ID, [a_finding(description=noise)])
+            dynamo_table.add_shards([a_shard(arguments=(noise,))])
 
     def test_a_shard_with_more_kinds_of_findings_than_an_update_takes_counts_the_rest_as_one(
         self, dynamo_table: DynamoScanTable, script: Script

@@ -76,8 +76,15 @@ class TestShards:
         assert table.claim_shard(SCAN_ID, 0, 10, "task/2") is not None
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.RUNNING, attempt=10, worker="task/2")
 
-    @pytest.mark.parametrize("state", [ShardState.REPORTED, *CLOSED_STATES])
-    def test_a_shard_that_is_reported_or_closed_is_not_claimed(self, table: ScanTable, state: ShardState) -> None:
+    def test_a_reported_shard_whose_report_never_came_is_claimed_by_a_later_attempt_alone(
+        self, table: ScanTable
+    ) -> None:
+        table.add_shards([a_shard(state=ShardState.REPORTED, attempt=1)])
+        assert table.claim_shard(SCAN_ID, 0, 1, "task/2") is None
+        assert table.claim_shard(SCAN_ID, 0, 2, "task/2") is not None
+
+    @pytest.mark.parametrize("state", sorted(CLOSED_STATES))
+    def test_a_closed_shard_is_not_claimed(self, table: ScanTable, state: ShardState) -> None:
         table.add_shards([a_shard(state=state, attempt=1)])
         assert table.claim_shard(SCAN_ID, 0, 2, "task/2") is None
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=state, attempt=1)
