@@ -113,7 +113,7 @@ def test_no_worker_is_started_where_nothing_waits(on_shards_waiting: Function) -
 
 
 def test_never_more_workers_run_than_are_allowed(
-    stack: Stack, on_shards_waiting: Function, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, on_shards_waiting: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_WORKERS", "2")  # read by the first event, not by the import
     queue_shards(stack, "connect", 40)
