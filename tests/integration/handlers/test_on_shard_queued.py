@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from cascan.aws.report_store import S3ReportStore
+from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome
@@ -52,6 +54,10 @@ def on_shard_queued(cold_start: ColdStart, kept: Path) -> Function:
     return cold_start("on_shard_queued", NMAP_COMMAND=str(kept / "nmap"))
 
 
+def unavailable(*_: object) -> None:
+    raise GatewayUnavailable("the bucket is down")
+
+
 def shard(*arguments: str, **fields: Any) -> Shard:
     return a_shard(arguments=("-n", *arguments), **fields)
 
@@ -72,16 +78,41 @@ def test_the_report_in_the_bucket_is_what_nmap_wrote(
     assert str(KEY) in announced["body"]
 
 
-def test_a_shard_delivered_again_while_its_report_is_read_goes_back_to_its_queue(
+def test_the_same_delivery_twice_runs_nmap_once_and_the_second_goes_back_to_its_queue(
     stack: Stack, on_shard_queued: Function, port: int, kept: Path
 ) -> None:
     stack.store(a_scan(), shard("-p", str(port)))
-    on_shard_queued(sqs_event(MESSAGE))
+    event = sqs_event(MESSAGE)
+    on_shard_queued(event)
     after_one = stack.items()
-    again = sqs_event(MESSAGE, receive_count=2)
-    assert on_shard_queued.failed(again) == [again["Records"][0]["messageId"]]
+    assert on_shard_queued.failed(event) == [event["Records"][0]["messageId"]]
     assert (stack.items(), stack.keys()) == (after_one, [str(KEY)])
     assert len((kept / "runs").read_text().splitlines()) == 1
+
+
+def test_a_shard_delivered_again_before_its_report_is_read_leaves_two_reports_that_count_once(
+    stack: Stack, on_shard_queued: Function, cold_start: ColdStart, port: int
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    for receive_count in (1, 2):
+        assert on_shard_queued.failed(sqs_event(MESSAGE, receive_count=receive_count)) == []
+    assert stack.keys() == [str(KEY), str(ReportKey(SCAN_ID, 0, 2))]
+    assert cold_start("on_report_stored").failed({"Records": stack.received("reports")}) == []
+    scan = stack.scan(SCAN_ID)
+    assert (scan.shards_open, scan.shard_outcomes, scan.hosts_up) == (0, {"complete": 1}, 1)
+    assert scan.findings.count == len(list(stack.table.findings(SCAN_ID)))
+    assert stack.heard_names() == ["FindingsRecorded", "ScanCompleted"]
+
+
+def test_a_shard_whose_report_could_not_be_stored_is_run_again(
+    stack: Stack, on_shard_queued: Function, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.store(a_scan(), shard("-p", str(port)))
+    with monkeypatch.context() as patch:
+        patch.setattr(S3ReportStore, "put_report", unavailable)
+        assert len(on_shard_queued.failed(sqs_event(MESSAGE))) == 1
+    assert on_shard_queued.failed(sqs_event(MESSAGE, receive_count=2)) == []
+    assert stack.keys() == [str(ReportKey(SCAN_ID, 0, 2))]
 
 
 def test_a_shard_delivered_again_once_it_is_recorded_is_done_with(
