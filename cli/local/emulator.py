@@ -102,7 +102,6 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # tasks are the agent's, with Docker installed or without
         "LOG_LEVEL": "WARNING",
-        "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: no X-Ray daemon listens here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
         "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "AWS_EC2_METADATA_DISABLED": "true",

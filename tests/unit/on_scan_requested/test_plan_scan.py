@@ -214,4 +214,3 @@ def test_every_reason_is_told_together(desk: Desk) -> None:
 def test_an_empty_scope_refuses_everything() -> None:
     desk = Desk(scope=Scope.of([]))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
-

@@ -1,0 +1,47 @@
+"""What importing a handler costs: each handler module against `import boto3` alone, in fresh processes, interleaved.
+
+A cold start of a Lambda pays this once. `as on Lambda` has the X-Ray SDK in it, which Powertools loads there only.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROUNDS = 11
+AIM = 1.6
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+MEASURE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+FLOOR = "boto3"
+
+
+def main() -> None:
+    handlers = sorted(f"{path.parent.name}.app" for path in FUNCTIONS.glob("on_*/app.py"))
+    modules = [FLOOR, *handlers, "on_shard_queued.worker"]
+    for title, on_lambda in (("off Lambda", False), ("as on Lambda", True)):
+        seconds: dict[str, list[float]] = {module: [] for module in modules}
+        for _ in range(ROUNDS):
+            for module in modules:
+                seconds[module].append(import_s(module, on_lambda=on_lambda))
+        floor = statistics.median(seconds[FLOOR])
+        print(f"import, {title}: median of {ROUNDS}, ms; times `import boto3`; aim {AIM}")
+        for module, found in seconds.items():
+            print(f"  {module:32}{statistics.median(found) * 1000:6.0f}{statistics.median(found) / floor:7.2f}")
+
+
+def import_s(module: str, *, on_lambda: bool) -> float:
+    environment = os.environ | {"PYTHONPATH": str(FUNCTIONS), "POWERTOOLS_METRICS_NAMESPACE": "cascan"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if on_lambda:
+        environment |= {"LAMBDA_TASK_ROOT": str(FUNCTIONS), "POWERTOOLS_SERVICE_NAME": "benchmark"}
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURE.format(module)], env=environment, capture_output=True, text=True, check=True
+    )
+    return float(ran.stdout)
+
+
+if __name__ == "__main__":
+    main()
