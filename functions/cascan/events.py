@@ -20,6 +20,7 @@ from cascan.model.scan import Counts, Outcome, ScanState
 
 SOURCE = "cascan"
 VERSION = 1
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # what decoding a stranger's bytes raises
 M = TypeVar("M", bound="Message")
 
 
@@ -39,7 +40,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """Raises: MalformedMessage: not this message, or a version we do not know."""
         try:
             message = msgspec.json.decode(body, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except UNREADABLE as exc:
             raise MalformedMessage(f"not a {cls.__name__} message: {exc}") from exc
         if message.version != VERSION:
             raise MalformedMessage(f"{cls.__name__} version {message.version} is not version {VERSION}")
@@ -178,5 +179,5 @@ class _ObjectCreated(msgspec.Struct, frozen=True):
 def _envelope(body: str | bytes) -> _Envelope:
     try:
         return msgspec.json.decode(body, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MalformedMessage(f"not an EventBridge envelope: {exc}") from exc

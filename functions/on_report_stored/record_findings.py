@@ -33,14 +33,16 @@ def record_findings(
 ) -> Recorded:
     """Write the report's findings and sightings, close its shard. A repeat rewrites the same items and counts once.
 
-    Raises: MalformedMessage: a key that no worker mints, or of a shard that nobody planned.
+    Raises: MalformedMessage: a key that no worker mints, of a shard nobody planned, or an attempt nobody started.
     """
     key = stored.report
     scan, shard = table.get_scan(key.scan_id), table.get_shard(key.scan_id, key.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"{stored.key}: nobody planned this shard")
+    if key.attempt > shard.attempt:
+        raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
-        settled = settle(scan.scan_id, table=table, bus=bus, clock=clock) or scan
+        settled = settle(scan.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, shard.outcome or "", settled.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])

@@ -30,7 +30,7 @@ def close_abandoned(message: ShardQueued, *, table: ScanTable, bus: EventBus, cl
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     if shard.state not in OPEN_STATES:  # the last attempt did its work, and only its message was left
-        settled = settle(message.scan_id, table=table, bus=bus, clock=clock) or scan
+        settled = settle(shard.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
         return Closed(shard.scan_id, shard.number, shard.attempt, shard.state, settled.state)
     closing = ShardClosing(
         state=ShardState.FAILED,

@@ -213,3 +213,11 @@ class TestDocument:
         failed = ScanFailed(**TOLD, reason="no host", refused=False)
         assert [matches(serious, event) for event in (COMPLETED, complete, failed)] == [True, False, False]
         assert [matches(incomplete, event) for event in (COMPLETED, complete, failed)] == [True, False, True]
+
+
+@pytest.mark.parametrize("body", ["\ud800", "[" * 100_000, '{"a":' * 100_000])
+def test_bytes_that_break_the_decoder_itself_are_malformed_too(body: str) -> None:
+    with pytest.raises(MalformedMessage):
+        ShardQueued.from_wire(body)
+    with pytest.raises(MalformedMessage):
+        ReportStored.from_wire(body)

@@ -11,7 +11,7 @@ from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import NmapRun, Shard, ShardState
+from cascan.model.shard import NmapRun, Shard, ShardClosing, ShardState
 from on_report_stored.record_findings import Recorded, record_findings
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, clock, event_names
 from tests.data.reports import hosts, report
@@ -164,3 +164,18 @@ def test_a_report_of_a_shard_that_nobody_planned_is_rejected_and_changes_nothing
         pipeline.deliver(str(ReportKey(SCAN_ID, 7, 1)))
     assert pipeline.table.shards_by_key[SCAN_ID, 0].state is ShardState.REPORTED
     assert pipeline.bus.events == []
+
+
+def test_a_report_of_an_attempt_that_nobody_started_is_rejected_and_changes_nothing(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL))
+    with pytest.raises(MalformedMessage, match="attempt 2 was never started"):
+        pipeline.deliver(str(ReportKey(SCAN_ID, 0, 2)))
+    assert list(pipeline.table.findings(SCAN_ID)) == []
+
+
+def test_the_reason_of_a_failed_scan_survives_a_delivery_that_broke_off(pipeline: Pipeline) -> None:
+    pipeline.report(report("bad-ports"), a_run(exit_code=1))
+    closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description="nmap: bad ports")
+    pipeline.table.close_shard(SCAN_ID, 0, closing)  # and then the function died
+    pipeline.deliver()
+    assert pipeline.table.scans[SCAN_ID].error_description == "nmap: bad ports"
