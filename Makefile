@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
+PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
 TARGET ?= 127.0.0.1
 ARGS ?=
 
@@ -20,14 +21,14 @@ $(BIN)/.ready: pyproject.toml functions/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "cascan needs Python 3.11 or newer: set PYTHON=python3.12 or the like" >&2; exit 2; }
 	@echo "setting up $(VENV) (once; about a minute)"
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || ./.ci/install python3-venv && $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { ./.ci/install python3-venv && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev]'
 	@touch $@
 
 $(SAM_VENV)/.ready:
 	@echo "setting up $(SAM_VENV): the SAM command line (once; about a minute)"
 	@$(PYTHON) -m venv $(SAM_VENV)
-	@$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	@$(SAM_VENV)/bin/python -m pip install $(PIP_FLAGS) aws-sam-cli==1.170.0
 	@touch $@
 
 nmap:  # nmap from the distribution, where it is missing and we may install it
