@@ -34,10 +34,10 @@ $(SAM_VENV)/.ready:
 nmap:  # nmap from the distribution, where it is missing and we may install it
 	@command -v nmap >/dev/null || ./.ci/install nmap
 
-scan: setup nmap  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
+scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
 	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
 
-test: setup nmap $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
+test: nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest
 
 test-fast: setup  ## unit, integration and template tests only
@@ -55,7 +55,7 @@ types: setup  ## mypy, strict
 
 check: lint types test  ## what CI runs
 
-bench: setup nmap  ## every figure of the README
+bench: nmap setup  ## every figure of the README
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
 

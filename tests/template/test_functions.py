@@ -8,6 +8,8 @@ from dataclasses import fields
 import pytest
 
 from cascan.events import BUS_EVENTS, SOURCE
+from cascan.model.shard import Lane
+from cli.local.template import is_on
 from tests.template.model import (
     FUNCTIONS,
     MODEL,
@@ -119,6 +121,30 @@ def test_a_function_that_something_else_than_a_queue_wakes_parks_its_failures() 
 
 def test_the_function_that_counts_workers_never_runs_twice_at_once() -> None:
     assert FUNCTIONS["OnShardsWaiting"].properties["ReservedConcurrentExecutions"] == 1
+
+
+def test_a_planned_scan_wakes_the_launcher_for_every_lane_that_workers_drain() -> None:
+    lanes = {lane for one in RULES["root/OnShardsWaitingPlanned"].pattern["detail"]["$or"] for lane in one["lanes"]}
+
+    assert lanes == set(Lane) - {Lane.EXPRESS} == set(LANES.values())
+
+
+@pytest.mark.parametrize(
+    ("subnets", "public_ip", "inside"),
+    [("", "ENABLED", False), ("", "DISABLED", False), ("subnet-1", "ENABLED", False), ("subnet-1", "DISABLED", True)],
+)
+def test_the_express_function_joins_subnets_that_have_their_own_way_out(
+    subnets: str, public_ip: str, *, inside: bool
+) -> None:
+    condition, network, otherwise = FUNCTIONS["OnShardQueued"].properties["VpcConfig"]["Fn::If"]
+    given = {"WorkerSubnets": subnets, "WorkerSecurityGroups": subnets and "sg-1", "WorkerPublicIp": public_ip}
+
+    assert is_on(condition, MODEL.templates[ROOT], given) is inside
+    assert network == {
+        "SubnetIds": {"Fn::Split": [",", {"Ref": "WorkerSubnets"}]},
+        "SecurityGroupIds": {"Fn::Split": [",", {"Ref": "WorkerSecurityGroups"}]},
+    }
+    assert otherwise == {"Ref": "AWS::NoValue"}
 
 
 def test_the_express_function_takes_one_shard_at_a_time_and_lambda_accepts_its_limit() -> None:
