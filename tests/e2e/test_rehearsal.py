@@ -105,6 +105,7 @@ def stack(built: Path, environment: Mapping[str, str]) -> str:
         "DeniedTargets": ",",
         "WorkerSubnets": "subnet-1",
         "WorkerSecurityGroups": "sg-1",
+        "WorkerPublicIp": "DISABLED",
         "NmapCommand": bundled_nmap(built / "NmapLayer"),
     }
     for path in (built / "template.yaml", *built.glob("*/template.yaml")):
