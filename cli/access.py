@@ -99,6 +99,7 @@ def local_parameters(args: Namespace) -> dict[str, str]:
         "NmapCommand": str(Path(nmap).resolve()),
         "WorkerSubnets": "subnet-local",
         "WorkerSecurityGroups": "sg-local",
+        "WorkerPublicIp": "DISABLED",  # the express lane reaches what this machine does
         "MaxWorkers": str(os.cpu_count() or 1),
         "IdleExitSeconds": "2",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address
 
 import msgspec
 
@@ -12,7 +13,7 @@ from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, TargetSlice
 from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
 from cascan.nmap.ports import count_ports
-from cascan.nmap.targets import Exclusion, Target, pack, parse_targets
+from cascan.nmap.targets import Exclusion, Name, Target, pack, parse_targets
 from cascan.scope import Scope
 
 PROBING = frozenset({"-sV", "-sC", "--script"})  # they talk to a port, not only knock: a few seconds each
@@ -45,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def plan(request: ScanRequest, scope: Scope) -> Plan:
+def plan(request: ScanRequest, scope: Scope, *, express_reaches_private: bool = True) -> Plan:
     """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
     profile: Profile = "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
     arguments = parse_arguments(request.parameters).checked(profile)
@@ -58,8 +59,11 @@ def plan(request: ScanRequest, scope: Scope) -> Plan:
     # a very wide scan gets larger shards, so that their number stays bounded
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
     slices = tuple(pack(targets, hosts))
+    lane = lane_of(profile, arguments, addresses, len(slices))
+    if lane is Lane.EXPRESS and not express_reaches_private and any(map(_is_private, targets)):
+        lane = Lane.CONNECT
     return Plan(
-        lane=lane_of(profile, arguments, addresses, len(slices)),
+        lane=lane,
         arguments=arguments.options,
         family=arguments.family,
         exclude=exclude,
@@ -88,3 +92,8 @@ def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[
     if refusals:
         raise RequestRefused(refusals)
     return targets
+
+
+def _is_private(target: Target) -> bool:
+    """Whether a Lambda outside the operator's network cannot get there. What a name stands for is not known yet."""
+    return not isinstance(target, Name) and any(not ip_address(address).is_global for address in target.addresses())

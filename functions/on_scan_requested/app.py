@@ -44,6 +44,7 @@ class Settings:
     raw_shard_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
+    express_reaches: str  # "private": its Lambda runs in the operator's subnets; "public": it does not
 
 
 @cache
@@ -60,6 +61,7 @@ def wire() -> Callable[[str, str], Planned]:
         queues=SqsShardQueues(urls),
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+        express_reaches_private=settings.express_reaches == "private",
         clock=utc_now,
     )
 

@@ -51,6 +51,7 @@ def plan_scan(
     queues: ShardQueues,
     bus: EventBus,
     scope: Scope,
+    express_reaches_private: bool,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -60,7 +61,7 @@ def plan_scan(
     message, form = Message(message_id, body), None
     try:
         form = read_request(body)
-        planned = plan(form.request, scope)
+        planned = plan(form.request, scope, express_reaches_private=express_reaches_private)
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
     scan = Scan(

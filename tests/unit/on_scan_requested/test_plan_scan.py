@@ -35,11 +35,19 @@ class Desk:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
-    scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8"]))
+    scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
+    express_reaches_private: bool = True
 
     def submit(self, text: str, message_id: str = "m-1") -> Planned:
         return plan_scan(
-            message_id, text, table=self.table, queues=self.queues, bus=self.bus, scope=self.scope, clock=clock
+            message_id,
+            text,
+            table=self.table,
+            queues=self.queues,
+            bus=self.bus,
+            scope=self.scope,
+            express_reaches_private=self.express_reaches_private,
+            clock=clock,
         )
 
     def scan(self, planned: Planned) -> Scan:
@@ -148,6 +156,11 @@ LANES: list[tuple[dict[str, Any], Lane]] = [
 @pytest.mark.parametrize(("request_", "lane"), LANES)
 def test_small_connect_scans_take_the_express_lane(desk: Desk, request_: dict[str, Any], lane: Lane) -> None:
     assert desk.submit(body(**request_)).lane == lane
+
+
+@pytest.mark.parametrize(("target", "lane"), [("10.0.0.1", Lane.CONNECT), ("8.8.8.8", Lane.EXPRESS)])
+def test_a_lambda_outside_the_network_is_not_asked_about_private_addresses(target: str, lane: Lane) -> None:
+    assert Desk(express_reaches_private=False).submit(body(targets=[target])).lane == lane
 
 
 REFUSED: list[tuple[str, str]] = [
