@@ -12,6 +12,7 @@ from cli.local.deployed import bring_up_to_date, current_outputs
 from cli.local.emulator import Emulator
 from cli.local.lock import Lock
 from cli.local.state import StateDir
+from cli.local.warm import warm_up
 
 FUNCTIONS = "functions"  # beside the template
 
@@ -44,6 +45,7 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
             emulator.wait_until_healthy()
             try:
                 outputs = bring_up_to_date(state, template, parameters)
+                warm_up(emulator.port)
                 agent.start()
                 yield Machine(emulator, outputs, since)
             finally:

@@ -72,6 +72,10 @@ def on_record(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    if event.get("Records") == []:  # somebody warms the function
+        wire()
+        metrics.add_metric("WarmedUp", MetricUnit.Count, 1)
+        return {"batchItemFailures": []}
     response = process_partial_response(event, on_record, processor, context)
     metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
     return response
