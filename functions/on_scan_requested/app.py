@@ -13,14 +13,8 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.scan_table import DynamoScanTable
@@ -29,10 +23,8 @@ from cascan.clock import utc_now
 from cascan.model.shard import Lane
 from cascan.scope import Scope
 from cascan.settings import from_env
+from edge import count, logger, queue_handler
 from on_scan_requested.plan_scan import Planned, plan_scan
-
-logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
-processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +59,13 @@ def wire() -> Callable[[str, str], Planned]:
 
 
 def on_record(record: SQSRecord) -> None:
-    try:
-        outcome = wire()(record.message_id, record.body)
-    except Exception:  # the batch processor keeps to itself why a message failed
-        logger.exception("request not planned", extra={"message_id": record.message_id})
-        raise
+    outcome = wire()(record.message_id, record.body)
     if outcome.refused:
         logger.warning("scan refused", extra=asdict(outcome))
-        metrics.add_metric("ScansRefused", MetricUnit.Count, 1)
+        count("ScansRefused")
     else:
         logger.info("scan planned", extra=asdict(outcome))
-        metrics.add_metric("ScansPlanned", MetricUnit.Count, 1)
+        count("ScansPlanned")
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    response = process_partial_response(event, on_record, processor, context)
-    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
-    return response
+handler = queue_handler(on_record, wire)

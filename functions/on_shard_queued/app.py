@@ -13,27 +13,20 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.clock import utc_now
-from cascan.errors import CascanError
 from cascan.events import ShardQueued
 from cascan.scope import Scope
 from cascan.settings import from_env
+from edge import count, logger, queue_handler
 from on_shard_queued.resolver import SystemResolver
 from on_shard_queued.run_shard import ShardRun, Worker, run_shard
 
-logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
-processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 RESERVE_S = 20.0  # of the function's time, kept for storing the report
 
 
@@ -64,23 +57,9 @@ def wire() -> Callable[..., ShardRun]:
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     deadline_s = lambda_context.get_remaining_time_in_millis() / 1000 - RESERVE_S
     attempt = int(record.attributes.approximate_receive_count)
-    try:
-        outcome = wire()(ShardQueued.from_wire(record.body), attempt, deadline_s=deadline_s)
-    except CascanError as exc:
-        logger.error("shard not run", extra={"reason": str(exc), "message_id": record.message_id})
-        metrics.add_metric("ShardsNotRun", MetricUnit.Count, 1)
-        raise
-    except Exception:  # the batch processor keeps to itself why a message failed
-        logger.exception("shard not run", extra={"message_id": record.message_id})
-        raise
+    outcome = wire()(ShardQueued.from_wire(record.body), attempt, deadline_s=deadline_s)
     logger.info("shard run", extra=asdict(outcome))
-    metrics.add_metric("ShardsRun", MetricUnit.Count, 1)
+    count("ShardsRun")
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    response = process_partial_response(event, on_record, processor, context)
-    metrics.add_metric("MessagesFailed", MetricUnit.Count, len(response["batchItemFailures"]))
-    return response
+handler = queue_handler(on_record, wire)

@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.fleet import EcsFleet
@@ -24,9 +22,8 @@ from cascan.aws.shard_queues import SqsShardQueues
 from cascan.events import planned_lanes
 from cascan.model.shard import Lane
 from cascan.settings import from_env
+from edge import count, logger, observed
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
-
-logger, metrics, tracer = Logger(), Metrics(), Tracer(patch_modules=["botocore"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +58,10 @@ def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
     )
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
-    metrics.add_metric("Wakeups", MetricUnit.Count, 1)
+    count("Wakeups")
     staffing = [asdict(lane) for lane in wire()(str(event.get("id", "")), planned_lanes(event))]
     logger.info("workers counted", extra={"lanes": staffing})
-    metrics.add_metric("WorkersLaunched", MetricUnit.Count, sum(lane["launched"] for lane in staffing))
+    count("WorkersLaunched", sum(lane["launched"] for lane in staffing))
     return staffing

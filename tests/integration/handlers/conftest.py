@@ -14,7 +14,7 @@ from moto import mock_aws
 from cascan.aws import boundary, clients
 from tests.integration.handlers.stack import REGION, Stack, build_stack
 
-POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan", "POWERTOOLS_TRACE_DISABLED": "true"}
+POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan"}
 FUNCTIONS = (
     "on_scan_requested",
     "on_shards_waiting",
@@ -90,7 +90,8 @@ def cold_start(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> ColdStart:
                 monkeypatch.delenv(variable, raising=False)
             else:
                 monkeypatch.setenv(variable, value)
-        monkeypatch.delitem(sys.modules, f"{name}.app", raising=False)
+        for module in ("edge", f"{name}.app"):
+            monkeypatch.delitem(sys.modules, module, raising=False)
         return Function(name, importlib.import_module(f"{name}.app").handler)
 
     return start

@@ -150,5 +150,5 @@ def test_a_message_that_is_not_about_a_stored_object_returns(
 
 def logged_reason(caplog: pytest.LogCaptureFixture) -> str:
     """The reason beside the one message that was rejected."""
-    (rejection,) = [record for record in caplog.records if record.getMessage() == "report rejected"]
+    (rejection,) = [record for record in caplog.records if record.getMessage() == "message rejected"]
     return str(vars(rejection)["reason"])

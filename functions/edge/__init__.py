@@ -1,0 +1,81 @@
+"""What the functions' edges share: logger, metrics, tracing, and the handler of a function behind a queue.
+
+Powertools lives here and in the app.py files; nothing below them knows it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cascan.errors import Rejected
+
+Handler = Callable[[dict[str, Any], LambdaContext], Any]
+
+logger, metrics = Logger(), Metrics()
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def count(metric: str, number: float = 1) -> None:
+    metrics.add_metric(metric, MetricUnit.Count, number)
+
+
+def traced(handler: Handler) -> Handler:
+    """On Lambda a trace of each call and of its calls to AWS. Elsewhere the X-Ray SDK would only cost 0.15 s."""
+    if "LAMBDA_TASK_ROOT" not in os.environ:
+        return handler
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415
+
+    traced_handler: Handler = Tracer(patch_modules=["botocore"]).capture_lambda_handler(handler)
+    return traced_handler
+
+
+def observed(handler: Handler) -> Handler:
+    """The handler with its context in the log, its trace, and its metrics published."""
+    logged: Handler = logger.inject_lambda_context(traced(metrics.log_metrics(handler)))
+    return logged
+
+
+def queue_handler(on_record: Callable[..., None], wire: Callable[[], object]) -> Handler:
+    """A handler of SQS batches: `on_record` for each message, and only the failed ones return to their queue.
+
+    An empty batch wires the function and does no more: a way to start it before its first message.
+    """
+    on_message = _said_aloud(on_record)
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+        if event.get("Records") == []:
+            wire()
+            count("WarmedUp")
+            return {"batchItemFailures": []}
+        response = process_partial_response(event, on_message, processor, context)
+        count("MessagesFailed", len(response["batchItemFailures"]))
+        return response
+
+    return observed(handler)
+
+
+def _said_aloud(on_record: Callable[..., None]) -> Callable[..., None]:
+    """The batch processor keeps to itself why a message failed: log it, and count what no retry can help."""
+
+    @wraps(on_record)
+    def on_message(record: Any, **context: Any) -> None:
+        try:
+            on_record(record, **context)
+        except Rejected as exc:
+            logger.error("message rejected", extra={"reason": str(exc), "message_id": record.message_id})
+            count("MessagesRejected")
+            raise
+        except Exception:
+            logger.exception("message failed", extra={"message_id": record.message_id})
+            raise
+
+    return on_message
