@@ -102,6 +102,7 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # tasks are the agent's, with Docker installed or without
         "LOG_LEVEL": "WARNING",
+        "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: nobody takes traces here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
         "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -21,16 +20,23 @@ class FakeTracer:
 
 
 @pytest.fixture
-def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def edge(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "cascan")
+    monkeypatch.delenv("POWERTOOLS_TRACE_DISABLED", raising=False)
     monkeypatch.delitem(sys.modules, "edge", raising=False)
     monkeypatch.setattr(aws_lambda_powertools, "Tracer", FakeTracer)
-    yield importlib.import_module("edge")
+    return importlib.import_module("edge")
 
 
 def test_on_lambda_a_call_and_its_calls_to_aws_are_traced(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
     assert edge.traced(print) == ("traced", {"patch_modules": ["botocore"]}, print)
+
+
+def test_tracing_can_be_switched_off_on_lambda(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    assert edge.traced(print) is print
 
 
 def test_elsewhere_the_tracer_is_not_even_loaded(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
