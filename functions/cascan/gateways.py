@@ -6,6 +6,7 @@ Every method may raise GatewayUnavailable; a partial answer is one. Every write 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
@@ -105,6 +106,28 @@ class ShardQueues(Protocol):
 
     def waiting(self, lane: Lane) -> int:
         """Messages that no worker has received; approximate, as SQS counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message of a shard queue, hidden from others for a while. `attempt` is its receive count, from 1."""
+
+    body: str
+    receipt: str
+    attempt: int
+
+
+class ShardSource(Protocol):
+    """A worker's end of its shard queue."""
+
+    def receive(self, wait_s: int, hold_s: int) -> Received | None:
+        """The next message, hidden from others for `hold_s` seconds; None after `wait_s` seconds without one."""
+
+    def hold(self, received: Received, hold_s: int) -> None:
+        """Hide the message for another `hold_s` seconds from now; 0 gives it back at once."""
+
+    def delete(self, received: Received) -> None:
+        """The message is done with."""
 
 
 class Fleet(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from on_shard_queued.worker import HOLD_S
+from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
     MODEL,

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cascan.aws import clients
 from cascan.aws.boundary import translated
+from cascan.gateways import Received
 
-MAX_WAIT_S = 20  # the longest poll SQS has
 GATEWAY = "shard queue"
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message, held until its visibility runs out. `attempt` is its receive count, from 1."""
-
-    body: str
-    receipt: str
-    attempt: int
 
 
 class SqsShardSource:
@@ -32,7 +21,7 @@ class SqsShardSource:
             answer = clients.sqs().receive_message(
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=1,
-                WaitTimeSeconds=min(wait_s, MAX_WAIT_S),
+                WaitTimeSeconds=wait_s,
                 VisibilityTimeout=hold_s,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )

@@ -1,0 +1,101 @@
+"""One worker's loop: a shard at a time from its queue, held while nmap lives, given back when it cannot be finished."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from dataclasses import asdict
+from types import FrameType
+
+from cascan.errors import CascanError, GatewayUnavailable
+from cascan.events import ShardQueued
+from cascan.gateways import Received, ShardSource
+from on_shard_queued.run_shard import Worker, run_shard
+
+logger = logging.getLogger("worker")
+LONGEST_WAIT_S = 20  # of one poll
+HOLD_S = 120  # a message whose worker died returns after this long
+HEARTBEAT_S = 30.0  # a quarter of it: three heartbeats may fail
+QUEUE_ERRORS_IN_A_ROW = 10  # then the task ends with an error, and a new one is started while shards wait
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0  # between two attempts at a queue that does not answer
+AGAIN_AFTER_S = 5  # a shard that failed here
+
+
+class Drain:
+    """One worker's loop: one shard at a time, until the queue stays empty for `idle_exit_s` or somebody says stop."""
+
+    def __init__(self, source: ShardSource, worker: Worker, idle_exit_s: int, shard_timeout_s: int) -> None:
+        self._source = source
+        self._worker = worker
+        self._idle_exit_s = idle_exit_s
+        self._shard_timeout_s = shard_timeout_s
+        self._stopping = ""
+
+    def stop(self, signum: int, _frame: FrameType | None) -> None:
+        self._stopping = signal.Signals(signum).name
+
+    def run(self) -> None:
+        """Raises: GatewayUnavailable: the queue failed QUEUE_ERRORS_IN_A_ROW times."""
+        errors, idle_since = 0, time.monotonic()
+        while not self._stopping:
+            try:
+                received = self._source.receive(min(LONGEST_WAIT_S, max(1, self._idle_exit_s)), HOLD_S)
+                errors = 0
+            except GatewayUnavailable:
+                errors += 1
+                if errors >= QUEUE_ERRORS_IN_A_ROW:
+                    raise
+                time.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**errors))
+                continue
+            if received:
+                self._handle(received)
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since >= self._idle_exit_s:
+                return
+
+    def _handle(self, received: Received) -> None:
+        if self._stopping:  # received while the signal arrived
+            self._source.hold(received, 0)
+            return
+        try:
+            message = ShardQueued.from_wire(received.body)
+            outcome = run_shard(
+                message,
+                received.attempt,
+                worker=self._worker,
+                deadline_s=self._shard_timeout_s,
+                on_tick=Heartbeat(self, received, self._source),
+            )
+            self._source.delete(received)
+            logger.info("shard run", extra=asdict(outcome))
+        except CascanError as exc:  # the queue decides: the message returns, and is parked when out of attempts
+            logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
+            self._give_back(received)
+
+    def _give_back(self, received: Received) -> None:
+        try:
+            self._source.hold(received, 0 if self._stopping else AGAIN_AFTER_S)
+        except GatewayUnavailable:
+            logger.warning("message not given back; it returns by itself", extra={"after_s": HOLD_S})
+
+    @property
+    def stopping(self) -> str:
+        return self._stopping
+
+
+class Heartbeat:
+    """Called while nmap lives: keeps the message hidden, and stops nmap when the worker must end."""
+
+    def __init__(self, drain: Drain, received: Received, source: ShardSource) -> None:
+        self._drain, self._received, self._source = drain, received, source
+        self._last = time.monotonic()
+
+    def __call__(self) -> str:
+        if time.monotonic() - self._last >= HEARTBEAT_S:
+            try:
+                self._source.hold(self._received, HOLD_S)
+                self._last = time.monotonic()
+            except GatewayUnavailable:
+                logger.warning("heartbeat failed", extra={"shard_message": self._received.receipt[:16]})
+        return self._drain.stopping

@@ -1,0 +1,129 @@
+"""A worker's loop: what it takes from its queue it finishes, or gives back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from cascan.errors import GatewayUnavailable
+from cascan.events import ShardQueued
+from cascan.gateways import Received
+from cascan.model.shard import ShardState
+from cascan.scope import Scope
+from on_shard_queued import drain as drain_module
+from on_shard_queued.drain import HOLD_S, QUEUE_ERRORS_IN_A_ROW, Drain
+from on_shard_queued.run_shard import Worker
+from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.fakes import FixedResolver, MemoryReportStore
+
+WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun/>" > "$2"\n'
+NEVER_ENDS = "#!/bin/sh\nexec sleep 60\n"
+
+
+class MemoryShardSource:
+    """A queue of one worker: what waits, what was deleted, and for how long each message was hidden."""
+
+    def __init__(self, *bodies: str) -> None:
+        self.waiting = deque(Received(body, f"receipt {n}", 1) for n, body in enumerate(bodies))
+        self.deleted: list[str] = []
+        self.held: list[tuple[str, int]] = []
+        self.errors = 0
+
+    def receive(self, wait_s: int, hold_s: int) -> Received | None:
+        assert wait_s >= 1
+        assert hold_s == HOLD_S
+        if self.errors:
+            self.errors -= 1
+            raise GatewayUnavailable("shard queue: no answer")
+        return self.waiting.popleft() if self.waiting else None
+
+    def hold(self, received: Received, hold_s: int) -> None:
+        self.held.append((received.receipt, hold_s))
+
+    def delete(self, received: Received) -> None:
+        self.deleted.append(received.receipt)
+
+
+def queued(shard: int = 0) -> str:
+    return ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=shard).to_wire()
+
+
+def worker(folder: Path, nmap: str = WRITES_A_REPORT) -> Worker:
+    program = folder / "nmap"
+    program.write_text(nmap)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return Worker(
+        name="test",
+        nmap=(str(program),),
+        table=a_table(a_scan(shards=2, shards_open=2), a_shard(), a_shard(number=1)),
+        reports=MemoryReportStore(),
+        scope=Scope.of(["127.0.0.0/8"]),
+        resolver=FixedResolver({}),
+        clock=clock,
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain_module, "FIRST_PAUSE_S", 0)
+
+
+def test_shards_are_run_and_their_messages_deleted_until_the_queue_is_empty(tmp_path: Path) -> None:
+    source, it = MemoryShardSource(queued(0), queued(1)), worker(tmp_path)
+    Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
+    assert source.deleted == ["receipt 0", "receipt 1"]
+    states = [shard.state for shard in it.table.shards(SCAN_ID)]
+    assert states == [ShardState.REPORTED, ShardState.REPORTED]
+
+
+@pytest.mark.parametrize("body", ["not a message", queued(9)])
+def test_a_message_that_cannot_be_run_is_given_back_and_the_next_is_run(tmp_path: Path, body: str) -> None:
+    source = MemoryShardSource(body, queued())
+    Drain(source, worker(tmp_path), idle_exit_s=0, shard_timeout_s=20).run()
+    assert source.held == [("receipt 0", drain_module.AGAIN_AFTER_S)]
+    assert source.deleted == ["receipt 1"]
+
+
+def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(tmp_path: Path) -> None:
+    source = MemoryShardSource(queued(0), queued(1))
+    it = worker(tmp_path, nmap=NEVER_ENDS)
+    drain = Drain(source, it, idle_exit_s=0, shard_timeout_s=50)
+    before = signal.signal(signal.SIGUSR1, drain.stop)
+    alarm = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+    alarm.start()
+    drain.run()
+    signal.signal(signal.SIGUSR1, before)
+    assert drain.stopping == "SIGUSR1"
+    assert source.held == [("receipt 0", 0)]
+    assert source.deleted == []
+    assert len(source.waiting) == 1  # the next one is not even taken
+    assert it.table.claim_shard(SCAN_ID, 0, 2, "another worker")
+
+
+def test_while_nmap_lives_its_message_stays_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain_module, "HEARTBEAT_S", 0)
+    source = MemoryShardSource(queued())
+    Drain(source, worker(tmp_path, nmap="#!/bin/sh\nsleep 1.5\n"), idle_exit_s=0, shard_timeout_s=20).run()
+    assert ("receipt 0", HOLD_S) in source.held
+    assert source.deleted == ["receipt 0"]
+
+
+def test_a_queue_that_fails_now_and_then_is_asked_again(tmp_path: Path) -> None:
+    source = MemoryShardSource(queued())
+    source.errors = QUEUE_ERRORS_IN_A_ROW - 1
+    Drain(source, worker(tmp_path), idle_exit_s=1, shard_timeout_s=20).run()
+    assert source.deleted == ["receipt 0"]
+
+
+def test_a_queue_that_stays_away_ends_the_worker_with_an_error(tmp_path: Path) -> None:
+    source = MemoryShardSource()
+    source.errors = 1_000
+    with pytest.raises(GatewayUnavailable):
+        Drain(source, worker(tmp_path), idle_exit_s=60, shard_timeout_s=20).run()
+    assert source.errors == 1_000 - QUEUE_ERRORS_IN_A_ROW
