@@ -70,7 +70,7 @@ def access(args: Namespace) -> Iterator[Access]:
     parameters = local_parameters(args)
     preparing = threading.Thread(target=_prepare, args=(StateDir(args.state_dir).endpoint_url(),), daemon=True)
     preparing.start()
-    with local_stack(args.state_dir, parameters, say=say) as stack:
+    with local_stack(args.state_dir, parameters, keeps_parameters=not args.allow, say=say) as stack:
         preparing.join()
         if stack.needs_rebuild:
             say(f"the local stack was killed; of earlier scans only the raw reports are left, in {stack.state.objects}")

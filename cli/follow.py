@@ -43,17 +43,17 @@ def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Name
 
 
 def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float) -> Scan:
-    """The scan in a final state; of several ids, the one that holds this request.
+    """The scan in a final state, or suspended; of several ids, the one that holds this request.
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
     """
-    from cascan.model.scan import FINAL_STATES  # noqa: PLC0415 - the request is on its way by now
+    from cascan.model.scan import FINAL_STATES, ScanState  # noqa: PLC0415 - the request is on its way by now
 
     table, started, looks = stack.table, time.monotonic(), 0
     with Progress() as progress:
         while True:
             found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
-            if found and found[0].state in FINAL_STATES:
+            if found and found[0].state in (*FINAL_STATES, ScanState.SUSPENDED):
                 return found[0]
             waited_s = time.monotonic() - started
             if not found and waited_s > PLANNED_WITHIN_S:
@@ -73,9 +73,10 @@ def exit_code_of(scan: Scan) -> int:
     """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
     from cascan.model.scan import Outcome, ScanState  # noqa: PLC0415
 
-    if scan.state is ScanState.DONE:
-        return EXIT_DONE if scan.outcome is Outcome.COMPLETE else EXIT_PARTIAL
-    return EXIT_REFUSED if not scan.shards else EXIT_FAILED
+    if scan.state is ScanState.ERRORED:
+        return EXIT_FAILED if scan.shards else EXIT_REFUSED
+    whole = scan.state is ScanState.DONE and scan.outcome is Outcome.COMPLETE
+    return EXIT_DONE if whole or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
@@ -127,8 +128,10 @@ def _print_end(scan: Scan, stack: Access) -> None:
     counts = f"{scan.findings.count} findings, {scan.hosts_up} of {scan.addresses} addresses up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+    elif scan.shards:
+        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
-        say(f"scan {scan.scan_id} {'refused' if not scan.shards else 'failed'}: {scan.error_description}")
+        say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
     for note in scan.notes:
         say(f"note: {note}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():

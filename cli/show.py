@@ -5,6 +5,7 @@ Text from scanned hosts is data: control characters are shown, never sent to the
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,10 @@ def say(sentence: str) -> None:
 
 
 def print_json(value: Any) -> None:
+    """Piped, text stays as it is; in a terminal all beyond ASCII is escaped, since some of it moves the cursor."""
     import msgspec  # noqa: PLC0415 - only who asks for JSON
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=sys.stdout.isatty()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

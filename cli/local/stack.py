@@ -70,18 +70,22 @@ def local_stack(
     parameters: Mapping[str, str],
     *,
     template: Path = TEMPLATE,
+    keeps_parameters: bool = False,
     say: Say = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
     """The stack of this state directory, started for the length of the block unless it is up already.
 
-    `say` is told, in one sentence, when the block has to wait for another command.
+    One that is up gets these parameters too, or, with `keeps_parameters`, stays with its own. `say` is told, in one
+    sentence, when the block has to wait for another command.
     Raises: LocalStackError: it is not to be had, with the reason and the way out; nothing is left running.
     """
     state = StateDir(state_dir)
     found = lock_or_running(state, say, busy_timeout_s)
     if isinstance(found, Running):
-        yield LocalStack(state, state.endpoint_url(), bring_up_to_date(state, template, parameters), attached=True)
+        deployment = state.deployment() if keeps_parameters else None
+        outputs = bring_up_to_date(state, template, deployment.parameters if deployment else parameters)
+        yield LocalStack(state, state.endpoint_url(), outputs, attached=True)
         return
     from cli.local.machine import held  # noqa: PLC0415 - who attaches needs none of it
 

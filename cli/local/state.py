@@ -4,7 +4,7 @@ machine.json        the port of this directory, chosen at first use and kept: qu
 lock                held while anything of a stack runs; names its owner
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
-deployment.json     what is deployed: fingerprint, sources, outputs
+deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
 emulator/           the emulator's tables and queues (state), objects (objects), exit-status
 home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
@@ -38,6 +38,7 @@ class Deployment:
 
     fingerprint: str
     sources: tuple[str, ...]
+    parameters: Mapping[str, str]
     outputs: Mapping[str, str]
 
 
@@ -94,7 +95,8 @@ class StateDir:
         if stored is None:
             return None
         try:
-            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), dict(stored["outputs"]))
+            parameters, outputs = dict(stored["parameters"]), dict(stored["outputs"])
+            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), parameters, outputs)
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged("deployment.json", "it does not say what is deployed") from exc
 

@@ -9,7 +9,9 @@ import pytest
 from cli.errors import StateUnreadable
 from cli.local.state import Deployment, Running, StateDir, default_root
 
-DEPLOYMENT = Deployment("f00d", ("functions", "template.yaml"), {"RequestQueueUrl": "http://127.0.0.1:1/q"})
+DEPLOYMENT = Deployment(
+    "f00d", ("functions", "template.yaml"), {"AllowedTargets": "127.0.0.1"}, {"RequestQueueUrl": "http://127.0.0.1:1/q"}
+)
 
 
 def test_the_directory_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
