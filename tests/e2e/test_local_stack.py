@@ -457,10 +457,10 @@ def test_a_stack_that_is_up_is_attached_to_and_stays_until_down(state_dir: Path,
         echo.say("world")
         assert echo.answer()["text"] == "bye world"
 
-    with local_stack(state_dir, {"Greeting": "hello"}, template=template, keeps_parameters=True) as stack:
-        with Echo(stack) as echo:
-            echo.say("world")
-            assert echo.answer()["text"] == "bye world"
+    kept = local_stack(state_dir, {"Greeting": "hello"}, template=template, keeps_parameters=True)
+    with kept as stack, Echo(stack) as echo:
+        echo.say("world")
+        assert echo.answer()["text"] == "bye world"
 
     assert status(state_dir).running == started.running
     assert down(state_dir)
