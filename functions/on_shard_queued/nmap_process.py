@@ -65,7 +65,10 @@ def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float,
 
 
 def _bounded() -> None:
-    """In the child, before nmap: die with the worker, write no endless file, keep the report private."""
+    """In the child, before nmap: die with the worker, write no endless file, keep the report private.
+
+    The kernel forgets the first where nmap has file capabilities; there the container ends with its worker.
+    """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_REPORT_BYTES, MAX_REPORT_BYTES))
     os.umask(0o077)
