@@ -16,6 +16,7 @@ HOSTS_PER_SHARD = 256
 EXPRESS_MAX_PROBES = 5_000  # addresses x ports that one Lambda finishes well within its 15 minutes
 MAX_STDERR_CHARS = 4_096  # kept of what nmap said
 MAX_ADDRESSES_PER_NAME = 16
+MAX_QUARANTINED_ADDRESSES = 100  # told of one report; the rest are counted
 MAX_REPORT_BYTES = 2 * 1024**3  # one shard's XML; nmap is stopped there
 MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
