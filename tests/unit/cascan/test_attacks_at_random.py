@@ -20,8 +20,9 @@ from tests.data.nmap_reading import DANGEROUS_LONG, DANGEROUS_SHORT, LONG, SHORT
 SCOPE = Scope.of(["10.0.0.0/16", "2001:db8::/32", "example.test"])
 LINES = 5_000
 VALUES = (
+    "newtargets=1",
     "/etc/passwd", "/tmp/x", "-", "--", "-oX", "22", "1-1024", "T:80,U:53", "http", "banner",
-    "ssl-cert,http-title", "safe", "default and not intrusive", "./x.nse", "newtargets", "newtargets=1", "a={b=c}", "a=b},x",
+    "ssl-cert,http-title", "safe", "default and not intrusive", "./x.nse", "newtargets", "a={b=c}", "a=b},x",
     "http.useragent=x", "userdb=/x", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "0", "4", "-1",
     "nan", "0x10", "30m", "10.0.0.1", "10.0.0.0/24", "8.8.8.8", "169.254.169.254", "example.test", "127.1",
     "2001:db8::1", "::ffff:10.0.0.1", "http://192.0.2.1/", "a b", "", "\x00", "\n", "\u2010oX", "=", "a=", "ME",
