@@ -7,6 +7,7 @@ MAX_PARAMETERS = 256
 MAX_PARAMETER_CHARS = 65_536  # port lists and script arguments grow long
 MAX_ADDRESSES_PER_SCAN = 2**24  # a /8
 MAX_SHARDS_PER_SCAN = 2_000  # more addresses make larger shards, not more of them
+MAX_NAMES_ALONE = 64  # names of one scan that get a shard each, so that scripts can say them
 MAX_SLICES_PER_SHARD = 512  # keeps a shard's item far below DynamoDB's 400 KB
 MAX_LABELS = 64
 MAX_LABEL_CHARS = 1_024
