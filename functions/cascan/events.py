@@ -81,6 +81,16 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     findings: Counts
 
 
+class HostQuarantined(BusEvent, frozen=True, kw_only=True):
+    """A report held hosts outside the scope, or that nobody asked for. They are in its XML and nowhere else."""
+
+    shard: int
+    report_key: str
+    count: int  # host elements
+    addresses: tuple[str, ...]  # the first MAX_QUARANTINED_ADDRESSES of them
+    reason: str  # of the first
+
+
 class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     """The last shard was closed. `outcome` says what the answer is worth."""
 
@@ -102,7 +112,13 @@ class ScanFailed(BusEvent, frozen=True, kw_only=True):
     refused: bool  # True: the request was not accepted, and no packet was sent
 
 
-BUS_EVENTS: tuple[type[BusEvent], ...] = (ScanPlanned, FindingsRecorded, ScanCompleted, ScanFailed)
+BUS_EVENTS: tuple[type[BusEvent], ...] = (
+    ScanPlanned,
+    HostQuarantined,
+    FindingsRecorded,
+    ScanCompleted,
+    ScanFailed,
+)
 
 
 def detail_type(event: BusEvent) -> str:

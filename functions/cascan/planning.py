@@ -12,6 +12,7 @@ from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, TargetSlice
 from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
+from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
 from cascan.nmap.targets import Exclusion, Name, Target, pack, parse_targets
 from cascan.scope import Scope
@@ -62,6 +63,7 @@ def plan(request: ScanRequest, scope: Scope, *, express_reaches_private: bool = 
     lane = lane_of(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not express_reaches_private and any(map(_is_private, targets)):
         lane = Lane.CONNECT
+    slices, unsaid = names_apart(slices, arguments.options, arguments.family)
     return Plan(
         lane=lane,
         arguments=arguments.options,
@@ -69,7 +71,7 @@ def plan(request: ScanRequest, scope: Scope, *, express_reaches_private: bool = 
         exclude=exclude,
         slices=slices,
         addresses=addresses,
-        notes=arguments.notes,
+        notes=(*arguments.notes, unsaid) if unsaid else arguments.notes,
     )
 
 

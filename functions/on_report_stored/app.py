@@ -3,7 +3,7 @@
 Wakes on    Object Created under reports/, through the reports queue (batches of 10)
 Reads       the report, from the report bucket; its shard, from the scan table
 Writes      findings and inventory, keyed by ids derived from the report; the shard's end, and the scan's end
-Emits       FindingsRecorded; ScanCompleted or ScanFailed after the last shard
+Emits       FindingsRecorded, HostQuarantined; ScanCompleted or ScanFailed after the last shard
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
 """
 
@@ -21,6 +21,7 @@ from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ReportStored
+from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_report_stored.record_findings import Recorded, record_findings
@@ -31,6 +32,8 @@ class Settings:
     report_bucket: str
     scan_table: str
     scan_bus: str
+    denied_targets: tuple[str, ...]
+    allowed_targets: tuple[str, ...]
 
 
 @cache
@@ -38,6 +41,7 @@ def wire() -> Callable[[ReportStored], Recorded]:
     settings = from_env(Settings, os.environ)
     return partial(
         record_findings,
+        scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
         table=DynamoScanTable(settings.scan_table),
         bus=EventBridgeBus(settings.scan_bus),
@@ -49,6 +53,9 @@ def on_record(record: SQSRecord) -> None:
     outcome = wire()(ReportStored.from_wire(record.body))
     logger.info("findings recorded", extra=asdict(outcome))
     count("FindingsRecorded", outcome.findings)
+    if outcome.quarantined:
+        logger.error("hosts quarantined", extra=asdict(outcome))
+    count("HostsQuarantined", outcome.quarantined)
 
 
 handler = queue_handler(on_record, wire)

@@ -20,10 +20,14 @@ def judge(run: NmapRun | None, answer: Answer) -> tuple[Outcome, str]:
         return Outcome.UNRESOLVED, f"no address for {_first(run.unresolved)}"
     if run.exit_code is None:
         return Outcome.NOTHING_ANSWERED, "nothing is left to scan after the excludes"
-    if not answer.hosts_read and (run.exit_code > 0 or answer.exit == "error"):
+    heard = answer.hosts_read or answer.quarantine.count
+    if not heard and (run.exit_code > 0 or answer.exit == "error"):
         return Outcome.FAILED, f"nmap: {answer.errormsg or run.stderr or f'exit code {run.exit_code}'}"
     if answer.unreadable:
         return Outcome.FAILED, f"the report cannot be read: {answer.unreadable}"
+    if answer.quarantine.count:
+        hosts = f"{answer.quarantine.count} hosts were reported that may not be recorded"
+        return Outcome.PARTIAL, f"{hosts}: {answer.quarantine.reason}"
     return _worth(run, answer)
 
 

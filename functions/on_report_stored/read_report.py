@@ -17,6 +17,7 @@ from cascan.model.scan import Counts
 from cascan.model.shard import NmapRun
 from cascan.nmap.report import read_report
 from cascan.sightings import sightings_of
+from on_report_stored.quarantine import Gate, Quarantine
 
 HOSTS_AT_ONCE = 64  # read, then written: memory stays flat however long the report
 
@@ -33,6 +34,7 @@ class Answer:
     hosts_read: int = 0
     hosts_up: int = 0
     hosts_timed_out: int = 0
+    quarantine: Quarantine = field(default_factory=Quarantine)
     finding_ids: set[str] = field(default_factory=set)
     severities: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -51,16 +53,25 @@ class Answer:
         self.hosts_up += sum(host.state == "up" for host in hosts)
         self.hosts_timed_out += sum(host.timed_out for host in hosts)
 
+    def admitted(self, hosts: Iterator[Host], gate: Gate) -> Iterator[Host]:
+        """The hosts that may be recorded; the others are counted."""
+        for host in hosts:
+            if reason := gate.refusal_of(host):
+                self.quarantine.take(host, reason)
+            else:
+                yield host
+
     def counts(self) -> Counts:
         return Counts(count=len(self.finding_ids), severities=dict(self.severities), categories=dict(self.categories))
 
 
 def read_into_table(
-    key: ReportKey, run: NmapRun | None, now: datetime, *, reports: ReportStore, table: ScanTable
+    key: ReportKey, run: NmapRun | None, now: datetime, *, gate: Gate, reports: ReportStore, table: ScanTable
 ) -> Answer:
-    """Write every finding and sighting of the report. A damaged report is read as far as it goes; none raises.
+    """Write every finding and sighting of the hosts that `gate` lets in.
 
-    Findings carry the name that the request used, where an address was scanned for a name. They are dated by the run.
+    A damaged report is read as far as it goes; none raises. Findings carry the name that the request used, where an
+    address was scanned for a name. They are dated by the run.
     """
     answer = Answer()
     names = {address: name for name, found in (run.resolved if run else {}).items() for address in found}
@@ -71,7 +82,7 @@ def read_into_table(
         except UnreadableReport as exc:
             answer.unreadable = str(exc)
             return answer
-        for hosts in _chunks(iter(report)):
+        for hosts in _chunks(answer.admitted(iter(report), gate)):
             findings = (f for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
             table.put_findings(key.scan_id, filter(answer.is_new, findings))
             table.record_sightings(s for host in hosts for s in sightings_of(host, key.scan_id, seen_at, names))

@@ -1,18 +1,25 @@
-"""A stored report → findings and inventory; the shard is closed, and its scan with the last one."""
+"""A stored report → findings and inventory; the shard is closed, and its scan with the last one.
+
+Hosts that the shard did not ask for, or that the scope does not allow now, are announced and not recorded.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
-from cascan.events import FindingsRecorded, ReportStored
+from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored
 from cascan.gateways import EventBus, ReportStore, ScanTable
 from cascan.ids import event_id_of
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
+from cascan.scope import Scope
 from on_report_stored.judge import judge
+from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import Answer, read_into_table
 
 
@@ -24,12 +31,13 @@ class Recorded:
     shard: int
     hosts: int
     findings: int
+    quarantined: int  # hosts that were kept out
     outcome: str
     scan_state: str
 
 
 def record_findings(
-    stored: ReportStored, *, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
+    stored: ReportStored, *, scope: Scope, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
 ) -> Recorded:
     """Write the report's findings and sightings, close its shard. A repeat rewrites the same items and counts once.
 
@@ -43,15 +51,16 @@ def record_findings(
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
         settled = settle(scan.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
-        return Recorded(scan.scan_id, shard.number, 0, 0, shard.outcome or "", settled.state)
+        return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
-    answer = read_into_table(key, shard.run, clock(), reports=reports, table=table)
+    answer = read_into_table(key, shard.run, clock(), gate=Gate(shard, scope), reports=reports, table=table)
     outcome, flaw = judge(shard.run, answer)
-    bus.put([_event(scan, shard, stored, outcome, answer)])
+    bus.put(_events(scan, shard, stored, outcome, answer))
     closing = _closing(outcome, flaw, answer)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
-    return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, outcome, closed.state)
+    kept_out = answer.quarantine.count
+    return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
 
 
 def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
@@ -67,17 +76,29 @@ def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
     )
 
 
-def _event(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> FindingsRecorded:
-    return FindingsRecorded(
-        scan_id=scan.scan_id,
-        cause_id=stored.event_id or stored.key,
-        hop=scan.hop,
+def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> Iterator[BusEvent]:
+    """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
+    about: dict[str, Any] = {
+        "scan_id": scan.scan_id,
+        "cause_id": stored.event_id or stored.key,
+        "hop": scan.hop,
+        "at": shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at,
+        "name": scan.name,
+        "labels": scan.labels,
+        "shard": shard.number,
+        "report_key": stored.key,
+    }
+    if kept_out := answer.quarantine.count:
+        yield HostQuarantined(
+            **about,
+            event_id=event_id_of(stored.key, "quarantined"),
+            count=kept_out,
+            addresses=tuple(answer.quarantine.addresses),
+            reason=answer.quarantine.reason,
+        )
+    yield FindingsRecorded(
+        **about,
         event_id=event_id_of(scan.scan_id, shard.number, "recorded"),
-        at=shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at,
-        name=scan.name,
-        labels=scan.labels,
-        shard=shard.number,
-        report_key=stored.key,
         outcome=outcome,
         hosts_up=answer.hosts_up,
         findings=answer.counts(),

@@ -18,6 +18,7 @@ class Pinned:
     resolved: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    name: str = ""  # the one name that every address stands for; empty: some stand for another, or for none
 
 
 def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver) -> Pinned:
@@ -29,6 +30,7 @@ def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver) -> Pinned:
     """
     pinned = Pinned()
     exclusion = Exclusion.parse(shard.exclude, shard.family)
+    names: set[str] = set()
     for piece in shard.slices:
         target = parse_target(piece.expression, shard.family)
         if isinstance(target, Name) and not _resolve(target, shard, pinned, scope, resolver):
@@ -37,9 +39,11 @@ def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver) -> Pinned:
         if refusal:
             pinned.refused.append(refusal)
             continue
+        names.add(target.name if isinstance(target, Name) and target.count == 1 else "")
         for address in enumerate_slice(piece, shard.family, pinned.resolved):
             if not exclusion.contains(address):
                 pinned.addresses[address] = None
+    pinned.name = names.pop() if len(names) == 1 else ""
     return pinned
 
 

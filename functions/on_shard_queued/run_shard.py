@@ -18,6 +18,7 @@ from cascan.nmap.target_kinds import IPV6
 from cascan.scope import Scope
 from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
 from on_shard_queued.pin_targets import Pinned, pin_targets
+from on_shard_queued.spoken_name import speaking
 
 ANSWERED_STOPS = frozenset({"deadline", "size"})  # what nmap had by then is the answer; else the shard is run again
 
@@ -65,7 +66,7 @@ def run_shard(
         folder = Path(name)
         report = folder / "report.xml"
         report.touch(mode=0o600)
-        argv = nmap_argv(worker.nmap, shard, folder)
+        argv = nmap_argv(worker.nmap, shard, folder, pinned.name)
         ended = _scan(argv, pinned, folder, deadline_s, on_tick) if pinned.addresses else None
         run = NmapRun(
             argv=argv if ended else (),
@@ -83,11 +84,14 @@ def run_shard(
         return ShardRun(shard.scan_id, shard.number, attempt, run.addresses, run.exit_code, report.stat().st_size, did)
 
 
-def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path) -> tuple[str, ...]:
-    """The command line: the request's options first, ours after them, since nmap lets the last one win."""
+def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
+    """The command line: the request's options first, ours after them, since nmap lets the last one win.
+
+    `name` is what all the addresses stand for, and what scripts say to them.
+    """
     return (
         *nmap,
-        *shard.arguments,
+        *speaking(shard.arguments, name),
         *(["-6"] if shard.family == IPV6 else []),
         "--privileged" if shard.lane is Lane.RAW else "--unprivileged",
         "--no-stylesheet",

@@ -46,7 +46,7 @@ def services() -> Iterator[dict[str, int]]:
     with TemporaryDirectory() as folder:
         yield {
             "http": _web("127.0.0.1"),
-            "https": _web("127.0.0.1", _certificate(Path(folder))),
+            "https": _web("127.0.0.1", certificate(Path(folder))),
             "http6": _web("::1"),
             "banner": _tcp(_greet),
             "ftp": _tcp(_ftp),
@@ -70,7 +70,7 @@ def _web(address: str, context: ssl.SSLContext | None = None) -> int:
     return server.server_port
 
 
-def _certificate(folder: Path) -> ssl.SSLContext:
+def certificate(folder: Path) -> ssl.SSLContext:
     """A self-signed certificate for fixture.example."""
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(

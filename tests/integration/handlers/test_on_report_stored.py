@@ -110,6 +110,18 @@ def test_of_a_batch_only_the_message_that_failed_returns(stack: Stack, on_report
     assert stack.heard_names() == ["FindingsRecorded", "FindingsRecorded", "ScanCompleted"]
 
 
+def test_a_host_outside_the_functions_scope_is_quarantined_and_counted(
+    stack: Stack, cold_start: ColdStart, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrower = cold_start("on_report_stored", ALLOWED_TARGETS="10.0.0.0/16")
+    stack.store(a_scan(), reported())
+    stack.put_report(KEYS[0], report("connect"))
+    assert narrower.failed(STORED) == []
+    assert list(stack.table.findings(SCAN_ID)) == []
+    assert stack.heard_names() == ["HostQuarantined", "FindingsRecorded", "ScanCompleted"]
+    assert '"HostsQuarantined":[1.0]' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("key", FOREIGN_KEYS)
 def test_a_key_that_nobody_minted_returns_and_its_reason_is_logged(
     stack: Stack, on_report_stored: Function, caplog: pytest.LogCaptureFixture, key: str

@@ -20,6 +20,7 @@ from cascan.events import (
     BUS_EVENTS,
     BusEvent,
     FindingsRecorded,
+    HostQuarantined,
     Message,
     ReportStored,
     ScanCompleted,
@@ -48,6 +49,19 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
     (
         ScanPlanned(**TOLD, scan_type="nmap", addresses=512, shards=2, lanes={"connect": 2}),
         TOLD_ON_WIRE | {"scan_type": "nmap", "addresses": 512, "shards": 2, "lanes": {"connect": 2}},
+    ),
+    (
+        HostQuarantined(
+            **TOLD,
+            shard=1,
+            report_key=f"reports/{SCAN_ID}/000001/2.xml",
+            count=2,
+            addresses=("10.0.0.9", "::1"),
+            reason="10.0.0.9 was not asked for",
+        ),
+        TOLD_ON_WIRE
+        | {"shard": 1, "report_key": f"reports/{SCAN_ID}/000001/2.xml", "count": 2}
+        | {"addresses": ["10.0.0.9", "::1"], "reason": "10.0.0.9 was not asked for"},
     ),
     (
         FindingsRecorded(
@@ -110,7 +124,7 @@ class TestMessages:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
         for field in wire:
-            with pytest.raises(MalformedMessage, match=re.escape(f"`$.{field}`")):
+            with pytest.raises(MalformedMessage, match=re.escape(f"`$.{field}")):
                 type(message).from_wire(json.dumps(wire | {field: [None]}))
 
 
@@ -161,7 +175,7 @@ class TestEnvelopes:
             ReportStored.from_wire(json.dumps(object_created("key") | change))
 
     def test_only_a_planned_scan_tells_how_many_shards_wait(self) -> None:
-        assert [planned_lanes(bus_event(event)) for event in ON_THE_BUS] == [{"connect": 2}, {}, {}, {}]
+        assert [planned_lanes(bus_event(event)) for event in ON_THE_BUS] == [{"connect": 2}, {}, {}, {}, {}]
         assert planned_lanes(recorded("tick")) == planned_lanes(recorded("task-stopped")) == planned_lanes({}) == {}
 
 

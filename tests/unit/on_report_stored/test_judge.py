@@ -8,6 +8,7 @@ import pytest
 
 from cascan.model.scan import Outcome
 from on_report_stored.judge import judge
+from on_report_stored.quarantine import Quarantine
 from on_report_stored.read_report import Answer
 from tests.builders import a_run
 
@@ -70,6 +71,14 @@ def test_a_run_without_any_host_says_why(
     found, said = judge(a_run(**run), Answer(**answer))
     assert found is outcome
     assert sentence in said
+
+
+def test_hosts_that_were_kept_out_make_any_answer_partial() -> None:
+    kept_out = Quarantine(count=1, reason="10.0.0.9 was not asked for")
+    sentence = "1 hosts were reported that may not be recorded: 10.0.0.9 was not asked for"
+    assert judge(a_run(), an_answer(quarantine=kept_out)) == (Outcome.PARTIAL, sentence)
+    nothing_else = an_answer(quarantine=kept_out, hosts_read=0, exit="error")
+    assert judge(a_run(exit_code=1), nothing_else) == (Outcome.PARTIAL, sentence)
 
 
 def test_a_report_that_no_worker_accounts_for_is_no_answer() -> None:

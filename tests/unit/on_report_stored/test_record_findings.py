@@ -12,6 +12,7 @@ from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import NmapRun, Shard, ShardClosing, ShardState
+from cascan.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, clock, event_names
 from tests.data.reports import hosts, report
@@ -28,6 +29,7 @@ class Pipeline:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8"]))
 
     def report(self, xml: bytes, run: NmapRun | None = None, shards: tuple[Shard, ...] = (a_shard(),)) -> None:
         self.table.create_scan(a_scan(shards=len(shards), shards_open=len(shards)))
@@ -41,7 +43,9 @@ class Pipeline:
 
     def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> Recorded:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
-        return record_findings(stored, reports=self.reports, table=self.table, bus=self.bus, clock=clock)
+        return record_findings(
+            stored, scope=self.scope, reports=self.reports, table=self.table, bus=self.bus, clock=clock
+        )
 
 
 @pytest.fixture
