@@ -15,9 +15,10 @@ from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
 from cascan.nmap.targets import Exclusion, Name, Target, pack, parse_targets
+from cascan.policy import PolicyProfile, narrowed
 from cascan.scope import Scope
 
-PROBING = frozenset({"-sV", "-sC", "--script"})  # they talk to a port, not only knock: a few seconds each
+PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
 PROBING_COST = 4
 SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # no telling how long: not for a Lambda
 
@@ -47,10 +48,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def plan(request: ScanRequest, scope: Scope, *, express_reaches_private: bool = True) -> Plan:
-    """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
+def plan(
+    request: ScanRequest,
+    scope: Scope,
+    *,
+    policy: PolicyProfile = PolicyProfile.SAFE,
+    express_reaches_private: bool = True,
+) -> Plan:
+    """`policy` is the operator's, which the request may narrow.
+
+    Raises: RequestRefused: with every reason, at most MAX_REASONS of them.
+    """
     profile: Profile = "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
-    arguments = parse_arguments(request.parameters).checked(profile)
+    arguments = parse_arguments(request.parameters).checked(profile, narrowed(policy, request.policy_profile))
     exclude = (*request.exclude, *arguments.exclude)
     Exclusion.parse(exclude, arguments.family)
     targets = _targets(dict.fromkeys((*request.targets, *arguments.targets)), arguments.family, scope)

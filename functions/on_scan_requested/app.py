@@ -21,6 +21,7 @@ from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
+from cascan.policy import PolicyProfile
 from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -36,6 +37,7 @@ class Settings:
     raw_shard_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
+    policy_profile: str  # safe, intrusive or everything
     express_reaches: str  # "private": its Lambda runs in the operator's subnets; "public": it does not
 
 
@@ -53,6 +55,7 @@ def wire() -> Callable[[str, str], Planned]:
         queues=SqsShardQueues(urls),
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+        policy=PolicyProfile(settings.policy_profile),
         express_reaches_private=settings.express_reaches == "private",
         clock=utc_now,
     )

@@ -16,6 +16,7 @@ from cascan.ids import event_id_of, scan_id_of
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning import Plan, plan
+from cascan.policy import PolicyProfile
 from cascan.scope import Scope
 
 
@@ -51,6 +52,7 @@ def plan_scan(
     queues: ShardQueues,
     bus: EventBus,
     scope: Scope,
+    policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool,
     clock: Clock,
 ) -> Planned:
@@ -61,7 +63,7 @@ def plan_scan(
     message, form = Message(message_id, body), None
     try:
         form = read_request(body)
-        planned = plan(form.request, scope, express_reaches_private=express_reaches_private)
+        planned = plan(form.request, scope, policy=policy, express_reaches_private=express_reaches_private)
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
     scan = Scan(

@@ -21,14 +21,16 @@ from cascan.limits import (
 )
 from cascan.model.request import ScanRequest
 from cascan.nmap.arguments import parse_arguments
+from cascan.policy import PolicyProfile
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
+POLICY_ANNOTATION = "cascan/policy-profile"
 NO_TARGET = "no target: name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
 def completed(request: ScanRequest) -> ScanRequest:
-    """The request with its name and idempotency key in place.
+    """The request with its name, policy profile and idempotency key in place.
 
     Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
     """
@@ -41,11 +43,15 @@ def completed(request: ScanRequest) -> ScanRequest:
             f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
             "with a letter or digit at both ends"
         )
+    annotated = request.annotations.get(POLICY_ANNOTATION, "")
+    if annotated and annotated not in list(PolicyProfile):
+        problems.append(f"annotations[{POLICY_ANNOTATION!r}]: {annotated[:80]!r} is none of {', '.join(PolicyProfile)}")
     if problems:
         raise RequestRefused(problems)
     return msgspec.structs.replace(
         request,
         name=request.name or slug_of(targets[0]),
+        policy_profile=request.policy_profile or (PolicyProfile(annotated) if annotated else None),
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -54,8 +54,9 @@ def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints
 
 
 def _sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return f"{name}: {value!r:.80} is not known here; {', '.join(str(member.value) for member in kind)} are"
+    for one in get_args(kind) or (kind,):  # an optional field is a union
+        if isinstance(one, type) and issubclass(one, Enum):
+            return f"{name}: {value!r:.80} is not known here; {', '.join(str(member.value) for member in one)} are"
     match = SENTENCE.fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from cascan.policy import PolicyProfile
+
 MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: what is longer is a slip of the pen
 Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
 
@@ -27,6 +29,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     exclude: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()  # nmap's own; targets may stand among them
     scan_type: ScanType = ScanType.NMAP
+    policy_profile: PolicyProfile | None = None  # narrows what the operator lets scripts do
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None

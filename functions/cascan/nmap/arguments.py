@@ -14,10 +14,12 @@ from cascan.errors import RequestRefused
 from cascan.nmap.conflicts import conflicts_in
 from cascan.nmap.getopt import Given, read_words
 from cascan.nmap.options import Decision, find_option
+from cascan.nmap.scripts import choose_scripts
 from cascan.nmap.values import checked_value
+from cascan.policy import PolicyProfile
 
 Profile = Literal["connect", "raw"]
-AGGRESSIVE = ("-sV", "-sC")  # what -A stands for
+AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
 AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
 A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
 NAMED = {4: "-4", 6: "-6"}
@@ -40,11 +42,12 @@ class Arguments(msgspec.Struct, frozen=True):
     targets: tuple[str, ...]
     errors: tuple[str, ...] = ()
 
-    def checked(self, profile: Profile) -> CheckedArguments:
-        """Raises: RequestRefused: with every reason, one sentence each."""
+    def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
+        """`policy` says what scripts may do. Raises: RequestRefused: with every reason, one sentence each."""
         check = _Check(profile)
         for given in self.options:
             check.take(given)
+        check.add_scripts(policy)
         reasons = [*self.errors, *check.reasons, *conflicts_in(self.options)]
         if reasons:
             raise RequestRefused(reasons)
@@ -76,9 +79,14 @@ class _Check:
         self.notes: list[str] = []
         self.reasons: list[str] = []
         self.families: set[str] = set()
+        self.scripts: dict[str, list[str]] = {"--script": [], "--script-args": []}
+        self.default_scripts = False
 
     def take(self, given: Given) -> None:
         option = given.option
+        if option.canonical in self.scripts:
+            self.scripts[option.canonical].append(given.value or "")
+            return
         match option.decision:
             case Decision.REFUSE | Decision.OPT_IN:
                 self.reasons.append(f"{given.shown} is refused: it {option.reason}")
@@ -106,11 +114,14 @@ class _Check:
         name = given.option.name
         if name == "--exclude":
             self.exclude.append(given.value or "")
+        elif name == "-sC":
+            self.default_scripts = True
         elif name in ("-4", "-6"):
             self.families.add(name)
             if len(self.families) > 1:
                 self.reasons.append("Cannot use both -4 and -6 in one scan; ask for two scans")
         elif name == "-A":
+            self.default_scripts = True
             self._add_flags(*(AGGRESSIVE if self.profile == "connect" else AGGRESSIVE_RAW))
             if self.profile == "connect":
                 self._note(A_ON_CONNECT)
@@ -118,6 +129,22 @@ class _Check:
             self.reasons.append(f"{given.shown} contradicts scanType nmap-privileged: use scanType nmap")
         elif name != "--privileged" or self.profile == "connect":
             self._note(f"{given.shown} has no effect here: it {given.option.reason}")
+
+    def add_scripts(self, policy: PolicyProfile) -> None:
+        """What all options together say about scripts, behind the other words."""
+        choice = choose_scripts(
+            self.scripts["--script"],
+            self.scripts["--script-args"],
+            policy,
+            default=self.default_scripts,
+            version="-sV" in self.words,
+            asks_names="-R" in self.words,
+        )
+        self.reasons += choice.reasons
+        self.notes += choice.notes
+        if choice.by_number:
+            self._add_flags("-n")
+        self.words += choice.words
 
     def _add_flags(self, *names: str) -> None:
         self.words += [name for name in names if name not in self.words]

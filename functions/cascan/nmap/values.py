@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cascan.nmap.script_arguments import checked_arguments, checked_selection
-
 PORT_NAME = "names may hold letters, digits, '-', '_' and '.'; write ports instead of wildcards"
 KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "nothing": (r"", "it takes no value"),
@@ -20,6 +18,7 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "engine": (r"epoll|poll|select", "epoll, poll or select"),
     "ports": (r"[][A-Za-z0-9:,. _-]+", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
 }
+TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
 
 
@@ -44,6 +43,4 @@ def _timing(value: str) -> str:
 
 SPECIAL: dict[str, Callable[[str], str]] = {
     "timing": _timing,
-    "script": checked_selection,
-    "script-args": checked_arguments,
 }

@@ -46,6 +46,7 @@ class Stack:
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
+            "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,

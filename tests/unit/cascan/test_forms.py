@@ -69,6 +69,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "exclude": ["10.0.0.13"],
         "parameters": ["-sV", "-p", "22,443"],
         "scanType": "nmap",
+        "policyProfile": "safe",
         "labels": {"team": "network"},
         "annotations": {"a": "b"},
         "cascades": {},

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from cascan.nmap.options import Decision, Takes, find_option, option_table
-from cascan.nmap.values import KINDS, SPECIAL
+from cascan.nmap.values import KINDS, SPECIAL, TOGETHER
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 LONG = option_table().long
@@ -65,7 +65,7 @@ def test_every_option_that_is_passed_on_with_a_value_has_it_checked() -> None:
     passed_on = [row for row in option_table().rows() if row.decision in (Decision.ALLOW, Decision.RAW)]
     unchecked = [row.name for row in passed_on if row.takes is not Takes.NONE and not row.value]
     assert unchecked == []
-    assert {row.value for row in passed_on if row.value} <= KINDS.keys() | SPECIAL.keys()
+    assert {row.value for row in passed_on if row.value} <= KINDS.keys() | SPECIAL.keys() | TOGETHER
 
 
 def test_what_an_option_stands_for_is_an_option_with_the_same_decision() -> None:

@@ -1,0 +1,4 @@
+"""nmap's own scripts: which ones a request selects, and which of them it may run with which arguments."""
+
+from cascan.nmap.scripts.choice import ScriptChoice as ScriptChoice
+from cascan.nmap.scripts.choice import choose_scripts as choose_scripts

@@ -1,0 +1,118 @@
+"""--script-args ↔ a tree, in nmap's grammar.
+
+    list   =  [ field { "," field } ]
+    field  =  string "=" value  |  value                 without a key: a flag
+    value  =  "{" list "}"  |  string
+    string =  quoted by " or ', a backslash before the quote or itself  |  anything without , { } =
+
+nmap ignores everything behind a closing brace too many; here that is an error, and so is a quote without its end.
+Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+MAX_DEPTH = 16
+PLAIN = re.compile(r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?")  # what stands without quotes
+UNQUOTED = re.compile(r"[^,{}=]*")
+QUOTED = {
+    '"': re.compile(r'"((?:[^"\\]|\\["\\]|\\(?=[^"\\]))*)"'),
+    "'": re.compile(r"'((?:[^'\\]|\\['\\]|\\(?=[^'\\]))*)'"),
+}
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Arguments with a value, of which the last of a name counts, and flags."""
+
+    values: dict[str, Table | str] = {}
+    flags: tuple[Table | str, ...] = ()
+
+
+def parse_script_args(text: str) -> Table:
+    """Raises: ValueError: nmap would not take it, or would ignore a part of it."""
+    if any(not " " <= char <= "~" for char in text):
+        raise ValueError("a character that is not printable ASCII")
+    reader = _Reader(text)
+    table = reader.table(0)
+    if reader.at < len(text):
+        if text[reader.at] == "}":
+            raise ValueError("a closing brace too many; nmap would ignore everything after it")
+        raise ValueError(f"{text[reader.at :][:20]!r} stands where a comma belongs")
+    return table
+
+
+def write_script_args(table: Table) -> str:
+    """The one spelling of a tree; reading it gives the tree again."""
+    fields = [f"{_string(key)}={_value(value)}" for key, value in table.values.items()]
+    return ",".join([*fields, *(_value(flag) for flag in table.flags)])
+
+
+def _value(value: Table | str) -> str:
+    return f"{{{write_script_args(value)}}}" if isinstance(value, Table) else _string(value)
+
+
+def _string(text: str) -> str:
+    if PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def table(self, depth: int) -> Table:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"more than {MAX_DEPTH} tables inside one another")
+        values: dict[str, Table | str] = {}
+        flags: list[Table | str] = []
+        while True:
+            self._skip()
+            first = self._value(depth)
+            self._skip()
+            if isinstance(first, str) and self._take("="):
+                self._skip()
+                values.pop(first, None)
+                values[first] = self._value(depth)
+                self._skip()
+            elif first != "":
+                flags.append(first)
+            if not self._take(","):
+                return Table(values, tuple(flags))
+
+    def _value(self, depth: int) -> Table | str:
+        if not self._take("{"):
+            return self._string()
+        table = self.table(depth + 1)
+        if not self._take("}"):
+            if self.at < len(self.text):
+                raise ValueError(f"{self.text[self.at :][:20]!r} stands where a comma or a closing brace belongs")
+            raise ValueError("an opening brace too many")
+        return table
+
+    def _string(self) -> str:
+        quote = self.text[self.at : self.at + 1]
+        if quote in ('"', "'"):
+            match = QUOTED[quote].match(self.text, self.at)
+            if match is None:
+                raise ValueError("a quote without its end")
+            self.at = match.end()
+            return re.sub(rf"\\([\\{quote}])", r"\1", match[1])
+        match = UNQUOTED.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+        return match[0].strip() if match else ""
+
+    def _skip(self) -> None:
+        while self.text.startswith(" ", self.at):
+            self.at += 1
+
+    def _take(self, mark: str) -> bool:
+        if not self.text.startswith(mark, self.at):
+            return False
+        self.at += 1
+        return True

@@ -1,0 +1,116 @@
+"""Script arguments, judged against the scripts that will read them.
+
+A script finds an argument by its full name, and by the part behind the last dot alone; so is it judged here. What
+reads or writes files of the worker, runs code there, or turns a script to other hosts is refused in every profile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+
+from cascan.nmap.scripts.argument_syntax import Table
+from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
+from cascan.policy import PolicyProfile
+
+HARMS: Mapping[Harm, str] = {
+    Harm.FILE_READ: "reads files of the worker",
+    Harm.FILE_WRITE: "writes files of the worker",
+    Harm.HOST: "turns a script to hosts of the caller's choice",
+    Harm.TARGETS: "adds targets to the scan, whatever its value",
+    Harm.CODE: "runs code of the caller's on the worker",
+    Harm.PACKETS: "chooses the interface or the packets of a script",
+    Harm.COMMAND: "runs a command on the target",
+}
+KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # of arguments that nobody has looked at yet
+WEB_PATHS = frozenset({"uri", "basepath"})  # a path on the target: it may begin with a slash
+PATH_LIKE = re.compile(r"[/~\\]|\./|.*\.\.")
+ELSEWHERE = re.compile(r"\s*//|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+URL_LIKE = re.compile(r"(url|uri|paths?)$")
+NEWTARGETS = "newtargets"
+EVERY_SCRIPT = "nmap's scripts"
+
+
+def argument_reasons(table: Table, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
+    """Why arguments may not be passed on to these scripts: one sentence each, naming script and argument."""
+    return list(dict.fromkeys(_Judge(scripts, policy).reasons(table)))
+
+
+class _Judge:
+    def __init__(self, scripts: Sequence[Script], policy: PolicyProfile) -> None:
+        self.policy = policy
+        self.names = [(script.name, names) for script in scripts for names in script.argument_names()]
+        self.names = self.names or [(EVERY_SCRIPT, ArgumentNames())]
+
+    def reasons(self, table: Table, above: str = "") -> Iterator[str]:
+        for key, value in table.values.items():
+            yield from self._key(f"{above}{key}", value)
+            if isinstance(value, Table):
+                yield from self.reasons(value, f"{above}{key}.")
+        for flag in table.flags:
+            if isinstance(flag, Table):
+                yield from self.reasons(flag, above)
+            elif above:
+                yield from self._text(above.removesuffix("."), flag)
+            else:
+                yield from self._key(flag, "")
+
+    def _key(self, key: str, value: Table | str) -> Iterator[str]:
+        if NEWTARGETS in key.lower():
+            yield f"{key} {HARMS[Harm.TARGETS]}"
+        elif not KEY.fullmatch(key):
+            yield f"{key[:40]!r} is no name of an argument"
+        elif harm := self._harm(key):
+            yield harm
+        elif isinstance(value, str):
+            yield from self._text(key, value)
+
+    def _harm(self, key: str) -> str:
+        """What is wrong with an argument, by its name; empty where nothing is."""
+        if self._is_harmless(key):
+            return ""
+        last = _last(key)
+        for name, names in [*self.names, (EVERY_SCRIPT, _every_harmful())]:
+            for argument, harm in names.harmful.items():
+                is_it = last == _last(argument) or argument.lower().startswith(f"{key.lower()}.")
+                if is_it and not (harm is Harm.COMMAND and self.policy is PolicyProfile.EVERYTHING):
+                    needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm is Harm.COMMAND else ""
+                    return f"{key} of {name} {HARMS[harm]}{needs}"
+        if FILE_LIKE.search(last) and last not in WEB_PATHS:
+            return f"{key} reads or writes files of the worker, by its name"
+        return ""
+
+    def _is_harmless(self, key: str) -> bool:
+        """Whether a selected script reads the argument, and none that could read it does harm with it."""
+        bare = "." not in key  # a full name is read by nobody else
+        known = any(
+            key == argument or (bare and key == _last(argument))
+            for _, names in self.names
+            for argument in names.harmless
+        )
+        return known and not (bare and self._is_harmful_to_selected(key))
+
+    def _is_harmful_to_selected(self, key: str) -> bool:
+        return any(_last(key) == _last(argument) for _, names in self.names for argument in names.harmful)
+
+    def _text(self, key: str, text: str) -> Iterator[str]:
+        if NEWTARGETS in text.lower():
+            yield f"{key}: {NEWTARGETS} {HARMS[Harm.TARGETS]}"
+        elif URL_LIKE.search(_last(key)) and ELSEWHERE.match(text):
+            yield f"{key}={text[:40]} {HARMS[Harm.HOST]}; write the path alone"
+        elif not self._is_harmless(key) and _last(key) not in WEB_PATHS and PATH_LIKE.match(text):
+            yield f"{key}: {text[:40]!r} reads like a path of the worker's files"
+
+
+def _last(argument: str) -> str:
+    return argument.lower().rpartition(".")[2]
+
+
+@cache
+def _every_harmful() -> ArgumentNames:
+    """Harmful arguments of all scripts: nobody needs them for a script that is not selected."""
+    table = script_table()
+    rows = [*table.libraries.values(), *(ArgumentNames(harmful=script.harmful) for script in table.scripts)]
+    return ArgumentNames(harmful={name: harm for row in rows for name, harm in row.harmful.items()})

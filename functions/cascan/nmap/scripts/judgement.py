@@ -1,0 +1,95 @@
+"""A script and a policy profile → whether it may run, and if not why and under which profile it might."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cascan.nmap.scripts.selection import Selected
+from cascan.nmap.scripts.table import Script
+from cascan.policy import PolicyProfile
+
+INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
+# category or effect → the first profile that allows it, and what the script does ("it …"); the gravest come first
+NEEDS: dict[str, tuple[PolicyProfile, str]] = {
+    "broadcast": (EVERYTHING, "sends broadcasts, which no list of targets bounds"),
+    "unbounded": (EVERYTHING, "runs before any target is known, and sends where no list of targets bounds it"),
+    "makes-targets": (EVERYTHING, "is there to add targets to the scan"),
+    "dos": (EVERYTHING, "may bring the target down"),
+    "exploit": (EVERYTHING, "uses a vulnerability of the target"),
+    "changes-target": (EVERYTHING, "changes the target, or runs programs there"),
+    "forges": (EVERYTHING, "sends packets under addresses that are not its own"),
+    "writes-files": (EVERYTHING, "writes files of the worker"),
+    "prints": (EVERYTHING, "is no scan: it tests nmap, or prints what passes by"),
+    "leaves": (INTRUSIVE, "follows redirects or links of the target to other hosts"),
+    "third-party": (INTRUSIVE, "asks services of third parties about the target, or has it contact them"),
+    "external": (INTRUSIVE, "sends data about the target to third parties"),
+    "brute": (INTRUSIVE, "guesses passwords"),
+    "guesses": (INTRUSIVE, "guesses accounts or passwords"),
+    "fuzzer": (INTRUSIVE, "sends the target input that is meant to break it"),
+    "malware": (INTRUSIVE, "looks for malware by behaving like its operators"),
+    "raw": (INTRUSIVE, "sends packets of its own making, or listens to those of others"),
+    "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
+}
+FORCED = "+ has a script run against every port, whatever its own rule says"
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What may run; why what was named may not; what was left out of categories and expressions."""
+
+    kept: tuple[Selected, ...] = ()
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
+    """The least profile that allows a script, and what is the reason; empty where `safe` does."""
+    traits = script.categories | script.effects
+    needs = [need for trait, need in NEEDS.items() if trait in traits]
+    return max(needs, key=lambda need: need[0].rank, default=(PolicyProfile.SAFE, ""))
+
+
+def judge(selected: Sequence[Selected], policy: PolicyProfile) -> Judged:
+    kept, reasons, left_out = [], [], []
+    for one in selected:
+        needed, why = (EVERYTHING, FORCED) if one.forced else needed_profile(one.script)
+        if policy.allows(needed):
+            kept.append(one)
+        elif one.named or one.forced:
+            reasons.append(refusal(one.script.name, needed, why, policy, forced=one.forced))
+        else:
+            left_out.append(one.script)
+    if left_out and not kept and not reasons:
+        reasons.append(f"nothing of it is left under policy profile {policy}: {_listed(left_out)}")
+    return Judged(tuple(kept), tuple(reasons), _left_out_notes(left_out, policy))
+
+
+def refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
+    subject = f"+{name} needs policy profile {needed}: {why}" if forced else (
+        f"{name} needs policy profile {needed}: it {why}")  # fmt: skip
+    return f"{subject}; this scan has {policy}"
+
+
+def version_notes(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
+    """-sV runs nmap's version scripts by itself and nothing takes one out: what the profile would not allow is said."""
+    beyond = [script for script in scripts if not policy.allows(needed_profile(script)[0])]
+    return (f"-sV runs, beyond policy profile {policy}: {_listed(beyond)}",) if beyond else ()
+
+
+def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, ...]:
+    notes = []
+    for profile in PolicyProfile:
+        of_profile = [script for script in scripts if needed_profile(script)[0] is profile]
+        if of_profile:
+            notes.append(
+                f"left out under policy profile {policy}, allowed by {profile}: "
+                + ", ".join(script.name for script in of_profile)
+            )
+    return tuple(notes)
+
+
+def _listed(scripts: Sequence[Script]) -> str:
+    shown = [f"{script.name} ({needed_profile(script)[0]}: it {needed_profile(script)[1]})" for script in scripts[:5]]
+    more = f" and {len(scripts) - len(shown)} more" if len(scripts) > len(shown) else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,69 @@
+"""The scripts of nmap 7.93 and what is known of each. The rows stand in scripts.json.
+
+Source: script.db for names and categories; the scripts and their libraries, read one by one, for effects and
+arguments; which web scripts leave their target was measured on loopback, against a server that sends them elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+CATEGORIES = frozenset({"auth", "broadcast", "brute", "default", "discovery", "dos", "exploit", "external", "fuzzer",
+                        "intrusive", "malware", "safe", "version", "vuln"})  # fmt: skip
+ANY = "any"  # the library whose arguments every script may be given
+
+
+class Harm(StrEnum):
+    """What a script does with the value of an argument."""
+
+    FILE_READ = "file-read"
+    FILE_WRITE = "file-write"
+    HOST = "host"
+    TARGETS = "targets"
+    CODE = "code"
+    PACKETS = "packets"
+    COMMAND = "command"
+
+
+class ArgumentNames(msgspec.Struct, frozen=True):
+    """The arguments that something reads, by their full names."""
+
+    harmless: frozenset[str] = frozenset()
+    harmful: dict[str, Harm] = {}
+
+
+class Script(msgspec.Struct, frozen=True):
+    name: str
+    categories: frozenset[str]
+    rules: frozenset[str]  # prerule, hostrule, portrule, postrule: when it runs
+    effects: frozenset[str] = frozenset()  # beyond asking the target
+    libraries: tuple[str, ...] = ()  # whose arguments it reads as well
+    harmless: frozenset[str] = frozenset()
+    harmful: dict[str, Harm] = {}
+
+    def argument_names(self) -> Iterable[ArgumentNames]:
+        """Its own and those of its libraries."""
+        yield ArgumentNames(self.harmless, self.harmful)
+        yield from (script_table().libraries[library] for library in (*self.libraries, ANY))
+
+
+class ScriptTable(msgspec.Struct, frozen=True):
+    nmap: str  # the version the rows were taken from
+    libraries: dict[str, ArgumentNames]
+    scripts: tuple[Script, ...]  # by name
+
+
+@cache
+def script_table() -> ScriptTable:
+    """The table, read on first use."""
+    return msgspec.json.decode(Path(__file__).with_name("scripts.json").read_bytes(), type=ScriptTable)
+
+
+@cache
+def scripts_by_name() -> dict[str, Script]:
+    return {script.name: script for script in script_table().scripts}
