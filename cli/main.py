@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +20,15 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
-  cascan local up                             keep the stack on this machine running"""
+  cascan local up                             keep the stack on this machine running
+  cascan options -oN                          what is decided about an option of nmap, and why"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
             2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
+TAKE_NMAP_OPTIONS = ("scan", "options")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,16 +117,26 @@ def parser() -> argparse.ArgumentParser:
     ):
         actions.add_parser(name, parents=[where, output], help=text)
     local.set_defaults(run="local")
+
+    options = commands.add_parser(
+        "options",
+        parents=[output],
+        usage="cascan options [--json] [OPTION]",
+        help="what is decided about each option of nmap, and why",
+        description="Print the decision about each option of nmap and its reason; or look OPTION up as nmap would "
+        "read it: an abbreviation, a cluster of letters. A word without a dash finds every name that holds it.",
+    )
+    options.set_defaults(run="options")
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    cut = words.index("--") if "--" in words else len(words)  # argparse would take options of nmap for its own
-    args = parser().parse_args(words[:cut])
-    args.nmap_arguments = words[cut + 1 :]
-    if args.nmap_arguments and args.run != "scan":
-        say("only scan takes options of nmap behind --")
+    own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
+    args = parser().parse_args(own)
+    args.nmap_arguments = for_nmap
+    if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
+        say(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
         return 2
     try:
         return _run(args)
@@ -134,8 +147,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a scan that was accepted goes on when the stack is next up")
         return 130
     except BrokenPipeError:  # the reader went away: head, less
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten goes nowhere, quietly
         return EXIT_FAILED
+
+
+def split_words(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words for this command, and words for nmap: those behind --, and whatever `options` is asked about."""
+    cut = words.index("--") if "--" in words else len(words)
+    own, for_nmap = words[:cut], words[cut + 1 :]
+    if own[:1] == ["options"]:
+        asked = [word for word in own[1:] if word not in ("-h", "--help", "--json")]
+        return [word for word in own if word not in asked], asked + for_nmap
+    return own, for_nmap
 
 
 def _run(args: argparse.Namespace) -> int:
