@@ -21,6 +21,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
   cascan local up                             keep the stack on this machine running
+  cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
   cascan options -oN                          what is decided about an option of nmap, and why"""
 
 EPILOG = """\
@@ -117,6 +118,23 @@ def parser() -> argparse.ArgumentParser:
     ):
         actions.add_parser(name, parents=[where, output], help=text)
     local.set_defaults(run="local")
+
+    targets = commands.add_parser(
+        "targets",
+        parents=[output],
+        formatter_class=raw,
+        help="print the addresses behind target expressions",
+        description="Print addresses, one a line, each once, in the order nmap would take them. Nothing is sent.\n\n"
+        "A name is not resolved: it is printed as it was written and counts as one address,\n"
+        "or as many as its mask asks for.",
+    )
+    targets.add_argument("expressions", nargs="+", metavar="EXPR")
+    targets.add_argument("--count", action="store_true", help="print how many there are; exact, and not enumerated")
+    targets.add_argument(
+        "--exclude", action="append", default=[], metavar="EXPR", help="leave this out; may be repeated"
+    )
+    targets.add_argument("-6", action="store_true", dest="ipv6", help="the expressions are of IPv6")
+    targets.set_defaults(run="targets")
 
     options = commands.add_parser(
         "options",

@@ -6,6 +6,7 @@ MAX_TARGET_CHARS = 1_024  # one expression; nmap itself reads at most 1,023 char
 MAX_PARAMETERS = 256
 MAX_PARAMETER_CHARS = 65_536  # port lists and script arguments grow long
 MAX_ADDRESSES_PER_SCAN = 2**24  # a /8
+MAX_OVERLAPS_PER_SCAN = 250_000  # intervals compared to take excludes and repeats out: a few seconds at worst
 MAX_SHARDS_PER_SCAN = 2_000  # more addresses make larger shards, not more of them
 MAX_SLICES_PER_SHARD = 512  # keeps a shard's item far below DynamoDB's 400 KB
 MAX_LABELS = 64

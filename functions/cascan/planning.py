@@ -13,7 +13,7 @@ from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, TargetSlice
 from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
 from cascan.nmap.ports import count_ports
-from cascan.nmap.targets import Exclusion, Name, Target, pack, parse_targets
+from cascan.nmap.targets import Exclusion, Name, Target, count_left, pack, parse_targets, remaining
 from cascan.scope import Scope
 
 PROBING = frozenset({"-sV", "-sC", "--script"})  # they talk to a port, not only knock: a few seconds each
@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     exclude: tuple[str, ...]
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
-    addresses: int  # before excludes, and one for each name
+    addresses: int  # each once and without the excludes; one for each name
     notes: tuple[str, ...]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
@@ -51,14 +51,17 @@ def plan(request: ScanRequest, scope: Scope, *, express_reaches_private: bool = 
     profile: Profile = "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
     arguments = parse_arguments(request.parameters).checked(profile)
     exclude = (*request.exclude, *arguments.exclude)
-    Exclusion.parse(exclude, arguments.family)
+    exclusion = Exclusion.parse(exclude, arguments.family)
     targets = _targets(dict.fromkeys((*request.targets, *arguments.targets)), arguments.family, scope)
-    addresses = sum(target.count for target in targets)
+    left = tuple(remaining(targets, exclusion))
+    addresses = count_left(left)
+    if not addresses:
+        raise RequestRefused(["no target is left: the excludes take out every address"])
     if addresses > MAX_ADDRESSES_PER_SCAN:
         raise RequestRefused([f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"])
     # a very wide scan gets larger shards, so that their number stays bounded
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    slices = tuple(pack(targets, hosts))
+    slices = tuple(pack(left, hosts))
     lane = lane_of(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not express_reaches_private and any(map(_is_private, targets)):
         lane = Lane.CONNECT
