@@ -105,6 +105,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
             "categories": scan.findings.categories,
         },
         "notes": scan.notes,
+        "refusals": scan.refusals,
     }
 
 

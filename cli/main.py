@@ -80,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
         "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
     )
     scan.add_argument(
-        "--type", default="nmap", choices=["nmap", "nmap-privileged"], help="nmap-privileged has raw sockets"
+        "--type",
+        choices=["nmap", "nmap-privileged"],
+        help="nmap-privileged has raw sockets; default: what the options need",
     )
     scan.set_defaults(run="scan")
 

@@ -37,6 +37,7 @@ class Settings:
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
     express_reaches: str  # "private": its Lambda runs in the operator's subnets; "public": it does not
+    raw_scans: str  # "enabled" or "disabled"
 
 
 @cache
@@ -54,6 +55,7 @@ def wire() -> Callable[[str, str], Planned]:
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         express_reaches_private=settings.express_reaches == "private",
+        raw_scans=settings.raw_scans == "enabled",
         clock=utc_now,
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from cascan.errors import RequestRefused
 from cascan.forms.cascades import check_cascades
+from cascan.forms.fields import refused
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -24,7 +24,7 @@ from cascan.nmap.arguments import parse_arguments
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
-NO_TARGET = "no target: name hosts or networks under targets, or among the parameters as secureCodeBox does"
+NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
 def completed(request: ScanRequest) -> ScanRequest:
@@ -42,7 +42,7 @@ def completed(request: ScanRequest) -> ScanRequest:
             "with a letter or digit at both ends"
         )
     if problems:
-        raise RequestRefused(problems)
+        raise refused(problems)
     return msgspec.structs.replace(
         request,
         name=request.name or slug_of(targets[0]),

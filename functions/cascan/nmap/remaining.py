@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_OVERLAPS_PER_SCAN
+from cascan.model.refusal import Rule
 from cascan.model.shard import TargetSlice
 from cascan.nmap.exclusion import Exclusion
 from cascan.nmap.intervals import Interval, IntervalSet
@@ -66,7 +67,7 @@ class _Budget:
         for interval in intervals:
             self.left -= 1
             if self.left < 0:
-                raise RequestRefused([TOO_SCATTERED])
+                raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
             yield interval
 
 

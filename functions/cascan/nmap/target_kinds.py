@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 import msgspec
 
 from cascan.errors import RequestRefused
+from cascan.model.refusal import Rule
 
 IPV4, IPV6 = 4, 6  # address families
 OCTET_BITS = 8
@@ -141,7 +142,8 @@ class Name(msgspec.Struct, frozen=True):
         try:
             number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
         except ValueError as exc:
-            raise RequestRefused([f"{address!r} is not an IPv{self.family} address of {self.name}"]) from exc
+            reason = f"{address!r} is not an IPv{self.family} address of {self.name}"
+            raise RequestRefused([reason], Rule.TARGET_SYNTAX) from exc
         bits = self.width if self.bits is None else self.bits
         if self.family == IPV4:
             return Octets(address + suffix, masked(octets_of(number), bits))

@@ -47,6 +47,7 @@ class Stack:
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
             "EXPRESS_REACHES": "private",
+            "RAW_SCANS": "enabled",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",
