@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.errors import EXIT_FAILED, CliError
+from cli.explaining import add_explaining
 from cli.show import say
 
 DESCRIPTION = """\
@@ -21,6 +22,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
   cascan local up                             keep the stack on this machine running
+  cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
   cascan options -oN                          what is decided about an option of nmap, and why"""
 
@@ -29,7 +31,7 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
             2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
-TAKE_NMAP_OPTIONS = ("scan", "options")
+TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,9 +63,23 @@ def parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=43_200, metavar="SECONDS", help="how long to wait (default: 12 hours)"
     )
 
+    request = argparse.ArgumentParser(add_help=False)
+    request.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
+    request.add_argument(
+        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
+    )
+    request.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
+    )
+    request.add_argument(
+        "--type",
+        choices=["nmap", "nmap-privileged"],
+        help="nmap-privileged has raw sockets; default: what the options need",
+    )
+
     scan = commands.add_parser(
         "scan",
-        parents=[where, output, wait],
+        parents=[where, request, output, wait],
         formatter_class=raw,
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
@@ -72,18 +88,6 @@ def parser() -> argparse.ArgumentParser:
         "What stands behind -- goes to nmap, checked: cascan scan host -- -sV -p 443",
     )
     scan.add_argument("targets", nargs="+", metavar="TARGET")
-    scan.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
-    scan.add_argument(
-        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
-    )
-    scan.add_argument(
-        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
-    )
-    scan.add_argument(
-        "--type",
-        choices=["nmap", "nmap-privileged"],
-        help="nmap-privileged has raw sockets; default: what the options need",
-    )
     scan.set_defaults(run="scan")
 
     submit = commands.add_parser(
@@ -121,32 +125,7 @@ def parser() -> argparse.ArgumentParser:
         actions.add_parser(name, parents=[where, output], help=text)
     local.set_defaults(run="local")
 
-    targets = commands.add_parser(
-        "targets",
-        parents=[output],
-        formatter_class=raw,
-        help="print the addresses behind target expressions",
-        description="Print addresses, one a line, each once, in the order nmap would take them. Nothing is sent.\n\n"
-        "A name is not resolved: it is printed as it was written and counts as one address,\n"
-        "or as many as its mask asks for.",
-    )
-    targets.add_argument("expressions", nargs="+", metavar="EXPR")
-    targets.add_argument("--count", action="store_true", help="print how many there are; exact, and not enumerated")
-    targets.add_argument(
-        "--exclude", action="append", default=[], metavar="EXPR", help="leave this out; may be repeated"
-    )
-    targets.add_argument("-6", action="store_true", dest="ipv6", help="the expressions are of IPv6")
-    targets.set_defaults(run="targets")
-
-    options = commands.add_parser(
-        "options",
-        parents=[output],
-        usage="cascan options [--json] [OPTION]",
-        help="what is decided about each option of nmap, and why",
-        description="Print the decision about each option of nmap and its reason; or look OPTION up as nmap would "
-        "read it: an abbreviation, a cluster of letters. A word without a dash finds every name that holds it.",
-    )
-    options.set_defaults(run="options")
+    add_explaining(commands, request, output)
     return top
 
 
