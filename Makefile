@@ -58,6 +58,7 @@ check: lint types test  ## what CI runs
 bench: nmap setup  ## every figure of the README
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
+	@$(BIN)/python -m benchmarks.planning
 
 clean:  ## the virtual environments and caches
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -18,6 +18,8 @@ from cli.show import say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
     from cascan.aws.report_store import S3ReportStore
     from cascan.aws.request_queue import SqsRequestQueue
     from cascan.aws.scan_table import DynamoScanTable
@@ -105,7 +107,8 @@ def local_parameters(args: Namespace) -> dict[str, str]:
     }
 
 
-def _deployed_outputs(name: str) -> dict[str, str]:
+def describe_stack(name: str) -> StackTypeDef:
+    """The deployed stack as CloudFormation has it. Raises: CliError: it cannot be read."""
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -113,7 +116,11 @@ def _deployed_outputs(name: str) -> dict[str, str]:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except (BotoCoreError, ClientError) as exc:
         raise CliError(f"stack {name!r} cannot be read: {exc}") from exc
-    outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])}
+    return stacks[0]
+
+
+def _deployed_outputs(name: str) -> dict[str, str]:
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in describe_stack(name).get("Outputs", [])}
     missing = {"RequestQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
     if missing:
         raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")

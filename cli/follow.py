@@ -106,6 +106,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
             "categories": scan.findings.categories,
         },
         "notes": scan.notes,
+        "refusals": scan.refusals,
     }
 
 

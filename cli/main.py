@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cli.errors import EXIT_FAILED, CliError
+from cli.explaining import add_explaining
 from cli.show import say
 
 DESCRIPTION = """\
@@ -19,13 +21,17 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
-  cascan local up                             keep the stack on this machine running"""
+  cascan local up                             keep the stack on this machine running
+  cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
+  cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
+  cascan options -oN                          what is decided about an option of nmap, and why"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
             2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
+TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,9 +63,23 @@ def parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=43_200, metavar="SECONDS", help="how long to wait (default: 12 hours)"
     )
 
+    request = argparse.ArgumentParser(add_help=False)
+    request.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
+    request.add_argument(
+        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
+    )
+    request.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
+    )
+    request.add_argument(
+        "--type",
+        choices=["nmap", "nmap-privileged"],
+        help="nmap-privileged has raw sockets; default: what the options need",
+    )
+
     scan = commands.add_parser(
         "scan",
-        parents=[where, output, wait],
+        parents=[where, request, output, wait],
         formatter_class=raw,
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
@@ -68,16 +88,6 @@ def parser() -> argparse.ArgumentParser:
         "What stands behind -- goes to nmap, checked: cascan scan host -- -sV -p 443",
     )
     scan.add_argument("targets", nargs="+", metavar="TARGET")
-    scan.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
-    scan.add_argument(
-        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
-    )
-    scan.add_argument(
-        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
-    )
-    scan.add_argument(
-        "--type", default="nmap", choices=["nmap", "nmap-privileged"], help="nmap-privileged has raw sockets"
-    )
     scan.set_defaults(run="scan")
 
     submit = commands.add_parser(
@@ -114,16 +124,18 @@ def parser() -> argparse.ArgumentParser:
     ):
         actions.add_parser(name, parents=[where, output], help=text)
     local.set_defaults(run="local")
+
+    add_explaining(commands, request, output)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    cut = words.index("--") if "--" in words else len(words)  # argparse would take options of nmap for its own
-    args = parser().parse_args(words[:cut])
-    args.nmap_arguments = words[cut + 1 :]
-    if args.nmap_arguments and args.run != "scan":
-        say("only scan takes options of nmap behind --")
+    own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
+    args = parser().parse_args(own)
+    args.nmap_arguments = for_nmap
+    if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
+        say(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
         return 2
     try:
         return _run(args)
@@ -134,8 +146,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a scan that was accepted goes on when the stack is next up")
         return 130
     except BrokenPipeError:  # the reader went away: head, less
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten goes nowhere, quietly
         return EXIT_FAILED
+
+
+def split_words(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words for this command, and words for nmap: those behind --, and whatever `options` is asked about."""
+    cut = words.index("--") if "--" in words else len(words)
+    own, for_nmap = words[:cut], words[cut + 1 :]
+    if own[:1] == ["options"]:
+        asked = [word for word in own[1:] if word not in ("-h", "--help", "--json")]
+        return [word for word in own if word not in asked], asked + for_nmap
+    return own, for_nmap
 
 
 def _run(args: argparse.Namespace) -> int:

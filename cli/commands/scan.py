@@ -24,11 +24,11 @@ def request_of(args: Namespace) -> dict[str, object]:
         if not (key and equals):
             raise BadInput(f"--label {label!r} is not KEY=VALUE")
         labels[key] = value
-    return {
+    request = {
         "name": args.name,
         "targets": args.targets,
         "exclude": args.exclude,
         "parameters": args.nmap_arguments,
-        "scanType": args.type,
         "labels": labels,
     }
+    return request | ({"scanType": args.type} if args.type else {})

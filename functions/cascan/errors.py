@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cascan.model.refusal import Refusal, Rule
+
 
 class CascanError(Exception):
     """Every error cascan raises by intent."""
@@ -29,11 +31,16 @@ class MalformedMessage(Rejected):
 
 
 class RequestRefused(Rejected):
-    """A scan request that will not be run; `reasons` says why, one sentence each."""
+    """A scan request that will not be run; `refusals` says why. A bare sentence breaks `rule`."""
 
-    def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = tuple(reasons)
+    def __init__(self, refusals: Sequence[Refusal | str], rule: Rule = Rule.DOCUMENT) -> None:
+        self.refusals = tuple(Refusal("", rule, entry) if isinstance(entry, str) else entry for entry in refusals)
+        super().__init__("; ".join(self.reasons))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """One sentence each."""
+        return tuple(refusal.reason for refusal in self.refusals)
 
 
 class UnreadableReport(Rejected):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_REASONS, MAX_SHARDS_PER_SCAN
+from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, TargetSlice
-from cascan.nmap.arguments import CheckedArguments, Profile, parse_arguments
+from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_arguments
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
-from cascan.nmap.targets import Exclusion, Name, Target, pack, parse_targets
+from cascan.nmap.targets import Exclusion, Name, Target, count_left, pack, parse_targets, remaining
 from cascan.policy import PolicyProfile, narrowed
 from cascan.scope import Scope
 
@@ -26,12 +28,13 @@ SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # no telling how
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a request comes down to."""
 
+    scan_type: ScanType  # as asked, or chosen by what the options need
     lane: Lane
     arguments: tuple[str, ...]
     family: int
     exclude: tuple[str, ...]
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
-    addresses: int  # before excludes, and one for each name
+    addresses: int  # each once and without the excludes; one for each name
     notes: tuple[str, ...]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
@@ -54,27 +57,36 @@ def plan(
     *,
     policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool = True,
+    raw_scans: bool = True,
 ) -> Plan:
     """`policy` is the operator's, which the request may narrow.
 
     Raises: RequestRefused: with every reason, at most MAX_REASONS of them.
     """
-    profile: Profile = "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
-    arguments = parse_arguments(request.parameters).checked(profile, narrowed(policy, request.policy_profile))
-    exclude = (*request.exclude, *arguments.exclude)
-    Exclusion.parse(exclude, arguments.family)
-    targets = _targets(dict.fromkeys((*request.targets, *arguments.targets)), arguments.family, scope)
-    addresses = sum(target.count for target in targets)
-    if addresses > MAX_ADDRESSES_PER_SCAN:
-        raise RequestRefused([f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"])
+    given = parse_arguments(request.parameters)
+    profile = profile_of(request, given)
+    found = _Refusals()
+    if profile == "raw" and not raw_scans:
+        found.all.append(_raw_scans_disabled(given))
+    with found.kept():
+        arguments = given.checked(profile, narrowed(policy, request.policy_profile))
+    exclude = (*request.exclude, *given.exclude)
+    with found.kept():
+        exclusion = Exclusion.parse(exclude, given.family)
+    with found.kept():
+        targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, scope)
+    found.tell()
+    left = tuple(remaining(targets, exclusion))
+    addresses = _checked_count(left)
     # a very wide scan gets larger shards, so that their number stays bounded
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    slices = tuple(pack(targets, hosts))
+    slices = tuple(pack(left, hosts))
     lane = lane_of(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not express_reaches_private and any(map(_is_private, targets)):
         lane = Lane.CONNECT
     slices, unsaid = names_apart(slices, arguments.options, arguments.family)
     return Plan(
+        scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
         lane=lane,
         arguments=arguments.options,
         family=arguments.family,
@@ -83,6 +95,51 @@ def plan(
         addresses=addresses,
         notes=(*arguments.notes, unsaid) if unsaid else arguments.notes,
     )
+
+
+def profile_of(request: ScanRequest, given: Arguments) -> Profile:
+    """What the request says; where it says nothing, raw if an option needs it."""
+    if request.scan_type is None:
+        return "raw" if given.raw_only else "connect"
+    return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
+
+
+class _Refusals:
+    """What is wrong with the parts of a request, to be told together."""
+
+    def __init__(self) -> None:
+        self.all: list[Refusal] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        try:
+            yield
+        except RequestRefused as refused:
+            self.all += refused.refusals
+
+    def tell(self) -> None:
+        """Raises: RequestRefused: there is something to tell."""
+        more = len(self.all) - MAX_REASONS
+        if more > 0:
+            self.all[MAX_REASONS:] = [Refusal("", Rule.LIMIT, f"and {more} more reasons")]
+        if self.all:
+            raise RequestRefused(self.all)
+
+
+def _raw_scans_disabled(given: Arguments) -> Refusal:
+    what = ", ".join(given.raw_only) or "scanType"
+    return Refusal(what, Rule.OPTION, f"{what}: raw sockets are not to be had here, the operator disabled RawScans")
+
+
+def _checked_count(left: Sequence[TargetSlice]) -> int:
+    addresses = count_left(left)
+    if not addresses:
+        reason = "no target is left: the excludes take out every address"
+        raise RequestRefused([Refusal("exclude", Rule.FIELD, reason)])
+    if addresses > MAX_ADDRESSES_PER_SCAN:
+        reason = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"
+        raise RequestRefused([Refusal("targets", Rule.LIMIT, reason)])
+    return addresses
 
 
 def lane_of(profile: Profile, arguments: CheckedArguments, addresses: int, shards: int) -> Lane:
@@ -97,10 +154,9 @@ def lane_of(profile: Profile, arguments: CheckedArguments, addresses: int, shard
 def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[Target]:
     targets = parse_targets(expressions, family)
     if not targets:
-        raise RequestRefused(["no target: give `targets`, or a target among `parameters`"])
-    refusals = [refusal for target in targets if (refusal := scope.refusal_of(target))]
-    if len(refusals) > MAX_REASONS:
-        refusals[MAX_REASONS:] = [f"and {len(refusals) - MAX_REASONS} more targets outside the scope"]
+        reason = "no target: give `targets`, or a target among `parameters`"
+        raise RequestRefused([Refusal("targets", Rule.FIELD, reason)])
+    refusals = [Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := scope.refusal_of(target))]
     if refusals:
         raise RequestRefused(refusals)
     return targets

@@ -39,6 +39,7 @@ class Settings:
     denied_targets: tuple[str, ...]
     policy_profile: str  # safe, intrusive or everything
     express_reaches: str  # "private": its Lambda runs in the operator's subnets; "public": it does not
+    raw_scans: str  # "enabled" or "disabled"
 
 
 @cache
@@ -57,6 +58,7 @@ def wire() -> Callable[[str, str], Planned]:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         policy=PolicyProfile(settings.policy_profile),
         express_reaches_private=settings.express_reaches == "private",
+        raw_scans=settings.raw_scans == "enabled",
         clock=utc_now,
     )
 

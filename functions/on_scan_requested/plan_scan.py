@@ -13,6 +13,7 @@ from cascan.events import ScanPlanned, ShardQueued
 from cascan.forms import read_request
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
+from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning import Plan, plan
@@ -54,6 +55,7 @@ def plan_scan(
     scope: Scope,
     policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool,
+    raw_scans: bool,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -63,7 +65,9 @@ def plan_scan(
     message, form = Message(message_id, body), None
     try:
         form = read_request(body)
-        planned = plan(form.request, scope, policy=policy, express_reaches_private=express_reaches_private)
+        planned = plan(
+            form.request, scope, policy=policy, express_reaches_private=express_reaches_private, raw_scans=raw_scans
+        )
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
     scan = Scan(
@@ -83,7 +87,8 @@ def plan_scan(
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
             reason = f"idempotencyKey {form.request.idempotency_key!r} belongs to another request, scan {scan.scan_id}"
-            return _refuse(message, form.request, RequestRefused([reason]), table=table, bus=bus, clock=clock)
+            taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
+            return _refuse(message, form.request, taken, table=table, bus=bus, clock=clock)
         scan = earlier
     table.add_shards(planned.shards(scan.scan_id))
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
@@ -112,7 +117,7 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
                 at=scan.requested_at,
                 name=scan.name,
                 labels=scan.labels,
-                scan_type=scan.request.scan_type if scan.request else "",
+                scan_type=planned.scan_type,
                 addresses=scan.addresses,
                 shards=scan.shards,
                 lanes=dict(Counter({planned.lane.value: scan.shards})),
@@ -143,6 +148,7 @@ def _refuse(
         request_digest=message.digest,
         outcome=Outcome.FAILED,
         error_description=str(refused),
+        refusals=refused.refusals,
     )
     if not table.create_scan(scan):
         scan = table.get_scan(scan.scan_id) or scan

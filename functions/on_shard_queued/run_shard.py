@@ -13,12 +13,11 @@ from cascan.errors import MalformedMessage, NmapKilled, ShardBusy
 from cascan.events import ShardQueued
 from cascan.gateways import ReportStore, Resolver, ScanTable
 from cascan.ids import ReportKey
-from cascan.model.shard import OPEN_STATES, Lane, NmapRun, Shard
-from cascan.nmap.target_kinds import IPV6
+from cascan.model.shard import OPEN_STATES, NmapRun, Shard
+from cascan.nmap.command import nmap_argv
 from cascan.scope import Scope
 from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
 from on_shard_queued.pin_targets import Pinned, pin_targets
-from on_shard_queued.spoken_name import speaking
 
 ANSWERED_STOPS = frozenset({"deadline", "size"})  # what nmap had by then is the answer; else the shard is run again
 
@@ -82,24 +81,6 @@ def run_shard(
         )
         did = _report(shard, run, report, worker)
         return ShardRun(shard.scan_id, shard.number, attempt, run.addresses, run.exit_code, report.stat().st_size, did)
-
-
-def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
-    """The command line: the request's options first, ours after them, since nmap lets the last one win.
-
-    `name` is what all the addresses stand for, and what scripts say to them.
-    """
-    return (
-        *nmap,
-        *speaking(shard.arguments, name),
-        *(["-6"] if shard.family == IPV6 else []),
-        "--privileged" if shard.lane is Lane.RAW else "--unprivileged",
-        "--no-stylesheet",
-        "-oX",
-        str(folder / "report.xml"),
-        "-iL",
-        str(folder / "targets"),
-    )
 
 
 def _scan(argv: Sequence[str], pinned: Pinned, folder: Path, deadline_s: float, on_tick: OnTick) -> Ended:

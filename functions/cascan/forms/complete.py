@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from cascan.errors import RequestRefused
 from cascan.forms.cascades import check_cascades
+from cascan.forms.fields import refused
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -26,7 +26,7 @@ from cascan.policy import PolicyProfile
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
-NO_TARGET = "no target: name hosts or networks under targets, or among the parameters as secureCodeBox does"
+NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
 def completed(request: ScanRequest) -> ScanRequest:
@@ -47,7 +47,7 @@ def completed(request: ScanRequest) -> ScanRequest:
     if annotated and annotated not in list(PolicyProfile):
         problems.append(f"annotations[{POLICY_ANNOTATION!r}]: {annotated[:80]!r} is none of {', '.join(PolicyProfile)}")
     if problems:
-        raise RequestRefused(problems)
+        raise refused(problems)
     return msgspec.structs.replace(
         request,
         name=request.name or slug_of(targets[0]),

@@ -12,6 +12,7 @@ import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS
+from cascan.model.refusal import Refusal, Rule
 
 S = TypeVar("S", bound=msgspec.Struct)
 SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
@@ -34,8 +35,13 @@ def read_struct(kind: type[S], fields: Mapping[str, Any], path: str = "", hints:
         elif field.required:
             problems.append(f"{path}{name} is missing")
     if problems:
-        raise RequestRefused(problems)
+        raise refused(problems)
     return kind(**values)
+
+
+def refused(problems: Iterable[str]) -> RequestRefused:
+    """The problems as refusals: each sentence begins with the path of its field."""
+    return RequestRefused([Refusal(re.split(r"[\s:]", problem)[0], Rule.FIELD, problem) for problem in problems])
 
 
 def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}) -> list[str]:

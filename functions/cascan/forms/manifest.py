@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.fields import read_struct, unknown_fields
+from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.model.request import ScanRequest, ScanType, Seconds
 
 API_VERSION = "execution.securecodebox.io/v1"
@@ -81,10 +81,10 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
     for kind, name, hints in ((_Metadata, "metadata", {}), (_Spec, "spec", _hints())):
         try:
             parts.append(_part(kind, document, name, hints))
-        except RequestRefused as refused:
-            problems += refused.reasons
+        except RequestRefused as exc:
+            problems += exc.reasons
     if problems:
-        raise RequestRefused(problems)
+        raise refused(problems)
     metadata, spec = parts
     request = ScanRequest(
         name=metadata.name or metadata.generate_name.rstrip("-."),
@@ -102,9 +102,9 @@ def _check_kind(document: Mapping[str, Any]) -> None:
     kind, version = document.get("kind"), document.get("apiVersion")
     if kind != KIND:
         why = OTHER_KINDS.get(str(kind), "it is none that cascan knows")
-        raise RequestRefused([f"kind: {kind!r:.80} does not belong on the request queue: {why}; send a {KIND}"])
+        raise refused([f"kind: {kind!r:.80} does not belong on the request queue: {why}; send a {KIND}"])
     if version != API_VERSION:
-        raise RequestRefused([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
+        raise refused([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
 
 
 def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str, hints: Mapping[str, str]) -> Any:
@@ -112,7 +112,7 @@ def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str,
     if fields is None:
         fields = {}
     if not isinstance(fields, dict):
-        raise RequestRefused([f"{name}: expected a mapping, got {type(fields).__name__}"])
+        raise refused([f"{name}: expected a mapping, got {type(fields).__name__}"])
     fields = {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
     if kind is _Metadata:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}

@@ -10,6 +10,7 @@ from cascan.forms.document import read_document
 from cascan.forms.manifest import read_manifest
 from cascan.forms.short import read_short_form
 from cascan.limits import MAX_REQUEST_BYTES
+from cascan.model.refusal import Rule
 from cascan.model.request import ScanRequest
 
 MANIFEST_FIELDS = frozenset({"apiVersion", "kind", "metadata", "spec"})
@@ -37,7 +38,7 @@ def _text(body: str | bytes) -> str:
     size = len(body) if isinstance(body, bytes) else len(body.encode(errors="surrogatepass"))
     if size > MAX_REQUEST_BYTES:
         fix = "write targets as ranges, or as several requests"
-        raise RequestRefused([f"the request has {size} bytes, more than {MAX_REQUEST_BYTES}: {fix}"])
+        raise RequestRefused([f"the request has {size} bytes, more than {MAX_REQUEST_BYTES}: {fix}"], Rule.LIMIT)
     try:
         return body.decode() if isinstance(body, bytes) else body
     except UnicodeDecodeError as exc:

@@ -28,7 +28,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()  # nmap's own; targets may stand among them
-    scan_type: ScanType = ScanType.NMAP
+    scan_type: ScanType | None = None  # None: raw sockets where an option needs them
     policy_profile: PolicyProfile | None = None  # narrows what the operator lets scripts do
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 
 
@@ -68,6 +69,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     hosts_up: int = 0
     finished_at: datetime | None = None
     error_description: str = ""
+    refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
     announced: bool = False  # its end is on the bus
 
     @property

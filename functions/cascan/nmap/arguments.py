@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from cascan.errors import RequestRefused
+from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.conflicts import conflicts_in
 from cascan.nmap.getopt import Given, read_words
 from cascan.nmap.options import Decision, find_option
@@ -42,20 +43,36 @@ class Arguments(msgspec.Struct, frozen=True):
     targets: tuple[str, ...]
     errors: tuple[str, ...] = ()
 
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if any(given.option.name == "-6" for given in self.options) else 4
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """The values of --exclude."""
+        return tuple(given.value or "" for given in self.options if given.option.name == "--exclude")
+
+    @property
+    def raw_only(self) -> tuple[str, ...]:
+        """The options that need raw sockets, as written."""
+        return tuple(given.shown for given in self.options if given.option.decision is Decision.RAW)
+
     def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
         """`policy` says what scripts may do. Raises: RequestRefused: with every reason, one sentence each."""
         check = _Check(profile)
         for given in self.options:
             check.take(given)
         check.add_scripts(policy)
-        reasons = [*self.errors, *check.reasons, *conflicts_in(self.options)]
-        if reasons:
-            raise RequestRefused(reasons)
+        unread = [Refusal(" ".join(error.split()[:2]).rstrip(":"), Rule.OPTION, error) for error in self.errors]
+        refusals = [*unread, *check.reasons, *conflicts_in(self.options)]
+        if refusals:
+            raise RequestRefused(refusals, Rule.OPTION)
         return CheckedArguments(
             options=tuple(check.words),
             targets=self.targets,
             exclude=tuple(check.exclude),
-            family=6 if "-6" in check.families else 4,
+            family=self.family,
             notes=tuple(check.notes),
         )
 
@@ -77,7 +94,7 @@ class _Check:
         self.words: list[str] = []
         self.exclude: list[str] = []
         self.notes: list[str] = []
-        self.reasons: list[str] = []
+        self.reasons: list[Refusal | str] = []
         self.families: set[str] = set()
         self.scripts: dict[str, list[str]] = {"--script": [], "--script-args": []}
         self.default_scripts = False
@@ -89,9 +106,9 @@ class _Check:
             return
         match option.decision:
             case Decision.REFUSE | Decision.OPT_IN:
-                self.reasons.append(f"{given.shown} is refused: it {option.reason}")
+                self._refuse(given, f"{given.shown} is refused: it {option.reason}")
             case Decision.RAW if self.profile == "connect":
-                self.reasons.append(f"{given.shown} needs scanType nmap-privileged: it {option.reason}")
+                self._refuse(given, f"{given.shown} needs scanType nmap-privileged: it {option.reason}")
             case Decision.INTERPRET:
                 self._interpret(given)
             case _:
@@ -106,7 +123,7 @@ class _Check:
         try:
             value = checked_value(option.value or "nothing", given.value)
         except ValueError as exc:
-            self.reasons.append(f"{given.shown}: {exc}")
+            self._refuse(given, f"{given.shown}: {exc}")
             return
         self.words += [name + value] if is_attached(name) else [name, value]
 
@@ -126,7 +143,7 @@ class _Check:
             if self.profile == "connect":
                 self._note(A_ON_CONNECT)
         elif name == "--unprivileged" and self.profile == "raw":
-            self.reasons.append(f"{given.shown} contradicts scanType nmap-privileged: use scanType nmap")
+            self._refuse(given, f"{given.shown} contradicts scanType nmap-privileged: use scanType nmap")
         elif name != "--privileged" or self.profile == "connect":
             self._note(f"{given.shown} has no effect here: it {given.option.reason}")
 
@@ -140,11 +157,14 @@ class _Check:
             version="-sV" in self.words,
             asks_names="-R" in self.words,
         )
-        self.reasons += choice.reasons
+        self.reasons += [Refusal("--script", Rule.SCRIPT, reason) for reason in choice.reasons]
         self.notes += choice.notes
         if choice.by_number:
             self._add_flags("-n")
         self.words += choice.words
+
+    def _refuse(self, given: Given, reason: str) -> None:
+        self.reasons.append(Refusal(given.shown, Rule.OPTION, reason))
 
     def _add_flags(self, *names: str) -> None:
         self.words += [name for name in names if name not in self.words]

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
+from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
+from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.intervals import Interval, merged
 from cascan.nmap.target_kinds import IPV4, Name, Octets
 from cascan.nmap.target_syntax import parse_target
@@ -35,21 +37,22 @@ class Exclusion(msgspec.Struct, frozen=True):
         """
         intervals: list[Interval] = []
         patterns: list[Octets] = []
-        reasons: list[str] = []
+        refusals: list[Refusal] = []
         for entry in filter(None, ",".join(entries).split(",")):
             try:
                 target = parse_target(entry, family)
             except RequestRefused as refused:
-                reasons += (f"exclude: {reason}" for reason in refused.reasons)
+                refusals += (replace(one, reason=f"exclude: {one.reason}") for one in refused.refusals)
                 continue
             if isinstance(target, Name):
-                reasons.append(f"exclude {entry!r}: a name may move to another address; exclude the address itself")
+                reason = f"exclude {entry!r}: a name may move to another address; exclude the address itself"
+                refusals.append(Refusal(entry, Rule.TARGET_SYNTAX, reason))
             elif isinstance(target, Octets) and not target.is_contiguous:
                 patterns.append(target)
             else:
                 intervals.append(target.bounds)
-        if reasons:
-            raise RequestRefused(reasons)
+        if refusals:
+            raise RequestRefused(refusals)
         return cls(family, merged(intervals), tuple(patterns))
 
     def contains(self, address: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 
 Interval = tuple[int, int]
 
@@ -34,3 +35,26 @@ def without(intervals: tuple[Interval, ...], holes: tuple[Interval, ...]) -> tup
         if low <= end:
             result.append((low, end))
     return tuple(result)
+
+
+class IntervalSet:
+    """A set that grows. It stays in order and disjoint."""
+
+    def __init__(self, intervals: Iterable[Interval] = ()) -> None:
+        disjoint = merged(intervals)
+        self._lows = [low for low, _ in disjoint]
+        self._highs = [high for _, high in disjoint]
+
+    def add(self, low: int, high: int) -> None:
+        """Every number from `low` to `high`."""
+        begin = bisect_left(self._highs, low - 1)  # the first that touches, and below the one past the last
+        end = bisect_right(self._lows, high + 1)
+        if begin < end:
+            low, high = min(low, self._lows[begin]), max(high, self._highs[end - 1])
+        self._lows[begin:end] = [low]
+        self._highs[begin:end] = [high]
+
+    def overlapping(self, low: int, high: int) -> Iterator[Interval]:
+        """The intervals that share a number with `low` to `high`, whole."""
+        begin, end = bisect_left(self._highs, low), bisect_right(self._lows, high)
+        return zip(self._lows[begin:end], self._highs[begin:end], strict=True)

@@ -1,4 +1,4 @@
-"""Targets → shards' slices, and a slice → addresses. Nothing is materialised: a /8 is cut in arithmetic."""
+"""Slices of targets → shards, and a slice → addresses. Nothing is materialised: a /8 is cut in arithmetic."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cascan.limits import MAX_SLICES_PER_SHARD
 from cascan.model.shard import TargetSlice
-from cascan.nmap.target_kinds import Name, Target
+from cascan.nmap.target_kinds import Name
 from cascan.nmap.target_syntax import parse_target
 
 
 def pack(
-    targets: Iterable[Target], hosts_per_shard: int, max_slices: int = MAX_SLICES_PER_SHARD
+    slices: Iterable[TargetSlice], hosts_per_shard: int, max_slices: int = MAX_SLICES_PER_SHARD
 ) -> Iterator[tuple[TargetSlice, ...]]:
-    """The slices of one shard after another, in the order of the targets: at most `hosts_per_shard` addresses each."""
+    """The slices of one shard after another, cut so that each has at most `hosts_per_shard` addresses."""
     shard: list[TargetSlice] = []
     room = hosts_per_shard
-    for target in targets:
-        start, count = 0, target.count
-        while start < count:
-            stop = min(count, start + room)
-            shard.append(TargetSlice(target.expression, start, stop))
+    for part in slices:
+        start = part.start
+        while start < part.stop:
+            stop = min(part.stop, start + room)
+            shard.append(TargetSlice(part.expression, start, stop))
             room -= stop - start
             start = stop
             if not room or len(shard) == max_slices:

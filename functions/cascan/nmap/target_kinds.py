@@ -5,17 +5,21 @@ Order of addresses is nmap's own: the last octet runs fastest. Source: agreement
 
 from __future__ import annotations
 
+import itertools
 import math
 import socket
+from bisect import bisect_left
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
 from cascan.errors import RequestRefused
+from cascan.model.refusal import Rule
 
 IPV4, IPV6 = 4, 6  # address families
 OCTET_BITS = 8
+SHIFTS = (24, 16, 8, 0)  # of the four octets in an address
 Octet = tuple[int, ...]  # ascending, without repeats
 
 
@@ -45,12 +49,39 @@ class Octets(msgspec.Struct, frozen=True):
             index += last - first
 
     def contains(self, address: int) -> bool:
-        return all(address >> shift & 255 in octet for octet, shift in zip(self.octets, (24, 16, 8, 0), strict=True))
+        return all(address >> shift & 255 in octet for octet, shift in zip(self.octets, SHIFTS, strict=True))
 
     @property
     def bounds(self) -> tuple[int, int]:
         """The lowest and the highest address, as numbers."""
         return _number(octet[0] for octet in self.octets), _number(octet[-1] for octet in self.octets)
+
+    def rank(self, address: int) -> int:
+        """How many of the addresses are lower: the list is in ascending order."""
+        if address >> 32:
+            return self.count
+        below, each = 0, self.count
+        for octet, shift in zip(self.octets, SHIFTS, strict=True):
+            value, each = address >> shift & 255, each // len(octet)
+            place = bisect_left(octet, value)
+            below += place * each
+            if place == len(octet) or octet[place] != value:
+                break
+        return below
+
+    def intervals(self, low: int = 0, high: int = 0xFFFFFFFF) -> Iterator[tuple[int, int]]:
+        """The addresses as intervals in ascending order; all that lie from `low` to `high`, and maybe some around."""
+        octets = _narrowed(self.octets, low, high)
+        whole = 0  # octets at the end that hold every value
+        while whole < len(octets) - 1 and len(octets[-1 - whole]) == 1 << OCTET_BITS:
+            whole += 1
+        *leading, last = octets[: len(octets) - whole]
+        shift = OCTET_BITS * whole
+        stretches = _stretches(last)
+        for prefix in itertools.product(*leading):
+            base = _number(iter(prefix)) << OCTET_BITS
+            for first, end in stretches:
+                yield (base | first) << shift, ((base | end) + 1 << shift) - 1
 
     @property
     def is_contiguous(self) -> bool:
@@ -72,6 +103,13 @@ class Network6(msgspec.Struct, frozen=True):
         zone = f"%{self.zone}" if self.zone else ""
         for index in range(start, self.count if stop is None else min(stop, self.count)):
             yield f"{IPv6Address(self.first + index)}{zone}"
+
+    def rank(self, address: int) -> int:
+        """How many of the addresses are lower."""
+        return min(max(address - self.first, 0), self.count)
+
+    def intervals(self) -> Iterator[tuple[int, int]]:
+        yield self.bounds
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -104,7 +142,8 @@ class Name(msgspec.Struct, frozen=True):
         try:
             number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
         except ValueError as exc:
-            raise RequestRefused([f"{address!r} is not an IPv{self.family} address of {self.name}"]) from exc
+            reason = f"{address!r} is not an IPv{self.family} address of {self.name}"
+            raise RequestRefused([reason], Rule.TARGET_SYNTAX) from exc
         bits = self.width if self.bits is None else self.bits
         if self.family == IPV4:
             return Octets(address + suffix, masked(octets_of(number), bits))
@@ -151,3 +190,25 @@ def _number(octets: Iterator[int]) -> int:
     for octet in octets:
         number = number << 8 | octet
     return number
+
+
+def _narrowed(octets: tuple[Octet, ...], low: int, high: int) -> list[Octet]:
+    """Without values that no address from `low` to `high` has: those before the octets in which the two differ."""
+    narrowed: list[Octet] = []
+    same = True
+    for octet, shift in zip(octets, SHIFTS, strict=True):
+        lowest, highest = low >> shift & 255, high >> shift & 255
+        narrowed.append(tuple(value for value in octet if lowest <= value <= highest) if same else octet)
+        same = same and lowest == highest
+    return narrowed
+
+
+def _stretches(octet: Octet) -> list[tuple[int, int]]:
+    """First and last of each run of values without a gap."""
+    stretches: list[tuple[int, int]] = []
+    for value in octet:
+        if stretches and value == stretches[-1][1] + 1:
+            stretches[-1] = stretches[-1][0], value
+        else:
+            stretches.append((value, value))
+    return stretches

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_TARGET_CHARS
+from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Octet, Octets, Target, masked, network6, numeric6
 
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
@@ -29,20 +30,21 @@ def parse_target(expression: str, family: int = 4) -> Target:
     try:
         return _parse(expression, family)
     except ValueError as exc:
-        raise RequestRefused([f"target {_shown(expression)}: {exc}"]) from exc
+        reason = f"target {_shown(expression)}: {exc}"
+        raise RequestRefused([Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)]) from exc
 
 
 def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
     """Every expression, in order. Raises: RequestRefused: with a reason for each that is refused."""
     targets: list[Target] = []
-    reasons: list[str] = []
+    refusals: list[Refusal] = []
     for expression in expressions:
         try:
             targets.append(parse_target(expression, family))
         except RequestRefused as refused:
-            reasons += refused.reasons
-    if reasons:
-        raise RequestRefused(reasons)
+            refusals += refused.refusals
+    if refusals:
+        raise RequestRefused(refusals)
     return tuple(targets)
 
 

@@ -1,6 +1,7 @@
 """nmap's target language, as the rest of cascan uses it: text → Target → slices → addresses, and what is left out."""
 
 from cascan.nmap.exclusion import Exclusion
+from cascan.nmap.remaining import count_left, remaining
 from cascan.nmap.slices import enumerate_slice, pack
 from cascan.nmap.target_kinds import Name, Network6, Octets, Target
 from cascan.nmap.target_syntax import parse_target, parse_targets
@@ -11,8 +12,10 @@ __all__ = [
     "Network6",
     "Octets",
     "Target",
+    "count_left",
     "enumerate_slice",
     "pack",
     "parse_target",
     "parse_targets",
+    "remaining",
 ]

@@ -5,20 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from cascan import limits
+
 PORT_NAME = "names may hold letters, digits, '-', '_' and '.'; write ports instead of wildcards"
+TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
+UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "": 1_000}
 KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "nothing": (r"", "it takes no value"),
-    "positive": (r"0*[1-9][0-9]{0,8}", "a whole number above 0"),
-    "count": (r"[0-9]{1,9}", "a whole number"),
+    "parallelism": (r"[0-9]{1,9}", "a whole number"),
+    "hostgroup": (r"[0-9]{1,9}", "a whole number"),
+    "port-count": (r"[0-9]{1,9}", "a whole number"),
+    "retries": (r"[0-9]{1,9}", "a whole number"),
     "os-tries": (r"0*([1-9]|[1-4][0-9]|50)", "a whole number from 1 to 50"),
     "intensity": (r"[0-9]", "a digit from 0 to 9"),
-    "rate": (r"(?=[0-9.]*[1-9])[0-9]{1,7}(\.[0-9]{1,3})?", "a number above 0"),
+    "rate": (r"[0-9]{1,9}(\.[0-9]{1,3})?", "a number, packets a second"),
     "ratio": (r"0?\.[0-9]{1,9}|0", "a number from 0 up to, not including, 1"),
-    "time": (r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"),
+    "rtt": (TIME, HOW_TIME),
+    "delay": (TIME, HOW_TIME),
+    "timeout": (TIME, HOW_TIME),
     "engine": (r"epoll|poll|select", "epoll, poll or select"),
     "ports": (r"[][A-Za-z0-9:,. _-]+", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
 }
 TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
+BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
+    "parallelism": (1, limits.MAX_PARALLELISM),
+    "hostgroup": (1, limits.MAX_HOSTGROUP),
+    "port-count": (1, 65_535),
+    "retries": (0, limits.MAX_RETRIES),
+    "rate": (limits.MIN_RATE, limits.MAX_RATE),
+    "rtt": (limits.MIN_RTT_TIMEOUT_MS, limits.MAX_RTT_TIMEOUT_MS),
+    "delay": (0, limits.MAX_SCAN_DELAY_MS),
+    "timeout": (0, limits.MAX_TIMEOUT_MS),  # 0: none
+}
 TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
 
 
@@ -30,7 +48,20 @@ def checked_value(kind: str, value: str) -> str:
     pattern, hint = KINDS[kind]
     if not re.fullmatch(pattern, value):
         raise ValueError(hint)
+    if kind in BOUNDS:
+        _check_bounds(value, *BOUNDS[kind], unit="ms" if pattern == TIME else "")
     return value
+
+
+def number_in(value: str, *, is_time: bool) -> float:
+    """The number a checked value stands for: of a time the milliseconds, where a bare number is one of seconds."""
+    number = value.rstrip("smh")
+    return float(number) * (UNIT_MS[value[len(number) :]] if is_time else 1)
+
+
+def _check_bounds(value: str, low: float, high: float, unit: str) -> None:
+    if not low <= number_in(value, is_time=bool(unit)) <= high:
+        raise ValueError(f"from {low:,}{unit} to {high:,}{unit}")
 
 
 def _timing(value: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
+from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_scan, a_shard, an_ended_scan
 
@@ -20,7 +21,14 @@ class TestScans:
         [
             a_scan(),
             an_ended_scan(),
-            a_scan(request=None, state=ScanState.ERRORED, error_description="no JSON", shards=0, shards_open=0),
+            a_scan(
+                request=None,
+                state=ScanState.ERRORED,
+                error_description="no JSON",
+                shards=0,
+                shards_open=0,
+                refusals=(Refusal("-oN", Rule.OPTION, "-oN is refused"),),
+            ),
             a_scan(requested_at=AT.replace(microsecond=0), name="", notes=()),
             a_scan(notes=("long " * 10_000, "ü" * 5_000)),
         ],

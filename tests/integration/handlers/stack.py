@@ -48,6 +48,7 @@ class Stack:
             "DENIED_TARGETS": "10.0.9.0/24",
             "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
+            "RAW_SCANS": "enabled",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",

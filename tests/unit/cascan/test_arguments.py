@@ -155,6 +155,23 @@ REFUSED = [
     ("-F -p 22", "-F chooses the ports"),
     ("-p 22 -p 80", "-p stands 2 times"),
     ("-sO -sU", "no other scan beside it"),
+    ("-6 -PP", "IPv6 does not have"),
+    ("-6 -PM", "IPv6 does not have"),
+    ("--defeat-rst-ratelimit -sT", "works with -sS alone"),
+    ("--defeat-rst-ratelimit -sU", "works with -sS alone"),
+    ("--defeat-rst-ratelimit -sn", "works with -sS alone"),
+    ("--defeat-icmp-ratelimit", "works with -sU alone"),
+    ("--defeat-icmp-ratelimit -sS", "works with -sU alone"),
+    ("-sO -sV", "nmap ignores -sV"),
+    ("-sn -O", "takes no -O beside it"),
+    ("-sL -A", "takes no -A beside it"),
+    ("-sT -g 53", "nmap would ignore it"),
+    ("-sT --ttl 9 -D 192.0.2.1", "-D: -sT connects"),
+    ("--min-rate 100 --max-rate 10", "--min-rate is more than --max-rate"),
+    ("--max-parallelism 5 --min-parallelism 10", "is more than"),
+    ("--min-hostgroup 10 --max-hostgroup 5", "is more than"),
+    ("--min-rtt-timeout 2 --max-rtt-timeout 1999ms", "is more than"),
+    ("--scan-delay 1m --max-scan-delay 59s", "is more than"),
     ("-4 -6", "Cannot use both -4 and -6"),
     ("-6 -4 -6", "Cannot use both -4 and -6"),
     ("--unprivileged", "use scanType nmap"),
@@ -164,13 +181,25 @@ REFUSED = [
     ("-O2", "takes no value"),
     ("--host-timeout nan", "a number and ms"),
     ("--script-timeout inf", "a number and ms"),
-    ("--max-rate 0", "above 0"),
-    ("--min-rate 1e30", "above 0"),
-    ("--max-hostgroup -1", "above 0"),
+    ("--max-rate 0", "from 0.001 to 100,000"),
+    ("--max-rate 0.0001", "a number"),
+    ("--min-rate 1e30", "a number"),
+    ("--min-rate 100001", "from 0.001 to 100,000"),
+    ("--max-hostgroup -1", "a whole number"),
+    ("--max-hostgroup 65537", "from 1 to 65,536"),
+    ("--max-parallelism 0", "from 1 to 900"),
+    ("-M 901", "from 1 to 900"),
+    ("--max-retries 51", "from 0 to 50"),
+    ("--max-rtt-timeout 4ms", "from 5ms to 60,000ms"),
+    ("--initial-rtt-timeout 61", "from 5ms to 60,000ms"),
+    ("--scan-delay 61m", "from 0ms to 3,600,000ms"),
+    ("--host-timeout 12.1h", "from 0ms to 43,200,000ms"),
+    ("--script-timeout 721m", "from 0ms to 43,200,000ms"),
+    ("--top-ports 65536", "from 1 to 65,535"),
     ("--max-retries 0x10", "a whole number"),
     ("-p http*", "wildcards"),
     ("-p ''", "ports, as in"),
-    ("--top-ports 0", "above 0"),
+    ("--top-ports 0", "from 1 to 65,535"),
     ("--port-ratio 1.5", "a number from 0"),
     ("--version-intensity 10", "a digit from 0 to 9"),
     ("--nsock-engine kqueue", "epoll"),
@@ -222,6 +251,10 @@ ACCEPTED = [
     ("--privileged -O", "raw", "-O"),  # secureCodeBox's example of an OS scan
     ("--min-rate 0.5 --max-retries 0", "connect", "--min-rate 0.5 --max-retries 0"),
     ("--resolve-all --unique -R", "connect", "--resolve-all --unique -R"),
+    ("--defeat-rst-ratelimit", "raw", "--defeat-rst-ratelimit"),  # -sS is the default there
+    ("--defeat-icmp-ratelimit -sSU", "raw", "--defeat-icmp-ratelimit -sS -sU"),
+    ("--min-rtt-timeout 500ms --max-rtt-timeout 1", "connect", "--min-rtt-timeout 500ms --max-rtt-timeout 1"),
+    ("--max-rate 100000 --script-timeout 0", "connect", "--max-rate 100000 --script-timeout 0"),
     ("-v -vv --reason --no-stylesheet --stats-every 5s", "connect", ""),
 ]
 
@@ -377,3 +410,17 @@ def test_abbreviations_of_every_refused_option_are_refused_as_well() -> None:
                     given_ = read_words([f"{dashes}{name}{value}"]).options
                     if dashes == "--" or end > 1:
                         assert [one.option for one in given_] == [row], (dashes, name)
+
+
+@needs_nmap
+@pytest.mark.parametrize(
+    "line",
+    ["--defeat-rst-ratelimit -sT", "--defeat-rst-ratelimit -sU", "--defeat-icmp-ratelimit -sS", "-6 -PP", "-6 -PM",
+     "-sn -O", "--min-rate 100 --max-rate 10", "--min-parallelism 10 --max-parallelism 5", "--max-rtt-timeout 4ms"],
+)  # fmt: skip
+def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) -> None:
+    target = "::1" if "-6" in line else "127.0.0.1"
+    command = ["nmap", "--privileged", "-n", *shlex.split(line), target]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, "QUITTING!" in run.stderr) == (1, True)
+    assert reasons_for(line, "raw")

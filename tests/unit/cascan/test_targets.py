@@ -23,6 +23,7 @@ from cascan.nmap.targets import (
     pack,
     parse_target,
     parse_targets,
+    remaining,
 )
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
@@ -209,21 +210,21 @@ def test_a_pinned_name_is_its_address_with_the_names_mask() -> None:
 
 def test_shards_together_hold_every_address_once_and_in_order() -> None:
     targets = parse_targets(["10.0.0.0/29", "10.1.0.1-3,7", "10.2.0.0"])
-    shards = list(pack(targets, 5))
+    shards = list(pack(remaining(targets), 5))
     pinned = [[address for part in shard for address in enumerate_slice(part, 4, {})] for shard in shards]
     assert list(map(len, pinned)) == [5, 5, 3]
     assert list(itertools.chain(*pinned)) == [address for target in targets for address in target.addresses()]  # type: ignore[union-attr]
 
 
 def test_a_shard_never_holds_more_slices_than_fit_its_item() -> None:
-    shards = list(pack(parse_targets([f"10.0.0.{last}" for last in range(10)]), 256, max_slices=4))
+    shards = list(pack(remaining(parse_targets([f"10.0.0.{last}" for last in range(10)])), 256, max_slices=4))
     assert list(map(len, shards)) == [4, 4, 2]
 
 
 def test_a_network_of_sixteen_million_is_packed_in_arithmetic() -> None:
     tracemalloc.start()
     started = time.perf_counter()
-    shards = sum(1 for _ in pack([parse_target("10.0.0.0/8")], 256))
+    shards = sum(1 for _ in pack(remaining([parse_target("10.0.0.0/8")]), 256))
     elapsed = time.perf_counter() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

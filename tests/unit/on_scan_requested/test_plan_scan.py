@@ -37,6 +37,7 @@ class Desk:
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
     express_reaches_private: bool = True
+    raw_scans: bool = True
 
     def submit(self, text: str, message_id: str = "m-1") -> Planned:
         return plan_scan(
@@ -47,6 +48,7 @@ class Desk:
             bus=self.bus,
             scope=self.scope,
             express_reaches_private=self.express_reaches_private,
+            raw_scans=self.raw_scans,
             clock=clock,
         )
 
@@ -150,6 +152,13 @@ LANES: list[tuple[dict[str, Any], Lane]] = [
     ({"targets": ["127.0.0.1"], "parameters": ["-sV", "-p", "22"]}, Lane.EXPRESS),
     ({"targets": ["10.0.0.0/24"]}, Lane.CONNECT),
     ({"targets": ["127.0.0.1"], "scanType": "nmap-privileged"}, Lane.RAW),
+    ({"targets": ["127.0.0.1"], "parameters": ["-sS"]}, Lane.RAW),  # chosen, since nothing was
+    ({"targets": ["127.0.0.1"], "parameters": ["-A"]}, Lane.EXPRESS),  # works on both
+    ({"targets": ["127.0.0.1"], "parameters": ["-sT"], "scanType": "nmap-privileged"}, Lane.RAW),
+    (
+        {"targets": ["10.0.0.0/24"], "exclude": ["10.0.0.0-255", "10.0.0.0/25"], "parameters": ["-p22", "10.0.1.1"]},
+        Lane.EXPRESS,
+    ),
 ]
 
 
@@ -186,7 +195,8 @@ REFUSED: list[tuple[str, str]] = [
     (body(targets=["127.0.0.1"], parameters=["--script", "/tmp/x.nse"]), "--script"),
     (body(targets=["127.0.0.1"], parameters=["--datad", "/tmp"]), "--datadir"),
     (body(targets=["127.0.0.1"], parameters=["--frobnicate"]), "unrecognized option"),
-    (body(targets=["127.0.0.1"], parameters=["-sS"]), "nmap-privileged"),
+    (body(targets=["127.0.0.1"], parameters=["-sS"], scanType="nmap"), "nmap-privileged"),
+    (body(targets=["127.0.0.0/24"], exclude=["127.0.0.0/8"]), "no target is left"),
     ("", "empty"),
     ("[1, 2]", "not a mapping"),
 ]
@@ -222,6 +232,46 @@ def test_a_refusal_keeps_the_request_as_far_as_it_was_read(desk: Desk) -> None:
 def test_every_reason_is_told_together(desk: Desk) -> None:
     planned = desk.submit(body(targets=["127.0.0.1"], parameters=["-oN", "x", "-iR", "9", "--nope"]))
     assert all(option in planned.refused for option in ("-oN", "-iR", "--nope"))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"parameters": ["-sSV", "-O"]}, {"scanType": "nmap-privileged"}, {"parameters": ["-sU", "127.0.0.2"]}]
+)
+def test_where_raw_scans_are_disabled_what_needs_them_is_refused_naming_the_parameter(fields: dict[str, Any]) -> None:
+    desk = Desk(raw_scans=False)
+    assert "RawScans" in desk.submit(body(targets=["127.0.0.1"], **fields)).refused
+    assert not desk.submit(body(targets=["127.0.0.1"], parameters=["-sV"]), "m-2").refused
+
+
+def test_a_scan_type_that_was_asked_for_is_never_exchanged(desk: Desk) -> None:
+    assert "-sS" in desk.submit(body(targets=["127.0.0.1"], parameters=["-sS"], scanType="nmap")).refused
+    planned = desk.submit(body(targets=["127.0.0.1"], parameters=["-sS"]), "m-2")
+    assert [event.scan_type for event in desk.bus.events if isinstance(event, ScanPlanned)] == ["nmap-privileged"]
+    request = desk.scan(planned).request
+    assert request
+    assert request.scan_type is None
+
+
+def test_the_address_count_is_exact_and_no_two_shards_hold_one_address(desk: Desk) -> None:
+    planned = desk.submit(body(targets=["10.0.0.0/24", "10.0.0.128/24", "10.0.0.7"], exclude=["10.0.0.9"]))
+    shards = list(desk.table.shards(planned.scan_id))
+    assert (planned.addresses, sum(shard.addresses for shard in shards)) == (255, 255)
+
+
+def test_refusals_are_stored_as_data(desk: Desk) -> None:
+    text = body(targets=["192.0.2.1", "127.1"], exclude=["x.org"], parameters=["-oN", "x", "--nope", "--script=/x"])
+    refusals = desk.scan(desk.submit(text)).refusals
+    assert [(refusal.what, refusal.rule) for refusal in refusals] == [
+        ("parameter 3", "option"),
+        ("-oN", "option"),
+        ("--script=/x", "script"),
+        ("x.org", "target-syntax"),
+        ("127.1", "target-syntax"),
+    ]
+    outside = desk.scan(desk.submit(body(targets=["192.0.2.1"]), "m-2")).refusals
+    assert [(refusal.what, refusal.rule) for refusal in outside] == [("192.0.2.1", "scope")]
+    field = desk.scan(desk.submit(body(tragets=[], name=3), "m-3")).refusals
+    assert [(refusal.what, refusal.rule) for refusal in field] == [("tragets", "field"), ("name", "field")]
 
 
 def test_an_empty_scope_refuses_everything() -> None:

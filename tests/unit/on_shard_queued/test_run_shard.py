@@ -12,8 +12,9 @@ from cascan.errors import MalformedMessage, NmapKilled, ShardBusy
 from cascan.events import ShardQueued
 from cascan.model.scan import Outcome
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
+from cascan.nmap.command import nmap_argv
 from cascan.scope import Scope
-from on_shard_queued.run_shard import ShardRun, Worker, nmap_argv, run_shard
+from on_shard_queued.run_shard import ShardRun, Worker, run_shard
 from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, clock
 from tests.fakes import FixedResolver, MemoryReportStore, MemoryScanTable
 

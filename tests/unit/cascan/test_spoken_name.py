@@ -8,10 +8,10 @@ import pytest
 
 from cascan.model.shard import Shard, TargetSlice
 from cascan.nmap.arguments import parse_arguments
+from cascan.nmap.command import nmap_argv
+from cascan.nmap.spoken_name import speaking
 from cascan.scope import Scope
 from on_shard_queued.pin_targets import pin_targets
-from on_shard_queued.run_shard import nmap_argv
-from on_shard_queued.spoken_name import speaking
 from tests.builders import a_shard
 from tests.fakes import FixedResolver
 

@@ -1,0 +1,67 @@
+"""`cascan check`: what would become of a request, and why. Nothing is scanned and no stack is started."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from argparse import Namespace
+
+from msgspec.structs import replace
+
+from cascan.errors import RequestRefused
+from cascan.explain import Explained, explain
+from cascan.forms import read_request
+from cli.commands.scan import request_of
+from cli.commands.submit import read_body
+from cli.errors import EXIT_REFUSED, BadInput
+from cli.policy import policy_of
+from cli.show import plain, print_json, print_table, say
+
+
+def run(args: Namespace) -> int:
+    """0: it would be accepted. 2: refused."""
+    if bool(args.file) == bool(args.targets or args.nmap_arguments):
+        raise BadInput("name targets, or a file with -f; one of both")
+    explained = explained_for(read_body(args.file) if args.file else json.dumps(request_of(args)), args)
+    if args.json:
+        print_json(explained)
+    else:
+        _print(explained)
+    return 0 if explained.accepted else EXIT_REFUSED
+
+
+def explained_for(body: str, args: Namespace) -> Explained:
+    try:
+        read = read_request(body)
+    except RequestRefused as refused:
+        return Explained(accepted=False, refusals=refused.refusals)
+    policy = policy_of(args)
+    explained = explain(
+        read.request,
+        policy.scope,
+        express_reaches_private=policy.express_reaches_private,
+        raw_scans=policy.raw_scans,
+    )
+    return replace(explained, notes=(*read.notes, *explained.notes))
+
+
+def _print(explained: Explained) -> None:
+    print_table(
+        ("OPTION", "DECISION", "REASON"),
+        ((f"option {one.written}", one.decision, one.reason) for one in explained.options),
+    )
+    print_table(
+        ("TARGET", "VERDICT", "REASON"),
+        (
+            (f"target {one.target}", "outside" if one.refusal else "inside", one.refusal or "in the scope")
+            for one in explained.targets
+        ),
+    )
+    for note in explained.notes:
+        say(f"note: {note}")
+    for refusal in explained.refusals:
+        say(f"refused ({refusal.rule}): {refusal.reason}")
+    if explained.accepted:
+        shards = "1 shard" if explained.shards == 1 else f"{explained.shards} shards"
+        print(f"accepted: {explained.addresses} addresses, {shards}, {explained.lane} lane")
+        print(plain(shlex.join(explained.argv)))

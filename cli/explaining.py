@@ -1,0 +1,64 @@
+"""The commands that explain and do nothing: check, targets, options."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_explaining(
+    commands: _SubParsersAction[ArgumentParser], request: ArgumentParser, output: ArgumentParser
+) -> None:
+    """`request` and `output` are the parents with the options these share with other commands."""
+    raw = RawDescriptionHelpFormatter
+    check = commands.add_parser(
+        "check",
+        parents=[request, output],
+        formatter_class=raw,
+        help="explain what would become of a scan, without scanning",
+        usage="cascan check [-f FILE] TARGET... [options] [-- NMAP ARGS]",
+        description="Explain a request without scanning and without a stack: the decision about each option, the\n"
+        "verdict about each target, the exact number of addresses, shards, the command line of nmap.\n\n"
+        "exit codes: 0 it would be accepted; 2 refused",
+    )
+    check.add_argument("targets", nargs="*", metavar="TARGET")
+    check.add_argument("-f", "--file", metavar="FILE", help="a request as for submit; - reads standard input")
+    check.add_argument("--stack", metavar="NAME", help="a deployed stack, whose parameters give the scope")
+    check.add_argument(
+        "--allow",
+        action="append",
+        metavar="TARGET",
+        help="network or domain that may be scanned, beside loopback and private networks, or what the stack allows",
+    )
+    check.add_argument("--deny", action="append", metavar="TARGET", help="network or domain that may not be scanned")
+    check.set_defaults(run="check")
+
+    targets = commands.add_parser(
+        "targets",
+        parents=[output],
+        formatter_class=raw,
+        help="print the addresses behind target expressions",
+        description="Print addresses, one a line, each once, in the order nmap would take them. Nothing is sent.\n\n"
+        "A name is not resolved: it is printed as it was written and counts as one address,\n"
+        "or as many as its mask asks for.",
+    )
+    targets.add_argument("expressions", nargs="+", metavar="EXPR")
+    targets.add_argument("--count", action="store_true", help="print how many there are; exact, and not enumerated")
+    targets.add_argument(
+        "--exclude", action="append", default=[], metavar="EXPR", help="leave this out; may be repeated"
+    )
+    targets.add_argument("-6", action="store_true", dest="ipv6", help="the expressions are of IPv6")
+    targets.set_defaults(run="targets")
+
+    options = commands.add_parser(
+        "options",
+        parents=[output],
+        usage="cascan options [--json] [OPTION]",
+        help="what is decided about each option of nmap, and why",
+        description="Print the decision about each option of nmap and its reason; or look OPTION up as nmap would "
+        "read it: an abbreviation, a cluster of letters. A word without a dash finds every name that holds it.",
+    )
+    options.set_defaults(run="options")

@@ -1,0 +1,49 @@
+"""What a stack's operator allows: of the one on this machine, or of a deployed one, from its parameters."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cascan.scope import Scope
+from cascan.settings import SettingsError
+from cli.access import LOOPBACK_AND_PRIVATE, describe_stack
+from cli.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    scope: Scope
+    express_reaches_private: bool = True
+    raw_scans: bool = True
+
+
+def policy_of(args: Namespace) -> Policy:
+    """Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack is not to be had."""
+    parameters: Mapping[str, str] = {}
+    allowed, denied = list(LOOPBACK_AND_PRIVATE), []
+    if args.stack:
+        parameters = {
+            entry["ParameterKey"]: entry.get("ParameterValue", "")
+            for entry in describe_stack(args.stack).get("Parameters", [])
+        }
+        if "AllowedTargets" not in parameters:
+            raise BadInput(f"stack {args.stack!r} is not a cascan stack: it has no parameter AllowedTargets")
+        allowed = _listed(parameters["AllowedTargets"])
+        denied = _listed(parameters.get("DeniedTargets", ""))
+    try:
+        scope = Scope.of([*allowed, *(args.allow or ())], [*denied, *(args.deny or ())])
+    except SettingsError as exc:
+        raise BadInput(str(exc)) from exc
+    return Policy(scope, _reaches_private(parameters), parameters.get("RawScans", "enabled") == "enabled")
+
+
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def _reaches_private(parameters: Mapping[str, str]) -> bool:
+    """The template's condition ExpressInNetwork; on one machine it holds."""
+    in_subnets = bool(parameters.get("WorkerSubnets") and parameters.get("WorkerSecurityGroups"))
+    return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")

@@ -1,0 +1,92 @@
+"""A request → what planning makes of it, accepted or not, with the reasons: for `cascan check`, which scans nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.model.refusal import Refusal
+from cascan.model.request import ScanRequest
+from cascan.nmap.arguments import Arguments, parse_arguments
+from cascan.nmap.command import nmap_argv
+from cascan.nmap.target_syntax import parse_target
+from cascan.planning import plan
+from cascan.scope import Scope
+
+FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """An option as it was written, and what is decided about it."""
+
+    written: str
+    option: str
+    decision: str
+    reason: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A target, and why it is refused; empty: it is inside the scope."""
+
+    target: str
+    refusal: str
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    accepted: bool
+    argv: tuple[str, ...] = ()  # of each shard; empty when refused
+    addresses: int | None = None  # exact; None when refused
+    shards: int = 0
+    lane: str = ""
+    notes: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    options: tuple[Decided, ...] = ()
+    targets: tuple[Judged, ...] = ()
+
+
+def explain(
+    request: ScanRequest,
+    scope: Scope,
+    *,
+    express_reaches_private: bool = True,
+    raw_scans: bool = True,
+) -> Explained:
+    """Never raises: what is refused is told."""
+    given = parse_arguments(request.parameters)
+    options, targets = _options(given), _targets(request, given, scope)
+    try:
+        planned = plan(request, scope, express_reaches_private=express_reaches_private, raw_scans=raw_scans)
+    except RequestRefused as refused:
+        return Explained(accepted=False, refusals=refused.refusals, options=options, targets=targets)
+    return Explained(
+        accepted=True,
+        argv=nmap_argv(["nmap"], next(planned.shards("")), FOLDER),
+        addresses=planned.addresses,
+        shards=len(planned.slices),
+        lane=planned.lane.value,
+        notes=planned.notes,
+        options=options,
+        targets=targets,
+    )
+
+
+def _options(given: Arguments) -> tuple[Decided, ...]:
+    return tuple(
+        Decided(one.shown, one.option.canonical, one.option.decision.value, one.option.reason) for one in given.options
+    )
+
+
+def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[Judged, ...]:
+    return tuple(
+        Judged(expression, _refusal_of(expression, given.family, scope))
+        for expression in dict.fromkeys((*request.targets, *given.targets))
+    )
+
+
+def _refusal_of(expression: str, family: int, scope: Scope) -> str:
+    try:
+        return scope.refusal_of(parse_target(expression, family)) or ""
+    except RequestRefused as refused:
+        return str(refused)

@@ -1,0 +1,28 @@
+"""A shard → the command line that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cascan.model.shard import Lane, Shard
+from cascan.nmap.spoken_name import speaking
+from cascan.nmap.target_kinds import IPV6
+
+
+def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
+    """The command line: the request's options first, ours after them, since nmap lets the last one win.
+
+    `name` is what all the addresses stand for, and what scripts say to them.
+    """
+    return (
+        *nmap,
+        *speaking(shard.arguments, name),
+        *(["-6"] if shard.family == IPV6 else []),
+        "--privileged" if shard.lane is Lane.RAW else "--unprivileged",
+        "--no-stylesheet",
+        "-oX",
+        str(folder / "report.xml"),
+        "-iL",
+        str(folder / "targets"),
+    )

@@ -1,0 +1,106 @@
+"""`cascan check`: what would become of a request, without scanning and without a stack."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import policy
+from cli.main import main
+
+MANIFEST = """
+apiVersion: execution.securecodebox.io/v1
+kind: Scan
+metadata: {name: lan}
+spec:
+  scanType: nmap
+  parameters: ["-p", "22,443", "10.0.0.0/30"]
+  volumes: [{name: x}]
+"""
+
+
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    code = main(["check", "--json", *words])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = checked(capsys, "10.0.0.0/23", "10.0.0.7", "--exclude", "10.0.1.1", "--", "-A", "-p22")
+    assert (code, said["accepted"], said["refusals"]) == (0, True, [])
+    assert (said["addresses"], said["shards"], said["lane"]) == (511, 2, "connect")
+    assert said["argv"] == [
+        *("nmap", "-sV", "-sC", "-p", "22", "--unprivileged", "--no-stylesheet"),
+        *("-oX", "PRIVATE_FOLDER/report.xml", "-iL", "PRIVATE_FOLDER/targets"),
+    ]
+    assert "OS detection" in said["notes"][0]
+    assert [(one["written"], one["decision"]) for one in said["options"]] == [("-A", "interpret"), ("-p22", "allow")]
+    assert [one["refusal"] for one in said["targets"]] == ["", ""]
+
+
+def test_a_refused_request_is_told_with_every_reason_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = checked(capsys, "8.8.8.8", "10.0.0.1", "--", "-oN", "x", "-sS", "--script", "/tmp/x")
+    assert (code, said["accepted"], said["argv"], said["addresses"]) == (2, False, [], None)
+    assert [(one["what"], one["rule"]) for one in said["refusals"]] == [
+        ("-oN", "option"),
+        ("--script", "script"),
+        ("8.8.8.8", "scope"),
+    ]
+    assert [bool(one["refusal"]) for one in said["targets"]] == [True, False]
+
+
+def test_raw_sockets_are_chosen_where_an_option_needs_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(capsys, "10.0.0.1", "--", "-sS")[1]["lane"] == "raw"
+    assert checked(capsys, "10.0.0.1", "--type", "nmap", "--", "-sS")[0] == 2
+
+
+def test_the_scope_is_this_machines_and_what_is_added_or_denied(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(capsys, "8.8.8.8", "--allow", "8.8.8.0/24")[0] == 0
+    assert checked(capsys, "127.0.0.1", "::1", "--deny", "127.0.0.1")[0] == 2
+    assert main(["check", "127.0.0.1", "--allow", "1.2.3"]) == 2
+    assert "neither a network nor a domain" in capsys.readouterr().err
+
+
+def test_a_file_is_read_as_submit_reads_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "scan.yaml"
+    file.write_text(MANIFEST)
+    code, said = checked(capsys, "-f", str(file))
+    assert (code, said["addresses"], said["lane"]) == (0, 4, "express")
+    assert "spec.volumes" in said["notes"][0]
+    file.write_text("targts: [a]")
+    code, said = checked(capsys, "-f", str(file))
+    assert (code, [one["rule"] for one in said["refusals"]]) == (2, ["field"])
+
+
+def test_targets_and_a_file_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 2
+    assert main(["check", "-f", "x", "10.0.0.1"]) == 2
+    assert "one of both" in capsys.readouterr().err
+
+
+def test_a_deployed_stack_gives_its_scope_and_whether_raw_scans_may_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {"AllowedTargets": "192.0.2.0/24, 10.0.0.0/8", "DeniedTargets": "192.0.2.9", "RawScans": "disabled"}
+    described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    monkeypatch.setattr(policy, "describe_stack", lambda name: {"Parameters": described})
+    here = ("--stack", "cascan")
+    assert checked(capsys, "192.0.2.1", *here)[0] == 0
+    assert checked(capsys, "127.0.0.1", *here)[0] == 2
+    assert "DeniedTargets" in checked(capsys, "192.0.2.9", *here)[1]["refusals"][0]["reason"]
+    assert "RawScans" in checked(capsys, "192.0.2.1", *here, "--", "-sS")[1]["refusals"][0]["reason"]
+    assert checked(capsys, "10.0.0.1", *here)[1]["lane"] == "connect"  # its express function does not get there
+    monkeypatch.setattr(policy, "describe_stack", lambda name: {})
+    assert main(["check", "127.0.0.1", *here]) == 2
+    assert "not a cascan stack" in capsys.readouterr().err
+
+
+def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "10.0.0.1", "--", "-sV"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("option -sV\tallow\t")
+    assert lines[1].startswith("target 10.0.0.1\tinside\t")
+    assert lines[2] == "accepted: 1 addresses, 1 shard, express lane"
+    assert lines[3].startswith("nmap -sV --unprivileged")
+    assert main(["check", "8.8.8.8"]) == 2
+    assert "refused (scope): 8.8.8.8 is outside AllowedTargets" in capsys.readouterr().err
