@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from cascan.errors import RequestRefused
 from cascan.forms.cascades import check_cascades
 from cascan.forms.fields import refused
+from cascan.forms.portscan import options_of
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -19,7 +21,7 @@ from cascan.limits import (
     MAX_TARGET_CHARS,
     MAX_TARGETS,
 )
-from cascan.model.request import ScanRequest
+from cascan.model.request import PortScan, ScanRequest
 from cascan.nmap.arguments import parse_arguments
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -41,11 +43,21 @@ def completed(request: ScanRequest) -> ScanRequest:
             f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
             "with a letter or digit at both ends"
         )
+    try:
+        scan_type, options = options_of(request.portscan or PortScan())
+    except RequestRefused as exc:
+        problems += exc.reasons
+    else:
+        if scan_type and request.scan_type and scan_type is not request.scan_type:
+            problems.append(f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}")
     if problems:
         raise refused(problems)
     return msgspec.structs.replace(
         request,
         name=request.name or slug_of(targets[0]),
+        parameters=(*options, *request.parameters),
+        scan_type=request.scan_type or scan_type,
+        portscan=None,
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 
