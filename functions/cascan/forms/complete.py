@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from cascan.errors import RequestRefused
 from cascan.forms.cascades import check_cascades
 from cascan.forms.fields import refused
+from cascan.forms.portscan import options_of
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -19,7 +21,7 @@ from cascan.limits import (
     MAX_TARGET_CHARS,
     MAX_TARGETS,
 )
-from cascan.model.request import ScanRequest
+from cascan.model.request import PortScan, ScanRequest
 from cascan.nmap.arguments import parse_arguments
 from cascan.policy import PolicyProfile
 
@@ -46,12 +48,22 @@ def completed(request: ScanRequest) -> ScanRequest:
     annotated = request.annotations.get(POLICY_ANNOTATION, "")
     if annotated and annotated not in list(PolicyProfile):
         problems.append(f"annotations[{POLICY_ANNOTATION!r}]: {annotated[:80]!r} is none of {', '.join(PolicyProfile)}")
+    try:
+        scan_type, options = options_of(request.portscan or PortScan())
+    except RequestRefused as exc:
+        problems += exc.reasons
+    else:
+        if scan_type and request.scan_type and scan_type is not request.scan_type:
+            problems.append(f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}")
     if problems:
         raise refused(problems)
     return msgspec.structs.replace(
         request,
         name=request.name or slug_of(targets[0]),
         policy_profile=request.policy_profile or (PolicyProfile(annotated) if annotated else None),
+        parameters=(*options, *request.parameters),
+        scan_type=request.scan_type or scan_type,
+        portscan=None,
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 

@@ -21,6 +21,15 @@ class ScanType(StrEnum):
     NMAP_PRIVILEGED = "nmap-privileged"  # raw sockets: SYN, UDP, OS detection
 
 
+class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Vuls' settings of its external port scanner, name for name."""
+
+    scan_techniques: tuple[str, ...] = ()
+    source_port: str = ""
+    has_privileged: bool = False
+    scanner_bin_path: str = ""
+
+
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """The short form, field for field; a secureCodeBox manifest becomes one of these."""
 
@@ -30,6 +39,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     parameters: tuple[str, ...] = ()  # nmap's own; targets may stand among them
     scan_type: ScanType | None = None  # None: raw sockets where an option needs them
     policy_profile: PolicyProfile | None = None  # narrows what the operator lets scripts do
+    portscan: PortScan | None = None  # becomes parameters and a scan type when the request is completed
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None

@@ -6,7 +6,6 @@ Order of addresses is nmap's own: the last octet runs fastest. Source: agreement
 from __future__ import annotations
 
 import itertools
-import math
 import socket
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -31,7 +30,8 @@ class Octets(msgspec.Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        return math.prod(len(octet) for octet in self.octets)
+        a, b, c, d = self.octets
+        return len(a) * len(b) * len(c) * len(d)
 
     def addresses(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Addresses number `start` up to, not including, `stop`."""

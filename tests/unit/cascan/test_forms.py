@@ -77,6 +77,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "activeDeadlineSeconds": 600,
         "ttlSecondsAfterFinished": None,
         "suspend": False,
+        "portscan": None,
         "hostsPerShard": 64,
         "authorization": "CHG-1234",
         "contact": "soc@example.org",

@@ -1,0 +1,64 @@
+"""The portscan part of a request, as Vuls' configuration has it → options of nmap and a scan type.
+
+Source: Vuls' documentation, "Scan Port by External Port Scanner". Workers bring their own nmap, so the path only says
+that nmap is meant; and a source port is refused with a connect scan also where that is the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from cascan.forms.fields import refused
+from cascan.model.request import PortScan, ScanType
+
+TECHNIQUES = {name.lower(): name for name in ("sS", "sT", "sA", "sW", "sM", "sN", "sF", "sX")}
+MAX_PORT = 65_535
+WITH_CONNECT = "is incompatible with the TCP connect scan (-sT); set hasPrivileged and choose sS"
+
+
+def options_of(portscan: PortScan) -> tuple[ScanType | None, tuple[str, ...]]:
+    """None and nothing for one that is empty. Raises: RequestRefused: every problem, by the path of its field."""
+    if portscan == PortScan():
+        return None, ()
+    problems = [f"portscan.{problem}" for problem in _problems(portscan)]
+    if problems:
+        raise refused(problems)
+    source_port = ("--source-port", portscan.source_port) if portscan.source_port else ()
+    scan_type = ScanType.NMAP_PRIVILEGED if portscan.has_privileged else ScanType.NMAP
+    return scan_type, (f"-{_technique(portscan)}", *source_port)
+
+
+def _technique(portscan: PortScan) -> str:
+    """In nmap's spelling; without one the best that the privileges allow."""
+    if portscan.scan_techniques:
+        return TECHNIQUES.get(portscan.scan_techniques[0].lower(), "")
+    return "sS" if portscan.has_privileged else "sT"
+
+
+def _problems(portscan: PortScan) -> Iterator[str]:
+    if not portscan.scanner_bin_path:
+        yield "scannerBinPath: it is what switches the port scan on; set it to nmap"
+    elif PurePosixPath(portscan.scanner_bin_path).name != "nmap":
+        yield f"scannerBinPath: {portscan.scanner_bin_path[:80]!r} is not nmap; workers bring their own nmap alone"
+    for technique in portscan.scan_techniques:
+        if technique.lower() not in TECHNIQUES:
+            yield f"scanTechniques: {technique[:40]!r} is not supported; {', '.join(TECHNIQUES.values())} are"
+    if len(portscan.scan_techniques) > 1:
+        yield f"scanTechniques: {len(portscan.scan_techniques)} stand here; one scan takes one technique"
+    technique = _technique(portscan)
+    if technique not in ("", "sT") and not portscan.has_privileged:
+        yield f"scanTechniques: {technique} needs raw sockets: set hasPrivileged, or choose sT"
+    if portscan.source_port:
+        yield from _source_port_problems(portscan.source_port, technique)
+
+
+def _source_port_problems(text: str, technique: str) -> Iterator[str]:
+    if technique == "sT":
+        yield f"sourcePort: it {WITH_CONNECT}"
+    if not (text.isascii() and text.isdigit()):
+        yield f"sourcePort: {text[:40]!r} is not a number"
+    elif len(text) > len(str(MAX_PORT)) or int(text) > MAX_PORT:
+        yield f"sourcePort: {text[:40]} is not between 1 and {MAX_PORT}"
+    elif int(text) == 0:
+        yield "sourcePort: 0 may not work on all systems; choose one from 1 on"
