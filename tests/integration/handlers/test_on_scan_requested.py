@@ -33,6 +33,11 @@ REFUSED = {
     "a target outside the scope": (json.dumps(REQUEST | {"targets": ["8.8.8.8"]}), "8.8.8.8"),
     "a target that is denied": (json.dumps(REQUEST | {"targets": ["10.0.9.9"]}), "10.0.9.9"),
     "an option that writes a file": (json.dumps(REQUEST | {"parameters": ["-oN", "/tmp/x"]}), "-oN"),
+    "a script beyond the stack's policy": (
+        json.dumps(REQUEST | {"parameters": ["--script", "http-enum"]}),
+        "intrusive",
+    ),
+    "a policy beyond the stack's": (json.dumps(REQUEST | {"policyProfile": "everything"}), "more than safe"),
     "too large": (json.dumps(REQUEST | {"contact": "x" * MAX_REQUEST_BYTES}), str(MAX_REQUEST_BYTES)),
 }
 

@@ -171,3 +171,11 @@ def test_a_version_script_that_the_profile_does_not_allow_is_said() -> None:
         "attack)",
     )
     assert version_notes([script], INTRUSIVE) == ()
+
+
+def test_sv_is_passed_on_with_a_note_where_its_scripts_go_beyond_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NEEDS, "version", (INTRUSIVE, "asks for a version"))
+    arguments = checked("-sV")
+    assert arguments.options == ("-sV",)
+    assert arguments.notes[0].startswith("-sV runs, beyond policy profile safe: allseeingeye-info (intrusive: it asks")
+    assert checked("-sV", INTRUSIVE).notes == checked("-F").notes == ()

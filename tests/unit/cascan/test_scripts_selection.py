@@ -137,6 +137,16 @@ def test_a_star_stands_for_any_text_and_nothing_else_does(pattern: str, name: st
     assert matches_name(pattern, name) == bool(re.fullmatch(pattern.replace("*", ".*"), name))
 
 
+def test_the_two_ends_of_a_pattern_do_not_share_a_letter() -> None:
+    assert matches_name("ab*ba", "abba")
+    assert not matches_name("ab*ba", "aba")
+
+
+@pytest.mark.parametrize("text", ["dos andsafe", "dos orsafe", "notdos and safe", "safe and notdos"])
+def test_a_keyword_ends_where_a_word_does(text: str) -> None:
+    assert re.search("cannot be read|is no script", errors_of(text))
+
+
 def test_a_word_of_an_expression_that_means_nothing_is_refused_though_nmap_would_not() -> None:
     assert "'http-titel' is no script of nmap 7.93; did you mean http-title" in errors_of("safe and not http-titel")
 

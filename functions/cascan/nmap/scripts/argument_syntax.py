@@ -77,7 +77,6 @@ class _Reader:
             self._skip()
             if isinstance(first, str) and self._take("="):
                 self._skip()
-                values.pop(first, None)
                 values[first] = self._value(depth)
                 self._skip()
             elif first != "":
