@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 
@@ -14,23 +15,22 @@ from tests.template.model import MODEL, ROOT
 NETWORK = MODEL.templates[GROUP.stack]
 PARAMETER = MODEL.templates[ROOT]["Parameters"]["WorkerEgress"]
 RULES = GROUP.properties["SecurityGroupEgress"]
-PLACES = [rule["Fn::If"] for rule in RULES if "Fn::If" in rule]
+PLACES = [rule for rule in RULES if rule["Description"] == "targets"]
+RESERVED = ipaddress.IPv4Network("240.0.0.0/4")
 
 
 def test_beside_its_places_the_group_lets_out_https_alone() -> None:
-    (aws,) = [rule for rule in RULES if "Fn::If" not in rule]
+    (aws,) = [rule for rule in RULES if rule not in PLACES]
     assert (aws["IpProtocol"], aws["FromPort"], aws["ToPort"]) == ("tcp", 443, 443)
     assert "0.0.0.0/0" not in json.dumps(PLACES)
 
 
-def test_each_place_lets_out_its_own_network_and_nothing_when_it_is_empty() -> None:
-    assert len(PLACES) == MAX_NETWORKS
-    for number, (condition, rule, otherwise) in enumerate(PLACES):
-        index, entries = rule["CidrIp"]["Fn::Select"]
-        assert index == number
-        assert entries == {"Fn::Split": [",", {"Fn::Sub": "${WorkerEgress}" + "," * MAX_NETWORKS}]}
-        assert NETWORK["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [rule["CidrIp"], ""]}]}
-        assert otherwise == {"Ref": "AWS::NoValue"}
+def test_each_place_lets_out_its_own_network_and_an_empty_one_leads_nowhere() -> None:
+    nowhere = NETWORK["Parameters"]["Nowhere"]["Default"].split(",")
+    assert len(set(nowhere)) == len(nowhere) == MAX_NETWORKS - 1  # at least one network is named
+    assert all(ipaddress.IPv4Network(network).subnet_of(RESERVED) for network in nowhere)
+    entries = {"Fn::Split": [",", {"Fn::Sub": "${WorkerEgress},${Nowhere}"}]}
+    assert [rule["CidrIp"] for rule in PLACES] == [{"Fn::Select": [n, entries]} for n in range(MAX_NETWORKS)]
 
 
 def test_the_stack_hands_on_what_it_is_given_and_nothing_by_default() -> None:
