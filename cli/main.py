@@ -115,6 +115,17 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, metavar="DIR", help="write every report of the scan into this folder")
     report.set_defaults(run="report")
 
+    egress = commands.add_parser(
+        "egress",
+        parents=[output],
+        help="print the stack's WorkerEgress for what may be scanned",
+        description="Print the networks that workers of the stack's small VPC have to reach, for its parameter\n"
+        "WorkerEgress. Sends nothing.",
+    )
+    egress.add_argument("allowed", nargs="+", metavar="ALLOWED", help="the stack's AllowedTargets")
+    egress.add_argument("--deny", action="append", default=[], metavar="DENIED", help="the stack's DeniedTargets")
+    egress.set_defaults(run="egress")
+
     local = commands.add_parser("local", help="keep the stack on this machine running, or end it")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in (
