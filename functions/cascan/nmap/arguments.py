@@ -56,14 +56,14 @@ class Arguments(msgspec.Struct, frozen=True):
     @property
     def raw_only(self) -> tuple[str, ...]:
         """The options that need raw sockets, as written."""
-        return tuple(given.shown for given in self.options if given.option.decision is Decision.RAW)
+        return tuple(given.shown for given in self.options if given.option.is_raw)
 
     def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
-        """`policy` says what scripts may do. Raises: RequestRefused: with every reason, one sentence each."""
-        check = _Check(profile)
+        """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
+        check = _Check(profile, policy)
         for given in self.options:
             check.take(given)
-        check.add_scripts(policy)
+        check.add_scripts()
         unread = [Refusal(" ".join(error.split()[:2]).rstrip(":"), Rule.OPTION, error) for error in self.errors]
         refusals = [*unread, *check.reasons, *conflicts_in(self.options)]
         if refusals:
@@ -89,8 +89,9 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
 
 
 class _Check:
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, policy: PolicyProfile) -> None:
         self.profile = profile
+        self.policy = policy
         self.words: list[str] = []
         self.exclude: list[str] = []
         self.notes: list[str] = []
@@ -105,9 +106,11 @@ class _Check:
             self.scripts[option.canonical].append(given.value or "")
             return
         match option.decision:
-            case Decision.REFUSE | Decision.OPT_IN:
+            case Decision.REFUSE:
                 self._refuse(given, f"{given.shown} is refused: it {option.reason}")
-            case Decision.RAW if self.profile == "connect":
+            case Decision.OPT_IN if not (option.policy and self.policy.allows(option.policy)):
+                self._refuse(given, f"{given.shown} needs policy profile {option.policy}: it {option.reason}")
+            case _ if option.is_raw and self.profile == "connect":
                 self._refuse(given, f"{given.shown} needs scanType nmap-privileged: it {option.reason}")
             case Decision.INTERPRET:
                 self._interpret(given)
@@ -147,12 +150,12 @@ class _Check:
         elif name != "--privileged" or self.profile == "connect":
             self._note(f"{given.shown} has no effect here: it {given.option.reason}")
 
-    def add_scripts(self, policy: PolicyProfile) -> None:
+    def add_scripts(self) -> None:
         """What all options together say about scripts, behind the other words."""
         choice = choose_scripts(
             self.scripts["--script"],
             self.scripts["--script-args"],
-            policy,
+            self.policy,
             default=self.default_scripts,
             version="-sV" in self.words,
             asks_names="-R" in self.words,

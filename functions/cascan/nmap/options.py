@@ -11,12 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from cascan.policy import PolicyProfile
+
 
 class Decision(StrEnum):
     ALLOW = "allow"  # passed on, its value checked
     RAW = "raw"  # passed on to raw workers only
     INTERPRET = "interpret"  # acted on by cascan, or without effect; never passed on
-    OPT_IN = "opt-in"  # needs the operator's permission, which nobody can give yet
+    OPT_IN = "opt-in"  # passed on where the operator's policy profile allows it, its value checked
     REFUSE = "refuse"  # files, code, output of its own, information
 
 
@@ -34,11 +36,17 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
     decision: Decision
     reason: str  # completes "it …"
     stands_for: str = ""  # the name it is passed on under, when that is another
+    policy: PolicyProfile | None = None  # of an opt-in: the least profile that allows it
     value: str = ""  # the kind of value, a name of cascan.nmap.values; empty: anything that takes none
 
     @property
     def canonical(self) -> str:
         return self.stands_for or self.name
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether nmap needs raw sockets for it: so does every opt-in but the one about printer ports."""
+        return self.decision is Decision.RAW or (self.decision is Decision.OPT_IN and self.name != "--allports")
 
 
 class OptionTable(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from cascan import limits
 
 PORT_NAME = "names may hold letters, digits, '-', '_' and '.'; write ports instead of wildcards"
 TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
+DECOY = r"(ME|RND(:[0-9]{1,3})?|[0-9A-Fa-f:.]{3,39})"
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "": 1_000}
 KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "nothing": (r"", "it takes no value"),
@@ -24,13 +25,28 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "delay": (TIME, HOW_TIME),
     "timeout": (TIME, HOW_TIME),
     "engine": (r"epoll|poll|select", "epoll, poll or select"),
+    "source-port": (r"0*[1-9][0-9]{0,4}", "a port from 1 to 65,535"),
+    "length": (r"[0-9]{1,4}", "a whole number"),
+    "ttl": (r"[0-9]{1,3}", "a whole number"),
+    "mtu": (r"[0-9]{1,4}", "a multiple of 8"),
+    "flags": (r"(?i:[0-9]{1,3}|(URG|ACK|PSH|RST|SYN|FIN|ECE|CWR)+)", "a number up to 255, or flags as in SYNFIN"),
+    "bytes": (r"(0x)?([0-9A-Fa-f]{2}){1,700}|(\\x[0-9A-Fa-f]{2}){1,350}", "bytes, as in 0xdeadbeef"),
+    "text": (r"[ -~]{1,400}", "up to 400 printable characters"),
+    "mac": (r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}", "0 for a random one, or hexadecimal digits"),
+    "address": (r"[0-9A-Fa-f:.]{3,39}", "an address"),
+    "decoys": (rf"{DECOY}(,{DECOY}){{0,127}}", "addresses, ME and RND:number, separated by commas"),
+    "ip-options": (r"[RTU]|[SL] [0-9. ]{7,150}|(\\x[0-9A-Fa-f]{2}){1,40}", "R, T, U, or L or S with addresses"),
     "ports": (r"[][A-Za-z0-9:,. _-]+", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
 }
 TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
     "parallelism": (1, limits.MAX_PARALLELISM),
     "hostgroup": (1, limits.MAX_HOSTGROUP),
-    "port-count": (1, 65_535),
+    "port-count": (1, limits.MAX_PORT),
+    "source-port": (1, limits.MAX_PORT),
+    "length": (0, limits.MAX_DATA_LENGTH),
+    "ttl": (0, limits.MAX_OCTET),
+    "mtu": (8, limits.MAX_MTU),
     "retries": (0, limits.MAX_RETRIES),
     "rate": (limits.MIN_RATE, limits.MAX_RATE),
     "rtt": (limits.MIN_RTT_TIMEOUT_MS, limits.MAX_RTT_TIMEOUT_MS),
@@ -50,6 +66,10 @@ def checked_value(kind: str, value: str) -> str:
         raise ValueError(hint)
     if kind in BOUNDS:
         _check_bounds(value, *BOUNDS[kind], unit="ms" if pattern == TIME else "")
+    if kind == "mtu" and int(value) % 8:
+        raise ValueError(hint)
+    if kind == "flags" and value.isdigit() and int(value) > limits.MAX_OCTET:
+        raise ValueError(hint)
     return value
 
 
