@@ -99,7 +99,6 @@ SCRIPTS: tuple[Attack, ...] = (
     (words("--script banner --script-args x=/etc/passwd"), "script", "a path of the worker"),
     (words("--script banner --script-args x=~/.aws/credentials"), "script", "a path of the worker"),
     (words("--script dns-brute --script-args dns-brute.hostlist=/etc/passwd"), "script", "asks DNS for a file's lines"),
-    (words("--script banner --script-args http.host=169.254.169.254"), "script", "another virtual host"),
     (
         words("--script whois-ip --script-args whois.whois_server=192.0.2.1"),
         "script",
@@ -187,7 +186,7 @@ WORDS: tuple[Attack, ...] = (
     (words("-- -oX"), "target '-oX'", "an option after the end of options is a target"),
     (words("NMAP_ARGS=-iL/etc/passwd"), "target", "nmap reads options from that variable"),
     (words("--unprivileged") | {"scanType": "nmap-privileged"}, "--unprivileged", "a contradiction: one is ignored"),
-    (words("-sS"), "nmap-privileged", "raw sockets where none are"),
+    (words("-sS") | {"scanType": "nmap"}, "nmap-privileged", "raw sockets where none are"),
     (words("-sT -sS") | {"scanType": "nmap-privileged"}, "one kind of TCP scan", "nmap stops, or takes the last"),
 )
 

@@ -29,8 +29,10 @@ def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys
     code, said = checked(capsys, "10.0.0.0/23", "10.0.0.7", "--exclude", "10.0.1.1", "--", "-A", "-p22")
     assert (code, said["accepted"], said["refusals"]) == (0, True, [])
     assert (said["addresses"], said["shards"], said["lane"]) == (511, 2, "connect")
-    assert said["argv"] == [
-        *("nmap", "-sV", "-sC", "-p", "22", "--unprivileged", "--no-stylesheet"),
+    assert said["argv"][:6] == ["nmap", "-sV", "-p", "22", "-n", "--script"]
+    assert "banner" not in said["argv"][6].split(",")  # each script by its name, and no more than -A asks for
+    assert said["argv"][7:] == [
+        *("--unprivileged", "--no-stylesheet"),
         *("-oX", "PRIVATE_FOLDER/report.xml", "-iL", "PRIVATE_FOLDER/targets"),
     ]
     assert "OS detection" in said["notes"][0]
