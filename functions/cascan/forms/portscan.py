@@ -38,17 +38,19 @@ def _technique(portscan: PortScan) -> str:
 
 def _problems(portscan: PortScan) -> Iterator[str]:
     if not portscan.scanner_bin_path:
-        yield "scannerBinPath: it is what switches the port scan on; set it to nmap"
+        yield "scannerBinPath: To enable the PortScan option, ScannerBinPath must be set. Set it to nmap"
     elif PurePosixPath(portscan.scanner_bin_path).name != "nmap":
         yield f"scannerBinPath: {portscan.scanner_bin_path[:80]!r} is not nmap; workers bring their own nmap alone"
     for technique in portscan.scan_techniques:
         if technique.lower() not in TECHNIQUES:
-            yield f"scanTechniques: {technique[:40]!r} is not supported; {', '.join(TECHNIQUES.values())} are"
+            supported = ", ".join(TECHNIQUES.values())
+            unknown = f"{technique[:40]!r} is none of {supported}"
+            yield f"scanTechniques: There is an unsupported option in ScanTechniques. {unknown}"
     if len(portscan.scan_techniques) > 1:
-        yield f"scanTechniques: {len(portscan.scan_techniques)} stand here; one scan takes one technique"
+        yield "scanTechniques: Currently multiple ScanTechniques are not supported. Choose one"
     technique = _technique(portscan)
     if technique not in ("", "sT") and not portscan.has_privileged:
-        yield f"scanTechniques: {technique} needs raw sockets: set hasPrivileged, or choose sT"
+        yield "scanTechniques: If not privileged, only TCPConnect Scan(-sT) can be used. Or set hasPrivileged"
     if portscan.source_port:
         yield from _source_port_problems(portscan.source_port, technique)
 

@@ -128,12 +128,10 @@ REFUSED = [
     ("-nD192.0.2.1", "the operator does not allow"),
     ("-S 192.0.2.1", "the operator does not allow"),
     ("-AS192.0.2.1", "the operator does not allow"),
-    ("-sI 192.0.2.1", "the operator does not allow"),
-    ("-b ftp.example.org", "the operator does not allow"),
+    ("-sI 192.0.2.1", "whom no scope covers"),
+    ("-b ftp.example.org", "whom no scope covers"),
     ("--spoof-mac 0", "the operator does not allow"),
     ("-sp 0", "the operator does not allow"),
-    ("-so 53", "the operator does not allow"),
-    ("-sT -g 53", "the operator does not allow"),
     ("-f", "the operator does not allow"),
     ("-ff", "the operator does not allow"),
     ("--mtu 8", "the operator does not allow"),
@@ -144,8 +142,8 @@ REFUSED = [
     ("--data-length 9", "the operator does not allow"),
     ("--scanflags SYN", "the operator does not allow"),
     ("--ip-options R", "the operator does not allow"),
-    ("--proxies http://192.0.2.1:1", "the operator does not allow"),
-    ("--proxy http://192.0.2.1:1", "the operator does not allow"),
+    ("--proxies http://192.0.2.1:1", "whom no scope covers"),
+    ("--proxy http://192.0.2.1:1", "whom no scope covers"),
     ("--allports", "the operator does not allow"),
     # together
     ("-sT -sN", "one kind of TCP scan"),
@@ -424,3 +422,55 @@ def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) ->
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, "QUITTING!" in run.stderr) == (1, True)
     assert reasons_for(line, "raw")
+
+
+OPT_INS = [
+    ("--scanflags SYNFIN", PolicyProfile.INTRUSIVE),
+    ("--data 0xdeadbeef", PolicyProfile.INTRUSIVE),
+    ("--data-string hello", PolicyProfile.INTRUSIVE),
+    ("--data-length 25", PolicyProfile.INTRUSIVE),
+    ("-f", PolicyProfile.INTRUSIVE),
+    ("--mtu 16", PolicyProfile.INTRUSIVE),
+    ("--badsum", PolicyProfile.INTRUSIVE),
+    ("--ttl 64", PolicyProfile.INTRUSIVE),
+    ("-D 192.0.2.1,ME,RND:3", PolicyProfile.EVERYTHING),
+    ("-S 192.0.2.1", PolicyProfile.EVERYTHING),
+    ("--spoof-mac 0", PolicyProfile.EVERYTHING),
+]
+
+
+@pytest.mark.parametrize(("words", "policy"), OPT_INS)
+def test_an_opt_in_is_passed_on_under_the_profile_that_allows_it_and_no_lesser_one(
+    words: str, policy: PolicyProfile
+) -> None:
+    given = parse_arguments(words.split())
+    assert given.checked("raw", policy).options == tuple(words.split())
+    lesser = list(PolicyProfile)[policy.rank - 1]
+    with pytest.raises(RequestRefused, match=f"needs policy profile {policy}"):
+        given.checked("raw", lesser)
+    with pytest.raises(RequestRefused, match="needs scanType nmap-privileged"):
+        given.checked("connect", policy)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("-D host.example.org", "-S x", "--mtu 9", "--mtu 9000", "--ttl 256", "--data-length 1500", "--data zz"),
+        *("--scanflags 256", "--scanflags NONE", "--spoof-mac Apple", "-g 0", "-g 65536", "-g 53x"),
+    ],
+)
+def test_a_value_of_an_opt_in_is_checked_in_every_profile(words: str) -> None:
+    with pytest.raises(RequestRefused):
+        parse_arguments(words.split()).checked("raw", PolicyProfile.EVERYTHING)
+
+
+@pytest.mark.parametrize("words", ["-sI 192.0.2.1", "-b ftp.example.org", "--proxies http://192.0.2.1:1"])
+def test_what_contacts_hosts_outside_any_scope_is_refused_in_every_profile(words: str) -> None:
+    with pytest.raises(RequestRefused, match="whom no scope covers"):
+        parse_arguments(words.split()).checked("raw", PolicyProfile.EVERYTHING)
+
+
+def test_a_source_port_needs_raw_sockets_and_no_permission() -> None:
+    assert parse_arguments(["-g", "53"]).checked("raw").options == ("--source-port", "53")
+    with pytest.raises(RequestRefused, match="needs scanType nmap-privileged"):
+        parse_arguments(["-g", "53"]).checked("connect")

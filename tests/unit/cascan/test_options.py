@@ -55,14 +55,17 @@ def test_every_row_has_a_reason_that_completes_a_sentence() -> None:
         assert not row.reason.endswith("."), row
 
 
-def test_what_is_refused_for_want_of_permission_says_so() -> None:
+def test_what_needs_permission_says_so_and_names_the_profile_that_gives_it() -> None:
     rows = [row for row in option_table().rows() if row.decision is Decision.OPT_IN]
-    assert len(rows) > 15
-    assert all("the operator does not allow" in row.reason for row in rows)
+    assert len(rows) > 10
+    assert all(row.policy and "the operator does not allow" in row.reason for row in rows)
+    assert not [row for row in option_table().rows() if row.policy and row.decision is not Decision.OPT_IN]
 
 
 def test_every_option_that_is_passed_on_with_a_value_has_it_checked() -> None:
-    passed_on = [row for row in option_table().rows() if row.decision in (Decision.ALLOW, Decision.RAW)]
+    passed_on = [
+        row for row in option_table().rows() if row.decision in (Decision.ALLOW, Decision.RAW, Decision.OPT_IN)
+    ]
     unchecked = [row.name for row in passed_on if row.takes is not Takes.NONE and not row.value]
     assert unchecked == []
     assert {row.value for row in passed_on if row.value} <= KINDS.keys() | SPECIAL.keys() | TOGETHER

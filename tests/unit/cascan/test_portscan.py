@@ -8,6 +8,9 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.model.request import ScanRequest, ScanType
+from cascan.model.shard import Lane
+from cascan.planning import plan
+from cascan.scope import Scope
 
 NMAP = {"scannerBinPath": "/usr/bin/nmap"}
 
@@ -45,11 +48,14 @@ def test_settings_become_options_and_a_scan_type(
 @pytest.mark.parametrize(
     ("portscan", "why"),
     [
-        ({"hasPrivileged": True}, "scannerBinPath: it is what switches"),  # V2
+        ({"hasPrivileged": True}, "To enable the PortScan option, ScannerBinPath must be set."),  # V2
         ({"scannerBinPath": "/usr/bin/masscan"}, "workers bring their own nmap"),  # V4
-        (NMAP | {"scanTechniques": ["sU"]}, "'sU' is not supported"),  # V5
-        (NMAP | {"scanTechniques": ["sS", "sT"], "hasPrivileged": True}, "one technique"),  # V6
-        (NMAP | {"scanTechniques": ["sS"]}, "set hasPrivileged"),  # V7
+        (NMAP | {"scanTechniques": ["sU"]}, "There is an unsupported option in ScanTechniques."),  # V5
+        (
+            NMAP | {"scanTechniques": ["sS", "sT"], "hasPrivileged": True},
+            "Currently multiple ScanTechniques are not supported.",
+        ),  # V6
+        (NMAP | {"scanTechniques": ["sS"]}, "If not privileged, only TCPConnect Scan(-sT) can be used."),  # V7
         (NMAP | {"scanTechniques": ["sT"], "sourcePort": "53"}, "incompatible"),  # V11
         (NMAP | {"sourcePort": "53"}, "incompatible"),  # V11, where -sT is only the default
         (NMAP | {"hasPrivileged": True, "sourcePort": "http"}, "is not a number"),  # V12
@@ -71,3 +77,9 @@ def test_every_problem_is_told_together() -> None:  # V13
 def test_a_scan_type_that_contradicts_the_settings_is_refused() -> None:
     assert "contradicts portscan" in reasons_for(NMAP | {"hasPrivileged": True}, scanType="nmap")[0]
     assert read(NMAP, scanType="nmap").scan_type is ScanType.NMAP
+
+
+def test_the_sample_of_vuls_runs_as_it_stands() -> None:  # V22
+    sample = {"scannerBinPath": "/usr/bin/nmap", "hasPrivileged": True, "scanTechniques": ["sS"], "sourcePort": "65535"}
+    planned = plan(read(sample), Scope.of(["10.0.0.0/8"]))
+    assert (planned.lane, planned.arguments) == (Lane.RAW, ("-sS", "--source-port", "65535"))

@@ -51,5 +51,5 @@ def test_what_is_no_option_of_nmap_is_said(capsys: pytest.CaptureFixture[str], w
 def test_the_table_comes_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options", "--json", "-g"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["option"], row["argument"], row["decision"]) == ("-g", "required", "opt-in")
+    assert (row["option"], row["argument"], row["decision"]) == ("-g", "required", "raw")
     assert "passed on as --source-port" in row["reason"]
