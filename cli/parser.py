@@ -1,0 +1,172 @@
+"""The words of the `cascan` command: what may be typed, and what --help says of it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.explaining import add_explaining
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Commands = _SubParsersAction[ArgumentParser]
+
+DESCRIPTION = """\
+Scan networks with nmap through a pipeline of events: on this machine, or on a stack in AWS.
+
+  cascan scan 127.0.0.1                       scan, wait, and print the findings
+  cascan scan 10.0.0.0/24 -- -sV -p 22,443    with options of nmap
+  cascan submit -f scan.yaml                  a request or a secureCodeBox Scan manifest from a file
+  cascan scans                                what was scanned
+  cascan findings latest --json               the findings of a scan
+  cascan report latest --xml                  what nmap wrote
+  cascan local up                             keep the stack on this machine running
+  cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
+  cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
+  cascan options -oN                          what is decided about an option of nmap, and why"""
+
+EPILOG = """\
+exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
+            2 refused or bad input; 3 failed
+
+Scan only what you have permission to scan."""
+RAW = RawDescriptionHelpFormatter
+SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
+
+
+def parser() -> ArgumentParser:
+    top = ArgumentParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
+    top.add_argument("--version", action="version", version="cascan 0.1.0")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    where, output, request = _where(), _output(), _request()
+    _add_scanning(commands, where, request, output)
+    _add_reading(commands, where, output)
+    _add_running(commands, where, output)
+    add_explaining(commands, request, output)
+    return top
+
+
+def _where() -> ArgumentParser:
+    """Which stack."""
+    options = ArgumentParser(add_help=False)
+    options.add_argument(
+        "--stack", metavar="NAME", help="a deployed CloudFormation stack; default: the one on this machine"
+    )
+    options.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="what the local stack keeps; default: the XDG state folder"
+    )
+    options.add_argument(
+        "--allow",
+        action="append",
+        metavar="TARGET",
+        help="network or domain that the local stack may scan, beside loopback and private networks",
+    )
+    return options
+
+
+def _output() -> ArgumentParser:
+    options = ArgumentParser(add_help=False)
+    options.add_argument("--json", action="store_true", help="print JSON")
+    return options
+
+
+def _wait() -> ArgumentParser:
+    options = ArgumentParser(add_help=False)
+    options.add_argument(
+        "--no-wait", action="store_true", help="print the scan's id and go; the scan runs while the stack is up"
+    )
+    options.add_argument(
+        "--timeout", type=float, default=43_200, metavar="SECONDS", help="how long to wait (default: 12 hours)"
+    )
+    return options
+
+
+def _request() -> ArgumentParser:
+    """What a request says beside its targets."""
+    options = ArgumentParser(add_help=False)
+    options.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
+    options.add_argument(
+        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
+    )
+    options.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
+    )
+    options.add_argument(
+        "--type",
+        choices=["nmap", "nmap-privileged"],
+        help="nmap-privileged has raw sockets; default: what the options need",
+    )
+    return options
+
+
+def _add_scanning(
+    commands: Commands,
+    where: ArgumentParser,
+    request: ArgumentParser,
+    output: ArgumentParser,
+) -> None:
+    wait = _wait()
+    scan = commands.add_parser(
+        "scan",
+        parents=[where, request, output, wait],
+        formatter_class=RAW,
+        help="scan targets and print the findings",
+        usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
+        description="Scan targets, wait for the end, print the findings.\n\n"
+        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a name.\n"
+        "What stands behind -- goes to nmap, checked: cascan scan host -- -sV -p 443",
+    )
+    scan.add_argument("targets", nargs="+", metavar="TARGET")
+    scan.set_defaults(run="scan")
+
+    submit = commands.add_parser(
+        "submit",
+        parents=[where, output, wait],
+        help="submit a request from a file",
+        description="Submit a scan request: the short form, or a secureCodeBox Scan manifest, "
+        "as JSON or YAML. Waits and prints the findings, like scan.",
+    )
+    submit.add_argument("-f", "--file", required=True, metavar="FILE", help="the request; - reads standard input")
+    submit.set_defaults(run="submit")
+
+
+def _add_reading(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+    scans = commands.add_parser("scans", parents=[where, output], help="list scans, newest first")
+    scans.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default: 20)")
+    scans.set_defaults(run="scans")
+
+    findings = commands.add_parser("findings", parents=[where, output], help="print the findings of a scan")
+    findings.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    findings.set_defaults(run="findings")
+
+    report = commands.add_parser("report", parents=[where, output], help="list or print what nmap wrote")
+    report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    report.add_argument("--xml", action="store_true", help="print the XML, byte for byte")
+    report.add_argument("--shard", type=int, metavar="N", help="the shard's report, where the scan has several")
+    report.add_argument("--out", type=Path, metavar="DIR", help="write every report of the scan into this folder")
+    report.set_defaults(run="report")
+
+
+def _add_running(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+    local = commands.add_parser("local", help="keep the stack on this machine running, or end it")
+    actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in (
+        ("up", "start the stack and leave it running"),
+        ("down", "end it; what it holds is kept"),
+        ("status", "say whether it runs, where, and what is deployed"),
+    ):
+        actions.add_parser(name, parents=[where, output], help=text)
+    local.set_defaults(run="local")
+
+    egress = commands.add_parser(
+        "egress",
+        parents=[output],
+        help="print the stack's WorkerEgress for what may be scanned",
+        description="Print the networks that workers of the stack's small VPC have to reach, for its parameter\n"
+        "WorkerEgress. Sends nothing.",
+    )
+    egress.add_argument("allowed", nargs="+", metavar="ALLOWED", help="the stack's AllowedTargets")
+    egress.add_argument("--deny", action="append", default=[], metavar="DENIED", help="the stack's DeniedTargets")
+    egress.set_defaults(run="egress")
