@@ -5,6 +5,8 @@ A delivery may break off between any two of these writes; the next one finds the
 
 from __future__ import annotations
 
+from typing import Any
+
 from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCompleted, ScanFailed
 from cascan.gateways import EventBus, ScanTable
@@ -49,26 +51,20 @@ def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
 def end_of(scan: Scan) -> BusEvent:
     """The event that says how the scan ended."""
     at = scan.finished_at or scan.requested_at
+    about: dict[str, Any] = {
+        "scan_id": scan.scan_id,
+        "cause_id": scan.cause_id,
+        "hop": scan.hop,
+        "at": at,
+        "name": scan.name,
+        "labels": scan.labels,
+    }
     if scan.state is ScanState.ERRORED:
-        return ScanFailed(
-            scan_id=scan.scan_id,
-            cause_id=scan.cause_id,
-            hop=scan.hop,
-            event_id=event_id_of(scan.scan_id, "failed"),
-            at=at,
-            name=scan.name,
-            labels=scan.labels,
-            reason=scan.error_description,
-            refused=scan.shards == 0,
-        )
+        failed = event_id_of(scan.scan_id, "failed")
+        return ScanFailed(**about, event_id=failed, reason=scan.error_description, refused=scan.shards == 0)
     return ScanCompleted(
-        scan_id=scan.scan_id,
-        cause_id=scan.cause_id,
-        hop=scan.hop,
+        **about,
         event_id=event_id_of(scan.scan_id, "completed"),
-        at=at,
-        name=scan.name,
-        labels=scan.labels,
         state=scan.state,
         outcome=scan.outcome or Outcome.PARTIAL,
         requested_at=scan.requested_at,
