@@ -5,10 +5,8 @@ A delivery may break off between any two of these writes; the next one finds the
 
 from __future__ import annotations
 
-from typing import Any
-
 from cascan.clock import Clock
-from cascan.events import BusEvent, ScanCompleted, ScanFailed
+from cascan.events import BusEvent, ScanCompleted, ScanFailed, about
 from cascan.gateways import EventBus, ScanTable
 from cascan.ids import event_id_of
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState, outcome_of
@@ -51,19 +49,13 @@ def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
 def end_of(scan: Scan) -> BusEvent:
     """The event that says how the scan ended."""
     at = scan.finished_at or scan.requested_at
-    about: dict[str, Any] = {
-        "scan_id": scan.scan_id,
-        "cause_id": scan.cause_id,
-        "hop": scan.hop,
-        "at": at,
-        "name": scan.name,
-        "labels": scan.labels,
-    }
     if scan.state is ScanState.ERRORED:
         failed = event_id_of(scan.scan_id, "failed")
-        return ScanFailed(**about, event_id=failed, reason=scan.error_description, refused=scan.shards == 0)
+        return ScanFailed(
+            **about(scan, at=at), event_id=failed, reason=scan.error_description, refused=scan.shards == 0
+        )
     return ScanCompleted(
-        **about,
+        **about(scan, at=at),
         event_id=event_id_of(scan.scan_id, "completed"),
         state=scan.state,
         outcome=scan.outcome or Outcome.PARTIAL,

@@ -16,7 +16,7 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.ids import ReportKey
-from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, Scan, ScanState
 
 SOURCE = "cascan"
 VERSION = 1
@@ -119,6 +119,18 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanCompleted,
     ScanFailed,
 )
+
+
+def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
+    """What every event on the bus says of its scan, but for its own id. Without `cause_id`, what caused the scan."""
+    return {
+        "scan_id": scan.scan_id,
+        "cause_id": cause_id or scan.cause_id,
+        "hop": scan.hop,
+        "at": at,
+        "name": scan.name,
+        "labels": scan.labels,
+    }
 
 
 def detail_type(event: BusEvent) -> str:

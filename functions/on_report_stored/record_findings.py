@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored
+from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
 from cascan.gateways import EventBus, ReportStore, ScanTable
 from cascan.ids import event_id_of
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -78,26 +77,19 @@ def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
 
 def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
-    about: dict[str, Any] = {
-        "scan_id": scan.scan_id,
-        "cause_id": stored.event_id or stored.key,
-        "hop": scan.hop,
-        "at": shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at,
-        "name": scan.name,
-        "labels": scan.labels,
-        "shard": shard.number,
-        "report_key": stored.key,
-    }
+    at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
+    common = about(scan, at=at, cause_id=stored.event_id or stored.key)
+    common |= {"shard": shard.number, "report_key": stored.key}
     if kept_out := answer.quarantine.count:
         yield HostQuarantined(
-            **about,
+            **common,
             event_id=event_id_of(stored.key, "quarantined"),
             count=kept_out,
             addresses=tuple(answer.quarantine.addresses),
             reason=answer.quarantine.reason,
         )
     yield FindingsRecorded(
-        **about,
+        **common,
         event_id=event_id_of(scan.scan_id, shard.number, "recorded"),
         outcome=outcome,
         hosts_up=answer.hosts_up,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 
 from cascan.clock import Clock
 from cascan.closing import announce
 from cascan.errors import RequestRefused
-from cascan.events import ScanPlanned, ShardQueued
+from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import read_request
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
@@ -110,17 +109,12 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
     bus.put(
         [
             ScanPlanned(
-                scan_id=scan.scan_id,
-                cause_id=scan.cause_id,
-                hop=scan.hop,
+                **about(scan, at=scan.requested_at),
                 event_id=event_id,
-                at=scan.requested_at,
-                name=scan.name,
-                labels=scan.labels,
                 scan_type=planned.scan_type,
                 addresses=scan.addresses,
                 shards=scan.shards,
-                lanes=dict(Counter({planned.lane.value: scan.shards})),
+                lanes={planned.lane.value: scan.shards},
             )
         ]
     )
