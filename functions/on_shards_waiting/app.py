@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -35,7 +35,7 @@ class Settings:
     raw_task: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
-    public_ip: str
+    public_ip: Literal["ENABLED", "DISABLED"]
     max_workers: int
     shards_per_worker: int
 
