@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import repeat
@@ -12,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from msgspec.structs import replace
 
-from cascan.aws import clients, scan_table
+from cascan.aws import clients, items, scan_table
 from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.items import Item, scan_key, shard_key
 from cascan.aws.scan_table import DynamoScanTable
@@ -212,6 +213,27 @@ class TestItems:
         dynamo_table.create_scan(a_scan(notes=tuple(f"10.0.{n}.0/24" for n in range(256)) * 10))
         item = clients.dynamodb().get_item(TableName=TABLE, Key=scan_key(SCAN_ID))["Item"]
         assert len(item["body"]["B"]) < 4_096
+
+    @pytest.mark.parametrize(("probes", "partitions"), [(9_999, 1), (10_000, 16), (10_000_000, 256)])
+    def test_findings_are_spread_over_more_partitions_the_more_there_may_be(
+        self, dynamo_table: DynamoScanTable, probes: int, partitions: int
+    ) -> None:
+        dynamo_table.create_scan(a_scan(probes=probes))
+        dynamo_table.put_findings(SCAN_ID, map(a_finding, range(2_000)))
+        pages = clients.dynamodb().get_paginator("scan").paginate(TableName=TABLE)
+        held = Counter(
+            item["pk"]["S"] for page in pages for item in page["Items"] if item["pk"]["S"].startswith("findings/")
+        )
+        assert len(held) == partitions
+        assert max(held.values()) < 4 * 2_000 / partitions
+
+    def test_a_scan_keeps_the_spread_it_was_created_with(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dynamo_table.create_scan(a_scan(probes=10_000))
+        dynamo_table.put_findings(SCAN_ID, [a_finding()])
+        monkeypatch.setattr(items, "SPREAD_AT_PROBES", (1, 1_000))
+        assert list(DynamoScanTable(TABLE).findings(SCAN_ID)) == [a_finding()]
 
     def test_a_shard_that_no_item_can_hold_is_rejected(self, dynamo_table: DynamoScanTable) -> None:
         noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
