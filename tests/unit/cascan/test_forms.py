@@ -77,6 +77,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "activeDeadlineSeconds": 600,
         "ttlSecondsAfterFinished": None,
         "suspend": False,
+        "windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "portscan": None,
         "hostsPerShard": 64,
         "authorization": "CHG-1234",
