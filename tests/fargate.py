@@ -1,4 +1,4 @@
-"""What Fargate gives a container, and what a lane's task definition and image leave of it: read from infra/, not copied."""
+"""What Fargate gives a container, and what a lane's task definition and image leave of it: read from infra/."""
 
 from __future__ import annotations
 
