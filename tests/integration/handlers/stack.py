@@ -56,6 +56,7 @@ class Stack:
             "SUBNETS": "subnet-1",
             "SECURITY_GROUPS": "sg-1",
             "PUBLIC_IP": "ENABLED",
+            "SPOT": "enabled",
             "MAX_WORKERS": "20",
             "SHARDS_PER_WORKER": "4",
         }
