@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -35,8 +35,8 @@ class Settings:
     raw_task: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
-    public_ip: str
-    spot: str
+    public_ip: Literal["ENABLED", "DISABLED"]
+    spot: Literal["enabled", "disabled"]
     max_workers: int
     shards_per_worker: int
 

@@ -49,6 +49,7 @@ class Stack:
             "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
             "RAW_SCANS": "enabled",
+            "WORKER_EGRESS": "",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",
