@@ -14,12 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
+from cascan.findings.cut import cut_down
+from cascan.gateways import Launch
 from cascan.ids import ReportKey, results_key
+from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
@@ -98,9 +102,11 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         self._reach()
-        self.findings_by_key.update({(scan_id, finding.id): finding for finding in findings})
+        for finding in findings:
+            fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
+            self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
@@ -183,17 +189,19 @@ class MemoryFleet(Breakable):
     def __init__(self) -> None:
         self.workers: Counter[Lane] = Counter()
         self.launches: dict[tuple[Lane, str], int] = {}  # by lane and token
+        self.on_spot: list[bool] = []  # of each launch
 
     def running(self, lane: Lane) -> int:
         self._reach()
         return self.workers[lane]
 
-    def launch(self, lane: Lane, count: int, token: str) -> int:
+    def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
         self._reach()
         if (lane, token) not in self.launches:
             self.launches[lane, token] = count
             self.workers[lane] += count
-        return self.launches[lane, token]
+            self.on_spot.append(spot)
+        return Launch(self.launches[lane, token])
 
 
 class FixedResolver:

@@ -118,8 +118,10 @@ class ScanTable(Protocol):
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
-        """Keyed by the finding's id: a repeat rewrites the same items."""
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+        """Keyed by the finding's id: a repeat rewrites the same items. One beyond MAX_FINDING_BYTES is cut down, and
+        says that `source` has the whole of it.
+        """
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         """In order of their id."""
@@ -184,14 +186,22 @@ class ShardSource(Protocol):
         """The message is done with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What came of a launch: workers that start, and why others do not, one reason each."""
+
+    started: int
+    reasons: tuple[str, ...] = ()
+
+
 class Fleet(Protocol):
     """The Fargate workers."""
 
     def running(self, lane: Lane) -> int:
         """Workers of the lane that run or start."""
 
-    def launch(self, lane: Lane, count: int, token: str) -> int:
-        """Start workers; how many were. The same token and lane start them once."""
+    def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
+        """Start workers, on Spot first; the same token and lane start them once. `spot=False`: on demand."""
 
 
 class Resolver(Protocol):

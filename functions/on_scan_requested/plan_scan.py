@@ -19,6 +19,7 @@ from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.planning import Plan, plan
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 
@@ -57,6 +58,7 @@ def plan_scan(
     policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool,
     raw_scans: bool,
+    reach: Reach | None = None,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -67,7 +69,12 @@ def plan_scan(
     try:
         form = read_request(body)
         planned = plan(
-            form.request, scope, policy=policy, express_reaches_private=express_reaches_private, raw_scans=raw_scans
+            form.request,
+            scope,
+            policy=policy,
+            express_reaches_private=express_reaches_private,
+            raw_scans=raw_scans,
+            reach=reach,
         )
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
@@ -88,6 +95,7 @@ def plan_scan(
         shards_in_flight=0 if request.suspend else shards,
         deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
         addresses=planned.addresses,
+        probes=planned.probes,
     )
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan

@@ -16,24 +16,29 @@ from cascan.aws.house_items import HouseItems
 from cascan.aws.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
+    Item,
     brief_in,
     finding_in,
     finding_item,
+    findings_partitions,
     instant,
     port_in,
     scan_in,
     scan_item,
     scan_key,
+    spread_in,
     switch_key,
     values_of,
 )
 from cascan.aws.shard_items import ShardItems, state_in
 from cascan.clock import Clock, utc_now
+from cascan.ids import ReportKey
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
+MAX_SPREADS = 1_000
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -42,6 +47,7 @@ class DynamoScanTable(ShardItems, HouseItems):
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
         super().__init__(DynamoTable(table_name, clock))
+        self._spreads: dict[str, int] = {}  # by scan id, of the scans read lately
 
     # ---- scans
 
@@ -50,7 +56,7 @@ class DynamoScanTable(ShardItems, HouseItems):
 
     def get_scan(self, scan_id: str) -> Scan | None:
         item = self._table.get(scan_key(scan_id))
-        return scan_in(item) if item else None
+        return self._scan_in(item) if item else None
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
@@ -64,7 +70,7 @@ class DynamoScanTable(ShardItems, HouseItems):
             ScanIndexForward=False,
             Limit=max(1, min(limit, LISTING_PAGE)),
         )
-        return map(scan_in, islice(newest_first, limit))
+        return map(self._scan_in, islice(newest_first, limit))
 
     def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
         is_there, states = state_in(frm)
@@ -97,11 +103,26 @@ class DynamoScanTable(ShardItems, HouseItems):
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
-        self._table.put_all(finding_item(scan_id, finding) for finding in findings)
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+        spread = self._spread(scan_id)
+        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
-        return map(finding_in, self._table.children(f"scan/{scan_id}", "finding/"))
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from map(finding_in, self._table.partition(partition))
+
+    def _spread(self, scan_id: str) -> int:
+        """Set when the scan is created and never changed: who has read the scan need not ask again."""
+        if scan_id not in self._spreads:
+            self.get_scan(scan_id)
+        return self._spreads.get(scan_id, 0)
+
+    def _scan_in(self, item: Item) -> Scan:
+        scan = scan_in(item)
+        if len(self._spreads) >= MAX_SPREADS:
+            self._spreads.clear()
+        self._spreads[scan.scan_id] = spread_in(item)
+        return scan
 
     def record_sightings(self, sightings: Iterable[Sighting]) -> None:
         inventory.record(self._table, sightings)

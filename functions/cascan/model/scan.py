@@ -74,6 +74,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     window: Window | None = None  # the hours in which it may scan; None: all of them
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0
+    probes: int = 0  # addresses times ports, at most: how much there may be to find
     outcome: Outcome | None = None
     findings: Counts = Counts()
     hosts_up: int = 0
