@@ -14,6 +14,7 @@ from cascan.aws.shard_source import SqsShardSource
 from cascan.gateways import (
     EventBus,
     Fleet,
+    Inventory,
     Launch,
     Received,
     ReportStore,
@@ -32,6 +33,7 @@ SHARD_SOURCES: tuple[ShardSource, ...] = (SqsShardSource("url"),)  # its fake st
 FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet())
 RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
+    Inventory: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
