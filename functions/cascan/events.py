@@ -73,7 +73,7 @@ class ScanPlanned(BusEvent, frozen=True, kw_only=True):
     lanes: dict[str, int]  # shards by lane: express, connect, raw
 
 
-class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How much a report, or a scan, changed in the inventory, by kind."""
 
     kinds: dict[str, int] = {}  # against an earlier scan

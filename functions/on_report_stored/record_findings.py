@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, ChangeCounts, FindingsRecorded, HostQuarantined, ReportStored, about
+from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
 from cascan.gateways import EventBus, ReportStore, ScanTable
 from cascan.ids import event_id_of
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -59,8 +60,8 @@ def record_findings(
     answer = read_into_table(key, shard, clock(), gate=Gate(shard, scope), reports=reports, table=table)
     outcome, flaw = judge(shard.run, answer)
     news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
-    bus.put(news.events(table.changes(scan.scan_id, shard.number)))
-    bus.put(_events(scan, shard, stored, outcome, answer, changes=news.summed()))
+    changes = news.events(table.changes(scan.scan_id, shard.number))
+    bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
     closing = _closing(outcome, flaw, answer, news.counts)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
     kept_out = answer.quarantine.count
@@ -82,7 +83,7 @@ def _closing(outcome: Outcome, flaw: str, answer: Answer, changes: Mapping[str, 
 
 
 def _events(
-    scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer, *, changes: ChangeCounts
+    scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer, *, news: Announcing
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
@@ -102,5 +103,5 @@ def _events(
         outcome=outcome,
         hosts_up=answer.hosts_up,
         findings=answer.counts(),
-        changes=changes,
+        changes=news.summed(),  # read last, so that every change has been counted
     )

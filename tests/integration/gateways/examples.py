@@ -87,6 +87,7 @@ def an_ended_scan(key: str = "ended") -> Scan:
         outcome=Outcome.TIMED_OUT,
         findings=Counts(count=3, severities={"LOW": 3}, categories={"Open Port": 3}),
         hosts_up=7,
+        changes={"PortOpened": 4},
         finished_at=AT + timedelta(hours=1),
         error_description="one host was slow",
         announced=True,

@@ -106,7 +106,7 @@ class TestPartialAnswers:
     def test_an_error_of_the_client_is_translated_and_kept_as_the_cause(
         self, dynamo_table: DynamoScanTable, script: Script, cause: Exception
     ) -> None:
-        for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items"):
+        for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items", "batch_get_item"):
             script(clients.dynamodb(), operation, repeat(cause))
         for call in _every_call(dynamo_table):
             with pytest.raises(GatewayUnavailable, match="scan table: ") as caught:
@@ -219,6 +219,7 @@ class TestItems:
             "severities": {"M": {"LOW": {"N": "3"}}},
             "categories": {"M": {"Open Port": {"N": "3"}}},
             "hosts_up": {"N": "7"},
+            "changes": {"M": {"PortOpened": {"N": "4"}}},
             "spread": {"N": "0"},
         }
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cascan.changes import judged
 from cascan.coverage import AskedPorts
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
@@ -246,7 +247,9 @@ def test_no_damage_raises_anything_but_unreadable_report(name: str, edits: list[
     assert reader.complete or reader.warnings
     asked = AskedPorts.in_report(reader.scaninfo)
     for host in found:
-        msgspec.json.encode([*findings_of(host, "a" * 16, NOW), observation_of(host, asked, "a" * 16, NOW)])
+        seen = observation_of(host, asked, "a" * 16, NOW)
+        known = judged(None, seen) if seen else None
+        msgspec.json.encode([*findings_of(host, "a" * 16, NOW), known])
 
 
 def test_ten_thousand_hosts_are_read_in_constant_memory() -> None:
