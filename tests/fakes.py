@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, ShardQueued
+from cascan.gateways import Launch
 from cascan.ids import ReportKey, results_key
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
@@ -239,17 +240,19 @@ class MemoryFleet(_Breakable):
     def __init__(self) -> None:
         self.workers: Counter[Lane] = Counter()
         self.launches: dict[tuple[Lane, str], int] = {}  # by lane and token
+        self.on_spot: list[bool] = []  # of each launch
 
     def running(self, lane: Lane) -> int:
         self._reach()
         return self.workers[lane]
 
-    def launch(self, lane: Lane, count: int, token: str) -> int:
+    def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
         self._reach()
         if (lane, token) not in self.launches:
             self.launches[lane, token] = count
             self.workers[lane] += count
-        return self.launches[lane, token]
+            self.on_spot.append(spot)
+        return Launch(self.launches[lane, token])
 
 
 class FixedResolver:

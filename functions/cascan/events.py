@@ -21,6 +21,7 @@ from cascan.model.scan import Counts, Outcome, Scan, ScanState
 SOURCE = "cascan"
 VERSION = 1
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # what decoding a stranger's bytes raises
+SPOT_IS_SHORT = frozenset({"SpotInterruption", "TaskFailedToStart"})  # stop codes of ECS
 M = TypeVar("M", bound="Message")
 
 
@@ -148,11 +149,23 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     return kind.from_wire(msgspec.json.encode(envelope.detail))
 
 
-def planned_lanes(envelope: Mapping[str, Any]) -> dict[str, int]:
-    """Shards by lane that a ScanPlanned event says were queued; empty for any other event."""
-    if envelope.get("source") != SOURCE or envelope.get("detail-type") != ScanPlanned.__name__:
-        return {}
-    return ScanPlanned.from_wire(msgspec.json.encode(envelope.get("detail"))).lanes
+class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason to count workers: ScanPlanned, a stopped task, or a tick."""
+
+    id: str = ""
+    planned: dict[str, int] = {}  # shards that were queued just now, by lane
+    spot_is_short: bool = False  # Spot had no room, or took a worker back: no use in asking it again at once
+
+    @classmethod
+    def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
+        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
+        event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
+        if envelope.get("source") == SOURCE and envelope.get("detail-type") == ScanPlanned.__name__:
+            return cls(id=event_id, planned=ScanPlanned.from_wire(msgspec.json.encode(detail)).lanes)
+        if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
+            on_spot = detail.get("capacityProviderName") == "FARGATE_SPOT"
+            return cls(id=event_id, spot_is_short=on_spot and detail.get("stopCode") in SPOT_IS_SHORT)
+        return cls(id=event_id)
 
 
 class ReportStored(msgspec.Struct, frozen=True):

@@ -16,8 +16,10 @@ from cascan.model.shard import Lane, Shard, TargetSlice
 from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_arguments
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
-from cascan.nmap.targets import Exclusion, Name, Target, count_left, pack, parse_targets, remaining
+from cascan.nmap.target_kinds import IPV6
+from cascan.nmap.targets import Exclusion, Target, count_left, enumerate_slice, pack, parse_targets, remaining
 from cascan.policy import PolicyProfile, narrowed
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
@@ -58,8 +60,9 @@ def plan(
     policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool = True,
     raw_scans: bool = True,
+    reach: Reach | None = None,
 ) -> Plan:
-    """`policy` is the operator's, which the request may narrow.
+    """`policy` is the operator's, which the request may narrow. `reach` is the workers'; None: not known.
 
     Raises: RequestRefused: with every reason, at most MAX_REASONS of them.
     """
@@ -82,9 +85,10 @@ def plan(
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
     slices = tuple(pack(left, hosts))
     lane = lane_of(profile, arguments, addresses, len(slices))
-    if lane is Lane.EXPRESS and not express_reaches_private and any(map(_is_private, targets)):
+    if lane is Lane.EXPRESS and not express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
     slices, unsaid = names_apart(slices, arguments.options, arguments.family)
+    unreached = _check_reach(targets, reach) if reach and lane is not Lane.EXPRESS else ""
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
         lane=lane,
@@ -93,7 +97,7 @@ def plan(
         exclude=exclude,
         slices=slices,
         addresses=addresses,
-        notes=(*arguments.notes, unsaid) if unsaid else arguments.notes,
+        notes=(*arguments.notes, *filter(None, (unsaid, unreached))),
     )
 
 
@@ -162,6 +166,18 @@ def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[
     return targets
 
 
-def _is_private(target: Target) -> bool:
-    """Whether a Lambda outside the operator's network cannot get there. What a name stands for is not known yet."""
-    return not isinstance(target, Name) and any(not ip_address(address).is_global for address in target.addresses())
+def _check_reach(targets: Sequence[Target], reach: Reach) -> str:
+    """What cannot be told yet, or an empty text. Raises: RequestRefused: targets that the workers do not reach."""
+    refusals = [Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := reach.refusal_of(target))]
+    if refusals:
+        raise RequestRefused(refusals)
+    return reach.note_on(targets)
+
+
+def _needs_a_network(left: Iterable[TargetSlice], family: int) -> bool:
+    """Whether a Lambda outside the operator's network, which has no IPv6, cannot get there.
+
+    For the few addresses of an express shard only: each is looked at. What a name stands for is not known yet.
+    """
+    addresses = (address for piece in left for address in enumerate_slice(piece, family, {}))
+    return family == IPV6 or any(not ip_address(address).is_global for address in addresses)

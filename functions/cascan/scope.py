@@ -6,14 +6,14 @@ Asked at the request (targets), at launch (the addresses of a name), and on the 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import msgspec
 
+from cascan.nmap.coverage import first_outside, gap
 from cascan.nmap.intervals import Interval, merged, without
-from cascan.nmap.target_kinds import IPV4, Name, Octet, Octets, Target
+from cascan.nmap.target_kinds import IPV4, Name, Octets, Target
 from cascan.settings import SettingsError
 
 NEVER = {  # whatever is allowed; source: the IANA special-purpose registries and the clouds' own documentation
@@ -92,7 +92,7 @@ class Scope(msgspec.Struct, frozen=True):
         if isinstance(target, Name):
             return self._refusal_of_name(target)
         if isinstance(target, Octets):
-            outside = _first_outside(target, self.permitted4)
+            outside = first_outside(target, self.permitted4)
             return None if outside is None else self._sentence(4, outside, target.expression)
         if target.count == 1:
             return self.refusal_of_address(str(IPv6Address(target.first)), written=target.expression)
@@ -100,8 +100,8 @@ class Scope(msgspec.Struct, frozen=True):
         for interval, _ in CLOTHING:
             if interval[0] <= high and low <= interval[1]:
                 return f"{target.expression} holds IPv4 addresses in IPv6 clothing; name the IPv4 addresses themselves"
-        gap = _gap(self.permitted6, low, high)
-        return None if gap is None else self._sentence(6, gap, target.expression)
+        outside6 = gap(self.permitted6, low, high)
+        return None if outside6 is None else self._sentence(6, outside6, target.expression)
 
     def refusal_of_address(self, address: str, name: str = "", *, written: str = "") -> str | None:
         """Why the address may not be scanned; None: it may. With `name`, an allowed domain covers public addresses.
@@ -115,7 +115,7 @@ class Scope(msgspec.Struct, frozen=True):
         if name and (domain := _domain_of(name, self.denied_domains)):
             return f"{name} is in DeniedTargets ({domain})"
         permitted = self.permitted4 if family == IPV4 else self.permitted6
-        if _gap(permitted, number, number) is None:
+        if gap(permitted, number, number) is None:
             return None
         if not name or not _domain_of(name, self.domains) or self._denial(family, number):
             return self._sentence(family, number, written or name or address)
@@ -205,35 +205,3 @@ def _domain_of(name: str, domains: Iterable[str]) -> str:
     """The domain in the list that the name is, or lies below; empty: none."""
     name = name.rstrip(".").lower()
     return next((domain for domain in domains if name == domain or name.endswith(f".{domain}")), "")
-
-
-def _gap(permitted: tuple[Interval, ...], low: int, high: int) -> int | None:
-    """The first number from `low` to `high` that is in no interval; None: all are."""
-    index = bisect_right(permitted, low, key=lambda interval: interval[0]) - 1
-    if index < 0 or permitted[index][1] < low:
-        return low
-    end = permitted[index][1]
-    return None if high <= end else end + 1  # merged intervals never touch, so the next number is outside
-
-
-def _first_outside(target: Octets, permitted: tuple[Interval, ...]) -> int | None:
-    """The target's first address in no interval. Only blocks that a border cuts are looked into."""
-    low, high = target.bounds
-    gap = _gap(permitted, low, high)
-    if gap is None:
-        return None
-    if gap == low:
-        return low
-    return _search(target.octets, 0, 0, permitted)
-
-
-def _search(octets: tuple[Octet, ...], depth: int, prefix: int, permitted: tuple[Interval, ...]) -> int | None:
-    shift = 8 * (3 - depth)
-    for value in octets[depth]:
-        base = (prefix << 8 | value) << shift
-        if _gap(permitted, base, base + (1 << shift) - 1) is None:
-            continue
-        outside = base if depth == len(octets) - 1 else _search(octets, depth + 1, prefix << 8 | value, permitted)
-        if outside is not None:
-            return outside
-    return None

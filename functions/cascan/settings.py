@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -19,8 +20,9 @@ class SettingsError(RuntimeError):
 def from_env(kind: type[S], env: Mapping[str, str]) -> S:
     """A value of the dataclass `kind`; field `report_bucket` is read from REPORT_BUCKET.
 
-    Fields are `str`, `int` or `tuple[str, ...]` (comma-separated, blanks dropped); a default makes one optional.
-    Raises: SettingsError: names every variable that is unset or not a number.
+    Fields are `str`, `int`, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a Literal; a default makes
+    one optional.
+    Raises: SettingsError: names every variable that is unset, not a number, or none of the values there are.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -34,16 +36,32 @@ def from_env(kind: type[S], env: Mapping[str, str]) -> S:
             continue
         try:
             values[field.name] = _convert(text, hints[field.name])
-        except ValueError:
-            problems.append(f"{name}={text!r} is not a whole number")
+        except ValueError as exc:
+            problems.append(f"{name}={text!r} is {exc}")
     if problems:
         raise SettingsError(f"{kind.__module__}: " + "; ".join(problems))
     return kind(**values)
 
 
 def _convert(text: str, kind: object) -> object:
+    """Raises: ValueError: completes "it is …"."""
     if kind is int:
-        return int(text)
+        try:
+            return int(text)
+        except ValueError as exc:
+            raise ValueError("not a whole number") from exc
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text
+    values = _values(kind)
+    if values and text not in values:
+        raise ValueError(f"none of {', '.join(values)}")
+    return values.get(text, text)
+
+
+def _values(kind: object) -> dict[str, object]:
+    """What a choice may be, by its text; empty for a kind that is none."""
+    if get_origin(kind) is Literal:
+        return {str(value): value for value in get_args(kind)}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {str(member.value): member for member in kind}
+    return {}

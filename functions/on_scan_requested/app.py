@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from typing import Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
@@ -22,6 +23,7 @@ from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -37,9 +39,10 @@ class Settings:
     raw_shard_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
-    policy_profile: str  # safe, intrusive or everything
-    express_reaches: str  # "private": its Lambda runs in the operator's subnets; "public": it does not
-    raw_scans: str  # "enabled" or "disabled"
+    policy_profile: PolicyProfile
+    express_reaches: Literal["private", "public"]  # private: its Lambda runs in the operator's subnets
+    raw_scans: Literal["enabled", "disabled"]
+    worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
 
 
 @cache
@@ -56,9 +59,10 @@ def wire() -> Callable[[str, str], Planned]:
         queues=SqsShardQueues(urls),
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
-        policy=PolicyProfile(settings.policy_profile),
+        policy=settings.policy_profile,
         express_reaches_private=settings.express_reaches == "private",
         raw_scans=settings.raw_scans == "enabled",
+        reach=Reach.of(settings.worker_egress),
         clock=utc_now,
     )
 

@@ -17,6 +17,7 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning import Plan, plan
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 
@@ -55,6 +56,7 @@ def plan_scan(
     policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool,
     raw_scans: bool,
+    reach: Reach | None = None,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -65,7 +67,12 @@ def plan_scan(
     try:
         form = read_request(body)
         planned = plan(
-            form.request, scope, policy=policy, express_reaches_private=express_reaches_private, raw_scans=raw_scans
+            form.request,
+            scope,
+            policy=policy,
+            express_reaches_private=express_reaches_private,
+            raw_scans=raw_scans,
+            reach=reach,
         )
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)

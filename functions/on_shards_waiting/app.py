@@ -10,16 +10,16 @@ On failure  the event is parked in WakeupDLQ, and the next tick does its work
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.shard_queues import SqsShardQueues
-from cascan.events import planned_lanes
+from cascan.events import WorkersWanted
 from cascan.model.shard import Lane
 from cascan.settings import from_env
 from edge import count, logger, observed
@@ -35,13 +35,14 @@ class Settings:
     raw_task: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
-    public_ip: str
+    public_ip: Literal["ENABLED", "DISABLED"]
+    spot: Literal["enabled", "disabled"]
     max_workers: int
     shards_per_worker: int
 
 
 @cache
-def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
+def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     settings = from_env(Settings, os.environ)
     return partial(
         launch_workers,
@@ -52,6 +53,7 @@ def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
             subnets=settings.subnets,
             security_groups=settings.security_groups,
             assign_public_ip=settings.public_ip == "ENABLED",
+            spot_first=settings.spot == "enabled",
         ),
         max_workers=settings.max_workers,
         shards_per_worker=settings.shards_per_worker,
@@ -61,7 +63,8 @@ def wire() -> Callable[[str, Mapping[str, int]], tuple[LaneStaffing, ...]]:
 @observed
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
     count("Wakeups")
-    staffing = [asdict(lane) for lane in wire()(str(event.get("id", "")), planned_lanes(event))]
+    staffing = [asdict(lane) for lane in wire()(WorkersWanted.from_wire(event))]
     logger.info("workers counted", extra={"lanes": staffing})
     count("WorkersLaunched", sum(lane["launched"] for lane in staffing))
+    count("LaunchesShort", sum(bool(lane["not_started"]) for lane in staffing))
     return staffing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cascan.events import WorkersWanted
 from cascan.gateways import Fleet, ShardQueues
 from cascan.model.shard import Lane
 
@@ -13,34 +14,47 @@ WORKER_LANES = (Lane.CONNECT, Lane.RAW)
 
 @dataclass(frozen=True, slots=True)
 class LaneStaffing:
-    """What one lane had, and what it was given."""
+    """What one lane had, and what it was given. What is missing still is asked for again by the next tick."""
 
     lane: str
     waiting: int
     running: int
     launched: int
+    not_started: tuple[str, ...] = ()  # why fewer were started than were asked for, one sentence each
 
 
 def launch_workers(
-    wakeup_id: str,
-    planned: Mapping[str, int],
+    wakeup: WorkersWanted,
     *,
     queues: ShardQueues,
     fleet: Fleet,
     max_workers: int,
     shards_per_worker: int,
 ) -> tuple[LaneStaffing, ...]:
-    """One worker for every `shards_per_worker` waiting shards, up to `max_workers` a lane.
+    """One worker for every `shards_per_worker` waiting shards, up to `max_workers` of all lanes together.
 
-    `planned` is what the waking event says was queued just now, by lane: SQS counts what waits only after a while.
+    What the waking event says was queued just now counts as well: SQS counts what waits only after a while.
     """
+    waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0)) for lane in WORKER_LANES}
+    if not any(waiting.values()):
+        return ()
+    running = {lane: fleet.running(lane) for lane in WORKER_LANES}
+    wanted = {lane: -(-count // shards_per_worker) for lane, count in waiting.items()}
     staffing = []
-    for lane in WORKER_LANES:
-        waiting = max(queues.waiting(lane), planned.get(lane, 0))
-        if not waiting:
-            continue
-        running = fleet.running(lane)
-        missing = min(max_workers, -(-waiting // shards_per_worker)) - running
-        launched = fleet.launch(lane, missing, wakeup_id) if missing > 0 else 0
-        staffing.append(LaneStaffing(lane, waiting, running, launched))
+    for lane, missing in _shares(wanted, running, max_workers).items():
+        launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short) if missing else None
+        if waiting[lane]:
+            started, reasons = (launch.started, launch.reasons) if launch else (0, ())
+            staffing.append(LaneStaffing(lane, waiting[lane], running[lane], started, reasons))
     return tuple(staffing)
+
+
+def _shares(wanted: Mapping[Lane, int], running: Mapping[Lane, int], most: int) -> dict[Lane, int]:
+    """How many workers each lane is to get: the free places go one by one to the lane that has the fewest."""
+    staffed = dict(running)
+    for _ in range(most - sum(running.values())):
+        short = [lane for lane in wanted if staffed[lane] < wanted[lane]]
+        if not short:
+            break
+        staffed[min(short, key=lambda lane: staffed[lane])] += 1
+    return {lane: staffed[lane] - running[lane] for lane in wanted}

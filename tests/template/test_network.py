@@ -9,7 +9,7 @@ import re
 import pytest
 
 from cascan.egress import MAX_NETWORKS, egress_of
-from tests.template.model import MODEL, ROOT
+from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 (GROUP,) = MODEL.resources("AWS::EC2::SecurityGroup")
 NETWORK = MODEL.templates[GROUP.stack]
@@ -39,6 +39,11 @@ def test_the_stack_hands_on_what_it_is_given_and_nothing_by_default() -> None:
     }
     assert PARAMETER["Default"] == ""
     assert "Default" not in NETWORK["Parameters"]["WorkerEgress"]
+
+
+def test_who_plans_knows_what_the_small_vpc_lets_out_and_nothing_of_the_operators_own_subnets() -> None:
+    given = variables(FUNCTIONS["OnScanRequested"].properties)
+    assert given["WORKER_EGRESS"] == {"Fn::If": ["MakesNetwork", {"Ref": "WorkerEgress"}, ""]}
 
 
 def test_a_small_vpc_without_egress_is_refused() -> None:

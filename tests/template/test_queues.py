@@ -10,6 +10,7 @@ from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
     MODEL,
+    PROJECT,
     QUEUES,
     ROOT,
     RULES,
@@ -18,6 +19,7 @@ from tests.template.model import (
     as_list,
     environment_of,
     source_queues,
+    variables,
 )
 
 READERS = [(queue, name) for name, function in FUNCTIONS.items() for queue in source_queues(function).values()]
@@ -110,19 +112,38 @@ def test_whatever_is_given_up_raises_an_alarm(queue: str) -> None:
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
 def test_an_alarm_is_raised_by_the_first_message_says_what_it_means_and_tells_the_topic(alarm: Resource) -> None:
     wanted = {
-        "Namespace": "AWS/SQS",
-        "MetricName": "ApproximateNumberOfMessagesVisible",
-        "Statistic": "Maximum",
         "Threshold": 0,
         "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "notBreaching",  # SQS stops reporting a queue that nobody used for six hours
     }
+    if alarm.name != "HostsQuarantined":
+        wanted |= {
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateNumberOfMessagesVisible",
+            "Statistic": "Maximum",
+        }
     topic = {"Fn::If": ["Notifies", {"Ref": "AlarmTopicArn"}, {"Ref": "AWS::NoValue"}]}
 
     assert wanted.items() <= alarm.properties.items()
     assert alarm.properties["AlarmActions"] == [topic]
     assert len(alarm.properties["AlarmDescription"]) > 40
     assert 1 <= alarm.properties["EvaluationPeriods"] * alarm.properties["Period"] / 60 <= 5
+
+
+def test_a_host_kept_out_of_the_findings_raises_an_alarm_on_the_metric_that_counts_it() -> None:
+    (alarm,) = [alarm for alarm in ALARMS if alarm.name == "HostsQuarantined"]
+    given = variables(FUNCTIONS["OnReportStored"].properties)
+
+    assert (alarm.properties["Namespace"], alarm.properties["Statistic"]) == (namespace(), "Sum")
+    assert alarm.properties["Dimensions"] == [{"Name": "service", "Value": given["POWERTOOLS_SERVICE_NAME"]}]
+    counts = (PROJECT / "functions" / "on_report_stored" / "app.py").read_text()
+    assert f'count("{alarm.properties["MetricName"]}"' in counts
+
+
+def namespace() -> str:
+    """Of every function's own metrics."""
+    everywhere = MODEL.templates[ROOT]["Globals"]["Function"]["Environment"]["Variables"]
+    return str(everywhere["POWERTOOLS_METRICS_NAMESPACE"])
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

@@ -1,6 +1,7 @@
-"""EcsFleet: Fargate tasks that drain a lane's queue.
+"""EcsFleet: Fargate tasks that drain a lane's queue, on Spot first.
 
 A launch names its calls by token, lane and number: ECS answers a call it has seen with the tasks it started then.
+What has no room on Spot is asked for on demand, in the same launch; what has none there either, by the next one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated, tries
-from cascan.errors import GatewayUnavailable
+from cascan.aws.boundary import translated
+from cascan.gateways import Launch
 from cascan.model.shard import Lane
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 GATEWAY = "fleet"
 MAX_TASKS = 10  # RunTask
+SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 
 
 class EcsFleet:
     """Fleet on ECS. `task_definitions` holds ARNs or `family:revision`, by lane; a lane without one is a KeyError.
 
-    capacity_provider: FARGATE or FARGATE_SPOT, as the cluster lists them; Spot stops a worker at two minutes' notice.
+    spot_first: use Spot, which costs a third and stops a worker at two minutes' notice; its shard is cut and goes on.
     """
 
     def __init__(
@@ -35,11 +37,11 @@ class EcsFleet:
         security_groups: Sequence[str],
         *,
         assign_public_ip: bool = False,
-        capacity_provider: str = "FARGATE",
+        spot_first: bool = True,
     ) -> None:
         self._cluster = cluster
         self._task_definitions = dict(task_definitions)
-        self._capacity_provider = capacity_provider
+        self._spot_first = spot_first
         self._network: NetworkConfigurationTypeDef = {
             "awsvpcConfiguration": {
                 "subnets": list(subnets),
@@ -55,30 +57,25 @@ class EcsFleet:
                 .get_paginator("list_tasks")
                 .paginate(
                     cluster=self._cluster,
-                    family=family_of(
-                        self._task_definitions[lane]
-                    ),  # workers of an older revision drain the queue as well
+                    family=family_of(self._task_definitions[lane]),  # an older revision's workers drain it as well
                     desiredStatus="RUNNING",  # pending tasks desire it too
                 )
             )
             return sum(len(page["taskArns"]) for page in pages)
 
-    def launch(self, lane: Lane, count: int, token: str) -> int:
-        """Raises: GatewayUnavailable: fewer started than were asked for; those that did go on running."""
+    def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
+        started, reasons = 0, dict[str, None]()
         for first in range(0, count, MAX_TASKS):
-            self._launch_all(lane, min(MAX_TASKS, count - first), f"{token}/{lane}/{first // MAX_TASKS}")
-        return max(count, 0)
+            left = min(MAX_TASKS, count - first)
+            for provider in (SPOT, ON_DEMAND) if spot and self._spot_first else (ON_DEMAND,):
+                now, failures = self._run(lane, left, provider, f"{token}/{lane}/{provider}/{first // MAX_TASKS}")
+                started, left = started + now, left - now
+                reasons |= dict.fromkeys(f"{provider}: {failure}" for failure in failures)
+                if left <= 0:
+                    break
+        return Launch(started, tuple(reasons) if started < count else ())
 
-    def _launch_all(self, lane: Lane, count: int, token: str) -> None:
-        reasons: list[str] = []
-        for number in tries():
-            started, reasons = self._run(lane, count, client_token(token, number))
-            count -= started
-            if count <= 0:
-                return
-        raise GatewayUnavailable(f"{GATEWAY}: {count} workers were not started: {', '.join(sorted(set(reasons)))}")
-
-    def _run(self, lane: Lane, count: int, client_token: str) -> tuple[int, list[str]]:
+    def _run(self, lane: Lane, count: int, provider: str, token: str) -> tuple[int, list[str]]:
         """How many tasks the call started, now or when it was first made, and why others were not."""
         with translated(GATEWAY):
             try:
@@ -86,9 +83,9 @@ class EcsFleet:
                     cluster=self._cluster,
                     taskDefinition=self._task_definitions[lane],
                     count=count,
-                    clientToken=client_token,
+                    clientToken=client_token(token),
                     startedBy=f"cascan/{lane}",
-                    capacityProviderStrategy=[{"capacityProvider": self._capacity_provider, "weight": 1}],
+                    capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
                     networkConfiguration=self._network,
                 )
             except clients.ecs().exceptions.ConflictException as exc:  # the token started another number of tasks
@@ -101,6 +98,6 @@ def family_of(task_definition: str) -> str:
     return task_definition.rsplit("/", 1)[-1].split(":", 1)[0]
 
 
-def client_token(token: str, number: int) -> str:
-    """64 hexadecimal digits, the most that ECS takes; another try is another call to ECS, so it has another token."""
-    return hashlib.sha256(f"{token}/{number}".encode()).hexdigest()
+def client_token(token: str) -> str:
+    """64 hexadecimal digits, the most that ECS takes."""
+    return hashlib.sha256(token.encode()).hexdigest()

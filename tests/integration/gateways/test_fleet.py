@@ -6,12 +6,12 @@ from itertools import repeat
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.fleet import EcsFleet
 from cascan.errors import GatewayUnavailable
-from cascan.gateways import Fleet
+from cascan.gateways import Fleet, Launch
 from cascan.model.shard import Lane
 from tests.fakes import MemoryFleet
 from tests.integration.gateways.conftest import CLUSTER, Script
@@ -20,7 +20,7 @@ from tests.integration.gateways.conftest import CLUSTER, Script
 class TestFleet:
     @pytest.mark.parametrize("count", [1, 10, 23])
     def test_workers_run_in_the_lane_they_were_launched_in(self, fleet: Fleet, count: int) -> None:
-        assert fleet.launch(Lane.RAW, count, "tick-1") == count
+        assert fleet.launch(Lane.RAW, count, "tick-1") == Launch(count)
         assert (fleet.running(Lane.RAW), fleet.running(Lane.CONNECT)) == (count, 0)
 
     def test_launches_under_different_tokens_add_up(self, fleet: Fleet) -> None:
@@ -29,14 +29,15 @@ class TestFleet:
         assert fleet.running(Lane.CONNECT) == 5
 
     def test_launching_none_starts_none(self, fleet: Fleet) -> None:
-        assert fleet.launch(Lane.CONNECT, 0, "tick-1") == 0
+        assert fleet.launch(Lane.CONNECT, 0, "tick-1") == Launch(0)
         assert fleet.running(Lane.CONNECT) == 0
 
 
 class TestMemoryFleet:
     def test_the_same_token_and_lane_start_workers_once(self) -> None:
         fleet = MemoryFleet()
-        assert [fleet.launch(lane, 2, "tick-1") for lane in (Lane.RAW, Lane.RAW, Lane.CONNECT)] == [2, 2, 2]
+        launches = [fleet.launch(lane, 2, "tick-1") for lane in (Lane.RAW, Lane.RAW, Lane.CONNECT)]
+        assert launches == [Launch(2)] * 3
         assert (fleet.running(Lane.RAW), fleet.running(Lane.CONNECT)) == (2, 2)
 
 
@@ -53,7 +54,7 @@ class TestEcs:
             "cluster": CLUSTER,
             "count": 2,
             "startedBy": "cascan/raw",
-            "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
+            "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
             "networkConfiguration": {
                 "awsvpcConfiguration": {
                     "subnets": [subnet_id],
@@ -71,25 +72,44 @@ class TestEcs:
         assert tokens[0:2] == tokens[2:4]
         assert len(set(tokens)) == 6
 
-    def test_tasks_that_did_not_start_are_asked_for_again_under_another_token(
-        self, ecs_fleet: EcsFleet, script: Script, pauses: list[float]
-    ) -> None:
+    def test_what_spot_has_no_room_for_is_asked_for_on_demand(self, ecs_fleet: EcsFleet, script: Script) -> None:
         run = clients.ecs().run_task
 
         def one_of_three(request: dict[str, Any]) -> dict[str, Any]:
             return {"tasks": run(**{**request, "count": 1})["tasks"], "failures": [{"reason": "Capacity"}] * 2}
 
         requests = script(clients.ecs(), "run_task", [one_of_three])
-        assert ecs_fleet.launch(Lane.RAW, 3, "tick-1") == 3
-        assert [request["count"] for request in requests] == [3, 2]
+        assert ecs_fleet.launch(Lane.RAW, 3, "tick-1") == Launch(3)
+        assert [(request["count"], provider(request)) for request in requests] == [(3, "FARGATE_SPOT"), (2, "FARGATE")]
         assert len({request["clientToken"] for request in requests}) == 2
-        assert (ecs_fleet.running(Lane.RAW), len(pauses)) == (3, 1)
+        assert ecs_fleet.running(Lane.RAW) == 3
 
-    def test_tasks_that_never_start_are_an_error_with_its_reason(self, ecs_fleet: EcsFleet, script: Script) -> None:
+    def test_what_has_no_room_anywhere_is_told_and_left_to_the_next_tick(
+        self, ecs_fleet: EcsFleet, script: Script
+    ) -> None:
         requests = script(clients.ecs(), "run_task", repeat({"tasks": [], "failures": [{"reason": "RESOURCE:ENI"}]}))
-        with pytest.raises(GatewayUnavailable, match="fleet: 2 workers were not started: RESOURCE:ENI"):
-            ecs_fleet.launch(Lane.RAW, 2, "tick-1")
-        assert len(requests) == MAX_TRIES
+        launch = ecs_fleet.launch(Lane.RAW, 2, "tick-1")
+        assert launch == Launch(0, ("FARGATE_SPOT: RESOURCE:ENI", "FARGATE: RESOURCE:ENI"))
+        assert len(requests) == 2
+
+    def test_spot_is_left_out_where_it_just_ran_short_or_is_not_wanted(
+        self, ecs_fleet: EcsFleet, subnet_id: str, script: Script
+    ) -> None:
+        requests = script(clients.ecs(), "run_task", ())
+        ecs_fleet.launch(Lane.RAW, 1, "tick-1", spot=False)
+        tasks = {Lane.RAW: requests[0]["taskDefinition"]}
+        EcsFleet(CLUSTER, tasks, [subnet_id], ["sg-1"], spot_first=False).launch(Lane.RAW, 1, "tick-2")
+        assert [provider(request) for request in requests] == ["FARGATE", "FARGATE"]
+
+    def test_a_throttled_launch_is_an_error_and_what_it_started_before_goes_on(
+        self, ecs_fleet: EcsFleet, script: Script
+    ) -> None:
+        run = clients.ecs().run_task
+        throttled: Any = {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}
+        script(clients.ecs(), "run_task", [lambda request: run(**request), ClientError(throttled, "RunTask")])
+        with pytest.raises(GatewayUnavailable, match=r"fleet: .*Rate exceeded"):
+            ecs_fleet.launch(Lane.RAW, 15, "tick-1")
+        assert ecs_fleet.running(Lane.RAW) == 10
 
     def test_a_token_that_started_fewer_tasks_counts_those_and_asks_for_the_rest(
         self, ecs_fleet: EcsFleet, script: Script
@@ -118,3 +138,8 @@ class TestEcs:
             gone.running(Lane.RAW)
         with pytest.raises(GatewayUnavailable, match=r"fleet: .*ClusterNotFound"):
             gone.launch(Lane.RAW, 1, "tick-1")
+
+
+def provider(request: dict[str, Any]) -> str:
+    (strategy,) = request["capacityProviderStrategy"]
+    return str(strategy["capacityProvider"])

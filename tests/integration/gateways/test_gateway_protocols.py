@@ -11,7 +11,17 @@ from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
-from cascan.gateways import EventBus, Fleet, Received, ReportStore, Resolver, ScanTable, ShardQueues, ShardSource
+from cascan.gateways import (
+    EventBus,
+    Fleet,
+    Launch,
+    Received,
+    ReportStore,
+    Resolver,
+    ScanTable,
+    ShardQueues,
+    ShardSource,
+)
 from tests import fakes
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
@@ -36,7 +46,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
     declared = {
         kind for _, kind in inspect.getmembers(gateways, inspect.isclass) if kind.__module__ == gateways.__name__
     }
-    assert declared - {Received} == set(BY_PROTOCOL)
+    assert declared - {Launch, Received} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

@@ -49,6 +49,7 @@ class Stack:
             "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
             "RAW_SCANS": "enabled",
+            "WORKER_EGRESS": "",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",
@@ -56,6 +57,7 @@ class Stack:
             "SUBNETS": "subnet-1",
             "SECURITY_GROUPS": "sg-1",
             "PUBLIC_IP": "ENABLED",
+            "SPOT": "enabled",
             "MAX_WORKERS": "20",
             "SHARDS_PER_WORKER": "4",
         }

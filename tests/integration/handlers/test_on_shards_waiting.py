@@ -22,7 +22,7 @@ SCAN_ID = scan_id_of("a message")
 def on_shards_waiting(stack: Stack, cold_start: ColdStart) -> Function:
     """The function, with a cluster of its own; SHARDS_PER_WORKER is 4."""
     ec2: Any = cast("Any", clients.session()).client("ec2")
-    clients.ecs().create_cluster(clusterName=CLUSTER, capacityProviders=["FARGATE"])
+    clients.ecs().create_cluster(clusterName=CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"])
     for lane in ("connect", "raw"):
         clients.ecs().register_task_definition(
             family=f"cascan-{lane}",
@@ -65,7 +65,7 @@ def test_a_tick_starts_a_worker_for_every_four_waiting_shards_begun(
 ) -> None:
     queue_shards(stack, "connect", waiting)
     assert on_shards_waiting(recorded("tick")) == [
-        {"lane": "connect", "waiting": waiting, "running": 0, "launched": workers}
+        {"lane": "connect", "waiting": waiting, "running": 0, "launched": workers, "not_started": ()}
     ]
     assert (len(tasks("connect")), len(tasks("raw"))) == (workers, 0)
 
@@ -76,7 +76,7 @@ def test_a_second_tick_starts_none(stack: Stack, on_shards_waiting: Function, ag
     on_shards_waiting(recorded("tick"))
     after_one = tasks("raw")
     second = recorded("tick") | ({} if again == "same-id" else {"id": again})
-    assert on_shards_waiting(second) == [{"lane": "raw", "waiting": 9, "running": 3, "launched": 0}]
+    assert on_shards_waiting(second) == [{"lane": "raw", "waiting": 9, "running": 3, "launched": 0, "not_started": ()}]
     assert (len(after_one), tasks("raw")) == (3, after_one)
 
 

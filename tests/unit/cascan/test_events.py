@@ -27,8 +27,8 @@ from cascan.events import (
     ScanFailed,
     ScanPlanned,
     ShardQueued,
+    WorkersWanted,
     event_in,
-    planned_lanes,
 )
 from cascan.ids import ReportKey
 from cascan.model.scan import Counts, Outcome, ScanState
@@ -175,8 +175,22 @@ class TestEnvelopes:
             ReportStored.from_wire(json.dumps(object_created("key") | change))
 
     def test_only_a_planned_scan_tells_how_many_shards_wait(self) -> None:
-        assert [planned_lanes(bus_event(event)) for event in ON_THE_BUS] == [{"connect": 2}, {}, {}, {}, {}]
-        assert planned_lanes(recorded("tick")) == planned_lanes(recorded("task-stopped")) == planned_lanes({}) == {}
+        told = [WorkersWanted.from_wire(bus_event(event)).planned for event in ON_THE_BUS]
+        assert told == [{"connect": 2}, *[{}] * (len(ON_THE_BUS) - 1)]
+        assert [WorkersWanted.from_wire(other).planned for other in (recorded("tick"), stopped(), {})] == [{}] * 3
+
+    @pytest.mark.parametrize("stop_code", ["SpotInterruption", "TaskFailedToStart"])
+    def test_a_worker_that_spot_took_back_or_had_no_room_for_says_so(self, stop_code: str) -> None:
+        assert WorkersWanted.from_wire(stopped(stopCode=stop_code, capacityProviderName="FARGATE_SPOT")).spot_is_short
+        assert not WorkersWanted.from_wire(stopped(stopCode=stop_code, capacityProviderName="FARGATE")).spot_is_short
+
+    def test_a_worker_that_ended_by_itself_says_nothing_of_spot(self) -> None:
+        assert not WorkersWanted.from_wire(stopped(capacityProviderName="FARGATE_SPOT")).spot_is_short
+
+
+def stopped(**detail: str) -> dict[str, Any]:
+    envelope = recorded("task-stopped")
+    return envelope | {"detail": envelope["detail"] | detail}
 
 
 def matches(pattern: dict[str, Any], event: BusEvent) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.events import ShardQueued
+from cascan.events import ShardQueued, WorkersWanted
 from cascan.model.shard import Lane
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
 from tests.builders import SCAN_ID
@@ -17,7 +17,17 @@ def launch(
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     queues.send(lane, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=n) for n in range(waiting)])
     fleet.workers[lane] = running
-    return launch_workers("tick", {lane: planned}, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
+    wakeup = WorkersWanted(id="tick", planned={lane: planned})
+    return launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
+
+
+def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), most: int) -> tuple[int, int]:
+    """How many workers of both lanes run afterwards; one worker a shard."""
+    queues, fleet = MemoryShardQueues(), MemoryFleet()
+    fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW] = running
+    wakeup = WorkersWanted(id="tick", planned={Lane.CONNECT: connect, Lane.RAW: raw})
+    launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=1)
+    return fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW]
 
 
 @pytest.mark.parametrize(
@@ -44,9 +54,35 @@ def test_the_same_wakeup_twice_starts_workers_once() -> None:
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     queues.send(Lane.RAW, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)])
     for _ in range(2):
-        launch_workers("one event", {}, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+        launch_workers(WorkersWanted(id="one"), queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
     assert fleet.workers[Lane.RAW] == 1
 
 
 def test_no_worker_is_started_where_none_is_allowed() -> None:
     assert launch(50, most=0) == (LaneStaffing("connect", 50, 0, 0),)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "most", "then"),
+    [
+        ((3, 2), (0, 0), 10, (3, 2)),
+        ((1000, 1), (0, 0), 10, (9, 1)),  # a wide scan leaves room for a small one of the other lane
+        ((1000, 1000), (0, 0), 10, (5, 5)),
+        ((1000, 1000), (8, 0), 10, (8, 2)),  # nobody is stopped to make room
+        ((1000, 1000), (10, 0), 10, (10, 0)),
+        ((1000, 0), (0, 4), 10, (6, 4)),  # who runs without work still takes a place, until it ends
+        ((1000, 1000), (12, 0), 10, (12, 0)),  # MaxWorkers was lowered
+    ],
+)
+def test_both_lanes_share_the_places_that_are_free(
+    waiting: tuple[int, int], running: tuple[int, int], most: int, then: tuple[int, int]
+) -> None:
+    assert launch_both(*waiting, running=running, most=most) == then
+
+
+@pytest.mark.parametrize("spot_is_short", [False, True])
+def test_spot_is_asked_first_unless_it_just_ran_short(spot_is_short: bool) -> None:
+    queues, fleet = MemoryShardQueues(), MemoryFleet()
+    wakeup = WorkersWanted(id="stopped", planned={Lane.RAW: 1}, spot_is_short=spot_is_short)
+    launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    assert fleet.on_spot == [not spot_is_short]

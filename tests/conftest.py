@@ -1,0 +1,21 @@
+"""What tests of several kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import Lab, NoLab, lab
+
+
+@pytest.fixture(scope="session")
+def network_lab() -> Iterator[Lab]:
+    """Hosts of several kinds on a network of their own: see tests/lab. Skips where namespaces are not permitted."""
+    try:
+        with lab() as hosts:
+            if hosts.missing:
+                pytest.skip(f"no lab: its hosts need more: ./.ci/install {' '.join(hosts.missing)}")
+            yield hosts
+    except NoLab as exc:
+        pytest.skip(f"no lab: {exc}")
