@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from cascan.limits import (
     WORKER_USD_PER_SECOND,
 )
 from cascan.nmap.ports import count_ports
-from cascan.planning import PROBING, PROBING_COST, Plan
+from cascan.planning import PROBING, PROBING_COST
 
 MICRO = 1_000_000  # of one dollar
 
@@ -64,11 +65,11 @@ class Caps:
         return None
 
 
-def weight_of(plan: Plan) -> Spent:
-    """What a planned child counts for. An estimate, from above: a worker asks many ports at once."""
-    each = PROBING_COST if frozenset(plan.arguments) & PROBING else 1
-    probes = plan.addresses * count_ports(plan.arguments)
-    seconds = probes * each * PROBE_SECONDS + plan.addresses * SCAN_SECONDS
+def weight_of(arguments: Sequence[str], addresses: int) -> Spent:
+    """What a child with these options of nmap counts for. An estimate, from above: a worker asks many ports at once."""
+    each = PROBING_COST if frozenset(arguments) & PROBING else 1
+    probes = addresses * count_ports(arguments)
+    seconds = probes * each * PROBE_SECONDS + addresses * SCAN_SECONDS
     return Spent(1, probes, round(seconds * WORKER_USD_PER_SECOND * MICRO))
 
 

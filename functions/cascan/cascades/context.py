@@ -52,6 +52,7 @@ class Parent:
         }  # fmt: skip
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[Kind, str] | None] = {}
+        self.addresses: dict[str, int] = {}  # behind each target without a problem
 
     def problem_of(self, target: str) -> tuple[Kind, str] | None:
         """Why a target that a finding gave is not scanned; None: it is."""
@@ -70,6 +71,7 @@ class Parent:
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):
             return Kind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
+        self.addresses[text] = target.count
         return None
 
     def _exclusion(self, family: int) -> Exclusion | None:

@@ -42,7 +42,7 @@ def matcher_of(matches: Matches) -> Test:
 
 
 def _quick(matcher: Mapping[str, Any]) -> Fit:
-    """The matcher, what is plain of it first: texts without wildcards and whole numbers, at the top and in attributes."""
+    """The matcher, what is plain of it first: texts without wildcards and whole numbers, also in attributes."""
     plain, rest = _parted(matcher)
     attributes = rest.pop("attributes", {})
     plain_attributes, rest_attributes = _parted(attributes) if isinstance(attributes, dict) else ([], attributes)

@@ -122,19 +122,19 @@ class Run:
             yield self._decision(kind, reason, told)
 
     def _start(self, request: Request) -> Decision:
+        """Every target was judged on its own; what they have in common is planned with the first of them."""
         child = self._child(request.wish, request.words, request.targets, request.told)
-        context = self.parent.context
+        parent, context = self.parent, self.parent.context
         try:
-            asked = request_of(child, self.parent.scan, self.parent.scan.scan_id, "")
-            planned = plan(asked, context.scope, policy=context.policy, raw_scans=context.raw_scans)
+            asked = request_of(child, parent.scan, parent.scan.scan_id, "")
+            first = msgspec.structs.replace(asked, targets=asked.targets[:1])
+            planned = plan(first, context.scope, policy=context.policy, raw_scans=context.raw_scans)
         except RequestRefused as exc:
             return self._decision(Kind.REFUSED, str(exc), request.told)
-        return self._decision(
-            Kind.START,
-            f"{planned.addresses} address{'es' if planned.addresses > 1 else ''}: {' '.join(child.parameters)}",
-            request.told,
-            child=msgspec.structs.replace(child, weight=weight_of(planned)),
-        )
+        addresses = sum(parent.addresses[target] for target in request.targets)
+        reason = f"{addresses} {'address' if addresses == 1 else 'addresses'}: {' '.join(child.parameters)}"
+        weighed = msgspec.structs.replace(child, weight=weight_of(planned.arguments, addresses))
+        return self._decision(Kind.START, reason, request.told, child=weighed)
 
     def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told) -> Child:
         rule, parent = self.rule, self.parent

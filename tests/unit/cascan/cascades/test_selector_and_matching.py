@@ -90,7 +90,7 @@ def test_c5_types_are_strict() -> None:
     assert not matched({"attributes": {"port": "443"}})
     assert not matched({"attributes": {"port": 1}}, attributes={"port": True})
     assert not matched({"attributes": {"port": 0}}, attributes={"port": False})
-    assert matched({"attributes": {"port": None}}, attributes={"port": None})
+    assert matched({"attributes": {"service": None}}, attributes={"service": None})
 
 
 @pytest.mark.parametrize(
