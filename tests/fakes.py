@@ -14,13 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import to_wire
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, ShardQueued
+from cascan.findings.cut import cut_down
 from cascan.gateways import Launch
 from cascan.ids import ReportKey, results_key
+from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
@@ -151,9 +154,11 @@ class MemoryScanTable(_Breakable):
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         self._reach()
-        self.findings_by_key.update({(scan_id, finding.id): finding for finding in findings})
+        for finding in findings:
+            fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
+            self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()

@@ -64,8 +64,10 @@ class ScanTable(Protocol):
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
-        """Keyed by the finding's id: a repeat rewrites the same items."""
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+        """Keyed by the finding's id: a repeat rewrites the same items. One beyond MAX_FINDING_BYTES is cut down, and
+        says that `source` has the whole of it.
+        """
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         """In order of their id."""

@@ -37,6 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...]
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
     addresses: int  # each once and without the excludes; one for each name
+    probes: int  # addresses times ports, at most
     notes: tuple[str, ...]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
@@ -97,6 +98,7 @@ def plan(
         exclude=exclude,
         slices=slices,
         addresses=addresses,
+        probes=addresses * count_ports(arguments.options),
         notes=(*arguments.notes, *filter(None, (unsaid, unreached))),
     )
 

@@ -88,6 +88,7 @@ def plan_scan(
         shards=len(planned.slices),
         shards_open=len(planned.slices),
         addresses=planned.addresses,
+        probes=planned.probes,
     )
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan

@@ -10,14 +10,13 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from cascan.aws import clients
-from cascan.aws.boundary import chunks, error_code, translated, tries
+from cascan.aws import batch_write, clients
+from cascan.aws.boundary import error_code, translated, tries
 from cascan.aws.items import Item, Value, names_in
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"
-MAX_BATCH = 25  # BatchWriteItem
 MAX_TRANSACTION = 100  # TransactWriteItems
 MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -55,6 +54,12 @@ class DynamoTable:
             ConsistentRead=True,
         )
 
+    def partition(self, pk: str) -> Iterator[Item]:
+        """The items of a partition, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
+        )
+
     def put_new(self, item: Item) -> bool:
         """False: an item has this key, and stays as it is."""
         request = put_new(self.name, item)["Put"]
@@ -68,9 +73,7 @@ class DynamoTable:
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Store every item, over whatever has its key; of two with one key the later stays."""
-        for chunk in chunks(items, MAX_BATCH):
-            by_key = {(item["pk"]["S"], item["sk"]["S"]): item for item in chunk}  # a batch may not name a key twice
-            self._put_batch([{"PutRequest": {"Item": item}} for item in by_key.values()])
+        batch_write.put_all(self.name, items)
 
     def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
         """Write all of up to MAX_TRANSACTION actions, or none of them.
@@ -90,16 +93,6 @@ class DynamoTable:
                 else:
                     return {}
         raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from last
-
-    def _put_batch(self, requests: list[dict[str, Any]]) -> None:
-        left: Any = requests
-        for _ in tries():
-            with translated(GATEWAY):
-                answer = clients.dynamodb().batch_write_item(RequestItems={self.name: left})
-            left = answer.get("UnprocessedItems", {}).get(self.name)
-            if not left:
-                return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(left)} of {len(requests)} items were left unprocessed")
 
     def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         last: ClientError | None = None

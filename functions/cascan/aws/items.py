@@ -5,25 +5,33 @@
     scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
                                                                 error_description, shards_open, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
-                                                                hosts_up, listing="scans",
+                                                                hosts_up, spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
     shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, worker, run, outcome,
                                                                 error_description
-    finding    scan/<scan id>      finding/<finding id>         body, severity, category
+    finding    findings/<scan id>  <finding id>                 body, severity, category
+               [/<its prefix>]
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
 
 An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run`) is the rest of the
 value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills
 every update by the size of the whole item, and a scan's counters are updated once a shard. `expires_at` (epoch
 seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at) lists scans by age.
+
+A partition of DynamoDB takes 1,000 small writes a second. So the findings of a scan that may find many are spread over
+partitions by the first `spread` hex digits of their id: 1, 16 or 256 of them, by the scan's probes, which are known
+before the first finding is. Ids are hashes, so the partitions fill evenly; read one after the other, by prefix, they
+give the findings in order of their id.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -31,6 +39,8 @@ import msgspec
 from cascan.clock import to_wire
 from cascan.errors import Rejected
 from cascan.findings.cut import cut_down
+from cascan.ids import ReportKey
+from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Scan
@@ -44,6 +54,7 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
                    "hosts_up")  # fmt: skip
 SHARD_ATTRIBUTES = ("state", "attempt", "worker", "outcome", "error_description")
 PACKED_BYTES = 4_096
+SPREAD_AT_PROBES = (10_000, 10_000_000)  # from so many on, one hex digit more
 MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
 
 
@@ -66,6 +77,7 @@ def scan_item(scan: Scan) -> Item:
         "findings": counts["count"],
         "severities": counts["severities"],
         "categories": counts["categories"],
+        "spread": spread_of(scan),
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
@@ -94,22 +106,43 @@ def shard_in(item: Item) -> Shard:
     return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | {"run": run}, Shard)
 
 
-def finding_item(scan_id: str, finding: Finding) -> Item:
+def spread_of(scan: Scan) -> int:
+    """How many hex digits of a finding's id its partition says, for a new scan."""
+    return bisect_right(SPREAD_AT_PROBES, scan.probes)
+
+
+def spread_in(item: Item) -> int:
+    """The scan's spread, as it was when the scan was created."""
+    return int(item["spread"]["N"]) if "spread" in item else 0
+
+
+def findings_partition(scan_id: str, prefix: str) -> str:
+    """`prefix`: the first digits of the findings' ids, as many as the scan's spread."""
+    return f"findings/{scan_id}/{prefix}" if prefix else f"findings/{scan_id}"
+
+
+def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
+    """Every partition of the scan's findings, in order of the ids that they hold."""
+    for digits in product("0123456789abcdef", repeat=spread):
+        yield findings_partition(scan_id, "".join(digits))
+
+
+def finding_item(scan_id: str, finding: Finding, spread: int = 0, source: ReportKey | None = None) -> Item:
     return {
-        "pk": {"S": f"scan/{scan_id}"},
-        "sk": {"S": f"finding/{finding.id}"},
+        "pk": {"S": findings_partition(scan_id, finding.id[:spread])},
+        "sk": {"S": finding.id},
         "severity": {"S": finding.severity.value},
         "category": {"S": finding.category},
-        "body": _body_of_finding(finding),
+        "body": _body_of_finding(finding, source),
     }
 
 
-def _body_of_finding(finding: Finding) -> Value:
+def _body_of_finding(finding: Finding, source: ReportKey | None) -> Value:
     """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
-    try:
-        return body_of(finding)
-    except Rejected:
-        return body_of(cut_down(finding))
+    text = msgspec.json.encode(finding)
+    if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
+        text = msgspec.json.encode(cut_down(finding, source))
+    return _packed(text)
 
 
 def finding_in(item: Item) -> Finding:
@@ -133,7 +166,10 @@ def port_in(item: Item) -> PortRecord:
 
 def body_of(value: object) -> Value:
     """Raises: Rejected: more than an item holds, even when packed."""
-    text = msgspec.json.encode(value)
+    return _packed(msgspec.json.encode(value))
+
+
+def _packed(text: bytes) -> Value:
     if len(text) <= PACKED_BYTES:
         return {"S": text.decode()}
     packed = zlib.compress(text)

@@ -21,6 +21,7 @@ from cascan.aws.items import (
     bytes_of,
     finding_in,
     finding_item,
+    findings_partitions,
     instant,
     port_in,
     scan_in,
@@ -29,9 +30,11 @@ from cascan.aws.items import (
     shard_in,
     shard_item,
     shard_key,
+    spread_in,
     values_of,
 )
 from cascan.clock import Clock, utc_now
+from cascan.ids import ReportKey
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
@@ -40,6 +43,7 @@ from cascan.model.shard import OPEN_STATES, NmapRun, Shard, ShardClosing, ShardS
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
 OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
+MAX_SPREADS = 1_000
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -48,6 +52,7 @@ class DynamoScanTable:
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
         self._table = DynamoTable(table_name, clock)
+        self._spreads: dict[str, int] = {}  # by scan id, of the scans read lately
 
     # ---- scans
 
@@ -56,7 +61,7 @@ class DynamoScanTable:
 
     def get_scan(self, scan_id: str) -> Scan | None:
         item = self._table.get(scan_key(scan_id))
-        return scan_in(item) if item else None
+        return self._scan_in(item) if item else None
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
         newest_first = self._table.query(
@@ -66,7 +71,7 @@ class DynamoScanTable:
             ScanIndexForward=False,
             Limit=max(1, min(limit, LISTING_PAGE)),
         )
-        return map(scan_in, islice(newest_first, limit))
+        return map(self._scan_in, islice(newest_first, limit))
 
     def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
         is_there, states = _state_in(frm)
@@ -142,11 +147,26 @@ class DynamoScanTable:
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding]) -> None:
-        self._table.put_all(finding_item(scan_id, finding) for finding in findings)
+    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+        spread = self._spread(scan_id)
+        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
-        return map(finding_in, self._table.children(f"scan/{scan_id}", "finding/"))
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from map(finding_in, self._table.partition(partition))
+
+    def _spread(self, scan_id: str) -> int:
+        """Set when the scan is created and never changed: who has read the scan need not ask again."""
+        if scan_id not in self._spreads:
+            self.get_scan(scan_id)
+        return self._spreads.get(scan_id, 0)
+
+    def _scan_in(self, item: Item) -> Scan:
+        scan = scan_in(item)
+        if len(self._spreads) >= MAX_SPREADS:
+            self._spreads.clear()
+        self._spreads[scan.scan_id] = spread_in(item)
+        return scan
 
     def record_sightings(self, sightings: Iterable[Sighting]) -> None:
         inventory.record(self._table, sightings)

@@ -64,6 +64,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     shards_open: int = 0  # not yet recorded, failed or cancelled
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0
+    probes: int = 0  # addresses times ports, at most: how much there may be to find
     outcome: Outcome | None = None
     findings: Counts = Counts()
     hosts_up: int = 0
