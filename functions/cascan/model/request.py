@@ -58,11 +58,10 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
     ttl_seconds_after_finished: Seconds | None = None  # None: kept; 0: removed at once
     suspend: bool = False
+    windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets
     idempotency_key: str = ""
     origin: Origin | None = None  # None: not asked for by a cascade
-    carried: dict[
-        str, Any
-    ] = {}  # fields of a manifest's spec that mean nothing here: inherited by children run elsewhere
+    carried: dict[str, Any] = {}  # of a manifest's spec: without meaning here, inherited by children run elsewhere
