@@ -115,8 +115,8 @@ def _judgement(scores: list[float], state: str, block: str) -> tuple[Severity, f
 def _blocks(output: str) -> dict[str, str]:
     """Title → the text from there to the next title."""
     found = list(ENTRY.finditer(output))
-    ends = [entry.start() for entry in found[1:]] + [len(output)]
-    return {entry["title"].strip(): output[entry.start() : end] for entry, end in zip(found, ends, strict=True)}
+    bounds = [*(entry.start() for entry in found), len(output)]
+    return {entry["title"].strip(): output[slice(*bounds[i : i + 2])] for i, entry in enumerate(found)}
 
 
 def _read_block(title: str, block: str) -> dict[str, Any]:

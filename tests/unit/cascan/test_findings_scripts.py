@@ -163,8 +163,16 @@ def test_n22_the_text_of_every_script_stands_beside_its_own_port_or_host(name: s
 def test_n22_a_script_that_was_forced_on_a_closed_port_is_a_finding_of_its_own() -> None:
     port = Port(protocol="tcp", number=80, state="closed", scripts=(Script("no-such", "text", {"a": "b"}),))
     (host, forced) = found(Host(state="up", addresses=MANY_PORTS.addresses, ports=(port,)))
-    assert (forced.name, forced.category, forced.severity) == ("Script Output: no-such", "Script Output", "INFORMATIONAL")
-    assert (forced.attributes["output"], forced.attributes["data"], forced.attributes["port"]) == ("text", {"a": "b"}, 80)
+    assert (forced.name, forced.category, forced.severity) == (
+        "Script Output: no-such",
+        "Script Output",
+        "INFORMATIONAL",
+    )
+    assert (forced.attributes["output"], forced.attributes["data"], forced.attributes["port"]) == (
+        "text",
+        {"a": "b"},
+        80,
+    )
     assert host.category == "Host"
 
 

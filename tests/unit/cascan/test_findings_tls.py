@@ -92,7 +92,9 @@ def test_a_certificate_for_another_name_is_a_flaw_where_the_scan_asked_by_name()
 
 
 def test_a_name_from_reverse_dns_is_nobodys_claim() -> None:
-    port = Port(protocol="tcp", number=443, state="open", scripts=(Script("ssl-cert", "", {"subject": {"commonName": "a"}}),))
+    port = Port(
+        protocol="tcp", number=443, state="open", scripts=(Script("ssl-cert", "", {"subject": {"commonName": "a"}}),)
+    )
     host = Host(state="up", addresses=(V4,), hostnames=(Hostname("ptr.example", "PTR"),), ports=(port,))
     assert "Invalid Hostname" not in {f.name for f in findings_of(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC))}
     asked = findings_of(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC), {"192.0.2.1": "ptr.example"})
