@@ -33,6 +33,7 @@ MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more
 MAX_XML_DEPTH = 64
 MAX_NAME_CHARS = 253  # of a series, as Kubernetes bounds the name of an object
 MAX_PORT = 65_535
+MAX_PROTOCOL = 255  # of IP
 MAX_OCTET = 255
 MAX_DATA_LENGTH = 1_400  # bytes added to a packet: beyond, it no longer fits Ethernet
 MAX_MTU = 1_496
