@@ -12,7 +12,7 @@ from cascan.errors import RequestRefused
 from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_REASONS, MAX_SHARDS_PER_SCAN
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
-from cascan.model.shard import Lane, Shard, TargetSlice
+from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_arguments
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
@@ -38,9 +38,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str]  # expressions whose addresses the worker will know, with a mask or without
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
     addresses: int  # each once and without the excludes; one for each name
+    probes: int  # addresses times ports, at most
     notes: tuple[str, ...]
 
-    def shards(self, scan_id: str) -> Iterator[Shard]:
+    def shards(self, scan_id: str, *, backoff_limit: int = 3, state: ShardState = ShardState.QUEUED) -> Iterator[Shard]:
         """The slices are without the excludes: only a shard with names has them, for what these resolve to."""
         for number, slices in enumerate(self.slices):
             yield Shard(
@@ -52,6 +53,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 family=self.family,
                 exclude=self.exclude if any(piece.expression in self.names for piece in slices) else (),
                 addresses=sum(piece.stop - piece.start for piece in slices),
+                backoff_limit=backoff_limit,
+                state=state,
             )
 
 
@@ -100,6 +103,7 @@ def plan(
         names=frozenset(target.expression for target in targets if isinstance(target, Name)),
         slices=slices,
         addresses=addresses,
+        probes=addresses * count_ports(arguments.options),
         notes=(*arguments.notes, *filter(None, (unsaid, unreached))),
     )
 

@@ -84,7 +84,7 @@ def read_into_table(
             return answer
         for hosts in _chunks(answer.admitted(iter(report), gate)):
             findings = (f for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
-            table.put_findings(key.scan_id, filter(answer.is_new, findings))
+            table.put_findings(key.scan_id, filter(answer.is_new, findings), key)
             table.record_sightings(s for host in hosts for s in sightings_of(host, key.scan_id, seen_at, names))
             answer.add_hosts(hosts)
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg

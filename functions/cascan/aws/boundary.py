@@ -29,11 +29,11 @@ def translated(gateway: str) -> Iterator[None]:
         raise GatewayUnavailable(f"{gateway}: {exc}") from exc
 
 
-def tries() -> Iterator[int]:
-    """0, 1 … MAX_TRIES - 1, with a growing random pause before each but the first."""
-    for number in range(MAX_TRIES):
+def tries(most: int = MAX_TRIES, longest_pause_s: float = LONGEST_PAUSE_S) -> Iterator[int]:
+    """0, 1 … `most` - 1, with a growing random pause before each but the first."""
+    for number in range(most):
         if number:
-            longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (number - 1))
+            longest_s = min(longest_pause_s, FIRST_PAUSE_S * 2 ** (number - 1))
             sleep(random.uniform(0, longest_s))  # noqa: S311  # spreads writers out; nothing secret
         yield number
 

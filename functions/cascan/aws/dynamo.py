@@ -10,14 +10,13 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from cascan.aws import clients
-from cascan.aws.boundary import chunks, error_code, translated, tries
+from cascan.aws import batch_write, clients
+from cascan.aws.boundary import error_code, translated, tries
 from cascan.aws.items import Item, Value, names_in
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"
-MAX_BATCH = 25  # BatchWriteItem
 MAX_TRANSACTION = 100  # TransactWriteItems
 MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -30,10 +29,17 @@ class DynamoTable:
         self.name = name
         self.clock = clock
 
-    def get(self, key: Item) -> Item | None:
-        """The item, read consistently."""
+    def get(self, key: Item, *attributes: str) -> Item | None:
+        """The item, read consistently: whole, or the attributes that are named."""
+        request: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
+        if attributes:
+            wanted = [f"#{name}" for name in (*attributes, "expires_at")]
+            request |= {
+                "ProjectionExpression": ", ".join(wanted),
+                "ExpressionAttributeNames": names_in(*wanted),
+            }
         with translated(GATEWAY):
-            answer = clients.dynamodb().get_item(TableName=self.name, Key=key, ConsistentRead=True)
+            answer = clients.dynamodb().get_item(**request)
         item: Any = answer.get("Item")
         return item if item and self._is_live(item) else None
 
@@ -55,10 +61,26 @@ class DynamoTable:
             ConsistentRead=True,
         )
 
+    def partition(self, pk: str) -> Iterator[Item]:
+        """The items of a partition, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
+        )
+
     def put_new(self, item: Item) -> bool:
         """False: an item has this key, and stays as it is."""
         request = put_new(self.name, item)["Put"]
         return self._conditional("put_item", request) is not None
+
+    def put(self, item: Item) -> None:
+        """Store the item, over whatever has its key."""
+        with translated(GATEWAY):
+            clients.dynamodb().put_item(TableName=self.name, Item=item)
+
+    def delete(self, key: Item) -> None:
+        """Remove the item, if it is there."""
+        with translated(GATEWAY):
+            clients.dynamodb().delete_item(TableName=self.name, Key=key)
 
     def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
         """The item after the change; None: the condition `when` did not hold."""
@@ -68,9 +90,7 @@ class DynamoTable:
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Store every item, over whatever has its key; of two with one key the later stays."""
-        for chunk in chunks(items, MAX_BATCH):
-            by_key = {(item["pk"]["S"], item["sk"]["S"]): item for item in chunk}  # a batch may not name a key twice
-            self._put_batch([{"PutRequest": {"Item": item}} for item in by_key.values()])
+        batch_write.put_all(self.name, items)
 
     def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
         """Write all of up to MAX_TRANSACTION actions, or none of them.
@@ -90,16 +110,6 @@ class DynamoTable:
                 else:
                     return {}
         raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from last
-
-    def _put_batch(self, requests: list[dict[str, Any]]) -> None:
-        left: Any = requests
-        for _ in tries():
-            with translated(GATEWAY):
-                answer = clients.dynamodb().batch_write_item(RequestItems={self.name: left})
-            left = answer.get("UnprocessedItems", {}).get(self.name)
-            if not left:
-                return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(left)} of {len(requests)} items were left unprocessed")
 
     def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         last: ClientError | None = None
@@ -123,6 +133,13 @@ class DynamoTable:
         return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
 
 
+class TablePart:
+    """A part of a gateway that several of them make up together, over one table."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+
 def put_new(table: str, item: Item) -> dict[str, Any]:
     """The transaction's action that stores an item, and fails where one has its key."""
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
@@ -142,6 +159,12 @@ def update(
             "ExpressionAttributeValues": values,
         }
     }
+
+
+def telling(action: dict[str, Any]) -> dict[str, Any]:
+    """The transaction's action, which shows its item when its condition fails."""
+    ((kind, request),) = action.items()
+    return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
 
 
 def _failed_conditions(exc: ClientError) -> dict[int, Item]:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import pytest
 from moto import mock_aws
 
-from cascan.aws import boundary, clients
+from cascan.aws import batch_write, boundary, clients
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.report_store import S3ReportStore
@@ -44,9 +44,9 @@ def moto_clients() -> Iterator[None]:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
-        _forget_clients()
+        forget_clients()
         yield
-        _forget_clients()
+        forget_clients()
 
 
 @pytest.fixture
@@ -56,9 +56,10 @@ def aws(moto_clients: None, pauses: list[float]) -> Iterator[None]:
         yield
 
 
-def _forget_clients() -> None:
+def forget_clients() -> None:
     for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
         built.cache_clear()
+    batch_write.close_lines()
 
 
 @pytest.fixture

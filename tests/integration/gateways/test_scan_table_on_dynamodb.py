@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import repeat
@@ -12,12 +13,13 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from msgspec.structs import replace
 
-from cascan.aws import clients, scan_table
-from cascan.aws.boundary import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_TRIES
+from cascan.aws import clients, items, tally
+from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.items import Item, scan_key, shard_key
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
 from cascan.model.scan import ScanState
+from tests.builders import claim
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -45,34 +47,6 @@ def refused(code: str) -> ClientError:
 
 
 class TestPartialAnswers:
-    def test_unprocessed_items_are_put_again(
-        self, dynamo_table: DynamoScanTable, script: Script, pauses: list[float]
-    ) -> None:
-        store = clients.dynamodb().batch_write_item
-
-        def all_but_two(request: dict[str, Any]) -> dict[str, Any]:
-            puts = request["RequestItems"][TABLE]
-            store(RequestItems={TABLE: puts[2:]})
-            return {"UnprocessedItems": {TABLE: puts[:2]}}
-
-        requests = script(clients.dynamodb(), "batch_write_item", [all_but_two])
-        dynamo_table.put_findings(SCAN_ID, map(a_finding, range(30)))
-        assert [len(request["RequestItems"][TABLE]) for request in requests] == [25, 2, 5]
-        assert len(list(dynamo_table.findings(SCAN_ID))) == 30
-        assert len(pauses) == 1
-
-    def test_items_that_stay_unprocessed_are_an_error(
-        self, dynamo_table: DynamoScanTable, script: Script, pauses: list[float]
-    ) -> None:
-        def none(request: dict[str, Any]) -> dict[str, Any]:
-            return {"UnprocessedItems": request["RequestItems"]}
-
-        requests = script(clients.dynamodb(), "batch_write_item", repeat(none))
-        with pytest.raises(GatewayUnavailable, match="scan table: 3 of 3 items were left unprocessed"):
-            dynamo_table.put_findings(SCAN_ID, map(a_finding, range(3)))
-        assert len(requests) == MAX_TRIES
-        assert all(0 <= pause <= min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, pause in enumerate(pauses))
-
     @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
     def test_a_transaction_that_met_another_is_tried_again(
         self, dynamo_table: DynamoScanTable, script: Script, code: str
@@ -122,14 +96,14 @@ class TestPartialAnswers:
     ) -> None:
         requests = script(clients.dynamodb(), "update_item", repeat(refused("TransactionConflictException")))
         with pytest.raises(GatewayUnavailable, match="scan table: other writers"):
-            dynamo_table.claim_shard(SCAN_ID, 0, 1, "task/1")
+            claim(dynamo_table, scan_id=SCAN_ID)
         assert len(requests) == MAX_TRIES
 
     @pytest.mark.parametrize("cause", [refused("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")])
     def test_an_error_of_the_client_is_translated_and_kept_as_the_cause(
         self, dynamo_table: DynamoScanTable, script: Script, cause: Exception
     ) -> None:
-        for operation in ("get_item", "put_item", "update_item", "query", "batch_write_item", "transact_write_items"):
+        for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items"):
             script(clients.dynamodb(), operation, repeat(cause))
         for call in _every_call(dynamo_table):
             with pytest.raises(GatewayUnavailable, match="scan table: ") as caught:
@@ -227,12 +201,17 @@ class TestItems:
             "outcome": {"S": "timed-out"},
             "finished_at": {"S": "2026-03-01T13:30:15.123456Z"},
             "error_description": {"S": "one host was slow"},
+            "shards": {"N": "2"},
             "shards_open": {"N": "0"},
+            "shards_waiting": {"N": "0"},
+            "shards_in_flight": {"N": "0"},
+            "parallel": {"N": "1000000"},
             "shard_outcomes": {"M": {"complete": {"N": "1"}, "timed-out": {"N": "1"}}},
             "findings": {"N": "3"},
             "severities": {"M": {"LOW": {"N": "3"}}},
             "categories": {"M": {"Open Port": {"N": "3"}}},
             "hosts_up": {"N": "7"},
+            "spread": {"N": "0"},
         }
 
     def test_a_long_body_is_packed_so_that_counting_shards_stays_cheap(self, dynamo_table: DynamoScanTable) -> None:
@@ -240,19 +219,26 @@ class TestItems:
         item = clients.dynamodb().get_item(TableName=TABLE, Key=scan_key(SCAN_ID))["Item"]
         assert len(item["body"]["B"]) < 4_096
 
-    def test_a_finding_that_no_item_can_hold_is_cut_and_says_so(self, dynamo_table: DynamoScanTable) -> None:
-        noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
-        attributes = {
-            "port": 22,
-            "scripts": {"banner": noise},
-            "scripts_data": {"banner": [noise]},
-            "cpe": [noise] * 200,
-        }
-        dynamo_table.put_findings(SCAN_ID, [a_finding(description=noise, attributes=attributes)])
-        (stored,) = dynamo_table.findings(SCAN_ID)
-        assert (stored.id, stored.name, stored.attributes["port"]) == (a_finding().id, a_finding().name, 22)
-        assert stored.attributes["scripts"]["banner"] == noise[:2_000]
-        assert "the report has all of it" in stored.attributes["cut"]
+    @pytest.mark.parametrize(("probes", "partitions"), [(9_999, 1), (10_000, 16), (10_000_000, 256)])
+    def test_findings_are_spread_over_more_partitions_the_more_there_may_be(
+        self, dynamo_table: DynamoScanTable, probes: int, partitions: int
+    ) -> None:
+        dynamo_table.create_scan(a_scan(probes=probes))
+        dynamo_table.put_findings(SCAN_ID, map(a_finding, range(2_000)))
+        pages = clients.dynamodb().get_paginator("scan").paginate(TableName=TABLE)
+        held = Counter(
+            item["pk"]["S"] for page in pages for item in page["Items"] if item["pk"]["S"].startswith("findings/")
+        )
+        assert len(held) == partitions
+        assert max(held.values()) < 4 * 2_000 / partitions
+
+    def test_a_scan_keeps_the_spread_it_was_created_with(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dynamo_table.create_scan(a_scan(probes=10_000))
+        dynamo_table.put_findings(SCAN_ID, [a_finding()])
+        monkeypatch.setattr(items, "SPREAD_AT_PROBES", (1, 1_000))
+        assert list(DynamoScanTable(TABLE).findings(SCAN_ID)) == [a_finding()]
 
     def test_a_shard_that_no_item_can_hold_is_rejected(self, dynamo_table: DynamoScanTable) -> None:
         noise = random.Random(1).randbytes(600_000).hex()  # noqa: S311  # the same noise in every run
@@ -270,7 +256,7 @@ class TestItems:
         scan = dynamo_table.get_scan(SCAN_ID)
         assert scan is not None
         assert sum(scan.findings.categories.values()) == sum(many.values())
-        assert set(list(many)[: scan_table.MAX_KINDS]) | {scan_table.OTHER_KINDS} == set(scan.findings.categories)
+        assert set(list(many)[: tally.MAX_KINDS]) | {tally.OTHER_KINDS} == set(scan.findings.categories)
         assert (
             len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
         )  # severities may be as many

@@ -1,0 +1,242 @@
+"""Items stored by the thousand over connections of our own: what is signed, sent, tried again, given up."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError, HTTPClientError
+
+from cascan.aws import boundary, clients
+from cascan.aws.batch_write import LONGEST_BATCH_PAUSE_S, MAX_BATCH_BYTES, MAX_BATCH_TRIES, MAX_LINES, put_all
+from cascan.aws.boundary import FIRST_PAUSE_S
+from cascan.aws.items import Item
+from cascan.errors import GatewayUnavailable
+from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
+from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
+
+THROTTLED = {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TableServer]:
+    """A table server that the process's clients talk to; the pauses between tries are not waited for."""
+    with serving() as table:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", table.url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+        monkeypatch.delenv("AWS_PROFILE", raising=False)
+        monkeypatch.setattr(boundary, "sleep", lambda _: None)
+        forget_clients()
+        yield table
+        forget_clients()
+
+
+def items(count: int, first: int = 0, **more: Any) -> Iterator[Item]:
+    for number in range(first, first + count):
+        yield {"pk": {"S": "scan/1"}, "sk": {"S": f"{number:06d}"}, "body": {"S": 'a "quoted" ünkind\x00 text'}} | more
+
+
+def stored(server: TableServer) -> int:
+    return len(server.items)
+
+
+class TestWhatIsSent:
+    def test_every_item_arrives_as_it_was_given_in_batches_that_the_service_takes(self, server: TableServer) -> None:
+        put_all(TABLE, items(130))
+        assert server.items == {("scan/1", item["sk"]["S"]): item for item in items(130)}
+        assert sorted(len(asked.puts) for asked in server.asked) == [5, 25, 25, 25, 25, 25]
+
+    def test_binary_values_are_base64_as_the_service_reads_them(self, server: TableServer) -> None:
+        put_all(TABLE, items(1, body={"B": b"\x00\xffpacked"}))
+        assert server.asked[0].puts[0]["body"] == {"B": "AP9wYWNrZWQ="}
+
+    def test_batches_of_large_items_stay_below_a_number_of_bytes(self, server: TableServer) -> None:
+        put_all(TABLE, items(20, body={"S": "x" * 300_000}))
+        assert stored(server) == 20
+        assert max(len(asked.body) for asked in server.asked) <= MAX_BATCH_BYTES + 100
+
+    def test_nothing_to_store_is_no_call(self, server: TableServer) -> None:
+        put_all(TABLE, [])
+        assert server.asked == []
+
+    def test_the_signature_is_the_one_that_the_service_computes(self, server: TableServer) -> None:
+        put_all(TABLE, items(3))
+        (asked,) = server.asked
+        assert asked.headers["X-Amz-Target"] == "DynamoDB_20120810.BatchWriteItem"
+        assert signature_in(asked) == signature_of(asked, "a secret")
+        assert signature_in(asked) != signature_of(asked, "another")
+
+    def test_credentials_that_were_renewed_sign_the_next_batch(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        secrets = iter(["first", "second"])
+
+        class Renewing:
+            def get_frozen_credentials(self) -> Frozen:
+                return Frozen("AKIDEXAMPLE", next(secrets), "a session token")
+
+        monkeypatch.setattr(clients.session(), "get_credentials", Renewing)
+        put_all(TABLE, items(26))
+        expected = {
+            signature_of(asked, secret) for asked, secret in zip(by_size(server), ("first", "second"), strict=True)
+        }
+        assert {signature_in(asked) for asked in server.asked} == expected
+        assert all(asked.headers["X-Amz-Security-Token"] == "a session token" for asked in server.asked)
+
+    def test_without_credentials_nothing_is_sent(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(clients.session(), "get_credentials", lambda: None)
+        with pytest.raises(GatewayUnavailable, match=r"scan table: .*credentials"):
+            put_all(TABLE, items(1))
+        assert server.asked == []
+
+
+class TestSideBySide:
+    def test_several_batches_are_on_their_way_at_once(self, server: TableServer) -> None:
+        together = threading.Barrier(MAX_LINES, timeout=10)
+        server.tell = lambda _: (together.wait(), None)[1]
+        put_all(TABLE, items(25 * MAX_LINES))
+        assert stored(server) == 25 * MAX_LINES
+
+    def test_connections_are_kept_from_call_to_call(self, server: TableServer) -> None:
+        for _ in range(5):
+            put_all(TABLE, items(10))
+        assert (len(server.asked), server.connections) == (5, 1)
+
+    def test_of_two_items_with_one_key_the_later_stays_also_from_another_batch(self, server: TableServer) -> None:
+        first_is_slow, second_arrived = threading.Event(), threading.Event()
+
+        def tell(asked: Asked) -> None:
+            if asked.number == 0:
+                first_is_slow.set()
+                second_arrived.wait(0.2)  # a second batch sent meanwhile would be stored first
+            elif first_is_slow.is_set():
+                second_arrived.set()
+
+        server.tell = tell
+        put_all(TABLE, [*items(25, body={"S": "first"}), *items(1, body={"S": "second"}), *items(40, 100)])
+        assert server.items["scan/1", "000000"]["body"] == {"S": "second"}
+        assert stored(server) == 65
+
+    def test_after_a_failure_no_answer_is_taken_for_another_call_s(self, server: TableServer) -> None:
+        server.tell = lambda asked: Told(400, {"__type": "x#ValidationException"}) if asked.number < 4 else None
+        with pytest.raises(GatewayUnavailable, match="ValidationException"):
+            put_all(TABLE, items(100))
+        server.items.clear()
+        put_all(TABLE, items(100, 500))
+        assert set(server.items) >= {("scan/1", item["sk"]["S"]) for item in items(100, 500)}
+
+    def test_an_item_that_cannot_be_made_leaves_the_lines_usable(self, server: TableServer) -> None:
+        def broken() -> Iterator[Item]:
+            yield from items(60)
+            raise ValueError("a report that ends badly")
+
+        for _ in range(MAX_LINES + 1):
+            with pytest.raises(ValueError, match="ends badly"):
+                put_all(TABLE, broken())
+        put_all(TABLE, items(300, 1000))
+        assert {("scan/1", item["sk"]["S"]) for item in items(300, 1000)} <= set(server.items)
+
+
+class TestAnotherTry:
+    def test_what_was_left_unprocessed_is_sent_again_and_alone(self, server: TableServer) -> None:
+        def tell(asked: Asked) -> Told | None:
+            left = [{"PutRequest": {"Item": item}} for item in asked.puts[:2]]
+            return Told(answer={"UnprocessedItems": {TABLE: left}}) if asked.number == 0 else None
+
+        server.tell = tell
+        put_all(TABLE, items(30))
+        assert stored(server) == 30
+        assert sorted(len(asked.puts) for asked in server.asked) == [2, 5, 25]
+
+    def test_what_stays_unprocessed_is_an_error_that_counts_it(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses: list[float] = []
+        monkeypatch.setattr(boundary, "sleep", pauses.append)
+
+        def tell(asked: Asked) -> Told:
+            return Told(answer={"UnprocessedItems": {TABLE: [{"PutRequest": {"Item": i}} for i in asked.puts[-2:]]}})
+
+        server.tell = tell
+        with pytest.raises(GatewayUnavailable, match="scan table: 2 of 3 items were left unprocessed"):
+            put_all(TABLE, items(3))
+        assert (len(server.asked), len(pauses)) == (MAX_BATCH_TRIES, MAX_BATCH_TRIES - 1)
+        assert all(0 <= s <= min(LONGEST_BATCH_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, s in enumerate(pauses))
+
+    def test_a_throttled_batch_waits_and_is_stored(self, server: TableServer) -> None:
+        server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < 9 else None
+        put_all(TABLE, items(25))
+        assert (stored(server), len(server.asked)) == (25, 10)
+
+    def test_a_table_that_throttles_for_ever_is_an_error(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(400, dict(THROTTLED))
+        with pytest.raises(GatewayUnavailable, match="25 of 25 items were left unprocessed") as caught:
+            put_all(TABLE, items(25))
+        assert isinstance(caught.value.__cause__, ClientError)
+        assert len(server.asked) == MAX_BATCH_TRIES
+
+    @pytest.mark.parametrize(
+        ("told", "why"),
+        [
+            (Told(500, {"__type": "x#InternalServerError"}), "InternalServerError"),
+            (Told(503, b"<html>busy</html>"), "without JSON"),
+            (Told(200, b"", stores=False, hangs_up=True), "closed connection"),
+        ],
+        ids=["an error of the service", "an answer that is no JSON", "a connection that breaks"],
+    )
+    def test_a_fault_is_tried_again_a_few_times(self, server: TableServer, told: Told, why: str) -> None:
+        server.tell = lambda asked: told if asked.number < clients.MAX_ATTEMPTS - 1 else None
+        put_all(TABLE, items(25))
+        assert stored(server) == 25
+        server.tell = lambda _: told
+        with pytest.raises(GatewayUnavailable, match=why):
+            put_all(TABLE, items(25))
+        assert len(server.asked) == 2 * clients.MAX_ATTEMPTS
+
+    def test_what_can_never_succeed_is_not_tried_again(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(400, {"__type": "x#AccessDeniedException", "Message": "not you"})
+        with pytest.raises(GatewayUnavailable, match=r"AccessDeniedException.*not you"):
+            put_all(TABLE, items(25))
+        assert len(server.asked) == 1
+
+    def test_nobody_there_is_an_error(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        forget_clients()
+        with pytest.raises(GatewayUnavailable, match=r"scan table: .*refused") as caught:
+            put_all(TABLE, items(1))
+        assert isinstance(caught.value.__cause__, HTTPClientError)
+
+
+def by_size(server: TableServer) -> list[Asked]:
+    """The requests, the largest first: they may arrive in any order."""
+    return sorted(server.asked, key=lambda asked: -len(asked.puts))
+
+
+class Frozen(NamedTuple):
+    access_key: str
+    secret_key: str
+    token: str
+
+
+def signature_in(asked: Asked) -> str:
+    return asked.headers["Authorization"].rpartition("Signature=")[2]
+
+
+def signature_of(asked: Asked, secret: str) -> str:
+    """The signature by hand. Source: AWS General Reference, signature version 4."""
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    scope, _, rest = headers["authorization"].partition("Credential=AKIDEXAMPLE/")[2].partition(", SignedHeaders=")
+    signed = rest.partition(",")[0]
+    lines = "".join(f"{name}:{headers[name]}\n" for name in signed.split(";"))
+    canonical = f"POST\n/\n\n{lines}\n{signed}\n{hashlib.sha256(asked.body).hexdigest()}"
+    text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.digest(key, text.encode(), "sha256").hex()
