@@ -12,8 +12,8 @@ PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()
 
 def rows(heading: str) -> list[list[str]]:
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ") and "`" in line]
-    return [line.strip("| ").split(" | ") for line in lines]
+    table = section.partition("\n|---")[2].splitlines()[1:]
+    return [line.strip("| ").split(" | ") for line in table if line.startswith("| ")]
 
 
 def quoted(text: str) -> set[str]:
