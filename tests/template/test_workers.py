@@ -6,23 +6,11 @@ import json
 
 import pytest
 
+from tests.fargate import FARGATE_GIVES, FARGATE_SIZES
 from tests.template.model import MODEL, PROJECT, ROOT, TASKS, Resource, container_of
 
 LANES = {"ConnectTask": "connect", "RawTask": "raw"}
-# What a container on Fargate starts with, as listed in aws/containers-roadmap#409; it equals Docker's default set.
-FARGATE_GIVES = {
-    *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE"),
-    *("NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),
-}
 NMAP_NEEDS = {"NET_RAW", "NET_BIND_SERVICE"}  # raw sockets, and source ports below 1024
-# CPU units → MiB of memory; Amazon ECS developer guide, task definition parameters for Fargate.
-FARGATE_SIZES = {
-    256: {512, 1024, 2048},
-    512: set(range(1024, 4096 + 1, 1024)),
-    1024: set(range(2048, 8192 + 1, 1024)),
-    2048: set(range(4096, 16384 + 1, 1024)),
-    4096: set(range(8192, 30720 + 1, 1024)),
-}
 EACH = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
 

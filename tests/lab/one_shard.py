@@ -1,0 +1,60 @@
+"""Runs one shard as a worker does, with the tables in memory: a request comes in on standard input, in the short form.
+
+JSON goes out on standard output: the lane, the run of nmap, its report, and the rights that the worker had.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from cascan.clock import utc_now
+from cascan.events import ShardQueued
+from cascan.forms import read_request
+from cascan.ids import ReportKey
+from cascan.planning import plan
+from cascan.policy import PolicyProfile
+from cascan.scope import Scope
+from on_shard_queued.resolver import SystemResolver
+from on_shard_queued.run_shard import Worker, run_shard
+from tests.builders import SCAN_ID, a_scan, a_table
+from tests.fakes import MemoryReportStore
+from tests.lab.network import FAR_NETWORK
+
+SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK])
+DEADLINE_S = 100.0
+
+
+def main() -> None:
+    planned = plan(read_request(sys.stdin.read()).request, SCOPE, policy=PolicyProfile.SAFE)
+    (shard,) = planned.shards(SCAN_ID)
+    table, reports = a_table(a_scan(), shard), MemoryReportStore()
+    worker = Worker(
+        name="lab",
+        nmap=("/usr/bin/nmap",),
+        table=table,
+        reports=reports,
+        scope=SCOPE,
+        resolver=SystemResolver(),
+        clock=utc_now,
+    )
+    outcome = run_shard(
+        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), 1, worker=worker, deadline_s=DEADLINE_S
+    )
+    report = reports.objects[str(ReportKey(SCAN_ID, 0, 1))].decode()
+    run = msgspec.to_builtins(table.shards_by_key[SCAN_ID, 0].run)
+    answer = {"lane": shard.lane, "did": outcome.did, "run": run, "report": report, "rights": rights()}
+    print(json.dumps(answer))
+
+
+def rights() -> dict[str, str]:
+    """What the kernel says of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+if __name__ == "__main__":
+    main()
