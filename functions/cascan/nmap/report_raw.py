@@ -16,6 +16,7 @@ from cascan.nmap.report_xml import FORBIDDEN, LONGEST_FORBIDDEN, ROOT
 
 CHUNK_BYTES = 128 * 1024
 TAG = re.compile(rb"<(?:[^\"'>]|\"[^\"]*\"|'[^']*')*>")
+MAX_DAMAGES = 1_000  # places that are read on behind
 HOST = re.compile(rb"<host[\s>]")
 HOST_END = b"</host>"
 BEGINNING = f"<{ROOT}>".encode()
@@ -40,7 +41,7 @@ class RawReport:
         self._buffer = bytearray()
         self._held = b""  # the start of a reference that the next chunk may finish
         self._ended = False
-        self._damaged = False
+        self._damages = 0
         self._lost = False  # behind damage, and no way on was found yet
         self._restart()
 
@@ -49,7 +50,7 @@ class RawReport:
             chunk = self._stream.read(CHUNK_BYTES)
             self._ended = not chunk
             yield from self._read(self._mended(chunk))
-        self.complete = self.root is not None and self._closed and not self._damaged
+        self.complete = self.root is not None and self._closed and not self._damages
 
     def _restart(self) -> None:
         """A parser for what lies in the buffer, and for what follows it."""
@@ -62,7 +63,7 @@ class RawReport:
         self._depth = 0
         self._open = -1  # the parser's index of the child that is open
         self._closed = False
-        self._found: list[tuple[str, int, int]] = []  # whole children: name, index of the start, of the last tag
+        self._found: list[tuple[str, int, int]] = []  # whole children: name, indices of its start, of its last tag
 
     def _read(self, data: bytes) -> Iterator[RawChild]:
         self._buffer += data
@@ -71,8 +72,9 @@ class RawReport:
                 yield from self._whole_children()
                 return
             yield from self._whole_children()
-            self._damaged = self._lost = True
-            if self.root is None or self._closed:
+            self._lost = True
+            self._damages += 1
+            if self.root is None or self._closed or self._damages > MAX_DAMAGES:
                 self._ended = True
                 return
 
@@ -80,7 +82,8 @@ class RawReport:
         """False: something in the data is damaged, or it grows beyond what one element may have."""
         self._lost = False
         try:
-            self._parser.Parse(data, False)
+            for start in range(0, len(data), CHUNK_BYTES):  # what lies far behind damage is not looked at in vain
+                self._parser.Parse(data[start : start + CHUNK_BYTES], False)
         except (expat.ExpatError, _Refused):
             return False
         return len(self._buffer) <= MAX_HOST_XML_BYTES or bool(self._found)
@@ -89,12 +92,17 @@ class RawReport:
         """Take out of the buffer what was read whole."""
         stop = 0
         for name, start, last_tag in self._found:
-            tag = TAG.match(self._buffer, last_tag - self._base)
-            stop = tag.end() if tag else last_tag - self._base
+            stop = self._end_of(start - self._base, last_tag - self._base)
             yield RawChild(name, bytes(self._buffer[start - self._base : stop]))
         self._found.clear()
         del self._buffer[:stop]
         self._base += stop
+
+    def _end_of(self, start: int, last_tag: int) -> int:
+        """Where in the buffer a child ends: behind its last tag, which for an empty element expat says itself."""
+        first, last = TAG.match(self._buffer, start), TAG.match(self._buffer, last_tag)
+        is_empty = first and first.end() == last_tag and first[0].endswith(b"/>")
+        return last.end() if last and not is_empty else last_tag
 
     def _found_way(self) -> bool:
         """Whether the buffer holds something to read on from: behind the next end of a host, below a root again."""
@@ -103,7 +111,7 @@ class RawReport:
         if end < 0 and not host:
             del self._buffer[: -len(HOST_END)]
             return False
-        del self._buffer[: host.start() if host and host.start() < end else end + len(HOST_END)]
+        del self._buffer[: host.start() if host and not 0 <= end < host.start() else end + len(HOST_END)]
         self._restart()
         self._parser.Parse(BEGINNING, False)
         self._base = len(BEGINNING)
