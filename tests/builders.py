@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
+from cascan.gateways import ScanTable
 from cascan.ids import scan_id_of
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
@@ -37,7 +40,9 @@ def a_scan(**fields: Any) -> Scan:
         "shards_open": 1,
         "addresses": 1,
     }
-    return Scan(**plain | fields)
+    scan = Scan(**plain | fields)
+    counted = {"shards_waiting", "shards_in_flight"} & fields.keys()
+    return scan if counted else replace(scan, shards_in_flight=scan.shards_open)
 
 
 def a_shard(**fields: Any) -> Shard:
@@ -50,6 +55,18 @@ def a_shard(**fields: Any) -> Shard:
         "addresses": 1,
     }
     return Shard(**plain | fields)
+
+
+def claim(table: ScanTable, number: int = 0, **fields: Any) -> Shard | None:
+    """Claim a shard: by default as "worker", with "a message", at NOW, for a minute."""
+    plain: dict[str, Any] = {
+        "scan_id": SCAN_ID,
+        "worker": "worker",
+        "message_id": "a message",
+        "lease_until": NOW + timedelta(minutes=1),
+        "now": NOW,
+    }
+    return table.claim_shard(number=number, **plain | fields)
 
 
 def a_run(**fields: Any) -> NmapRun:

@@ -18,36 +18,30 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import to_wire
-from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
 from cascan.findings.cut import cut_down
 from cascan.gateways import Launch
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
+from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
-from cascan.model.shard import OPEN_STATES, Lane, NmapRun, Shard, ShardClosing, ShardState
+from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.shard import Lane, Shard
+from tests.fake_shards import Breakable, MemoryHouse, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class _Breakable:
-    """A gateway that a test can take down."""
-
-    down = False
-
-    def _reach(self) -> None:
-        if self.down:
-            raise GatewayUnavailable(f"{type(self).__name__} is down")
-
-
-class MemoryScanTable(_Breakable):
+class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
+        self.agenda: set[AgendaEntry] = set()
+        self.halted: Switch | None = None
         self.findings_by_key: dict[tuple[str, str], Finding] = {}
         self.ports_by_key: dict[tuple[str, str, int], PortRecord] = {}
 
@@ -63,6 +57,14 @@ class MemoryScanTable(_Breakable):
     def get_scan(self, scan_id: str) -> Scan | None:
         self._reach()
         return self.scans.get(scan_id)
+
+    def scan_brief(self, scan_id: str) -> ScanBrief | None:
+        scan = self.get_scan(scan_id)
+        if scan is None:
+            return None
+        return ScanBrief(
+            state=scan.state, deadline_at=scan.deadline_at, window=scan.window, halted=self.halted is not None
+        )
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
         self._reach()
@@ -98,60 +100,6 @@ class MemoryScanTable(_Breakable):
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
         return True
 
-    # ---- shards
-
-    def add_shards(self, shards: Iterable[Shard]) -> None:
-        self._reach()
-        for shard in shards:
-            self.shards_by_key.setdefault((shard.scan_id, shard.number), shard)
-
-    def shards(self, scan_id: str) -> Iterator[Shard]:
-        self._reach()
-        return iter([shard for key, shard in sorted(self.shards_by_key.items()) if key[0] == scan_id])
-
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
-        self._reach()
-        return self.shards_by_key.get((scan_id, number))
-
-    def claim_shard(self, scan_id: str, number: int, attempt: int, worker: str) -> Shard | None:
-        shard = self.get_shard(scan_id, number)
-        if shard is None:
-            return None
-        is_left = shard.state in (ShardState.RUNNING, ShardState.REPORTED) and shard.attempt < attempt
-        if shard.state is not ShardState.QUEUED and not is_left:
-            return None
-        return self._store(replace(shard, state=ShardState.RUNNING, attempt=attempt, worker=worker))
-
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        shard = self.get_shard(scan_id, number)
-        if shard is None or shard.attempt != attempt or shard.state not in {ShardState.RUNNING, ShardState.REPORTED}:
-            return False
-        self._store(replace(shard, state=ShardState.REPORTED, run=run))
-        return True
-
-    def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
-        shard, scan = self.get_shard(scan_id, number), self.get_scan(scan_id)
-        if shard is None or scan is None or shard.state not in OPEN_STATES:
-            return False
-        ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
-        self._store(replace(shard, **ended))
-        self.scans[scan_id] = replace(
-            scan,
-            shards_open=scan.shards_open - 1,
-            shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
-            hosts_up=scan.hosts_up + closing.hosts_up,
-            findings=Counts(
-                count=scan.findings.count + closing.findings,
-                severities=_sum(scan.findings.severities, closing.severities),
-                categories=_sum(scan.findings.categories, closing.categories),
-            ),
-        )
-        return True
-
-    def _store(self, shard: Shard) -> Shard:
-        self.shards_by_key[shard.scan_id, shard.number] = shard
-        return shard
-
     # ---- findings and inventory
 
     def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
@@ -179,11 +127,7 @@ class MemoryScanTable(_Breakable):
         return iter([self.ports_by_key[key] for key in sorted(self.ports_by_key) if key[0] == address])
 
 
-def _sum(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return dict(Counter(counts) + Counter(more))
-
-
-class MemoryReportStore(_Breakable):
+class MemoryReportStore(Breakable):
     """ReportStore in dicts, by object key."""
 
     def __init__(self) -> None:
@@ -213,7 +157,7 @@ class MemoryReportStore(_Breakable):
         self.content_types[results_key(scan_id, name)] = content_type
 
 
-class MemoryEventBus(_Breakable):
+class MemoryEventBus(Breakable):
     """EventBus that remembers what was put, in order."""
 
     def __init__(self) -> None:
@@ -224,7 +168,7 @@ class MemoryEventBus(_Breakable):
         self.events.extend(events)
 
 
-class MemoryShardQueues(_Breakable):
+class MemoryShardQueues(Breakable):
     """ShardQueues whose messages wait until the test takes them from `sent`."""
 
     def __init__(self) -> None:
@@ -239,7 +183,7 @@ class MemoryShardQueues(_Breakable):
         return len(self.sent[lane])
 
 
-class MemoryFleet(_Breakable):
+class MemoryFleet(Breakable):
     """Fleet whose workers run until the test changes `workers`."""
 
     def __init__(self) -> None:

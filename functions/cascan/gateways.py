@@ -13,10 +13,11 @@ from typing import IO, Protocol
 
 from cascan.events import BusEvent, ShardQueued
 from cascan.ids import ReportKey
+from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
-from cascan.model.scan import Counts, Outcome, Scan, ScanState
-from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing
+from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
 
 
 class ScanTable(Protocol):
@@ -43,26 +44,79 @@ class ScanTable(Protocol):
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         """HookProcessing → Done, with the findings as counted from the table. False: it was done already."""
 
+    def scan_brief(self, scan_id: str) -> ScanBrief | None:
+        """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
+
+    # ---- shards: life_cycle.py says which move is made when; None or False: the condition did not hold
+
     def add_shards(self, shards: Iterable[Shard]) -> None:
         """Store shards that are not there yet; one that is stays as it is."""
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
         """In order of their number."""
 
+    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+        """In order of their number; those that wait are found without reading the others, a moment late."""
+
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
         """The shard, read consistently."""
 
-    def claim_shard(self, scan_id: str, number: int, attempt: int, worker: str) -> Shard | None:
-        """queued, or an earlier attempt's → running. None: it is closed, or this or a later attempt's.
+    def release_shard(self, scan_id: str, number: int) -> bool:
+        """waiting → queued, while fewer than `parallel` of its scan are in flight. Its message was sent before."""
 
-        A reported shard can be claimed too: its worker may have died before the report was stored.
+    def hold_shard(self, scan_id: str, number: int) -> bool:
+        """queued → waiting. Its message is deleted afterwards."""
+
+    def claim_shard(
+        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+    ) -> Shard | None:
+        """queued → running; or from a holder whose lease ran out, or whose message came again, with one failure more.
+
+        None: the shard waits, is closed, or somebody else holds it.
         """
+
+    def beat(
+        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+    ) -> bool:
+        """Extend the lease. False: the shard is not this attempt's any more; whatever runs for it must stop."""
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
         """running → reported, with what the run did. False: the shard is not this attempt's any more."""
 
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+        """running → reported, with what is done; the rest becomes a new shard. Both, and the scan's counts, or nothing.
+
+        The new shard, which its maker tells the queue of when it is queued. None: the shard is not this attempt's any
+        more. A repeat is told None too: the shard's `remainder` is the number of the new one.
+        """
+
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+        """running → queued or waiting, without a holder. The shard as it stands then."""
+
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+
+    # ---- the house: what is due, and the switch
+
+    def plan_at(self, entry: AgendaEntry) -> None:
+        """Put on the agenda; a repeat is one entry."""
+
+    def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
+        """At most `limit` entries whose time has come, the oldest first."""
+
+    def done(self, entry: AgendaEntry) -> None:
+        """Take off the agenda; also one that is not there."""
+
+    def switch(self) -> Switch | None:
+        """Why nothing is scanned at all; None: the stack runs."""
+
+    def halt(self, switch: Switch) -> None:
+        """Nothing is scanned until `lift`."""
+
+    def lift(self) -> None:
+        """The stack runs again."""
+
+    # ---- findings and inventory
 
     def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         """Keyed by the finding's id: a repeat rewrites the same items. One beyond MAX_FINDING_BYTES is cut down, and
@@ -112,11 +166,11 @@ class ShardQueues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One message of a shard queue, hidden from others for a while. `attempt` is its receive count, from 1."""
+    """One message of a shard queue, hidden from others for a while."""
 
     body: str
-    receipt: str
-    attempt: int
+    receipt: str  # of this delivery
+    message_id: str  # of every delivery of the message
 
 
 class ShardSource(Protocol):

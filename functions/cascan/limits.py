@@ -12,6 +12,7 @@ MAX_NAMES_ALONE = 64  # names of one scan that get a shard each, so that scripts
 MAX_SLICES_PER_SHARD = 512  # keeps a shard's item far below DynamoDB's 400 KB
 MAX_LABELS = 64
 MAX_LABEL_CHARS = 1_024
+MAX_WINDOWS = 16  # of one request
 MAX_REASONS = 20  # kept of a refusal; the rest are counted
 MAX_HOPS = 8  # how deep a cascade may go
 HOSTS_PER_SHARD = 256

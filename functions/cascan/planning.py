@@ -12,7 +12,7 @@ from cascan.errors import RequestRefused
 from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_REASONS, MAX_SHARDS_PER_SCAN
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
-from cascan.model.shard import Lane, Shard, TargetSlice
+from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_arguments
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     probes: int  # addresses times ports, at most
     notes: tuple[str, ...]
 
-    def shards(self, scan_id: str) -> Iterator[Shard]:
+    def shards(self, scan_id: str, *, backoff_limit: int = 3, state: ShardState = ShardState.QUEUED) -> Iterator[Shard]:
         for number, slices in enumerate(self.slices):
             yield Shard(
                 scan_id=scan_id,
@@ -51,6 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 family=self.family,
                 exclude=self.exclude,
                 addresses=sum(piece.stop - piece.start for piece in slices),
+                backoff_limit=backoff_limit,
+                state=state,
             )
 
 

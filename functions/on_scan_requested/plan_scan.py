@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cascan.clock import Clock
 from cascan.closing import announce
@@ -15,6 +16,7 @@ from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.model.shard import ShardState
 from cascan.planning import Plan, plan
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
@@ -76,17 +78,22 @@ def plan_scan(
         )
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
+    request, now, shards = form.request, clock(), len(planned.slices)
+    limit_s = request.active_deadline_seconds
     scan = Scan(
         scan_id=scan_id_of(form.request.idempotency_key or message_id),
         name=form.request.name,
         state=ScanState.SUSPENDED if form.request.suspend else ScanState.INIT,
-        requested_at=clock(),
+        requested_at=now,
         cause_id=message_id,
         request=form.request,
         request_digest=message.digest,
         notes=(*form.notes, *planned.notes),
-        shards=len(planned.slices),
-        shards_open=len(planned.slices),
+        shards=shards,
+        shards_open=shards,
+        shards_waiting=shards if request.suspend else 0,
+        shards_in_flight=0 if request.suspend else shards,
+        deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
         addresses=planned.addresses,
         probes=planned.probes,
     )
@@ -97,7 +104,8 @@ def plan_scan(
             taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
             return _refuse(message, form.request, taken, table=table, bus=bus, clock=clock)
         scan = earlier
-    table.add_shards(planned.shards(scan.scan_id))
+    first = ShardState.WAITING if request.suspend else ShardState.QUEUED
+    table.add_shards(planned.shards(scan.scan_id, backoff_limit=request.backoff_limit, state=first))
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])

@@ -56,8 +56,7 @@ def wire() -> Callable[..., ShardRun]:
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     deadline_s = lambda_context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-    attempt = int(record.attributes.approximate_receive_count)
-    outcome = wire()(ShardQueued.from_wire(record.body), attempt, deadline_s=deadline_s)
+    outcome = wire()(ShardQueued.from_wire(record.body), record.message_id, deadline_s=deadline_s)
     logger.info("shard run", extra=asdict(outcome))
     count("ShardsRun")
 

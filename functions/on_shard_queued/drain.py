@@ -62,7 +62,7 @@ class Drain:
             message = ShardQueued.from_wire(received.body)
             outcome = run_shard(
                 message,
-                received.attempt,
+                received.message_id,
                 worker=self._worker,
                 deadline_s=self._shard_timeout_s,
                 on_tick=Heartbeat(self, received, self._source),

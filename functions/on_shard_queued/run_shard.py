@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from cascan.clock import Clock
@@ -19,6 +20,7 @@ from cascan.scope import Scope
 from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
 from on_shard_queued.pin_targets import Pinned, pin_targets
 
+REPORTING_S = 60.0  # after nmap's time limit: names were resolved before, the report is stored after
 ANSWERED_STOPS = frozenset({"deadline", "size"})  # what nmap had by then is the answer; else the shard is run again
 
 
@@ -49,17 +51,24 @@ class Worker:
 
 
 def run_shard(
-    message: ShardQueued, attempt: int, *, worker: Worker, deadline_s: float, on_tick: OnTick = str
+    message: ShardQueued, message_id: str, *, worker: Worker, deadline_s: float, on_tick: OnTick = str
 ) -> ShardRun:
     """Claim the shard, run nmap, write down what the run did, store the report. The report's arrival does the rest.
 
     A shard without anything to scan (unresolved, excluded, outside the scope) stores an empty report, so that it is
     closed on the same path. Raises: ShardBusy: another attempt holds it. NmapKilled: nmap was ended before its time.
     """
-    shard = worker.table.claim_shard(message.scan_id, message.shard, attempt, worker.name)
-    if shard is None:
-        return _not_mine(message, attempt, worker.table)
     started_at = worker.clock()
+    shard = worker.table.claim_shard(
+        message.scan_id,
+        message.shard,
+        worker=worker.name,
+        message_id=message_id,
+        lease_until=started_at + timedelta(seconds=deadline_s + REPORTING_S),
+        now=started_at,
+    )
+    if shard is None:
+        return _not_mine(message, worker.table)
     pinned = pin_targets(shard, scope=worker.scope, resolver=worker.resolver)
     with tempfile.TemporaryDirectory(prefix="shard-") as name:
         folder = Path(name)
@@ -80,7 +89,9 @@ def run_shard(
             finished_at=worker.clock(),
         )
         did = _report(shard, run, report, worker)
-        return ShardRun(shard.scan_id, shard.number, attempt, run.addresses, run.exit_code, report.stat().st_size, did)
+        return ShardRun(
+            shard.scan_id, shard.number, shard.attempt, run.addresses, run.exit_code, report.stat().st_size, did
+        )
 
 
 def _scan(argv: Sequence[str], pinned: Pinned, folder: Path, deadline_s: float, on_tick: OnTick) -> Ended:
@@ -100,7 +111,7 @@ def _report(shard: Shard, run: NmapRun, report: Path, worker: Worker) -> str:
     return "reported"
 
 
-def _not_mine(message: ShardQueued, attempt: int, table: ScanTable) -> ShardRun:
+def _not_mine(message: ShardQueued, table: ScanTable) -> ShardRun:
     shard = table.get_shard(message.scan_id, message.shard)
     if shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
@@ -108,4 +119,4 @@ def _not_mine(message: ShardQueued, attempt: int, table: ScanTable) -> ShardRun:
         raise ShardBusy(
             f"attempt {shard.attempt} of shard {shard.number} is {shard.state} at {shard.worker or 'nobody'}"
         )
-    return ShardRun(message.scan_id, message.shard, attempt, 0, None, 0, f"already {shard.state}")
+    return ShardRun(message.scan_id, message.shard, shard.attempt, 0, None, 0, f"already {shard.state}")

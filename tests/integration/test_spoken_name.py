@@ -77,7 +77,7 @@ class Recorder:
         resolver = FixedResolver({NAME: ["127.0.0.1"], "b.example.test": ["127.0.0.1"]})
         worker = Worker("test", (NMAP,), table, reports, Scope.of(["127.0.0.0/8"]), resolver, clock)
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
-        assert run_shard(message, 1, worker=worker, deadline_s=60).exit_code == 0
+        assert run_shard(message, "a message", worker=worker, deadline_s=60).exit_code == 0
         (report,) = reports.objects.values()
         return report
 

@@ -42,7 +42,7 @@ def main() -> None:
         clock=utc_now,
     )
     outcome = run_shard(
-        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), 1, worker=worker, deadline_s=DEADLINE_S
+        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), "a message", worker=worker, deadline_s=DEADLINE_S
     )
     report = reports.objects[str(ReportKey(SCAN_ID, 0, 1))].decode()
     run = msgspec.to_builtins(table.shards_by_key[SCAN_ID, 0].run)

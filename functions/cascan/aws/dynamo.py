@@ -29,10 +29,17 @@ class DynamoTable:
         self.name = name
         self.clock = clock
 
-    def get(self, key: Item) -> Item | None:
-        """The item, read consistently."""
+    def get(self, key: Item, *attributes: str) -> Item | None:
+        """The item, read consistently: whole, or the attributes that are named."""
+        request: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
+        if attributes:
+            wanted = [f"#{name}" for name in (*attributes, "expires_at")]
+            request |= {
+                "ProjectionExpression": ", ".join(wanted),
+                "ExpressionAttributeNames": names_in(*wanted),
+            }
         with translated(GATEWAY):
-            answer = clients.dynamodb().get_item(TableName=self.name, Key=key, ConsistentRead=True)
+            answer = clients.dynamodb().get_item(**request)
         item: Any = answer.get("Item")
         return item if item and self._is_live(item) else None
 
@@ -64,6 +71,16 @@ class DynamoTable:
         """False: an item has this key, and stays as it is."""
         request = put_new(self.name, item)["Put"]
         return self._conditional("put_item", request) is not None
+
+    def put(self, item: Item) -> None:
+        """Store the item, over whatever has its key."""
+        with translated(GATEWAY):
+            clients.dynamodb().put_item(TableName=self.name, Item=item)
+
+    def delete(self, key: Item) -> None:
+        """Remove the item, if it is there."""
+        with translated(GATEWAY):
+            clients.dynamodb().delete_item(TableName=self.name, Key=key)
 
     def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
         """The item after the change; None: the condition `when` did not hold."""
@@ -116,6 +133,13 @@ class DynamoTable:
         return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
 
 
+class TablePart:
+    """A part of a gateway that several of them make up together, over one table."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+
 def put_new(table: str, item: Item) -> dict[str, Any]:
     """The transaction's action that stores an item, and fails where one has its key."""
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
@@ -135,6 +159,12 @@ def update(
             "ExpressionAttributeValues": values,
         }
     }
+
+
+def telling(action: dict[str, Any]) -> dict[str, Any]:
+    """The transaction's action, which shows its item when its condition fails."""
+    ((kind, request),) = action.items()
+    return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
 
 
 def _failed_conditions(exc: ClientError) -> dict[int, Item]:

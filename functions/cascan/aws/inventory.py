@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cascan.aws.boundary import chunks
-from cascan.aws.dynamo import MAX_TRANSACTION, DynamoTable, update
+from cascan.aws.dynamo import MAX_TRANSACTION, DynamoTable, telling, update
 from cascan.aws.items import Item, body_of, instant, port_key, version_of
 from cascan.model.inventory import Sighting
 
@@ -46,9 +46,7 @@ def _replacement(table_name: str, seen: Sighting) -> dict[str, Item]:
         ":version": {"S": version_of(seen)},
         ":seen_at": {"S": instant(seen.seen_at)},
     }
-    action = update(table_name, port_key(seen), REPLACE, when=IS_NEWER, values=values)
-    action["Update"]["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-    return action
+    return telling(update(table_name, port_key(seen), REPLACE, when=IS_NEWER, values=values))
 
 
 def _seen_before(table: DynamoTable, seen: Sighting) -> None:

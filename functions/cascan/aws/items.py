@@ -3,20 +3,27 @@
     what       pk                  sk                           attributes
     ─────────  ──────────────────  ───────────────────────────  ──────────────────────────────────────────────────────
     scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
-                                                                error_description, shards_open, shard_outcomes (map),
+                                                                error_description, shards, shards_open,
+                                                                shards_waiting, shards_in_flight, parallel,
+                                                                deadline_at, window, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
                                                                 hosts_up, spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
-    shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, worker, run, outcome,
-                                                                error_description
+    shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, failures, worker, message_id,
+                                                                lease_until, progress, remainder, run, outcome,
+                                                                error_description, stderr; while it waits
+                                                                listing="waiting/<scan id>", listed_at=<its sort key>
+    due        agenda              <instant>/<scan id>/<what>
+    switch     stack               switch                       body
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
 
-An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run`) is the rest of the
-value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills
-every update by the size of the whole item, and a scan's counters are updated once a shard. `expires_at` (epoch
-seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at) lists scans by age.
+An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
+`window`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
+zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's counters are updated once a
+shard. `expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing,
+listed_at) lists scans by age, and the shards of a scan that wait.
 
 A partition of DynamoDB takes 1,000 small writes a second. So the findings of a scan that may find many are spread over
 partitions by the first `spread` hex digits of their id: 1, 16 or 256 of them, by the scan's probes, which are known
@@ -41,18 +48,23 @@ from cascan.errors import Rejected
 from cascan.findings.cut import cut_down
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
+from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
-from cascan.model.scan import Scan
-from cascan.model.shard import NmapRun, Shard
+from cascan.model.scan import Scan, ScanBrief
+from cascan.model.shard import Shard, ShardState
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
 
-SCANS = "scans"  # the one partition of the index
-SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards_open", "shard_outcomes",
+SCANS = "scans"  # the partition of the index that holds every scan
+AGENDA = "agenda"
+SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
+                   "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
                    "hosts_up")  # fmt: skip
-SHARD_ATTRIBUTES = ("state", "attempt", "worker", "outcome", "error_description")
+BRIEF_ATTRIBUTES = ("state", "deadline_at", "window")
+SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
+                    "error_description", "stderr")  # fmt: skip
 PACKED_BYTES = 4_096
 SPREAD_AT_PROBES = (10_000, 10_000_000)  # from so many on, one hex digit more
 MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
@@ -72,7 +84,7 @@ def port_key(seen: Sighting) -> Item:
 
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
-    counts = fields.pop("findings")
+    counts, window = fields.pop("findings"), fields.pop("window")
     own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
@@ -81,7 +93,8 @@ def scan_item(scan: Scan) -> Item:
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
-    return scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
+    item = scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
+    return item if window is None else item | {"window": body_of(window)}
 
 
 def scan_in(item: Item) -> Scan:
@@ -90,20 +103,67 @@ def scan_in(item: Item) -> Scan:
         "severities": from_value(item["severities"]),
         "categories": from_value(item["categories"]),
     }
-    return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}, Scan)
+    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "window": _decoded(item, "window")}
+    return msgspec.convert(fields, Scan)
+
+
+def brief_in(item: Item, *, halted: bool) -> ScanBrief:
+    """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
+    own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
+    return msgspec.convert(own | {"window": _decoded(item, "window"), "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
+    """Raises: Rejected: it has more slices or arguments than an item holds."""
     fields = msgspec.to_builtins(shard)
-    run = fields.pop("run")
+    run, progress = fields.pop("run"), fields.pop("progress")
     own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
+    own["lease_until"] = instant(shard.lease_until) if shard.lease_until else None  # compared as text
     item = shard_key(shard.scan_id, shard.number) | {"body": body_of(fields)} | values_of(own)
-    return item if run is None else item | {"run": body_of(run)}
+    for name, value in (("run", run), ("progress", progress)):
+        if value is not None:
+            item[name] = body_of(value)
+    return item | listing_of(shard) if shard.state is ShardState.WAITING else item
+
+
+def listing_of(shard: Shard) -> Item:
+    """What puts a shard among those of its scan that wait."""
+    return {"listing": {"S": waiting_of(shard.scan_id)}, "listed_at": shard_key(shard.scan_id, shard.number)["sk"]}
+
+
+def waiting_of(scan_id: str) -> str:
+    return f"waiting/{scan_id}"
+
+
+def shard_body(shard: Shard) -> Value:
+    """The part of a shard that only cutting it changes."""
+    return shard_item(shard)["body"]
 
 
 def shard_in(item: Item) -> Shard:
-    run = msgspec.json.decode(_unpacked(item["run"]), type=NmapRun) if "run" in item else None
-    return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | {"run": run}, Shard)
+    own = {name: _decoded(item, name) for name in ("run", "progress")}
+    return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | own, Shard)
+
+
+def agenda_key(entry: AgendaEntry) -> Item:
+    return _key(AGENDA, f"{instant(entry.at)}/{entry.scan_id}/{entry.what}")
+
+
+def agenda_in(item: Item) -> AgendaEntry:
+    at, scan_id, what = item["sk"]["S"].split("/")
+    return AgendaEntry(datetime.fromisoformat(at), scan_id, What(what))
+
+
+def switch_key() -> Item:
+    return _key("stack", "switch")
+
+
+def switch_item(switch: Switch) -> Item:
+    return switch_key() | {"body": body_of(switch)}
+
+
+def switch_in(item: Item) -> Switch:
+    return msgspec.json.decode(_unpacked(item["body"]), type=Switch)
 
 
 def spread_of(scan: Scan) -> int:
@@ -219,6 +279,10 @@ def _key(pk: str, sk: str) -> Item:
 def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
     body: dict[str, Any] = msgspec.json.decode(_unpacked(item["body"]))
     return body | {name: from_value(item[name]) for name in own if name in item}
+
+
+def _decoded(item: Item, name: str) -> Any:
+    return msgspec.json.decode(_unpacked(item[name])) if name in item else None
 
 
 def _unpacked(value: Value) -> str | bytes:

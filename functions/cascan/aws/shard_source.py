@@ -23,11 +23,9 @@ class SqsShardSource:
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=wait_s,
                 VisibilityTimeout=hold_s,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
         for message in answer.get("Messages", []):
-            attempt = int(message["Attributes"]["ApproximateReceiveCount"])
-            return Received(message["Body"], message["ReceiptHandle"], attempt)
+            return Received(message["Body"], message["ReceiptHandle"], message["MessageId"])
         return None
 
     def hold(self, received: Received, hold_s: int) -> None:

@@ -20,14 +20,17 @@ from cascan.limits import (
     MAX_PARAMETERS,
     MAX_TARGET_CHARS,
     MAX_TARGETS,
+    MAX_WINDOWS,
 )
 from cascan.model.request import PortScan, ScanRequest
 from cascan.nmap.arguments import parse_arguments
 from cascan.policy import PolicyProfile
+from cascan.windows import Window
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
+WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
@@ -37,7 +40,9 @@ def completed(request: ScanRequest) -> ScanRequest:
     Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
+    windows = request.windows or _annotated_windows(request)
     problems = [*_list_problems(request), *_text_problems(request), *check_cascades(request.cascades)]
+    problems += _window_problems(windows)
     if not any(targets):
         problems.append(NO_TARGET)
     if request.name and not is_name(request.name):
@@ -64,6 +69,7 @@ def completed(request: ScanRequest) -> ScanRequest:
         parameters=(*options, *request.parameters),
         scan_type=request.scan_type or scan_type,
         portscan=None,
+        windows=windows,
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 
@@ -76,6 +82,21 @@ def slug_of(text: str) -> str:
     """A name for a series that was given none: `10.0.0.0/24` → `10.0.0.0-24`."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"
+
+
+def _annotated_windows(request: ScanRequest) -> tuple[str, ...]:
+    written = request.annotations.get(WINDOWS_ANNOTATION, "")
+    return tuple(window.strip() for window in written.split(";") if window.strip())
+
+
+def _window_problems(windows: tuple[str, ...]) -> Iterator[str]:
+    if len(windows) > MAX_WINDOWS:
+        yield f"windows: {len(windows)} entries are more than {MAX_WINDOWS}; join days, as in Mon-Fri"
+    for number, window in enumerate(windows[:MAX_WINDOWS]):
+        try:
+            Window.parse(window)
+        except ValueError as exc:
+            yield f"windows[{number}]: {exc}"
 
 
 def _list_problems(request: ScanRequest) -> Iterator[str]:

@@ -47,6 +47,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
     ttl_seconds_after_finished: Seconds | None = None  # None: kept; 0: removed at once
     suspend: bool = False
+    windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets

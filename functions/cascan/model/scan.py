@@ -9,6 +9,7 @@ import msgspec
 
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
+from cascan.model.window import Window
 
 
 class ScanState(StrEnum):
@@ -27,6 +28,10 @@ class ScanState(StrEnum):
 
 
 FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED})
+UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING})  # its shards may be released and run
+
+
+MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no ceiling
 
 
 class Outcome(StrEnum):
@@ -60,8 +65,13 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     request: ScanRequest | None = None
     request_digest: str = ""  # of the message body: tells a repeat from another request under the same key
     notes: tuple[str, ...] = ()  # what of the request has no effect here
-    shards: int = 0
-    shards_open: int = 0  # not yet recorded, failed or cancelled
+    shards: int = 0  # with those that were cut off from others since
+    shards_open: int = 0  # not yet recorded, failed or cancelled: waiting or in flight
+    shards_waiting: int = 0
+    shards_in_flight: int = 0  # queued, running or reported
+    parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
+    deadline_at: datetime | None = None  # it ends then, with what was found
+    window: Window | None = None  # the hours in which it may scan; None: all of them
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0
     probes: int = 0  # addresses times ports, at most: how much there may be to find
@@ -76,6 +86,20 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def labels(self) -> dict[str, str]:
         return self.request.labels if self.request else {}
+
+
+class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker needs to know of a scan, again and again: may its shards run now, and until when?"""
+
+    state: ScanState
+    deadline_at: datetime | None = None
+    window: Window | None = None
+    halted: bool = False  # the whole stack is
+
+    def must_stop_at(self, now: datetime) -> datetime | None:
+        """When its shards may no longer run, as far as that is known now: the deadline, or the window's end."""
+        until = self.window.open_until(now) if self.window else None
+        return min((at for at in (self.deadline_at, until) if at), default=None)
 
 
 def outcome_of(shard_outcomes: dict[str, int]) -> Outcome:

@@ -18,8 +18,14 @@ class Lane(StrEnum):
     RAW = "raw"  # a Fargate task that keeps NET_RAW
 
 
+LOST = "its worker ended without a word"  # the error of a shard that another worker took over
+
+
 class ShardState(StrEnum):
-    QUEUED = "queued"
+    """cascan/life_cycle.py says who moves a shard from one to another, and when."""
+
+    WAITING = "waiting"  # planned; no message of it is out
+    QUEUED = "queued"  # a message is out
     RUNNING = "running"
     REPORTED = "reported"  # nmap ended; its report is on the way
     RECORDED = "recorded"
@@ -27,7 +33,8 @@ class ShardState(StrEnum):
     CANCELLED = "cancelled"
 
 
-OPEN_STATES = frozenset({ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED})
+IN_FLIGHT = frozenset({ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED})
+OPEN_STATES = IN_FLIGHT | {ShardState.WAITING}
 
 
 class TargetSlice(msgspec.Struct, frozen=True):
@@ -43,7 +50,8 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
 
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
-    stopped: str = ""  # why we stopped it: "deadline", "size"; empty: it ended by itself
+    stopped: str = ""  # why we stopped it, a word of life_cycle.Stop; empty: it ended by itself
+    cut: bool = False  # what it did not finish is another shard's by now; `addresses` counts what it did
     stderr: str = ""
     addresses: int = 0  # asked, after names were resolved and excludes taken out
     resolved: dict[str, tuple[str, ...]] = {}  # name → the addresses that were scanned for it
@@ -51,6 +59,14 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()  # outside the scope once resolved, one sentence each
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a running nmap is, by its own account."""
+
+    task: str = ""  # "Connect Scan", "NSE" …: what it does now
+    percent: int = 0  # of that task, for the hosts it works on together
+    hosts_done: int = 0  # hosts that are in the report already
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,21 +80,90 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     family: int = 4  # 4 or 6: one address family per process
     exclude: tuple[str, ...] = ()
     addresses: int = 0
+    backoff_limit: int = 3  # attempts that may fail before it is given up
+    generation: int = 0  # how often it was cut off from another
+    remainder_of: int | None = None  # the shard it was cut off from
     state: ShardState = ShardState.QUEUED
-    attempt: int = 0
+    attempt: int = 0  # grows with every claim: whoever holds an earlier one has lost the shard; names its report
+    failures: int = 0  # attempts that failed; being stopped for somebody else's reasons is none
     worker: str = ""
+    message_id: str = ""  # of the message whose holder runs it
+    lease_until: datetime | None = None  # the holder is alive at least until then
+    progress: Progress | None = None
+    remainder: int | None = None  # the shard that was cut off from it last
     run: NmapRun | None = None
     outcome: Outcome | None = None
-    error_description: str = ""
+    error_description: str = ""  # the last error
+    stderr: str = ""  # what nmap said in the last attempt that failed, capped
+
+    def is_held(self, now: datetime) -> bool:
+        """A worker that may well be alive has it."""
+        held = self.state in (ShardState.RUNNING, ShardState.REPORTED)
+        return held and self.lease_until is not None and self.lease_until > now
 
 
 class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     """How a shard ended, and what it adds to its scan."""
 
-    state: ShardState  # recorded or failed
+    state: ShardState  # recorded, failed or cancelled
     outcome: Outcome
     severities: dict[str, int] = {}
     categories: dict[str, int] = {}
     findings: int = 0
     hosts_up: int = 0
     error_description: str = ""
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """How a shard is cut in two: what nmap finished, and the rest."""
+
+    run: NmapRun
+    done: tuple[TargetSlice, ...]
+    rest: tuple[TargetSlice, ...]
+    lane: Lane  # of the rest
+    to: ShardState  # of the rest: queued or waiting
+    failed: bool = False  # the rest starts with one failure more
+    error_description: str = ""  # of the rest: why it was cut off
+
+
+class Return(msgspec.Struct, frozen=True, kw_only=True):
+    """How a shard is given back by its holder."""
+
+    to: ShardState  # queued or waiting
+    failed: bool  # one failure more
+    error_description: str = ""  # empty: the last error stays
+    stderr: str = ""
+
+
+def halves(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
+    """The shard as it is once cut, and its remainder under a new number."""
+    done = msgspec.structs.replace(
+        shard,
+        state=ShardState.REPORTED,
+        slices=cut.done,
+        addresses=_addresses(cut.done),
+        run=cut.run,
+        remainder=number,
+    )
+    rest = Shard(
+        scan_id=shard.scan_id,
+        number=number,
+        lane=cut.lane,
+        slices=cut.rest,
+        arguments=shard.arguments,
+        family=shard.family,
+        exclude=shard.exclude,
+        addresses=_addresses(cut.rest),
+        backoff_limit=shard.backoff_limit,
+        generation=shard.generation + 1,
+        remainder_of=shard.number,
+        state=cut.to,
+        failures=shard.failures + cut.failed,
+        error_description=cut.error_description or shard.error_description,
+        stderr=cut.run.stderr if cut.failed else shard.stderr,
+    )
+    return done, rest
+
+
+def _addresses(slices: tuple[TargetSlice, ...]) -> int:
+    return sum(piece.stop - piece.start for piece in slices)

@@ -71,7 +71,9 @@ def a_scan(key: str = "example", **changes: Any) -> Scan:
         shards_open=2,
         addresses=255,
     )
-    return replace(scan, **changes)
+    scan = replace(scan, **changes)
+    counted = {"shards_waiting", "shards_in_flight"} & changes.keys()
+    return scan if counted else replace(scan, shards_in_flight=scan.shards_open)
 
 
 def an_ended_scan(key: str = "ended") -> Scan:

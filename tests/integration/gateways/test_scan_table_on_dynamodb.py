@@ -13,12 +13,13 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from msgspec.structs import replace
 
-from cascan.aws import clients, items, scan_table
+from cascan.aws import clients, items, tally
 from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.items import Item, scan_key, shard_key
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
 from cascan.model.scan import ScanState
+from tests.builders import claim
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -95,7 +96,7 @@ class TestPartialAnswers:
     ) -> None:
         requests = script(clients.dynamodb(), "update_item", repeat(refused("TransactionConflictException")))
         with pytest.raises(GatewayUnavailable, match="scan table: other writers"):
-            dynamo_table.claim_shard(SCAN_ID, 0, 1, "task/1")
+            claim(dynamo_table, scan_id=SCAN_ID)
         assert len(requests) == MAX_TRIES
 
     @pytest.mark.parametrize("cause", [refused("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")])
@@ -200,7 +201,11 @@ class TestItems:
             "outcome": {"S": "timed-out"},
             "finished_at": {"S": "2026-03-01T13:30:15.123456Z"},
             "error_description": {"S": "one host was slow"},
+            "shards": {"N": "2"},
             "shards_open": {"N": "0"},
+            "shards_waiting": {"N": "0"},
+            "shards_in_flight": {"N": "0"},
+            "parallel": {"N": "1000000"},
             "shard_outcomes": {"M": {"complete": {"N": "1"}, "timed-out": {"N": "1"}}},
             "findings": {"N": "3"},
             "severities": {"M": {"LOW": {"N": "3"}}},
@@ -251,7 +256,7 @@ class TestItems:
         scan = dynamo_table.get_scan(SCAN_ID)
         assert scan is not None
         assert sum(scan.findings.categories.values()) == sum(many.values())
-        assert set(list(many)[: scan_table.MAX_KINDS]) | {scan_table.OTHER_KINDS} == set(scan.findings.categories)
+        assert set(list(many)[: tally.MAX_KINDS]) | {tally.OTHER_KINDS} == set(scan.findings.categories)
         assert (
             len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
         )  # severities may be as many

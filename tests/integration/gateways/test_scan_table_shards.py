@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
 from cascan.ids import scan_id_of
-from cascan.model.scan import Outcome, Scan
-from cascan.model.shard import OPEN_STATES, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
-from tests.integration.gateways.examples import CLOSING, RUN, SCAN_ID, a_scan, a_shard
+from cascan.model.scan import FINAL_STATES, UNDER_WAY, Outcome, Scan, ScanState
+from cascan.model.shard import (
+    IN_FLIGHT,
+    LOST,
+    OPEN_STATES,
+    Cut,
+    Lane,
+    NmapRun,
+    Progress,
+    Return,
+    Shard,
+    ShardClosing,
+    ShardState,
+    TargetSlice,
+)
+from tests import builders
+from tests.integration.gateways.examples import AT, CLOSING, RUN, SCAN_ID, a_scan, a_shard
 
 CLOSED_STATES = sorted(set(ShardState) - OPEN_STATES)
+WAITING = ShardState.WAITING
+claim = partial(builders.claim, scan_id=SCAN_ID, message_id="message 1", now=AT, lease_until=AT + timedelta(minutes=1))
+HELD: dict[str, Any] = {"worker": "worker", "message_id": "message 1", "lease_until": AT + timedelta(minutes=1)}
+CUT = Cut(
+    run=replace(RUN, stopped="SIGTERM", cut=True),
+    done=(TargetSlice("10.0.0.0/24", 0, 50),),
+    rest=(TargetSlice("10.0.0.0/24", 50, 256),),
+    lane=Lane.CONNECT,
+    to=ShardState.QUEUED,
+    failed=True,
+    error_description="nmap was killed",
+)
+BACK = Return(to=ShardState.QUEUED, failed=True, error_description="nmap was killed", stderr="Killed")
 FAILING = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description="out of attempts")
 
 
@@ -22,10 +53,24 @@ class TestShards:
             a_shard(),
             a_shard(999_999, state=ShardState.RUNNING, attempt=2, worker="task/1"),
             a_shard(1, state=ShardState.RECORDED, run=RUN, outcome=Outcome.PARTIAL, error_description="cut short"),
+            a_shard(
+                4,
+                state=WAITING,
+                attempt=3,
+                failures=2,
+                message_id="m",
+                lease_until=AT.replace(microsecond=0),
+                progress=Progress(task="NSE", percent=7, hosts_done=2),
+                remainder=9,
+                remainder_of=1,
+                generation=3,
+                backoff_limit=0,
+                stderr="ü",
+            ),
             a_shard(2, slices=tuple(TargetSlice(f"{n}.example.internal", n, n + 1) for n in range(512))),
             a_shard(3, slices=(), arguments=(), exclude=()),
         ],
-        ids=["queued", "running", "recorded", "long", "empty"],
+        ids=["queued", "running", "recorded", "every field", "long", "empty"],
     )
     def test_a_shard_is_read_as_it_was_stored(self, table: ScanTable, shard: Shard) -> None:
         table.add_shards([shard])
@@ -43,81 +88,244 @@ class TestShards:
 
     def test_shards_that_are_there_stay_and_the_missing_ones_are_stored(self, table: ScanTable) -> None:
         table.add_shards([a_shard(0), a_shard(150)])
-        table.claim_shard(SCAN_ID, 150, 1, "task/1")
+        claim(table, 150)
         table.add_shards(a_shard(n, addresses=1) for n in range(201))
         shards = list(table.shards(SCAN_ID))
         assert len(shards) == 201
         assert shards[0] == a_shard(0)
-        assert shards[150] == a_shard(150, state=ShardState.RUNNING, attempt=1, worker="task/1")
+        assert shards[150] == a_shard(150, state=ShardState.RUNNING, attempt=1, **HELD)
         assert {shard.addresses for shard in shards} == {1, 256}
 
     def test_no_shards_are_nothing_to_add(self, table: ScanTable) -> None:
         table.add_shards([])
         assert list(table.shards(SCAN_ID)) == []
 
+    def test_no_shard_waits_twice_in_the_list_of_those_that_wait(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards_waiting=2, shards_in_flight=1))
+        table.add_shards([a_shard(2, state=WAITING), a_shard(0), a_shard(1, state=WAITING)])
+        table.add_shards([a_shard(0, state=WAITING, scan_id=scan_id_of("another"))])
+        assert [shard.number for shard in table.shards_in(SCAN_ID, WAITING)] == [1, 2]
+        assert table.release_shard(SCAN_ID, 1)
+        assert [shard.number for shard in table.shards_in(SCAN_ID, WAITING)] == [2]
+        assert [shard.number for shard in table.shards_in(SCAN_ID, ShardState.QUEUED)] == [0, 1]
+        assert table.hold_shard(SCAN_ID, 0)
+        assert list(table.shards_in(SCAN_ID, WAITING)) == [a_shard(0, state=WAITING), a_shard(2, state=WAITING)]
+
+
+class TestReleasing:
+    def test_a_waiting_shard_is_released_while_its_scan_has_room(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards_open=3, shards_waiting=2, shards_in_flight=1, parallel=2))
+        table.add_shards([a_shard(0), a_shard(1, state=WAITING), a_shard(2, state=WAITING)])
+        assert [table.release_shard(SCAN_ID, number) for number in (0, 1, 1, 2, 9)] == [
+            False,
+            True,
+            False,
+            False,
+            False,
+        ]
+        assert _counts(table) == (3, 1, 2)
+        assert [shard.state for shard in table.shards(SCAN_ID)] == ["queued", "queued", "waiting"]
+
+    @pytest.mark.parametrize("state", sorted(set(ScanState) - UNDER_WAY))
+    def test_no_shard_of_a_scan_that_is_not_under_way_is_released(self, table: ScanTable, state: ScanState) -> None:
+        scan = a_scan(state=state, shards_waiting=1, shards_in_flight=1)
+        table.create_scan(scan)
+        table.add_shards([a_shard(state=WAITING)])
+        assert not table.release_shard(SCAN_ID, 0)
+        assert (_scan(table), table.get_shard(SCAN_ID, 0)) == (scan, a_shard(state=WAITING))
+
+    def test_a_held_shard_waits_again_and_leaves_its_place_to_others(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(parallel=1, shards_waiting=1, shards_in_flight=1))
+        table.add_shards([a_shard(0), a_shard(1, state=WAITING)])
+        assert [table.hold_shard(SCAN_ID, number) for number in (0, 0, 9)] == [True, False, False]
+        assert _counts(table) == (2, 2, 0)
+        assert table.release_shard(SCAN_ID, 1)
+
+
+class TestClaiming:
     def test_a_queued_shard_is_claimed_whole(self, table: ScanTable) -> None:
         table.add_shards([a_shard()])
-        claimed = a_shard(state=ShardState.RUNNING, attempt=1, worker="task/1")
-        assert table.claim_shard(SCAN_ID, 0, 1, "task/1") == claimed
+        claimed = a_shard(state=ShardState.RUNNING, attempt=1, **HELD)
+        assert claim(table) == claimed
         assert table.get_shard(SCAN_ID, 0) == claimed
 
-    @pytest.mark.parametrize("attempt", [1, 2])
-    def test_a_running_shard_is_not_claimed_by_its_own_or_an_earlier_attempt(
-        self, table: ScanTable, attempt: int
+    def test_another_message_does_not_claim_a_shard_under_a_living_lease(self, table: ScanTable) -> None:
+        table.add_shards([a_shard()])
+        claimed = claim(table)
+        assert claim(table, message_id="a duplicate", now=AT + timedelta(seconds=59)) is None
+        assert table.get_shard(SCAN_ID, 0) == claimed
+
+    @pytest.mark.parametrize(
+        "by", [{"message_id": "message 1"}, {"message_id": "a duplicate", "now": AT + timedelta(minutes=1)}]
+    )
+    @pytest.mark.parametrize("reported", [False, True])
+    def test_the_shard_of_a_holder_that_is_gone_is_taken_over_and_counts_a_failure(
+        self, table: ScanTable, by: dict[str, Any], reported: bool
     ) -> None:
         table.add_shards([a_shard()])
-        table.claim_shard(SCAN_ID, 0, 2, "task/1")
-        assert table.claim_shard(SCAN_ID, 0, attempt, "task/2") is None
-        assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.RUNNING, attempt=2, worker="task/1")
+        claim(table)
+        if reported:
+            table.report_shard(SCAN_ID, 0, 1, RUN)
+        taken = claim(table, worker="task/2", **by)
+        assert taken is not None
+        assert (taken.state, taken.attempt, taken.failures, taken.worker) == (ShardState.RUNNING, 2, 1, "task/2")
+        assert taken.error_description == LOST
+        assert table.get_shard(SCAN_ID, 0) == taken
 
-    def test_a_later_attempt_takes_a_running_shard_over(self, table: ScanTable) -> None:
+    def test_a_lease_that_the_holder_extended_lives_on(self, table: ScanTable) -> None:
         table.add_shards([a_shard()])
-        table.claim_shard(SCAN_ID, 0, 2, "task/1")
-        assert table.claim_shard(SCAN_ID, 0, 10, "task/2") is not None
-        assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.RUNNING, attempt=10, worker="task/2")
+        claim(table)
+        assert table.beat(SCAN_ID, 0, 1, lease_until=AT + timedelta(minutes=5))
+        assert claim(table, message_id="a duplicate", now=AT + timedelta(minutes=4)) is None
+        assert claim(table, message_id="a duplicate", now=AT + timedelta(minutes=5)) is not None
 
-    def test_a_reported_shard_whose_report_never_came_is_claimed_by_a_later_attempt_alone(
-        self, table: ScanTable
-    ) -> None:
-        table.add_shards([a_shard(state=ShardState.REPORTED, attempt=1)])
-        assert table.claim_shard(SCAN_ID, 0, 1, "task/2") is None
-        assert table.claim_shard(SCAN_ID, 0, 2, "task/2") is not None
-
-    @pytest.mark.parametrize("state", sorted(CLOSED_STATES))
-    def test_a_closed_shard_is_not_claimed(self, table: ScanTable, state: ShardState) -> None:
+    @pytest.mark.parametrize("state", [WAITING, *CLOSED_STATES])
+    def test_a_shard_that_waits_or_is_closed_is_not_claimed(self, table: ScanTable, state: ShardState) -> None:
         table.add_shards([a_shard(state=state, attempt=1)])
-        assert table.claim_shard(SCAN_ID, 0, 2, "task/2") is None
+        assert claim(table) is None
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=state, attempt=1)
 
     def test_a_shard_nobody_stored_is_not_claimed(self, table: ScanTable) -> None:
-        assert table.claim_shard(SCAN_ID, 0, 1, "task/1") is None
+        assert claim(table) is None
         assert table.get_shard(SCAN_ID, 0) is None
 
+
+class TestHolding:
+    """What the holder of a shard may do, and nobody else."""
+
+    def test_a_beat_says_how_far_nmap_is_and_keeps_what_was_said_before(self, table: ScanTable) -> None:
+        table.add_shards([a_shard()])
+        claim(table)
+        progress = Progress(task="Connect Scan", percent=42, hosts_done=3)
+        assert table.beat(SCAN_ID, 0, 1, lease_until=AT + timedelta(minutes=2), progress=progress)
+        assert table.beat(SCAN_ID, 0, 1, lease_until=AT + timedelta(minutes=3))
+        held = HELD | {"lease_until": AT + timedelta(minutes=3)}
+        assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.RUNNING, attempt=1, progress=progress, **held)
+
+    def test_whoever_lost_the_shard_is_told_so(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard()])
+        claim(table)
+        taken = claim(table, worker="task/2")
+        for attempt in (1, 3):
+            assert not table.beat(SCAN_ID, 0, attempt, lease_until=AT + timedelta(minutes=9))
+            assert not table.report_shard(SCAN_ID, 0, attempt, NmapRun(exit_code=9))
+            assert table.cut_shard(SCAN_ID, 0, attempt, CUT) is None
+            assert table.return_shard(SCAN_ID, 0, attempt, BACK) is None
+        assert table.get_shard(SCAN_ID, 0) == taken
+
     @pytest.mark.parametrize("run", [RUN, NmapRun()], ids=["full", "empty"])
-    def test_a_run_is_reported_by_the_attempt_that_holds_the_shard(self, table: ScanTable, run: NmapRun) -> None:
+    def test_a_run_is_reported_however_often(self, table: ScanTable, run: NmapRun) -> None:
         table.add_shards([a_shard()])
-        table.claim_shard(SCAN_ID, 0, 2, "task/1")
-        assert not table.report_shard(SCAN_ID, 0, 1, NmapRun(exit_code=9))
-        assert not table.report_shard(SCAN_ID, 0, 3, NmapRun(exit_code=9))
-        assert table.report_shard(SCAN_ID, 0, 2, run)
-        expected = a_shard(state=ShardState.REPORTED, attempt=2, worker="task/1", run=run)
-        assert table.get_shard(SCAN_ID, 0) == expected
+        claim(table)
+        assert [table.report_shard(SCAN_ID, 0, 1, run) for _ in range(2)] == [True, True]
+        assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.REPORTED, attempt=1, run=run, **HELD)
 
-    def test_reporting_a_run_twice_is_reporting_it_once(self, table: ScanTable) -> None:
-        table.add_shards([a_shard()])
-        table.claim_shard(SCAN_ID, 0, 1, "task/1")
-        assert [table.report_shard(SCAN_ID, 0, 1, RUN) for _ in range(2)] == [True, True]
-
-    @pytest.mark.parametrize("state", [ShardState.QUEUED, *CLOSED_STATES])
-    def test_a_run_is_not_reported_of_a_shard_that_nobody_holds(self, table: ScanTable, state: ShardState) -> None:
+    @pytest.mark.parametrize("state", [WAITING, ShardState.QUEUED, *CLOSED_STATES])
+    def test_a_shard_that_nobody_holds_is_nobodys_to_change(self, table: ScanTable, state: ShardState) -> None:
+        table.create_scan(a_scan())
         table.add_shards([a_shard(state=state, attempt=1)])
+        assert not table.beat(SCAN_ID, 0, 1, lease_until=AT)
         assert not table.report_shard(SCAN_ID, 0, 1, RUN)
+        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is None
+        assert table.return_shard(SCAN_ID, 0, 1, BACK) is None
         assert not table.report_shard(SCAN_ID, 1, 1, RUN)
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=state, attempt=1)
 
+    def test_a_shard_given_back_to_its_queue_has_no_holder_and_keeps_its_last_error(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard()])
+        claim(table)
+        back = table.return_shard(SCAN_ID, 0, 1, BACK)
+        assert back == table.get_shard(SCAN_ID, 0)
+        assert back is not None
+        assert (back.state, back.failures, back.lease_until, back.attempt) == (ShardState.QUEUED, 1, None, 1)
+        assert (back.error_description, back.stderr) == ("nmap was killed", "Killed")
+        claim(table)
+        unharmed = Return(to=ShardState.QUEUED, failed=False)
+        assert table.return_shard(SCAN_ID, 0, 2, unharmed) == replace(back, attempt=2)
+        assert _counts(table) == (2, 0, 2)
+
+    def test_a_shard_given_back_to_wait_leaves_its_place_to_others(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard()])
+        claim(table)
+        back = table.return_shard(SCAN_ID, 0, 1, Return(to=WAITING, failed=False))
+        assert back is not None
+        assert (back.state, back.failures) == (WAITING, 0)
+        assert list(table.shards_in(SCAN_ID, WAITING)) == [back]
+        assert _counts(table) == (2, 1, 1)
+
+
+class TestCutting:
+    def test_a_cut_shard_keeps_what_is_done_and_a_new_one_gets_the_rest(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0), a_shard(1, failures=1, generation=2, backoff_limit=7)])
+        claim(table, 1)
+        rest = table.cut_shard(SCAN_ID, 1, 1, CUT)
+        assert rest == table.get_shard(SCAN_ID, 2)
+        assert rest == a_shard(
+            2,
+            lane=Lane.CONNECT,
+            slices=CUT.rest,
+            addresses=206,
+            backoff_limit=7,
+            generation=3,
+            remainder_of=1,
+            failures=2,
+            error_description="nmap was killed",
+            stderr=RUN.stderr,
+        )
+        done = table.get_shard(SCAN_ID, 1)
+        assert done is not None
+        assert (done.state, done.slices, done.addresses, done.run) == (ShardState.REPORTED, CUT.done, 50, CUT.run)
+        assert (done.remainder, done.attempt, done.worker, done.arguments) == (2, 1, "worker", a_shard().arguments)
+        scan = _scan(table)
+        assert (scan.shards, scan.shards_open, scan.shards_waiting, scan.shards_in_flight) == (3, 3, 0, 3)
+
+    def test_a_remainder_that_waits_is_counted_among_those_that_wait(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=1, shards_open=1))
+        table.add_shards([a_shard()])
+        claim(table)
+        rest = table.cut_shard(SCAN_ID, 0, 1, replace(CUT, to=WAITING, failed=False))
+        assert rest is not None
+        assert (rest.failures, rest.stderr) == (0, "")
+        assert list(table.shards_in(SCAN_ID, WAITING)) == [rest]
+        assert _counts(table) == (2, 1, 1)
+
+    def test_a_cut_that_is_repeated_makes_one_remainder(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0), a_shard(1)])
+        claim(table)
+        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is not None
+        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is None
+        assert len(list(table.shards(SCAN_ID))) == 3
+        assert _counts(table) == (3, 0, 3)
+
+    def test_a_shard_can_be_cut_again_in_a_later_attempt(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=1, shards_open=1))
+        table.add_shards([a_shard()])
+        for attempt, remainder in ((1, 1), (2, 2)):
+            claim(table)
+            rest = table.cut_shard(SCAN_ID, 0, attempt, CUT)
+            assert rest is not None
+            assert rest.number == remainder
+        shard = table.get_shard(SCAN_ID, 0)
+        assert shard is not None
+        assert shard.remainder == 2
+
+    @pytest.mark.parametrize("state", sorted(FINAL_STATES))
+    def test_a_scan_that_is_over_gets_no_shard_more(self, table: ScanTable, state: ScanState) -> None:
+        table.create_scan(a_scan(state=state))
+        table.add_shards([a_shard()])
+        claimed = claim(table)
+        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is None
+        assert list(table.shards(SCAN_ID)) == [claimed]
+        assert _scan(table) == a_scan(state=state)
+
 
 class TestClosingShards:
-    @pytest.mark.parametrize("state", sorted(OPEN_STATES))
+    @pytest.mark.parametrize("state", sorted(IN_FLIGHT))
     def test_an_open_shard_closes_and_is_counted_in_its_scan(self, table: ScanTable, state: ShardState) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard(state=state, attempt=1, run=RUN)])
@@ -129,6 +337,14 @@ class TestClosingShards:
         assert scan.shard_outcomes == {"complete": 1}
         assert scan.findings.severities == CLOSING.severities
         assert scan.findings.categories == CLOSING.categories
+
+    def test_a_waiting_shard_closes_and_is_no_longer_among_those_that_wait(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards_waiting=1, shards_in_flight=1))
+        table.add_shards([a_shard(state=WAITING)])
+        assert table.close_shard(SCAN_ID, 0, replace(FAILING, state=ShardState.CANCELLED))
+        assert _counts(table) == (1, 0, 1)
+        assert list(table.shards_in(SCAN_ID, WAITING)) == []
+        assert not table.close_shard(SCAN_ID, 0, FAILING)
 
     def test_shards_add_up_in_their_scan(self, table: ScanTable) -> None:
         table.create_scan(a_scan(shards_open=3))
@@ -181,3 +397,9 @@ def _scan(table: ScanTable) -> Scan:
     scan = table.get_scan(SCAN_ID)
     assert scan is not None
     return scan
+
+
+def _counts(table: ScanTable) -> tuple[int, int, int]:
+    """Open, waiting, in flight."""
+    scan = _scan(table)
+    return scan.shards_open, scan.shards_waiting, scan.shards_in_flight

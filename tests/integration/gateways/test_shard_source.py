@@ -24,17 +24,17 @@ def queue_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     clients.sqs.cache_clear()
 
 
-def test_a_message_is_received_with_its_attempt_and_hidden_until_it_is_given_back(queue_url: str) -> None:
+def test_a_message_is_hidden_until_it_is_given_back_and_keeps_its_id(queue_url: str) -> None:
     source = SqsShardSource(queue_url)
     SqsRequestQueue(queue_url).send("a shard")
     first = source.receive(1, 60)
     assert first
-    assert (first.body, first.attempt) == ("a shard", 1)
+    assert first.body == "a shard"
     assert source.receive(0, 60) is None
     source.hold(first, 0)
     again = source.receive(1, 60)
     assert again
-    assert again.attempt == 2
+    assert (again.message_id, again.receipt == first.receipt) == (first.message_id, False)
 
 
 def test_a_deleted_message_is_gone(queue_url: str) -> None:

@@ -77,6 +77,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "activeDeadlineSeconds": 600,
         "ttlSecondsAfterFinished": None,
         "suspend": False,
+        "windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "portscan": None,
         "hostsPerShard": 64,
         "authorization": "CHG-1234",
@@ -194,6 +195,9 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
         ({"targets": ["a"], "labels": {str(n): "" for n in range(65)}}, "labels: 65 entries are more than 64"),
         ({"targets": ["a"], "labels": {"": "x"}}, "labels: a key is empty"),
         ({"targets": ["a"], "annotations": {"x": "y" * 1025}}, "annotations['x']: more than 1024"),
+        ({"targets": ["a"], "windows": ["22:00-06:00", "at night"]}, "windows[1]: 'at night' is no window"),
+        ({"targets": ["a"], "windows": ["22:00-06:00"] * 17}, "windows: 17 entries are more than 16"),
+        ({"targets": ["a"], "annotations": {"cascan/windows": "Mo 22:00-06:00"}}, "windows[0]: 'Mo 22:00-06:00'"),
         ({"targets": ["a"], "contact": "y" * 1025}, "contact: 1025 characters"),
         ({"targets": ["a"], "cascades": {"matchLables": {}}}, "cascades.matchLables is not a field here; did you mean"),
         ({"targets": ["a"], "cascades": []}, "cascades: expected object"),
@@ -317,3 +321,10 @@ def test_no_document_ends_in_anything_but_a_request_or_a_refusal(document: dict[
         read(document)
     with suppress(RequestRefused):
         read(manifest(**document))
+
+
+def test_windows_stand_in_a_field_or_for_a_manifest_in_an_annotation() -> None:
+    nights, weekends = "Mon-Fri 22:00-06:00 Europe/Berlin", "Sat,Sun 00:00-24:00"
+    manifest = MANIFEST.replace('change-7"', f'change-7"\n    cascan/windows: {nights}; {weekends}')
+    assert read_request(manifest).request.windows == (nights, weekends)
+    assert read_request(json.dumps({"targets": ["a"], "windows": [nights]})).request.windows == (nights,)

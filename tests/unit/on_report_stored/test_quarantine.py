@@ -17,7 +17,7 @@ from cascan.nmap.targets import Name, parse_target
 from cascan.scope import Scope
 from on_report_stored.quarantine import MAX_ADDRESS_CHARS, Gate, Quarantine
 from on_report_stored.record_findings import Recorded, record_findings
-from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, clock, event_names
+from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
 
 SCOPE = Scope.of(
@@ -168,7 +168,7 @@ class Bench:
     def __init__(self, folder: Path, report: bytes) -> None:
         asked = a_shard(slices=(TargetSlice("127.0.0.1-2", 0, 2),))
         self.table: MemoryScanTable = a_table(a_scan(), asked)
-        self.table.claim_shard(SCAN_ID, 0, 1, "worker")
+        claim(self.table)
         self.table.report_shard(SCAN_ID, 0, 1, a_run())
         self.reports, self.bus = MemoryReportStore(), MemoryEventBus()
         (folder / "report.xml").write_bytes(report)

@@ -14,7 +14,7 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import NmapRun, Shard, ShardClosing, ShardState
 from cascan.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
-from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, clock, event_names
+from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, clock, event_names
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
 
@@ -35,7 +35,7 @@ class Pipeline:
         self.table.create_scan(a_scan(shards=len(shards), shards_open=len(shards)))
         self.table.add_shards(shards)
         for shard in shards:
-            self.table.claim_shard(SCAN_ID, shard.number, 1, "worker")
+            claim(self.table, shard.number)
             self.table.report_shard(SCAN_ID, shard.number, 1, run or a_run())
             path = self.folder / "report.xml"
             path.write_bytes(xml)

@@ -15,7 +15,7 @@ from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
 from cascan.scope import Scope
 from on_scan_requested.plan_scan import Planned, plan_scan
-from tests.builders import body, clock, event_names
+from tests.builders import body, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 
 MANIFEST = """
@@ -113,7 +113,7 @@ def test_a_delivery_that_broke_off_is_finished_by_the_next(desk: Desk, broken: s
 def test_a_repeat_never_puts_a_shard_back_that_is_being_worked_on(desk: Desk) -> None:
     text = body(targets=["127.0.0.1"])
     planned = desk.submit(text)
-    desk.table.claim_shard(planned.scan_id, 0, 1, "worker")
+    claim(desk.table, scan_id=planned.scan_id)
     desk.submit(text)
     assert desk.table.shards_by_key[planned.scan_id, 0].worker == "worker"
 

@@ -19,7 +19,7 @@ from cascan.scope import Scope
 from on_shard_queued import drain as drain_module
 from on_shard_queued.drain import HOLD_S, QUEUE_ERRORS_IN_A_ROW, Drain
 from on_shard_queued.run_shard import Worker
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.builders import SCAN_ID, a_scan, a_shard, a_table, claim, clock
 from tests.fakes import FixedResolver, MemoryReportStore
 
 WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun/>" > "$2"\n'
@@ -30,7 +30,7 @@ class MemoryShardSource:
     """A queue of one worker: what waits, what was deleted, and for how long each message was hidden."""
 
     def __init__(self, *bodies: str) -> None:
-        self.waiting = deque(Received(body, f"receipt {n}", 1) for n, body in enumerate(bodies))
+        self.waiting = deque(Received(body, f"receipt {n}", f"message {n}") for n, body in enumerate(bodies))
         self.deleted: list[str] = []
         self.held: list[tuple[str, int]] = []
         self.errors = 0
@@ -103,7 +103,7 @@ def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(t
     assert source.held == [("receipt 0", 0)]
     assert source.deleted == []
     assert len(source.waiting) == 1  # the next one is not even taken
-    assert it.table.claim_shard(SCAN_ID, 0, 2, "another worker")
+    assert claim(it.table, message_id="message 0")
 
 
 def test_while_nmap_lives_its_message_stays_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

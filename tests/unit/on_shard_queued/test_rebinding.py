@@ -118,9 +118,9 @@ class TestTwoAnswers:
         return Worker("test", (str(nmap),), table, MemoryReportStore(), SCOPE, resolver, clock)
 
     @staticmethod
-    def run(worker: Worker, attempt: int) -> NmapRun:
+    def run(worker: Worker) -> NmapRun:
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
-        run_shard(message, attempt, worker=worker, deadline_s=20)
+        run_shard(message, "a message", worker=worker, deadline_s=20)
         shard = worker.table.get_shard(SCAN_ID, 0)
         assert shard
         assert shard.run
@@ -129,32 +129,32 @@ class TestTwoAnswers:
     def test_a_name_is_asked_for_once_and_nmap_gets_the_number_that_was_judged(self, tmp_path: Path) -> None:
         resolver = RebindingResolver([PUBLIC], ["169.254.169.254"])
         worker = self.worker(tmp_path, resolver)
-        run = self.run(worker, 1)
+        run = self.run(worker)
         assert resolver.asked == [(NAME, 4)]
         assert list(worker.reports.objects.values()) == [f"{PUBLIC}\n".encode()]  # type: ignore[attr-defined]
         assert NAME not in " ".join(run.argv[:-2])
 
     def test_a_name_that_moved_between_two_tries_is_judged_again(self, tmp_path: Path) -> None:
         worker = self.worker(tmp_path, RebindingResolver([PUBLIC], ["169.254.169.254"]))
-        assert self.run(worker, 1).resolved == {NAME: (PUBLIC,)}
-        again = self.run(worker, 2)
+        assert self.run(worker).resolved == {NAME: (PUBLIC,)}
+        again = self.run(worker)
         assert (again.argv, again.resolved, again.exit_code) == ((), {}, None)
         assert "never scanned" in again.refused[0]
 
     def test_what_the_request_could_see_of_a_name_says_nothing_of_the_launch(self, tmp_path: Path) -> None:
         assert plan(a_request(targets=(NAME,)), SCOPE).addresses == 1  # no name is looked up here
-        run = self.run(self.worker(tmp_path, RebindingResolver(["10.1.0.1"])), 1)
+        run = self.run(self.worker(tmp_path, RebindingResolver(["10.1.0.1"])))
         assert (run.argv, len(run.refused)) == ((), 1)
 
     def test_a_resolver_that_fails_leaves_the_shard_to_the_next_try_and_starts_no_nmap(self, tmp_path: Path) -> None:
         worker = self.worker(tmp_path, RebindingResolver(GatewayUnavailable("SERVFAIL"), [PUBLIC]))
         with pytest.raises(GatewayUnavailable, match="SERVFAIL"):
-            self.run(worker, 1)
+            self.run(worker)
         shard = worker.table.get_shard(SCAN_ID, 0)
         assert shard
         assert (shard.state, shard.run) == (ShardState.RUNNING, None)
         assert worker.reports.objects == {}  # type: ignore[attr-defined]
-        assert self.run(worker, 2).resolved == {NAME: (PUBLIC,)}
+        assert self.run(worker).resolved == {NAME: (PUBLIC,)}
 
 
 class TestSystemResolver:

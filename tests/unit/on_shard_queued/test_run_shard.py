@@ -15,7 +15,7 @@ from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlic
 from cascan.nmap.command import nmap_argv
 from cascan.scope import Scope
 from on_shard_queued.run_shard import ShardRun, Worker, run_shard
-from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, clock
+from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock
 from tests.fakes import FixedResolver, MemoryReportStore, MemoryScanTable
 
 WRITES_A_REPORT = """#!/bin/sh
@@ -30,9 +30,9 @@ class Bench:
     table: MemoryScanTable
     reports: MemoryReportStore
 
-    def run(self, attempt: int = 1, shard: int = 0) -> ShardRun:
+    def run(self, message_id: str = "a message", shard: int = 0) -> ShardRun:
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=shard)
-        return run_shard(message, attempt, worker=self.worker, deadline_s=20)
+        return run_shard(message, message_id, worker=self.worker, deadline_s=20)
 
     @property
     def shard(self) -> Shard:
@@ -57,8 +57,8 @@ def bench(folder: Path, script: str = WRITES_A_REPORT, **fields: object) -> Benc
 
 
 def test_a_shard_is_claimed_run_and_its_report_stored_under_its_attempt(tmp_path: Path) -> None:
-    it = bench(tmp_path)
-    assert it.run(attempt=2).did == "reported"
+    it = bench(tmp_path, attempt=1)
+    assert it.run().did == "reported"
     assert it.reports.objects == {f"reports/{SCAN_ID}/000000/2.xml": b"<nmaprun>\n127.0.0.1\n</nmaprun>\n"}
     assert (it.shard.state, it.shard.attempt, it.shard.worker) == (ShardState.REPORTED, 2, "test")
     assert it.shard.run
@@ -72,7 +72,7 @@ def test_what_the_run_did_is_written_before_the_report_so_that_its_reader_finds_
         it.run()
     assert it.shard.run
     it.reports.down = False
-    assert it.run(attempt=2).did == "reported"  # reported, but its report never came: run again
+    assert it.run().did == "reported"  # reported, but its report never came: run again
 
 
 def test_names_are_scanned_as_numbers_and_remembered(tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_an_nmap_that_was_killed_leaves_the_shard_to_the_next_attempt(tmp_path: 
     with pytest.raises(NmapKilled, match="SIGKILL"):
         it.run()
     assert it.reports.objects == {}
-    assert it.table.claim_shard(SCAN_ID, 0, 2, "other")
+    assert claim(it.table)
 
 
 def test_a_second_message_of_a_running_shard_returns_to_its_queue(tmp_path: Path) -> None:
     it = bench(tmp_path)
-    it.table.claim_shard(SCAN_ID, 0, 1, "other")
+    claim(it.table, worker="other")
     with pytest.raises(ShardBusy, match="running at other"):
-        it.run(attempt=1)
+        it.run("another message")
 
 
 def test_a_message_of_a_closed_shard_is_done_with(tmp_path: Path) -> None:
@@ -124,9 +124,8 @@ def test_a_message_of_a_closed_shard_is_done_with(tmp_path: Path) -> None:
 
 def test_a_worker_that_lost_its_shard_to_a_later_attempt_stores_nothing(tmp_path: Path) -> None:
     it = bench(tmp_path)
-    claimed = it.table.claim_shard(SCAN_ID, 0, 1, "slow")
-    assert claimed
-    it.table.claim_shard(SCAN_ID, 0, 2, "quick")
+    assert claim(it.table, worker="slow")
+    assert claim(it.table, worker="quick")
     assert not it.table.report_shard(SCAN_ID, 0, 1, a_run())
 
 

@@ -1,0 +1,42 @@
+"""The agenda and the switch, in the scan table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from cascan.aws.dynamo import TablePart
+from cascan.aws.items import AGENDA, agenda_in, agenda_key, instant, switch_in, switch_item, switch_key
+from cascan.model.agenda import AgendaEntry, Switch
+
+PAST_ANY_SCAN = "/~"  # sorts behind every scan id
+
+
+class HouseItems(TablePart):
+    """The part of ScanTable that is about what is due, and about halting."""
+
+    def plan_at(self, entry: AgendaEntry) -> None:
+        self._table.put(agenda_key(entry))
+
+    def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
+        oldest_first = self._table.query(
+            KeyConditionExpression="pk = :agenda AND sk <= :now",
+            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": instant(now) + PAST_ANY_SCAN}},
+            ConsistentRead=True,
+            Limit=max(1, limit),
+        )
+        return map(agenda_in, islice(oldest_first, limit))
+
+    def done(self, entry: AgendaEntry) -> None:
+        self._table.delete(agenda_key(entry))
+
+    def switch(self) -> Switch | None:
+        item = self._table.get(switch_key())
+        return switch_in(item) if item else None
+
+    def halt(self, switch: Switch) -> None:
+        self._table.put(switch_item(switch))
+
+    def lift(self) -> None:
+        self._table.delete(switch_key())

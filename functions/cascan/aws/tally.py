@@ -1,0 +1,36 @@
+"""A closed shard, counted in its scan: the update of the scan's counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from cascan.aws.dynamo import update
+from cascan.aws.items import Item, values_of
+from cascan.model.shard import ShardClosing
+
+MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
+OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
+
+
+def tally(table: str, scan: Item, closing: ShardClosing, *, was: str) -> dict[str, Any]:
+    """One open shard less, also among those it `was` counted with, and what it found: the transaction's action."""
+    changes = [f"#{counter} :closed" for counter in ("shards_open", was)]
+    changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :one"]
+    values = {":closed": -1, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":one": 1}
+    names = {"#outcome": closing.outcome.value}
+    for counted, kinds in (("severities", closing.severities), ("categories", closing.categories)):
+        for number, (kind, count) in enumerate(_bounded(kinds).items()):
+            short = f"{counted[0]}{number}"  # a category is any text, so it travels as a name's value
+            changes.append(f"#{counted}.#{short} :{short}")
+            names[f"#{short}"], values[f":{short}"] = kind, count
+    change = f"ADD {', '.join(changes)}"
+    return update(table, scan, change, when="attribute_exists(pk)", values=values_of(values), names=names)
+
+
+def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    """The commonest kinds that were counted at all; what lies beyond MAX_KINDS is counted as one."""
+    commonest = (+Counter(counts)).most_common()
+    rest = sum(count for _, count in commonest[MAX_KINDS:])
+    return dict(commonest[:MAX_KINDS]) | ({OTHER_KINDS: rest} if rest else {})

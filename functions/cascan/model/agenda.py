@@ -1,0 +1,29 @@
+"""What is to be done with a scan at a certain time, and the switch that halts the whole stack."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class What(StrEnum):
+    DEADLINE = "deadline"  # the scan has had its time
+    EXPIRE = "expire"  # its items and objects are to go
+    WINDOW = "window"  # its window opens or closes
+    LOOK = "look"  # is anything of it left lying?
+
+
+class AgendaEntry(msgspec.Struct, frozen=True):
+    at: datetime
+    scan_id: str
+    what: What
+
+
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing is scanned until it is lifted."""
+
+    halted_at: datetime
+    by: str = ""
+    reason: str = ""

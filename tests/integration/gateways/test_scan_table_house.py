@@ -1,0 +1,61 @@
+"""ScanTable's contract: the agenda, the switch, and the brief. Every test runs on the fake and on DynamoDB."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cascan.gateways import ScanTable
+from cascan.ids import scan_id_of
+from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.scan import ScanBrief, ScanState
+from cascan.model.window import Window
+from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
+
+NIGHTLY = Window(days=("Mon", "Tue"), starts="22:00", ends="06:00", time_zone="Europe/Berlin")
+
+
+def entry(seconds: int, what: What = What.DEADLINE, scan: str = "example") -> AgendaEntry:
+    return AgendaEntry(AT + timedelta(seconds=seconds), scan_id_of(scan), what)
+
+
+class TestAgenda:
+    def test_what_is_due_is_told_oldest_first_up_to_the_limit(self, table: ScanTable) -> None:
+        for planned in (entry(3), entry(1), entry(2), entry(1, What.EXPIRE), entry(9)):
+            table.plan_at(planned)
+        assert list(table.due(AT, 10)) == []
+        assert list(table.due(AT + timedelta(seconds=3), 3)) == [entry(1), entry(1, What.EXPIRE), entry(2)]
+        assert list(table.due(AT + timedelta(seconds=3), 10))[-1] == entry(3)
+
+    def test_what_is_done_is_not_due_again_and_what_was_planned_twice_is_due_once(self, table: ScanTable) -> None:
+        for planned in (entry(1), entry(1), entry(1, scan="another")):
+            table.plan_at(planned)
+        table.done(entry(1))
+        table.done(entry(1))
+        assert list(table.due(AT + timedelta(days=1), 10)) == [entry(1, scan="another")]
+
+
+class TestSwitch:
+    def test_the_stack_is_halted_until_it_is_lifted(self, table: ScanTable) -> None:
+        assert table.switch() is None
+        halted = Switch(halted_at=AT, by="soc", reason="too loud")
+        table.halt(halted)
+        assert table.switch() == halted
+        table.lift()
+        table.lift()
+        assert table.switch() is None
+
+
+class TestBrief:
+    def test_the_brief_of_a_scan_is_what_a_worker_must_know_of_it(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(deadline_at=AT, window=NIGHTLY))
+        table.create_scan(a_scan("bare", state=ScanState.SUSPENDED))
+        assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, deadline_at=AT, window=NIGHTLY)
+        assert table.scan_brief(scan_id_of("bare")) == ScanBrief(state=ScanState.SUSPENDED)
+
+    def test_the_brief_of_every_scan_says_that_the_stack_is_halted(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.halt(Switch(halted_at=AT))
+        assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, halted=True)
+
+    def test_there_is_no_brief_of_a_scan_nobody_stored(self, table: ScanTable) -> None:
+        assert table.scan_brief(SCAN_ID) is None
