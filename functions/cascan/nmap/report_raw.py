@@ -12,9 +12,16 @@ from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from cascan.limits import MAX_HOST_XML_BYTES, MAX_XML_DEPTH
-from cascan.nmap.report_xml import FORBIDDEN, LONGEST_FORBIDDEN, ROOT
+from cascan.nmap.report_head import ROOT
 
 CHUNK_BYTES = 128 * 1024
+# What XML 1.0 forbids, as references and as bytes; nmap writes it for control characters in its arguments.
+FORBIDDEN = re.compile(
+    rb"&#(?:x0{0,4}(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef])|0{0,4}(?:[0-8]|1[124-9]|2[0-9]|3[01]));"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1f]",
+    re.IGNORECASE,
+)
+LONGEST_FORBIDDEN = 11  # bytes: &#x00001f;
 TAG = re.compile(rb"<(?:[^\"'>]|\"[^\"]*\"|'[^']*')*>")
 MAX_DAMAGES = 1_000  # places that are read on behind
 HOST = re.compile(rb"<host[\s>]")
