@@ -17,8 +17,9 @@ from cascan.model.inventory import NOT_OPEN, OPEN, PortCoverage, Unlisted
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.octets import Octets
 from cascan.nmap.port_set import PortSet, port_set
-from cascan.nmap.target_kinds import Name, Network6, Octets
+from cascan.nmap.target_kinds import Name, Network6
 from cascan.nmap.targets import Exclusion, parse_target
 
 # What a port's state says depends on how it was asked. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
