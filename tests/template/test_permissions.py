@@ -48,8 +48,10 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},
     "OnScanCompleted": {
-        TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         RESULTS: {"s3:PutObject"},
+        "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
     },
     "LaunchRole": {
         "*": {"ecr:GetAuthorizationToken"},
