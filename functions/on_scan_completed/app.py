@@ -1,8 +1,8 @@
 """Follow a completed scan up with the next ones, and publish its results.
 
 Wakes on    ScanCompleted, through the completion queue behind a rule on the bus (batches of 1)
-Reads       the scan's findings and the cascading rules, from the scan table
-Writes      the scan's children; results/<scan id>/findings.json, to the report bucket; the scan is Done
+Reads       the scan's findings and shards and the cascading rules, from the scan table; its reports, from the bucket
+Writes      the scan's children; results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done
 Emits       scan requests, to the request queue; CascadeRequested, CascadeCapped, CascadeRefused
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """
