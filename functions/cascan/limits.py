@@ -73,3 +73,6 @@ MAX_COVERAGES = 16  # sets of ports whose last scan an address's record remember
 MAX_COVERAGE_CHARS = 16_384  # of one such set: a host may answer on every other port
 MAX_SERVICE_CHARS = 80  # of a name, a product, a version in the inventory: nmap itself writes no more
 MAX_CHANGE_EVENTS_PER_REPORT = 1_000  # changes announced one by one; the rest are counted, and kept as items
+MAX_CASCADE_EVENTS = 100  # CascadeCapped and CascadeRefused that one scan puts on the bus; all lines are in the table
+MAX_TREE_SCANS = 2_000  # that `cascan tree` looks up
+BUDGET_DAYS = 90  # a root scan's budget is kept, after the last child that was counted in it
