@@ -230,7 +230,7 @@ def _packed(text: bytes) -> Value:
 
 def decoded_body(item: Item) -> str | bytes:
     """The JSON text in an item's body."""
-    return _unpacked(item["body"])
+    return text_in(item["body"])
 
 
 def bytes_of(item: Item) -> int:
