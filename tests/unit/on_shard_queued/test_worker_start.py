@@ -47,7 +47,7 @@ def test_the_reason_and_the_remedy_are_in_the_log(
 
     monkeypatch.setattr(worker, "why_not_raw", why_not_raw)
     monkeypatch.setattr(worker, "Drain", NothingToDo)
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     with caplog.at_level(logging.ERROR):
         assert worker.main() == 0
     assert asked == ["/usr/bin/nmap"] * said
