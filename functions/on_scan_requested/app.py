@@ -21,6 +21,7 @@ from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
+from cascan.model.request import Defaults
 from cascan.model.shard import Lane
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
@@ -43,6 +44,9 @@ class Settings:
     express_reaches: Literal["private", "public"]  # private: its Lambda runs in the operator's subnets
     raw_scans: Literal["enabled", "disabled"]
     worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
+    default_backoff_limit: int
+    default_deadline_s: int  # 0: none
+    default_ttl_s: int  # -1: kept
 
 
 @cache
@@ -63,6 +67,11 @@ def wire() -> Callable[[str, str], Planned]:
         express_reaches_private=settings.express_reaches == "private",
         raw_scans=settings.raw_scans == "enabled",
         reach=Reach.of(settings.worker_egress),
+        defaults=Defaults(
+            backoff_limit=settings.default_backoff_limit,
+            active_deadline_seconds=settings.default_deadline_s or None,
+            ttl_seconds_after_finished=None if settings.default_ttl_s < 0 else settings.default_ttl_s,
+        ),
         clock=utc_now,
     )
 

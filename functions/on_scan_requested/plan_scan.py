@@ -14,7 +14,7 @@ from cascan.forms import read_request
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
-from cascan.model.request import ScanRequest
+from cascan.model.request import BUILT_IN, Defaults, ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.planning import Plan, plan
@@ -59,6 +59,7 @@ def plan_scan(
     express_reaches_private: bool,
     raw_scans: bool,
     reach: Reach | None = None,
+    defaults: Defaults = BUILT_IN,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -78,16 +79,16 @@ def plan_scan(
         )
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
-    request, now, shards = form.request, clock(), len(planned.slices)
+    request, now, shards = defaults.filled(form.request), clock(), len(planned.slices)
     limit_s = request.active_deadline_seconds
     scan = Scan(
         scan_id=scan_id_of(form.request.idempotency_key or message_id),
-        name=form.request.name,
-        state=ScanState.SUSPENDED if form.request.suspend else ScanState.INIT,
+        name=request.name,
+        state=ScanState.SUSPENDED if request.suspend else ScanState.INIT,
         requested_at=now,
         cause_id=request.origin.cause_id if request.origin else message_id,
         hop=request.origin.hop if request.origin else 0,
-        request=form.request,
+        request=request,
         request_digest=message.digest,
         notes=(*form.notes, *planned.notes),
         shards=shards,
@@ -107,7 +108,8 @@ def plan_scan(
             return _refuse(message, form.request, taken, table=table, bus=bus, clock=clock)
         scan = earlier
     first = ShardState.WAITING if request.suspend else ShardState.QUEUED
-    table.add_shards(planned.shards(scan.scan_id, backoff_limit=request.backoff_limit, state=first))
+    attempts = request.backoff_limit or 0  # filled in: never None
+    table.add_shards(planned.shards(scan.scan_id, backoff_limit=attempts, state=first))
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
+from cascan.model.request import BUILT_IN, Defaults
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
 from cascan.scope import Scope
@@ -38,6 +40,7 @@ class Desk:
     scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
     express_reaches_private: bool = True
     raw_scans: bool = True
+    defaults: Defaults = BUILT_IN
 
     def submit(self, text: str, message_id: str = "m-1") -> Planned:
         return plan_scan(
@@ -49,6 +52,7 @@ class Desk:
             scope=self.scope,
             express_reaches_private=self.express_reaches_private,
             raw_scans=self.raw_scans,
+            defaults=self.defaults,
             clock=clock,
         )
 
@@ -277,3 +281,30 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 def test_an_empty_scope_refuses_everything() -> None:
     desk = Desk(scope=Scope.of([]))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
+
+
+def test_what_a_request_leaves_open_takes_the_operators_default_and_what_it_says_stays(desk: Desk) -> None:
+    desk.defaults = Defaults(backoff_limit=1, active_deadline_seconds=600, ttl_seconds_after_finished=0)
+    open_one = desk.submit(body(targets=["10.0.0.1"]), "m-1")
+    said = desk.submit(
+        body(targets=["10.0.0.1"], backoffLimit=0, activeDeadlineSeconds=60, ttlSecondsAfterFinished=5), "m-2"
+    )
+
+    for planned, expected in ((open_one, (1, 600, 0)), (said, (0, 60, 5))):
+        request = desk.scan(planned).request
+        assert request
+        assert expected == (
+            request.backoff_limit,
+            request.active_deadline_seconds,
+            request.ttl_seconds_after_finished,
+        )
+        assert [shard.backoff_limit for shard in desk.table.shards(planned.scan_id)] == [expected[0]]
+    assert desk.scan(open_one).deadline_at == clock() + timedelta(seconds=600)
+
+
+def test_without_an_operators_choice_the_defaults_are_secureCodeBoxs(desk: Desk) -> None:  # noqa: N802 - its spelling
+    request = desk.scan(desk.submit(body(targets=["10.0.0.1"]))).request
+
+    assert request
+    assert (request.backoff_limit, request.active_deadline_seconds) == (3, None)
+    assert request.ttl_seconds_after_finished is None
