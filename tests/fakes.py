@@ -63,7 +63,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
         if scan is None:
             return None
         return ScanBrief(
-            state=scan.state, deadline_at=scan.deadline_at, window=scan.window, halted=self.halted is not None
+            state=scan.state, deadline_at=scan.deadline_at, windows=scan.windows, halted=self.halted is not None
         )
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
@@ -151,9 +151,9 @@ class MemoryReportStore(Breakable):
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()
-        self.objects[results_key(scan_id, name)] = body.read()
+        self.objects[results_key(scan_id, name)] = b"".join(body)
         self.content_types[results_key(scan_id, name)] = content_type
 
 

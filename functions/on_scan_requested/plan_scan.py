@@ -93,6 +93,7 @@ def plan_scan(
         shards_open=shards,
         shards_waiting=shards if request.suspend else 0,
         shards_in_flight=0 if request.suspend else shards,
+        windows=request.windows,
         deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
         addresses=planned.addresses,
         probes=planned.probes,

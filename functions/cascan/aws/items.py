@@ -5,7 +5,7 @@
     scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
                                                                 error_description, shards, shards_open,
                                                                 shards_waiting, shards_in_flight, parallel,
-                                                                deadline_at, window, shard_outcomes (map),
+                                                                deadline_at, windows, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
                                                                 hosts_up, spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
@@ -20,7 +20,7 @@
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
 
 An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
-`window`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
+`windows`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
 zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's counters are updated once a
 shard. `expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing,
 listed_at) lists scans by age, and the shards of a scan that wait.
@@ -62,7 +62,7 @@ AGENDA = "agenda"
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
                    "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
                    "hosts_up")  # fmt: skip
-BRIEF_ATTRIBUTES = ("state", "deadline_at", "window")
+BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
                     "error_description", "stderr")  # fmt: skip
 PACKED_BYTES = 4_096
@@ -84,7 +84,7 @@ def port_key(seen: Sighting) -> Item:
 
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
-    counts, window = fields.pop("findings"), fields.pop("window")
+    counts, windows = fields.pop("findings"), fields.pop("windows")
     own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
@@ -94,7 +94,7 @@ def scan_item(scan: Scan) -> Item:
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
     item = scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
-    return item if window is None else item | {"window": body_of(window)}
+    return item | {"windows": body_of(windows)} if windows else item
 
 
 def scan_in(item: Item) -> Scan:
@@ -103,14 +103,14 @@ def scan_in(item: Item) -> Scan:
         "severities": from_value(item["severities"]),
         "categories": from_value(item["categories"]),
     }
-    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "window": _decoded(item, "window")}
+    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": _decoded(item, "windows") or ()}
     return msgspec.convert(fields, Scan)
 
 
 def brief_in(item: Item, *, halted: bool) -> ScanBrief:
     """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
     own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
-    return msgspec.convert(own | {"window": _decoded(item, "window"), "halted": halted}, ScanBrief)
+    return msgspec.convert(own | {"windows": _decoded(item, "windows") or (), "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:

@@ -9,7 +9,6 @@ import msgspec
 
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.model.window import Window
 
 
 class ScanState(StrEnum):
@@ -71,7 +70,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     shards_in_flight: int = 0  # queued, running or reported
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
     deadline_at: datetime | None = None  # it ends then, with what was found
-    window: Window | None = None  # the hours in which it may scan; None: all of them
+    windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0
     probes: int = 0  # addresses times ports, at most: how much there may be to find
@@ -93,13 +92,8 @@ class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
 
     state: ScanState
     deadline_at: datetime | None = None
-    window: Window | None = None
+    windows: tuple[str, ...] = ()
     halted: bool = False  # the whole stack is
-
-    def must_stop_at(self, now: datetime) -> datetime | None:
-        """When its shards may no longer run, as far as that is known now: the deadline, or the window's end."""
-        until = self.window.open_until(now) if self.window else None
-        return min((at for at in (self.deadline_at, until) if at), default=None)
 
 
 def outcome_of(shard_outcomes: dict[str, int]) -> Outcome:
