@@ -23,14 +23,27 @@ class Subject:
     attributes  what each finding says of the host. Source: secureCodeBox's nmap parser; `hostnames` is ours
     """
 
-    __slots__ = ("address", "attributes", "authority", "host", "hostname", "label", "parsed_at", "scan_id")
+    __slots__ = (
+        "address",
+        "attributes",
+        "authority",
+        "host",
+        "hostname",
+        "label",
+        "named_by_request",
+        "parsed_at",
+        "scan_id",
+    )
 
-    def __init__(self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime) -> None:
+    def __init__(
+        self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
+    ) -> None:
         network, mac = host.address, host.mac
         self.host = host
         self.hostname = hostname
         self.scan_id = scan_id
         self.parsed_at = parsed_at
+        self.named_by_request = named_by_request
         self.address = network or mac or NAMELESS
         self.label = hostname or self.address
         self.authority = f"[{self.label}]" if ":" in network and not hostname else self.label
@@ -44,7 +57,14 @@ class Subject:
 
     @classmethod
     def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Subject:
-        return cls(host, host.called(names) or None, scan_id, parsed_at)
+        named = bool(names) and any(names.get(address.addr) for address in host.addresses)
+        return cls(host, host.called(names) or None, scan_id, parsed_at, named)
+
+    @property
+    def asked_name(self) -> str | None:
+        """The name that the scan was asked for; None: it was asked by address, or the name is from reverse DNS."""
+        asked = self.named_by_request or any(h.kind == "user" and h.name == self.hostname for h in self.host.hostnames)
+        return self.hostname if asked else None
 
     def location(self, scheme: str, port: int) -> str:
         """`tcp://host:22`; an IPv6 address stands in brackets."""
