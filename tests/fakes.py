@@ -63,7 +63,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
         if scan is None:
             return None
         return ScanBrief(
-            state=scan.state, deadline_at=scan.deadline_at, window=scan.window, halted=self.halted is not None
+            state=scan.state, deadline_at=scan.deadline_at, windows=scan.windows, halted=self.halted is not None
         )
 
     def list_scans(self, limit: int) -> Iterator[Scan]:

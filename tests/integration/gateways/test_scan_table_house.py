@@ -8,10 +8,9 @@ from cascan.gateways import ScanTable
 from cascan.ids import scan_id_of
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import ScanBrief, ScanState
-from cascan.model.window import Window
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
 
-NIGHTLY = Window(days=("Mon", "Tue"), starts="22:00", ends="06:00", time_zone="Europe/Berlin")
+NIGHTLY = ("Mon,Tue 22:00-06:00 Europe/Berlin",)
 
 
 def entry(seconds: int, what: What = What.DEADLINE, scan: str = "example") -> AgendaEntry:
@@ -47,9 +46,9 @@ class TestSwitch:
 
 class TestBrief:
     def test_the_brief_of_a_scan_is_what_a_worker_must_know_of_it(self, table: ScanTable) -> None:
-        table.create_scan(a_scan(deadline_at=AT, window=NIGHTLY))
+        table.create_scan(a_scan(deadline_at=AT, windows=NIGHTLY))
         table.create_scan(a_scan("bare", state=ScanState.SUSPENDED))
-        assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, deadline_at=AT, window=NIGHTLY)
+        assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, deadline_at=AT, windows=NIGHTLY)
         assert table.scan_brief(scan_id_of("bare")) == ScanBrief(state=ScanState.SUSPENDED)
 
     def test_the_brief_of_every_scan_says_that_the_stack_is_halted(self, table: ScanTable) -> None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from cascan.gateways import ScanTable
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
-from cascan.model.window import Window
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_scan, a_shard, an_ended_scan
 
 PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -31,9 +30,7 @@ class TestScans:
                 refusals=(Refusal("-oN", Rule.OPTION, "-oN is refused"),),
             ),
             a_scan(requested_at=AT.replace(microsecond=0), name="", notes=()),
-            a_scan(
-                shards_waiting=1, parallel=4, deadline_at=AT, window=Window(starts="22:00", ends="06:00", days=("Sat",))
-            ),
+            a_scan(shards_waiting=1, parallel=4, deadline_at=AT, windows=("Sat 22:00-06:00", "23:00-24:00")),
             a_scan(notes=("long " * 10_000, "ü" * 5_000)),
         ],
         ids=["under way", "ended", "refused", "bare", "held", "long"],
