@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STACK = "cascan"
 CODE_BUCKET = "cascan-code"
+TEMPLATE = "template.json"
 DEPLOY_TIMEOUT_S = 60.0
 POLL_S = 0.01
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def deploy(session: Session, options: ClientOptions, package: Package, parameter
     cloudformation, s3 = session.client("cloudformation", **options), session.client("s3", **options)
     try:
         _upload(s3, package)
-        return _Deployer(cloudformation).deploy(package, parameters)
+        return _Deployer(cloudformation).deploy(parameters)
     except (ClientError, BotoCoreError) as exc:
         raise DeployFailed(f"the emulator does not take the template: {exc}") from exc
     finally:
@@ -45,7 +46,8 @@ def deploy(session: Session, options: ClientOptions, package: Package, parameter
 def _upload(s3: S3Client, package: Package) -> None:
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=CODE_BUCKET)
-    for key, content in package.objects.items():
+    template = {TEMPLATE: package.body.encode()}  # in a request it may have 51,200 bytes, in a bucket 1,000,000
+    for key, content in {**package.objects, **template}.items():
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
 
 
@@ -55,8 +57,8 @@ class _Deployer:
         self.deadline = time.monotonic() + DEPLOY_TIMEOUT_S
         self.change_set = f"{STACK}-{time.time_ns()}"
 
-    def deploy(self, package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
-        if self._prepare(self._kind(), package, parameters):
+    def deploy(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        if self._prepare(self._kind(), parameters):
             self.client.execute_change_set(ChangeSetName=self.change_set, StackName=STACK)
         stack = self._until(self._ended, "the stack is not deployed")
         if stack["StackStatus"] not in DONE:
@@ -73,13 +75,13 @@ class _Deployer:
         self._until(lambda: self._stack() is None or None, "the failed stack of an earlier attempt is not deleted")
         return "CREATE"
 
-    def _prepare(self, kind: Literal["CREATE", "UPDATE"], package: Package, parameters: Mapping[str, str]) -> bool:
-        """Make the change set. False: the stack is as the package wants it."""
+    def _prepare(self, kind: Literal["CREATE", "UPDATE"], parameters: Mapping[str, str]) -> bool:
+        """Make the change set. False: the stack is as the template wants it."""
         self.client.create_change_set(
             StackName=STACK,
             ChangeSetName=self.change_set,
             ChangeSetType=kind,
-            TemplateBody=package.body,
+            TemplateURL=f"{self.client.meta.endpoint_url}/{CODE_BUCKET}/{TEMPLATE}",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )

@@ -12,6 +12,8 @@ FOLDER = Path(__file__).parent
 CUT = ("killed",)  # not well-formed
 HEADLESS = ("bad-ports",)  # without what nmap writes at the start
 REAL = tuple(sorted(path.stem for path in FOLDER.glob("*.xml")))
+NO_REPORT = ("entities", "resumed", "script-help")  # oddities that are refused, or not well-formed
+ODDITIES = tuple(f"oddities/{p.stem}" for p in sorted(FOLDER.glob("oddities/*.xml")) if p.stem not in NO_REPORT)
 WHOLE = tuple(name for name in REAL if name not in CUT)
 
 

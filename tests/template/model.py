@@ -19,6 +19,7 @@ PROJECT = Path(__file__).parents[2]
 ROOT = "root"
 NESTED = "AWS::Serverless::Application"
 Statement = dict[str, Any]
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,26 @@ class Model:
         """What each of one or several expressions stands for."""
         return {self.text(one, stack) for one in as_list(value)}
 
+    def chosen(self, value: Any, stack: str, parameters: dict[str, str] | None = None) -> Any:
+        """The value with its conditions decided: by the parameters given, else by their defaults; NoValue is left out.
+
+        The parameters are the outermost template's, and bear the same names in the nested ones.
+        """
+        match value:
+            case {"Fn::If": [condition, chosen, other]}:
+                holds = is_on(condition, self.templates[stack], self._defaults() | (parameters or {}))
+                return self.chosen(chosen if holds else other, stack, parameters)
+            case dict():
+                items = ((key, self.chosen(inner, stack, parameters)) for key, inner in value.items())
+                return {key: inner for key, inner in items if inner != NO_VALUE}
+            case list():
+                return [inner for one in value if (inner := self.chosen(one, stack, parameters)) != NO_VALUE]
+        return value
+
+    def _defaults(self) -> dict[str, str]:
+        declared = self.templates[ROOT]["Parameters"]
+        return {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+
     def bounds(self, value: Any, stack: str) -> tuple[int, int]:
         """The least and the greatest value of a number. Raises: KeyError: a parameter without limits."""
         text = self.text(value, stack)
@@ -166,9 +187,16 @@ def events_of(function: Resource) -> dict[str, tuple[str, dict[str, Any]]]:
     return {name: (event["Type"], event["Properties"]) for name, event in function.properties["Events"].items()}
 
 
-def container_of(task: Resource) -> dict[str, Any]:
-    """The task's only container."""
-    (container,) = task.properties["ContainerDefinitions"]
+def task_with(task: Resource, **parameters: str) -> dict[str, Any]:
+    """The task definition under these parameters, and else the defaults."""
+    return MODEL.chosen(task.properties, task.stack, parameters)  # type: ignore[no-any-return]
+
+
+def container_of(task: Resource, **parameters: str) -> dict[str, Any]:
+    """The worker's container; the task has no other one unless a parameter asks for it."""
+    containers = task_with(task, **parameters)["ContainerDefinitions"]
+    (container,) = [one for one in containers if one["Name"] == "worker"]
+    assert len(containers) == 1 or parameters
     return container  # type: ignore[no-any-return]
 
 

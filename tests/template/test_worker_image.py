@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.template.model import TASKS, container_of
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "infra" / "worker"
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
-TASKS = (ROOT / "infra" / "workers.yaml").read_text()
 TARGETS = ["connect", "raw"]
 
 
@@ -56,9 +57,9 @@ def test_each_target_ends_as_user_1001_and_never_runs_its_process_as_root(target
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_task_definition_of_each_target_runs_it_as_the_same_user(target: str) -> None:
-    task = TASKS.split(f'${{WorkerImageTag}}-{target}"\n')
-    assert len(task) == 2
-    assert 'User: "1001"' in task[1].split("Environment:")[0]
+    container = container_of(TASKS[f"{target.capitalize()}Task"])
+    assert container["Image"]["Fn::Sub"].endswith(f"-{target}")
+    assert container["User"] == "1001"
 
 
 def test_only_the_raw_target_gives_nmap_capabilities_and_only_two() -> None:
@@ -95,7 +96,7 @@ def test_each_target_starts_the_worker_without_a_shell_and_stops_on_sigterm(targ
 @pytest.mark.parametrize("target", TARGETS)
 def test_on_a_read_only_root_each_target_writes_below_tmp_alone(target: str) -> None:
     (declared,) = arguments(target, "VOLUME")
-    mounted = set(re.findall(r"ContainerPath: ([^\s}]+)", TASKS))
+    mounted = {mount["ContainerPath"] for mount in container_of(TASKS[f"{target.capitalize()}Task"])["MountPoints"]}
     assert mounted == set(json.loads(declared)) == {"/tmp"}
     environment = " ".join(arguments(target, "ENV")).split()
     assert "PYTHONDONTWRITEBYTECODE=1" in environment

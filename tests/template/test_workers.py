@@ -7,10 +7,16 @@ import json
 import pytest
 
 from tests.fargate import FARGATE_GIVES, FARGATE_SIZES
-from tests.template.model import MODEL, PROJECT, ROOT, TASKS, Resource, container_of
+from tests.template.model import MODEL, PROJECT, ROOT, TASKS, Resource, as_list, container_of, expressions, task_with
 
 LANES = {"ConnectTask": "connect", "RawTask": "raw"}
 NMAP_NEEDS = {"NET_RAW", "NET_BIND_SERVICE"}  # raw sockets, and source ports below 1024
+EXTRAS = {
+    "WorkerEnvironmentFile": "arn:aws:s3:::settings/worker.env",
+    "WorkerFileSystem": "fs-0123456789abcdef0",
+    "SidecarImage": "public.ecr.aws/docker/library/busybox:1.36",
+    "SidecarCommand": "sleep,3600",
+}
 EACH = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
 
@@ -32,6 +38,82 @@ def test_a_task_runs_on_fargate_in_a_size_that_fargate_has(task: Resource) -> No
     assert {int(units) for units in MODEL.templates[ROOT]["Parameters"]["WorkerCpu"]["AllowedValues"]} == set(
         FARGATE_SIZES
     )
+
+
+def test_a_size_that_fargate_does_not_have_is_refused_before_anything_is_made() -> None:
+    rules = [rule for name, rule in MODEL.templates[ROOT]["Rules"].items() if name.startswith("WorkerOf")]
+    refused: dict[int, set[int]] = {}
+    for rule in rules:
+        (chosen,) = expressions(rule["RuleCondition"], "Fn::Equals")
+        (sizes,) = expressions(rule["Assertions"], "Fn::Contains")
+        assert (chosen[0], sizes[1]) == ({"Ref": "WorkerCpu"}, {"Ref": "WorkerMemory"})
+        refused[int(chosen[1])] = {int(size) for size in sizes[0]}
+
+    assert refused == FARGATE_SIZES
+
+
+@EACH
+def test_a_worker_has_as_much_storage_as_its_parameter_says_within_fargates_limits(task: Resource) -> None:
+    size = task.properties["EphemeralStorage"]["SizeInGiB"]
+
+    assert MODEL.text(size, task.stack) == "parameter WorkerStorage"
+    assert MODEL.bounds(size, task.stack) == (21, 200)
+
+
+@EACH
+def test_a_task_with_every_extra_keeps_its_worker_as_it_is(task: Resource) -> None:
+    plain, extended = container_of(task), container_of(task, **EXTRAS)
+    more = {"EnvironmentFiles", "MountPoints"}
+
+    assert {key: value for key, value in extended.items() if key not in more} == {
+        key: value for key, value in plain.items() if key not in more
+    }
+    assert MODEL.text(extended["EnvironmentFiles"][0]["Value"], task.stack) == "parameter WorkerEnvironmentFile"
+    assert plain["MountPoints"] == extended["MountPoints"][:1]
+
+
+@EACH
+def test_a_file_system_is_mounted_read_only_and_encrypted_on_its_way(task: Resource) -> None:
+    scratch, extra = task_with(task, **EXTRAS)["Volumes"]
+    configuration = extra["EFSVolumeConfiguration"]
+
+    assert scratch == {"Name": "scratch"}
+    assert MODEL.text(configuration["FilesystemId"], task.stack) == "parameter WorkerFileSystem"
+    assert configuration["TransitEncryption"] == "ENABLED"
+    for container in task_with(task, **EXTRAS)["ContainerDefinitions"]:
+        (mount,) = [one for one in container["MountPoints"] if one["SourceVolume"] == extra["Name"]]
+        assert mount["ReadOnly"] is True
+
+
+@EACH
+def test_a_sidecar_has_no_capability_no_settings_of_the_worker_and_does_not_keep_its_task_alive(task: Resource) -> None:
+    _, sidecar = task_with(task, **EXTRAS)["ContainerDefinitions"]
+
+    assert MODEL.text(sidecar["Image"], task.stack) == "parameter SidecarImage"
+    assert sidecar["Essential"] is False
+    assert sidecar["LinuxParameters"] == {"Capabilities": {"Drop": ["ALL"]}}
+    assert sidecar["ReadonlyRootFilesystem"] is True
+    assert not {"Environment", "EnvironmentFiles", "Privileged"} & sidecar.keys()
+    assert "scratch" not in {mount["SourceVolume"] for mount in sidecar["MountPoints"]}
+
+
+def test_for_its_extras_ecs_may_read_the_one_file_and_pull_images_of_this_account() -> None:
+    policies = {policy.name: policy for policy in MODEL.resources("AWS::IAM::Policy")}
+    granted = {
+        name: [(as_list(one["Action"]), one["Resource"]) for one in policy.properties["PolicyDocument"]["Statement"]]
+        for name, policy in policies.items()
+    }
+    file = {"Ref": "WorkerEnvironmentFile"}
+
+    assert granted["ReadEnvironmentFile"] == [
+        (["s3:GetObject"], file),
+        (["s3:GetBucketLocation"], {"Fn::Select": [0, {"Fn::Split": ["/", file]}]}),
+    ]
+    ((pull, images),) = granted["PullSidecar"]
+    assert set(pull) == {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
+    assert images["Fn::Sub"].endswith(":ecr:${AWS::Region}:${AWS::AccountId}:repository/*")
+    assert {policy.body["Condition"] for policy in policies.values()} == {"HasEnvironmentFile", "HasSidecar"}
+    assert {json.dumps(policy.properties["Roles"]) for policy in policies.values()} == {'[{"Ref": "LaunchRole"}]'}
 
 
 @EACH
@@ -63,7 +145,7 @@ def test_a_worker_is_an_ordinary_user_on_a_root_file_system_that_nobody_writes_t
     assert container["ReadonlyRootFilesystem"] is True
     assert [(mount["ContainerPath"], "ReadOnly" in mount) for mount in container["MountPoints"]] == [("/tmp", False)]
     assert [mount["SourceVolume"] for mount in container["MountPoints"]] == [
-        volume["Name"] for volume in task.properties["Volumes"]
+        volume["Name"] for volume in task_with(task)["Volumes"]
     ]
 
 

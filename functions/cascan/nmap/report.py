@@ -1,7 +1,13 @@
 """A report of nmap, read host by host in constant memory: XML bytes in, Host values out.
 
-A damaged report is read as far as it goes; `complete` and `warnings` say how far that was. Raising is left to bytes
-that are no report at all.
+    report_head.py    the start, up to the root element's tag; refuses what is no report
+    report_cut.py     the bytes behind it, cut into batches of whole host elements
+    report_quick.py   a host written just as nmap writes it, by patterns
+    report_host.py    any other host, from its parsed element
+    report_items.py   what stands beside the hosts
+
+A damaged report is read as far as it goes, and on behind the damage; `complete` and `warnings` say how far that was.
+Raising is left to bytes that are no report at all.
 """
 
 from __future__ import annotations
@@ -9,14 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import IO
-from xml.etree.ElementTree import Element
 
+from cascan.model.details import number, whole
 from cascan.model.host import Host, Script
-from cascan.nmap.report_host import count_in, host_of, instant_in, number_in, scripts_in, text_in
-from cascan.nmap.report_text import repaired
-from cascan.nmap.report_xml import RootChildren
-
-WANTED = ("host", "runstats", "prescript", "postscript", "target")  # hosthint repeats the host, before it is scanned
+from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, SkippedTarget
+from cascan.nmap.report_body import ReportBody
+from cascan.nmap.report_head import read_start
+from cascan.nmap.report_values import instant, said
 
 
 class ReportReader:
@@ -27,12 +32,13 @@ class ReportReader:
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type."""
-        self._elements = RootChildren(stream, WANTED)
-        root = self._elements.root or {}
-        self.scanner = repaired(root.get("scanner", ""))  # empty: nmap failed before it began the document
-        self.version = repaired(root.get("version", ""))
-        self.args = repaired(root.get("args", ""))  # the command line, script arguments and all
-        self.started_at: datetime | None = instant_in(root, "start")
+        start = read_start(stream)
+        self._body = ReportBody(stream, start)
+        self.head = said(Head, start.attributes)
+        self.scanner = self.head.scanner or ""  # empty: nmap failed before it began the document
+        self.version = self.head.version or ""
+        self.args = self.head.args or ""  # the command line, script arguments and all
+        self.started_at: datetime | None = instant(self.head.start)
         self.finished_at: datetime | None = None
         self.exit: str | None = None  # "success" or "error"; None: nmap did not get to say
         self.errormsg = ""
@@ -46,42 +52,45 @@ class ReportReader:
 
     @property
     def complete(self) -> bool:
-        """`</nmaprun>` was read, the XML is well-formed to its last byte."""
-        return self._elements.complete
+        """`</nmaprun>` was read, and nothing before or behind it was damaged."""
+        return self._body.complete
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was wrong with the report, one sentence each."""
-        return tuple(self._elements.warnings)
+        return tuple(self._body.warnings)
 
     def __iter__(self) -> Iterator[Host]:
-        for element in self._elements:
-            if element.tag == "host":
-                yield host_of(element, self._elements.warn)
+        for item in self._body.read(everything=False):
+            if type(item) is Host:
+                yield item
             else:
-                self._note(element)
+                self._note(item)
 
-    def _note(self, element: Element) -> None:
-        if element.tag == "prescript":
-            self.prescripts += scripts_in(element)
-        elif element.tag == "postscript":
-            self.postscripts += scripts_in(element)
-        elif element.tag == "target":
-            self.skipped_targets += (text_in(element.attrib, "specification"),)
-        else:
-            self._note_runstats(element)
+    def items(self) -> Iterator[Host | Item]:
+        """Everything that stands below the root, in report order, once: instead of the hosts alone."""
+        for item in self._body.read(everything=True):
+            self._note(item)
+            yield item
 
-    def _note_runstats(self, runstats: Element) -> None:
-        for child in runstats:
-            if child.tag == "finished":
-                self.exit = child.get("exit")
-                self.errormsg = text_in(child.attrib, "errormsg")
-                self.elapsed_s = number_in(child.attrib, "elapsed")
-                self.finished_at = instant_in(child.attrib, "time")
-            elif child.tag == "hosts":
-                self.hosts_up = count_in(child.attrib, "up")
-                self.hosts_down = count_in(child.attrib, "down")
-                self.hosts_total = count_in(child.attrib, "total")
+    def _note(self, item: Host | Item) -> None:
+        if isinstance(item, RunStats):
+            self._note_runstats(item)
+        elif isinstance(item, PreScripts):
+            self.prescripts += item.scripts
+        elif isinstance(item, PostScripts):
+            self.postscripts += item.scripts
+        elif isinstance(item, SkippedTarget):
+            self.skipped_targets += (item.specification or "",)
+
+    def _note_runstats(self, stats: RunStats) -> None:
+        if finished := stats.finished:
+            self.exit = finished.exit
+            self.errormsg = finished.errormsg or ""
+            self.elapsed_s = number(finished.elapsed)
+            self.finished_at = instant(finished.time)
+        if hosts := stats.hosts:
+            self.hosts_up, self.hosts_down, self.hosts_total = map(whole, (hosts.up, hosts.down, hosts.total))
 
 
 def read_report(stream: IO[bytes]) -> ReportReader:

@@ -1,10 +1,24 @@
-"""Text as nmap meant it: it writes every byte above 0x7F as a character of its own."""
+"""Text as nmap meant it: it writes bytes above 0x7F as characters of their own, and control characters as they are."""
 
 from __future__ import annotations
 
 import re
 
 HIGH_BYTES = re.compile("[\x80-\xff]+")
+# References to characters that XML 1.0 forbids; nmap writes them for control characters in its arguments.
+FORBIDDEN = re.compile(
+    r"&#(?:[xX]0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[efEF])"
+    r"|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+)
+REPLACED = "Control characters, which XML cannot carry, were replaced."
+NOT_UTF8 = "Bytes that are no UTF-8 were read as Latin-1."
+REFERENCE = re.compile(r"&(?:#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))|(lt|gt|amp|quot|apos));")
+NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+class UnknownReference(ValueError):
+    """A reference that the quick reading does not know."""
 
 
 def repaired(text: str) -> str:
@@ -12,8 +26,57 @@ def repaired(text: str) -> str:
     return text if text.isascii() else HIGH_BYTES.sub(_as_utf8, text)
 
 
+def unescaped(text: str) -> str:
+    """Text between quotes or tags, its references resolved and its bytes repaired.
+
+    Raises: UnknownReference: XML may know it, or refuse it.
+    """
+    text = (
+        text.replace("&#xa;", "\n")
+        .replace("&quot;", '"')
+        .replace("&#45;", "-")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&apos;", "'")
+    )
+    if text.count("&") != text.count("&amp;"):
+        return repaired(REFERENCE.sub(_character, _checked(text)))
+    return text.replace("&amp;", "&")
+
+
+def mended(text: str) -> str:
+    """The text with what XML cannot carry replaced."""
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def decoded(data: bytes) -> tuple[str, bool]:
+    """The bytes as text, and whether they were UTF-8 (else they are read as Latin-1), lines ending as XML ends them."""
+    try:
+        text, known = data.decode(), True
+    except UnicodeDecodeError:
+        text, known = data.decode("latin-1"), False
+    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), known
+
+
 def _as_utf8(run: re.Match[str]) -> str:
     try:
         return run[0].encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         return run[0]
+
+
+def _checked(text: str) -> str:
+    if len(REFERENCE.findall(text)) != text.count("&"):
+        raise UnknownReference
+    return text
+
+
+def _character(match: re.Match[str]) -> str:
+    hexadecimal, decimal, name = match.groups()
+    if name:
+        return NAMED[name]
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    character = chr(code) if code < 0x110000 else "\0"  # noqa: PLR2004 (what Unicode ends before)
+    if UNWRITABLE.match(character):
+        raise UnknownReference
+    return character

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cascan.errors import UnreadableReport
-from cascan.model.host import Host, Port
+from cascan.model import details
+from cascan.model.host import Host, OsClass, Port
 from cascan.nmap.report import read_report
 from tests.data.reports import WHOLE, hosts, read_through, report
 
@@ -168,12 +169,51 @@ def test_os_matches_come_in_order_with_their_accuracy() -> None:
     assert hosts("os")[0].os_matches
 
 
+def test_what_nmap_says_of_a_host_besides_ports_has_a_typed_value() -> None:
+    (host,) = hosts("os")
+    system = details.os_of(host)
+    assert system is not None
+    assert system.matches == host.os_matches
+    assert system.matches[3].classes[1] == OsClass(
+        vendor="AXIS",
+        family="embedded",
+        type="webcam",
+        accuracy=94,
+        cpe=("cpe:/h:axis:210a_network_camera", "cpe:/h:axis:211_network_camera"),
+    )
+    assert [(used.state, used.protocol) for used in system.ports_used] == [
+        ("open", "tcp"),
+        ("closed", "tcp"),
+        ("closed", "udp"),
+    ]
+    assert system.fingerprints[0].startswith("OS:SCAN(V=7.93%E=4%D=11/21")
+    assert details.uptime_of(host) == details.Uptime(5, "Sat Nov 21 09:44:46 2026")
+    assert details.distance_of(host) == 0
+    assert details.times_of(host) == details.Times(58, 3, 100_000)
+    sequence = details.tcp_sequence_of(host)
+    assert sequence is not None
+    assert (sequence.index, sequence.difficulty, len(sequence.values)) == (258, "Good luck!", 6)
+    ip_ids, timestamps = details.ip_id_sequence_of(host), details.tcp_timestamps_of(host)
+    assert ip_ids is not None
+    assert ip_ids.kind == "All zeros"
+    assert timestamps is not None
+    assert timestamps.kind == "other"
+    assert (details.trace_of(host), details.smurfs_of(host)) == (None, None)
+
+
+def test_a_trace_has_its_hops_and_what_was_not_measured_is_none() -> None:
+    trace = details.trace_of(hosts("oddities/structures")[0])
+    assert trace == details.Trace(
+        "tcp", 80, (details.Hop(1, "192.0.2.1", 0.1, ""), details.Hop(2, "192.0.2.30", None, ""))
+    )
+
+
 def test_every_other_element_of_a_host_is_in_its_details() -> None:
-    details = hosts("oddities/structures")[0].details
-    assert details["distance"] == [{"value": "2"}]
-    assert details["uptime"][0]["seconds"] == "40"
-    assert [hop["ipaddr"] for hop in details["trace"][0]["hop"]] == ["192.0.2.1", "192.0.2.30"]
-    assert details["os"][0]["osmatch"][0]["osclass"][0]["cpe"] == [{"text": "cpe:/o:linux:linux_kernel:5"}]
+    found = hosts("oddities/structures")[0].details
+    assert found["distance"] == [{"value": "2"}]
+    assert found["uptime"][0]["seconds"] == "40"
+    assert [hop["ipaddr"] for hop in found["trace"][0]["hop"]] == ["192.0.2.1", "192.0.2.30"]
+    assert found["os"][0]["osmatch"][0]["osclass"][0]["cpe"] == [{"text": "cpe:/o:linux:linux_kernel:5"}]
 
 
 def test_a_hosthint_is_no_host() -> None:
@@ -230,7 +270,11 @@ def test_missing_elements_and_attributes_are_gone_without() -> None:
     assert (found[1].started_at, found[1].finished_at, found[1].addresses) == (None, None, ())
     assert not found[1].timed_out  # "maybe"
     assert (reader.exit, reader.elapsed_s, reader.hosts_up, reader.hosts_down) == (None, None, None, None)
-    assert reader.warnings == ("A port without a number from 0 to 65535 was left out.",)
+    assert reader.warnings == (
+        "An address that says nothing was left out.",
+        "A time that is none was left out.",
+        "A port without a number from 0 to 65535 was left out.",
+    )
 
 
 @pytest.mark.parametrize(

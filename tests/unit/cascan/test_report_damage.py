@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
-from cascan.nmap import report_xml
+from cascan.nmap import report_body, report_cut
 from cascan.nmap.report import read_report
+from cascan.nmap.report_head import CHUNK_BYTES
 from cascan.sightings import sightings_of
 from tests.data.reports import REAL, hosts, read_through, report
 
@@ -78,20 +79,74 @@ def test_the_size_of_the_chunks_changes_nothing(name: str, size: int) -> None:
     assert reader.args == read_through(data)[1].args
 
 
-def test_damage_ends_the_reading_and_names_the_line() -> None:
+def test_a_damaged_host_is_left_out_and_told_and_the_others_are_read() -> None:
     data = report("hosts")
     second = data.index(b"<host ", data.index(b"</host>"))
-    found, reader = read_through(data[:second] + b"<host <<" + data[second:])
-    assert len(found) == 1
+    found, reader = read_through(data[: second + 7] + b"<<" + data[second + 7 :])
+    assert found == [hosts("hosts")[0], hosts("hosts")[2]]
     assert not reader.complete
-    assert reader.warnings[0].startswith("The report is damaged on line ")
+    assert reader.warnings[0].startswith("The report is damaged near byte ")
+    assert reader.exit == "success"
 
 
 def test_a_report_resumed_twice_gives_its_hosts_and_is_not_complete() -> None:
     found, reader = read_through(report("oddities/resumed"))
     assert len(found) == 1
     assert not reader.complete
-    assert reader.warnings == ("Something follows the end of the report, on line 11.",)
+    assert reader.warnings == ("Something follows the end of the report.",)
+
+
+def test_a_report_appended_to_another_is_read_too_and_told() -> None:
+    found, reader = read_through(report("hosts") + report("scripts"))
+    assert found == [*hosts("hosts"), *hosts("scripts")]
+    assert not reader.complete
+    assert reader.warnings == ("Something follows the end of the report.",)
+
+
+def test_a_report_appended_to_one_cut_inside_a_host_loses_that_host_alone() -> None:
+    data = report("hosts")
+    found, reader = read_through(data[: data.rindex(b"</host>") - 40] + report("scripts"))
+    assert found == [*hosts("hosts")[:2], *hosts("scripts")]
+    assert not reader.complete
+
+
+@pytest.mark.parametrize("hidden", [b"<!-- </host> -->", b"<?hint </host> ?>", b"<!-- <port <script <host -->"])
+@pytest.mark.parametrize("place", [b"<ports>", b"<times ", b"<host ", b"<port ", b"<runstats>"])
+def test_markup_that_nmap_never_writes_hides_no_end_of_a_host(hidden: bytes, place: bytes) -> None:
+    data = report("hosts")
+    found, reader = read_through(data.replace(place, hidden + place))
+    assert found == hosts("hosts")
+    assert (reader.complete, reader.warnings) == (True, ())
+
+
+def test_cdata_is_text_and_ends_no_host() -> None:
+    data = report("oddities/structures").replace(b">first<", b"><![CDATA[</host> & <port ]]><")
+    (host,), reader = read_through(data)
+    assert next(s for s in host.ports[2].scripts if s.id == "keyless").data[0] == "</host> & <port "
+    assert reader.complete
+
+
+def test_a_comment_longer_than_a_read_is_taken_out_whole() -> None:
+    data = report("hosts")
+    comment = b"<!--" + b" </host> " * 50_000 + b"-->"
+    found, reader = read_through(data.replace(b"<ports>", comment + b"<ports>"))
+    assert found == hosts("hosts")
+    assert reader.complete
+
+
+def test_bytes_that_are_no_utf_8_are_read_as_latin_1_and_told() -> None:
+    data = report("hosts").replace(b'name="localhost"', b'name="caf\xe9"')
+    found, reader = read_through(data)
+    assert found[1].hostnames[0].name == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert reader.complete
+    assert reader.warnings == ("Bytes that are no UTF-8 were read as Latin-1.",)
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    for name in ("hosts", "scripts", "os"):
+        found, reader = read_through(report(name).replace(b"\n", b"\r\n"))
+        assert found == hosts(name)
+        assert (reader.complete, reader.warnings) == (True, ())
 
 
 def test_a_reference_cut_off_at_the_very_end_is_damage_not_a_crash() -> None:
@@ -99,44 +154,65 @@ def test_a_reference_cut_off_at_the_very_end_is_damage_not_a_crash() -> None:
     assert not reader.complete
 
 
-def test_a_host_element_beyond_the_byte_limit_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_xml, "MAX_HOST_XML_BYTES", 50_000)
+@pytest.mark.parametrize("small", [False, True])
+def test_a_host_beyond_the_byte_limit_is_read_over(monkeypatch: pytest.MonkeyPatch, small: bool) -> None:
+    monkeypatch.setattr(report_cut, "MAX_HOST_XML_BYTES", 300_000)
     data = report("hosts")
-    huge = data.replace(b"</host>\n<runstats>", b"<!-- " + b"x" * 300_000 + b" --></host>\n<runstats>")
-    found, reader = read_through(huge)
-    assert found == hosts("hosts")[:2]
-    assert not reader.complete
-    assert reader.warnings == ("The reading stopped at an element of more than 50000 bytes.",)
+    second = data.index(b"<hostnames>", data.index(b"</host>"))
+    huge = data[:second] + b'<smurf responses="' + b"x" * 900_000 + b'"/>' + data[second:]
+    found, reader = read_through(huge) if not small else read_through(huge.replace(b"x" * 900_000, b"x" * 90_000))
+    assert len(found) == 2 + small
+    assert found[-1] == hosts("hosts")[2]
+    assert reader.complete == small
+    assert any("was left out" in warning for warning in reader.warnings) != small
+    assert reader.exit == "success"
 
 
 def test_many_small_hosts_do_not_add_up_to_the_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_xml, "MAX_HOST_XML_BYTES", 2 * report_xml.CHUNK_BYTES)
+    monkeypatch.setattr(report_cut, "MAX_HOST_XML_BYTES", 2 * CHUNK_BYTES)
     data = report("hosts")
     start, end = data.index(b"<host "), data.index(b"<runstats>")
     found, reader = read_through(data[:start] + data[start:end] * 300 + data[end:])
     assert (len(found), reader.complete, reader.warnings) == (900, True, ())
 
 
-def test_a_host_element_beyond_the_element_limit_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_xml, "MAX_HOST_XML_ELEMENTS", 40)
-    found, reader = read_through(report("hosts").replace(b"</host>\n<runstats>", b"<a/>" * 40 + b"</host>\n<runstats>"))
+def test_a_host_beyond_the_element_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_body, "MAX_HOST_XML_ELEMENTS", 400)
+    found, reader = read_through(
+        report("hosts").replace(b"</host>\n<runstats>", b"<a/>" * 500 + b"</host>\n<runstats>")
+    )
     assert found == hosts("hosts")[:2]
-    assert reader.warnings == ("The reading stopped inside an element of more than 40 elements.",)
+    assert not reader.complete
+    assert "elements was left out" in reader.warnings[0]
+
+
+def test_elements_nested_too_deep_cost_their_host_alone() -> None:
+    deep = b"<uptime>" * 100 + b"</uptime>" * 100
+    found, reader = read_through(report("hosts").replace(b"</hostnames>", b"</hostnames>" + deep, 1))
+    assert found == hosts("hosts")[1:]
+    assert not reader.complete
+    assert reader.warnings == ("A host with elements nested more than 64 deep was left out.",)
 
 
 @pytest.mark.parametrize("parent", [b"<hosthint>", b"<host>"])
-def test_elements_nested_too_deep_end_the_reading(parent: bytes) -> None:
-    found, reader = read_through(report("hosts").replace(b"<runstats>", parent + b"<table>" * 10_000))
+def test_elements_nested_very_deep_without_an_end_are_left_out(parent: bytes) -> None:
+    found, reader = read_through(report("hosts").replace(b"<runstats>", parent + b"<table>" * 100_000))
     assert found == hosts("hosts")
     assert not reader.complete
-    assert reader.warnings == ("The reading stopped at elements nested more than 64 deep.",)
+
+
+def test_tables_of_a_script_nested_too_deep_are_left_out_and_told() -> None:
+    deep = b'<table key="a">\n' * 100 + b"</table>\n" * 100
+    data = report("oddities/structures").replace(b"<elem>first</elem>", deep)
+    (host,), reader = read_through(data)
+    assert next(script.output for script in host.ports[2].scripts if script.id == "keyless") == "text"
+    assert reader.warnings == ("Tables of a script nested more than 64 deep were left out.",)
 
 
 def test_many_different_warnings_are_kept_up_to_a_limit() -> None:
-    elements = report_xml.RootChildren(io.BytesIO(b"<nmaprun/>"), ())
-    for number in range(100):
-        elements.warn(f"Sentence {number % 50}.")
-    assert elements.warnings == [f"Sentence {number}." for number in range(20)]
+    damaged = b"".join(b"<host" + b"<" * number + b"</host>" for number in range(1, 50))
+    _, reader = read_through(b"<nmaprun>" + damaged + b"</nmaprun>")
+    assert 1 <= len(reader.warnings) <= 20
 
 
 @settings(max_examples=200, deadline=None)

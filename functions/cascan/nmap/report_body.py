@@ -1,0 +1,166 @@
+"""What stands below the root of a report: batches of bytes in, hosts and the items beside them out, in report order.
+
+Never raises but the stream's own errors: what cannot be read is left out and told, and reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO
+from xml.etree.ElementTree import XML, Element, ParseError
+from xml.parsers import expat
+
+from cascan.limits import MAX_HOST_XML_ELEMENTS, MAX_REASONS, MAX_XML_DEPTH
+from cascan.model.host import Host
+from cascan.model.report import Item
+from cascan.nmap.report_cut import HostBatches
+from cascan.nmap.report_head import Start
+from cascan.nmap.report_host import TooDeep, host_of
+from cascan.nmap.report_items import items_of, whole_elements
+from cascan.nmap.report_quick import QuickHosts
+from cascan.nmap.report_quick_script import NotPlain
+from cascan.nmap.report_text import NOT_UTF8, REPLACED, decoded, mended
+
+HOST_START = re.compile(r"<host[\s>]")
+ROOT_TAGS = re.compile(r"</nmaprun\s*>|<nmaprun(?:\s[^<>]*)?>")
+ROOT_END = re.compile(r"</nmaprun\s*>")
+PASSED_OVER = re.compile(  # what only somebody who asks for everything wants: it stands by the thousand
+    r"(?:\s*<(?:/?hosthint|/?hostnames|(?:status|address|hostname|taskbegin|taskprogress|taskend) [^<>]*/)>)*\s*"
+)
+CUT_SHORT = "The report is cut short."
+FOLLOWED = "Something follows the end of the report."
+TOO_MANY = f"A host of more than {MAX_HOST_XML_ELEMENTS} elements was left out."
+TOO_DEEP = f"A host with elements nested more than {MAX_XML_DEPTH} deep was left out."
+LEAST_ELEMENT_CHARS = 4  # `<a/>`
+
+
+class ReportBody:
+    """Reads once. `complete` and `warnings` are true to what was read so far."""
+
+    def __init__(self, stream: IO[bytes], start: Start) -> None:
+        self.complete = False
+        self.warnings: list[str] = []
+        self._batches = HostBatches(stream, start.rest, start.length, self._lost)
+        self._closed = start.closed
+        self._quick = QuickHosts()
+        self._broken = False  # something was left out, or stands where it should not
+        self._everything = False
+        for remark in start.remarks:
+            self._warn(remark)
+
+    def read(self, *, everything: bool) -> Iterator[Host | Item]:
+        """Hosts and what a reader has to know besides, or everything."""
+        self._everything = everything
+        for batch in self._batches:
+            yield from self._hosts(self._decoded(batch))
+        yield from self._end(self._decoded(self._batches.rest))
+
+    def _hosts(self, text: str) -> Iterator[Host | Item]:
+        elements = text.split("</host>")
+        plain = text.isascii()
+        for place, element in enumerate(elements[:-1]):
+            host = self._quickly(element) if plain else None
+            if host is not None:
+                yield host
+                continue
+            if ("<!" in element or "<?" in element) and self._batches.careful("</host>".join(elements[place:])):
+                return
+            yield from self._any_host(element)
+        if elements[-1]:  # hosthints, where no host ended for long
+            yield from self._beside(elements[-1])
+
+    def _quickly(self, text: str) -> Host | None:
+        try:
+            return self._quick.host(text)
+        except NotPlain:
+            return None
+
+    def _any_host(self, text: str) -> Iterator[Host | Item]:
+        """What the text, which ends before a `</host>`, holds: what stands before the host, and the host."""
+        if self._too_many(text):
+            return
+        starts = [match.start() for match in HOST_START.finditer(text)]
+        if not starts:
+            self._lost(f"The report is damaged near byte {self._batches.offset}: a host ends that did not begin.")
+            return
+        yield from self._beside(text[: starts[0]])
+        if text.isascii() and starts[0] and (host := self._quickly(text[starts[0] :])):
+            yield host
+            return
+        for start in starts if len(starts) == 1 else (starts[0], starts[-1]):
+            element = self._parsed(f"{text[start:]}</host>")
+            if element is not None:
+                yield from self._host(element)
+                return
+
+    def _host(self, element: Element) -> Iterator[Host]:
+        try:
+            yield host_of(element, self._warn)
+        except TooDeep:
+            self._lost(TOO_DEEP)
+
+    def _beside(self, text: str) -> Iterator[Item]:
+        """The items of a text between hosts."""
+        if not text or text.isspace() or (not self._everything and PASSED_OVER.fullmatch(text)) or self._too_many(text):
+            return
+        if ROOT_TAGS.search(text):  # another report was appended
+            self._lost(FOLLOWED)
+            text = ROOT_TAGS.sub("", text)
+        parsed = self._parsed(f"<r>{text}</r>")
+        yield from items_of(whole_elements(text) if parsed is None else parsed, self._warn)
+
+    def _end(self, text: str) -> Iterator[Item]:
+        """The items behind the last host, and whether the report ends as it should."""
+        end = ROOT_END.search(text)
+        if end is None and not self._closed:
+            self._lost(CUT_SHORT)
+            begun = HOST_START.search(text)  # no host ends behind it
+            text = text[: begun.start()] if begun else text
+            if not self._too_many(text):
+                yield from items_of(whole_elements(text), self._warn)
+            return
+        yield from self._beside(text[: end.start()] if end else "")
+        behind = ROOT_TAGS.sub("", text[end.end() :] if end else text)
+        if behind.strip():
+            self._lost(FOLLOWED)
+            yield from items_of(whole_elements(behind), self._warn)
+        self.complete = not self._broken
+
+    def _too_many(self, text: str) -> bool:
+        """Whether the text holds more elements than a tree of them could be kept for."""
+        if len(text) <= LEAST_ELEMENT_CHARS * MAX_HOST_XML_ELEMENTS or text.count("<") <= MAX_HOST_XML_ELEMENTS:
+            return False
+        self._lost(TOO_MANY)
+        return True
+
+    def _parsed(self, text: str) -> Element | None:
+        """The element, if it is well-formed once what XML cannot carry is replaced; else the damage is told."""
+        try:
+            return XML(text)
+        except ParseError:
+            pass
+        try:
+            element = XML(mended(text))
+        except ParseError as exc:
+            reason = expat.ErrorString(exc.code)
+            self._lost(f"The report is damaged near byte {self._batches.offset}: {reason}.")
+            return None
+        self._warn(REPLACED)
+        return element
+
+    def _decoded(self, data: bytes) -> str:
+        text, known = decoded(data)
+        if not known:
+            self._warn(NOT_UTF8)
+        return text
+
+    def _warn(self, sentence: str) -> None:
+        """Keep a sentence, once; of many different ones the first MAX_REASONS."""
+        if sentence not in self.warnings and len(self.warnings) < MAX_REASONS:
+            self.warnings.append(sentence)
+
+    def _lost(self, sentence: str) -> None:
+        """Something was left out: the report is not complete."""
+        self._broken = True
+        self._warn(sentence)

@@ -1,0 +1,69 @@
+"""What stands beside the hosts of a report: elements → values. Source: nmap.dtd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+
+from cascan.model.report import TAGS, Finished, HostCounts, HostHint, Item, Output, PostScripts, PreScripts, RunStats
+from cascan.nmap.report_host import addresses_in, count_in, hostnames_in, text_in
+from cascan.nmap.report_script import scripts_in
+from cascan.nmap.report_text import repaired
+from cascan.nmap.report_values import said
+
+Warn = Callable[[str], None]
+
+
+def items_of(elements: Iterable[Element], warn: Warn) -> Iterator[Item]:
+    """The values of the elements, in order; what nmap does not know is left out, and `warn` told so."""
+    for element in elements:
+        if element.tag in TAGS:
+            yield said(TAGS[element.tag], element.attrib)
+        elif element.tag == "hosthint":
+            yield _hint(element, warn)
+        elif element.tag == "prescript":
+            yield PreScripts(scripts_in(element, warn))
+        elif element.tag == "postscript":
+            yield PostScripts(scripts_in(element, warn))
+        elif element.tag == "runstats":
+            yield _runstats(element)
+        elif element.tag == "output":
+            yield Output(type=element.get("type"), text=repaired(element.text or ""))
+        else:
+            warn("Elements beside the hosts that nmap does not know were left out.")
+
+
+def whole_elements(text: str) -> Iterator[Element]:
+    """The elements of the text that are whole, as far as it is well-formed."""
+    parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
+    depth = 0
+    try:
+        parser.feed("<r>")
+        parser.feed(text)
+        for event, element in cast("Iterable[tuple[str, Element]]", parser.read_events()):
+            depth += 1 if event == "start" else -1
+            if event == "end" and depth == 1:
+                yield element
+    except ParseError:
+        return
+
+
+def _hint(element: Element, warn: Warn) -> HostHint:
+    status = element.find("status")
+    attributes = {} if status is None else status.attrib
+    return HostHint(
+        state=text_in(attributes, "state") or "unknown",
+        reason=text_in(attributes, "reason"),
+        reason_ttl=count_in(attributes, "reason_ttl"),
+        addresses=addresses_in(element, warn),
+        hostnames=hostnames_in(element),
+    )
+
+
+def _runstats(element: Element) -> RunStats:
+    finished, hosts = element.find("finished"), element.find("hosts")
+    return RunStats(
+        finished=None if finished is None else said(Finished, finished.attrib),
+        hosts=None if hosts is None else said(HostCounts, hosts.attrib),
+    )
