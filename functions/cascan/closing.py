@@ -1,33 +1,61 @@
-"""How a scan ends: its last shard is closed, its outcome is summed, and the bus hears of it.
+"""What follows the end of a shard: the next one starts; after the last the outcome is summed, and the bus hears of it.
 
 A delivery may break off between any two of these writes; the next one finds the scan as it stands and goes on.
 """
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from cascan.agenda import expiry
 from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, about
-from cascan.gateways import EventBus, ScanTable
+from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState, outcome_of
 from cascan.model.shard import OPEN_STATES, ShardClosing, ShardState
+from cascan.releasing import release_next
+
+
+class Closing(TypedDict):
+    """What the functions here reach for, as their keyword arguments."""
+
+    table: ScanTable
+    queues: ShardQueues
+    bus: EventBus
+    clock: Clock
+
 
 ENDED = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
 def close_shard(
-    scan_id: str, number: int, closing: ShardClosing, *, table: ScanTable, bus: EventBus, clock: Clock
+    scan_id: str,
+    number: int,
+    closing: ShardClosing,
+    *,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
 ) -> Scan | None:
     """Close the shard, and the scan with its last one. The scan as it stands then; None: there is no such scan."""
     table.close_shard(scan_id, number, closing)  # False: an earlier delivery did; the scan may still need its end
-    return settle(scan_id, table=table, bus=bus, clock=clock, error=closing.error_description)
+    return settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=closing.error_description)
 
 
-def settle(scan_id: str, *, table: ScanTable, bus: EventBus, clock: Clock, error: str = "") -> Scan | None:
-    """End the scan if no shard is open, and announce the end if nobody has. Safe to repeat at any point."""
+def settle(
+    scan_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock, error: str = ""
+) -> Scan | None:
+    """Start what waits while shards are open; else end the scan, and announce the end if nobody has.
+
+    Safe to repeat at any point.
+    """
     scan = table.get_scan(scan_id)
-    if scan is None or scan.shards_open > 0:
+    if scan is None:
+        return None
+    if scan.shards_open > 0:
+        release_next(scan, table=table, queues=queues, clock=clock)
         return scan
     if scan.state is ScanState.CANCELLED and scan.outcome is None:
         table.close_scan(scan_id, ScanState.CANCELLED, outcome_of(scan.shard_outcomes), clock(), error)
@@ -42,7 +70,9 @@ def settle(scan_id: str, *, table: ScanTable, bus: EventBus, clock: Clock, error
     return scan
 
 
-def cancel_scan(scan_id: str, why: str, *, table: ScanTable, bus: EventBus, clock: Clock) -> Scan | None:
+def cancel_scan(
+    scan_id: str, why: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
+) -> Scan | None:
     """Close every open shard, and the scan. The scan as it stands then: one that had ended stays as it was.
 
     The state goes first: from then on no shard is released or cut. A worker that runs one loses it with its next
@@ -56,7 +86,7 @@ def cancel_scan(scan_id: str, why: str, *, table: ScanTable, bus: EventBus, cloc
     for shard in list(table.shards(scan_id)) if scan.shards_open else ():
         if shard.state in OPEN_STATES:
             table.close_shard(scan_id, shard.number, closing)
-    return settle(scan_id, table=table, bus=bus, clock=clock, error=why)
+    return settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=why)
 
 
 def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:

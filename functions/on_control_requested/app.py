@@ -21,7 +21,6 @@ from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.control import ControlRequested
-from cascan.model.shard import Lane
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_control_requested.control_scan import Controlled, control
@@ -39,15 +38,14 @@ class Settings:
 @cache
 def wire() -> Callable[[ControlRequested], Controlled]:
     settings = from_env(Settings, os.environ)
-    urls = {
-        Lane.EXPRESS: settings.express_shard_queue_url,
-        Lane.CONNECT: settings.connect_shard_queue_url,
-        Lane.RAW: settings.raw_shard_queue_url,
-    }
     return partial(
         control,
         table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues(urls),
+        queues=SqsShardQueues.of(
+            express=settings.express_shard_queue_url,
+            connect=settings.connect_shard_queue_url,
+            raw=settings.raw_shard_queue_url,
+        ),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,
     )

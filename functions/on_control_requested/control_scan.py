@@ -48,7 +48,7 @@ def control(
         raise MalformedMessage(f"there is no scan {asked.scan_id}")
     match asked.action:
         case Action.CANCEL:
-            scan = cancel_scan(scan.scan_id, _why(asked), table=table, bus=bus, clock=clock) or scan
+            scan = cancel_scan(scan.scan_id, _why(asked), table=table, queues=queues, bus=bus, clock=clock) or scan
             return _controlled(asked, scan)
         case Action.SUSPEND:
             return _controlled(asked, _suspend(scan, table=table, bus=bus, clock=clock))

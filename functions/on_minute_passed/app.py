@@ -22,7 +22,6 @@ from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
-from cascan.model.shard import Lane
 from cascan.settings import from_env
 from edge import count, logger, observed
 from on_minute_passed.keep_house import House, Kept, keep_house
@@ -41,14 +40,13 @@ class Settings:
 @cache
 def wire() -> Callable[[], Kept]:
     settings = from_env(Settings, os.environ)
-    urls = {
-        Lane.EXPRESS: settings.express_shard_queue_url,
-        Lane.CONNECT: settings.connect_shard_queue_url,
-        Lane.RAW: settings.raw_shard_queue_url,
-    }
     house = House(
         table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues(urls),
+        queues=SqsShardQueues.of(
+            express=settings.express_shard_queue_url,
+            connect=settings.connect_shard_queue_url,
+            raw=settings.raw_shard_queue_url,
+        ),
         bus=EventBridgeBus(settings.scan_bus),
         reports=S3ReportStore(settings.report_bucket),
         clock=utc_now,

@@ -1,4 +1,4 @@
-"""What the agenda says is due. Every deed may be repeated: an entry is taken off when its deed is done, never before."""
+"""What the agenda says is due. Every deed may be repeated: an entry is taken off when its deed is done, not before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from cascan.agenda import next_change, next_look
 from cascan.clock import Clock
-from cascan.closing import close_shard, settle
+from cascan.closing import Closing, close_shard, settle
 from cascan.errors import CascanError
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.limits import LOOK_AGAIN_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, REPORT_WITHIN_S
@@ -28,6 +28,10 @@ class House:
     bus: EventBus
     reports: ReportStore
     clock: Clock
+
+    @property
+    def closing(self) -> Closing:
+        return {"table": self.table, "queues": self.queues, "bus": self.bus, "clock": self.clock}
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:
     if entry.what is What.EXPIRE:
         yield from _remove(scan, now, house)
     elif scan.shards_open == 0:
-        settle(scan.scan_id, table=house.table, bus=house.bus, clock=house.clock)  # in case nobody announced its end
+        settle(scan.scan_id, **house.closing)  # in case nobody announced its end
     elif entry.what is What.DEADLINE:
         yield from _end_overdue(scan, now, house)
     else:
@@ -86,7 +90,7 @@ def _end_overdue(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntr
             outcome=Outcome.TIMED_OUT,
             error_description="the scan's deadline passed before it was scanned",
         )
-        close_shard(scan.scan_id, shard.number, closing, table=house.table, bus=house.bus, clock=house.clock)
+        close_shard(scan.scan_id, shard.number, closing, **house.closing)
     if working:
         yield AgendaEntry(now + timedelta(seconds=LOOK_AGAIN_S), scan.scan_id, What.DEADLINE)
 
@@ -109,10 +113,8 @@ def _send_again(scan: Scan, now: datetime, house: House) -> None:
 def _remove(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:
     """Objects first, the scan's own item last: what breaks off half way is found again."""
     again = AgendaEntry(now + timedelta(seconds=LOOK_AGAIN_S), scan.scan_id, What.EXPIRE)
-    if scan.state not in FINAL_STATES:  # its results are being published
-        yield again
-    elif not (
+    if scan.state not in FINAL_STATES or not (
         house.reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
         and house.table.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
-    ):
+    ):  # its results are being published
         yield again

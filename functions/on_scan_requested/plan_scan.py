@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.closing import announce
+from cascan.closing import announce, cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import ReadRequest, read_request
@@ -84,7 +84,7 @@ def plan_scan(
             reach=reach,
         )
     except RequestRefused as refused:
-        return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
+        return _refuse(message, form and form.request, refused, rules, table=table, bus=bus, clock=clock)
     scan = _accepted(message, form, planned, rules, clock())
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
@@ -92,7 +92,7 @@ def plan_scan(
             key = form.request.idempotency_key
             reason = f"idempotencyKey {key!r} belongs to another request, scan {scan.scan_id}"
             taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
-            return _refuse(message, form.request, taken, table=table, bus=bus, clock=clock)
+            return _refuse(message, form.request, taken, rules, table=table, bus=bus, clock=clock)
         scan = earlier
     table.add_shards(_shards(scan, planned, rules.attempts_that_may_fail(form.request)))
     for entry in first_entries(scan, planned.lane):
@@ -100,6 +100,8 @@ def plan_scan(
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])
+    elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
+        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
     return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
@@ -164,6 +166,7 @@ def _refuse(
     message: Message,
     request: ScanRequest | None,
     refused: RequestRefused,
+    rules: HouseRules,
     *,
     table: ScanTable,
     bus: EventBus,
@@ -177,6 +180,7 @@ def _refuse(
         state=ScanState.ERRORED,
         requested_at=now,
         finished_at=now,
+        expires_after_s=rules.expires_after_s(request or ScanRequest()),
         cause_id=message.message_id,
         request=request,
         request_digest=message.digest,

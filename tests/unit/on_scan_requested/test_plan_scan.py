@@ -13,6 +13,7 @@ from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
+from cascan.pace import HouseRules
 from cascan.scope import Scope
 from on_scan_requested.plan_scan import Planned, plan_scan
 from tests.builders import body, claim, clock, event_names
@@ -38,6 +39,7 @@ class Desk:
     scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
     express_reaches_private: bool = True
     raw_scans: bool = True
+    rules: HouseRules = field(default_factory=HouseRules)
 
     def submit(self, text: str, message_id: str = "m-1") -> Planned:
         return plan_scan(
@@ -49,6 +51,7 @@ class Desk:
             scope=self.scope,
             express_reaches_private=self.express_reaches_private,
             raw_scans=self.raw_scans,
+            rules=self.rules,
             clock=clock,
         )
 
