@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from cascan.limits import LOOK_EVERY_S
 from cascan.model.agenda import AgendaEntry, What
-from cascan.model.scan import Scan, ScanBrief
+from cascan.model.scan import Scan
 from cascan.model.shard import Lane
+from cascan.windows import Window, opening
 
 
 def first_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
@@ -26,7 +27,7 @@ def first_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
 
 def next_change(scan: Scan, now: datetime) -> AgendaEntry | None:
     """When its windows open or close next; None: it has none."""
-    hours = ScanBrief(state=scan.state, windows=scan.windows).opening(now)
+    hours = opening([Window.parse(text) for text in scan.windows], now)
     return AgendaEntry(hours.until, scan.scan_id, What.RELEASE) if hours else None
 
 

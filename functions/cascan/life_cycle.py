@@ -7,7 +7,10 @@ conditional write of a move alone decides. docs/life-of-a-shard.md draws the pic
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
+from cascan.model.scan import FINAL_STATES, ScanBrief, ScanState
 from cascan.model.shard import OPEN_STATES, ShardState
 
 WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED
@@ -82,3 +85,53 @@ CLOSE = Move(
     "always; counted in the scan in the same transaction",
 )
 MOVES = (RELEASE, HOLD, CLAIM, TAKE_OVER, BEAT, REPORT, CUT, RETURN, CLOSE)
+
+
+class Stop(StrEnum):
+    """Why nmap was stopped: NmapRun.stopped."""
+
+    TIME_LIMIT = "deadline"  # the shard's own
+    SIZE = "size"  # the report filled MAX_REPORT_BYTES
+    SCAN_DEADLINE = "scan-deadline"
+    WINDOW = "window"  # the hours in which the scan may run are over
+    SUSPENDED = "suspended"
+    HALTED = "halted"
+    OVER = "over"  # the scan ended, or was cancelled
+    LOST = "lost"  # the shard was cancelled, or somebody else has it
+    HEARTBEAT = "heartbeat"  # nobody could be told that the worker lives
+    WORKER = "worker"  # the worker itself must end
+
+
+HELD = frozenset({Stop.WINDOW, Stop.SUSPENDED, Stop.HALTED})  # a shard waits while its scan is
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """May a scan's shards run now? `why_not` is None if so, until `until` if that is set, which then is `ends`."""
+
+    why_not: Stop | None = None
+    until: datetime | None = None
+    ends: Stop = Stop.TIME_LIMIT
+
+
+def standing_of(brief: ScanBrief, now: datetime) -> Standing:
+    """What the scan and the stack say at `now`. A scan past its deadline is not held: its shards end as timed out."""
+    if brief.state in FINAL_STATES:
+        return Standing(Stop.OVER)
+    if brief.halted:
+        return Standing(Stop.HALTED)
+    if brief.state is ScanState.SUSPENDED:
+        return Standing(Stop.SUSPENDED)
+    deadline = Standing(None, brief.deadline_at, Stop.SCAN_DEADLINE)
+    if not brief.windows or (brief.deadline_at and brief.deadline_at <= now):
+        return deadline
+    from cascan.windows import Window, opening  # noqa: PLC0415 - few scans have windows
+
+    hours = opening([Window.parse(window) for window in brief.windows], now)
+    if hours is None:
+        return deadline
+    if not hours.is_open:
+        return Standing(Stop.WINDOW)
+    if brief.deadline_at and brief.deadline_at <= hours.until:
+        return deadline
+    return Standing(None, hours.until, Stop.WINDOW)

@@ -13,6 +13,7 @@ from itertools import islice
 from cascan.clock import Clock
 from cascan.events import ShardQueued
 from cascan.gateways import ScanTable, ShardQueues
+from cascan.life_cycle import HELD, standing_of
 from cascan.limits import LOOK_AGAIN_S, MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import UNDER_WAY, Scan
@@ -44,7 +45,7 @@ def message_of(shard: Shard, scan: Scan) -> ShardQueued:
 def _is_held(scan: Scan, table: ScanTable, clock: Clock) -> bool:
     """Whether nothing of it may run now. A window that opens is on the agenda as long as the scan is open."""
     brief, now = table.scan_brief(scan.scan_id), clock()
-    if brief is None or not brief.held_because(now):
+    if brief is None or standing_of(brief, now).why_not not in HELD:
         return False
     if brief.halted:  # at the full minute, so that every release that fails meanwhile is one entry
         again = now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)

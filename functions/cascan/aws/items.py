@@ -5,7 +5,7 @@
     scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
                                                                 error_description, shards, shards_open,
                                                                 shards_waiting, shards_in_flight, parallel,
-                                                                deadline_at, windows (list), shard_outcomes (map),
+                                                                deadline_at, windows, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
                                                                 hosts_up, spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
@@ -19,11 +19,11 @@
                [/<its prefix>]
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
 
-An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`) is the
-rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is zlib's binary:
-DynamoDB bills every update by the size of the whole item, and a scan's counters are updated once a shard. `expires_at`
-(epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at) lists scans by
-age, and the shards of a scan that wait.
+An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
+`windows`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
+zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's counters are updated once a
+shard. `expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing,
+listed_at) lists scans by age, and the shards of a scan that wait.
 
 A partition of DynamoDB takes 1,000 small writes a second. So the findings of a scan that may find many are spread over
 partitions by the first `spread` hex digits of their id: 1, 16 or 256 of them, by the scan's probes, which are known
@@ -36,7 +36,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -60,7 +60,7 @@ Item = dict[str, Value]
 SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
-                   "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "windows", "shard_outcomes",
+                   "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
                    "hosts_up")  # fmt: skip
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
@@ -84,7 +84,7 @@ def port_key(seen: Sighting) -> Item:
 
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
-    counts = fields.pop("findings")
+    counts, windows = fields.pop("findings"), fields.pop("windows")
     own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
@@ -93,7 +93,8 @@ def scan_item(scan: Scan) -> Item:
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
-    return scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
+    item = scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
+    return item | {"windows": body_of(windows)} if windows else item
 
 
 def scan_in(item: Item) -> Scan:
@@ -102,13 +103,14 @@ def scan_in(item: Item) -> Scan:
         "severities": from_value(item["severities"]),
         "categories": from_value(item["categories"]),
     }
-    return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}, Scan)
+    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": _decoded(item, "windows") or ()}
+    return msgspec.convert(fields, Scan)
 
 
 def brief_in(item: Item, *, halted: bool) -> ScanBrief:
     """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
     own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
-    return msgspec.convert(own | {"halted": halted}, ScanBrief)
+    return msgspec.convert(own | {"windows": _decoded(item, "windows") or (), "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
@@ -246,16 +248,14 @@ def values_of(attributes: Mapping[str, Any]) -> Item:
     return {name: to_value(value) for name, value in attributes.items() if value is not None}
 
 
-def to_value(value: str | int | Mapping[str, Any] | Sequence[str]) -> Value:
+def to_value(value: str | int | Mapping[str, Any]) -> Value:
     if isinstance(value, str):
         return {"S": str(value)}
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int):
         return {"N": str(value)}
-    if isinstance(value, Mapping):
-        return {"M": values_of(value)}
-    return {"L": [to_value(inner) for inner in value]}
+    return {"M": values_of(value)}
 
 
 def from_value(value: Value) -> Any:
@@ -264,8 +264,6 @@ def from_value(value: Value) -> Any:
         return int(content)
     if kind == "M":
         return {name: from_value(inner) for name, inner in content.items()}
-    if kind == "L":
-        return [from_value(inner) for inner in content]
     return content
 
 

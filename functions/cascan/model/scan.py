@@ -7,10 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-from cascan.clock import to_wire
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.windows import Opening, Window, opening
 
 
 class ScanState(StrEnum):
@@ -73,7 +71,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
     deadline_at: datetime | None = None  # it ends then, with what was found
     expires_after_s: int | None = None  # after its end it is removed; None: never
-    windows: tuple[str, ...] = ()  # the hours in which it may scan; none: always
+    windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0
     probes: int = 0  # addresses times ports, at most: how much there may be to find
@@ -97,25 +95,6 @@ class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     windows: tuple[str, ...] = ()
     halted: bool = False  # the whole stack is
-
-    def held_because(self, now: datetime) -> str:
-        """Why its shards may not run now: one sentence. Empty: they may, if the scan is under way at all."""
-        if self.halted:
-            return "the whole stack is halted"
-        if self.state is ScanState.SUSPENDED:
-            return "the scan is suspended"
-        hours = self.opening(now)
-        return f"outside its windows until {to_wire(hours.until)}" if hours and not hours.is_open else ""
-
-    def must_stop_at(self, now: datetime) -> datetime | None:
-        """When its shards may no longer run, as far as that is known now: the deadline, or the end of the window."""
-        hours = self.opening(now)
-        until = hours.until if hours and hours.is_open else None
-        return min((at for at in (self.deadline_at, until) if at), default=None)
-
-    def opening(self, now: datetime) -> Opening | None:
-        """What its windows say of `now`; None: it has none."""
-        return opening([Window.parse(text) for text in self.windows], now)
 
 
 def outcome_of(shard_outcomes: dict[str, int]) -> Outcome:

@@ -30,7 +30,7 @@ class TestScans:
                 refusals=(Refusal("-oN", Rule.OPTION, "-oN is refused"),),
             ),
             a_scan(requested_at=AT.replace(microsecond=0), name="", notes=()),
-            a_scan(shards_waiting=1, parallel=4, deadline_at=AT, windows=("Sat 22:00-06:00", "23:00-24:00")),
+            a_scan(shards_waiting=1, parallel=4, deadline_at=AT, windows=("22:00-06:00", "Sat 00:00-24:00")),
             a_scan(notes=("long " * 10_000, "ü" * 5_000)),
         ],
         ids=["under way", "ended", "refused", "bare", "held", "long"],
