@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
+  cascan cancel latest                        end a scan; also suspend, resume, halt
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
@@ -33,7 +35,6 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
 
 Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
-SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
 
 
 def parser() -> ArgumentParser:
@@ -43,6 +44,7 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
+    add_controlling(commands, where, output)
     _add_running(commands, where, output)
     add_explaining(commands, request, output)
     return top

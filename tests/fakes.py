@@ -84,7 +84,8 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
         scan = self.scans.get(scan_id)
         if scan is None or scan.shards_open:
             return False
-        if scan.state in FINAL_STATES | PARSED_STATES and not (scan.state is to and scan.outcome is None):
+        half_cancelled = scan.state is to is ScanState.CANCELLED and scan.outcome is None
+        if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
         self.scans[scan_id] = replace(scan, state=to, outcome=outcome, finished_at=at, error_description=error)
         return True

@@ -38,7 +38,7 @@ class ScanTable(Protocol):
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         """End the scan: it has no open shard left. False: an earlier delivery did it.
 
-        A scan in the state `to` that has no outcome yet (a cancelled one) is given it.
+        A scan that is Cancelled already, and has no outcome yet, is given it.
         """
 
     def mark_announced(self, scan_id: str) -> None:

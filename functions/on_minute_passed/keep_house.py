@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,7 +37,7 @@ class House:
 class Kept:
     """What was done, for the log."""
 
-    done: Counter[str] = field(default_factory=Counter)  # entries, by what they were about
+    done: dict[str, int] = field(default_factory=dict)  # entries, by what they were about
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
 
 
@@ -50,7 +49,7 @@ def keep_house(house: House) -> Kept:
             for later in _do(entry, house):
                 house.table.plan_at(later)
             house.table.done(entry)
-            kept.done[entry.what.value] += 1
+            kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
         except CascanError as exc:
             kept.failures.append((entry.scan_id, str(exc)))
     return kept

@@ -78,10 +78,13 @@ class DynamoScanTable(ShardItems, HouseItems):
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
+        may_end = f"NOT {is_over}"
+        if to is ScanState.CANCELLED:  # the state was first
+            may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
         return self._change_scan(
             scan_id,
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error",
-            f"#shards_open = :none AND (NOT {is_over} OR (#state = :to AND attribute_not_exists(#outcome)))",
+            f"#shards_open = :none AND {may_end}",
             {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0} | states,
         )
 
