@@ -34,6 +34,7 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
             2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
+POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 RAW = RawDescriptionHelpFormatter
 
 
@@ -64,6 +65,11 @@ def _where() -> ArgumentParser:
         action="append",
         metavar="TARGET",
         help="network or domain that the local stack may scan, beside loopback and private networks",
+    )
+    options.add_argument(
+        "--policy-profile",
+        choices=POLICY_PROFILES,
+        help="what scripts and crafted packets may do on the local stack (default: safe)",
     )
     return options
 
@@ -145,8 +151,10 @@ def _add_reading(commands: Commands, where: ArgumentParser, output: ArgumentPars
 
     report = commands.add_parser("report", parents=[where, output], help="list or print what nmap wrote")
     report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
-    report.add_argument("--xml", action="store_true", help="print the XML, byte for byte")
-    report.add_argument("--shard", type=int, metavar="N", help="the shard's report, where the scan has several")
+    report.add_argument(
+        "--xml", action="store_true", help="print the XML, byte for byte; the reports of several shards merged into one"
+    )
+    report.add_argument("--shard", type=int, metavar="N", help="the report of this shard alone")
     report.add_argument("--out", type=Path, metavar="DIR", help="write every report of the scan into this folder")
     report.set_defaults(run="report")
 

@@ -172,9 +172,9 @@ class MemoryReportStore(Breakable):
             del self.objects[key]
         return len(keys) <= most
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()
-        self.objects[results_key(scan_id, name)] = body.read()
+        self.objects[results_key(scan_id, name)] = b"".join(body)
         self.content_types[results_key(scan_id, name)] = content_type
 
 

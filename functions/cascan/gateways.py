@@ -157,8 +157,8 @@ class ReportStore(Protocol):
     def remove_scan(self, scan_id: str, most: int) -> bool:
         """Remove every version of the scan's reports and results. False: `most` were removed, and some are left."""
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
-        """Publish a result of the scan."""
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
+        """Publish a result of the scan, in pieces of any size. One that breaks off leaves what was there before."""
 
 
 class EventBus(Protocol):

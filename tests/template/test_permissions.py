@@ -69,7 +69,9 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnScanCompleted": {
         TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
-        RESULTS: {"s3:PutObject"},
+        REPORTS: {"s3:GetObject"},
+        "Storage/ReportBucket.Arn": {"s3:ListBucket"},
+        RESULTS: {"s3:PutObject", "s3:AbortMultipartUpload"},
     },
     "LaunchRole": {
         "*": {"ecr:GetAuthorizationToken"},
