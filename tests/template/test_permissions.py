@@ -18,6 +18,7 @@ REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.A
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 CLAIM = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
+RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
 SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
@@ -46,8 +47,8 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnReportStored": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
-        TABLE: RELEASE | {"dynamodb:BatchWriteItem"},
-        INDEX: RELEASE | {"dynamodb:BatchWriteItem"},
+        TABLE: RECORD,
+        INDEX: RECORD,
         **SEND,
         BUS: {"events:PutEvents"},
     },
