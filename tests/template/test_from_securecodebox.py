@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cascan.forms.manifest import NO_EFFECT
-from tests.template.model import FUNCTIONS, MODEL, PROJECT, ROOT, variables
+from tests.template.model import MODEL, PROJECT, ROOT
 
 PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()
 
@@ -26,20 +26,6 @@ def test_each_parameter_that_the_page_names_is_one_of_the_template() -> None:
 
     assert {"WorkerCpu", "WorkerStorage", "SidecarImage"} <= names
     assert {name.partition(":")[0] for name in names} <= known
-
-
-def test_the_defaults_for_requests_reach_the_function_that_plans_and_are_the_charts_unless_somebody_chose_others() -> (
-    None
-):
-    given = variables(FUNCTIONS["OnScanRequested"].properties)
-    parameters = {
-        "DEFAULT_BACKOFF_LIMIT": ("DefaultBackoffLimit", "3"),
-        "DEFAULT_DEADLINE_S": ("DefaultDeadlineSeconds", "0"),
-        "DEFAULT_TTL_S": ("DefaultTtlSeconds", "-1"),
-    }
-    for variable, (name, default) in parameters.items():
-        assert MODEL.text(given[variable], ROOT) == f"parameter {name}"
-        assert MODEL.default(given[variable], ROOT) == default
 
 
 def test_each_field_without_effect_is_on_the_page_and_no_other_one() -> None:

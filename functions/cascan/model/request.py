@@ -54,32 +54,15 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None
-    backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # these three: None takes the operator's default
+    backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # None: as the operator says
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
-    ttl_seconds_after_finished: Seconds | None = None  # 0: removed at once
+    ttl_seconds_after_finished: Seconds | None = None  # None: as the operator says; 0: removed at once
     suspend: bool = False
     windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
+    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # None: as many as the operator allows
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets
     idempotency_key: str = ""
     origin: Origin | None = None  # None: not asked for by a cascade
     carried: dict[str, Any] = {}  # of a manifest's spec: without meaning here, inherited by children run elsewhere
-
-
-class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator's values for what a request leaves open; secureCodeBox's are these, where nobody chose others."""
-
-    backoff_limit: int = 3
-    active_deadline_seconds: int | None = None  # None: no deadline
-    ttl_seconds_after_finished: int | None = None  # None: kept
-
-    def filled(self, request: ScanRequest) -> ScanRequest:
-        """The request with a value for each, as far as there is one."""
-        given = {field: getattr(request, field) for field in self.__struct_fields__}
-        return msgspec.structs.replace(
-            request, **{f: getattr(self, f) if value is None else value for f, value in given.items()}
-        )
-
-
-BUILT_IN = Defaults()
