@@ -42,7 +42,12 @@ def _read(name: str, args: Namespace) -> int:
             say(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
         render = None if args.form == "xml" else _render(args.form, report)
-        pieces = _document(report) if render is None else map(render, report)
+        if render is None:
+            pieces = _document(report)
+        elif file.path and args.jobs > 1:
+            pieces = report.rendered(file.path, render, args.jobs)
+        else:
+            pieces = map(render, report)
         _print(pieces)
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
@@ -58,15 +63,17 @@ def _render(form: str, report: ReportReader) -> Render:
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now  # noqa: PLC0415
-    from cascan.findings import findings_of  # noqa: PLC0415
     from cascan.ids import scan_id_of  # noqa: PLC0415
 
     scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
     if form == "csv":
+        from cascan.findings import findings_of  # noqa: PLC0415
         from cli.finding_rows import rows  # noqa: PLC0415
 
         return lambda host: rows(findings_of(host, scan_id, at))
-    return lambda host: b"".join([encode(finding) + b"\n" for finding in findings_of(host, scan_id, at)])
+    from cascan.findings.lines import finding_lines  # noqa: PLC0415
+
+    return lambda host: finding_lines(host, scan_id, at)
 
 
 def _document(report: ReportReader) -> Iterator[bytes]:
