@@ -13,6 +13,7 @@ from cascan.events import ScanCompleted
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
 from cascan.model.scan import Counts, ScanState
+from cascan.severity import counted_as
 
 IN_MEMORY_BYTES = 8 * 1024**2  # a larger document is spooled to disk
 
@@ -40,7 +41,7 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
         for finding in table.findings(scan_id):
             document.write(separator + msgspec.json.encode(finding))
             separator = b",\n"
-            severities[finding.severity.value] += 1
+            severities[counted_as(finding)] += 1
             categories[finding.category] += 1
         document.write(b"]\n" if separator != b"[" else b"[]\n")
         document.seek(0)

@@ -15,6 +15,7 @@
                                                                 listing="waiting/<scan id>", listed_at=<its sort key>
     due        agenda              <instant>/<scan id>/<what>
     switch     stack               switch                       body
+    rules      stack               severity                     body, version
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
@@ -53,6 +54,7 @@ from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
+from cascan.severity import StoredRules
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
@@ -185,6 +187,18 @@ def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
     """Every partition of the scan's findings, in order of the ids that they hold."""
     for digits in product("0123456789abcdef", repeat=spread):
         yield findings_partition(scan_id, "".join(digits))
+
+
+def severity_key() -> Item:
+    return _key("stack", "severity")
+
+
+def severity_item(stored: StoredRules) -> Item:
+    return severity_key() | {"body": body_of(stored), "version": {"N": str(stored.version)}}
+
+
+def severity_in(item: Item) -> StoredRules:
+    return msgspec.json.decode(_unpacked(item["body"]), type=StoredRules)
 
 
 def finding_item(scan_id: str, finding: Finding, spread: int = 0, source: ReportKey | None = None) -> Item:
