@@ -37,6 +37,7 @@ from cascan.model.refusal import Rule
 from cascan.severity import MARKS, Acceptance, Override, SeverityRule
 
 WHAT = "the file"
+EXAMPLE = '{"rules": []}'
 T = TypeVar("T")
 MATCHED = frozenset(Finding.__struct_fields__) - {"id", "fingerprint", "parsed_at"}
 
@@ -78,7 +79,7 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_SEVERITY_RULES_BYTES:
         raise RequestRefused([f"{WHAT} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
-    entries = read_struct(_File, read_document(text, WHAT)).rules
+    entries = read_struct(_File, read_document(text, WHAT, EXAMPLE)).rules
     if len(entries) > MAX_SEVERITY_RULES:
         raise RequestRefused([f"{WHAT} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
     rules: list[SeverityRule] = []

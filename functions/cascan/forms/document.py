@@ -8,10 +8,13 @@ from typing import Any, NoReturn
 from cascan.errors import RequestRefused
 
 MAX_DEPTH = 32
+REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
-def read_document(text: str, what: str = "the request") -> dict[str, Any]:
-    """The mapping the text holds; YAML is tried when the text does not begin as JSON does. `what` it is called.
+def read_document(text: str, what: str = "the request", example: str = REQUEST) -> dict[str, Any]:
+    """The mapping the text holds; YAML is tried when the text does not begin as JSON does.
+
+    `what` the text is called in refusals, and an `example` of it.
 
     Raises: RequestRefused: neither form, several documents, duplicate keys, or text that no table can store.
     """
@@ -22,7 +25,7 @@ def read_document(text: str, what: str = "the request") -> dict[str, Any]:
     except RecursionError as exc:
         raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):
-        raise RequestRefused([f'{what} is not a mapping of fields, as in {{"targets": ["10.0.0.0/24"]}}'])
+        raise RequestRefused([f"{what} is not a mapping of fields, as in {example}"])
     _check(document, what)
     return document
 

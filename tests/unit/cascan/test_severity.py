@@ -210,12 +210,12 @@ class TestReading:
         ("text", "reason"),
         [
             ("", "the file is empty"),
-            ("- x", "the file is not a mapping of fields"),
+            ("- x", 'the file is not a mapping of fields, as in {"rules": []}'),
             ("rules: [", "the file is not YAML that can be read"),
             ("{", "the file is not JSON"),
             ("rulez: []", "rulez is not a field here; did you mean rules?"),
             ("rules: {}", "rules: expected array, got object"),
-            ("rules: [x]", "rules[...]: expected object, got str"),
+            ("rules: [x]", "rules[0]: expected object, got str"),
             ("x: " + "a" * MAX_SEVERITY_RULES_BYTES, "more than 131072"),
         ],
     )
