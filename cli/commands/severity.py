@@ -13,12 +13,12 @@ import msgspec
 
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
-from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan.model.finding import Finding
 from cascan.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
 from cascan.severity_form import read_severity_rules
 from cli.access import access
 from cli.errors import EXIT_REFUSED, BadInput, CliError
+from cli.rules_file import rules_text
 from cli.show import print_json, print_table, say
 
 
@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
     """0: done. 2: the file is no set of rules, and nothing was changed."""
     if args.action == "show":
         return _show(args)
-    text = _text(args.file)
+    text = rules_text(args.file)
     try:
         rules = read_severity_rules(text)
     except RequestRefused as refused:
@@ -93,16 +93,6 @@ def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
     if "acceptance_ended" in attributes:
         why = f"accepted until {attributes['acceptance_ended']}, which had passed"
     return found.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
-
-
-def _text(name: str) -> str:
-    try:
-        data = sys.stdin.buffer.read(MAX_SEVERITY_RULES_BYTES + 1) if name == "-" else Path(name).read_bytes()
-        return data.decode()
-    except OSError as exc:
-        raise BadInput(f"{name}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
 
 
 def _findings(path: Path) -> Iterator[Finding]:

@@ -16,7 +16,9 @@ from cascan.findings import findings_of
 from cascan.severity import StoredRules
 from cascan.severity_form import read_severity_rules
 from cli.commands import severity
+from cli.errors import BadInput
 from cli.main import main
+from cli.rules_file import rules_in
 from tests.builders import NOW, SCAN_ID
 from tests.data.reports import hosts
 from tests.fakes import MemoryScanTable
@@ -149,3 +151,11 @@ def test_a_file_that_is_not_there_is_told(file: Path, capsys: pytest.CaptureFixt
     assert main(["severity", "test", "-f", str(file), "--findings", "/no/such"]) == 2
     assert main(["severity", "test", "-f", "/no/such", "--findings", str(file)]) == 2
     assert capsys.readouterr().err.count("No such file") == 2
+
+
+def test_another_command_reads_the_rules_of_a_file_or_tells_every_problem(file: Path, tmp_path: Path) -> None:
+    assert [rule.name for rule in rules_in(str(file))] == ["ports", "host", "never"]
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("rules: [{matches: {anyOf: [{}]}}]")
+    with pytest.raises(BadInput, match=r"would fit every finding.*; rules\[0\] says nothing"):
+        rules_in(str(bad))
