@@ -198,7 +198,7 @@ def severity_item(stored: StoredRules) -> Item:
 
 
 def severity_in(item: Item) -> StoredRules:
-    return msgspec.json.decode(_unpacked(item["body"]), type=StoredRules)
+    return msgspec.json.decode(text_in(item["body"]), type=StoredRules)
 
 
 def finding_item(scan_id: str, finding: Finding, spread: int = 0, source: ReportKey | None = None) -> Item:
