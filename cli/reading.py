@@ -50,6 +50,9 @@ def add_read(commands: _SubParsersAction[ArgumentParser]) -> None:
         metavar="N",
         help="processes to read with; XML, packed files and standard input are read by one (default: 1)",
     )
+    read.add_argument(
+        "--severity", metavar="RULES", help="judge findings by a file of severity rules: see `cascan severity --help`"
+    )
     read.set_defaults(run="read")
 
 
