@@ -12,7 +12,7 @@ from io import BytesIO
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -26,24 +26,24 @@ from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
+from tests.fake_inventory import MemoryInventory
 from tests.fake_shards import Breakable, MemoryHouse, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
+class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
         self.findings_by_key: dict[tuple[str, str], Finding] = {}
-        self.ports_by_key: dict[tuple[str, str, int], PortRecord] = {}
 
     # ---- scans
 
@@ -82,7 +82,10 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
-        if scan is None or scan.shards_open or scan.state in FINAL_STATES | PARSED_STATES:
+        if scan is None or scan.shards_open:
+            return False
+        half_cancelled = scan.state is to is ScanState.CANCELLED and scan.outcome is None
+        if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
         self.scans[scan_id] = replace(scan, state=to, outcome=outcome, finished_at=at, error_description=error)
         return True
@@ -100,7 +103,18 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
         return True
 
-    # ---- findings and inventory
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        stores: list[dict[tuple[str, Any], Any]] = [self.findings_by_key, self.shards_by_key]
+        keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
+        for store, key in keys[:most]:
+            del store[key]
+        if len(keys) > most:
+            return False
+        self.scans.pop(scan_id, None)
+        return True
+
+    # ---- findings
 
     def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         self._reach()
@@ -111,20 +125,6 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
         return iter([self.findings_by_key[key] for key in sorted(self.findings_by_key) if key[0] == scan_id])
-
-    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
-        self._reach()
-        for seen in sightings:
-            key = (seen.address, seen.protocol, seen.port)
-            known = self.ports_by_key.get(key, PortRecord(latest=seen, first_seen=seen.seen_at))
-            self.ports_by_key[key] = PortRecord(
-                latest=max(known.latest, seen, key=lambda s: (s.seen_at, s.scan_id)),
-                first_seen=min(known.first_seen, seen.seen_at),
-            )
-
-    def ports(self, address: str) -> Iterator[PortRecord]:
-        self._reach()
-        return iter([self.ports_by_key[key] for key in sorted(self.ports_by_key) if key[0] == address])
 
 
 class MemoryReportStore(Breakable):
@@ -150,6 +150,13 @@ class MemoryReportStore(Breakable):
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        keys = [key for key in self.objects if key.split("/")[1] == scan_id]
+        for key in keys[:most]:
+            del self.objects[key]
+        return len(keys) <= most
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from cascan.errors import MalformedMessage
-from cascan.ids import ReportKey
+from cascan.ids import ReportKey, event_id_of
+from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 
 SOURCE = "cascan"
@@ -69,7 +70,53 @@ class ScanPlanned(BusEvent, frozen=True, kw_only=True):
     scan_type: str
     addresses: int
     shards: int
-    lanes: dict[str, int]  # shards by lane: express, connect, raw
+    lanes: dict[str, int]  # shards that were queued, by lane: express, connect, raw
+
+
+class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a report, or a scan, changed in the inventory, by kind."""
+
+    kinds: dict[str, int] = {}  # against an earlier scan
+    baseline: dict[str, int] = {}  # seen for the first time where nothing had looked before: in no event of its own
+    announced: int = 0  # of `kinds`, in an event of its own
+
+
+class HostChange(BusEvent, frozen=True, kw_only=True):
+    """A host differs from what the last scan of its address saw."""
+
+    shard: int
+    report_key: str
+    address: str
+    hostname: str
+    before: Sighting
+    after: Sighting
+
+
+class PortChange(HostChange, frozen=True, kw_only=True):
+    """A port differs from what the last scan that covered it saw."""
+
+    protocol: str
+    port: int
+
+
+class HostAppeared(HostChange, frozen=True, kw_only=True):
+    """A host is up at an address where the last scan found none."""
+
+
+class HostGone(HostChange, frozen=True, kw_only=True):
+    """A scan asked for the address of a host, in full, and the host was not up."""
+
+
+class PortOpened(PortChange, frozen=True, kw_only=True):
+    """A port is open that was not."""
+
+
+class PortClosed(PortChange, frozen=True, kw_only=True):
+    """A port that was open is not: `after` says whether it is closed or filtered."""
+
+
+class ServiceChanged(PortChange, frozen=True, kw_only=True):
+    """The same port is open, and something else answers: another service, product or version."""
 
 
 class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
@@ -80,6 +127,7 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     outcome: Outcome
     hosts_up: int
     findings: Counts
+    changes: ChangeCounts = ChangeCounts()
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):
@@ -104,6 +152,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     shard_outcomes: dict[str, int]
     hosts_up: int
     findings: Counts
+    changes: dict[str, int] = {}  # by kind, against earlier scans
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):
@@ -143,16 +192,47 @@ class CascadeRefused(BusEvent, frozen=True, kw_only=True):
     count: int
 
 
+class ScanSuspended(BusEvent, frozen=True, kw_only=True):
+    """A scan stands still until it is resumed. Its workers hear of it with their next heartbeat."""
+
+
+class ScanResumed(BusEvent, frozen=True, kw_only=True):
+    """A scan that stood still goes on."""
+
+    lanes: dict[str, int]  # shards that were queued again, by lane
+
+
+class ScanCancelled(BusEvent, frozen=True, kw_only=True):
+    """A scan was ended by somebody. What was found until then is in the table."""
+
+    reason: str
+
+
 BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanPlanned,
     HostQuarantined,
+    HostAppeared,
+    HostGone,
+    PortOpened,
+    PortClosed,
+    ServiceChanged,
     FindingsRecorded,
     ScanCompleted,
     CascadeRequested,
     CascadeCapped,
     CascadeRefused,
     ScanFailed,
+    ScanSuspended,
+    ScanResumed,
+    ScanCancelled,
 )
+CHANGES: dict[ChangeKind, type[HostChange]] = {
+    ChangeKind.HOST_APPEARED: HostAppeared,
+    ChangeKind.HOST_GONE: HostGone,
+    ChangeKind.PORT_OPENED: PortOpened,
+    ChangeKind.PORT_CLOSED: PortClosed,
+    ChangeKind.SERVICE_CHANGED: ServiceChanged,
+}
 
 
 def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
@@ -165,6 +245,26 @@ def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
         "name": scan.name,
         "labels": scan.labels,
     }
+
+
+def change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
+    """The event that announces a change. Raises: ValueError: a baseline, of which there is nothing to announce."""
+    if change.before is None:
+        raise ValueError(f"nothing covered {change.address} before")
+    what = (change.kind.value, change.address, change.protocol, change.port)
+    common = about(scan, at=change.after.seen_at, cause_id=cause_id) | {
+        "event_id": event_id_of(report_key, *what),
+        "shard": shard,
+        "report_key": report_key,
+        "address": change.address,
+        "hostname": change.hostname,
+        "before": change.before,
+        "after": change.after,
+    }
+    kind = CHANGES[change.kind]
+    if issubclass(kind, PortChange):
+        return kind(**common, protocol=change.protocol, port=change.port or 0)
+    return kind(**common)
 
 
 def detail_type(event: BusEvent) -> str:
@@ -182,8 +282,11 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     return kind.from_wire(msgspec.json.encode(envelope.detail))
 
 
+QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
+
+
 class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason to count workers: ScanPlanned, a stopped task, or a tick."""
+    """A reason to count workers: a scan that was planned or resumed, a stopped task, or a tick."""
 
     id: str = ""
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
@@ -193,8 +296,9 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
         """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
         event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
-        if envelope.get("source") == SOURCE and envelope.get("detail-type") == ScanPlanned.__name__:
-            return cls(id=event_id, planned=ScanPlanned.from_wire(msgspec.json.encode(detail)).lanes)
+        queued = QUEUED_BY.get(str(envelope.get("detail-type"))) if envelope.get("source") == SOURCE else None
+        if queued:
+            return cls(id=event_id, planned=queued.from_wire(msgspec.json.encode(detail)).lanes)
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
             on_spot = detail.get("capacityProviderName") == "FARGATE_SPOT"
             return cls(id=event_id, spot_is_short=on_spot and detail.get("stopCode") in SPOT_IS_SHORT)

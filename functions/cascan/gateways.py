@@ -16,12 +16,41 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild, StoredRule
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
+from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
+from cascan.nmap.intervals import Interval
 
 
-class ScanTable(Protocol):
+class Inventory(Protocol):
+    """What is known of addresses, and what each report changed. Part of ScanTable."""
+
+    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
+        """The records of these addresses, read consistently; an address without one is left out."""
+
+    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+        """Store each record with its changes, which are the report's from then on; or neither.
+
+        The addresses of which nothing was stored: somebody else changed the record since it was read.
+        """
+
+    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
+        """Addresses from `low` to `high` that have a record, in order."""
+
+    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+        """The records that fit, IPv4 first, in order of their address."""
+
+    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
+        """Every address in the intervals was asked; an older note than the one that stands changes nothing."""
+
+    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+        """The notes that touch `low` to `high`."""
+
+    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
+        """What the shard's reports changed, by address; in the same order each time."""
+
+
+class ScanTable(Inventory, Protocol):
     """Scans, shards, findings and the inventory. Every transition is a conditional write."""
 
     def create_scan(self, scan: Scan) -> bool:
@@ -37,7 +66,10 @@ class ScanTable(Protocol):
         """Move the scan on. False: it was not in one of the states `frm`."""
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
-        """End scanning: the scan has no open shard left. False: an earlier delivery did it."""
+        """End the scan: it has no open shard left. False: an earlier delivery did it.
+
+        A scan that is Cancelled already, and has no outcome yet, is given it.
+        """
 
     def mark_announced(self, scan_id: str) -> None:
         """The scan's end is on the bus."""
@@ -47,6 +79,12 @@ class ScanTable(Protocol):
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        """Remove the scan with its shards and findings, the scan itself last; not the inventory.
+
+        False: `most` items were removed, and some are left.
+        """
 
     # ---- shards: life_cycle.py says which move is made when; None or False: the condition did not hold
 
@@ -127,12 +165,6 @@ class ScanTable(Protocol):
     def findings(self, scan_id: str) -> Iterator[Finding]:
         """In order of their id."""
 
-    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
-        """Fold what was seen into the inventory; an older sighting changes only `first_seen`."""
-
-    def ports(self, address: str) -> Iterator[PortRecord]:
-        """What the inventory holds of an address, in order of protocol and port."""
-
 
 class RuleTable(Protocol):
     """Cascading rules, every version of them."""
@@ -194,6 +226,9 @@ class ReportStore(Protocol):
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The scan's reports, in order of shard and attempt."""
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        """Remove every version of the scan's reports and results. False: `most` were removed, and some are left."""
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         """Publish a result of the scan, in pieces of any size. One that breaks off leaves what was there before."""

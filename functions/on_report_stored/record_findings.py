@@ -5,14 +5,15 @@ Hosts that the shard did not ask for, or that the scope does not allow now, are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
-from cascan.gateways import EventBus, ReportStore, ScanTable
+from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
@@ -20,6 +21,7 @@ from cascan.scope import Scope
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import Answer, read_into_table
+from on_report_stored.record_inventory import Announcing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,18 @@ class Recorded:
 
 
 def record_findings(
-    stored: ReportStored, *, scope: Scope, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
+    stored: ReportStored,
+    *,
+    scope: Scope,
+    reports: ReportStore,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
 ) -> Recorded:
-    """Write the report's findings and sightings, close its shard. A repeat rewrites the same items and counts once.
+    """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
+
+    A repeat rewrites the same items, announces the same events and counts once.
 
     Raises: MalformedMessage: a key that no worker mints, of a shard nobody planned, or an attempt nobody started.
     """
@@ -49,20 +60,23 @@ def record_findings(
     if key.attempt > shard.attempt:
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
-        settled = settle(scan.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
+        error = shard.error_description
+        settled = settle(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
-    answer = read_into_table(key, shard.run, clock(), gate=Gate(shard, scope), reports=reports, table=table)
+    answer = read_into_table(key, shard, clock(), gate=Gate(shard, scope), reports=reports, table=table)
     outcome, flaw = judge(shard.run, answer)
-    bus.put(_events(scan, shard, stored, outcome, answer))
-    closing = _closing(outcome, flaw, answer)
-    closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
+    news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
+    changes = news.events(table.changes(scan.scan_id, shard.number))
+    bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
+    closing = _closing(outcome, flaw, answer, news.counts)
+    closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     kept_out = answer.quarantine.count
     return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
 
 
-def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
+def _closing(outcome: Outcome, flaw: str, answer: Answer, changes: Mapping[str, int]) -> ShardClosing:
     counts = answer.counts()
     return ShardClosing(
         state=ShardState.FAILED if outcome is Outcome.FAILED else ShardState.RECORDED,
@@ -71,11 +85,14 @@ def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
         categories=counts.categories,
         findings=counts.count,
         hosts_up=answer.hosts_up,
+        changes=dict(changes),
         error_description=flaw,
     )
 
 
-def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> Iterator[BusEvent]:
+def _events(
+    scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer, *, news: Announcing
+) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
     common = about(scan, at=at, cause_id=stored.event_id or stored.key)
@@ -94,4 +111,5 @@ def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, an
         outcome=outcome,
         hosts_up=answer.hosts_up,
         findings=answer.counts(),
+        changes=news.summed(),  # read last, so that every change has been counted
     )

@@ -12,13 +12,13 @@ Raising is left to bytes that are no report at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO
 
 from cascan.model.details import number, whole
 from cascan.model.host import Host, Script
-from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, SkippedTarget
+from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
 from cascan.nmap.report_body import ReportBody
 from cascan.nmap.report_head import read_start
 from cascan.nmap.report_values import instant, said
@@ -33,6 +33,7 @@ class ReportReader:
     def __init__(self, stream: IO[bytes]) -> None:
         """Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type."""
         start = read_start(stream)
+        self._start = start
         self._body = ReportBody(stream, start)
         self.head = said(Head, start.attributes)
         self.scanner = self.head.scanner or ""  # empty: nmap failed before it began the document
@@ -48,6 +49,7 @@ class ReportReader:
         self.hosts_total: int | None = None
         self.prescripts: tuple[Script, ...] = ()
         self.postscripts: tuple[Script, ...] = ()
+        self.scaninfo: tuple[ScanInfo, ...] = ()  # which ports were asked, and how; known before the first host
         self.skipped_targets: tuple[str, ...] = ()  # expressions nmap could not read; unresolved names are not here
 
     @property
@@ -67,6 +69,23 @@ class ReportReader:
             else:
                 self._note(item)
 
+    def rendered(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
+        """What `render` makes of the hosts, in report order, by as many processes: instead of iterating, once.
+
+        `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.
+        """
+        if jobs <= 1 or self._start.closed:
+            yield from map(render, self)
+            return
+        from cascan.nmap.report_parallel import parts  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
+
+        for part in parts(path, self._start.length, jobs, render):
+            for item in part.items:
+                self._note(item)
+            self._body.take(part.warnings, broken=part.broken, complete=part.complete)
+            if part.rendered:
+                yield part.rendered
+
     def items(self) -> Iterator[Host | Item]:
         """Everything that stands below the root, in report order, once: instead of the hosts alone."""
         for item in self._body.read(everything=True):
@@ -80,6 +99,8 @@ class ReportReader:
             self.prescripts += item.scripts
         elif isinstance(item, PostScripts):
             self.postscripts += item.scripts
+        elif isinstance(item, ScanInfo):
+            self.scaninfo += (item,)
         elif isinstance(item, SkippedTarget):
             self.skipped_targets += (item.specification or "",)
 
