@@ -72,7 +72,9 @@ def access(args: Namespace) -> Iterator[Access]:
     parameters = local_parameters(args)
     preparing = threading.Thread(target=_prepare, args=(StateDir(args.state_dir).endpoint_url(),), daemon=True)
     preparing.start()
-    with local_stack(args.state_dir, parameters, keeps_parameters=not args.allow, say=say) as stack:
+    with local_stack(
+        args.state_dir, parameters, keeps_parameters=not (args.allow or args.policy_profile), say=say
+    ) as stack:
         preparing.join()
         if stack.needs_rebuild:
             say(f"the local stack was killed; of earlier scans only the raw reports are left, in {stack.state.objects}")
@@ -98,6 +100,7 @@ def local_parameters(args: Namespace) -> dict[str, str]:
     return {
         "AllowedTargets": ",".join((*LOOPBACK_AND_PRIVATE, *(args.allow or ()))),
         "DeniedTargets": ",",  # loopback may be scanned here
+        "PolicyProfile": args.policy_profile or "safe",
         "NmapCommand": str(Path(nmap).resolve()),
         "WorkerSubnets": "subnet-local",
         "WorkerSecurityGroups": "sg-local",

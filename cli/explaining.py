@@ -34,6 +34,11 @@ def add_explaining(
         help="network or domain that may be scanned, beside loopback and private networks, or what the stack allows",
     )
     check.add_argument("--deny", action="append", metavar="TARGET", help="network or domain that may not be scanned")
+    check.add_argument(
+        "--policy-profile",
+        choices=["safe", "intrusive", "everything"],
+        help="what scripts and crafted packets may do; default: safe, or what the stack says",
+    )
     check.set_defaults(run="check")
 
     targets = commands.add_parser(

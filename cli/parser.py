@@ -32,6 +32,7 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
             2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
+POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 RAW = RawDescriptionHelpFormatter
 SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
 
@@ -62,6 +63,11 @@ def _where() -> ArgumentParser:
         action="append",
         metavar="TARGET",
         help="network or domain that the local stack may scan, beside loopback and private networks",
+    )
+    options.add_argument(
+        "--policy-profile",
+        choices=POLICY_PROFILES,
+        help="what scripts and crafted packets may do on the local stack (default: safe)",
     )
     return options
 

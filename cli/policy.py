@@ -6,6 +6,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 from cascan.settings import SettingsError
 from cli.access import LOOPBACK_AND_PRIVATE, describe_stack
@@ -14,9 +16,13 @@ from cli.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Policy:
+    """Field for field what planning is told."""
+
     scope: Scope
+    policy: PolicyProfile = PolicyProfile.SAFE
     express_reaches_private: bool = True
     raw_scans: bool = True
+    reach: Reach | None = None  # of workers in the stack's own small VPC
 
 
 def policy_of(args: Namespace) -> Policy:
@@ -33,10 +39,22 @@ def policy_of(args: Namespace) -> Policy:
         allowed = _listed(parameters["AllowedTargets"])
         denied = _listed(parameters.get("DeniedTargets", ""))
     try:
-        scope = Scope.of([*allowed, *(args.allow or ())], [*denied, *(args.deny or ())])
+        return Policy(
+            Scope.of([*allowed, *(args.allow or ())], [*denied, *(args.deny or ())]),
+            _profile(args.policy_profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
+            _reaches_private(parameters),
+            parameters.get("RawScans", "enabled") == "enabled",
+            None if parameters.get("WorkerSubnets") else Reach.of(_listed(parameters.get("WorkerEgress", ""))),
+        )
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
-    return Policy(scope, _reaches_private(parameters), parameters.get("RawScans", "enabled") == "enabled")
+
+
+def _profile(text: str) -> PolicyProfile:
+    """Raises: BadInput: a profile that this version does not know."""
+    if text not in list(PolicyProfile):
+        raise BadInput(f"the stack's PolicyProfile {text!r} is none of {', '.join(PolicyProfile)}")
+    return PolicyProfile(text)
 
 
 def _listed(text: str) -> list[str]:

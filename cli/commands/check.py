@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
 from cascan.explain import Explained, explain
 from cascan.forms import read_request
+from cascan.nmap.scripts import ScriptVerdict, Verdict
+from cascan.policy import PolicyProfile
 from cli.commands.scan import request_of
 from cli.commands.submit import read_body
 from cli.errors import EXIT_REFUSED, BadInput
@@ -39,8 +42,10 @@ def explained_for(body: str, args: Namespace) -> Explained:
     explained = explain(
         read.request,
         policy.scope,
+        policy=policy.policy,
         express_reaches_private=policy.express_reaches_private,
         raw_scans=policy.raw_scans,
+        reach=policy.reach,
     )
     return replace(explained, notes=(*read.notes, *explained.notes))
 
@@ -50,6 +55,7 @@ def _print(explained: Explained) -> None:
         ("OPTION", "DECISION", "REASON"),
         ((f"option {one.written}", one.decision, one.reason) for one in explained.options),
     )
+    print_table(("SCRIPT", "VERDICT", "REASON"), _script_rows(explained.scripts))
     print_table(
         ("TARGET", "VERDICT", "REASON"),
         (
@@ -65,3 +71,16 @@ def _print(explained: Explained) -> None:
         shards = "1 shard" if explained.shards == 1 else f"{explained.shards} shards"
         print(f"accepted: {explained.addresses} addresses, {shards}, {explained.lane} lane")
         print(plain(shlex.join(explained.argv)))
+
+
+def _script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:
+    """One row a script; of those that -sV adds one for all that the safest profile allows."""
+    quiet = 0
+    for one in scripts:
+        if one.verdict is Verdict.WITH_VERSIONS and one.profile is PolicyProfile.SAFE:
+            quiet += 1
+            continue
+        why = f"policy profile {one.profile} allows it: it {one.reason}" if one.reason else "it asks the target alone"
+        yield f"script {one.script}", one.verdict, why
+    if quiet:
+        yield f"{quiet} version scripts", Verdict.WITH_VERSIONS, "nmap adds them; --json names each"

@@ -11,8 +11,11 @@ from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.nmap.arguments import Arguments, parse_arguments
 from cascan.nmap.command import nmap_argv
+from cascan.nmap.scripts import ScriptVerdict
 from cascan.nmap.target_syntax import parse_target
-from cascan.planning import plan
+from cascan.planning import plan, profile_of
+from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
@@ -43,6 +46,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     options: tuple[Decided, ...] = ()
+    scripts: tuple[ScriptVerdict, ...] = ()
     targets: tuple[Judged, ...] = ()
 
 
@@ -50,16 +54,26 @@ def explain(
     request: ScanRequest,
     scope: Scope,
     *,
+    policy: PolicyProfile = PolicyProfile.SAFE,
     express_reaches_private: bool = True,
     raw_scans: bool = True,
+    reach: Reach | None = None,
 ) -> Explained:
-    """Never raises: what is refused is told."""
+    """As `plan`, but never raises: what is refused is told."""
     given = parse_arguments(request.parameters)
     options, targets = _options(given), _targets(request, given, scope)
+    scripts = _scripts(request, given, policy)
     try:
-        planned = plan(request, scope, express_reaches_private=express_reaches_private, raw_scans=raw_scans)
+        planned = plan(
+            request,
+            scope,
+            policy=policy,
+            express_reaches_private=express_reaches_private,
+            raw_scans=raw_scans,
+            reach=reach,
+        )
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals, options=options, targets=targets)
+        return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
     return Explained(
         accepted=True,
         argv=nmap_argv(["nmap"], next(planned.shards("")), FOLDER),
@@ -68,6 +82,7 @@ def explain(
         lane=planned.lane.value,
         notes=planned.notes,
         options=options,
+        scripts=scripts,
         targets=targets,
     )
 
@@ -76,6 +91,11 @@ def _options(given: Arguments) -> tuple[Decided, ...]:
     return tuple(
         Decided(one.shown, one.option.canonical, one.option.decision.value, one.option.reason) for one in given.options
     )
+
+
+def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
+    asked = request.policy_profile
+    return given.script_verdicts(profile_of(request, given), asked if asked and policy.allows(asked) else policy)
 
 
 def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[Judged, ...]:

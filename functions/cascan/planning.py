@@ -17,7 +17,7 @@ from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_ar
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
 from cascan.nmap.target_kinds import IPV6
-from cascan.nmap.targets import Exclusion, Target, count_left, enumerate_slice, pack, parse_targets, remaining
+from cascan.nmap.targets import Exclusion, Name, Target, count_left, enumerate_slice, pack, parse_targets, remaining
 from cascan.policy import PolicyProfile, narrowed
 from cascan.reach import Reach
 from cascan.scope import Scope
@@ -35,12 +35,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[str, ...]
     family: int
     exclude: tuple[str, ...]
+    names: frozenset[str]  # expressions whose addresses the worker will know, with a mask or without
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
     addresses: int  # each once and without the excludes; one for each name
     probes: int  # addresses times ports, at most
     notes: tuple[str, ...]
 
     def shards(self, scan_id: str, *, backoff_limit: int = 3, state: ShardState = ShardState.QUEUED) -> Iterator[Shard]:
+        """The slices are without the excludes: only a shard with names has them, for what these resolve to."""
         for number, slices in enumerate(self.slices):
             yield Shard(
                 scan_id=scan_id,
@@ -49,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 slices=slices,
                 arguments=self.arguments,
                 family=self.family,
-                exclude=self.exclude,
+                exclude=self.exclude if any(piece.expression in self.names for piece in slices) else (),
                 addresses=sum(piece.stop - piece.start for piece in slices),
                 backoff_limit=backoff_limit,
                 state=state,
@@ -90,7 +92,7 @@ def plan(
     lane = lane_of(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
-    slices, unsaid = names_apart(slices, arguments.options, arguments.family)
+    slices, unsaid = names_apart(slices, arguments.options, targets)
     unreached = _check_reach(targets, reach) if reach and lane is not Lane.EXPRESS else ""
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
@@ -98,6 +100,7 @@ def plan(
         arguments=arguments.options,
         family=arguments.family,
         exclude=exclude,
+        names=frozenset(target.expression for target in targets if isinstance(target, Name)),
         slices=slices,
         addresses=addresses,
         probes=addresses * count_ports(arguments.options),

@@ -12,7 +12,8 @@ import msgspec
 
 from cascan.nmap.coverage import Intervals, first_outside
 from cascan.nmap.intervals import merged
-from cascan.nmap.target_kinds import IPV4, Name, Octets, Target
+from cascan.nmap.octets import Octets
+from cascan.nmap.target_kinds import IPV4, Name, Target
 from cascan.settings import SettingsError
 
 EVERYWHERE = ((0, 0xFFFFFFFF),)

@@ -13,7 +13,8 @@ import msgspec
 
 from cascan.nmap.coverage import first_outside, gap
 from cascan.nmap.intervals import Interval, merged, without
-from cascan.nmap.target_kinds import IPV4, Name, Octets, Target
+from cascan.nmap.octets import Octets
+from cascan.nmap.target_kinds import IPV4, Name, Target
 from cascan.settings import SettingsError
 
 NEVER = {  # whatever is allowed; source: the IANA special-purpose registries and the clouds' own documentation

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
 from cascan.model.shard import Shard
-from cascan.nmap.target_kinds import Name, Network6, Octets
+from cascan.nmap.octets import Octets
+from cascan.nmap.target_kinds import Name, Network6
 from cascan.nmap.targets import Exclusion, parse_target
 from cascan.scope import Scope
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cascan.gateways import Resolver
+from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import Shard
 from cascan.nmap.targets import Exclusion, Name, enumerate_slice, parse_target
 from cascan.scope import Scope
@@ -25,7 +26,8 @@ def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver) -> Pinned:
     """Every address of the shard that is inside the scope and not excluded.
 
     A name is scanned only when all its addresses are inside: one answer outside says that the name is not what the
-    operator allowed. As with nmap it is scanned at its first address, or at each with `--resolve-all`.
+    operator allowed. As with nmap it is scanned at its first address, or at each with `--resolve-all`: of more than
+    MAX_ADDRESSES_PER_NAME at the first of them, and `refused` says so.
     Raises: GatewayUnavailable: the resolver had no answer, for now.
     """
     pinned = Pinned()
@@ -58,7 +60,10 @@ def _resolve(target: Name, shard: Shard, pinned: Pinned, scope: Scope, resolver:
         if refusal:
             pinned.refused.append(f"{target.name}: {refusal}")
             return False
-    pinned.resolved[target.name] = found if "--resolve-all" in shard.arguments else found[:1]
+    pinned.resolved[target.name] = found[: MAX_ADDRESSES_PER_NAME if "--resolve-all" in shard.arguments else 1]
+    if "--resolve-all" in shard.arguments and len(found) > MAX_ADDRESSES_PER_NAME:
+        reason = f"of its {len(found)} addresses the first {MAX_ADDRESSES_PER_NAME} are scanned"
+        pinned.refused.append(f"{target.name}: {reason}; name the others by their numbers")
     return True
 
 

@@ -39,6 +39,16 @@ NO_EFFECT = {
     "resources": "the worker's size is a parameter of the template",
     "imagePullSecrets": KUBERNETES,
 }
+CARRIED = (
+    "env",
+    "volumes",
+    "volumeMounts",
+    "initContainers",
+    "hookSelector",
+    "affinity",
+    "tolerations",
+    "resourceMode",
+)
 SHORT_FORM_ONLY = "the short form of a request has it"
 TARGETS = "put targets among spec.parameters"
 
@@ -94,6 +104,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
         annotations=metadata.annotations,
         cascades=spec.cascades,
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+        carried={name: document["spec"][name] for name in CARRIED if document["spec"].get(name)},
     )
     return request, _notes(document["spec"])
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from cascan.limits import MAX_HOPS
 from cascan.policy import PolicyProfile
 
 MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: what is longer is a slip of the pen
@@ -28,6 +29,16 @@ class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     source_port: str = ""
     has_privileged: bool = False
     scanner_bin_path: str = ""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Where the request of a cascade came from."""
+
+    parent_scan: str  # scan ids
+    root_scan: str
+    rule: str
+    cause_id: str  # of the event that the parent was completed
+    hop: Annotated[int, Meta(ge=1, le=MAX_HOPS)]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -52,3 +63,5 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets
     idempotency_key: str = ""
+    origin: Origin | None = None  # None: not asked for by a cascade
+    carried: dict[str, Any] = {}  # of a manifest's spec: without meaning here, inherited by children run elsewhere

@@ -12,10 +12,11 @@ import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.conflicts import conflicts_in
+from cascan.nmap.conflicts import NO_PORT_SCAN, conflicts_in
 from cascan.nmap.getopt import Given, read_words
+from cascan.nmap.ignored import ignored_in
 from cascan.nmap.options import Decision, find_option
-from cascan.nmap.scripts import choose_scripts
+from cascan.nmap.scripts import ScriptVerdict, choose_scripts
 from cascan.nmap.values import checked_value
 from cascan.policy import PolicyProfile
 
@@ -60,10 +61,7 @@ class Arguments(msgspec.Struct, frozen=True):
 
     def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
         """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
-        check = _Check(profile, policy)
-        for given in self.options:
-            check.take(given)
-        check.add_scripts()
+        check = self._check(profile, policy)
         unread = [Refusal(" ".join(error.split()[:2]).rstrip(":"), Rule.OPTION, error) for error in self.errors]
         refusals = [*unread, *check.reasons, *conflicts_in(self.options)]
         if refusals:
@@ -73,8 +71,19 @@ class Arguments(msgspec.Struct, frozen=True):
             targets=self.targets,
             exclude=tuple(check.exclude),
             family=self.family,
-            notes=tuple(check.notes),
+            notes=(*check.notes, *ignored_in(self.options)),
         )
+
+    def script_verdicts(self, profile: Profile, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
+        """What becomes of each script, also where something is refused."""
+        return self._check(profile, policy).verdicts
+
+    def _check(self, profile: Profile, policy: PolicyProfile) -> _Check:
+        check = _Check(profile, policy)
+        for given in self.options:
+            check.take(given)
+        check.add_scripts()
+        return check
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
@@ -99,6 +108,7 @@ class _Check:
         self.families: set[str] = set()
         self.scripts: dict[str, list[str]] = {"--script": [], "--script-args": []}
         self.default_scripts = False
+        self.verdicts: tuple[ScriptVerdict, ...] = ()
 
     def take(self, given: Given) -> None:
         option = given.option
@@ -159,11 +169,14 @@ class _Check:
             default=self.default_scripts,
             version="-sV" in self.words,
             asks_names="-R" in self.words,
+            asks_ports=not NO_PORT_SCAN & set(self.words),
         )
         self.reasons += [Refusal("--script", Rule.SCRIPT, reason) for reason in choice.reasons]
         self.notes += choice.notes
-        if choice.by_number:
+        self.verdicts = choice.verdicts
+        if choice.by_number and "-n" not in self.words:
             self._add_flags("-n")
+            self._note(choice.by_number)
         self.words += choice.words
 
     def _refuse(self, given: Given, reason: str) -> None:

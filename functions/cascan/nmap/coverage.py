@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from cascan.nmap.intervals import Interval
-from cascan.nmap.target_kinds import Octet, Octets
+from cascan.nmap.octets import Octet, Octets
 
 Intervals = tuple[Interval, ...]  # in order, disjoint and never touching, as `merged` leaves them
 

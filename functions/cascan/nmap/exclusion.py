@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.intervals import Interval, merged
-from cascan.nmap.target_kinds import IPV4, Name, Octets
+from cascan.nmap.octets import Octets
+from cascan.nmap.target_kinds import IPV4, Name
 from cascan.nmap.target_syntax import parse_target
 
 

@@ -56,5 +56,12 @@ class IntervalSet:
 
     def overlapping(self, low: int, high: int) -> Iterator[Interval]:
         """The intervals that share a number with `low` to `high`, whole."""
-        begin, end = bisect_left(self._highs, low), bisect_right(self._lows, high)
+        begin, end = self._places(low, high)
         return zip(self._lows[begin:end], self._highs[begin:end], strict=True)
+
+    def count_overlapping(self, low: int, high: int) -> int:
+        begin, end = self._places(low, high)
+        return max(0, end - begin)
+
+    def _places(self, low: int, high: int) -> tuple[int, int]:
+        return bisect_left(self._highs, low), bisect_right(self._lows, high)

@@ -17,10 +17,12 @@ from cascan.model.refusal import Rule
 from cascan.model.shard import TargetSlice
 from cascan.nmap.exclusion import Exclusion
 from cascan.nmap.intervals import Interval, IntervalSet
-from cascan.nmap.target_kinds import Name, Network6, Octets, Target
+from cascan.nmap.octets import Octets
+from cascan.nmap.target_kinds import Name, Network6, Target
 
 Space = str  # addresses of different spaces never meet: the zone of IPv6, empty for all others
 NOTHING_LEFT_OUT = Exclusion(4)
+FEW = 8  # intervals that are sooner looked at than looked up
 TOO_SCATTERED = (
     f"taking excludes and repeats out takes more than {MAX_OVERLAPS_PER_SCAN} steps; "
     "write networks instead of scattered ranges, or ask for several scans"
@@ -45,7 +47,7 @@ def remaining(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT
         space = _space(target)
         if space not in taken:
             taken[space] = _excluded(exclusion, targets, budget)
-        for start, stop in _left(target, budget.spend(taken[space].overlapping(*target.bounds))):
+        for start, stop in _left(target, _meeting(target, taken[space], budget)):
             yield TargetSlice(target.expression, start, stop)
         if index in meets:
             for interval in budget.spend(target.intervals()):
@@ -97,6 +99,24 @@ def _that_meet_a_later_one(targets: Sequence[Target]) -> set[int]:
             meets.add(index)
         seen.add(low, high)
     return meets
+
+
+def _meeting(target: Octets | Network6, taken: IntervalSet, budget: _Budget) -> Iterator[Interval]:
+    """The taken intervals that may share an address with the target, in order.
+
+    Of a range with gaps they are looked up by its own stretches, where those are fewer than the intervals between its
+    lowest and its highest address: most of these lie in its gaps.
+    """
+    between = taken.count_overlapping(*target.bounds)
+    if between < FEW or target.stretches >= between:
+        yield from budget.spend(taken.overlapping(*target.bounds))
+        return
+    last: Interval | None = None
+    for stretch in budget.spend(target.intervals()):
+        for interval in budget.spend(taken.overlapping(*stretch)):
+            if interval != last:
+                yield interval
+            last = interval
 
 
 def _left(target: Octets | Network6, taken: Iterable[Interval]) -> Iterator[tuple[int, int]]:

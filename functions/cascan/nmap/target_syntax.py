@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_TARGET_CHARS
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Octet, Octets, Target, masked, network6, numeric6
+from cascan.nmap.octets import Octet, Octets, masked
+from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Target, network6, numeric6
 
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")

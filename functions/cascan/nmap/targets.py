@@ -1,9 +1,10 @@
 """nmap's target language, as the rest of cascan uses it: text → Target → slices → addresses, and what is left out."""
 
 from cascan.nmap.exclusion import Exclusion
+from cascan.nmap.octets import Octets
 from cascan.nmap.remaining import count_left, remaining
 from cascan.nmap.slices import enumerate_slice, pack
-from cascan.nmap.target_kinds import Name, Network6, Octets, Target
+from cascan.nmap.target_kinds import Name, Network6, Target
 from cascan.nmap.target_syntax import parse_target, parse_targets
 
 __all__ = [

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from cascan import limits
+from cascan.nmap.port_list import parse_ports
 
-PORT_NAME = "names may hold letters, digits, '-', '_' and '.'; write ports instead of wildcards"
 TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
 DECOY = r"(ME|RND(:[0-9]{1,3})?|[0-9A-Fa-f:.]{3,39})"
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "": 1_000}
@@ -36,7 +36,6 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "address": (r"[0-9A-Fa-f:.]{3,39}", "an address"),
     "decoys": (rf"{DECOY}(,{DECOY}){{0,127}}", "addresses, ME and RND:number, separated by commas"),
     "ip-options": (r"[RTU]|[SL] [0-9. ]{7,150}|(\\x[0-9A-Fa-f]{2}){1,40}", "R, T, U, or L or S with addresses"),
-    "ports": (r"[][A-Za-z0-9:,. _-]+", f"ports, as in 22,80,8000-8100 or T:80,U:53; {PORT_NAME}"),
 }
 TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
@@ -92,6 +91,31 @@ def _timing(value: str) -> str:
     raise ValueError(f"a digit from 0 to 5, or one of {', '.join(TIMINGS)}")
 
 
+def _ports(value: str) -> str:
+    parse_ports(value)
+    return _tight(value)
+
+
+def _ping_ports(value: str) -> str:
+    parse_ports(value, letters="")
+    return _tight(value)
+
+
+def _protocols(value: str) -> str:
+    if ":" in value:
+        raise ValueError("protocols by number, as in 1,6,17")
+    parse_ports(f"P:{value}")
+    return _tight(value)
+
+
+def _tight(ports: str) -> str:
+    """nmap takes a space in some places of a list only."""
+    return ports.replace(" ", "")
+
+
 SPECIAL: dict[str, Callable[[str], str]] = {
+    "ping-ports": _ping_ports,
+    "ports": _ports,
+    "protocols": _protocols,
     "timing": _timing,
 }

@@ -1,5 +1,6 @@
 """Parameters: what is refused and why, what is passed on and how it is spelled."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -161,6 +162,30 @@ REFUSED = [
     ("--defeat-icmp-ratelimit", "works with -sU alone"),
     ("--defeat-icmp-ratelimit -sS", "works with -sU alone"),
     ("-sO -sV", "nmap ignores -sV"),
+    ("-sn -sV", "-sn scans no port, so nmap would ask none for its version"),
+    ("-sR -sP", "ask none for its version"),
+    ("-sL -sV", "ask none for its version"),
+    ("-sL -sC", "-sL sends nothing, so nmap would leave -sC undone"),
+    ("-sL --script address-info", "leave --script undone"),
+    ("-sL --traceroute", "leave --traceroute undone"),
+    ("-sn --script banner", "banner runs against a port, and -sn scans none"),
+    ("-sn --script banner,address-info", "banner runs against a port, and -sn scans none"),
+    ("-sn --script 'http-* and safe'", "nothing of it would run"),
+    ("-sn --top-ports 3", "no use for --top-ports"),
+    ("-sn --port-ratio 0.5", "no use for --port-ratio"),
+    ("-sL --exclude-ports 80", "no use for --exclude-ports"),
+    ("-F --top-ports 3", "each chooses the ports"),
+    ("--top-ports 3 --port-ratio 0.5", "each chooses the ports"),
+    ("-n -R", "choose one"),
+    ("-p U:53", "U: is for -sU, and none stands there"),
+    ("-p T:80,U:53", "U: is for -sU, and none stands there"),
+    ("-sU -p T:80", "T: is for a TCP scan, and none stands there"),
+    ("-sS -sU -p T:80", "-sU has no port in it"),
+    ("-sS -p S:80", "S: is for -sY or -sZ"),
+    ("-sV -p P:6", "P: is for -sO"),
+    ("-sO -p T:6", "-sO has no port in it"),
+    ("--scan-delay 1s --max-parallelism 3", "nmap ignores it beside --scan-delay"),
+    ("--scan-delay 1s -M3", "nmap ignores it beside --scan-delay"),
     ("-sn -O", "takes no -O beside it"),
     ("-sL -A", "takes no -A beside it"),
     ("-sT -g 53", "nmap would ignore it"),
@@ -197,6 +222,14 @@ REFUSED = [
     ("--max-retries 0x10", "a whole number"),
     ("-p http*", "wildcards"),
     ("-p ''", "ports, as in"),
+    ("-p 99999", "between 0 and 65535"),
+    ("-p 5-3", "backwards"),
+    ("-p X:80", "Unknown protocol specifier 'X'"),
+    ("-PS70000", "between 0 and 65535"),
+    ("-PST:80", "illegal"),
+    ("-PO300", "between 0 and 255"),
+    ("--exclude-ports ,80", "illegal"),
+    ("-sO -p 300", "between 0 and 255"),
     ("--top-ports 0", "from 1 to 65,535"),
     ("--port-ratio 1.5", "a number from 0"),
     ("--version-intensity 10", "a digit from 0 to 9"),
@@ -213,12 +246,13 @@ DEFAULT_SCRIPTS = "-n --script " + ",".join(
     one.script.name for one in judge(scripts_of("default"), PolicyProfile.SAFE).kept
 )
 ACCEPTED = [
-    ("-sV -p 22,443", "connect", "-sV -p 22,443"),
+    ("-sV -p 22,443", "connect", "-sV -p 22,443 -n"),
     ("-p22,80", "connect", "-p 22,80"),
     ("-p-", "connect", "-p -"),
-    ("-p T:1-100,U:53", "raw", "-p T:1-100,U:53"),
+    ("-sSU -p T:1-100,U:53", "raw", "-sS -sU -p T:1-100,U:53"),
     ("-sVC", "connect", f"-sV {DEFAULT_SCRIPTS}"),
-    ("-sR -sP", "connect", "-sV -sn"),
+    ("-sR", "connect", "-sV -n"),
+    ("-sP -PS22", "connect", "-sn -PS22"),
     ("-A", "connect", f"-sV {DEFAULT_SCRIPTS}"),
     ("-A", "raw", f"-sV -O --traceroute {DEFAULT_SCRIPTS}"),
     ("-A -sV -O", "raw", f"-sV -O --traceroute {DEFAULT_SCRIPTS}"),
@@ -422,6 +456,35 @@ def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) ->
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, "QUITTING!" in run.stderr) == (1, True)
     assert reasons_for(line, "raw")
+
+
+@needs_nmap
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("--data 0x00 --data-length 5", "choose one"),
+        ("--data-string x --data-string y", "choose one"),
+        ("-6 -f", "no fragments of IPv6"),
+        ("-6 --mtu 24", "no fragments of IPv6"),
+        ("-sL --ff", "-sL sends nothing"),
+        ("-6 -D 192.0.2.1,ME", "address of the other family"),
+        ("-D 2001:db8::1,RND:2", "address of the other family"),
+        ("-6 -S 127.0.0.1", "address of the other family"),
+        ("-sO -O", "nmap ignores -O"),
+        ("-sO -A", "nmap ignores -A"),
+        ("--ip-options R -O", "OS detection, which"),
+    ],
+)
+def test_crafted_packets_that_nmap_does_not_make_are_refused_as_nmap_refuses_or_warns(line: str, why: str) -> None:
+    target = "::1" if "-6" in line else "127.0.0.1"
+    command = ["nmap", "--privileged", "-n", "-Pn", "--max-retries", "0", *shlex.split(line), target]
+    command += [] if "-sL" in line else ["-p", "1"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+    if os.geteuid() == 0:
+        assert "QUITTING!" in said or "WARNING" in said
+    with pytest.raises(RequestRefused) as refused:
+        parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+    assert any(why in reason for reason in refused.value.reasons), refused.value.reasons
 
 
 OPT_INS = [

@@ -83,6 +83,8 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "authorization": "CHG-1234",
         "contact": "soc@example.org",
         "idempotencyKey": "k",
+        "origin": None,
+        "carried": {},
     }
     request, notes = read(document)
     assert notes == ()

@@ -46,7 +46,15 @@ def test_too_many_names_stay_together_and_the_plan_says_what_that_costs() -> Non
     assert len(planned(*names[:-1]).slices) == MAX_NAMES_ALONE
     asked = planned(*names)
     assert len(asked.slices) == 1
-    (note,) = asked.notes
-    assert note.startswith(
+    assert asked.notes[-1].startswith(
         f"{MAX_NAMES_ALONE + 1} names are more than {MAX_NAMES_ALONE}: scripts tell hosts their addresses"
     )
+
+
+def test_excludes_go_along_with_names_alone_since_numbers_are_planned_without_them() -> None:
+    asked = plan(
+        a_request(targets=("10.0.0.0/24", "a.example.test"), parameters=("-sV",), exclude=("10.0.0.7",)), SCOPE
+    )
+    assert [(shard.addresses, shard.exclude) for shard in asked.shards("x")] == [(255, ()), (1, ("10.0.0.7",))]
+    masked = plan(a_request(targets=("10.0.0.0/24", "b.corp.test/30"), exclude=("10.0.0.7",)), SCOPE)
+    assert [shard.exclude for shard in masked.shards("x")] == [("10.0.0.7",)] * 2  # what the mask makes is not known

@@ -30,6 +30,7 @@ from cascan.nmap.ports import count_ports
         ("-p [1-100]", 100),
         ("-p 99999-x", 65_535),
         ("-p 5-3", 65_535),
+        ("-p 5-3 -sU -sS", 131_070),
         ("-F -sU -sS", 200),
         ("-sO", 256),
         ("-sO -p 1-3", 3),

@@ -152,6 +152,14 @@ def test_a_script_that_follows_redirects_stays_at_its_target_for_want_of_a_name(
     assert checked("-R --script http-title", INTRUSIVE).options == ("-R", "--script", "http-title")
 
 
+def test_the_version_scripts_of_sv_stay_at_their_target_as_well() -> None:
+    (note,) = checked("-sV").notes
+    assert note.startswith("with -n, and so without reverse names: docker-version (and 5 more) would follow a redirect")
+    assert checked("-sV -n").notes == ()  # who asks for no names loses none
+    assert "-R beside docker-version (and 5 more) needs policy profile intrusive" in reasons_for("-R -sV")
+    assert checked("-sV", INTRUSIVE).options == ("-sV",)
+
+
 def test_plus_is_for_everything_alone_and_is_passed_on_there() -> None:
     for policy in (SAFE, INTRUSIVE):
         assert "+banner needs policy profile everything" in reasons_for("--script +banner", policy)
@@ -160,7 +168,7 @@ def test_plus_is_for_everything_alone_and_is_passed_on_there() -> None:
 
 
 def test_sv_is_passed_on_and_its_scripts_are_all_safe_in_this_nmap() -> None:
-    assert checked("-sV").options == ("-sV",)
+    assert checked("-sV").options == ("-sV", "-n")
     assert judge(scripts_of("version"), SAFE).kept == scripts_of("version")
 
 
@@ -175,7 +183,7 @@ def test_a_version_script_that_the_profile_does_not_allow_is_said() -> None:
 
 def test_sv_is_passed_on_with_a_note_where_its_scripts_go_beyond_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NEEDS, "version", (INTRUSIVE, "asks for a version"))
-    arguments = checked("-sV")
-    assert arguments.options == ("-sV",)
+    arguments = checked("-sV -n")
+    assert arguments.options == ("-sV", "-n")
     assert arguments.notes[0].startswith("-sV runs, beyond policy profile safe: allseeingeye-info (intrusive: it asks")
     assert checked("-sV", INTRUSIVE).notes == checked("-F").notes == ()

@@ -72,7 +72,7 @@ def test_a_request_becomes_a_scan_its_shards_and_an_event(desk: Desk) -> None:
         (TargetSlice("10.0.0.0/23", 0, 256),),
         (TargetSlice("10.0.0.0/23", 256, 512),),
     ]
-    assert shards[0].arguments == ("-sV",)
+    assert shards[0].arguments == ("-sV", "-n")
     assert [message.shard for message in desk.queues.sent[Lane.CONNECT]] == [0, 1]
     (event,) = desk.bus.events
     assert isinstance(event, ScanPlanned)

@@ -81,6 +81,23 @@ class TestOneAnswer:
         assert list(pin(answer).addresses) == [PUBLIC]
         assert list(pin(answer, arguments=("--resolve-all",)).addresses) == answer
 
+    @pytest.mark.parametrize("arguments", [("-n",), ("--resolve-all",)])
+    def test_a_bad_address_behind_many_good_ones_spoils_the_name_too(self, arguments: tuple[str, ...]) -> None:
+        for bad in ("169.254.169.254", "10.1.0.1"):
+            pinned = pin([*(f"10.0.0.{n}" for n in range(MAX_ADDRESSES_PER_NAME + 9)), bad], arguments=arguments)
+            assert not pinned.addresses
+            assert bad in pinned.refused[0]
+
+    def test_of_a_flood_of_good_addresses_the_first_are_scanned_and_the_rest_are_told(self) -> None:
+        answer = [f"10.0.0.{n}" for n in range(MAX_ADDRESSES_PER_NAME + 1)]
+        pinned = pin(answer, arguments=("--resolve-all",))
+        assert list(pinned.addresses) == answer[:-1]
+        assert pinned.refused == [
+            f"{NAME}: of its 17 addresses the first 16 are scanned; name the others by their numbers"
+        ]
+        assert pin(answer[:-1], arguments=("--resolve-all",)).refused == []
+        assert pin(answer).refused == []  # its first address is what was asked for
+
     @pytest.mark.parametrize(
         "address",
         [*(f"::ffff:{address}" for address in METADATA), "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
@@ -178,7 +195,7 @@ class TestSystemResolver:
         for error in (socket.gaierror(socket.EAI_NONAME, "no"), UnicodeError("label too long")):
             assert self.answering(monkeypatch, error).addresses(NAME, 4) == ()
 
-    def test_a_flood_of_addresses_is_bounded_and_repeats_are_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_address_is_told_once_however_many_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n // 2}", 0)) for n in range(200)]
         found = self.answering(monkeypatch, rows).addresses(NAME, 4)
-        assert found == tuple(f"10.0.0.{n}" for n in range(MAX_ADDRESSES_PER_NAME))
+        assert found == tuple(f"10.0.0.{n}" for n in range(100))

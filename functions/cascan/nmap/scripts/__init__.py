@@ -2,3 +2,5 @@
 
 from cascan.nmap.scripts.choice import ScriptChoice as ScriptChoice
 from cascan.nmap.scripts.choice import choose_scripts as choose_scripts
+from cascan.nmap.scripts.judgement import ScriptVerdict as ScriptVerdict
+from cascan.nmap.scripts.judgement import Verdict as Verdict

@@ -12,13 +12,16 @@ import msgspec
 
 from cascan.nmap.scripts.argument_syntax import parse_script_args, write_script_args
 from cascan.nmap.scripts.arguments import argument_reasons
-from cascan.nmap.scripts.judgement import judge, version_notes
+from cascan.nmap.scripts.judgement import ScriptVerdict, judge, version_notes, version_verdicts
 from cascan.nmap.scripts.selection import Selected, Selection, scripts_of, select
 from cascan.nmap.scripts.table import Script
 from cascan.policy import PolicyProfile
 
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"
-BY_NUMBER = "with -n, so that {} cannot follow a redirect from its target to a neighbour in the target's domain"
+BY_NUMBER = (
+    "with -n, and so without reverse names: {} would follow a redirect to a neighbour in the domain of such a name; "
+    "policy profile intrusive goes without -n"
+)
 ASKS_NAMES = "-R beside {} needs policy profile intrusive: with a name, it follows redirects within the name's domain"
 
 
@@ -26,7 +29,8 @@ class ScriptChoice(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    by_number: bool = False  # names of addresses may not be asked for
+    by_number: str = ""  # why names of addresses may not be asked for; empty: they may
+    verdicts: tuple[ScriptVerdict, ...] = ()  # on each script that was selected, then on those that -sV adds
 
 
 def choose_scripts(
@@ -37,11 +41,13 @@ def choose_scripts(
     default: bool = False,
     version: bool = False,
     asks_names: bool = False,
+    asks_ports: bool = True,
 ) -> ScriptChoice:
-    """`default`: -sC or -A stood there; `version`: -sV or -A did; `asks_names`: -R did."""
+    """`default`: -sC or -A stood there; `version`: -sV or -A did; `asks_names`: -R did; `asks_ports`: no -sn did."""
     selection = select(selections) if selections else Selection(scripts_of("default") if default else ())
     judged = judge(selection.scripts, policy)
     reasons = [f"--script: {reason}" for reason in (*selection.errors, *judged.reasons)]
+    reasons += [] if asks_ports else _without_a_port(judged.kept)
     notes = list(judged.notes)
     if selections and default:
         notes.append(ADDS_NOTHING)
@@ -53,12 +59,22 @@ def choose_scripts(
         written, why_not = _arguments(arguments, [*scripts, *version_scripts], policy)
         reasons += why_not
         words += ["--script-args", written] if written else []
-    redirected = [script.name for script in scripts if "redirects" in script.effects]
-    by_number = bool(redirected) and policy is PolicyProfile.SAFE
-    if by_number:
+    redirected = [script.name for script in (*scripts, *version_scripts) if "redirects" in script.effects]
+    by_number = ""
+    if redirected and policy is PolicyProfile.SAFE:
         some = redirected[0] + (f" (and {len(redirected) - 1} more)" if len(redirected) > 1 else "")
-        (reasons if asks_names else notes).append((ASKS_NAMES if asks_names else BY_NUMBER).format(some))
-    return ScriptChoice(tuple(words), tuple(reasons), tuple(notes), by_number)
+        by_number = BY_NUMBER.format(some)
+        reasons += [ASKS_NAMES.format(some)] if asks_names else []
+    verdicts = (*judged.verdicts, *version_verdicts(version_scripts, selection.names))
+    return ScriptChoice(tuple(words), tuple(reasons), tuple(notes), by_number, verdicts)
+
+
+def _without_a_port(kept: Sequence[Selected]) -> list[str]:
+    """Why scripts that were named, or all that are left, would never run."""
+    idle = [one for one in kept if one.script.rules <= {"portrule", "postrule"}]
+    if idle and len(idle) == len(kept):
+        return [f"--script: {idle[0].script.name} runs against a port, and -sn scans none: nothing of it would run"]
+    return [f"--script: {one.script.name} runs against a port, and -sn scans none" for one in idle if one.named]
 
 
 def _arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, list[str]]:

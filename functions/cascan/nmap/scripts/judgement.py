@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from enum import StrEnum
 
 import msgspec
 
@@ -32,7 +33,24 @@ NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "raw": (INTRUSIVE, "sends packets of its own making, or listens to those of others"),
     "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
 }
+FORCED_SCRIPT = "is to run against every port, whatever its own rule says: + stands before it"
 FORCED = "+ has a script run against every port, whatever its own rule says"
+
+
+class Verdict(StrEnum):
+    ALLOWED = "allowed"
+    LEFT_OUT = "left out"  # a category or an expression brought it in
+    REFUSED = "refused"  # it was named, or forced
+    WITH_VERSIONS = "runs with -sV"  # nmap adds it by itself
+
+
+class ScriptVerdict(msgspec.Struct, frozen=True):
+    """What becomes of one script."""
+
+    script: str
+    verdict: Verdict
+    profile: PolicyProfile  # the least that allows it
+    reason: str  # completes "it …", of what needs more than `safe`
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -41,6 +59,7 @@ class Judged(msgspec.Struct, frozen=True):
     kept: tuple[Selected, ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    verdicts: tuple[ScriptVerdict, ...] = ()
 
 
 def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
@@ -51,18 +70,22 @@ def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
 
 
 def judge(selected: Sequence[Selected], policy: PolicyProfile) -> Judged:
-    kept, reasons, left_out = [], [], []
+    kept, reasons, left_out, verdicts = [], [], [], []
     for one in selected:
         needed, why = (EVERYTHING, FORCED) if one.forced else needed_profile(one.script)
         if policy.allows(needed):
+            verdict = Verdict.ALLOWED
             kept.append(one)
         elif one.named or one.forced:
+            verdict = Verdict.REFUSED
             reasons.append(refusal(one.script.name, needed, why, policy, forced=one.forced))
         else:
+            verdict = Verdict.LEFT_OUT
             left_out.append(one.script)
+        verdicts.append(ScriptVerdict(one.script.name, verdict, needed, FORCED_SCRIPT if one.forced else why))
     if left_out and not kept and not reasons:
         reasons.append(f"nothing of it is left under policy profile {policy}: {_listed(left_out)}")
-    return Judged(tuple(kept), tuple(reasons), _left_out_notes(left_out, policy))
+    return Judged(tuple(kept), tuple(reasons), _left_out_notes(left_out, policy), tuple(verdicts))
 
 
 def refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
@@ -75,6 +98,14 @@ def version_notes(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str
     """-sV runs nmap's version scripts by itself and nothing takes one out: what the profile would not allow is said."""
     beyond = [script for script in scripts if not policy.allows(needed_profile(script)[0])]
     return (f"-sV runs, beyond policy profile {policy}: {_listed(beyond)}",) if beyond else ()
+
+
+def version_verdicts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
+    """Of the scripts that -sV adds, those that were not selected by themselves. nmap runs each, whatever it needs."""
+    for script in scripts:
+        if script.name not in selected:
+            needed, why = needed_profile(script)
+            yield ScriptVerdict(script.name, Verdict.WITH_VERSIONS, needed, why)
 
 
 def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ class Selection(msgspec.Struct, frozen=True):
     scripts: tuple[Selected, ...] = ()
     errors: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(one.script.name for one in self.scripts)
+
 
 def select(texts: Sequence[str]) -> Selection:
     """The values of every --script together, as nmap takes them."""

@@ -56,6 +56,45 @@ def test_raw_sockets_are_chosen_where_an_option_needs_them(capsys: pytest.Captur
     assert checked(capsys, "10.0.0.1", "--type", "nmap", "--", "-sS")[0] == 2
 
 
+def test_each_script_is_told_with_its_verdict_and_the_profile_that_would_allow_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def verdicts(*words: str) -> dict[str, tuple[str, str]]:
+        said = checked(capsys, "10.0.0.1", *words)[1]
+        return {one["script"]: (one["verdict"], one["profile"]) for one in said["scripts"]}
+
+    assert verdicts("--", "--script", "banner,dns-brute,+ssl-cert") == {
+        "banner": ("allowed", "safe"),
+        "dns-brute": ("refused", "everything"),
+        "ssl-cert": ("refused", "everything"),
+    }
+    default = verdicts("--", "-sC")
+    assert default["ftp-bounce"] == ("left out", "intrusive")
+    assert {verdict for verdict, _ in default.values()} == {"allowed", "left out"}
+    assert verdicts("--policy-profile", "intrusive", "--", "-sC")["ftp-bounce"] == ("allowed", "intrusive")
+    assert verdicts("--", "-sV")["docker-version"] == ("runs with -sV", "safe")
+    assert len(verdicts("--", "-sV")) == 45
+    assert main(["check", "10.0.0.1", "--", "--script", "ftp-bounce"]) == 2
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[1].startswith(
+        "script ftp-bounce\trefused\tpolicy profile intrusive allows it: it asks services of third"
+    )
+
+
+def test_a_request_may_ask_for_less_than_the_stack_allows_and_not_for_more(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "scan.json"
+    asked = {"targets": ["10.0.0.1"], "parameters": ["--script", "ftp-bounce"], "policyProfile": "safe"}
+    file.write_text(json.dumps(asked))
+    allows = ("--policy-profile", "intrusive")
+    assert checked(capsys, "-f", str(file), *allows)[1]["scripts"][0]["verdict"] == "refused"
+    file.write_text(json.dumps(asked | {"policyProfile": "everything"}))
+    code, said = checked(capsys, "-f", str(file), *allows)
+    assert (code, said["scripts"][0]["verdict"]) == (2, "allowed")
+    assert any("policyProfile everything is more than intrusive" in one["reason"] for one in said["refusals"])
+
+
 def test_the_scope_is_this_machines_and_what_is_added_or_denied(capsys: pytest.CaptureFixture[str]) -> None:
     assert checked(capsys, "8.8.8.8", "--allow", "8.8.8.0/24")[0] == 0
     assert checked(capsys, "127.0.0.1", "::1", "--deny", "127.0.0.1")[0] == 2
@@ -80,7 +119,7 @@ def test_targets_and_a_file_do_not_go_together(capsys: pytest.CaptureFixture[str
     assert "one of both" in capsys.readouterr().err
 
 
-def test_a_deployed_stack_gives_its_scope_and_whether_raw_scans_may_be(
+def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw_scans_may_be(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = {"AllowedTargets": "192.0.2.0/24, 10.0.0.0/8", "DeniedTargets": "192.0.2.9", "RawScans": "disabled"}
@@ -92,6 +131,16 @@ def test_a_deployed_stack_gives_its_scope_and_whether_raw_scans_may_be(
     assert "DeniedTargets" in checked(capsys, "192.0.2.9", *here)[1]["refusals"][0]["reason"]
     assert "RawScans" in checked(capsys, "192.0.2.1", *here, "--", "-sS")[1]["refusals"][0]["reason"]
     assert checked(capsys, "10.0.0.1", *here)[1]["lane"] == "connect"  # its express function does not get there
+    assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 2
+    described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "intrusive"})
+    assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 0
+    described.append({"ParameterKey": "WorkerEgress", "ParameterValue": "10.0.0.0/9"})
+    assert "WorkerEgress" in checked(capsys, "10.128.0.1", *here)[1]["refusals"][0]["reason"]
+    described.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
+    assert checked(capsys, "10.128.0.1", *here)[0] == 0  # who knows what their own subnets reach
+    described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
+    assert main(["check", "10.0.0.1", *here]) == 2
+    assert "is none of safe, intrusive, everything" in capsys.readouterr().err
     monkeypatch.setattr(policy, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
@@ -101,8 +150,9 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert main(["check", "10.0.0.1", "--", "-sV"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("option -sV\tallow\t")
-    assert lines[1].startswith("target 10.0.0.1\tinside\t")
-    assert lines[2] == "accepted: 1 addresses, 1 shard, express lane"
-    assert lines[3].startswith("nmap -sV --unprivileged")
+    assert lines[1] == "45 version scripts\truns with -sV\tnmap adds them; --json names each"
+    assert lines[2].startswith("target 10.0.0.1\tinside\t")
+    assert lines[3] == "accepted: 1 addresses, 1 shard, express lane"
+    assert lines[4].startswith("nmap -sV -n --unprivileged")
     assert main(["check", "8.8.8.8"]) == 2
     assert "refused (scope): 8.8.8.8 is outside AllowedTargets" in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""Cascades: 10,000 findings against 20 rules, in one process on one core. No network.
+
+The findings are those of 1,250 hosts with eight open ports; every rule is about some of them, four by an expression.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from ipaddress import ip_address
+
+from cascan.cascades.children import children_of
+from cascan.cascades.context import Context
+from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
+from cascan.clock import utc_now
+from cascan.ids import finding_id_of, fingerprint_of, scan_id_of
+from cascan.model.finding import Finding, Severity
+from cascan.model.request import ScanRequest
+from cascan.model.scan import Scan, ScanState
+from cascan.scope import Scope
+
+ROUNDS, AIM_S = 7, 2.0
+SERVICES = {
+    22: "ssh",
+    25: "smtp",
+    80: "http",
+    443: "https",
+    445: "microsoft-ds",
+    3306: "mysql",
+    3389: "rdp",
+    8080: "http",
+}
+HOSTS = 1_250
+SCAN_ID = scan_id_of("benchmark")
+
+
+def main() -> None:
+    findings, rules = list(map(finding, range(HOSTS * len(SERVICES)))), [rule(number) for number in range(20)]
+    scan = Scan(
+        scan_id=SCAN_ID,
+        name="lan",
+        state=ScanState.HOOK_PROCESSING,
+        requested_at=utc_now(),
+        cause_id="",
+        request=ScanRequest(name="lan", targets=("10.0.0.0/8",), cascades={}),
+    )
+    context = Context(scope=Scope.of(["10.0.0.0/8"]))
+    decided(scan, rules, findings, context)
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        decisions = decided(scan, rules, findings, context)
+        seconds.append(time.process_time() - started)
+    children = [decision.child for decision in decisions if decision.kind is Kind.START and decision.child]
+    print(f"{len(findings):,} findings, {len(rules)} rules: median of {ROUNDS}, one core")
+    print(f"  {statistics.median(seconds):6.2f} s; aim {AIM_S}")
+    asked = sum(decision.count for decision in decisions)
+    print(f"  {asked:,} matches → {len(children)} requests for {sum(len(c.targets) for c in children):,} targets")
+
+
+def decided(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: Context) -> list[Decision]:
+    return list(children_of(scan, rules, findings, context))
+
+
+def finding(number: int) -> Finding:
+    host, kind = divmod(number, len(SERVICES))
+    port, service = list(SERVICES.items())[kind]
+    address = str(ip_address("10.0.0.1") + host)
+    fingerprint = fingerprint_of("Open Port", address, "tcp", str(port))
+    return Finding(
+        id=finding_id_of(SCAN_ID, fingerprint),
+        fingerprint=fingerprint,
+        parsed_at=utc_now(),
+        name=f"Open Port: {port} ({service})",
+        description=f"Port {port} is open using tcp protocol.",
+        category="Open Port",
+        severity=Severity.INFORMATIONAL,
+        osi_layer="NETWORK",
+        location=f"tcp://{address}:{port}",
+        attributes={
+            "ip_addresses": [address],
+            "mac_address": None,
+            "hostname": None,
+            "hostnames": [],
+            "operating_system": None,
+            "port": port,
+            "state": "open",
+            "protocol": "tcp",
+            "method": "probed",
+            "service": service,
+            "serviceProduct": "Product",
+            "serviceVersion": "1.2.3",
+            "tunnel": "none",
+            "cpe": [f"cpe:/a:vendor:product:{port}"],
+            "reason": "syn-ack",
+            "reason_ttl": 64,
+            "reason_ip": None,
+            "confidence": 10,
+            "service_details": None,
+            "scripts": {"banner": "220 ready"},
+            "scripts_data": None,
+        },
+    )
+
+
+def rule(number: int) -> CascadingRule:
+    port, service = list(SERVICES.items())[number % len(SERVICES)]
+    kinds = (
+        {"anyOf": [{"category": "Open Port", "attributes": {"port": port, "state": "open"}}]},
+        {"anyOf": [{"category": "Open Port", "attributes": {"service": f"{service}*", "state": "open"}}]},
+        {"anyOf": [{"name": "Host*"}, {"category": "Open Port", "attributes": {"service": service}}]},
+        {"anyOf": [{"category": "Open Port", "severity": "HIGH"}, {"category": "Host"}]},
+        {"expression": f'finding.attributes.port == {port} && finding.attributes.service.matches("^[a-z-]+$")'},
+    )
+    return read_rule(
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": f"rule-{number}"},
+            "spec": {
+                "matches": kinds[number % len(kinds)],
+                "scanSpec": {
+                    "scanType": "nmap",
+                    "parameters": ["-Pn", "-p{{attributes.port}}", "--script", "banner", "{{$.hostOrIP}}"],
+                },
+            },
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Findings and rules → the next scans. Everything here is pure: values in, values out.
+
+rule.py            a CascadingRule, read and checked
+selector.py        which rules a scan lets follow
+matcher.py         which findings a rule is about
+expression.py      the same, said as an expression
+scope_limiter.py   whether a finding may be followed at all
+template.py        the tags in a rule, filled from a finding (template_syntax.py reads them)
+fill.py            all of a rule's templates, filled: one wish for one finding
+words.py           where among nmap's words targets and ports stand
+coalesce.py        many wishes of one rule → few requests
+inheritance.py     what a child has from its parent, and what from its rule
+caps.py            how deep, how many, how much
+run.py             one rule on its way through the findings
+children.py        a scan's findings and all rules → decisions
+child.py           a child as a request, and as a manifest
+"""

@@ -1,0 +1,77 @@
+"""How deep, how many, how much: the caps of a cascade, and what a child counts for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cascan.limits import (
+    MAX_CASCADE_COST_USD,
+    MAX_CASCADE_FAN_OUT,
+    MAX_CASCADE_PROBES,
+    MAX_CASCADE_SCANS,
+    MAX_HOPS,
+    PROBE_SECONDS,
+    SCAN_SECONDS,
+    WORKER_USD_PER_SECOND,
+)
+from cascan.nmap.ports import count_ports
+from cascan.planning import PROBING, PROBING_COST
+
+MICRO = 1_000_000  # of one dollar
+
+
+class Cap(StrEnum):
+    """The caps, by the names under which a person reads of them."""
+
+    DEPTH = "depth"  # rules after one another
+    FAN_OUT = "fan-out"  # children of one scan
+    SCANS = "scans"  # below one root scan, however deep
+    PROBES = "probes"  # hosts times ports, likewise
+    COST = "cost"  # estimated, likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What children count for: of one child, or of all below a root scan."""
+
+    scans: int = 0
+    probes: int = 0
+    cost_micro_usd: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.scans + other.scans, self.probes + other.probes, self.cost_micro_usd + other.cost_micro_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    depth: int = MAX_HOPS
+    fan_out: int = MAX_CASCADE_FAN_OUT
+    scans: int = MAX_CASCADE_SCANS
+    probes: int = MAX_CASCADE_PROBES
+    cost_micro_usd: int = MAX_CASCADE_COST_USD * MICRO
+
+    def reached(self, spent: Spent) -> tuple[Cap, str] | None:
+        """The budget of the root scan that `spent` goes beyond, with a sentence; None: it stays within all."""
+        for cap, used, most in (
+            (Cap.SCANS, spent.scans, self.scans),
+            (Cap.PROBES, spent.probes, self.probes),
+        ):
+            if used > most:
+                return cap, f"the cascade of one root scan has at most {most:,} {cap}"
+        if spent.cost_micro_usd > self.cost_micro_usd:
+            return Cap.COST, f"the cascade of one root scan may cost at most {dollars(self.cost_micro_usd)} by estimate"
+        return None
+
+
+def weight_of(arguments: Sequence[str], addresses: int) -> Spent:
+    """What a child with these options of nmap counts for. An estimate, from above: a worker asks many ports at once."""
+    each = PROBING_COST if frozenset(arguments) & PROBING else 1
+    probes = addresses * count_ports(arguments)
+    seconds = probes * each * PROBE_SECONDS + addresses * SCAN_SECONDS
+    return Spent(1, probes, round(seconds * WORKER_USD_PER_SECOND * MICRO))
+
+
+def dollars(micro_usd: int) -> str:
+    return f"{micro_usd / MICRO:.2f} USD"

@@ -1,0 +1,83 @@
+"""A scan, its findings and the rules → what is started, and why the rest is not. Pure, and the same for the same input.
+
+A rule fails alone: what goes wrong with it is a decision of its own, and nothing of it is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cascan.cascades.caps import Cap
+from cascan.cascades.context import About, Context, Parent
+from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.inheritance import chain_of
+from cascan.cascades.rule import CascadingRule
+from cascan.cascades.run import Run
+from cascan.cascades.selector import selects
+from cascan.errors import CascanError
+from cascan.forms.cascades import read_cascades
+from cascan.model.finding import Finding
+from cascan.model.scan import Scan
+
+
+def children_of(
+    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding], context: Context
+) -> Iterator[Decision]:
+    """Decisions, rule by rule in the order given. The findings are read once, one at a time.
+
+    Raises: RequestRefused: the scan's cascades cannot be read, which a request's check has seen to.
+    """
+    if scan.request is None or scan.request.cascades is None:
+        return
+    cascades = read_cascades(scan.request.cascades)
+    parent = Parent(scan, scan.request, cascades, context)
+    chosen = [rule for rule in rules if selects(cascades, rule.labels)]
+    runs: list[Run | Decision] = [_begin(rule, parent) for rule in chosen]
+    active = [run for run in runs if isinstance(run, Run)]
+    for finding in findings if active else ():
+        about = About(msgspec.to_builtins(finding), parent)
+        for run in active:
+            run.take(about)
+    yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
+
+
+def _begin(rule: CascadingRule, parent: Parent) -> Run | Decision:
+    """The rule, ready for findings; or why it has none to look at."""
+    if rule.name in chain_of(parent.request.annotations):
+        return Decision(kind=Kind.LOOP, rule=rule.name, reason="it was applied in this chain of scans already")
+    depth = parent.context.caps.depth
+    if parent.scan.hop >= depth:
+        reason = f"scans follow each other at most {depth} times"
+        return Decision(kind=Kind.CAPPED, rule=rule.name, reason=reason, cap=Cap.DEPTH)
+    try:
+        return Run(rule, parent)
+    except (CascanError, ValueError) as exc:
+        return Decision(kind=Kind.FAILED, rule=rule.name, reason=str(exc))
+
+
+def _decisions(run: Run | Decision) -> Iterator[Decision]:
+    if isinstance(run, Decision):
+        yield run
+    else:
+        yield from run.decisions()
+
+
+def _within_caps(decisions: Iterable[Decision], context: Context) -> Iterator[Decision]:
+    """The decisions, those capped that lead beyond fan-out or the root scan's budget."""
+    started, spent = 0, context.spent
+    for decision in decisions:
+        if decision.child is None:
+            yield decision
+            continue
+        after = spent + decision.child.weight
+        reached = context.caps.reached(after)
+        if started >= context.caps.fan_out:
+            reached = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
+        if reached:
+            cap, reason = reached
+            yield msgspec.structs.replace(decision, kind=Kind.CAPPED, reason=reason, cap=cap, child=None)
+        else:
+            started, spent = started + 1, after
+            yield decision

@@ -1,0 +1,125 @@
+"""Many wishes of one rule → few requests. Nothing is asked for that no wish asked for.
+
+Wishes that differ in target and port alone are joined: a target's ports become one list, and targets with the same
+list become one request. Where that leaves more requests than there are ports, targets are joined port by port instead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+
+from cascan.cascades.fill import Wish
+from cascan.cascades.words import Layout
+from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS_PER_CHILD
+
+PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text
+NO_PORTS: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Told:
+    """Findings: how many, and the first ids of them."""
+
+    count: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def add(self, finding_id: str) -> None:
+        self.count += 1
+        if len(self.ids) < MAX_FINDINGS_TOLD:
+            self.ids.append(finding_id)
+
+    @classmethod
+    def of(cls, several: Sequence[Told]) -> Told:
+        ids = nsmallest(MAX_FINDINGS_TOLD, {finding_id for told in several for finding_id in told.ids})
+        return cls(sum(told.count for told in several), ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What joined wishes have in common."""
+
+    wish: Wish  # with its words, less the targets, and PORTS_HERE for the ports
+    prefix: str
+    family: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to make."""
+
+    wish: Wish
+    words: tuple[str, ...]  # of nmap, without targets
+    targets: tuple[str, ...]
+    told: Told
+
+
+class Joined:
+    """The wishes of one rule, joined as they come."""
+
+    def __init__(self) -> None:
+        self.groups: dict[Joint, dict[str, set[int]]] = {}
+        self.told: dict[tuple[Joint, str], Told] = defaultdict(Told)
+        self.duplicates = Told()
+
+    def add(self, wish: Wish, layout: Layout, target: str, finding_id: str) -> None:
+        """One target of a wish."""
+        ports = layout.ports_in(wish.words)
+        joint = _joint(wish, layout, target, ports)
+        asked = self.groups.setdefault(joint, {})
+        if target in asked and (ports or NO_PORTS) <= asked[target]:
+            self.duplicates.add(finding_id)
+        else:
+            asked.setdefault(target, set()).update(ports or NO_PORTS)
+        self.told[joint, target].add(finding_id)
+
+    def requests(self) -> Iterator[Request]:
+        """In an order that depends on nothing but what was asked for."""
+        for joint in sorted(self.groups, key=lambda joint: (joint.wish.scan_type, joint.wish.words, repr(joint))):
+            for ports, targets in _fewest(self.groups[joint]):
+                for chunk in _chunks(targets):
+                    told = Told.of([self.told[joint, target] for target in chunk])
+                    yield Request(joint.wish, _words(joint, ports), chunk, told)
+
+
+def _joint(wish: Wish, layout: Layout, target: str, ports: frozenset[int] | None) -> Joint:
+    words = tuple(
+        PORTS_HERE if ports is not None and position == layout.ports else word
+        for position, word in enumerate(wish.words)
+        if position not in layout.targets
+    )
+    common = Wish(wish.scan_type, words, wish.labels, wish.annotations, wish.spec)
+    return Joint(common, layout.prefix if ports is not None else "", 6 if ":" in target else 4)
+
+
+def _words(joint: Joint, ports: tuple[int, ...]) -> tuple[str, ...]:
+    listed = joint.prefix + ",".join(map(str, ports))
+    words = tuple(listed if word == PORTS_HERE else word for word in joint.wish.words)
+    return (*words, "-6") if joint.family == 6 and "-6" not in words else words  # noqa: PLR2004  the address family
+
+
+def _fewest(asked: dict[str, set[int]]) -> list[tuple[tuple[int, ...], list[str]]]:
+    """Ports with the targets they are for: by equal lists, or port by port, whichever makes fewer requests."""
+    by_list: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    by_port: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for target, ports in asked.items():
+        by_list[tuple(sorted(ports))].append(target)
+        for port in ports:
+            by_port[port,].append(target)
+    fewest = by_port if 0 < len(by_port) < len(by_list) and () not in by_list else by_list
+    return sorted((ports, sorted(targets)) for ports, targets in fewest.items())
+
+
+def _chunks(targets: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    chunk: list[str] = []
+    size = 0
+    for target in targets:
+        if chunk and (len(chunk) == MAX_TARGETS_PER_CHILD or size + len(target) > MAX_CHILD_TARGET_BYTES):
+            yield tuple(chunk)
+            chunk, size = [], 0
+        chunk.append(target)
+        size += len(target)
+    if chunk:
+        yield tuple(chunk)

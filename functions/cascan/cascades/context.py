@@ -1,0 +1,115 @@
+"""What a rule looks at beside itself: the scan, the operator's limits, and one finding after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cascan.cascades import scope_limiter
+from cascan.cascades.caps import Caps, Spent
+from cascan.cascades.decision import Kind
+from cascan.cascades.expression import facts_of
+from cascan.cascades.fill import data_of
+from cascan.cascades.rule import CascadingRule
+from cascan.errors import RequestRefused
+from cascan.forms.cascades import Cascades
+from cascan.model.request import ScanRequest, ScanType
+from cascan.model.scan import Scan
+from cascan.nmap.targets import Exclusion, Name, parse_target
+from cascan.policy import PolicyProfile
+from cascan.scope import Scope
+
+if TYPE_CHECKING:
+    from cel import Context as Facts
+
+
+@dataclass(frozen=True)
+class Context:
+    """What decides beside the scan, its findings and the rules."""
+
+    scope: Scope
+    policy: PolicyProfile = PolicyProfile.SAFE
+    raw_scans: bool = True
+    caps: Caps = field(default_factory=Caps)
+    spent: Spent = field(default_factory=Spent)  # below the root scan already
+    changed: frozenset[str] | None = None  # ids of findings that are new or changed; None: all of them count as new
+    started_by: CascadingRule | None = None  # the rule that the scan itself came from
+    aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
+
+
+class Parent:
+    """The scan that the findings are of, and what has been found out about it."""
+
+    def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: Context) -> None:
+        self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
+        self.scan_type = str(request.scan_type or ScanType.NMAP)
+        self.data = {
+            "metadata": {"name": scan.name, "uid": scan.scan_id, "labels": request.labels,
+                         "annotations": request.annotations},
+            "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
+            "status": {"findings": {"count": scan.findings.count}},
+        }  # fmt: skip
+        self.exclusions: dict[int, Exclusion | None] = {}
+        self.problems: dict[str, tuple[Kind, str] | None] = {}
+        self.addresses: dict[str, int] = {}  # behind each target without a problem
+
+    def problem_of(self, target: str) -> tuple[Kind, str] | None:
+        """Why a target that a finding gave is not scanned; None: it is."""
+        if target not in self.problems:
+            self.problems[target] = self._judged(target)
+        return self.problems[target]
+
+    def _judged(self, text: str) -> tuple[Kind, str] | None:
+        family = 6 if ":" in text else 4
+        try:
+            target = parse_target(text, family)
+        except RequestRefused as exc:
+            return Kind.REFUSED, str(exc)
+        if reason := self.context.scope.refusal_of(target):
+            return Kind.OUT_OF_SCOPE, reason
+        exclusion = self._exclusion(family)
+        if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):
+            return Kind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
+        self.addresses[text] = target.count
+        return None
+
+    def _exclusion(self, family: int) -> Exclusion | None:
+        """What the scan leaves out, of the family; None: an exclude is of the other one."""
+        if family not in self.exclusions:
+            entries = ",".join(self.request.exclude).split(",")
+            own = [entry for entry in entries if entry and (":" in entry) == (family == 6)]  # noqa: PLR2004  IPv6
+            self.exclusions[family] = Exclusion.parse(own, family) if own else None
+        return self.exclusions[family]
+
+
+class About:
+    """A finding as rules see it; what several of them need is made once."""
+
+    def __init__(self, finding: dict[str, Any], parent: Parent) -> None:
+        self.finding, self.parent = finding, parent
+        self._data: dict[str, Any] | None = None
+        self._facts: Facts | None = None
+        self._scope: tuple[str | None] | None = None
+
+    def facts(self) -> Facts:
+        if self._facts is None:
+            self._facts = facts_of(self.finding)
+        return self._facts
+
+    @property
+    def data(self) -> dict[str, Any]:
+        if self._data is None:
+            self._data = data_of(self.finding, self.parent.data)
+        return self._data
+
+    @property
+    def out_of_scope(self) -> str | None:
+        if self._scope is None:
+            limiter, request = self.parent.cascades.scope_limiter, self.parent.request
+            try:
+                reason = scope_limiter.refusal_of(limiter, request.annotations, self.data, self.parent.context.aliases)
+            except scope_limiter.ScopeUnjudgeable as exc:
+                reason = f"the scope cannot be judged: {exc}"
+            self._scope = (reason,)
+        return self._scope[0]

@@ -1,0 +1,118 @@
+"""A rule's expression over a finding, in CEL (the Common Expression Language): text → a compiled test.
+
+    finding.category == "Open Port" && finding.attributes.port in [80, 443, 8080]
+    finding.attributes.port >= 8000 && finding.attributes.service.startsWith("http")
+    finding.attributes.serviceVersion.matches("^[0-6]\\\\.") || has(finding.attributes.scripts.banner)
+
+CEL has no loops and no recursion, and its regular expressions run in linear time. What is left to grow is bounded:
+the expression's length, its comprehensions, and the lists and texts of a finding as an expression sees them.
+The library (Rust, compiled) is imported by the first expression alone: its package takes 0.1 s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cascan.errors import Rejected
+from cascan.limits import (
+    MAX_EXPRESSION_CHARS,
+    MAX_EXPRESSION_ENTRIES,
+    MAX_EXPRESSION_LOOPS,
+    MAX_EXPRESSION_TEXT_CHARS,
+)
+
+if TYPE_CHECKING:
+    from cel import Context, Program
+
+VARIABLE = "finding"
+LOOPS = "all|exists|exists_one|existsOne|filter|map"
+LOOP = re.compile(rf"\.\s*(?:{LOOPS})\s*\(\s*(?P<bound>\w+)?\s*")
+PATTERN = re.compile(r"""\.\s*matches\s*\(\s*(?P<literal>r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*')\s*\)""")
+FUNCTIONS = frozenset({
+    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type", "min",
+    "max", "has",
+})  # fmt: skip
+OPERATOR = re.compile(r"[^A-Za-z].*")  # as they stand among the functions of a program
+
+
+class ExpressionError(Rejected):
+    """An expression that is not taken, or has no answer for a finding."""
+
+
+class Expression:
+    def __init__(self, text: str, program: Program) -> None:
+        self.text = text
+        self._program = program
+
+    def holds(self, facts: Context) -> bool:
+        """A field that the finding does not have makes it false, as a matcher's would.
+
+        Raises: ExpressionError: the answer is neither true nor false, or there is none.
+        """
+        try:
+            answer = self._program.execute(facts)
+        except KeyError:
+            return False
+        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as exc:
+            raise ExpressionError(f"{self.text[:80]!r}: {_first_line(exc)}") from exc
+        if not isinstance(answer, bool):
+            raise ExpressionError(f"{self.text[:80]!r} gives {type(answer).__name__}, not true or false")
+        return answer
+
+
+def facts_of(finding: Mapping[str, Any]) -> Context:
+    """The finding as expressions see it, made once for all of them: this is the dear part."""
+    from cel import Context  # noqa: PLC0415  as below
+
+    return Context({VARIABLE: trimmed(finding)})
+
+
+@lru_cache(maxsize=1024)
+def compile_expression(text: str) -> Expression:
+    """Raises: ExpressionError: why it is not taken, in one sentence."""
+    if len(text) > MAX_EXPRESSION_CHARS:
+        raise ExpressionError(f"{len(text)} characters are more than {MAX_EXPRESSION_CHARS}")
+    from cel import compile as compile_cel  # noqa: PLC0415  0.1 s that only rules with an expression need
+
+    try:
+        program = compile_cel(text)
+    except ValueError as exc:
+        raise ExpressionError(_first_line(exc)) from exc
+    loops = [match["bound"] or "" for match in LOOP.finditer(text)]
+    if len(loops) > MAX_EXPRESSION_LOOPS:
+        raise ExpressionError(f"{len(loops)} of {LOOPS.replace('|', ', ')} are more than {MAX_EXPRESSION_LOOPS}")
+    unknown = set(program.variables()) - {VARIABLE, *loops}
+    unknown |= {name for name in program.functions() if not OPERATOR.fullmatch(name)} - FUNCTIONS
+    if unknown:
+        raise ExpressionError(f"{', '.join(sorted(unknown))}: not known; an expression is about `{VARIABLE}`")
+    for match in PATTERN.finditer(text):
+        try:
+            compile_cel(f'"".matches({match["literal"]})').execute({})
+        except (RuntimeError, ValueError) as exc:
+            raise ExpressionError(f"{match['literal']} is no regular expression: {_last_line(exc)}") from exc
+    return Expression(text, program)
+
+
+def trimmed(value: Any) -> Any:
+    """JSON data with long texts cut, long lists and mappings shortened, and what is null left out."""
+    kind = type(value)
+    if kind is str:
+        return value[:MAX_EXPRESSION_TEXT_CHARS]
+    if kind is dict:
+        there = islice(value.items(), MAX_EXPRESSION_ENTRIES)
+        return {key: trimmed(entry) for key, entry in there if entry is not None}
+    if kind is list:
+        return [trimmed(entry) for entry in value[:MAX_EXPRESSION_ENTRIES]]
+    return value
+
+
+def _first_line(exc: Exception) -> str:
+    return str(exc).partition("\n")[0]
+
+
+def _last_line(exc: Exception) -> str:
+    return str(exc).rstrip().rpartition("\n")[2]

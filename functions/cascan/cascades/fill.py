@@ -1,0 +1,139 @@
+"""A rule's templates, filled from one finding: words of an argument list, labels, annotations.
+
+Each parameter stays one word whatever is put in. What a scanned host says can neither become an option, nor widen a
+target, nor end a value early: for a scan of ours each value put in has to be a plain word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+
+from cascan.cascades.rule import CascadingRule
+from cascan.cascades.template import Template, TemplateError, compile_template, render
+from cascan.model.request import ScanType
+
+PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
+OURS = frozenset(str(scan_type) for scan_type in ScanType)
+
+
+class NotFilled(Exception):
+    """The rule has no scan for this finding: the reason, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The scan that a rule asks for on behalf of one finding."""
+
+    scan_type: str
+    words: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    annotations: tuple[tuple[str, str], ...]
+    spec: str = ""  # the rest of the scanSpec, filled, as JSON: empty where it has no template
+
+
+class Filler:
+    """The templates of one rule, compiled once."""
+
+    def __init__(self, rule: CascadingRule) -> None:
+        self.scan_type = compile_template(rule.scan_spec.scan_type)
+        self.parameters = [compile_template(text) for text in rule.scan_spec.parameters]
+        self.labels = {key: compile_template(text) for key, text in rule.scan_labels.items()}
+        self.annotations = {key: compile_template(text) for key, text in rule.scan_annotations.items()}
+        self.env, self.init_containers = rule.scan_spec.env, rule.scan_spec.init_containers
+
+    def fill(self, data: Mapping[str, Any]) -> Wish:
+        """Raises: NotFilled: a part of it has nothing to put in, or what it has may not stand there."""
+        try:
+            scan_type = render(self.scan_type, data).text
+            if not scan_type:
+                raise NotFilled(f"scanType {self.scan_type.text!r} renders to nothing")
+            ours = scan_type in OURS
+            return Wish(
+                scan_type,
+                tuple(_word(template, data, ours=ours) for template in self.parameters),
+                _texts(self.labels, data),
+                _texts(self.annotations, data),
+                self._spec(data),
+            )
+        except TemplateError as exc:
+            raise NotFilled(str(exc)) from exc
+
+    def _spec(self, data: Mapping[str, Any]) -> str:
+        if not (self.env or self.init_containers):
+            return ""
+        containers = [_filled_container(container, data) for container in self.init_containers]
+        return msgspec.json.encode({"env": _filled_env(self.env, data), "initContainers": containers}).decode()
+
+
+def data_of(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
+    """What a template may name: the finding's fields, the parent scan's where it has none, and helpers in $."""
+    return {**parent, **finding, "$": {"hostOrIP": host_or_ip(finding.get("attributes") or {})}}
+
+
+def host_or_ip(attributes: Mapping[str, Any]) -> str:
+    """The host's name; else its lowest address by number, IPv4 before IPv6; else nothing."""
+    if attributes.get("hostname"):
+        return str(attributes["hostname"])
+    addresses = attributes.get("ip_addresses") or attributes.get("ip_address") or ()
+    found = [addresses] if isinstance(addresses, str) else [text for text in addresses if isinstance(text, str)]
+    return min(found, key=_order, default="")
+
+
+def _word(template: Template, data: Mapping[str, Any], *, ours: bool) -> str:
+    if template.is_literal:
+        return template.text
+    rendered = render(template, data)
+    if rendered.missing:
+        raise NotFilled(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
+    if not rendered.text:
+        raise NotFilled(f"parameter {template.text!r} renders to nothing")
+    if rendered.text.startswith("-") and not template.text.startswith("-"):
+        raise NotFilled(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
+    if ours:
+        for value in rendered.values:
+            if not is_plain(value):
+                raise NotFilled(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
+    return rendered.text
+
+
+def is_plain(value: str) -> bool:
+    """A name, an address, a number; neither a list nor a range, which would widen a target or a port."""
+    is_range = "-" in value and not any(character.isalpha() for character in value)
+    return PLAIN.fullmatch(value) is not None and not is_range
+
+
+def _filled_env(env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
+    """Copies of the variables, their values rendered."""
+    return [
+        entry | {"value": render(compile_template(entry["value"]), data).text}
+        if isinstance(entry, dict) and isinstance(entry.get("value"), str)
+        else entry
+        for entry in env
+    ]
+
+
+def _filled_container(container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(container)
+    if isinstance(container.get("command"), list):
+        filled["command"] = [render(compile_template(str(word)), data).text for word in container["command"]]
+    if isinstance(container.get("env"), list):
+        filled["env"] = _filled_env(container["env"], data)
+    return filled
+
+
+def _texts(templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, render(template, data).text) for key, template in templates.items())
+
+
+def _order(text: str) -> tuple[int, int, str]:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return 9, 0, text  # what is no address stands last
+    return address.version, int(address), text

@@ -1,0 +1,115 @@
+"""What a child has from its parent, and what from its rule.
+
+The rule's entries win over the parent's of the same key; lists are joined, affinity is replaced. What the parent
+itself had from the rule that started it is taken out before anything is inherited. The scope annotations are copied
+as they are, whatever is inherited, and no rule can change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cascan.cascades.rule import CascadingRule, ScanSpec
+from cascan.forms.cascades import SCOPE_PREFIX, Cascades
+from cascan.model.request import ScanRequest
+
+CASCADE_PREFIX = "cascading.securecodebox.io/"
+PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
+HOOK = "securecodebox.io/hook"
+COUNT = "cascan/matched-findings"  # ours: how many findings asked for the child, where several did
+ONE_REQUEST = "cascan/idempotency-key"  # of one request, and so no child's
+
+
+def chain_of(annotations: Mapping[str, str]) -> list[str]:
+    """The rules that led to a scan, first to last."""
+    return [name for name in annotations.get(CHAIN, "").split(",") if name]
+
+
+def labels_of(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
+    return (dict(parent.labels) if cascades.inherit_labels else {}) | dict(rule_labels)
+
+
+def annotations_of(
+    parent: ScanRequest, parent_name: str, cascades: Cascades, rule: CascadingRule, rule_annotations: Mapping[str, str]
+) -> dict[str, str]:
+    """All but the matched findings', which are known last. A cascade's own annotations win over all others."""
+    inherited = {k: v for k, v in parent.annotations.items() if cascades.inherit_annotations and k != ONE_REQUEST}
+    scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
+    return {
+        **inherited,
+        **rule_annotations,
+        **scope,
+        HOOK: "cascading-scans",
+        PARENT: parent_name,
+        CHAIN: ",".join([*chain_of(parent.annotations), rule.name]),
+    }
+
+
+def carried_by(
+    parent: ScanRequest, cascades: Cascades, rule: ScanSpec, started_by: CascadingRule | None
+) -> dict[str, Any]:
+    """The fields of a manifest's spec that mean something to Kubernetes alone, for a child that others run."""
+    old = started_by.scan_spec if started_by else ScanSpec(scan_type="")
+    own = parent.carried
+    fields = {
+        "env": _by_name(
+            _purged(own.get("env"), old.env) if cascades.inherit_env else [],
+            rule.env,
+        ),
+        "volumes": _joined(own.get("volumes"), old.volumes, rule.volumes, inherit=cascades.inherit_volumes),
+        "volumeMounts": _joined(
+            own.get("volumeMounts"), old.volume_mounts, rule.volume_mounts, inherit=cascades.inherit_volumes
+        ),
+        "initContainers": _joined(
+            own.get("initContainers"),
+            old.init_containers,
+            rule.init_containers,
+            inherit=cascades.inherit_init_containers,
+        ),
+        "hookSelector": _selector(own.get("hookSelector") or {}, old.hook_selector, rule.hook_selector, cascades),
+        "affinity": rule.affinity
+        or (_affinity(own.get("affinity"), old.affinity) if cascades.inherit_affinity else {}),
+        "tolerations": _joined(
+            own.get("tolerations"), old.tolerations, rule.tolerations, inherit=cascades.inherit_tolerations
+        ),
+        "nodeSelector": rule.node_selector,
+        "resources": rule.resources,
+        "imagePullSecrets": list(rule.image_pull_secrets),
+        "resourceMode": own.get("resourceMode") or rule.resource_mode,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _purged(own: Any, old: Sequence[Any]) -> list[Any]:
+    return [entry for entry in own or [] if entry not in old]
+
+
+def _joined(own: Any, old: Sequence[Any], new: Sequence[Any], *, inherit: bool) -> list[Any]:
+    """The parent's entries, without what its own rule gave it, and the rule's that are not among them."""
+    kept = _purged(own, old) if inherit else []
+    return kept + [entry for entry in new if entry not in kept]
+
+
+def _by_name(parents: Sequence[dict[str, Any]], rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of two variables of one name the rule's."""
+    ours = {entry.get("name") for entry in rules}
+    return [entry for entry in parents if entry.get("name") not in ours] + list(rules)
+
+
+def _affinity(own: Any, old: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if not own or own == old else dict(own)
+
+
+def _selector(
+    own: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any], cascades: Cascades
+) -> dict[str, Any]:
+    kept: Mapping[str, Any] = own if cascades.inherit_hook_selector else {}
+    labels = dict(kept.get("matchLabels") or {})
+    for key in old.get("matchLabels") or {}:
+        labels.pop(key, None)
+    labels |= new.get("matchLabels") or {}
+    expressions = _joined(
+        kept.get("matchExpressions"), old.get("matchExpressions") or (), new.get("matchExpressions") or (), inherit=True
+    )
+    return {name: value for name, value in (("matchLabels", labels), ("matchExpressions", expressions)) if value}

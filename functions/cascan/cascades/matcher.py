@@ -1,0 +1,76 @@
+"""A rule's matches → a test of findings. The comparison itself is cascan.matching's; here it is made fast.
+
+Most rules name a category, and most findings have another: what is plain equality at the top of every matcher is
+looked at first, without a walk through the attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascan.cascades.expression import compile_expression
+from cascan.cascades.rule import Matches
+from cascan.matching import matches as fits
+
+if TYPE_CHECKING:
+    from cel import Context
+
+Fit = Callable[[Mapping[str, Any]], bool]
+Test = Callable[[Mapping[str, Any], "Callable[[], Context]"], bool]
+
+
+def matcher_of(matches: Matches) -> Test:
+    """A test of a finding, which takes its facts for expressions as well, to be made if they are needed.
+
+    True where one of anyOf fits, if there is any, and the expression holds, if there is one.
+    Raises, when made: ExpressionError: the expression is none. When asked: ExpressionError: it has no answer.
+    """
+    fits_one = [_quick(matcher) for matcher in matches.any_of]
+    expression = compile_expression(matches.expression) if matches.expression else None
+
+    def test(finding: Mapping[str, Any], facts: Callable[[], Context]) -> bool:
+        for fit in fits_one:
+            if fit(finding):
+                break
+        else:
+            if fits_one:
+                return False
+        return expression is None or expression.holds(facts())
+
+    return test
+
+
+def _quick(matcher: Mapping[str, Any]) -> Fit:
+    """The matcher, what is plain of it first: texts without wildcards and whole numbers, also in attributes."""
+    plain, rest = _parted(matcher)
+    attributes = rest.pop("attributes", {})
+    plain_attributes, rest_attributes = _parted(attributes) if isinstance(attributes, dict) else ([], attributes)
+    if rest_attributes:
+        rest["attributes"] = rest_attributes
+
+    def fit(finding: Mapping[str, Any]) -> bool:
+        for key, value in plain:
+            if finding.get(key) != value:
+                return False
+        if plain_attributes:
+            found = finding.get("attributes") or {}
+            for key, value in plain_attributes:
+                there = found.get(key)
+                if there != value or there is True:  # which is 1, to Python
+                    return False
+        return not rest or fits(rest, finding)
+
+    return fit
+
+
+def _parted(matcher: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """What plain equality decides, and the rest."""
+    plain = [(key, value) for key, value in matcher.items() if _is_plain(value)]
+    return plain, {key: value for key, value in matcher.items() if not _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return not ("*" in value or "\\" in value or value.startswith("!"))
+    return type(value) is int and value != 0  # 0 is False, to Python

@@ -1,0 +1,205 @@
+"""A CascadingRule, read and checked. Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
+
+Two fields are ours, both of which its controller leaves out: `spec.matches.expression` and `spec.onlyNewOrChanged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from cascan.cascades.expression import ExpressionError, compile_expression
+from cascan.cascades.template import TemplateError, compile_template
+from cascan.errors import RequestRefused
+from cascan.forms.cascades import SCOPE_PREFIX
+from cascan.forms.complete import is_name
+from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
+from cascan.model.request import Seconds
+
+API_VERSION = "cascading.securecodebox.io/v1"
+KIND = "CascadingRule"
+TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+MATCHER_FIELDS = ("name", "category", "description", "location", "severity", "osi_layer", "attributes")
+MAX_RULE_NAME_CHARS = 63  # it becomes part of the names of scans, at every step
+
+
+class Matches(msgspec.Struct, frozen=True, rename="camel"):
+    """Which findings the rule is about: one of anyOf, and the expression where there is one."""
+
+    any_of: tuple[dict[str, Any], ...] = ()
+    expression: str = ""
+
+
+class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
+    """The scan to start. All but the first four are Kubernetes', for scans that others run."""
+
+    scan_type: str
+    parameters: tuple[str, ...] = ()
+    ttl_seconds_after_finished: Seconds | None = None
+    env: tuple[dict[str, Any], ...] = ()
+    volumes: tuple[dict[str, Any], ...] = ()
+    volume_mounts: tuple[dict[str, Any], ...] = ()
+    init_containers: tuple[dict[str, Any], ...] = ()
+    hook_selector: dict[str, Any] = {}
+    affinity: dict[str, Any] = {}
+    tolerations: tuple[dict[str, Any], ...] = ()
+    node_selector: dict[str, str] = {}
+    resources: dict[str, Any] = {}
+    image_pull_secrets: tuple[dict[str, Any], ...] = ()
+    resource_mode: str = ""
+    cascades: dict[str, Any] | None = None  # read, and without effect: a child has its parent's
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel"):
+    matches: dict[str, Any]
+    scan_spec: dict[str, Any]
+    scan_labels: dict[str, str] = {}
+    scan_annotations: dict[str, str] = {}
+    only_new_or_changed: bool = False
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    name: str
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class CascadingRule(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    labels: dict[str, str] = {}
+    matches: Matches
+    scan_spec: ScanSpec
+    scan_labels: dict[str, str] = {}
+    scan_annotations: dict[str, str] = {}
+    only_new_or_changed: bool = False
+
+
+def read_rule(document: Mapping[str, Any]) -> CascadingRule:
+    """Raises: RequestRefused: every problem that can be told, each sentence beginning with the path of its field."""
+    if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
+        said = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
+        raise refused([f"apiVersion, kind: {said} is not {API_VERSION}, {KIND}"])
+    if len(msgspec.json.encode(document)) > MAX_RULE_BYTES:
+        raise refused([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
+    problems = unknown_fields(document, TOP_FIELDS, "")
+    parts: dict[str, Any] = {}
+    spec = _part(parts, _Spec, document.get("spec"), "spec", problems)
+    _part(parts, _Metadata, _known_metadata(document.get("metadata")), "metadata", problems)
+    if spec is not None:
+        _part(parts, Matches, spec.matches, "spec.matches", problems)
+        _part(parts, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
+    problems += _problems(parts)
+    if problems:
+        raise refused(problems)
+    metadata, matches, scan_spec = parts["metadata"], parts["spec.matches"], parts["spec.scanSpec"]
+    return CascadingRule(
+        name=metadata.name,
+        labels=metadata.labels,
+        matches=matches,
+        scan_spec=scan_spec,
+        scan_labels=spec.scan_labels,
+        scan_annotations=spec.scan_annotations,
+        only_new_or_changed=spec.only_new_or_changed,
+    )
+
+
+def _part(parts: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(fields, dict):
+        problems.append(f"{path} is missing" if fields is None else f"{path}: expected a mapping")
+        return None
+    try:
+        parts[path] = read_struct(kind, {k: v for k, v in fields.items() if v is not None}, f"{path}.")
+    except RequestRefused as exc:
+        problems += exc.reasons
+    return parts.get(path)
+
+
+def _known_metadata(metadata: Any) -> Any:
+    """Of Kubernetes' many fields those that mean something here."""
+    known = ("name", "labels", "annotations")
+    return {key: metadata[key] for key in known if key in metadata} if isinstance(metadata, dict) else metadata
+
+
+def _problems(parts: Mapping[str, Any]) -> Iterator[str]:
+    if metadata := parts.get("metadata"):
+        yield from _name_problems(metadata)
+    if (matches := parts.get("spec.matches")) is not None:
+        yield from _match_problems(matches)
+    if (scan_spec := parts.get("spec.scanSpec")) is not None:
+        yield from _scan_problems(scan_spec)
+    if (spec := parts.get("spec")) is not None:
+        for key in spec.scan_annotations:
+            if key.startswith(SCOPE_PREFIX):
+                yield f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan"
+        for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+            if len(texts) > MAX_LABELS:
+                yield f"spec.{path}: {len(texts)} entries are more than {MAX_LABELS}"
+            yield from _template_problems({f"spec.{path}[{key!r}]": text for key, text in texts.items()})
+
+
+def _name_problems(metadata: _Metadata) -> Iterator[str]:
+    if not is_name(metadata.name) or len(metadata.name) > MAX_RULE_NAME_CHARS:
+        yield (
+            f"metadata.name: {metadata.name[:80]!r} is no name: 1 to {MAX_RULE_NAME_CHARS} of a-z, 0-9, '.' and '-', "
+            "with a letter or digit at both ends"
+        )
+
+
+def _match_problems(matches: Matches) -> Iterator[str]:
+    if not matches.any_of and not matches.expression:
+        yield "spec.matches: neither anyOf nor an expression: say which findings the rule is about"
+    if len(matches.any_of) > MAX_MATCHERS:
+        yield f"spec.matches.anyOf: {len(matches.any_of)} entries are more than {MAX_MATCHERS}"
+    for index, matcher in enumerate(matches.any_of):
+        path = f"spec.matches.anyOf[{index}]."
+        if not matcher:
+            yield f"{path[:-1]}: empty; it would match every finding"
+        yield from unknown_fields(matcher, MATCHER_FIELDS, path)
+        if not isinstance(matcher.get("attributes", {}), dict):
+            yield f"{path}attributes: expected a mapping"
+    if matches.expression:
+        try:
+            compile_expression(matches.expression)
+        except ExpressionError as exc:
+            yield f"spec.matches.expression: {exc}"
+
+
+def _scan_problems(spec: ScanSpec) -> Iterator[str]:
+    if not spec.scan_type:
+        yield "spec.scanSpec.scanType: empty; name a scan type"
+    if len(spec.parameters) > MAX_PARAMETERS:
+        yield f"spec.scanSpec.parameters: {len(spec.parameters)} entries are more than {MAX_PARAMETERS}"
+    yield from _template_problems(dict(templated(spec)))
+
+
+def templated(spec: ScanSpec) -> Iterator[tuple[str, str]]:
+    """Path and text of everything in a scanSpec that is a template."""
+    path = "spec.scanSpec"
+    yield f"{path}.scanType", spec.scan_type
+    for index, text in enumerate(spec.parameters):
+        yield f"{path}.parameters[{index}]", text
+    yield from _env_templates(f"{path}.env", spec.env)
+    for index, container in enumerate(spec.init_containers):
+        inside = f"{path}.initContainers[{index}]"
+        command = container.get("command")
+        for number, text in enumerate(command if isinstance(command, list) else ()):
+            yield f"{inside}.command[{number}]", str(text)
+        env = container.get("env")
+        yield from _env_templates(f"{inside}.env", tuple(env) if isinstance(env, list) else ())
+
+
+def _env_templates(path: str, env: tuple[Any, ...]) -> Iterator[tuple[str, str]]:
+    for index, entry in enumerate(env):
+        if isinstance(entry, dict) and isinstance(entry.get("value"), str):
+            yield f"{path}[{index}].value", entry["value"]
+
+
+def _template_problems(texts: Mapping[str, str]) -> Iterator[str]:
+    for path, text in texts.items():
+        try:
+            compile_template(text)
+        except TemplateError as exc:
+            yield f"{path}: {exc}"

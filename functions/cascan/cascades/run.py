@@ -1,0 +1,175 @@
+"""One rule on its way through a scan's findings: what it wishes, what is refused, and what comes of it in the end."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from base64 import b32encode
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from cascan.cascades.caps import Spent, weight_of
+from cascan.cascades.child import name_of, request_of
+from cascan.cascades.coalesce import Joined, Request, Told
+from cascan.cascades.context import About, Parent
+from cascan.cascades.decision import Child, Decision, Kind
+from cascan.cascades.fill import OURS, Filler, NotFilled, Wish
+from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
+from cascan.cascades.matcher import matcher_of
+from cascan.cascades.rule import CascadingRule
+from cascan.cascades.words import Layout, layout_of
+from cascan.errors import CascanError, RequestRefused
+from cascan.limits import MAX_DECISIONS_KEPT, MAX_RULE_SECONDS
+from cascan.planning import plan
+
+AND_OTHERS = "as others of this rule, of which there are too many to tell apart"
+
+
+class Run:
+    """One rule on its way through the findings."""
+
+    def __init__(self, rule: CascadingRule, parent: Parent) -> None:
+        self.rule, self.parent = rule, parent
+        self.matches = matcher_of(rule.matches)
+        self.filler = Filler(rule)
+        self.joined = Joined()
+        self.elsewhere: dict[Wish, Told] = {}
+        self.refused: dict[tuple[Kind, str], Told] = {}
+        self.unchanged = Told()
+        self.layouts: dict[tuple[str | None, ...], Layout] = {}
+        self.failure = ""
+        self.seconds = 0.0
+
+    def take(self, about: About) -> None:
+        """Look at one finding. What goes wrong stays with the rule."""
+        if self.failure:
+            return
+        started = time.process_time() if self.rule.matches.expression else 0.0
+        try:
+            if self.matches(about.finding, about.facts):
+                self._follow(about)
+        except CascanError as exc:
+            self.failure = str(exc)
+        if started:
+            self.seconds += time.process_time() - started
+            if self.seconds > MAX_RULE_SECONDS:
+                self.failure = f"its expression took more than {MAX_RULE_SECONDS:g} s over these findings"
+
+    def _follow(self, about: About) -> None:
+        finding_id: str = about.finding["id"]
+        changed = self.parent.context.changed
+        if self.rule.only_new_or_changed and changed is not None and finding_id not in changed:
+            self.unchanged.add(finding_id)
+        elif reason := about.out_of_scope:
+            self._refuse(Kind.OUT_OF_SCOPE, reason, finding_id)
+        else:
+            try:
+                wish = self.filler.fill(about.data)
+            except NotFilled as exc:
+                self._refuse(Kind.REFUSED, str(exc), finding_id)
+                return
+            self._wish(wish, finding_id)
+
+    def _wish(self, wish: Wish, finding_id: str) -> None:
+        if wish.scan_type not in OURS:
+            if wish in self.elsewhere:
+                self.joined.duplicates.add(finding_id)
+            self.elsewhere.setdefault(wish, Told()).add(finding_id)
+            return
+        layout = self._layout(wish.words)
+        if not layout.targets:
+            self._refuse(Kind.REFUSED, "the rule's parameters name no target", finding_id)
+        for position in layout.targets:
+            target = wish.words[position]
+            problem = self.parent.problem_of(target)
+            if problem:
+                self._refuse(*problem, finding_id)
+            else:
+                self.joined.add(wish, layout, target, finding_id)
+
+    def _refuse(self, kind: Kind, reason: str, finding_id: str) -> None:
+        if (kind, reason) not in self.refused and len(self.refused) >= MAX_DECISIONS_KEPT:
+            reason = AND_OTHERS
+        self.refused.setdefault((kind, reason), Told()).add(finding_id)
+
+    def _layout(self, words: tuple[str, ...]) -> Layout:
+        """What a parameter of one variable alone renders to never begins with a dash: where words stand is the same."""
+        shape = tuple(
+            None if template.is_one_value else word
+            for template, word in zip(self.filler.parameters, words, strict=True)
+        )
+        if shape not in self.layouts:
+            self.layouts[shape] = layout_of(words)
+        return self.layouts[shape]
+
+    def decisions(self) -> Iterator[Decision]:
+        if self.failure:
+            yield Decision(kind=Kind.FAILED, rule=self.rule.name, reason=self.failure)
+            return
+        for request in self.joined.requests():
+            yield self._start(request)
+        for wish, told in sorted(self.elsewhere.items(), key=lambda item: repr(item[0])):
+            reason = f"{wish.scan_type} is another scanner's: CascadeRequested says what to run"
+            yield self._decision(Kind.REQUEST, reason, told, child=self._child(wish, wish.words, (), told))
+        duplicates = self.joined.duplicates
+        if duplicates.count:
+            reason = "the same scan of the same target is asked for by another finding"
+            yield self._decision(Kind.DUPLICATE, reason, duplicates)
+        if self.unchanged.count:
+            yield self._decision(Kind.UNCHANGED, "neither new nor changed, which the rule asks for", self.unchanged)
+        for (kind, reason), told in self.refused.items():
+            yield self._decision(kind, reason, told)
+
+    def _start(self, request: Request) -> Decision:
+        """Every target was judged on its own; what they have in common is planned with the first of them."""
+        child = self._child(request.wish, request.words, request.targets, request.told)
+        parent, context = self.parent, self.parent.context
+        try:
+            asked = request_of(child, parent.scan, parent.scan.scan_id, "")
+            first = msgspec.structs.replace(asked, targets=asked.targets[:1])
+            planned = plan(first, context.scope, policy=context.policy, raw_scans=context.raw_scans)
+        except RequestRefused as exc:
+            return self._decision(Kind.REFUSED, str(exc), request.told)
+        addresses = sum(parent.addresses[target] for target in request.targets)
+        reason = f"{addresses} {'address' if addresses == 1 else 'addresses'}: {' '.join(child.parameters)}"
+        weighed = msgspec.structs.replace(child, weight=weight_of(planned.arguments, addresses))
+        return self._decision(Kind.START, reason, request.told, child=weighed)
+
+    def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told) -> Child:
+        rule, parent = self.rule, self.parent
+        annotations = annotations_of(
+            parent.request, parent.scan.name, parent.cascades, rule, dict(wish.annotations)
+        ) | {FINDING: told.ids[0]}
+        if told.count > 1:
+            annotations[COUNT] = str(told.count)
+        else:
+            annotations.pop(COUNT, None)
+        spec = rule.scan_spec
+        if wish.spec:
+            filled = msgspec.json.decode(wish.spec)
+            spec = msgspec.structs.replace(
+                spec, env=tuple(filled["env"]), init_containers=tuple(filled["initContainers"])
+            )
+        return Child(
+            key=f"{rule.name}/{_digest(wish, words, targets)}",
+            name=name_of(parent.scan.name, parent.scan_type, wish.scan_type, rule.name),
+            scan_type=wish.scan_type,
+            parameters=tuple(words),
+            targets=targets,
+            labels=labels_of(parent.request, parent.cascades, dict(wish.labels)),
+            annotations=annotations,
+            carried=carried_by(parent.request, parent.cascades, spec, parent.context.started_by),
+            ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+            weight=Spent(scans=1),
+        )
+
+    def _decision(self, kind: Kind, reason: str, told: Told, *, child: Child | None = None) -> Decision:
+        return Decision(
+            kind=kind, rule=self.rule.name, reason=reason, count=told.count, findings=tuple(told.ids), child=child
+        )
+
+
+def _digest(wish: Wish, words: Sequence[str], targets: Sequence[str]) -> str:
+    told = msgspec.json.encode([wish.scan_type, words, targets, wish.labels, wish.annotations, wish.spec])
+    return b32encode(hashlib.sha256(told).digest()[:10]).decode().lower()

@@ -1,0 +1,169 @@
+"""Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope annotations. Fails closed.
+
+allOf, anyOf and noneOf are ANDed; one that is absent or empty holds. Unlike secureCodeBox an address of the other
+family is not inside a network, NotInCIDR means that none is inside, and what cannot be rendered never holds in noneOf.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from cascan.cascades.template import TemplateError, compile_values, render_values
+from cascan.errors import Rejected
+from cascan.forms.cascades import SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
+
+LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+MAX_DOMAIN_CHARS = 253
+MISSING_RENDER = "renders to nothing here"
+ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
+    "domain": "{{attributes.hostname}}",
+    "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
+}
+
+
+class ScopeUnjudgeable(Rejected):
+    """A requirement that has no answer: no such annotation, no address, no domain."""
+
+
+def refusal_of(
+    limiter: ScopeLimiter | None,
+    annotations: Mapping[str, str],
+    finding: Mapping[str, Any],
+    aliases: Mapping[str, str] = ALIASES,
+) -> str | None:
+    """Why the finding is out of scope, in one sentence with what was compared; None: it is in scope.
+
+    Raises: ScopeUnjudgeable: a requirement has no answer, which is no scope either.
+    """
+    if limiter is None:
+        return None
+
+    def verdict(requirement: ScopeRequirement, *, on_missing: bool) -> tuple[bool, str]:
+        return _verdict(requirement, annotations, finding, aliases, on_missing=on_missing)
+
+    lenient = limiter.valid_on_missing_render
+    for requirement in limiter.all_of:
+        holds, said = verdict(requirement, on_missing=lenient)
+        if not holds:
+            return f"allOf: {said}"
+    if limiter.any_of:
+        verdicts: list[str] = []
+        for requirement in limiter.any_of:
+            holds, said = verdict(requirement, on_missing=lenient)
+            if holds:
+                break
+            verdicts.append(said)
+        else:
+            return f"anyOf: {'; '.join(verdicts)}"
+    for requirement in limiter.none_of:
+        holds, said = verdict(requirement, on_missing=True)
+        if holds:
+            return f"noneOf: {said}"
+    return None
+
+
+def _verdict(
+    requirement: ScopeRequirement,
+    annotations: Mapping[str, str],
+    finding: Mapping[str, Any],
+    aliases: Mapping[str, str],
+    *,
+    on_missing: bool,
+) -> tuple[bool, str]:
+    """Whether it holds, and the comparison in words."""
+    key, operator = requirement.key, requirement.operator
+    if not key.startswith(SCOPE_PREFIX):
+        raise ScopeUnjudgeable(f"key {key!r} does not start with {SCOPE_PREFIX}")
+    values: list[str] = []
+    try:
+        for value in requirement.values:
+            rendered = render_values(compile_values(value), finding, aliases)
+            if rendered is None:
+                return on_missing, f"{key} {operator} {value}: it {MISSING_RENDER}"
+            values += rendered
+    except TemplateError as exc:
+        raise ScopeUnjudgeable(f"{key}: {exc}") from exc
+    annotation = annotations.get(key)
+    if annotation is None:
+        raise ScopeUnjudgeable(f"using operator {operator}: the scan has no annotation {key}")
+    try:
+        holds = OPERATORS[operator](annotation, values)
+    except ValueError as exc:
+        raise ScopeUnjudgeable(f"using operator {operator} on {key}: {exc}") from exc
+    verb = "holds" if holds else "does not hold"
+    return holds, f"{key} {operator} {verb}: {_shown(annotation)} against {_shown(', '.join(values))}"
+
+
+def _in(annotation: str, values: Sequence[str]) -> bool:
+    return annotation.strip() in values
+
+
+def _contains(annotation: str, values: Sequence[str]) -> bool:
+    listed = {entry.strip() for entry in annotation.split(",")}
+    return all(value.strip() in listed for value in values)
+
+
+def _inside(annotation: str, values: Sequence[str]) -> Iterator[bool]:
+    """For each value whether it lies in the network; every value is read before the first answer."""
+    network = ip_network(annotation.strip(), strict=False)
+    addresses = [_bare(ip_address(value.strip().partition("/")[0])) for value in values]
+    return (_holds(network, address) for address in addresses)
+
+
+def _bare(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """IPv4 out of its IPv6 clothing."""
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _holds(network: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> bool:
+    return address.version == network.version and address in network
+
+
+def _in_cidr(annotation: str, values: Sequence[str]) -> bool:
+    return all(list(_inside(annotation, values)))
+
+
+def _not_in_cidr(annotation: str, values: Sequence[str]) -> bool:
+    return not any(list(_inside(annotation, values)))
+
+
+def _subdomain_of(annotation: str, values: Sequence[str]) -> bool:
+    parent = _labels(annotation)
+    if len(parent) < 2:  # noqa: PLR2004  `com` alone would let half of the world in
+        raise ValueError(f"{_shown(annotation)} is no domain below a top level")
+    verdicts = [_labels(value)[-len(parent) :] == parent for value in values]  # each is read: an invalid one is told
+    return all(verdicts)
+
+
+def _labels(text: str) -> list[str]:
+    """Of a domain name, or of the host in a URL. Raises: ValueError: neither."""
+    host = (urlsplit(text.strip()).hostname or "") if "://" in text else text.strip().partition(":")[0]
+    labels = host.removesuffix(".").lower().split(".")
+    is_domain = len(host) <= MAX_DOMAIN_CHARS and all(LABEL.fullmatch(label) for label in labels)
+    if not is_domain or labels[-1].isdigit():
+        raise ValueError(f"{_shown(text)} is an invalid domain name")
+    return labels
+
+
+def _not(operator: Callable[[str, Sequence[str]], bool]) -> Callable[[str, Sequence[str]], bool]:
+    return lambda annotation, values: not operator(annotation, values)
+
+
+OPERATORS: Mapping[ScopeOperator, Callable[[str, Sequence[str]], bool]] = {
+    ScopeOperator.IN: _in,
+    ScopeOperator.NOT_IN: _not(_in),
+    ScopeOperator.CONTAINS: _contains,
+    ScopeOperator.DOES_NOT_CONTAIN: _not(_contains),
+    ScopeOperator.IN_CIDR: _in_cidr,
+    ScopeOperator.NOT_IN_CIDR: _not_in_cidr,
+    ScopeOperator.SUBDOMAIN_OF: _subdomain_of,
+    ScopeOperator.NOT_SUBDOMAIN_OF: _not(_subdomain_of),
+}
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 120 else text[:120] + "...")  # noqa: PLR2004  enough of it to judge

@@ -1,0 +1,81 @@
+"""An expression of a rule: what it can say, what it cannot, and that its work is bounded."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+
+from cascan.cascades.decision import Kind
+from cascan.cascades.expression import ExpressionError, compile_expression, facts_of
+from cascan.limits import MAX_EXPRESSION_CHARS
+from tests.cascading import a_finding, a_rule, decide, reasons, started
+
+FINDING = msgspec.to_builtins(
+    a_finding(attributes={"service": "https", "serviceVersion": "7.2", "scripts": {"banner": "a" * 30 + "!"}})
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("finding.attributes.port >= 400 && finding.attributes.port < 500", True),
+        ("finding.attributes.port in [80, 8080]", False),
+        ('finding.category == "Open Port" && !(finding.severity == "HIGH")', True),
+        ('finding.attributes.service.matches("^https?$")', True),
+        ('finding.attributes.serviceVersion.matches("^[0-6]\\\\.")', False),
+        ('finding.attributes.service == "http" || finding.attributes.service == "https"', True),
+        ('finding.attributes.ip_addresses.exists(a, a.startsWith("10."))', True),
+        ("has(finding.attributes.hostname)", False),
+        ("finding.attributes.nosuch == 1", False),
+        ('finding.attributes.port == "443"', False),
+    ],
+)
+def test_ranges_patterns_and_logic(text: str, expected: bool) -> None:
+    assert compile_expression(text).holds(facts_of(FINDING)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("finding.port >", "Syntax error"),
+        ("attributes.port > 1", "attributes: not known; an expression is about `finding`"),
+        ("open('/etc/passwd')", "open: not known"),
+        ("finding.parsed_at > now()", "now: not known"),
+        ('finding.name.matches("(")', "no regular expression"),
+        ("[1].all(a, [1].all(b, [1].all(c, true)))", "3 of all, exists"),
+        ("true || " * 200 + "true", f"more than {MAX_EXPRESSION_CHARS}"),
+    ],
+)
+def test_what_is_no_expression_is_refused_when_it_is_compiled(text: str, reason: str) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        compile_expression(text)
+    assert reason in str(refused.value)
+
+
+def test_a_regular_expression_that_backtracks_elsewhere_takes_no_time() -> None:
+    started_at = time.process_time()
+    assert not compile_expression('finding.attributes.scripts.banner.matches("^(a+)+$")').holds(facts_of(FINDING))
+    assert time.process_time() - started_at < 1
+
+
+def test_the_dearest_expression_over_the_largest_finding_is_done_within_a_second() -> None:
+    large = FINDING | {"attributes": {"a": ["x" * 100_000] * 10_000}}
+    dearest = compile_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, x.size() == y.size()))")
+    started_at = time.process_time()
+    assert dearest.holds(facts_of(large))
+    assert time.process_time() - started_at < 1
+
+
+def test_any_of_and_the_expression_must_both_hold() -> None:
+    rule = a_rule(matches={"anyOf": [{"category": "Open Port"}], "expression": "finding.attributes.port > 1000"})
+    (child,) = started(decide(rule, [a_finding(port=443), a_finding(port=8443)]))
+    assert child.parameters == ("-Pn", "-p8443")
+
+
+def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
+    failing = a_rule("failing", matches={"expression": "finding.attributes.port"})
+    decisions = decide([failing, a_rule("other")], a_finding())
+    assert "gives int, not true or false" in reasons(decisions, Kind.FAILED)[0]
+    assert [child.name for child in started(decisions)] == ["lan-other"]
