@@ -7,10 +7,12 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
@@ -55,11 +57,21 @@ class Asked(NamedTuple):
 class Gate:
     """Tells the hosts that a shard may report from those that it may not."""
 
-    def __init__(self, shard: Shard, scope: Scope) -> None:
+    def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
+        """`remainders`: the shards that were cut off from it since, and from those."""
         self._family = shard.family
         self._asked = tuple(_asked_by(shard))
+        self._left = tuple(asked for rest in remainders for asked in _asked_by(replace(rest, run=shard.run)))
         self._exclusion = Exclusion.parse(shard.exclude, shard.family)
         self._scope = scope
+
+    def is_left_to_others(self, host: Host) -> bool:
+        """A remainder of the shard asks for the host again, and records it."""
+        if not self._left:
+            return False
+        numbers = [int(ip_address(a.addr)) for a in host.addresses if a.kind != "mac" and _is_address(a.addr)]
+        own, left = (any(asked.holds(n) for asked in them for n in numbers) for them in (self._asked, self._left))
+        return left and not own
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
@@ -79,6 +91,13 @@ class Gate:
             return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
         refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]
         return "" if "" in refusals else refusals[0]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        return False
 
 
 def _asked_by(shard: Shard) -> Iterator[Asked]:

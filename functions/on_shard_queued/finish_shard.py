@@ -98,7 +98,7 @@ class Finish:
 
 
 def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
-    """The shard loses its holder. It gets a fresh message, after a while if it failed, or goes where shards are given up.
+    """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
 
     A fresh one, since the old one may stay hidden for as long as its function might have run.
     """

@@ -10,10 +10,8 @@ from cascan.model.shard import Progress
 CHUNK_BYTES = 1024 * 1024
 OVERLAP_BYTES = 256  # an element of progress is shorter
 HOST_END = b"</host>"
-TASK = re.compile(
-    rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"[^>]{0,120}?(?: percent="(?P<percent>[0-9]{1,3})[^"]*")?'
-    rb"[^>]{0,80}/>"
-)
+TASK = re.compile(rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"(?P<rest>[^>]{0,160})/>')
+PERCENT = re.compile(rb' percent="([0-9]{1,3})')
 
 
 class ReportTail:
@@ -43,6 +41,7 @@ class ReportTail:
         task, percent = self._progress.task, self._progress.percent
         for match in TASK.finditer(self._last + chunk):
             task = match["task"].decode("ascii", "replace")
-            percent = int(match["percent"] or (100 if match["kind"] == b"end" else 0))
+            said = PERCENT.search(match["rest"])
+            percent = int(said[1]) if said else 100 * (match["kind"] == b"end")
         self._last = (self._last + chunk)[-OVERLAP_BYTES:]
         self._progress = Progress(task=task, percent=min(percent, 100), hosts_done=hosts)

@@ -87,6 +87,7 @@ class _Turn:
             argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
             ended = self._scan(argv, pinned, folder, heartbeat)
             run = NmapRun(
+                attempt=self.shard.attempt,
                 argv=argv if ended.exit_code is not None else (),
                 exit_code=ended.exit_code,
                 stopped=ended.stopped,

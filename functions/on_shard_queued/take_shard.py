@@ -1,4 +1,4 @@
-"""A message → its shard, claimed; or the reason why there is nothing to run. The table decides, the message only asks."""
+"""A message → its shard, claimed; or the reason why there is nothing to run. The message asks, the table decides."""
 
 from __future__ import annotations
 
