@@ -149,8 +149,10 @@ def _add_reading(commands: Commands, where: ArgumentParser, output: ArgumentPars
 
     report = commands.add_parser("report", parents=[where, output], help="list or print what nmap wrote")
     report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
-    report.add_argument("--xml", action="store_true", help="print the XML, byte for byte")
-    report.add_argument("--shard", type=int, metavar="N", help="the shard's report, where the scan has several")
+    report.add_argument(
+        "--xml", action="store_true", help="print the XML, byte for byte; the reports of several shards merged into one"
+    )
+    report.add_argument("--shard", type=int, metavar="N", help="the report of this shard alone")
     report.add_argument("--out", type=Path, metavar="DIR", help="write every report of the scan into this folder")
     report.set_defaults(run="report")
 

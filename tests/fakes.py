@@ -151,9 +151,9 @@ class MemoryReportStore(Breakable):
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()
-        self.objects[results_key(scan_id, name)] = body.read()
+        self.objects[results_key(scan_id, name)] = b"".join(body)
         self.content_types[results_key(scan_id, name)] = content_type
 
 

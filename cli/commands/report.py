@@ -1,4 +1,4 @@
-"""`cascan report`: what nmap wrote, byte for byte."""
+"""`cascan report`: what nmap wrote, byte for byte; of several shards, merged into one report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from cascan.merged_report import merged_report, recorded_reports
 from cli.access import Access, access
-from cli.errors import BadInput, CliError
+from cli.errors import CliError
 from cli.lookup import find_scan
 from cli.show import print_json, print_table
 
@@ -22,30 +23,29 @@ if TYPE_CHECKING:
 def run(args: Namespace) -> int:
     with access(args) as stack:
         scan = find_scan(stack.table, args.scan)
-        newest = {key.shard: key for key in stack.reports.report_keys(scan.scan_id)}  # the last attempt of each shard
+        recorded = recorded_reports(stack.table.shards(scan.scan_id), stack.reports.report_keys(scan.scan_id))
         if args.shard is not None:
-            newest = {shard: key for shard, key in newest.items() if shard == args.shard}
-        if not newest:
+            recorded = {shard: key for shard, key in recorded.items() if shard == args.shard}
+        if not recorded:
             raise CliError(f"scan {scan.scan_id} has no report: {scan.error_description or scan.state}")
         if args.out:
-            _write_all(newest.values(), args.out, stack)
+            _write_all(recorded.values(), args.out, stack)
         elif args.xml:
-            _print(newest, stack)
+            _print(scan.scan_id, recorded, stack)
         elif args.json:
-            print_json([stack.uri(str(key)) for key in newest.values()])
+            print_json([stack.uri(str(key)) for key in recorded.values()])
         else:
-            print_table(("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in newest.values()))
+            print_table(("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in recorded.values()))
     return 0
 
 
-def _print(newest: dict[int, ReportKey], stack: Access) -> None:
-    if len(newest) > 1:
-        raise BadInput(
-            f"the scan has {len(newest)} reports: choose one with --shard N, or write them all with --out DIR"
-        )
-    (key,) = newest.values()
-    with stack.reports.open_report(key) as report:
-        shutil.copyfileobj(report, sys.stdout.buffer)
+def _print(scan_id: str, recorded: dict[int, ReportKey], stack: Access) -> None:
+    if len(recorded) > 1:
+        sys.stdout.buffer.writelines(merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
+    else:
+        (key,) = recorded.values()
+        with stack.reports.open_report(key) as report:
+            shutil.copyfileobj(report, sys.stdout.buffer)
     sys.stdout.flush()
 
 

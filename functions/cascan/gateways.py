@@ -145,8 +145,8 @@ class ReportStore(Protocol):
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The scan's reports, in order of shard and attempt."""
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
-        """Publish a result of the scan."""
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
+        """Publish a result of the scan, in pieces of any size. One that breaks off leaves what was there before."""
 
 
 class EventBus(Protocol):

@@ -1,8 +1,8 @@
 """Publish the results of a completed scan.
 
 Wakes on    ScanCompleted, through the completion queue behind a rule on the bus (batches of 1)
-Reads       the scan's findings, from the scan table
-Writes      results/<scan id>/findings.json, to the report bucket; the scan is Done
+Reads       the scan's findings and shards, from the scan table; its reports, from the report bucket
+Writes      results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done
 Emits       nothing
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """

@@ -1,10 +1,11 @@
-"""Publish a completed scan's findings as one document, and call the scan done."""
+"""Publish what came of a completed scan, its findings as one document and its reports as one, and call it done."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
@@ -12,39 +13,64 @@ from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
+from cascan.merged_report import merged_report
+from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
-
-IN_MEMORY_BYTES = 8 * 1024**2  # a larger document is spooled to disk
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
     scan_id: str
-    key: str
+    key: str  # of the findings
     findings: int
+    reports: int  # merged into one
 
 
 def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> Published:
-    """Write `results/<scan id>/findings.json`: a JSON array in secureCodeBox's format, ordered by finding id.
+    """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by finding id; and
+    `results/<scan id>/nmap.xml`, the reports of the scan's shards as one, where there is any.
 
-    A repeat writes the same document again. Raises: MalformedMessage: there is no such scan.
+    A repeat writes the same documents again. Raises: MalformedMessage: there is no such scan.
     """
     scan_id = event.scan_id
     if table.get_scan(scan_id) is None:
         raise MalformedMessage(f"there is no scan {scan_id}")
     table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, frm=[ScanState.PARSE_COMPLETED])
-    severities: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as document:
-        separator = b"["
-        for finding in table.findings(scan_id):
-            document.write(separator + msgspec.json.encode(finding))
-            separator = b",\n"
-            severities[finding.severity.value] += 1
-            categories[finding.category] += 1
-        document.write(b"]\n" if separator != b"[" else b"[]\n")
-        document.seek(0)
-        reports.put_result(scan_id, "findings.json", document, "application/json")
-    count = severities.total()
-    table.finish_scan(scan_id, Counts(count=count, severities=dict(severities), categories=dict(categories)))
-    return Published(scan_id, results_key(scan_id, "findings.json"), count)
+    tally = _Tally()
+    reports.put_result(scan_id, "findings.json", _document(tally.counting(table.findings(scan_id))), "application/json")
+    merged = _publish_report(scan_id, table, reports)
+    table.finish_scan(scan_id, tally.counts())
+    return Published(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
+
+
+def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
+    merged = merged_report(scan_id, table=table, reports=reports)
+    first = next(merged.pieces, None)
+    if first is not None:
+        reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")
+    return merged.reports
+
+
+def _document(findings: Iterable[Finding]) -> Iterator[bytes]:
+    separator = b"["
+    for finding in findings:
+        yield separator + msgspec.json.encode(finding)
+        separator = b",\n"
+    yield b"]\n" if separator != b"[" else b"[]\n"
+
+
+@dataclass
+class _Tally:
+    severities: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
+
+    def counting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """The findings as they come, each counted."""
+        for finding in findings:
+            self.severities[finding.severity.value] += 1
+            self.categories[finding.category] += 1
+            yield finding
+
+    def counts(self) -> Counts:
+        count = self.severities.total()
+        return Counts(count=count, severities=dict(self.severities), categories=dict(self.categories))

@@ -101,6 +101,12 @@ def test_several_shards_make_one_scan(cascan: Cascan, lab: dict[str, int]) -> No
     assert answer["scan"]["hostsUp"] == 4
     assert len(answer["reports"]) == 4
 
+    merged = cascan("report", answer["scan"]["id"], "--xml").out
+    hosts = [host.find("address") for host in ET.fromstring(merged).iter("host")]  # noqa: S314 - our own nmap wrote it
+    assert [host.get("addr") for host in hosts if host is not None] == [f"127.0.0.{n}" for n in range(4)]
+    key = f"results/{answer['scan']['id']}/nmap.xml"
+    assert client(cascan, "s3").get_object(Bucket=outputs(cascan)["ReportBucketName"], Key=key)["Body"].read() == merged
+
 
 def test_a_secure_code_box_manifest_runs_as_it_is(cascan: Cascan, lab: dict[str, int], tmp_path: Path) -> None:
     manifest = tmp_path / "scan.yaml"

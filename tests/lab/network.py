@@ -10,7 +10,7 @@ SCANNER = "192.0.2.2"
 ROUTER = "192.0.2.1"
 HOSTS = {"web": "192.0.2.10", "tls": "192.0.2.11", "ssh": "192.0.2.12", "files": "192.0.2.13", "silent": "192.0.2.14"}
 FAR_NETWORK = "198.51.100.0/24"
-FAR = tuple(f"198.51.100.{last}" for last in range(10, 250, 30))  # of its 256 addresses, those that somebody has
+FAR = tuple(f"198.51.100.{last}" for last in range(10, 256, 32))  # of each 32 addresses the one that somebody has
 LINK = ("203.0.113.1", "203.0.113.2")  # the slow link's ends
 ROUND_TRIP_MS = 10.0
 

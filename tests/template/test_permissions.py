@@ -49,7 +49,9 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},
     "OnScanCompleted": {
         TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
-        RESULTS: {"s3:PutObject"},
+        REPORTS: {"s3:GetObject"},
+        "Storage/ReportBucket.Arn": {"s3:ListBucket"},
+        RESULTS: {"s3:PutObject", "s3:AbortMultipartUpload"},
     },
     "LaunchRole": {
         "*": {"ecr:GetAuthorizationToken"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translated
@@ -18,11 +20,13 @@ from cascan.ids import ReportKey, results_key
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 GATEWAY = "report store"
 REPORT_TYPE = "application/xml"
 PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries as it is
 BUFFER_BYTES = 1024**2
+PART_BYTES = 8 * 1024**2  # of an upload, of at most 10,000
 
 
 class S3ReportStore:
@@ -57,11 +61,42 @@ class S3ReportStore:
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
 
-    def put_result(self, scan_id: str, name: str, body: IO[bytes], content_type: str) -> None:
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
+        key = results_key(scan_id, name)
+        parts = _parts(body)
+        first, second = next(parts, b""), next(parts, None)
         with translated(GATEWAY):
-            clients.s3().upload_fileobj(
-                body, self._bucket, results_key(scan_id, name), ExtraArgs={"ContentType": content_type}
-            )
+            if second is None:
+                clients.s3().put_object(Bucket=self._bucket, Key=key, Body=first, ContentType=content_type)
+            else:
+                _put_in_parts(self._bucket, key, chain((first, second), parts), content_type)
+
+
+def _parts(body: Iterable[bytes]) -> Iterator[bytes]:
+    """The body in parts of PART_BYTES and more, the last as long as it is: S3 wants 5 MB of all others."""
+    held = bytearray()
+    for piece in body:
+        held += piece
+        if len(held) >= PART_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+def _put_in_parts(bucket: str, key: str, parts: Iterable[bytes], content_type: str) -> None:
+    s3 = clients.s3()
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)["UploadId"]
+    try:
+        stored: list[CompletedPartTypeDef] = []
+        for number, part in enumerate(parts, 1):
+            answer = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=part)
+            stored.append({"PartNumber": number, "ETag": answer["ETag"]})
+        s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": stored})
+    except BaseException:
+        with suppress(ClientError, BotoCoreError):  # the bucket drops unfinished uploads by itself, in two days
+            s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        raise
 
 
 class _TranslatedBody(io.RawIOBase):

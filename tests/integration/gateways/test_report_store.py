@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import repeat
 from pathlib import Path
@@ -82,6 +83,43 @@ class TestReportsOnS3:
         answer = clients.s3().get_object(Bucket=BUCKET, Key=f"results/{SCAN_ID}/findings.json")
         with answer["Body"] as body:
             assert (answer["ContentType"], body.read()) == ("application/json", b"[]")
+
+    def test_a_result_longer_than_one_part_is_stored_in_parts_as_it_is_made(
+        self, s3_store: S3ReportStore, script: Script
+    ) -> None:
+        made: list[int] = []
+
+        def pieces() -> Iterator[bytes]:
+            for number in range(21):
+                made.append(number)
+                yield bytes([number]) * 1024**2
+
+        parts = script(clients.s3(), "upload_part", ())
+        s3_store.put_result(SCAN_ID, "nmap.xml", pieces(), "application/xml")
+        assert [len(part["Body"]) // 1024**2 for part in parts] == [8, 8, 5]
+        answer = clients.s3().get_object(Bucket=BUCKET, Key=f"results/{SCAN_ID}/nmap.xml")
+        with answer["Body"] as body:
+            assert body.read() == b"".join(bytes([number]) * 1024**2 for number in range(21))
+        assert answer["ContentType"] == "application/xml"
+
+    def test_a_result_that_breaks_off_leaves_what_was_there_before(self, s3_store: S3ReportStore) -> None:
+        def pieces() -> Iterator[bytes]:
+            yield bytes(20 * 1024**2)
+            yield bytes(1)
+            raise ValueError("a report that ends badly")
+
+        s3_store.put_result(SCAN_ID, "nmap.xml", [b"before"], "application/xml")
+        with pytest.raises(ValueError, match="ends badly"):
+            s3_store.put_result(SCAN_ID, "nmap.xml", pieces(), "application/xml")
+        with clients.s3().get_object(Bucket=BUCKET, Key=f"results/{SCAN_ID}/nmap.xml")["Body"] as body:
+            assert body.read() == b"before"
+        assert "Uploads" not in clients.s3().list_multipart_uploads(Bucket=BUCKET)
+
+    def test_a_part_that_cannot_be_stored_is_an_error(self, s3_store: S3ReportStore, script: Script) -> None:
+        refused = ClientError({"Error": {"Code": "SlowDown", "Message": "why"}}, "UploadPart")
+        script(clients.s3(), "upload_part", repeat(refused))
+        with pytest.raises(GatewayUnavailable, match=r"report store: .*SlowDown"):
+            s3_store.put_result(SCAN_ID, "nmap.xml", [bytes(9 * 1024**2)] * 2, "application/xml")
 
     def test_a_report_longer_than_one_part_is_stored_in_parts(
         self, s3_store: S3ReportStore, report: Path, script: Script

@@ -11,10 +11,12 @@ from cascan.closing import end_of
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.findings import findings_of
+from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import ShardState
 from cascan.nmap.report import read_report
 from on_scan_completed.publish import Published, publish
-from tests.builders import NOW, SCAN_ID, a_scan, a_table
+from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
 
@@ -59,6 +61,24 @@ def test_publishing_twice_writes_the_same_document() -> None:
     run(table, reports)
     assert reports.objects[key] == first
     assert table.scans[SCAN_ID].state is ScanState.DONE
+
+
+def test_the_reports_of_its_shards_are_published_as_one() -> None:
+    shards = [a_shard(number=number, attempt=1, state=ShardState.RECORDED, run=a_run()) for number in range(2)]
+    table, reports = a_table(COMPLETED, *shards), MemoryReportStore()
+    for number in range(2):
+        reports.objects[str(ReportKey(SCAN_ID, number, 1))] = report("versions")
+    assert run(table, reports).reports == 2
+    key = f"results/{SCAN_ID}/nmap.xml"
+    assert reports.content_types[key] == "application/xml"
+    merged = read_report(io.BytesIO(reports.objects[key]))
+    assert (len(list(merged)), merged.exit) == (2, "success")
+
+
+def test_a_scan_without_reports_publishes_no_merged_one() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    assert run(table, reports).reports == 0
+    assert list(reports.objects) == [f"results/{SCAN_ID}/findings.json"]
 
 
 def test_a_scan_without_findings_publishes_an_empty_list() -> None:

@@ -1,0 +1,34 @@
+"""docs/from-securecodebox.md names settings that exist, and every field that has no effect."""
+
+from __future__ import annotations
+
+import re
+
+from cascan.forms.manifest import NO_EFFECT
+from tests.template.model import MODEL, PROJECT, ROOT
+
+PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    table = section.partition("\n|---")[2].splitlines()[1:]
+    return [line.strip("| ").split(" | ") for line in table if line.startswith("| ")]
+
+
+def quoted(text: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", text))
+
+
+def test_each_parameter_that_the_page_names_is_one_of_the_template() -> None:
+    names = {name for _, here, _ in rows("The chart's values") for name in quoted(here) if name[:1].isupper()}
+    known = MODEL.templates[ROOT]["Parameters"].keys() | MODEL.templates[ROOT]["Outputs"].keys()
+
+    assert {"WorkerCpu", "WorkerStorage", "SidecarImage"} <= names
+    assert {name.partition(":")[0] for name in names} <= known
+
+
+def test_each_field_without_effect_is_on_the_page_and_no_other_one() -> None:
+    listed = {name for fields, _ in rows("A manifest's fields that have no effect") for name in quoted(fields)}
+
+    assert listed == set(NO_EFFECT)
