@@ -69,7 +69,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     left_s = lambda_context.get_remaining_time_in_millis() / 1000
     delivery = Delivery(record.message_id, time_limit_s=left_s - RESERVE_S, lease_s=left_s)  # nobody need extend it
     outcome = wire()(ShardQueued.from_wire(record.body), delivery)
-    logger.info("shard run", extra=asdict(outcome))
+    (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
     count("ShardsRun")
 
 

@@ -69,7 +69,7 @@ class Drain:
         try:
             outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
-            logger.info("shard run", extra=asdict(outcome))
+            (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
         except (CascanError, OSError) as exc:  # the queue decides: the message returns, and is parked at last
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
             self._give_back(received)

@@ -15,7 +15,7 @@ from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
-CLAIM = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the remainder of a shard is a new item
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
@@ -39,7 +39,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Workers/RawRole.Arn": {"iam:PassRole"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
     },
-    "OnShardQueued": {TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "OnShardQueued": {
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+        "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ExpressShardDLQ.Arn": {"sqs:SendMessage"},
+    },
     "OnReportStored": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
@@ -58,8 +64,18 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Workers/WorkerRepository.Arn": PULL,
         "Workers/WorkerLogs.Arn": START_LOGS,
     },
-    "ConnectRole": {"Messaging/ConnectShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
-    "RawRole": {"Messaging/RawShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "ConnectRole": {
+        "Messaging/ConnectShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
+        "Messaging/ConnectShardDLQ.Arn": {"sqs:SendMessage"},
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+    },
+    "RawRole": {
+        "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
+        "Messaging/RawShardDLQ.Arn": {"sqs:SendMessage"},
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+    },
 }
 ON_EVERYTHING = {
     "ecs:ListTasks": "its one resource is a container instance, which Fargate has none of; pinned to the cluster",
