@@ -5,15 +5,16 @@ Every method may raise GatewayUnavailable; a partial answer is one. Every write 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from cascan.events import BusEvent, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
+from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild, StoredRule
 from cascan.model.finding import Finding
 from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
@@ -131,6 +132,55 @@ class ScanTable(Protocol):
 
     def ports(self, address: str) -> Iterator[PortRecord]:
         """What the inventory holds of an address, in order of protocol and port."""
+
+
+class RuleTable(Protocol):
+    """Cascading rules, every version of them."""
+
+    def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
+        """Store the document as the rule's next version; the one that stands, if it is the same."""
+
+    def rules(self) -> Iterator[StoredRule]:
+        """The latest version of each that is not deleted, in order of their names."""
+
+    def rule(self, name: str, version: int) -> StoredRule | None:
+        """A version of the rule, also of a deleted one."""
+
+    def delete_rule(self, name: str) -> bool:
+        """False: there is none. Its versions stay, for scans that began with them."""
+
+
+class CascadeTable(Protocol):
+    """What followed a scan, and what a root scan has spent on all that followed it."""
+
+    def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
+        """Fix the rules, by name and version. The record as it stands: an earlier delivery may have fixed others."""
+
+    def cascade(self, scan_id: str) -> CascadeRecord | None:
+        """What was decided about the scan's findings, read consistently."""
+
+    def spent(self, root_scan: str) -> Spent:
+        """What is reserved below the root scan, read consistently."""
+
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> bool:
+        """Store the child and count it in the root scan's budget, in one transaction; one that is there stays.
+
+        False: the budget `most` does not hold it, and nothing was written.
+        """
+
+    def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
+        """In order of their keys, read consistently."""
+
+    def mark_sent(self, scan_id: str, key: str) -> None:
+        """The child's request is on its way."""
+
+    def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
+        """All children are reserved; the lines say why there are no more."""
+
+
+class RequestQueue(Protocol):
+    def send(self, body: str) -> str:
+        """Queue a scan request; the message's id."""
 
 
 class ReportStore(Protocol):

@@ -70,3 +70,6 @@ MAX_MEMO_CHARS = 600  # of a piece worth keeping: longer ones hold what no other
 MAX_MEMO_SYSTEM_CHARS = 3_000  # an `os` element without a fingerprint
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report before its root element's tag ends: the command line stands there, twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none
+MAX_CASCADE_EVENTS = 100  # CascadeCapped and CascadeRefused that one scan puts on the bus; all lines are in the table
+MAX_TREE_SCANS = 2_000  # that `cascan tree` looks up
+BUDGET_DAYS = 90  # a root scan's budget is kept, after the last child that was counted in it

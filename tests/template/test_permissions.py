@@ -54,10 +54,12 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},
     "OnScanCompleted": {
-        TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
         RESULTS: {"s3:PutObject", "s3:AbortMultipartUpload"},
+        "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
     },
     "LaunchRole": {
         "*": {"ecr:GetAuthorizationToken"},

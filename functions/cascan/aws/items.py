@@ -15,6 +15,11 @@
                                                                 listing="waiting/<scan id>", listed_at=<its sort key>
     due        agenda              <instant>/<scan id>/<what>
     switch     stack               switch                       body
+    rule       rules               rule/<name>                  body, version, stored_at, deleted
+               rule/<name>         version/<6 digits>           body, version, stored_at
+    cascade    scan/<scan id>      cascade                      body, decided
+    child      scan/<scan id>      child/<key>                  body, sent
+    budget     cascade/<root id>   budget                       scans, probes, cost (micro-USD), expires_at
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
     port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
@@ -236,6 +241,11 @@ def _packed(text: bytes) -> Value:
     if len(packed) > MAX_BODY_BYTES:
         raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(packed)}")
     return {"B": packed}
+
+
+def decoded_body(item: Item) -> str | bytes:
+    """The JSON text in an item's body."""
+    return _unpacked(item["body"])
 
 
 def bytes_of(item: Item) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from cascan.limits import (
     MAX_CASCADE_COST_USD,
@@ -16,32 +15,11 @@ from cascan.limits import (
     SCAN_SECONDS,
     WORKER_USD_PER_SECOND,
 )
+from cascan.model.cascade import Cap, Spent
 from cascan.nmap.ports import count_ports
 from cascan.planning import PROBING, PROBING_COST
 
 MICRO = 1_000_000  # of one dollar
-
-
-class Cap(StrEnum):
-    """The caps, by the names under which a person reads of them."""
-
-    DEPTH = "depth"  # rules after one another
-    FAN_OUT = "fan-out"  # children of one scan
-    SCANS = "scans"  # below one root scan, however deep
-    PROBES = "probes"  # hosts times ports, likewise
-    COST = "cost"  # estimated, likewise
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What children count for: of one child, or of all below a root scan."""
-
-    scans: int = 0
-    probes: int = 0
-    cost_micro_usd: int = 0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.scans + other.scans, self.probes + other.probes, self.cost_micro_usd + other.cost_micro_usd)
 
 
 @dataclass(frozen=True, slots=True)

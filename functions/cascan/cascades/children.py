@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from cascan.cascades.caps import Cap
 from cascan.cascades.context import About, Context, Parent
 from cascan.cascades.decision import Decision, Kind
 from cascan.cascades.inheritance import chain_of
@@ -18,6 +17,7 @@ from cascan.cascades.run import Run
 from cascan.cascades.selector import selects
 from cascan.errors import CascanError
 from cascan.forms.cascades import read_cascades
+from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 

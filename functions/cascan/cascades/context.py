@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cascan.cascades import scope_limiter
-from cascan.cascades.caps import Caps, Spent
+from cascan.cascades.caps import Caps
 from cascan.cascades.decision import Kind
 from cascan.cascades.expression import facts_of
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import Cascades
+from cascan.model.cascade import Spent
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target

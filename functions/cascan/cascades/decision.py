@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cascan.cascades.caps import Spent
+from cascan.model.cascade import Spent
 
 
 class Kind(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from cascan.cascades.caps import Spent, weight_of
+from cascan.cascades.caps import weight_of
 from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told
 from cascan.cascades.context import About, Parent
@@ -21,6 +21,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.cascades.words import Layout, layout_of
 from cascan.errors import CascanError, RequestRefused
 from cascan.limits import MAX_DECISIONS_KEPT, MAX_RULE_SECONDS
+from cascan.model.cascade import Spent
 from cascan.planning import plan
 
 AND_OTHERS = "as others of this rule, of which there are too many to tell apart"
@@ -69,13 +70,11 @@ class Run:
             except NotFilled as exc:
                 self._refuse(Kind.REFUSED, str(exc), finding_id)
                 return
-            self._wish(wish, finding_id)
+            self._wish(wish, finding_id, about.data["$"]["hostOrIP"])
 
-    def _wish(self, wish: Wish, finding_id: str) -> None:
+    def _wish(self, wish: Wish, finding_id: str, host: str) -> None:
         if wish.scan_type not in OURS:
-            if wish in self.elsewhere:
-                self.joined.duplicates.add(finding_id)
-            self.elsewhere.setdefault(wish, Told()).add(finding_id)
+            self._wish_elsewhere(wish, finding_id, host)
             return
         layout = self._layout(wish.words)
         if not layout.targets:
@@ -87,6 +86,16 @@ class Run:
                 self._refuse(*problem, finding_id)
             else:
                 self.joined.add(wish, layout, target, finding_id)
+
+    def _wish_elsewhere(self, wish: Wish, finding_id: str, host: str) -> None:
+        """What another scanner's words mean is not known here: the finding's own host has to be in the scope."""
+        problem = self.parent.problem_of(host) if host else None
+        if problem:
+            self._refuse(*problem, finding_id)
+            return
+        if wish in self.elsewhere:
+            self.joined.duplicates.add(finding_id)
+        self.elsewhere.setdefault(wish, Told()).add(finding_id)
 
     def _refuse(self, kind: Kind, reason: str, finding_id: str) -> None:
         if (kind, reason) not in self.refused and len(self.refused) >= MAX_DECISIONS_KEPT:

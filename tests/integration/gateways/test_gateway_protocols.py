@@ -5,24 +5,30 @@ from __future__ import annotations
 import inspect
 
 from cascan import gateways
+from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.report_store import S3ReportStore
+from cascan.aws.request_queue import SqsRequestQueue
+from cascan.aws.rule_table import DynamoRuleTable
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
 from cascan.gateways import (
+    CascadeTable,
     EventBus,
     Fleet,
     Launch,
     Received,
     ReportStore,
+    RequestQueue,
     Resolver,
+    RuleTable,
     ScanTable,
     ShardQueues,
     ShardSource,
 )
-from tests import fakes
+from tests import fake_cascades, fakes
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
@@ -31,6 +37,9 @@ SHARD_QUEUES: tuple[ShardQueues, ...] = (SqsShardQueues({}), fakes.MemoryShardQu
 SHARD_SOURCES: tuple[ShardSource, ...] = (SqsShardSource("url"),)  # its fake stands in the one test that needs it
 FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet())
 RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
+RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.MemoryRuleTable())
+CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
+REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
@@ -39,6 +48,9 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     ShardSource: SHARD_SOURCES,
     Fleet: FLEETS,
     Resolver: RESOLVERS,
+    RuleTable: RULE_TABLES,
+    CascadeTable: CASCADE_TABLES,
+    RequestQueue: REQUEST_QUEUES,
 }
 
 

@@ -235,6 +235,12 @@ def test_c33_the_first_scan_is_checked_against_the_scope_as_well() -> None:
         plan(ScanRequest(targets=("192.0.2.1",), cascades={}), SCOPE)
 
 
+def test_another_scanners_child_is_about_a_host_in_the_scope_as_well() -> None:
+    rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
+    decisions = decide(rule, [a_finding("10.0.0.1"), a_finding("192.0.2.1")])
+    assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
+
+
 def test_every_context_has_a_scope() -> None:
     with pytest.raises(TypeError):
         Context()  # type: ignore[call-arg]

@@ -1,0 +1,116 @@
+"""DynamoCascadeTable: what followed a scan, in the scan's partition; a root scan's budget in one of its own.
+
+The budget outlives the root scan, whose items a time to live may remove while its cascade still grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from cascan.aws.dynamo import DynamoTable, put_new, update
+from cascan.aws.items import Item, body_of, decoded_body, values_of
+from cascan.clock import Clock, utc_now
+from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
+from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild
+
+
+class DynamoCascadeTable:
+    """CascadeTable on DynamoDB."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        self._table = DynamoTable(table_name, clock)
+        self._clock = clock
+
+    def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
+        record = CascadeRecord(rules=dict(rules))
+        fixed = self._table.put_new(_cascade_key(scan_id) | {"body": body_of(record)} | values_of({"decided": False}))
+        return record if fixed else self.cascade(scan_id) or record
+
+    def cascade(self, scan_id: str) -> CascadeRecord | None:
+        item = self._table.get(_cascade_key(scan_id))
+        if not item:
+            return None
+        record = msgspec.json.decode(decoded_body(item), type=CascadeRecord)
+        return msgspec.structs.replace(record, decided=bool(item["decided"]["BOOL"]))
+
+    def spent(self, root_scan: str) -> Spent:
+        item = self._table.get(_budget_key(root_scan))
+        return Spent(*(int(item[name]["N"]) for name in ("scans", "probes", "cost"))) if item else Spent()
+
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> bool:
+        there = put_new(self._table.name, _child_item(scan_id, child))
+        room = most - child.weight
+        if min(room.scans, room.probes, room.cost_micro_usd) < 0:
+            return self._table.get(_child_key(scan_id, child.key)) is not None
+        failed = self._table.transact([there, self._reservation(root_scan, child.weight, room)])
+        return 0 in failed or not failed
+
+    def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
+        return map(_child_in, self._table.children(f"scan/{scan_id}", "child/"))
+
+    def mark_sent(self, scan_id: str, key: str) -> None:
+        self._table.update(
+            _child_key(scan_id, key), "SET #sent = :yes", when="attribute_exists(pk)", values=values_of({":yes": True})
+        )
+
+    def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
+        record = self.cascade(scan_id) or CascadeRecord(rules={})
+        kept = tuple(lines[:MAX_DECISIONS_KEPT])
+        record = msgspec.structs.replace(record, lines=kept, more=len(lines) - len(kept))
+        self._table.update(
+            _cascade_key(scan_id),
+            "SET #body = :body, #decided = :yes",
+            when="attribute_exists(pk)",
+            values={":body": body_of(record)} | values_of({":yes": True}),
+        )
+
+    def _reservation(self, root_scan: str, weight: Spent, room: Spent) -> dict[str, Any]:
+        """The action that counts the child, where so much is spent at most that there is room for it."""
+        kept_until = int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
+        fits = "#scans <= :room_scans AND #probes <= :room_probes AND #cost <= :room_cost"
+        return update(
+            self._table.name,
+            _budget_key(root_scan),
+            "ADD #scans :scans, #probes :probes, #cost :cost SET #expires_at = :kept_until",
+            when=f"attribute_not_exists(pk) OR ({fits})",
+            values=values_of(
+                {
+                    ":scans": weight.scans,
+                    ":probes": weight.probes,
+                    ":cost": weight.cost_micro_usd,
+                    ":room_scans": room.scans,
+                    ":room_probes": room.probes,
+                    ":room_cost": room.cost_micro_usd,
+                    ":kept_until": kept_until,
+                }
+            ),
+        )
+
+
+def _child_item(scan_id: str, child: StoredChild) -> Item:
+    return _child_key(scan_id, child.key) | {"body": body_of(child)} | values_of({"sent": child.sent})
+
+
+def _child_in(item: Item) -> StoredChild:
+    child = msgspec.json.decode(decoded_body(item), type=StoredChild)
+    return msgspec.structs.replace(child, sent=bool(item["sent"]["BOOL"]))
+
+
+def _cascade_key(scan_id: str) -> Item:
+    return _key(f"scan/{scan_id}", "cascade")
+
+
+def _child_key(scan_id: str, key: str) -> Item:
+    return _key(f"scan/{scan_id}", f"child/{key}")
+
+
+def _budget_key(root_scan: str) -> Item:
+    return _key(f"cascade/{root_scan}", "budget")
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}

@@ -1,0 +1,109 @@
+"""DynamoRuleTable: cascading rules in the scan table, an item for the latest version and one for each.
+
+A rule that is deleted keeps its item, marked: its versions go on counting when it comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from cascan.aws.boundary import tries
+from cascan.aws.dynamo import DynamoTable, put_new, update
+from cascan.aws.items import Item, body_of, decoded_body, instant, values_of
+from cascan.clock import Clock, utc_now
+from cascan.errors import GatewayUnavailable
+from cascan.limits import MAX_RULES
+from cascan.model.cascade import StoredRule
+
+RULES = "rules"  # the partition of the latest versions
+
+
+class DynamoRuleTable:
+    """RuleTable on DynamoDB."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        self._table = DynamoTable(table_name, clock)
+        self._clock = clock
+
+    def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
+        for _ in tries():
+            item = self._table.get(_latest_key(name))
+            latest = _rule_in(item) if item else None
+            if latest and latest.document == dict(document) and not _is_deleted(item):
+                return latest
+            rule = StoredRule(
+                name=name,
+                version=latest.version + 1 if latest else 1,
+                document=dict(document),
+                stored_at=self._clock(),
+            )
+            if not self._table.transact([self._as_latest(rule), put_new(self._table.name, _version_item(rule))]):
+                return rule
+        raise GatewayUnavailable(f"rule {name}: others kept storing it")
+
+    def rules(self) -> Iterator[StoredRule]:
+        items = (item for item in self._table.children(RULES, "rule/") if not _is_deleted(item))
+        return map(_rule_in, islice(items, MAX_RULES))
+
+    def rule(self, name: str, version: int) -> StoredRule | None:
+        item = self._table.get(_key(f"rule/{name}", f"version/{version:06d}"))
+        return _rule_in(item) if item else None
+
+    def delete_rule(self, name: str) -> bool:
+        deleted = self._table.update(
+            _latest_key(name),
+            "SET #deleted = :yes",
+            when="attribute_exists(pk) AND attribute_not_exists(#deleted)",
+            values=values_of({":yes": True}),
+        )
+        return deleted is not None
+
+    def _as_latest(self, rule: StoredRule) -> dict[str, Any]:
+        """The action that makes it the latest, if the one before it still is."""
+        values = values_of({":version": rule.version, ":before": rule.version - 1, ":at": instant(_stored_at(rule))})
+        return update(
+            self._table.name,
+            _latest_key(rule.name),
+            "SET #body = :body, #version = :version, #stored_at = :at REMOVE #deleted",
+            when="attribute_not_exists(pk) OR #version = :before",
+            values=values | {":body": body_of(rule.document)},
+        )
+
+
+def _version_item(rule: StoredRule) -> Item:
+    return (
+        _key(f"rule/{rule.name}", f"version/{rule.version:06d}")
+        | {"body": body_of(rule.document)}
+        | values_of({"version": rule.version, "stored_at": instant(_stored_at(rule))})
+    )
+
+
+def _rule_in(item: Item) -> StoredRule:
+    document = msgspec.json.decode(decoded_body(item))
+    return StoredRule(
+        name=document["metadata"]["name"],
+        version=int(item["version"]["N"]),
+        document=document,
+        stored_at=datetime.fromisoformat(item["stored_at"]["S"]),
+    )
+
+
+def _stored_at(rule: StoredRule) -> datetime:
+    return rule.stored_at or utc_now()
+
+
+def _is_deleted(item: Item | None) -> bool:
+    return item is not None and "deleted" in item
+
+
+def _latest_key(name: str) -> Item:
+    return _key(RULES, f"rule/{name}")
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}

@@ -1,0 +1,226 @@
+"""A completed scan's findings and the rules → the next scans, requested once however often the completion is told.
+
+1  the rules are fixed, by name and version: a repeat decides with the same
+2  each child is stored with its whole request and counted in the root scan's budget, in one transaction
+3  what is not followed is told on the bus, and kept for `cascan tree`
+4  each child's request is sent, and marked so; one that is sent twice is one scan, by its idempotency key
+
+A crash between any two of these leaves what the next delivery needs to go on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cascan.cascades.caps import Caps
+from cascan.cascades.child import manifest_of, request_of
+from cascan.cascades.children import children_of
+from cascan.cascades.context import Context
+from cascan.cascades.decision import Child, Decision, Kind
+from cascan.cascades.inheritance import chain_of
+from cascan.cascades.rule import CascadingRule, read_rule
+from cascan.clock import Clock
+from cascan.errors import MalformedMessage, RequestRefused
+from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, about
+from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
+from cascan.ids import event_id_of, scan_id_of
+from cascan.limits import MAX_CASCADE_EVENTS
+from cascan.model.cascade import Cap, CascadeLine, Spent, StoredChild, StoredRule
+from cascan.model.request import ScanRequest
+from cascan.model.scan import Scan, ScanState
+from cascan.policy import PolicyProfile
+from cascan.scope import Scope
+
+TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
+CANCELLED = CascadeLine(kind=Kind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What came of it, for the log."""
+
+    scan_id: str
+    requested: int = 0  # sent by this delivery
+    lines: dict[str, int] = field(default_factory=dict)  # by kind, of what was not followed
+
+
+@dataclass(frozen=True)
+class Follower:
+    """The gateways, and what the operator decides."""
+
+    table: ScanTable
+    cascades: CascadeTable
+    rules: RuleTable
+    requests: RequestQueue
+    bus: EventBus
+    scope: Scope
+    clock: Clock
+    policy: PolicyProfile = PolicyProfile.SAFE
+    raw_scans: bool = True
+    caps: Caps = field(default_factory=Caps)
+    bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
+    changed: Callable[[Scan], frozenset[str] | None] = lambda _: None  # ids of new and changed findings
+
+    def follow_up(self, event: ScanCompleted) -> Followed:
+        """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""
+        scan = self.table.get_scan(event.scan_id)
+        if scan is None:
+            raise MalformedMessage(f"there is no scan {event.scan_id}")
+        if scan.request is None or scan.request.cascades is None:
+            return Followed(scan.scan_id)
+        record = self.cascades.cascade(scan.scan_id)
+        if record is None or not record.decided:
+            self._decide(scan, scan.request, event)
+            record = self.cascades.cascade(scan.scan_id)
+        lines: Counter[str] = Counter()
+        for line in record.lines if record else ():
+            lines[line.kind] += line.count
+        return Followed(scan.scan_id, self._send(scan, event), dict(lines))
+
+    def _decide(self, scan: Scan, request: ScanRequest, event: ScanCompleted) -> None:
+        root = request.origin.root_scan if request.origin else scan.scan_id
+        root_scan = scan if root == scan.scan_id else self.table.get_scan(root)
+        current = self._current_rules()
+        record = self.cascades.begin_cascade(scan.scan_id, {rule.name: rule.version for rule in current.values()})
+        if root_scan and root_scan.state is ScanState.CANCELLED:
+            self.cascades.end_cascade(scan.scan_id, [CANCELLED])
+            return
+        rules, unreadable = _read(self._fixed(current, record.rules))
+        reserved = sum((child.weight for child in self.cascades.cascade_children(scan.scan_id)), Spent())
+        context = Context(
+            scope=self.scope,
+            policy=self.policy,
+            raw_scans=self.raw_scans,
+            caps=self.caps,
+            spent=self.cascades.spent(root) - reserved,  # of an earlier delivery of the same
+            changed=self.changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
+            started_by=_started_by(rules, chain_of(request.annotations)),
+        )
+        found = children_of(scan, rules, self.table.findings(scan.scan_id), context)
+        decisions = [*unreadable, *(self._reserved(decision, scan, root, event) for decision in found)]
+        lines = [_line(decision) for decision in decisions if decision.child is None]
+        self._tell(scan, lines, event)
+        self.cascades.end_cascade(scan.scan_id, lines)
+
+    def _current_rules(self) -> dict[str, StoredRule]:
+        """By name: a stored rule stands before a bundled one of its name."""
+        bundled = {name: StoredRule(name=name, version=0, document=doc) for name, doc in self.bundled().items()}
+        stored = {rule.name: rule for rule in self.rules.rules()}
+        return dict(sorted((bundled | stored).items()))
+
+    def _fixed(self, current: Mapping[str, StoredRule], versions: Mapping[str, int]) -> Iterable[StoredRule]:
+        """The rules as they were fixed; almost always those that are current."""
+        for name, version in versions.items():
+            rule = current.get(name)
+            if rule is None or rule.version != version:
+                bundled = self.bundled().get(name)
+                rule = self.rules.rule(name, version) if version else None
+                if not version and bundled is not None:
+                    rule = StoredRule(name=name, version=0, document=bundled)
+            if rule is not None:
+                yield rule
+
+    def _reserved(self, decision: Decision, scan: Scan, root: str, event: ScanCompleted) -> Decision:
+        """The decision, or that it is capped: the budget is the root scan's, and other scans spend from it as well."""
+        child = decision.child
+        if child is None:
+            return decision
+        most = Spent(self.caps.scans, self.caps.probes, self.caps.cost_micro_usd)
+        if self.cascades.reserve_child(scan.scan_id, root, _stored(decision, child, scan, root, event), most):
+            return decision
+        cap, reason = self.caps.reached(self.cascades.spent(root) + child.weight) or (Cap.SCANS, "the budget is spent")
+        return msgspec.structs.replace(decision, kind=Kind.CAPPED, cap=cap, reason=reason, child=None)
+
+    def _tell(self, scan: Scan, lines: Iterable[CascadeLine], event: ScanCompleted) -> None:
+        events = [self._said(line, scan, event) for line in lines if line.kind in TOLD][:MAX_CASCADE_EVENTS]
+        if events:
+            self.bus.put(events)
+
+    def _said(self, line: CascadeLine, scan: Scan, event: ScanCompleted) -> BusEvent:
+        said: dict[str, Any] = about(scan, at=self.clock(), cause_id=event.event_id) | {
+            "event_id": event_id_of(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
+            "rule": line.rule,
+            "reason": line.reason,
+            "findings": line.findings,
+            "count": line.count,
+        }
+        if line.kind == Kind.CAPPED:
+            return CascadeCapped(**said, cap=line.cap)
+        return CascadeRefused(**said, kind=line.kind)
+
+    def _send(self, scan: Scan, event: ScanCompleted) -> int:
+        """How many of the reserved children were sent by this delivery."""
+        sent = 0
+        for child in self.cascades.cascade_children(scan.scan_id):
+            if not child.sent:
+                if child.scan_id:
+                    self.requests.send(child.body)
+                else:
+                    self.bus.put([self._requested(child, scan, event)])
+                self.cascades.mark_sent(scan.scan_id, child.key)
+                sent += 1
+        return sent
+
+    def _requested(self, child: StoredChild, scan: Scan, event: ScanCompleted) -> BusEvent:
+        return CascadeRequested(
+            **about(scan, at=self.clock(), cause_id=event.event_id),
+            event_id=event_id_of(scan.scan_id, "child", child.key),
+            rule=child.rule,
+            scan_type=child.scan_type,
+            request=msgspec.json.decode(child.body),
+            findings=child.findings,
+            count=child.count,
+        )
+
+
+def _read(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[Decision]]:
+    """The rules, and a decision for each that cannot be read any more."""
+    rules: list[CascadingRule] = []
+    unreadable: list[Decision] = []
+    for rule in stored:
+        try:
+            rules.append(read_rule(rule.document))
+        except RequestRefused as exc:
+            unreadable.append(Decision(kind=Kind.FAILED, rule=rule.name, reason=str(exc)))
+    return rules, unreadable
+
+
+def _started_by(rules: Iterable[CascadingRule], chain: list[str]) -> CascadingRule | None:
+    return next((rule for rule in rules if chain and rule.name == chain[-1]), None)
+
+
+def _stored(decision: Decision, child: Child, scan: Scan, root: str, event: ScanCompleted) -> StoredChild:
+    if decision.kind is Kind.START:
+        request = request_of(child, scan, root, event.event_id)
+        scan_id, body = scan_id_of(request.idempotency_key), msgspec.json.encode(request).decode()
+    else:
+        scan_id, body = "", msgspec.json.encode(manifest_of(child, scan)).decode()
+    return StoredChild(
+        key=child.key,
+        rule=decision.rule,
+        scan_id=scan_id,
+        name=child.name,
+        scan_type=child.scan_type,
+        parameters=child.parameters,
+        targets=len(child.targets),
+        count=decision.count,
+        findings=decision.findings,
+        weight=child.weight,
+        body=body,
+    )
+
+
+def _line(decision: Decision) -> CascadeLine:
+    return CascadeLine(
+        kind=decision.kind,
+        rule=decision.rule,
+        reason=decision.reason,
+        count=decision.count,
+        cap=decision.cap,
+        findings=decision.findings,
+    )

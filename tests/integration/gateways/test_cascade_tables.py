@@ -1,0 +1,121 @@
+"""Rules and cascades in the table: each claim on the fake and on DynamoDB's."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from cascan.aws.cascade_table import DynamoCascadeTable
+from cascan.aws.rule_table import DynamoRuleTable
+from cascan.gateways import CascadeTable, RuleTable
+from cascan.limits import MAX_DECISIONS_KEPT
+from cascan.model.cascade import CascadeLine, Spent, StoredChild
+from tests.builders import SCAN_ID
+from tests.cascading import rule_document
+from tests.fake_cascades import MemoryCascadeTable, MemoryRuleTable
+from tests.integration.gateways.conftest import TABLE
+
+ROOT = "rootrootrootroot"
+PLENTY = Spent(100, 100, 100)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def rules(request: pytest.FixtureRequest) -> RuleTable:
+    if request.param == "memory":
+        return MemoryRuleTable()
+    request.getfixturevalue("dynamo_table")
+    return cast("RuleTable", DynamoRuleTable(TABLE))
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def cascades(request: pytest.FixtureRequest) -> CascadeTable:
+    if request.param == "memory":
+        return MemoryCascadeTable()
+    request.getfixturevalue("dynamo_table")
+    return cast("CascadeTable", DynamoCascadeTable(TABLE))
+
+
+def a_child(key: str = "rule/a", **fields: object) -> StoredChild:
+    plain: dict[str, object] = {
+        "key": key,
+        "rule": "rule",
+        "scan_id": "childchildchildc",
+        "name": "lan-rule",
+        "scan_type": "nmap",
+        "weight": Spent(1, 10, 5),
+        "body": '{"targets": []}',
+    }
+    return StoredChild(**plain | fields)  # type: ignore[arg-type]
+
+
+def test_a_rule_is_kept_in_versions(rules: RuleTable) -> None:
+    first, second = rule_document("one"), rule_document("one", scanType="nikto")
+    assert [rules.put_rule("one", document).version for document in (first, first, second, first)] == [1, 1, 2, 3]
+    assert [(rule.name, rule.version) for rule in rules.rules()] == [("one", 3)]
+    found = rules.rule("one", 2)
+    assert found is not None
+    assert found.document == second
+    assert rules.rule("one", 9) is None
+
+
+def test_a_deleted_rule_keeps_its_versions_and_goes_on_counting(rules: RuleTable) -> None:
+    document = rule_document("one")
+    rules.put_rule("one", document)
+    assert [rules.delete_rule("one"), rules.delete_rule("one"), rules.delete_rule("none")] == [True, False, False]
+    assert list(rules.rules()) == []
+    assert rules.rule("one", 1)
+    assert rules.put_rule("one", document).version == 2
+    assert [rule.version for rule in rules.rules()] == [2]
+
+
+def test_rules_are_listed_by_name(rules: RuleTable) -> None:
+    for name in ("b", "a", "c"):
+        rules.put_rule(name, rule_document(name))
+    assert [rule.name for rule in rules.rules()] == ["a", "b", "c"]
+
+
+def test_the_rules_of_a_cascade_are_fixed_once(cascades: CascadeTable) -> None:
+    assert cascades.cascade(SCAN_ID) is None
+    cascades.begin_cascade(SCAN_ID, {"one": 1})
+    assert cascades.begin_cascade(SCAN_ID, {"one": 2, "two": 1}).rules == {"one": 1}
+
+
+def test_a_child_is_reserved_once_and_counted_once(cascades: CascadeTable) -> None:
+    for _ in range(2):
+        assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), PLENTY)
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child("rule/b"), PLENTY)
+    assert cascades.spent(ROOT) == Spent(2, 20, 10)
+    assert [child.key for child in cascades.cascade_children(SCAN_ID)] == ["rule/a", "rule/b"]
+
+
+@pytest.mark.parametrize("most", [Spent(1, 100, 100), Spent(100, 19, 100), Spent(100, 100, 9)])
+def test_the_budget_of_the_root_scan_holds_no_more_than_it_has(cascades: CascadeTable, most: Spent) -> None:
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most)
+    assert not cascades.reserve_child("otherscanotherxx", ROOT, a_child(), most)
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most)  # it is there: not reserved again
+    assert cascades.spent(ROOT) == Spent(1, 10, 5)
+    assert list(cascades.cascade_children("otherscanotherxx")) == []
+
+
+def test_the_first_child_alone_may_be_too_much(cascades: CascadeTable) -> None:
+    assert not cascades.reserve_child(SCAN_ID, ROOT, a_child(), Spent(100, 9, 100))
+    assert cascades.spent(ROOT) == Spent()
+
+
+def test_a_child_is_marked_as_sent(cascades: CascadeTable) -> None:
+    child = a_child(body='{"targets": ["' + "10.0.0.1, " * 5_000 + '"]}', findings=("a", "b"))
+    cascades.reserve_child(SCAN_ID, ROOT, child, PLENTY)
+    assert list(cascades.cascade_children(SCAN_ID)) == [child]
+    cascades.mark_sent(SCAN_ID, child.key)
+    assert [child.sent for child in cascades.cascade_children(SCAN_ID)] == [True]
+
+
+def test_the_end_keeps_the_first_lines_and_counts_the_rest(cascades: CascadeTable) -> None:
+    cascades.begin_cascade(SCAN_ID, {"one": 1})
+    lines = [CascadeLine(kind="refused", rule="one", reason=str(number), count=1) for number in range(300)]
+    cascades.end_cascade(SCAN_ID, lines)
+    record = cascades.cascade(SCAN_ID)
+    assert record is not None
+    assert (record.rules, record.decided) == ({"one": 1}, True)
+    assert (record.lines, record.more) == (tuple(lines[:MAX_DECISIONS_KEPT]), 300 - MAX_DECISIONS_KEPT)

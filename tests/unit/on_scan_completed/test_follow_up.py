@@ -1,0 +1,306 @@
+"""A completion told twice, cut short at every write, or told of a scan that others spent the budget of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from cascan.cascades.caps import Caps
+from cascan.cascades.child import request_of
+from cascan.closing import end_of
+from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
+from cascan.forms import read_request
+from cascan.ids import scan_id_of
+from cascan.model.cascade import Spent
+from cascan.model.finding import Finding
+from cascan.model.scan import Outcome, Scan, ScanState
+from on_scan_completed.follow_up import Follower
+from on_scan_requested.plan_scan import plan_scan
+from tests.builders import NOW, SCAN_ID, a_request, clock
+from tests.cascading import SCOPE, a_finding, a_parent, rule_document
+from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+
+FINDINGS = [a_finding("10.0.0.1", 443), a_finding("10.0.0.2", 443), a_finding("192.0.2.1", 443)]
+RULES = [rule_document("one"), rule_document("two", scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])]
+
+WRITES = 12  # of the completion below: the rules, three children, the refusals, the end; each child sent and marked
+
+
+class Bus(MemoryEventBus):
+    """A bus that a crash can stand before."""
+
+    crash: Crash | None = None
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        if self.crash:
+            self.crash()
+        super().put(events)
+
+
+class World:
+    """A completed scan with findings and rules, in fakes."""
+
+    def __init__(
+        self,
+        rules: Iterable[dict[str, Any]] = RULES,
+        findings: Iterable[Finding] = FINDINGS,
+        scan: Scan | None = None,
+        **operator: Any,
+    ) -> None:
+        self.scan = msgspec.structs.replace(
+            scan or a_parent(),
+            state=ScanState.PARSE_COMPLETED,
+            outcome=Outcome.COMPLETE,
+            finished_at=NOW,
+            shards_open=0,
+        )
+        self.table, self.cascades, self.rules = MemoryScanTable(), MemoryCascadeTable(), MemoryRuleTable()
+        self.requests, self.bus = MemoryRequestQueue(), Bus()
+        self.table.create_scan(self.scan)
+        self.table.put_findings(self.scan.scan_id, findings)
+        for document in rules:
+            self.rules.put_rule(document["metadata"]["name"], document)
+        self.follower = Follower(
+            table=self.table,
+            cascades=self.cascades,
+            rules=self.rules,
+            requests=self.requests,
+            bus=self.bus,
+            scope=SCOPE,
+            clock=clock,
+            **operator,
+        )
+        event = end_of(self.scan)
+        assert isinstance(event, ScanCompleted)
+        self.event = event
+
+    def complete(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.follower.follow_up(self.event)
+
+    def crash_before_write(self, number: int) -> None:
+        crash = Crash(number)
+        self.cascades.before_write = self.requests.before_write = crash
+        self.bus.crash = crash
+
+    def events(self, kind: type[BusEvent]) -> list[Any]:
+        """One a happening: a repeat has the same id."""
+        return list({event.event_id: event for event in self.bus.events if isinstance(event, kind)}.values())
+
+    def scans_of_requests(self) -> set[str]:
+        """What the request queue's messages come to: plan_scan keeps one scan for each idempotency key."""
+        table, ids = MemoryScanTable(), set()
+        for number, body in enumerate(self.requests.sent):
+            planned = plan_scan(
+                f"message {number}",
+                body,
+                table=table,
+                queues=MemoryShardQueues(),
+                bus=MemoryEventBus(),
+                scope=SCOPE,
+                express_reaches_private=True,
+                raw_scans=True,
+                clock=clock,
+            )
+            assert planned.refused == ""
+            ids.add(planned.scan_id)
+        assert ids == set(table.scans)
+        return ids
+
+
+def test_children_are_requested_with_where_they_come_from() -> None:
+    world = World()
+    world.complete()
+    (body,) = world.requests.sent
+    request = read_request(body).request
+    assert request.targets == ("10.0.0.1", "10.0.0.2")
+    assert request.origin is not None
+    assert (request.origin.parent_scan, request.origin.root_scan, request.origin.hop) == (SCAN_ID, SCAN_ID, 1)
+    assert request.origin.cause_id == world.event.event_id
+    (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
+    assert child.scan_id == scan_id_of(request.idempotency_key)
+
+
+def test_a_child_scan_carries_hop_and_cause() -> None:
+    world = World()
+    world.complete()
+    table = MemoryScanTable()
+    plan_scan(
+        "message",
+        world.requests.sent[0],
+        table=table,
+        queues=MemoryShardQueues(),
+        bus=MemoryEventBus(),
+        scope=SCOPE,
+        express_reaches_private=True,
+        raw_scans=True,
+        clock=clock,
+    )
+    (scan,) = table.scans.values()
+    assert (scan.hop, scan.cause_id) == (1, world.event.event_id)
+
+
+def test_a_scan_without_cascades_reads_no_rules_and_writes_nothing() -> None:
+    world = World(scan=msgspec.structs.replace(a_parent(), request=a_request()))
+    world.complete()
+    assert (world.requests.sent, world.bus.events, world.cascades.records) == ([], [], {})
+
+
+def test_another_scanners_child_is_an_event_with_the_whole_request() -> None:
+    world = World()
+    world.complete()
+    events = world.events(CascadeRequested)
+    assert [event.scan_type for event in events] == ["nikto", "nikto"]
+    manifest = events[0].request
+    assert (manifest["kind"], manifest["spec"]["scanType"]) == ("Scan", "nikto")
+    assert sorted(event.request["spec"]["parameters"][1] for event in events) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_the_same_completion_twice_starts_nothing_twice() -> None:
+    world = World()
+    world.complete(times=2)
+    assert len(world.requests.sent) == 1
+    assert len([event for event in world.bus.events if isinstance(event, CascadeRequested)]) == len(
+        world.events(CascadeRequested)
+    )
+
+
+@pytest.mark.parametrize("number", range(1, WRITES + 1))
+def test_a_crash_at_any_write_is_gone_on_from(number: int) -> None:
+    whole, broken = World(), World()
+    whole.complete()
+    broken.crash_before_write(number)
+    try:
+        broken.complete()
+    except GatewayUnavailable:
+        broken.complete()
+    assert broken.scans_of_requests() == whole.scans_of_requests()
+    assert broken.cascades.stored == whole.cascades.stored
+    assert broken.cascades.budgets == whole.cascades.budgets
+    assert broken.cascades.records == whole.cascades.records
+    for kind in (CascadeRequested, CascadeRefused):
+        assert [e.event_id for e in broken.events(kind)] == [e.event_id for e in whole.events(kind)]
+
+
+def test_there_are_as_many_writes_as_the_crashes_above() -> None:
+    world = World()
+    world.crash_before_write(0)
+    world.complete()
+    assert world.bus.crash is not None
+    assert world.bus.crash.seen == WRITES
+
+
+def test_a_rule_that_changes_after_a_crash_does_not_change_what_was_begun() -> None:
+    world = World(rules=[rule_document("one")])
+    world.crash_before_write(3)
+    with pytest.raises(GatewayUnavailable):
+        world.complete()
+    world.rules.put_rule("one", rule_document("one", parameters=["-p1-1000", "{{$.hostOrIP}}"]))
+    world.rules.put_rule("new", rule_document("new"))
+    world.complete()
+    assert [json.loads(body)["parameters"] for body in world.requests.sent] == [["-Pn", "-p443"]]
+
+
+def test_a_rule_that_fails_does_so_alone_and_visibly() -> None:
+    failing = rule_document("failing", matches={"expression": "finding.attributes.port"})
+    world = World(rules=[failing, rule_document("good")])
+    world.rules.versions["unreadable"] = [
+        msgspec.structs.replace(world.rules.versions["good"][0], name="unreadable", document={"kind": "x"})
+    ]
+    world.complete()
+    assert len(world.requests.sent) == 1
+    assert {(event.rule, event.kind) for event in world.events(CascadeRefused) if event.kind == "failed"} == {
+        ("failing", "failed"),
+        ("unreadable", "failed"),
+    }
+
+
+def test_a_refusal_is_an_event_with_its_reason() -> None:
+    world = World(rules=[rule_document("one")])
+    world.complete()
+    (event,) = world.events(CascadeRefused)
+    assert (event.kind, event.reason, event.count) == ("out of scope", "192.0.2.1 is outside AllowedTargets", 1)
+
+
+def test_a_cap_that_is_reached_is_an_event_and_a_line() -> None:
+    world = World(caps=Caps(scans=1))
+    world.complete()
+    (event, *_) = world.events(CascadeCapped)
+    assert (event.cap, event.rule) == ("scans", "two")
+    assert "capped" in {line.kind for line in world.cascades.records[SCAN_ID].lines}
+    assert world.cascades.budgets[SCAN_ID].scans == 1
+
+
+def test_what_other_scans_of_the_cascade_spend_meanwhile_is_not_overspent() -> None:
+    world = World(rules=[rule_document("one")], caps=Caps(scans=5))
+    pure_answer = Spent()
+    world.cascades.budgets[SCAN_ID] = Spent(scans=5)
+    world.cascades.spent = lambda root: pure_answer  # type: ignore[method-assign, assignment]  # read before the others wrote
+    real = MemoryCascadeTable.reserve_child
+
+    def reserve(*args: Any) -> bool:
+        world.cascades.__dict__.pop("spent", None)
+        return real(world.cascades, *args)
+
+    world.cascades.reserve_child = reserve  # type: ignore[method-assign, assignment]
+    world.complete()
+    assert world.requests.sent == []
+    assert world.events(CascadeCapped)[0].cap == "scans"
+
+
+def test_a_cancelled_root_scan_ends_its_cascade() -> None:
+    world = World()
+    root = msgspec.structs.replace(world.scan, scan_id="rootrootrootroot", state=ScanState.CANCELLED)
+    child = request_of_first(world)
+    world.table.create_scan(root)
+    scan = msgspec.structs.replace(
+        world.scan,
+        request=msgspec.structs.replace(
+            child, origin=msgspec.structs.replace(child.origin, root_scan=root.scan_id), annotations={}
+        ),
+    )
+    world.table.scans[scan.scan_id] = scan
+    world.complete()
+    assert world.requests.sent == []
+    assert "cancelled" in world.cascades.records[SCAN_ID].lines[0].reason
+
+
+def request_of_first(world: World) -> Any:
+    from tests.cascading import a_rule, decide, the_child  # noqa: PLC0415
+
+    return request_of(the_child(decide(a_rule("one"), FINDINGS[0], world.scan)), world.scan, SCAN_ID, "event")
+
+
+def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_stands_before() -> None:
+    bundled = {"one": rule_document("one"), "two": rule_document("two")}
+    stored = rule_document("one", parameters=["-p8", "{{$.hostOrIP}}"])
+    world = World(rules=[stored], bundled=lambda: bundled)
+    world.complete()
+    sent = {read_request(body).request.name: read_request(body).request.parameters for body in world.requests.sent}
+    assert sent == {"lan-one": ("-p8",), "lan-two": ("-Pn", "-p443")}
+
+
+def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
+    asked: list[str] = []
+
+    def changed(scan: Scan) -> frozenset[str]:
+        asked.append(scan.scan_id)
+        return frozenset({FINDINGS[1].id})
+
+    world = World(rules=[rule_document("one", onlyNewOrChanged=True)], changed=changed)
+    world.complete()
+    assert asked == [SCAN_ID]
+    assert [read_request(body).request.targets for body in world.requests.sent] == [("10.0.0.2",)]
+
+
+def test_an_unknown_scan_is_a_message_that_nobody_here_wrote() -> None:
+    world = World()
+    with pytest.raises(MalformedMessage):
+        replace(world.follower, table=MemoryScanTable()).follow_up(world.event)
