@@ -131,10 +131,15 @@ def _add_scanning(
         "submit",
         parents=[where, output, wait],
         help="submit a request from a file",
+        usage="cascan submit -f FILE [options]\n       cascan submit --vuls FILE [SERVER...] [options]",
         description="Submit a scan request: the short form, or a secureCodeBox Scan manifest, "
-        "as JSON or YAML. Waits and prints the findings, like scan.",
+        "as JSON or YAML; or one for each server of Vuls' configuration, one after the other. "
+        "Waits and prints the findings, like scan.",
     )
-    submit.add_argument("-f", "--file", required=True, metavar="FILE", help="the request; - reads standard input")
+    source = submit.add_mutually_exclusive_group(required=True)
+    source.add_argument("-f", "--file", metavar="FILE", help="the request; - reads standard input")
+    source.add_argument("--vuls", metavar="FILE", help="Vuls' config.toml")
+    submit.add_argument("servers", nargs="*", metavar="SERVER", help="servers of Vuls' configuration; default: all")
     submit.set_defaults(run="submit")
 
 

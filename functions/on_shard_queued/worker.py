@@ -24,6 +24,7 @@ from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
+from cascan.nmap.raw_sockets import why_not_raw
 from cascan.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
@@ -62,6 +63,8 @@ def main() -> int:
         resolver=SystemResolver(),
         clock=utc_now,
     )
+    if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
+        logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
 
     def stop(signum: int, frame: FrameType | None) -> None:
