@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explaining import add_explaining
+from cli.reading import add_read
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -22,6 +23,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
+  cascan read scan.xml                        findings of any report of nmap, without a stack
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
@@ -45,6 +47,7 @@ def parser() -> ArgumentParser:
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
     _add_running(commands, where, output)
+    add_read(commands)
     add_explaining(commands, request, output)
     return top
 
