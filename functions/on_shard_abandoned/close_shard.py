@@ -8,7 +8,7 @@ from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.gateways import EventBus, ScanTable
+from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.model.scan import Outcome
 from cascan.model.shard import LOST, OPEN_STATES, Shard, ShardClosing, ShardState
 
@@ -24,7 +24,9 @@ class Closed:
     scan_state: str
 
 
-def close_abandoned(message: ShardQueued, message_id: str, *, table: ScanTable, bus: EventBus, clock: Clock) -> Closed:
+def close_abandoned(
+    message: ShardQueued, message_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
+) -> Closed:
     """Fail the shard with its last error, unless it was closed after all, or somebody else has it.
 
     A dead letter may be a duplicate: of a shard that waits, or that runs by another message, which comes again should
@@ -34,14 +36,15 @@ def close_abandoned(message: ShardQueued, message_id: str, *, table: ScanTable, 
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     if shard.state not in OPEN_STATES:  # the last attempt did its work, and only its message was left
-        settled = settle(shard.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
+        error = shard.error_description
+        settled = settle(shard.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Closed(shard.scan_id, shard.number, shard.attempt, shard.state, settled.state)
     if shard.state is ShardState.WAITING or (_has_holder(shard) and shard.message_id != message_id):
         return Closed(shard.scan_id, shard.number, shard.attempt, shard.state, scan.state)
     if shard.is_held(clock()):
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is {shard.state} at {shard.worker}")
     closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description=_why(shard))
-    closed = close_shard(shard.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
+    closed = close_shard(shard.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     return Closed(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)
 
 

@@ -26,6 +26,11 @@ class SqsShardQueues:
         self._queue_urls = dict(queue_urls)
         self._dead_letter_urls = dict(dead_letter_urls or {})
 
+    @classmethod
+    def of(cls, *, express: str, connect: str, raw: str) -> SqsShardQueues:
+        """From the URLs of the three queues."""
+        return cls({Lane.EXPRESS: express, Lane.CONNECT: connect, Lane.RAW: raw})
+
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
         for chunk in chunks(messages, MAX_ENTRIES):
             entries: list[Entry] = [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)]
