@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explaining import add_explaining
+from cli.following import add_following
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -25,7 +26,10 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
-  cascan options -oN                          what is decided about an option of nmap, and why"""
+  cascan options -oN                          what is decided about an option of nmap, and why
+  cascan apply -f rules/                      store cascading rules: scans that follow from findings
+  cascan rules test nmap-http --scan latest   what a rule would start, and why not more
+  cascan tree latest                          the scans that followed a scan"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
@@ -46,6 +50,7 @@ def parser() -> ArgumentParser:
     _add_reading(commands, where, output)
     _add_running(commands, where, output)
     add_explaining(commands, request, output)
+    add_following(commands, where, output, SCAN_HELP)
     return top
 
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from typing import Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
@@ -27,6 +28,7 @@ from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
 from cascan.events import ScanCompleted, event_in
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -42,9 +44,10 @@ class Settings:
     request_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
-    policy_profile: str  # safe, intrusive or everything
-    raw_scans: str  # "enabled" or "disabled"
-    cascading_rules: str  # likewise: the bundled ones
+    policy_profile: PolicyProfile
+    raw_scans: Literal["enabled", "disabled"]
+    worker_egress: tuple[str, ...]  # empty: the network is the operator's
+    cascading_rules: Literal["enabled", "disabled"]  # the bundled ones
     cascade_max_scans: int  # these three: below one root scan
     cascade_max_probes: int
     cascade_max_cost_usd: int
@@ -62,8 +65,9 @@ def wire() -> tuple[Callable[[ScanCompleted], Followed], Callable[[ScanCompleted
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         clock=utc_now,
-        policy=PolicyProfile(settings.policy_profile),
+        policy=settings.policy_profile,
         raw_scans=settings.raw_scans == "enabled",
+        reach=Reach.of(settings.worker_egress),
         caps=Caps(
             scans=settings.cascade_max_scans,
             probes=settings.cascade_max_probes,

@@ -34,6 +34,7 @@ from cascan.model.cascade import Cap, CascadeLine, Spent, StoredChild, StoredRul
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
@@ -62,6 +63,7 @@ class Follower:
     clock: Clock
     policy: PolicyProfile = PolicyProfile.SAFE
     raw_scans: bool = True
+    reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
     bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
     changed: Callable[[Scan], frozenset[str] | None] = lambda _: None  # ids of new and changed findings
@@ -96,6 +98,7 @@ class Follower:
             scope=self.scope,
             policy=self.policy,
             raw_scans=self.raw_scans,
+            reach=self.reach,
             caps=self.caps,
             spent=self.cascades.spent(root) - reserved,  # of an earlier delivery of the same
             changed=self.changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,

@@ -19,6 +19,7 @@ from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Context:
     scope: Scope
     policy: PolicyProfile = PolicyProfile.SAFE
     raw_scans: bool = True
+    reach: Reach | None = None  # of the workers, where the stack made their network
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
     changed: frozenset[str] | None = None  # ids of findings that are new or changed; None: all of them count as new
@@ -67,7 +69,8 @@ class Parent:
             target = parse_target(text, family)
         except RequestRefused as exc:
             return Kind.REFUSED, str(exc)
-        if reason := self.context.scope.refusal_of(target):
+        reach = self.context.reach
+        if reason := self.context.scope.refusal_of(target) or (reach and reach.refusal_of(target)):
             return Kind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

@@ -137,7 +137,7 @@ class Run:
         try:
             asked = request_of(child, parent.scan, parent.scan.scan_id, "")
             first = msgspec.structs.replace(asked, targets=asked.targets[:1])
-            planned = plan(first, context.scope, policy=context.policy, raw_scans=context.raw_scans)
+            planned = plan(first, context.scope, policy=context.policy, raw_scans=context.raw_scans, reach=context.reach)
         except RequestRefused as exc:
             return self._decision(Kind.REFUSED, str(exc), request.told)
         addresses = sum(parent.addresses[target] for target in request.targets)
