@@ -33,6 +33,7 @@ MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
 MAX_XML_DEPTH = 64
 MAX_FINDING_BYTES = 256 * 1024  # of one finding's JSON in the table; the rest of it stays in the report
+MAX_FINDINGS_PER_SCRIPT = 1_000  # of one script at one port; its text beside the port holds the rest
 MAX_NAME_CHARS = 253  # of a series, as Kubernetes bounds the name of an object
 MAX_PORT = 65_535
 MAX_PROTOCOL = 255  # of IP

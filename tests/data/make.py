@@ -121,7 +121,7 @@ def _write_readme(version: str, rows: list[str]) -> None:
         "# Reports\n\n"
         f"Real output of {version}, {datetime.now(UTC):%Y-%m-%d}, made by `sudo python -m tests.data.make`\n"
         "from services of our own on loopback (`services.py`). Tests read ports from the reports: the numbers\n"
-        "change with each making.\n\n"
+        "change with each making. Reports of scripts on well-known ports: [scripts/](scripts/README.md).\n\n"
         f"{TABLE}{''.join(rows)}\n"
         "## Oddities\n\n"
         "Written by hand, each for one fact that the runs above cannot show; its first comment says which.\n\n"

@@ -1,93 +1,98 @@
 """Findings from the output of NSE scripts: one function a script, in the table at the end.
 
-To add one, write a function that takes the Subject, the Script and the Port it ran on (None for a host script) and
-yields findings, and give it its row. Text of a script without a row is not lost: the finding of its port, or of its
-host, carries it. A script that failed says `ERROR: …` in place of its output and yields nothing.
+To add one, write a function that takes a ScriptRun and yields findings, give it its row here and in docs/findings.md.
+A script without a row that reports through nmap's vulns library is read too, and one that guesses passwords. Text of
+any other is not lost: the finding of its port, or of its host, carries it, as it carries the text of all. A script
+that failed says `ERROR: …` in place of its output and yields nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
-from cascan.findings.smb import smb_protocols
+from cascan.findings.access import OPEN, guessed_accounts, http_default_accounts, lets_anyone_in
+from cascan.findings.ftp import banner, ftp_anon
+from cascan.findings.http import (
+    http_git,
+    http_headers,
+    http_methods,
+    http_security_headers,
+    http_server_header,
+    http_title,
+)
+from cascan.findings.ports import CATEGORIES
+from cascan.findings.script_run import ScriptRun
+from cascan.findings.services import TOLD, rdp_enum_encryption, snmp_sysdescr, tells
+from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_mode
+from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, sshv1
 from cascan.findings.subject import Subject
-from cascan.model.finding import Finding, Severity
-from cascan.model.host import Port, Script
+from cascan.findings.tls_certificate import ssl_cert
+from cascan.findings.tls_ciphers import ssl_enum_ciphers, sslv2
+from cascan.findings.vulns import reports_vulnerabilities, vulners, vulns_library
+from cascan.limits import MAX_FINDINGS_PER_SCRIPT
+from cascan.model.finding import Finding
 
-ScriptReader = Callable[[Subject, Script, Port | None], Iterator[Finding]]
-
-FTP = 21
+ScriptReader = Callable[[ScriptRun], Iterator[Finding]]
 
 
 def script_findings(subject: Subject) -> Iterator[Finding]:
     """Findings of the port scripts, port by port, then of the host scripts."""
     for port in subject.host.ports:
         for script in port.scripts:
-            yield from _read(subject, script, port)
+            yield from _read(ScriptRun(subject, script, port))
     for script in subject.host.scripts:
-        yield from _read(subject, script, None)
+        yield from _read(ScriptRun.on_host(subject, script))
 
 
-def ftp_anon(subject: Subject, script: Script, port: Port | None) -> Iterator[Finding]:
-    """The server lets anyone in. `got code 503 …` is output of the same script, and no login."""
-    if port is None or not script.output.lstrip().startswith("Anonymous FTP login allowed"):
-        return
-    yield _port_script_finding(
-        subject,
-        script,
-        port,
-        name="Anonymous FTP Login possible",
-        description=f"Port {port.number} allows anonymous FTP login",
-        severity=Severity.MEDIUM,
-        category="FTP",
+def _read(run: ScriptRun) -> Iterator[Finding]:
+    """At most MAX_FINDINGS_PER_SCRIPT: the text beside the port holds the rest."""
+    reader = READERS.get(run.script.id) or _reader_by_kind(run)
+    if reader and not run.output.lstrip().startswith("ERROR:"):
+        yield from islice(reader(run), MAX_FINDINGS_PER_SCRIPT)
+    if run.port and run.port.state not in CATEGORIES:  # no finding of the port is there to carry the text
+        yield _text_alone(run, run.port.state)
+
+
+def _text_alone(run: ScriptRun, state: str) -> Finding:
+    return run.finding(
+        "text",
+        name=f"Script Output: {run.script.id}",
+        description=f"{run.where} is {state}, and a script ran on it all the same",
+        category="Script Output",
+        output=run.output or None,
+        data=run.script.data,
     )
 
 
-def banner(subject: Subject, script: Script, port: Port | None) -> Iterator[Finding]:
-    """What the server says by itself; on port 21 the category is FTP, as in secureCodeBox."""
-    if port is None:
-        return
-    yield _port_script_finding(
-        subject,
-        script,
-        port,
-        name="Server banner found",
-        description=f"Port {port.number} displays banner",
-        severity=Severity.INFORMATIONAL,
-        category="FTP" if port.number == FTP else "TCP",
-    )
-
-
-def _read(subject: Subject, script: Script, port: Port | None) -> Iterator[Finding]:
-    reader = READERS.get(script.id)
-    if reader and not script.output.lstrip().startswith("ERROR:"):
-        yield from reader(subject, script, port)
-
-
-def _port_script_finding(
-    subject: Subject, script: Script, port: Port, *, name: str, description: str, severity: Severity, category: str
-) -> Finding:
-    """A finding at the port the script ran on. It has no `state`: the port's own finding alone meets rules on that."""
-    return subject.finding(
-        port.protocol,
-        str(port.number),
-        script.id,
-        name=name,
-        description=description,
-        category=category,
-        severity=severity,
-        location=subject.location("ftp" if category == "FTP" else "tcp", port.number),
-        attributes={
-            "port": port.number,
-            "protocol": port.protocol,
-            "script": script.id,
-            "banner" if script.id == "banner" else "output": script.output or None,
-        },
-    )
+def _reader_by_kind(run: ScriptRun) -> ScriptReader | None:
+    if reports_vulnerabilities(run):
+        return vulns_library
+    return guessed_accounts if run.script.id.endswith("-brute") else None
 
 
 READERS: dict[str, ScriptReader] = {
     "banner": banner,
     "ftp-anon": ftp_anon,
+    "http-default-accounts": http_default_accounts,
+    "http-git": http_git,
+    "http-headers": http_headers,
+    "http-methods": http_methods,
+    "http-security-headers": http_security_headers,
+    "http-server-header": http_server_header,
+    "http-title": http_title,
+    "rdp-enum-encryption": rdp_enum_encryption,
     "smb-protocols": smb_protocols,
+    "smb-security-mode": smb_security_mode,
+    "smb2-security-mode": smb2_security_mode,
+    "snmp-sysdescr": snmp_sysdescr,
+    "ssh-auth-methods": ssh_auth_methods,
+    "ssh2-enum-algos": ssh2_enum_algos,
+    "sshv1": sshv1,
+    "ssl-cert": ssl_cert,
+    "ssl-enum-ciphers": ssl_enum_ciphers,
+    "sslv2": sslv2,
+    "vulners": vulners,
+    **{script: lets_anyone_in(found) for script, found in OPEN.items()},
+    **{script: tells(what) for script, what in TOLD.items()},
 }

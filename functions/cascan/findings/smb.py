@@ -1,4 +1,4 @@
-"""Findings of the script smb-protocols: one for each dialect that a host's SMB server speaks."""
+"""Findings of the scripts on SMB: the dialects that a server speaks, and what it asks of whoever speaks to it."""
 
 from __future__ import annotations
 
@@ -6,43 +6,83 @@ import re
 from collections.abc import Iterator
 
 from cascan.findings.ports import port_attributes
-from cascan.findings.subject import Subject
+from cascan.findings.script_run import ScriptRun, text, texts
 from cascan.model.finding import Finding, Severity
-from cascan.model.host import Port, Script
 
-SMB_PORTS = (445, 139)  # where the script looks, in its order
-DIALECT = re.compile(r"(\d)[.:](\d+)(?:[.:](\d+))?")  # 2.02 or 2.0.2 or 2:0:2, by nmap's version
+# 2.02, 2.0.2, 2:0:2 or 202: nmap 7.93 itself says 202, others 2.02 or 2.0.2 or 2:0:2.
+DIALECT = re.compile(r"(\d)[.:]?(\d+)(?:[.:](\d+))?")
 
 
-def smb_protocols(subject: Subject, script: Script, port: Port | None) -> Iterator[Finding]:
-    """A finding per dialect, at the port the host script asked: 445 if open, else 139."""
-    asked = port or _smb_port(subject)
-    dialects = script.data.get("dialects") if isinstance(script.data, dict) else None
-    for dialect in dialects if isinstance(dialects, list) else [dialects]:
-        version = dialect_version(dialect) if isinstance(dialect, str) else None
-        if isinstance(dialect, str) and version:
-            yield _dialect_finding(subject, asked, dialect, version)
+def smb_protocols(run: ScriptRun) -> Iterator[Finding]:
+    """A finding per dialect."""
+    dialects = run.data.get("dialects")
+    for dialect in [dialects] if isinstance(dialects, str) else texts(dialects):
+        version = dialect_version(dialect)
+        if version:
+            yield _dialect_finding(run, dialect, version)
+
+
+def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
+    """SMB 1. Structured since nmap 7; the text says the same, one `key: value` a line."""
+    said = run.data or dict(line.strip().partition(": ")[::2] for line in run.output.splitlines())
+    signing = text(said, "message_signing")
+    if signing and not signing.startswith("required"):
+        yield _signing(run, f"SMB 1: message signing is {signing.split(' (')[0]}, and not required")
+    if text(said, "challenge_response").startswith("plaintext"):
+        yield run.finding(
+            "plaintext",
+            name="SMB Passwords in Clear Text",
+            description=f"{run.where} takes passwords in clear text",
+            category="SMB",
+            severity=Severity.HIGH,
+        )
+    if text(said, "authentication_level").startswith("share"):
+        yield run.finding(
+            "share",
+            name="SMB Share-Level Authentication",
+            description=f"{run.where} asks for a password of the share, not for a user",
+            category="SMB",
+            severity=Severity.MEDIUM,
+        )
+
+
+def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
+    """SMB 2 and 3: a dialect, and what the server says of signing."""
+    said = {key: texts(value) for key, value in run.data.items()} or {"": run.output.splitlines()}
+    for dialect, lines in said.items():
+        for line in lines:
+            if "signing" in line and not line.strip().endswith("and required"):
+                version = dialect_version(dialect)
+                yield _signing(run, f"SMB {version or 2:g}: {line.strip().rstrip('!').replace('Message', 'message')}")
+                return
 
 
 def dialect_version(dialect: str) -> float | None:
-    """`NT LM 0.12 (SMBv1) …` → 1, `2.0.2` → 2.02, `3.11` → 3.11; None: not a version."""
+    """`NT LM 0.12 (SMBv1) …` → 1, `2.0.2` and `202` → 2.02, `3.11` → 3.11; None: not a version."""
     if "SMBv1" in dialect:
         return 1
     match = DIALECT.match(dialect.strip())
     return float(f"{match[1]}.{match[2]}{match[3] or ''}") if match else None
 
 
-def _smb_port(subject: Subject) -> Port | None:
-    open_ports = {port.number: port for port in subject.host.ports if port.protocol == "tcp" and port.state == "open"}
-    return next((open_ports[number] for number in SMB_PORTS if number in open_ports), None)
+def _signing(run: ScriptRun, said: str) -> Finding:
+    return run.finding(
+        "signing",
+        name="SMB Signing not required",
+        description=f"{run.where} lets a session go unsigned, so that it can be relayed: {said}",
+        category="SMB",
+        severity=Severity.MEDIUM,
+        message_signing=said,
+    )
 
 
-def _dialect_finding(subject: Subject, port: Port | None, dialect: str, version: float) -> Finding:
+def _dialect_finding(run: ScriptRun, dialect: str, version: float) -> Finding:
     number: int | float = int(version) if float(version).is_integer() else version
     label = "SMBv1" if "SMBv1" in dialect else f"v{number}"
     severity, dangerous, old = _judgement(dialect, version)
-    where = f"Port {port.number} is {port.state}" if port else "The host is"
+    where = f"{run.where} is {run.port.state}" if run.port else "The host is"
     spoken = "SMBv1" if "SMBv1" in dialect else str(number)
+    subject, port = run.subject, run.port
     return subject.finding(
         port.protocol if port else "",
         str(port.number) if port else "",

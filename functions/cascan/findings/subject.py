@@ -23,10 +23,18 @@ class Subject:
     hostname: str | None
     scan_id: str
     parsed_at: datetime
+    named_by_request: bool = False
 
     @classmethod
     def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Subject:
-        return cls(host, host.called(names) or None, scan_id, parsed_at)
+        named = bool(names) and any(names.get(address.addr) for address in host.addresses)
+        return cls(host, host.called(names) or None, scan_id, parsed_at, named)
+
+    @property
+    def asked_name(self) -> str | None:
+        """The name that the scan was asked for; None: it was asked by address, or the name is from reverse DNS."""
+        asked = self.named_by_request or any(h.kind == "user" and h.name == self.hostname for h in self.host.hostnames)
+        return self.hostname if asked else None
 
     @cached_property
     def address(self) -> str:

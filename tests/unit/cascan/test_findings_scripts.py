@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cascan.findings.ports import CATEGORIES
 from cascan.findings.smb import dialect_version
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Script
-from tests.data.reports import hosts
+from tests.data.reports import SCRIPTS, hosts
 from tests.unit.cascan.test_findings import found, of_category
 
 MANY_PORTS = Host(
@@ -82,6 +83,13 @@ def test_n21_each_dialect_is_a_finding_judged_by_its_number() -> None:
     ]
 
 
+def test_n21_the_dialects_that_nmap_7_93_says_of_a_real_server_are_all_known() -> None:
+    dialects = [f for f in of_category("scripts/smb", "SMB") if "smb_protocol_version" in f.attributes]
+    assert [f.attributes["smb_protocol_version"] for f in dialects] == [1, 2.02, 2.1, 3, 3.02, 3.11]
+    assert [f.severity for f in dialects] == ["HIGH", "LOW", "LOW", "INFORMATIONAL", "INFORMATIONAL", "INFORMATIONAL"]
+    assert {f.location for f in dialects} == {"tcp://127.0.0.1:445"}
+
+
 def test_n21_the_sentences_are_secure_code_boxs() -> None:
     descriptions = [f.description for f in of_scripts(hosts("oddities/smb")[0])]
     assert descriptions[0] == "Port 445 is open using SMB protocol with an old version: SMBv1"
@@ -110,6 +118,10 @@ def test_n21_the_port_is_445_if_open_else_139_else_none() -> None:
         ("3.0", 3),
         ("3.11", 3.11),
         ("3.1.1", 3.11),
+        ("202", 2.02),
+        ("210", 2.1),
+        ("300", 3),
+        ("311", 3.11),
         ("none", None),
         ("", None),
     ],
@@ -129,10 +141,39 @@ def test_n21_output_of_another_shape_is_no_finding(data: object) -> None:
 
 
 def test_n22_a_script_without_a_row_in_the_table_is_text_of_its_port_and_nothing_else() -> None:
-    (port,) = [f for f in of_category("scripts", "Open Port") if f.attributes["tunnel"] == "ssl"]
-    assert set(port.attributes["scripts"]) == {"ssl-cert", "http-title", "http-headers"}
-    findings = [finding for host in hosts("scripts") for finding in found(host)]
-    assert len([f for f in findings if f.attributes.get("port") == port.attributes["port"]]) == 1
+    (port,) = [f for f in of_category("oddities/structures", "Open Port") if f.attributes["port"] == 80]
+    assert port.attributes["scripts"]["plain"] == "only text"
+    assert set(port.attributes["scripts"]) == {"keyless", "keyed", "repeated", "mixed", "plain"}
+    findings = [finding for host in hosts("oddities/structures") for finding in found(host)]
+    assert [f for f in findings if f.attributes.get("port") == 80] == [port]
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, "scripts", "oddities/structures", "oddities/old-scripts", "oddities/smb"])
+def test_n22_the_text_of_every_script_stands_beside_its_own_port_or_host(name: str) -> None:
+    for host in hosts(name):
+        findings = found(host)
+        carriers = {f.attributes["port"]: f for f in findings if f.category in CATEGORIES.values()}
+        for port in host.ports:
+            told = carriers[port.number].attributes["scripts"] or {} if port.state != "closed" else {}
+            assert told == {script.id: script.output for script in port.scripts}
+        (itself,) = [f for f in findings if f.category == "Host"]
+        assert (itself.attributes["scripts"] or {}) == {script.id: script.output for script in host.scripts}
+
+
+def test_n22_a_script_that_was_forced_on_a_closed_port_is_a_finding_of_its_own() -> None:
+    port = Port(protocol="tcp", number=80, state="closed", scripts=(Script("no-such", "text", {"a": "b"}),))
+    (host, forced) = found(Host(state="up", addresses=MANY_PORTS.addresses, ports=(port,)))
+    assert (forced.name, forced.category, forced.severity) == (
+        "Script Output: no-such",
+        "Script Output",
+        "INFORMATIONAL",
+    )
+    assert (forced.attributes["output"], forced.attributes["data"], forced.attributes["port"]) == (
+        "text",
+        {"a": "b"},
+        80,
+    )
+    assert host.category == "Host"
 
 
 def test_n23_findings_of_different_scripts_at_one_port_are_different_findings() -> None:

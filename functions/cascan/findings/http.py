@@ -1,0 +1,104 @@
+"""Findings of the scripts on HTTP: what a server says of itself, which methods it takes, what headers it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cascan.findings.script_run import ScriptRun, table, tables, text, texts
+from cascan.model.finding import Finding, Severity
+
+WANTED = {  # http-security-headers' word for a header that it saw → the header
+    "X_Frame_Options": "X-Frame-Options",
+    "X_Content_Type_Options": "X-Content-Type-Options",
+    "Content_Security_Policy": "Content-Security-Policy",
+}
+HSTS = "Strict_Transport_Security"
+
+
+def http_title(run: ScriptRun) -> Iterator[Finding]:
+    """The page's title, and where the server sent us for it."""
+    title, redirect = text(run.data, "title"), text(run.data, "redirect_url")
+    shown = title or redirect or run.output.strip()
+    if shown:
+        yield run.finding(
+            name="HTTP Title",
+            description=f"{run.where} shows the page: {shown}",
+            category="HTTP",
+            title=title or None,
+            redirect_url=redirect or None,
+        )
+
+
+def http_server_header(run: ScriptRun) -> Iterator[Finding]:
+    servers = [name.strip() for name in texts(run.script.data)] or [run.output.strip()]
+    if any(servers):
+        yield run.finding(
+            name="HTTP Server Header",
+            description=f"{run.where} says it is {' or '.join(servers)}",
+            category="HTTP",
+            server=servers,
+        )
+
+
+def http_headers(run: ScriptRun) -> Iterator[Finding]:
+    """The headers as they came, one `name: value` a line. The script has nothing but text."""
+    headers: dict[str, list[str]] = {}
+    for line in run.output.splitlines():
+        name, colon, value = line.strip().partition(":")
+        if colon and not name.startswith("("):
+            headers.setdefault(name.lower(), []).append(value.strip())
+    if headers:
+        yield run.finding(
+            name="HTTP Headers",
+            description=f"{run.where} answers with {len(headers)} headers",
+            category="HTTP",
+            headers={name: ", ".join(values) for name, values in headers.items()},
+        )
+
+
+def http_methods(run: ScriptRun) -> Iterator[Finding]:
+    """Methods that change something, or echo what they were sent."""
+    risky = texts(run.data, "Potentially risky methods")
+    if risky:
+        yield run.finding(
+            name="Risky HTTP Methods",
+            description=f"{run.where} takes {', '.join(risky)}",
+            category="HTTP",
+            severity=Severity.LOW,
+            risky_methods=risky,
+            methods=texts(run.data, "Supported Methods") or None,
+            path=text(run.data, "Path tested") or None,
+        )
+
+
+def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
+    """Headers that are not there. The script is silent about a server that has none of those it knows."""
+    if not run.data:
+        return
+    missing = [header for said, header in WANTED.items() if said not in run.data]
+    if any("not configured" in line for line in texts(run.data, HSTS)):
+        missing.insert(0, "Strict-Transport-Security")
+    if missing:
+        yield run.finding(
+            name="Missing HTTP Security Headers",
+            description=f"{run.where} answers without {', '.join(missing)}",
+            category="HTTP",
+            severity=Severity.LOW,
+            missing_headers=missing,
+        )
+
+
+def http_git(run: ScriptRun) -> Iterator[Finding]:
+    """One for each repository that lies open, by its path."""
+    for place, said in tables(run.script.data):
+        files = [name for name, found in table(said, "files-found").items() if found == "true"]
+        yield run.finding(
+            place.partition("/")[2],
+            name="Git Repository exposed",
+            description=f"{run.where} gives away the repository at /{place.partition('/')[2]}",
+            category="Information Disclosure",
+            severity=Severity.MEDIUM,
+            path=f"/{place.partition('/')[2]}",
+            files=files,
+            remotes=texts(said, "remotes") or None,
+        )

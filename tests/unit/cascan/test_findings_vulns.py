@@ -1,0 +1,116 @@
+"""Findings of vulnerabilities."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cascan.findings.vulns import severity_of_score
+from cascan.limits import MAX_FINDINGS_PER_SCRIPT
+from tests.unit.cascan.test_findings_services import of, said, told
+
+
+def test_each_cve_of_vulners_is_a_finding_by_its_highest_score() -> None:
+    findings = of("oddities/old-scripts", "vulners", 53)
+    assert [(f.name, f.severity, f.attributes["cvss"]) for f in findings] == [
+        ("CVE-2012-1667", "HIGH", 8.5),
+        ("CVE-2015-4620", "MEDIUM", 5.0),
+        ("CVE-2009-0265", "LOW", 2.6),
+    ]
+    assert {f.category for f in findings} == {"Vulnerability"}
+    assert {f.attributes["software"] for f in findings} == {"cpe:/a:isc:bind:9.8.2rc1"}
+    assert findings[0].attributes["references"] == [
+        {"type": "CVE", "value": "CVE-2012-1667"},
+        {"type": "URL", "value": "https://vulners.com/cve/CVE-2012-1667"},
+    ]
+
+
+def test_the_text_of_an_old_vulners_is_read_where_there_is_no_structure() -> None:
+    (finding,) = of("oddities/old-scripts", "vulners", 80)
+    assert (finding.name, finding.severity, finding.attributes["cvss"]) == ("CVE-2017-7679", "HIGH", 7.5)
+
+
+@pytest.mark.parametrize(
+    ("score", "severity"),
+    [(10.0, "HIGH"), (7.0, "HIGH"), (6.9, "MEDIUM"), (4.0, "MEDIUM"), (3.9, "LOW"), (0.0, "LOW")],
+)
+def test_the_severity_of_a_score_is_cvss_own_and_critical_is_high(score: float, severity: str) -> None:
+    assert severity_of_score(score) == severity
+
+
+def test_a_report_of_the_vulns_library_is_a_finding_by_its_score() -> None:
+    (finding,) = of("scripts/vulns", "distcc-cve2004-2687")
+    assert (finding.name, finding.category) == ("distcc Daemon Command Execution", "Vulnerability")
+    assert (finding.severity, finding.attributes["cvss"]) == ("HIGH", 9.3)
+    assert finding.attributes["cve"] == "CVE-2004-2687"
+    assert finding.attributes["vulnerability_state"] == "VULNERABLE (Exploitable)"
+    assert finding.attributes["disclosure"] == "2002-02-01"
+    assert finding.location == "tcp://127.0.0.1:3632"
+    assert any("uid=110(distccd)" in line for line in finding.attributes["evidence"])
+    assert {"type": "CVE", "value": "CVE-2004-2687"} in finding.attributes["references"]
+
+
+def test_without_a_score_and_a_risk_factor_it_is_of_medium_severity() -> None:
+    (finding,) = of("scripts/vulns", "http-vuln-cve2015-1635")
+    assert told([finding]) == [("Remote Code Execution in HTTP.sys (MS15-034)", "MEDIUM")]
+    assert "cvss" not in finding.attributes
+
+
+def test_an_entry_without_a_cve_is_told_apart_by_its_title() -> None:
+    (finding,) = of("scripts/dh", "ssl-dh-params")
+    assert finding.name == "Diffie-Hellman Key Exchange Insufficient Group Strength"
+    assert "cve" not in finding.attributes
+    assert "Modulus Length: 1024" in finding.attributes["evidence"][0]
+
+
+@pytest.mark.parametrize("script", ["http-vuln-cve2015-1635", "http-vuln-cve2011-3192"])
+def test_what_was_found_not_to_be_vulnerable_is_no_finding(script: str) -> None:
+    assert of("scripts/not-vulnerable", script) == []
+
+
+def test_the_risk_factor_that_only_the_text_has_decides_where_there_is_no_score() -> None:
+    (finding,) = of("oddities/old-scripts", "smb-vuln-ms17-010")
+    assert (finding.severity, finding.attributes["cve"], finding.location) == ("HIGH", "CVE-2017-0143", "192.0.2.40")
+    assert finding.description.startswith("The host is vulnerable: A critical remote code execution")
+
+
+def test_the_text_of_an_old_nmap_is_read_entry_by_entry() -> None:
+    findings = of("oddities/old-scripts", "http-vuln-example")
+    assert [(f.name, f.severity, f.attributes.get("cvss")) for f in findings] == [
+        ("First of two", "LOW", None),
+        ("Second of two", "MEDIUM", 5.5),  # "Third" could not be tested
+    ]
+    (apache,) = of("oddities/old-scripts", "http-vuln-cve2011-3192")
+    assert (apache.attributes["cve"], apache.attributes["ids"]) == (
+        "CVE-2011-3192",
+        ["CVE:CVE-2011-3192", "OSVDB:74721"],
+    )
+
+
+def test_what_is_likely_is_told_to_be_likely() -> None:
+    (finding,) = of("oddities/old-scripts", "http-slowloris-check")
+    assert finding.description == "Port 80 is likely vulnerable: Slowloris DOS attack"
+    assert finding.attributes["vulnerability_state"] == "LIKELY VULNERABLE"
+
+
+def test_a_script_gives_a_bounded_number_of_findings() -> None:
+    entries = [{"id": f"CVE-2020-{number:05d}", "cvss": "5.0"} for number in range(MAX_FINDINGS_PER_SCRIPT + 5)]
+    assert len(said("vulners", data={"cpe:/a:x:y": entries})) == MAX_FINDINGS_PER_SCRIPT
+
+
+@pytest.mark.parametrize(
+    "data", [{"CVE-1": {"title": [], "state": "x"}}, {"a": {"title": "t", "state": {}}}, ["x"], "x"]
+)
+def test_a_structure_that_is_not_the_librarys_is_no_finding(data: object) -> None:
+    assert said("someones-script", data=data) == []
+
+
+@pytest.mark.parametrize(
+    "flood", ["  \n" * 300_000, "  State: \n" * 100_000, "    IDs:  \n" * 100_000, " " * 1_000_000]
+)
+def test_a_flood_of_text_is_read_in_a_moment(flood: str) -> None:
+    started = time.process_time()
+    said("someones-script", f"VULNERABLE:\n{flood}")
+    said("vulners", flood)
+    assert time.process_time() - started < 2
