@@ -1,4 +1,4 @@
-"""One discovery scan of the lab's four hosts cascades into the follow-ups that fit them, and into nothing else; and ends.
+"""One discovery scan of the lab leads to the follow-ups that fit its four hosts, and to nothing else; and it ends.
 
 The whole stack runs inside the lab's network, where there is no way to anywhere.
 """
@@ -82,7 +82,7 @@ def submit(cascan: Cascan, lab: Lab, name: str, cascades: Mapping[str, Any], por
         found: dict[str, Any] = cascan("tree", scan_id, "--json").json
         return found if all(scan["state"] in ENDED for scan in scans_in(found)) else None
 
-    found = eventually(tree, within_s=200)
+    found = eventually(tree, timeout_s=200)
     assert found
     return found
 
@@ -106,13 +106,23 @@ def test_four_hosts_lead_to_the_right_follow_ups_and_to_nothing_else(cascan: Cas
     assert cascan("apply", "-f", str(FOLDER)).code == 0
     tree = submit(cascan, network_lab, "discovery", {"matchLabels": {"securecodebox.io/intensive": "light"}})
     address = network_lab.address
-    found = {child["rule"]: asked(cascan, child["id"]) for child in tree["children"] if child["state"] == "Done"}
+    found = {(child["rule"], *port) for child in tree["children"] if child["id"] for port in asked(cascan, child["id"])}
     assert found == {
-        "nmap-http": {(address("web"), 80), (address("tls"), 443)},
-        "nmap-tls-certificate": {(address("tls"), 443)},
-        "nmap-ssh-algorithms": {(address("ssh"), 22)},
-        "nmap-ftp-anonymous": {(address("files"), 21)},
-        "nmap-smb": {(address("files"), 445)},
-        "nmap-smb-security": {(address("files"), 445)},
+        ("nmap-http", address("web"), 80),
+        ("nmap-http", address("tls"), 443),
+        ("nmap-tls-certificate", address("tls"), 443),
+        ("nmap-ssh-algorithms", address("ssh"), 22),
+        ("nmap-ftp-anonymous", address("files"), 21),
+        ("nmap-smb", address("files"), 445),
+        ("nmap-smb-security", address("files"), 445),
     }
     assert {scan["state"] for scan in scans_in(tree)} == {"Done"}
+    assert [below for child in tree["children"] for below in child["children"]] == []  # all of it was asked for already
+
+
+def test_a_rule_that_matches_its_own_output_ends(cascan: Cascan, network_lab: Lab) -> None:
+    assert cascan("apply", "-f", "-", stdin=json.dumps(LOOP)).code == 0
+    tree = submit(cascan, network_lab, "looping", {"matchLabels": {"loop": "yes"}}, ports="80")
+    (child,) = tree["children"]
+    assert child["state"] == "Done"
+    assert [line["decision"] for line in child["notFollowed"]] == ["loop"]

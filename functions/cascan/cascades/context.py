@@ -14,7 +14,7 @@ from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import Cascades
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Asked, Spent
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
@@ -36,9 +36,19 @@ class Context:
     reach: Reach | None = None  # of the workers, where the stack made their network
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
+    asked: tuple[Asked, ...] = ()  # by other scans of the cascade
     changed: frozenset[str] | None = None  # ids of findings that are new or changed; None: all of them count as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
+
+    def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
+        """What was asked for by the rule: ports by target, by what they have in common."""
+        found: dict[str, dict[str, set[int]]] = {}
+        for asked in self.asked:
+            if asked.rule == rule:
+                for target in asked.targets:
+                    found.setdefault(asked.base, {}).setdefault(target, set()).update(asked.ports)
+        return found
 
 
 class Parent:

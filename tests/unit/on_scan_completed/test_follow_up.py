@@ -17,7 +17,7 @@ from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
 from cascan.ids import scan_id_of
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, Scan, ScanState
 from on_scan_completed.follow_up import Follower
@@ -245,7 +245,7 @@ def test_what_other_scans_of_the_cascade_spend_meanwhile_is_not_overspent() -> N
     world.cascades.spent = lambda root: pure_answer  # type: ignore[method-assign, assignment]  # read before the others wrote
     real = MemoryCascadeTable.reserve_child
 
-    def reserve(*args: Any) -> bool:
+    def reserve(*args: Any) -> Reservation:
         world.cascades.__dict__.pop("spent", None)
         return real(world.cascades, *args)
 
