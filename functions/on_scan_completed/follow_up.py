@@ -20,7 +20,7 @@ import msgspec
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import manifest_of, request_of
 from cascan.cascades.children import children_of
-from cascan.cascades.context import Context
+from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Child, Decision, Kind
 from cascan.cascades.inheritance import chain_of
 from cascan.cascades.rule import CascadingRule, read_rule
@@ -66,7 +66,7 @@ class Follower:
     reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
     bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
-    changed: Callable[[Scan], frozenset[str] | None] = lambda _: None  # ids of new and changed findings
+    changed: Callable[[Scan], Changed | None] = lambda _: None
 
     def follow_up(self, event: ScanCompleted) -> Followed:
         """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""

@@ -26,6 +26,23 @@ if TYPE_CHECKING:
     from cel import Context as Facts
 
 
+Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
+
+    places: frozenset[Place]
+
+    def includes(self, finding: Mapping[str, Any]) -> bool:
+        """Whether the finding is about one of these places."""
+        attributes = finding.get("attributes") or {}
+        port, protocol = attributes.get("port"), attributes.get("protocol") or ""
+        where = ("", None) if port is None else (protocol, port)
+        return any((address, *where) in self.places for address in attributes.get("ip_addresses") or ())
+
+
 @dataclass(frozen=True)
 class Context:
     """What decides beside the scan, its findings and the rules."""
@@ -37,7 +54,7 @@ class Context:
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
     asked: tuple[Asked, ...] = ()  # by other scans of the cascade
-    changed: frozenset[str] | None = None  # ids of findings that are new or changed; None: all of them count as new
+    changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
 

@@ -59,7 +59,7 @@ class Run:
     def _follow(self, about: About) -> None:
         finding_id: str = about.finding["id"]
         changed = self.parent.context.changed
-        if self.rule.only_new_or_changed and changed is not None and finding_id not in changed:
+        if self.rule.only_new_or_changed and changed is not None and not changed.includes(about.finding):
             self.unchanged.add(finding_id)
         elif reason := about.out_of_scope:
             self._refuse(Kind.OUT_OF_SCOPE, reason, finding_id)

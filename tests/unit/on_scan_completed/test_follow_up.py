@@ -12,6 +12,7 @@ import pytest
 
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import request_of
+from cascan.cascades.context import Changed
 from cascan.closing import end_of
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
@@ -290,9 +291,9 @@ def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_sta
 def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
     asked: list[str] = []
 
-    def changed(scan: Scan) -> frozenset[str]:
+    def changed(scan: Scan) -> Changed:
         asked.append(scan.scan_id)
-        return frozenset({FINDINGS[1].id})
+        return Changed(frozenset({("10.0.0.2", "tcp", 443)}))
 
     world = World(rules=[rule_document("one", onlyNewOrChanged=True)], changed=changed)
     world.complete()

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import request_of
+from cascan.cascades.context import Changed
 from cascan.cascades.decision import Kind
 from cascan.model.cascade import Spent
 from cascan.planning import plan
@@ -146,7 +147,7 @@ def test_another_port_of_a_target_that_was_asked_is_asked_alone() -> None:
 def test_only_new_or_changed_findings_are_followed_where_the_rule_says_so() -> None:
     new, old = a_finding("10.0.0.1"), a_finding("10.0.0.2")
     careful, eager = a_rule("careful", onlyNewOrChanged=True), a_rule("eager")
-    decisions = decide([careful, eager], [new, old], changed=frozenset({new.id}))
+    decisions = decide([careful, eager], [new, old], changed=Changed(frozenset({("10.0.0.1", "tcp", 443)})))
     assert [(child.name, child.targets) for child in started(decisions)] == [
         ("lan-careful", ("10.0.0.1",)),
         ("lan-eager", ("10.0.0.1", "10.0.0.2")),
