@@ -19,13 +19,15 @@ def add_explaining(
         parents=[request, output],
         formatter_class=raw,
         help="explain what would become of a scan, without scanning",
-        usage="cascan check [-f FILE] TARGET... [options] [-- NMAP ARGS]",
+        usage="cascan check TARGET... [options] [-- NMAP ARGS]\n       cascan check -f FILE [options]\n"
+        "       cascan check --vuls FILE [SERVER...] [options]",
         description="Explain a request without scanning and without a stack: the decision about each option, the\n"
         "verdict about each target, the exact number of addresses, shards, the command line of nmap.\n\n"
         "exit codes: 0 it would be accepted; 2 refused",
     )
     check.add_argument("targets", nargs="*", metavar="TARGET")
     check.add_argument("-f", "--file", metavar="FILE", help="a request as for submit; - reads standard input")
+    check.add_argument("--vuls", metavar="FILE", help="Vuls' config.toml: all its servers, or those named")
     check.add_argument("--stack", metavar="NAME", help="a deployed stack, whose parameters give the scope")
     check.add_argument(
         "--allow",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.explaining import add_explaining
 from cli.following import add_following
+from cli.reading import add_read
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -23,6 +24,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
+  cascan read scan.xml                        findings of any report of nmap, without a stack
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
@@ -49,6 +51,7 @@ def parser() -> ArgumentParser:
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
     _add_running(commands, where, output)
+    add_read(commands)
     add_explaining(commands, request, output)
     add_following(commands, where, output, SCAN_HELP)
     return top
@@ -136,10 +139,15 @@ def _add_scanning(
         "submit",
         parents=[where, output, wait],
         help="submit a request from a file",
+        usage="cascan submit -f FILE [options]\n       cascan submit --vuls FILE [SERVER...] [options]",
         description="Submit a scan request: the short form, or a secureCodeBox Scan manifest, "
-        "as JSON or YAML. Waits and prints the findings, like scan.",
+        "as JSON or YAML; or one for each server of Vuls' configuration, one after the other. "
+        "Waits and prints the findings, like scan.",
     )
-    submit.add_argument("-f", "--file", required=True, metavar="FILE", help="the request; - reads standard input")
+    source = submit.add_mutually_exclusive_group(required=True)
+    source.add_argument("-f", "--file", metavar="FILE", help="the request; - reads standard input")
+    source.add_argument("--vuls", metavar="FILE", help="Vuls' config.toml")
+    submit.add_argument("servers", nargs="*", metavar="SERVER", help="servers of Vuls' configuration; default: all")
     submit.set_defaults(run="submit")
 
 

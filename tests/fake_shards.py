@@ -147,6 +147,7 @@ class MemoryShards:
             scan,
             shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
             hosts_up=scan.hosts_up + closing.hosts_up,
+            changes=_sum(scan.changes, closing.changes),
             findings=Counts(
                 count=scan.findings.count + closing.findings,
                 severities=_sum(scan.findings.severities, closing.severities),

@@ -26,24 +26,24 @@ from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
+from tests.fake_inventory import MemoryInventory
 from tests.fake_shards import Breakable, MemoryHouse, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
+class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
         self.findings_by_key: dict[tuple[str, str], Finding] = {}
-        self.ports_by_key: dict[tuple[str, str, int], PortRecord] = {}
 
     # ---- scans
 
@@ -100,7 +100,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
         return True
 
-    # ---- findings and inventory
+    # ---- findings
 
     def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         self._reach()
@@ -111,20 +111,6 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse):
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
         return iter([self.findings_by_key[key] for key in sorted(self.findings_by_key) if key[0] == scan_id])
-
-    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
-        self._reach()
-        for seen in sightings:
-            key = (seen.address, seen.protocol, seen.port)
-            known = self.ports_by_key.get(key, PortRecord(latest=seen, first_seen=seen.seen_at))
-            self.ports_by_key[key] = PortRecord(
-                latest=max(known.latest, seen, key=lambda s: (s.seen_at, s.scan_id)),
-                first_seen=min(known.first_seen, seen.seen_at),
-            )
-
-    def ports(self, address: str) -> Iterator[PortRecord]:
-        self._reach()
-        return iter([self.ports_by_key[key] for key in sorted(self.ports_by_key) if key[0] == address])
 
 
 class MemoryReportStore(Breakable):

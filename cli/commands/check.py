@@ -12,25 +12,48 @@ from msgspec.structs import replace
 from cascan.errors import RequestRefused
 from cascan.explain import Explained, explain
 from cascan.forms import read_request
+from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
 from cascan.policy import PolicyProfile
 from cli.commands.scan import request_of
-from cli.commands.submit import read_body
+from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
 from cli.policy import policy_of
+from cli.raw import why_not_raw_here
 from cli.show import plain, print_json, print_table, say
 
 
 def run(args: Namespace) -> int:
     """0: it would be accepted. 2: refused."""
-    if bool(args.file) == bool(args.targets or args.nmap_arguments):
+    if args.vuls and not (args.file or args.nmap_arguments):
+        return _run_vuls(args)
+    if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
         raise BadInput("name targets, or a file with -f; one of both")
-    explained = explained_for(read_body(args.file) if args.file else json.dumps(request_of(args)), args)
+    return _tell(explained_for(read_body(args.file) if args.file else json.dumps(request_of(args)), args), args)
+
+
+def _tell(explained: Explained, args: Namespace) -> int:
     if args.json:
         print_json(explained)
     else:
         _print(explained)
     return 0 if explained.accepted else EXIT_REFUSED
+
+
+def _run_vuls(args: Namespace) -> int:
+    try:
+        bodies = vuls_bodies(args.vuls, args.targets)
+    except RequestRefused as refused:
+        return _tell(Explained(accepted=False, refusals=refused.refusals), args)
+    servers = {server: explained_for(body, args) for server, body in bodies.items()}
+    accepted = all(explained.accepted for explained in servers.values())
+    if args.json:
+        print_json({"accepted": accepted, "servers": servers})
+    else:
+        for server, explained in servers.items():
+            print(plain(f"server {server}"))
+            _print(explained)
+    return 0 if accepted else EXIT_REFUSED
 
 
 def explained_for(body: str, args: Namespace) -> Explained:
@@ -47,7 +70,8 @@ def explained_for(body: str, args: Namespace) -> Explained:
         raw_scans=policy.raw_scans,
         reach=policy.reach,
     )
-    return replace(explained, notes=(*read.notes, *explained.notes))
+    here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
+    return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
 
 def _print(explained: Explained) -> None:

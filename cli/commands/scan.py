@@ -8,10 +8,12 @@ from argparse import Namespace
 from cli.access import access
 from cli.errors import BadInput
 from cli.follow import submit_and_follow
+from cli.raw import refuse_raw_here
 
 
 def run(args: Namespace) -> int:
     body = json.dumps(request_of(args))
+    refuse_raw_here(body, args)
     with access(args) as stack:
         return submit_and_follow(body, "", stack, args)
 

@@ -1,9 +1,11 @@
-"""`cascan submit`: a request from a file, followed to its end."""
+"""`cascan submit`: a request from a file, or those of Vuls' configuration, followed to their end."""
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.errors import RequestRefused
@@ -12,12 +14,33 @@ from cascan.limits import MAX_REQUEST_BYTES
 from cli.access import access
 from cli.errors import BadInput
 from cli.follow import submit_and_follow
+from cli.raw import refuse_raw_here
+from cli.show import say
 
 
 def run(args: Namespace) -> int:
-    body = read_body(args.file)
+    if args.servers and not args.vuls:
+        raise BadInput("servers are named with --vuls FILE")
+    try:
+        bodies = list(vuls_bodies(args.vuls, args.servers).values()) if args.vuls else [read_body(args.file)]
+    except RequestRefused as refused:
+        for reason in refused.reasons:
+            say(reason)
+        raise BadInput(f"{args.vuls} is refused; nothing was sent") from refused
+    for body in bodies:
+        refuse_raw_here(body, args)
     with access(args) as stack:
-        return submit_and_follow(body, idempotency_key_of(body), stack, args)
+        return max(submit_and_follow(body, idempotency_key_of(body), stack, args) for body in bodies)
+
+
+def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
+    """Server → its request. Raises: BadInput: the file cannot be read. RequestRefused: all that is wrong in it."""
+    from cascan.forms.vuls import read_vuls  # noqa: PLC0415 - who reads no TOML needs none of it
+
+    documents, notes = read_vuls(read_body(name), servers)
+    for note in notes:
+        say(f"note: {note}")
+    return {server: json.dumps(document) for server, document in documents.items()}
 
 
 def idempotency_key_of(body: str) -> str:

@@ -66,4 +66,5 @@ def end_of(scan: Scan) -> BusEvent:
         shard_outcomes=scan.shard_outcomes,
         hosts_up=scan.hosts_up,
         findings=scan.findings,
+        changes=scan.changes,
     )

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from cascan.errors import MalformedMessage
-from cascan.ids import ReportKey
+from cascan.ids import ReportKey, event_id_of
+from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 
 SOURCE = "cascan"
@@ -72,6 +73,52 @@ class ScanPlanned(BusEvent, frozen=True, kw_only=True):
     lanes: dict[str, int]  # shards by lane: express, connect, raw
 
 
+class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a report, or a scan, changed in the inventory, by kind."""
+
+    kinds: dict[str, int] = {}  # against an earlier scan
+    baseline: dict[str, int] = {}  # seen for the first time where nothing had looked before: in no event of its own
+    announced: int = 0  # of `kinds`, in an event of its own
+
+
+class HostChange(BusEvent, frozen=True, kw_only=True):
+    """A host differs from what the last scan of its address saw."""
+
+    shard: int
+    report_key: str
+    address: str
+    hostname: str
+    before: Sighting
+    after: Sighting
+
+
+class PortChange(HostChange, frozen=True, kw_only=True):
+    """A port differs from what the last scan that covered it saw."""
+
+    protocol: str
+    port: int
+
+
+class HostAppeared(HostChange, frozen=True, kw_only=True):
+    """A host is up at an address where the last scan found none."""
+
+
+class HostGone(HostChange, frozen=True, kw_only=True):
+    """A scan asked for the address of a host, in full, and the host was not up."""
+
+
+class PortOpened(PortChange, frozen=True, kw_only=True):
+    """A port is open that was not."""
+
+
+class PortClosed(PortChange, frozen=True, kw_only=True):
+    """A port that was open is not: `after` says whether it is closed or filtered."""
+
+
+class ServiceChanged(PortChange, frozen=True, kw_only=True):
+    """The same port is open, and something else answers: another service, product or version."""
+
+
 class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     """One shard's report was read, and its findings are in the table."""
 
@@ -80,6 +127,7 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     outcome: Outcome
     hosts_up: int
     findings: Counts
+    changes: ChangeCounts = ChangeCounts()
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):
@@ -104,6 +152,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     shard_outcomes: dict[str, int]
     hosts_up: int
     findings: Counts
+    changes: dict[str, int] = {}  # by kind, against earlier scans
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):
@@ -146,6 +195,11 @@ class CascadeRefused(BusEvent, frozen=True, kw_only=True):
 BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanPlanned,
     HostQuarantined,
+    HostAppeared,
+    HostGone,
+    PortOpened,
+    PortClosed,
+    ServiceChanged,
     FindingsRecorded,
     ScanCompleted,
     CascadeRequested,
@@ -153,6 +207,13 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     CascadeRefused,
     ScanFailed,
 )
+CHANGES: dict[ChangeKind, type[HostChange]] = {
+    ChangeKind.HOST_APPEARED: HostAppeared,
+    ChangeKind.HOST_GONE: HostGone,
+    ChangeKind.PORT_OPENED: PortOpened,
+    ChangeKind.PORT_CLOSED: PortClosed,
+    ChangeKind.SERVICE_CHANGED: ServiceChanged,
+}
 
 
 def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
@@ -165,6 +226,26 @@ def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
         "name": scan.name,
         "labels": scan.labels,
     }
+
+
+def change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
+    """The event that announces a change. Raises: ValueError: a baseline, of which there is nothing to announce."""
+    if change.before is None:
+        raise ValueError(f"nothing covered {change.address} before")
+    what = (change.kind.value, change.address, change.protocol, change.port)
+    common = about(scan, at=change.after.seen_at, cause_id=cause_id) | {
+        "event_id": event_id_of(report_key, *what),
+        "shard": shard,
+        "report_key": report_key,
+        "address": change.address,
+        "hostname": change.hostname,
+        "before": change.before,
+        "after": change.after,
+    }
+    kind = CHANGES[change.kind]
+    if issubclass(kind, PortChange):
+        return kind(**common, protocol=change.protocol, port=change.port or 0)
+    return kind(**common)
 
 
 def detail_type(event: BusEvent) -> str:

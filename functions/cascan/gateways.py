@@ -16,12 +16,41 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
+from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
+from cascan.nmap.intervals import Interval
 
 
-class ScanTable(Protocol):
+class Inventory(Protocol):
+    """What is known of addresses, and what each report changed. Part of ScanTable."""
+
+    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
+        """The records of these addresses, read consistently; an address without one is left out."""
+
+    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+        """Store each record with its changes, which are the report's from then on; or neither.
+
+        The addresses of which nothing was stored: somebody else changed the record since it was read.
+        """
+
+    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
+        """Addresses from `low` to `high` that have a record, in order."""
+
+    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+        """The records that fit, IPv4 first, in order of their address."""
+
+    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
+        """Every address in the intervals was asked; an older note than the one that stands changes nothing."""
+
+    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+        """The notes that touch `low` to `high`."""
+
+    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
+        """What the shard's reports changed, by address; in the same order each time."""
+
+
+class ScanTable(Inventory, Protocol):
     """Scans, shards, findings and the inventory. Every transition is a conditional write."""
 
     def create_scan(self, scan: Scan) -> bool:
@@ -126,12 +155,6 @@ class ScanTable(Protocol):
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         """In order of their id."""
-
-    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
-        """Fold what was seen into the inventory; an older sighting changes only `first_seen`."""
-
-    def ports(self, address: str) -> Iterator[PortRecord]:
-        """What the inventory holds of an address, in order of protocol and port."""
 
 
 class RuleTable(Protocol):

@@ -1,9 +1,10 @@
 """Record the findings of a stored nmap report.
 
 Wakes on    Object Created under reports/, through the reports queue (batches of 10)
-Reads       the report, from the report bucket; its shard, from the scan table
-Writes      findings and inventory, keyed by ids derived from the report; the shard's end, and the scan's end
-Emits       FindingsRecorded, HostQuarantined; ScanCompleted or ScanFailed after the last shard
+Reads       the report, from the report bucket; its shard, and what is known of its hosts, from the scan table
+Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end, and the scan's end
+Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded, HostQuarantined;
+            ScanCompleted or ScanFailed after the last shard
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
 """
 

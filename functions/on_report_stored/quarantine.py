@@ -6,18 +6,13 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import NamedTuple
 
+from cascan.coverage import AskedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
 from cascan.model.shard import Shard
-from cascan.nmap.octets import Octets
-from cascan.nmap.target_kinds import Name, Network6
-from cascan.nmap.targets import Exclusion, parse_target
 from cascan.scope import Scope
 
 MAX_ADDRESS_CHARS = 64  # an IPv6 address has 39; a forged report may say anything
@@ -39,70 +34,28 @@ class Quarantine:
             self.addresses[host.address[:MAX_ADDRESS_CHARS] or NAMELESS] = None
 
 
-class Asked(NamedTuple):
-    """A stretch of addresses that nmap was given, and the name it was given for."""
-
-    target: Octets | Network6
-    start: int
-    stop: int
-    name: str  # empty: asked by number, or as the block around a name's address
-
-    def holds(self, number: int) -> bool:
-        low, high = self.target.bounds
-        return low <= number <= high and self.start <= _place(self.target, number) < self.stop
-
-
 class Gate:
     """Tells the hosts that a shard may report from those that it may not."""
 
     def __init__(self, shard: Shard, scope: Scope) -> None:
-        self._family = shard.family
-        self._asked = tuple(_asked_by(shard))
-        self._exclusion = Exclusion.parse(shard.exclude, shard.family)
+        self.asked = AskedAddresses.by(shard)
         self._scope = scope
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
         addresses = [address.addr for address in host.addresses if address.kind != "mac"] or [""]
-        return next((refusal for address in addresses if (refusal := self._refusal_of_address(address))), "")
+        return next((refusal for address in addresses if (refusal := self.refusal_of_address(address))), "")
 
-    def _refusal_of_address(self, address: str) -> str:
+    def refusal_of_address(self, address: str) -> str:
+        """Why nothing is recorded of the address: one sentence. Empty: it is."""
         shown = address[:MAX_ADDRESS_CHARS]
         try:
             number = ip_address(address)
         except ValueError:
             return f"{shown!r} is no address that can be judged"
-        if "%" in address or number.version != self._family or self._exclusion.contains(address):
-            return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
-        names = {asked.name for asked in self._asked if asked.holds(int(number))}
+        is_ours = "%" not in address and number.version == self.asked.family
+        names = self.asked.names_for(address, int(number)) if is_ours else set()
         if not names:
             return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
         refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]
         return "" if "" in refusals else refusals[0]
-
-
-def _asked_by(shard: Shard) -> Iterator[Asked]:
-    """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
-    resolved = shard.run.resolved if shard.run else {}
-    for piece in shard.slices:
-        target = parse_target(piece.expression, shard.family)
-        if not isinstance(target, Name):
-            yield Asked(target, piece.start, piece.stop, "")
-            continue
-        name = target.name if target.count == 1 else ""  # a name vouches for its own address, never for a block
-        for address in resolved.get(target.name, ()):
-            yield Asked(target.pinned(address), piece.start, piece.stop, name)
-
-
-def _place(target: Octets | Network6, number: int) -> int:
-    """The address's number among the target's, counted from 0 in nmap's order; -1: it is none of them."""
-    if isinstance(target, Network6):
-        return number - target.first
-    place = 0
-    for values, shift in zip(target.octets, (24, 16, 8, 0), strict=True):
-        value = number >> shift & 255
-        at = bisect_left(values, value)
-        if at == len(values) or values[at] != value:
-            return -1
-        place = place * len(values) + at
-    return place

@@ -1,12 +1,13 @@
-"""A report, streamed from the bucket into the table: its findings, its sightings, and the sum of both."""
+"""A report, streamed from the bucket into the table: its findings, what the inventory learns, and the sum."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cascan.coverage import AskedPorts
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
 from cascan.gateways import ReportStore, ScanTable
@@ -14,10 +15,10 @@ from cascan.ids import ReportKey
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 from cascan.model.scan import Counts
-from cascan.model.shard import NmapRun
+from cascan.model.shard import NmapRun, Shard
 from cascan.nmap.report import read_report
-from cascan.sightings import sightings_of
 from on_report_stored.quarantine import Gate, Quarantine
+from on_report_stored.record_inventory import Folding
 
 HOSTS_AT_ONCE = 64  # read, then written: memory stays flat however long the report
 
@@ -66,14 +67,14 @@ class Answer:
 
 
 def read_into_table(
-    key: ReportKey, run: NmapRun | None, now: datetime, *, gate: Gate, reports: ReportStore, table: ScanTable
+    key: ReportKey, shard: Shard, now: datetime, *, gate: Gate, reports: ReportStore, table: ScanTable
 ) -> Answer:
-    """Write every finding and sighting of the hosts that `gate` lets in.
+    """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
 
     A damaged report is read as far as it goes; none raises. Findings carry the name that the request used, where an
     address was scanned for a name. They are dated by the run.
     """
-    answer = Answer()
+    answer, run = Answer(), shard.run
     names = {address: name for name, found in (run.resolved if run else {}).items() for address in found}
     seen_at = run.finished_at if run and run.finished_at else now
     with reports.open_report(key) as stream:
@@ -82,14 +83,30 @@ def read_into_table(
         except UnreadableReport as exc:
             answer.unreadable = str(exc)
             return answer
-        for hosts in _chunks(answer.admitted(iter(report), gate)):
+        folding = Folding(key, seen_at, gate, table)
+        for hosts in _chunks(answer.admitted(_noted(report, folding), gate)):
             findings = (f for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
             table.put_findings(key.scan_id, filter(answer.is_new, findings), key)
-            table.record_sightings(s for host in hosts for s in sightings_of(host, key.scan_id, seen_at, names))
+            folding.add(hosts, AskedPorts.in_report(report.scaninfo), names)
             answer.add_hosts(hosts)
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
     answer.hosts_total = report.hosts_total
+    if run and accounts_for_all(run, answer):
+        folding.finish(shard)
     return answer
+
+
+def accounts_for_all(run: NmapRun, answer: Answer) -> bool:
+    """nmap went through every address it was given, and the report is there to its end: who is missing was not up."""
+    went_well = run.exit_code == 0 and not run.stopped and answer.complete and answer.exit == "success"
+    return went_well and answer.hosts_total is not None and answer.hosts_total >= run.addresses
+
+
+def _noted(hosts: Iterable[Host], folding: Folding) -> Iterator[Host]:
+    """The hosts, each remembered as one that the report has."""
+    for host in hosts:
+        folding.note(host)
+        yield host
 
 
 def _chunks(hosts: Iterator[Host]) -> Iterator[list[Host]]:

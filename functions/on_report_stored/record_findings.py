@@ -5,8 +5,9 @@ Hosts that the shard did not ask for, or that the scope does not allow now, are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
@@ -20,6 +21,7 @@ from cascan.scope import Scope
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import Answer, read_into_table
+from on_report_stored.record_inventory import Announcing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class Recorded:
 def record_findings(
     stored: ReportStored, *, scope: Scope, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
 ) -> Recorded:
-    """Write the report's findings and sightings, close its shard. A repeat rewrites the same items and counts once.
+    """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
+
+    A repeat rewrites the same items, announces the same events and counts once.
 
     Raises: MalformedMessage: a key that no worker mints, of a shard nobody planned, or an attempt nobody started.
     """
@@ -53,16 +57,18 @@ def record_findings(
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
-    answer = read_into_table(key, shard.run, clock(), gate=Gate(shard, scope), reports=reports, table=table)
+    answer = read_into_table(key, shard, clock(), gate=Gate(shard, scope), reports=reports, table=table)
     outcome, flaw = judge(shard.run, answer)
-    bus.put(_events(scan, shard, stored, outcome, answer))
-    closing = _closing(outcome, flaw, answer)
+    news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
+    changes = news.events(table.changes(scan.scan_id, shard.number))
+    bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
+    closing = _closing(outcome, flaw, answer, news.counts)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
     kept_out = answer.quarantine.count
     return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
 
 
-def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
+def _closing(outcome: Outcome, flaw: str, answer: Answer, changes: Mapping[str, int]) -> ShardClosing:
     counts = answer.counts()
     return ShardClosing(
         state=ShardState.FAILED if outcome is Outcome.FAILED else ShardState.RECORDED,
@@ -71,11 +77,14 @@ def _closing(outcome: Outcome, flaw: str, answer: Answer) -> ShardClosing:
         categories=counts.categories,
         findings=counts.count,
         hosts_up=answer.hosts_up,
+        changes=dict(changes),
         error_description=flaw,
     )
 
 
-def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer) -> Iterator[BusEvent]:
+def _events(
+    scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer, *, news: Announcing
+) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
     common = about(scan, at=at, cause_id=stored.event_id or stored.key)
@@ -94,4 +103,5 @@ def _events(scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, an
         outcome=outcome,
         hosts_up=answer.hosts_up,
         findings=answer.counts(),
+        changes=news.summed(),  # read last, so that every change has been counted
     )

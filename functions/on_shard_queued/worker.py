@@ -21,6 +21,8 @@ from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_source import SqsShardSource
 from cascan.clock import utc_now
+from cascan.model.shard import Lane
+from cascan.nmap.raw_sockets import why_not_raw
 from cascan.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.drain import Drain
@@ -54,6 +56,8 @@ def main() -> int:
         resolver=SystemResolver(),
         clock=utc_now,
     )
+    if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
+        logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, drain.stop)

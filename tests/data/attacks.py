@@ -146,6 +146,48 @@ PACKETS: tuple[Attack, ...] = (
     (words("-iR 100000"), "-iR", "scans the internet at random"),
     (words("--iR=0"), "--iR", "without end"),
     (words("--nogcc"), "--nogcc", "no congestion control"),
+    (words("-sV -R"), "-R beside", "a reverse name is the target's to choose: its page may redirect to metadata"),
+    (words("-sVR -R"), "-R beside", "-sR is another name of -sV"),
+    (words("-nAR"), "-R beside", "in a cluster; -n before it does not put it out of a reader's mind"),
+    (words("-sV -n -R"), "-n and -R", "a contradiction: which one counts is nmap's to know"),
+    (words("-6 -f"), "-f", "fragments past a filter, in the other family"),
+    (words("-PO300"), "between 0 and 255", "a number that wraps around"),
+)
+
+UNDONE: tuple[Attack, ...] = (
+    (words("-sn -sV"), "ask none for its version", "an empty answer that looks like one: nothing listens here"),
+    (words("-sL --script vuln"), "--script", "no vulnerability found, since nobody looked"),
+    (words("-sn --script ssl-cert"), "scans none", "no certificate found, since no port was scanned"),
+    (words("-p U:161"), "-sU", "no SNMP found, since UDP was never asked"),
+    (words("-sU -p T:161") | {"scanType": "nmap-privileged"}, "-sU", "the same the other way round"),
+    (words("-p 80]"), "Unexpected ]", "nmap stops when it starts: a worker spent on each delivery"),
+    (words("-p 99999"), "between 0 and 65535", "the same"),
+    (words("-p 443-80"), "backwards", "the same"),
+    (words("-p [22"), "a [ without", "nmap closes it where it likes"),
+    (words("-PST:80"), "illegal", "no host found, since nmap never started"),
+    (words("--exclude-ports X:22"), "protocol specifier", "the port one meant to spare is not"),
+    (words("--scan-delay 5s --max-parallelism 1"), "--max-parallelism", "one of the two brakes does not work"),
+    (words("-F --top-ports 65535"), "each chooses", "100 ports for a reader, all of them for nmap"),
+)
+
+SETTINGS: tuple[Attack, ...] = (
+    (at("10.0.0.1") | {"portscan": {"scannerBinPath": "/bin/sh"}}, "is not nmap", "another program of the worker"),
+    (at("10.0.0.1") | {"portscan": {"scannerBinPath": "nmap -oX x"}}, "is not nmap", "a path with options in it"),
+    (
+        at("10.0.0.1") | {"portscan": {"scannerBinPath": "nmap", "scanTechniques": ["sT -oX /tmp/x"]}},
+        "unsupported option",
+        "an option behind a technique",
+    ),
+    (
+        at("10.0.0.1") | {"portscan": {"scannerBinPath": "nmap", "hasPrivileged": True, "sourcePort": "53 -iR 9"}},
+        "is not a number",
+        "an option behind a port",
+    ),
+    (
+        at("10.0.0.1") | {"portscan": {"scannerBinPath": "nmap", "hasPrivileged": True}, "scanType": "nmap"},
+        "contradicts portscan",
+        "raw sockets by the back door",
+    ),
 )
 
 LEAKS: tuple[Attack, ...] = (
@@ -326,6 +368,8 @@ ATTACKS: dict[str, tuple[Attack, ...]] = {
     "reads": READS,
     "scripts": SCRIPTS,
     "packets": PACKETS,
+    "undone": UNDONE,
+    "settings": SETTINGS,
     "leaks": LEAKS,
     "words": WORDS,
     "excludes": EXCLUDES,

@@ -71,3 +71,9 @@ def test_sv_alone_would_leave_its_target(tmp_path: Path) -> None:
 def test_what_safe_makes_of_sv_stays_there(tmp_path: Path) -> None:
     options = parse_arguments(["-sV"]).checked("connect", PolicyProfile.SAFE).options
     assert visits_next_door(tmp_path, options) == []
+
+
+def test_a_name_that_scripts_are_given_to_say_is_none_whose_domain_they_follow(tmp_path: Path) -> None:
+    said = "http.host=a.evil.test,tls.servername=a.evil.test"
+    words = ("-n", "-sV", "--script", "http-title", "--script-args", said)
+    assert visits_next_door(tmp_path, words) == []

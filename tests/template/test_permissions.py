@@ -43,7 +43,15 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnReportStored": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
-        TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"},
+        TABLE: {
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:Query",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",  # pages of a record that was replaced
+            "dynamodb:BatchWriteItem",
+        },
         BUS: {"events:PutEvents"},
     },
     "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},

@@ -7,7 +7,7 @@
                                                                 shards_waiting, shards_in_flight, parallel,
                                                                 deadline_at, windows, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
-                                                                hosts_up, spread, listing="scans",
+                                                                changes (map), hosts_up, spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
     shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, failures, worker, message_id,
                                                                 lease_until, progress, remainder, run, outcome,
@@ -23,7 +23,7 @@
     asked      cascade/<root id>   asked/<key of the child>     body, expires_at
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
-    port       address/<address>   port/<protocol>/<5 digits>   body (the latest sighting), version, first_seen
+    (inventory_items.py draws those of the inventory)
 
 An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
 `windows`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
@@ -56,7 +56,6 @@ from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 
@@ -67,7 +66,7 @@ SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
                    "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
-                   "hosts_up")  # fmt: skip
+                   "hosts_up", "changes")  # fmt: skip
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
                     "error_description", "stderr")  # fmt: skip
@@ -82,10 +81,6 @@ def scan_key(scan_id: str) -> Item:
 
 def shard_key(scan_id: str, number: int) -> Item:
     return _key(f"scan/{scan_id}", f"shard/{number:06d}")
-
-
-def port_key(seen: Sighting) -> Item:
-    return _key(f"address/{seen.address}", f"port/{seen.protocol}/{seen.port:05d}")
 
 
 def scan_item(scan: Scan) -> Item:
@@ -169,7 +164,7 @@ def switch_item(switch: Switch) -> Item:
 
 
 def switch_in(item: Item) -> Switch:
-    return msgspec.json.decode(_unpacked(item["body"]), type=Switch)
+    return msgspec.json.decode(text_in(item["body"]), type=Switch)
 
 
 def spread_of(scan: Scan) -> int:
@@ -212,22 +207,12 @@ def _body_of_finding(finding: Finding, source: ReportKey | None) -> Value:
 
 
 def finding_in(item: Item) -> Finding:
-    return msgspec.json.decode(_unpacked(item["body"]), type=Finding)
-
-
-def version_of(seen: Sighting) -> str:
-    """Text whose order is the sightings' order: by time, and by scan where two saw the port in the same instant."""
-    return f"{instant(seen.seen_at)}#{seen.scan_id}"
+    return msgspec.json.decode(text_in(item["body"]), type=Finding)
 
 
 def instant(moment: datetime) -> str:
     """Text whose order is time's, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def port_in(item: Item) -> PortRecord:
-    latest = msgspec.json.decode(_unpacked(item["body"]), type=Sighting)
-    return PortRecord(latest=latest, first_seen=datetime.fromisoformat(item["first_seen"]["S"]))
 
 
 def body_of(value: object) -> Value:
@@ -246,7 +231,7 @@ def _packed(text: bytes) -> Value:
 
 def decoded_body(item: Item) -> str | bytes:
     """The JSON text in an item's body."""
-    return _unpacked(item["body"])
+    return text_in(item["body"])
 
 
 def bytes_of(item: Item) -> int:
@@ -288,13 +273,14 @@ def _key(pk: str, sk: str) -> Item:
 
 
 def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(_unpacked(item["body"]))
+    body: dict[str, Any] = msgspec.json.decode(text_in(item["body"]))
     return body | {name: from_value(item[name]) for name in own if name in item}
 
 
 def _decoded(item: Item, name: str) -> Any:
-    return msgspec.json.decode(_unpacked(item[name])) if name in item else None
+    return msgspec.json.decode(text_in(item[name])) if name in item else None
 
 
-def _unpacked(value: Value) -> str | bytes:
+def text_in(value: Value) -> str | bytes:
+    """The text of a body, unpacked."""
     return zlib.decompress(value["B"]) if "B" in value else value["S"]

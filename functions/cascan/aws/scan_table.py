@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from cascan.aws import inventory
 from cascan.aws.dynamo import DynamoTable
 from cascan.aws.house_items import HouseItems
+from cascan.aws.inventory import InventoryItems
 from cascan.aws.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
@@ -22,7 +22,6 @@ from cascan.aws.items import (
     finding_item,
     findings_partitions,
     instant,
-    port_in,
     scan_in,
     scan_item,
     scan_key,
@@ -34,7 +33,6 @@ from cascan.aws.shard_items import ShardItems, state_in
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding
-from cascan.model.inventory import PortRecord, Sighting
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -42,7 +40,7 @@ MAX_SPREADS = 1_000
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, HouseItems):
+class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
@@ -101,7 +99,7 @@ class DynamoScanTable(ShardItems, HouseItems):
     def _change_scan(self, scan_id: str, change: str, when: str, values: Mapping[str, Any]) -> bool:
         return self._table.update(scan_key(scan_id), change, when=when, values=values_of(values)) is not None
 
-    # ---- findings and inventory
+    # ---- findings
 
     def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
         spread = self._spread(scan_id)
@@ -123,9 +121,3 @@ class DynamoScanTable(ShardItems, HouseItems):
             self._spreads.clear()
         self._spreads[scan.scan_id] = spread_in(item)
         return scan
-
-    def record_sightings(self, sightings: Iterable[Sighting]) -> None:
-        inventory.record(self._table, sightings)
-
-    def ports(self, address: str) -> Iterator[PortRecord]:
-        return map(port_in, self._table.children(f"address/{address}", "port/"))

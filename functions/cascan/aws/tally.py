@@ -20,9 +20,10 @@ def tally(table: str, scan: Item, closing: ShardClosing, *, was: str) -> dict[st
     changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :one"]
     values = {":closed": -1, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":one": 1}
     names = {"#outcome": closing.outcome.value}
-    for counted, kinds in (("severities", closing.severities), ("categories", closing.categories)):
+    counts = (("severities", closing.severities), ("categories", closing.categories), ("changes", closing.changes))
+    for letter, (counted, kinds) in zip("scn", counts, strict=True):
         for number, (kind, count) in enumerate(_bounded(kinds).items()):
-            short = f"{counted[0]}{number}"  # a category is any text, so it travels as a name's value
+            short = f"{letter}{number}"  # a category is any text, so it travels as a name's value
             changes.append(f"#{counted}.#{short} :{short}")
             names[f"#{short}"], values[f":{short}"] = kind, count
     change = f"ADD {', '.join(changes)}"

@@ -1,29 +1,175 @@
-"""What is open where: one item per address, protocol and port."""
+"""The inventory: what is known of an address, how one report adds to it, and what changed by that.
+
+A sighting is what one scan saw; the newest one of a port, or of the host itself, stands in the inventory. Sightings are
+ordered by time, and by scan where two saw the same in one instant.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
+OPEN = "open"
+UP, NOT_UP = "up", "not up"
+NOT_OPEN = "closed|filtered"  # nmap's word for: one of the two, and surely not open
 
-class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """A port as one scan saw it."""
+PortKey = tuple[str, int]  # protocol and number
+Version = tuple[datetime, str]
 
-    address: str
-    protocol: str
-    port: int
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a scan saw: of a port in nmap's words, of a host `up` or `not up`."""
+
     state: str
     seen_at: datetime
     scan_id: str
     service: str = ""
     product: str = ""
     version: str = ""
+    probed: bool = False  # the service was asked for; else its name is a guess from the port number
+
+    @property
+    def order(self) -> Version:
+        return self.seen_at, self.scan_id
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """Ports that a report counts, and does not list one by one: their state."""
+
+    protocol: str
+    ports: str  # as nmap writes a list of them: `1-50,80`
+    state: str
+
+
+class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ports of one protocol of which a scan knows whether they were open; `state` is what it saw of the others."""
+
+    protocol: str
+    ports: str  # `1-1000,8080`
+    seen_at: datetime
+    scan_id: str
+    state: str = NOT_OPEN
+    common: bool = False  # the ports that every host of the scan was asked for: kept once for all of them
+
+    @property
+    def order(self) -> Version:
+        return self.seen_at, self.scan_id
+
+    @property
+    def sighting(self) -> Sighting:
+        """Of a port that was covered, and not open."""
+        return Sighting(state=self.state, seen_at=self.seen_at, scan_id=self.scan_id)
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one report says of one address."""
+
+    address: str
+    seen_at: datetime
+    scan_id: str
+    up: bool | None  # None: the report cannot tell
     hostname: str = ""
+    ports: dict[PortKey, Sighting] = {}  # listed, and known to be open or not to be
+    unlisted: tuple[Unlisted, ...] = ()
+    coverage: tuple[PortCoverage, ...] = ()
+
+    @property
+    def order(self) -> Version:
+        return self.seen_at, self.scan_id
 
 
 class PortRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A port as the inventory holds it: the latest sighting, and when the first was."""
+    """A port that was open at some time."""
 
+    protocol: str
+    port: int
     latest: Sighting
-    first_seen: datetime
+    first_seen: datetime  # open
+    last_seen: datetime  # open
+
+    @property
+    def key(self) -> PortKey:
+        return self.protocol, self.port
+
+    @property
+    def is_open(self) -> bool:
+        return self.latest.state == OPEN
+
+
+class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A host that was up at some time. What was never up or open is in no record."""
+
+    address: str
+    latest: Sighting
+    first_seen: datetime  # up
+    last_seen: datetime  # up
+    hostname: str = ""  # the last that a scan knew
+    ports: tuple[PortRecord, ...] = ()  # in order of protocol and number
+    coverage: tuple[PortCoverage, ...] = ()  # newest first
+    revision: int = 0  # grows with every change in the table
+
+    @property
+    def is_up(self) -> bool:
+        return self.latest.state == UP
+
+    @property
+    def open_ports(self) -> tuple[PortRecord, ...]:
+        """What is open now: of a host that is gone, nothing."""
+        return tuple(port for port in self.ports if port.is_open) if self.is_up else ()
+
+
+class ChangeKind(StrEnum):
+    """Named as the events that announce them."""
+
+    HOST_APPEARED = "HostAppeared"
+    HOST_GONE = "HostGone"
+    PORT_OPENED = "PortOpened"
+    PORT_CLOSED = "PortClosed"
+    SERVICE_CHANGED = "ServiceChanged"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One difference between a scan and the last one that covered the same. Both sightings, as far as there are two."""
+
+    kind: ChangeKind
+    address: str
+    after: Sighting
+    before: Sighting | None = None
+    hostname: str = ""
+    protocol: str = ""  # of a port; of a host empty
+    port: int | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Nothing covered it before: it may have been there for ever."""
+        return self.before is None
+
+
+class HostUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A host's record after a report, with what changed. Stored together, or not at all."""
+
+    record: HostRecord
+    known: HostRecord | None  # what it was judged against; None: nothing was known
+    changes: tuple[Change, ...] = ()
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody looks for in the inventory. All that is given must fit."""
+
+    networks: tuple[tuple[int, int, int], ...] = ()  # family, lowest and highest address, disjoint; empty: anywhere
+    ports: frozenset[PortKey] = frozenset()  # one of these is open
+    service: str = ""  # an open port has this one
+
+    def ports_of(self, host: HostRecord) -> tuple[PortRecord, ...]:
+        """The host's open ports that fit."""
+        return tuple(
+            port
+            for port in host.open_ports
+            if (not self.ports or port.key in self.ports) and self.service in ("", port.latest.service)
+        )
+
+    def fits(self, host: HostRecord) -> bool:
+        """Of a host in the networks: does it fit? Without port and service any does, also one that is gone."""
+        return not (self.ports or self.service) or bool(self.ports_of(host))

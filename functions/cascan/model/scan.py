@@ -77,6 +77,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     findings: Counts = Counts()
     hosts_up: int = 0
+    changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
     finished_at: datetime | None = None
     error_description: str = ""
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused

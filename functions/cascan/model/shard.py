@@ -111,6 +111,7 @@ class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, int] = {}
     findings: int = 0
     hosts_up: int = 0
+    changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
     error_description: str = ""
 
 

@@ -18,7 +18,7 @@ from typing import IO
 
 from cascan.model.details import number, whole
 from cascan.model.host import Host, Script
-from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, SkippedTarget
+from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
 from cascan.nmap.report_body import ReportBody
 from cascan.nmap.report_head import read_start
 from cascan.nmap.report_values import instant, said
@@ -48,6 +48,7 @@ class ReportReader:
         self.hosts_total: int | None = None
         self.prescripts: tuple[Script, ...] = ()
         self.postscripts: tuple[Script, ...] = ()
+        self.scaninfo: tuple[ScanInfo, ...] = ()  # which ports were asked, and how; known before the first host
         self.skipped_targets: tuple[str, ...] = ()  # expressions nmap could not read; unresolved names are not here
 
     @property
@@ -80,6 +81,8 @@ class ReportReader:
             self.prescripts += item.scripts
         elif isinstance(item, PostScripts):
             self.postscripts += item.scripts
+        elif isinstance(item, ScanInfo):
+            self.scaninfo += (item,)
         elif isinstance(item, SkippedTarget):
             self.skipped_targets += (item.specification or "",)
 

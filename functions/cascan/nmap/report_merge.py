@@ -39,16 +39,7 @@ def merge_reports(
     Each stream is read to its end and closed before the next is asked for. `note` becomes a comment at the top (it may
     not hold `--`); `missing` counts reports that there should be and are not; `started_at` is when the scan began.
     """
-    merge = _Merge(note, int(started_at.timestamp()) if started_at else 0)
-    merge.flaws = missing
-    held = bytearray()
-    for piece in merge.pieces(reports):
-        held += piece
-        if len(held) >= PIECE_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+    return ReportMerge(note, missing, started_at).pieces(reports)
 
 
 @dataclass
@@ -74,25 +65,43 @@ class _Counted:
                 self.up, self.total = int(_number(child.get("up"))), int(_number(child.get("total")))
 
 
-class _Merge:
-    def __init__(self, note: str, started: int) -> None:
-        self.flaws = 0  # reports that are missing, cut short, or of a run that failed
+class ReportMerge:
+    """One merge. `flaws`: how many reports are missing, damaged, or of a run that failed; true after the last piece."""
+
+    def __init__(self, note: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
+        self.flaws = missing
         self._note = note
-        self._started = started  # seconds since 1970; 0: not known yet
+        self._started = int(started_at.timestamp()) if started_at else 0  # seconds since 1970; 0: not known yet
         self._finished: float = 0
         self._up = self._total = 0
         self._root: dict[str, str] | None = None  # of the first report
         self._begun = False
 
+    @property
+    def began(self) -> bool:
+        """A report was among the streams."""
+        return self._root is not None
+
     def pieces(self, reports: Iterable[IO[bytes]]) -> Iterator[bytes]:
+        """See merge_reports."""
+        held = bytearray()
+        for piece in self._elements(reports):
+            held += piece
+            if len(held) >= PIECE_BYTES:
+                yield bytes(held)
+                held.clear()
+        if held:
+            yield bytes(held)
+
+    def _elements(self, reports: Iterable[IO[bytes]]) -> Iterator[bytes]:
         for stream in reports:
             with stream:
-                yield from self._pieces_of(RawReport(stream))
+                yield from self._elements_of(RawReport(stream))
         if self._root is not None:
             yield from self._beginning(())
             yield self._ending()
 
-    def _pieces_of(self, report: RawReport) -> Iterator[bytes]:
+    def _elements_of(self, report: RawReport) -> Iterator[bytes]:
         frame: list[RawChild] = []
         hosts, said = _Counted(), _Counted()
         for child in report:

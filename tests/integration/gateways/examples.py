@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cascan.events import ScanPlanned, ShardQueued
 from cascan.ids import finding_id_of, scan_id_of
 from cascan.model.finding import Finding, Severity
-from cascan.model.inventory import Sighting
+from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortCoverage, PortRecord, Sighting
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
@@ -52,6 +52,7 @@ CLOSING = ShardClosing(
     categories={"Open Port": 2, "odd #name: -- ü.x": 1},
     findings=3,
     hosts_up=2,
+    changes={"PortOpened": 2},
 )
 
 
@@ -86,6 +87,7 @@ def an_ended_scan(key: str = "ended") -> Scan:
         outcome=Outcome.TIMED_OUT,
         findings=Counts(count=3, severities={"LOW": 3}, categories={"Open Port": 3}),
         hosts_up=7,
+        changes={"PortOpened": 4},
         finished_at=AT + timedelta(hours=1),
         error_description="one host was slow",
         announced=True,
@@ -124,20 +126,54 @@ def a_finding(number: int = 0, **changes: Any) -> Finding:
 
 
 def a_sighting(minute: int = 0, **changes: Any) -> Sighting:
-    """TCP port 22 as seen so many minutes after AT."""
+    """An open port as seen so many minutes after AT."""
     sighting = Sighting(
-        address="10.0.0.5",
-        protocol="tcp",
-        port=22,
         state="open",
         seen_at=AT + timedelta(minutes=minute),
         scan_id=scan_id_of(f"scan at minute {minute}"),
         service="ssh",
         product="OpenSSH",
         version="9.2p1",
-        hostname="db.example.internal",
+        probed=True,
     )
     return replace(sighting, **changes)
+
+
+def a_port(port: int = 22, **changes: Any) -> PortRecord:
+    record = PortRecord(protocol="tcp", port=port, latest=a_sighting(), first_seen=AT, last_seen=AT)
+    return replace(record, **changes)
+
+
+def a_host(address: str = "10.0.0.5", **changes: Any) -> HostRecord:
+    """A host that is up, with one open port."""
+    record = HostRecord(
+        address=address,
+        latest=Sighting(state="up", seen_at=AT, scan_id=SCAN_ID),
+        first_seen=AT,
+        last_seen=AT,
+        hostname="db.example.internal",
+        ports=(a_port(),),
+        coverage=(PortCoverage(protocol="tcp", ports="22,80", seen_at=AT, scan_id=SCAN_ID, state="closed"),),
+        revision=1,
+    )
+    return replace(record, **changes)
+
+
+def a_change(address: str = "10.0.0.5", port: int = 22, **changes: Any) -> Change:
+    change = Change(
+        kind=ChangeKind.PORT_OPENED,
+        address=address,
+        hostname="db.example.internal",
+        protocol="tcp",
+        port=port,
+        before=a_sighting(-1, state="closed"),
+        after=a_sighting(),
+    )
+    return replace(change, **changes)
+
+
+def an_update(record: HostRecord | None = None, known: HostRecord | None = None, *changes: Change) -> HostUpdate:
+    return HostUpdate(record=record or a_host(), known=known, changes=changes)
 
 
 def a_message(shard: int = 0) -> ShardQueued:

@@ -18,6 +18,7 @@ from cascan.gateways import (
     CascadeTable,
     EventBus,
     Fleet,
+    Inventory,
     Launch,
     Received,
     ReportStore,
@@ -41,6 +42,7 @@ RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.Me
 CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
+    Inventory: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,

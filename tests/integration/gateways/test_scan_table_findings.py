@@ -1,19 +1,15 @@
-"""ScanTable's contract: findings and the inventory. Every test runs on the fake and on DynamoDB."""
+"""ScanTable's contract: findings. Every test runs on the fake and on DynamoDB."""
 
 from __future__ import annotations
 
 import random
-from itertools import permutations
 
 import pytest
 
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey, scan_id_of
 from cascan.limits import MAX_FINDING_BYTES
-from cascan.model.inventory import PortRecord, Sighting
-from tests.integration.gateways.examples import AT, SCAN_ID, a_finding, a_scan, a_shard, a_sighting
-
-ADDRESS = a_sighting().address
+from tests.integration.gateways.examples import SCAN_ID, a_finding, a_scan, a_shard
 
 
 class TestFindings:
@@ -63,69 +59,3 @@ class TestFindings:
     def test_a_scan_without_findings_has_none(self, table: ScanTable) -> None:
         table.put_findings(SCAN_ID, [])
         assert list(table.findings(SCAN_ID)) == []
-
-
-class TestInventory:
-    def test_a_port_is_read_as_it_was_seen(self, table: ScanTable) -> None:
-        table.record_sightings([a_sighting()])
-        assert list(table.ports(ADDRESS)) == [PortRecord(latest=a_sighting(), first_seen=AT)]
-
-    def test_ports_are_read_in_order_of_protocol_and_number_and_of_their_address_alone(self, table: ScanTable) -> None:
-        ports = [("udp", 53), ("tcp", 443), ("tcp", 22), ("tcp", 8443), ("sctp", 0)]
-        table.record_sightings(a_sighting(protocol=protocol, port=port) for protocol, port in ports)
-        table.record_sightings([a_sighting(address="10.0.0.55"), a_sighting(address="2001:db8::1")])
-        assert [(p.latest.protocol, p.latest.port) for p in table.ports(ADDRESS)] == sorted(ports)
-        assert [p.latest.address for p in table.ports("2001:db8::1")] == ["2001:db8::1"]
-
-    def test_an_address_nobody_saw_has_no_ports(self, table: ScanTable) -> None:
-        table.record_sightings([])
-        assert list(table.ports(ADDRESS)) == []
-
-    def test_a_newer_sighting_replaces_an_older_one_and_keeps_when_the_first_was(self, table: ScanTable) -> None:
-        table.record_sightings([a_sighting(0)])
-        table.record_sightings([a_sighting(1, state="closed")])
-        assert _port(table) == PortRecord(latest=a_sighting(1, state="closed"), first_seen=AT)
-
-    def test_a_late_sighting_replaces_nothing_but_may_be_the_first(self, table: ScanTable) -> None:
-        table.record_sightings([a_sighting(1)])
-        table.record_sightings([a_sighting(0, state="closed")])
-        assert _port(table) == PortRecord(latest=a_sighting(1), first_seen=AT)
-
-    def test_of_one_instant_the_sightings_of_two_scans_leave_the_same_in_any_order(self, table: ScanTable) -> None:
-        one, two = (a_sighting(scan_id=scan_id_of(key), state=key) for key in ("open", "closed"))
-        for address, order in (("10.0.0.1", (one, two)), ("10.0.0.2", (two, one))):
-            for seen in order:
-                table.record_sightings([_at(seen, address)])
-        assert [p.latest.state for p in table.ports("10.0.0.1")] == [p.latest.state for p in table.ports("10.0.0.2")]
-
-    def test_a_scan_that_sees_a_port_twice_in_one_instant_keeps_the_first_sighting(self, table: ScanTable) -> None:
-        table.record_sightings([a_sighting(0)])
-        table.record_sightings([a_sighting(0, state="closed")])
-        assert _port(table) == PortRecord(latest=a_sighting(0), first_seen=AT)
-
-    @pytest.mark.parametrize("order", list(permutations(range(3))))
-    @pytest.mark.parametrize("together", [True, False], ids=["in one call", "one by one"])
-    def test_sightings_in_any_order_leave_the_same(
-        self, table: ScanTable, order: tuple[int, ...], together: bool
-    ) -> None:
-        sightings = [a_sighting(minute) for minute in order]
-        for call in [sightings] if together else [[seen] for seen in sightings]:
-            table.record_sightings(call)
-        assert _port(table) == PortRecord(latest=a_sighting(2), first_seen=AT)
-
-    def test_sightings_of_many_ports_repeated_and_shuffled_leave_the_same(self, table: ScanTable) -> None:
-        sightings = [a_sighting(minute, port=port) for minute in (0, 1, 2) for port in range(1, 121)]
-        shuffled = sightings * 2
-        random.Random(1).shuffle(shuffled)  # noqa: S311  # the same order in every run
-        table.record_sightings(shuffled)
-        expected = [PortRecord(latest=a_sighting(2, port=port), first_seen=AT) for port in range(1, 121)]
-        assert list(table.ports(ADDRESS)) == expected
-
-
-def _port(table: ScanTable) -> PortRecord:
-    (record,) = table.ports(ADDRESS)
-    return record
-
-
-def _at(seen: Sighting, address: str) -> Sighting:
-    return a_sighting(address=address, scan_id=seen.scan_id, state=seen.state)

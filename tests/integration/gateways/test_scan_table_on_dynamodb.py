@@ -18,6 +18,8 @@ from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.items import Item, scan_key, shard_key
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
+from cascan.ids import ReportKey
+from cascan.model.inventory import Sought
 from cascan.model.scan import ScanState
 from tests.builders import claim
 from tests.integration.gateways.conftest import TABLE, Script
@@ -31,6 +33,7 @@ from tests.integration.gateways.examples import (
     a_shard,
     a_sighting,
     an_ended_scan,
+    an_update,
 )
 
 
@@ -103,7 +106,7 @@ class TestPartialAnswers:
     def test_an_error_of_the_client_is_translated_and_kept_as_the_cause(
         self, dynamo_table: DynamoScanTable, script: Script, cause: Exception
     ) -> None:
-        for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items"):
+        for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items", "batch_get_item"):
             script(clients.dynamodb(), operation, repeat(cause))
         for call in _every_call(dynamo_table):
             with pytest.raises(GatewayUnavailable, match="scan table: ") as caught:
@@ -121,8 +124,13 @@ def _every_call(table: DynamoScanTable) -> Iterator[Any]:
     yield lambda: table.get_shard(SCAN_ID, 0)
     yield lambda: table.close_shard(SCAN_ID, 0, CLOSING)
     yield lambda: table.put_findings(SCAN_ID, [a_finding()])
-    yield lambda: table.record_sightings([a_sighting()])
-    yield lambda: list(table.ports("10.0.0.5"))
+    yield lambda: table.known_hosts(["10.0.0.5"])
+    yield lambda: table.save_hosts(ReportKey(SCAN_ID, 0, 1), [an_update()])
+    yield lambda: list(table.hosts(Sought()))
+    yield lambda: list(table.known_addresses(4, 0, 9))
+    yield lambda: table.note_asked(4, [(0, 9)], a_sighting())
+    yield lambda: list(table.asked(4, 0, 9))
+    yield lambda: list(table.changes(SCAN_ID, 0))
 
 
 class TestPages:
@@ -211,6 +219,7 @@ class TestItems:
             "severities": {"M": {"LOW": {"N": "3"}}},
             "categories": {"M": {"Open Port": {"N": "3"}}},
             "hosts_up": {"N": "7"},
+            "changes": {"M": {"PortOpened": {"N": "4"}}},
             "spread": {"N": "0"},
         }
 
@@ -260,16 +269,6 @@ class TestItems:
         assert (
             len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
         )  # severities may be as many
-
-    def test_a_repeated_sighting_is_one_call_that_writes_nothing(
-        self, dynamo_table: DynamoScanTable, script: Script
-    ) -> None:
-        sightings = [a_sighting(port=port) for port in range(100)]
-        dynamo_table.record_sightings(sightings)
-        transactions = script(clients.dynamodb(), "transact_write_items", ())
-        updates = script(clients.dynamodb(), "update_item", ())
-        dynamo_table.record_sightings(sightings)
-        assert (len(transactions), len(updates)) == (1, 0)
 
     def test_a_run_longer_than_a_plain_body_is_kept(self, dynamo_table: DynamoScanTable) -> None:
         run = replace(RUN, stderr="x" * 10_000)

@@ -44,7 +44,7 @@ def test_a_report_becomes_findings_and_the_last_one_ends_its_scan(stack: Stack, 
     assert on_report_stored.failed(STORED) == []
     findings = [finding for finding in stack.table.findings(SCAN_ID) if finding.category == "Open Port"]
     assert sorted(finding.attributes["port"] for finding in findings) == OPEN_PORTS
-    assert {record.latest.port for record in stack.table.ports("127.0.0.1")} >= set(OPEN_PORTS)
+    assert [p.port for p in stack.table.known_hosts(["127.0.0.1"])["127.0.0.1"].open_ports] == OPEN_PORTS
     scan, shard = stack.scan(SCAN_ID), stack.shard(SCAN_ID)
     assert (shard.state, shard.outcome) == (ShardState.RECORDED, Outcome.COMPLETE)
     assert (scan.state, scan.outcome, scan.shards_open) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE, 0)

@@ -19,18 +19,25 @@ from cascan.errors import MalformedMessage
 from cascan.events import (
     BUS_EVENTS,
     BusEvent,
+    ChangeCounts,
     FindingsRecorded,
+    HostAppeared,
+    HostGone,
     HostQuarantined,
     Message,
+    PortClosed,
+    PortOpened,
     ReportStored,
     ScanCompleted,
     ScanFailed,
     ScanPlanned,
+    ServiceChanged,
     ShardQueued,
     WorkersWanted,
     event_in,
 )
 from cascan.ids import ReportKey
+from cascan.model.inventory import Sighting
 from cascan.model.scan import Counts, Outcome, ScanState
 from cli.local.template import read_template
 from tests.data.envelopes.build import bus_event, object_created, recorded
@@ -44,6 +51,18 @@ COUNTS_ON_WIRE = {"count": 3, "severities": {"HIGH": 1, "INFORMATIONAL": 2}, "ca
 CARRIED: dict[str, Any] = {"scan_id": SCAN_ID, "cause_id": "a message", "hop": 1}
 TOLD = CARRIED | {"event_id": "an event", "at": AT, "name": "office-lan", "labels": {"team": "soc"}}
 TOLD_ON_WIRE = TOLD | {"version": 1, "at": "2026-03-01T12:30:15.123456Z"}
+ON_HOST: dict[str, Any] = {"shard": 1, "report_key": "a key", "address": "10.0.0.5", "hostname": "db.example"}
+ON_PORT = ON_HOST | {"protocol": "tcp", "port": 22}
+CLOSED = Sighting(state="closed", seen_at=AT, scan_id="earlier")
+CLOSED_ON_WIRE = {"state": "closed", "seen_at": TOLD_ON_WIRE["at"], "scan_id": "earlier"}
+OPEN = Sighting(state="open", seen_at=LATER, scan_id=SCAN_ID, service="ssh", product="OpenSSH", probed=True)
+OPEN_ON_WIRE: dict[str, Any] = {
+    "state": "open",
+    "seen_at": "2026-03-01T13:00:00Z",
+    "scan_id": SCAN_ID,
+    "service": "ssh",
+}
+OPEN_ON_WIRE |= {"product": "OpenSSH", "probed": True}
 WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
     (ShardQueued(**CARRIED, shard=7), CARRIED | {"version": 1, "shard": 7}),
     (
@@ -63,6 +82,20 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
         | {"shard": 1, "report_key": f"reports/{SCAN_ID}/000001/2.xml", "count": 2}
         | {"addresses": ["10.0.0.9", "::1"], "reason": "10.0.0.9 was not asked for"},
     ),
+    *(
+        (
+            kind(**TOLD, **ON_PORT, before=CLOSED, after=OPEN),
+            TOLD_ON_WIRE | ON_PORT | {"before": CLOSED_ON_WIRE, "after": OPEN_ON_WIRE},
+        )
+        for kind in (PortOpened, PortClosed, ServiceChanged)
+    ),
+    *(
+        (
+            kind(**TOLD, **ON_HOST, before=CLOSED, after=OPEN),
+            TOLD_ON_WIRE | ON_HOST | {"before": CLOSED_ON_WIRE, "after": OPEN_ON_WIRE},
+        )
+        for kind in (HostAppeared, HostGone)
+    ),
     (
         FindingsRecorded(
             **TOLD,
@@ -71,8 +104,10 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             outcome=Outcome.TIMED_OUT,
             hosts_up=4,
             findings=COUNTS,
+            changes=ChangeCounts(kinds={"PortOpened": 2}, baseline={"HostAppeared": 1}, announced=2),
         ),
         TOLD_ON_WIRE
+        | {"changes": {"kinds": {"PortOpened": 2}, "baseline": {"HostAppeared": 1}, "announced": 2}}
         | {"shard": 1, "report_key": f"reports/{SCAN_ID}/000001/2.xml", "outcome": "timed-out", "hosts_up": 4}
         | {"findings": COUNTS_ON_WIRE},
     ),
@@ -88,8 +123,10 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             shard_outcomes={"complete": 1, "failed": 1},
             hosts_up=4,
             findings=COUNTS,
+            changes={"PortOpened": 2},
         ),
         TOLD_ON_WIRE
+        | {"changes": {"PortOpened": 2}}
         | {"state": "ParseCompleted", "outcome": "partial", "requested_at": "2026-03-01T12:30:15.123456Z"}
         | {"finished_at": "2026-03-01T13:00:00Z", "addresses": 512, "shards": 2}
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
@@ -120,7 +157,7 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        for field in wire.keys() - {"hop", "version", "labels"}:  # these have defaults
+        for field in wire.keys() - {"hop", "version", "labels", "changes"}:  # these have defaults
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
         for field in wire:

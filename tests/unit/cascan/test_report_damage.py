@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cascan.changes import judged
+from cascan.coverage import AskedPorts
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
 from cascan.nmap import report_body, report_cut
 from cascan.nmap.report import read_report
 from cascan.nmap.report_head import CHUNK_BYTES
-from cascan.sightings import sightings_of
+from cascan.sightings import observation_of
 from tests.data.reports import REAL, hosts, read_through, report
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -243,8 +245,11 @@ def test_no_damage_raises_anything_but_unreadable_report(name: str, edits: list[
     except UnreadableReport:
         return
     assert reader.complete or reader.warnings
+    asked = AskedPorts.in_report(reader.scaninfo)
     for host in found:
-        msgspec.json.encode([*findings_of(host, "a" * 16, NOW), *sightings_of(host, "a" * 16, NOW)])
+        seen = observation_of(host, asked, "a" * 16, NOW)
+        known = judged(None, seen) if seen else None
+        msgspec.json.encode([*findings_of(host, "a" * 16, NOW), known])
 
 
 def test_ten_thousand_hosts_are_read_in_constant_memory() -> None:

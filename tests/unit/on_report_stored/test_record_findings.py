@@ -64,7 +64,7 @@ def test_a_report_becomes_findings_and_inventory_and_ends_its_scan(pipeline: Pip
     assert {f.parsed_at for f in found} == {NOW}
     assert (scan.state, scan.outcome) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE)
     assert (scan.findings.count, recorded.findings) == (len(found), len(found))
-    assert [seen.latest.port for seen in pipeline.table.ports("127.0.0.1")] == sorted(p.number for p in host.ports)
+    assert [seen.port for seen in pipeline.table.hosts_by_address["127.0.0.1"].open_ports] == sorted(open_ports)
     assert event_names(pipeline.bus) == ["FindingsRecorded", "ScanCompleted"]
 
 
@@ -101,7 +101,7 @@ def test_a_finding_carries_the_name_that_the_request_asked_for(pipeline: Pipelin
     locations = {f.location for f in pipeline.table.findings(SCAN_ID) if f.category == "Open Port"}
     assert locations
     assert all(location.startswith("tcp://db.example:") for location in locations)
-    assert {seen.latest.hostname for seen in pipeline.table.ports("127.0.0.1")} == {"db.example"}
+    assert pipeline.table.hosts_by_address["127.0.0.1"].hostname == "db.example"
 
 
 def test_findings_recorded_tells_the_counts_of_its_shard(pipeline: Pipeline) -> None:

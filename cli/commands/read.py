@@ -1,0 +1,135 @@
+"""`cascan read`: any report of nmap → findings, hosts, CSV or XML, without a stack."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from cascan.errors import UnreadableReport
+from cascan.nmap.report import read_report
+from cli.errors import EXIT_REFUSED
+from cli.report_file import opened
+from cli.show import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO
+
+    from cascan.model.host import Host
+    from cascan.nmap.report import ReportReader
+
+    Render = Callable[[Host], bytes]
+
+EXIT_DAMAGED = 1
+
+
+def run(args: Namespace) -> int:
+    """0: every report is whole. 1: of a damaged one, what could be saved. 2: one is no report of nmap."""
+    if args.form == "xml" and len(args.files) > 1:
+        return _merge(args.files)
+    if args.form == "csv":
+        _print_header()
+    return max([_read(name, args) for name in args.files])
+
+
+def _read(name: str, args: Namespace) -> int:
+    with opened(name) as file:
+        try:
+            report = read_report(file.stream)
+        except UnreadableReport as exc:
+            say(f"{name}: {' '.join([str(exc), *file.remarks])}")
+            return EXIT_REFUSED
+        render = None if args.form == "xml" else _render(args.form, report)
+        pieces = _document(report) if render is None else map(render, report)
+        _print(pieces)
+        remarks = (*report.warnings, *file.remarks)
+    for remark in remarks:
+        say(f"{name}: {remark}")
+    return 0 if report.complete and not file.remarks else EXIT_DAMAGED
+
+
+def _render(form: str, report: ReportReader) -> Render:
+    """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
+    import msgspec  # noqa: PLC0415 (each form imports what it alone needs)
+
+    encode = msgspec.json.Encoder().encode
+    if form == "hosts":
+        return lambda host: encode(host) + b"\n"
+    from cascan.clock import utc_now  # noqa: PLC0415
+    from cascan.findings import findings_of  # noqa: PLC0415
+    from cascan.ids import scan_id_of  # noqa: PLC0415
+
+    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+    if form == "csv":
+        from cli.finding_rows import rows  # noqa: PLC0415
+
+        return lambda host: rows(findings_of(host, scan_id, at))
+    return lambda host: b"".join([encode(finding) + b"\n" for finding in findings_of(host, scan_id, at)])
+
+
+def _document(report: ReportReader) -> Iterator[bytes]:
+    from collections import Counter  # noqa: PLC0415
+
+    from cascan.model.host import Host  # noqa: PLC0415
+    from cascan.model.report import Finished, HostCounts, RunStats  # noqa: PLC0415
+    from cascan.nmap.report_writer import document_end, document_start, xml_of  # noqa: PLC0415
+
+    yield document_start(report.head).encode("ascii")
+    counts: Counter[str] = Counter()
+    for item in report.items():
+        if isinstance(item, Host):
+            counts[item.state] += 1
+        yield xml_of(item).encode("ascii")
+    if report.hosts_total is None:  # cut short: an end is made, or else no tool would open it
+        at = str(int(report.started_at.timestamp())) if report.started_at else "0"
+        finished = Finished(time=at, elapsed="0", exit="error", errormsg="The report is cut short.")
+        total = counts.total()
+        hosts = HostCounts(up=str(counts["up"]), down=str(total - counts["up"]), total=str(total))
+        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode("ascii")
+    yield document_end().encode("ascii")
+
+
+def _merge(names: list[str]) -> int:
+    """The files as one report; each as nmap wrote it, one after the other."""
+    from cascan.nmap.report_merge import ReportMerge  # noqa: PLC0415
+
+    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    with ExitStack() as files:
+
+        def streams() -> Iterator[IO[bytes]]:
+            for name in names:
+                yield files.enter_context(opened(name)).stream
+
+        _print(merge.pieces(streams()))
+    if not merge.began:
+        say("none of the files is a report of nmap")
+        return EXIT_REFUSED
+    if merge.flaws:
+        say(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
+    return EXIT_DAMAGED if merge.flaws else 0
+
+
+def _print_header() -> None:
+    from cli.finding_rows import header  # noqa: PLC0415
+
+    _print([header()])
+
+
+def _print(pieces: Iterable[bytes]) -> None:
+    """In a terminal all beyond ASCII is escaped, since some of it moves the cursor; piped, text stays as it is."""
+    if sys.stdout.isatty():
+        pieces = map(_escaped, pieces)
+    sys.stdout.buffer.writelines(pieces)
+    sys.stdout.flush()
+
+
+def _escaped(text: bytes) -> bytes:
+    import re  # noqa: PLC0415 (only a terminal needs it)
+
+    def units(match: re.Match[str]) -> str:
+        data = match[0].encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{data[i] << 8 | data[i + 1]:04x}" for i in range(0, len(data), 2))
+
+    return re.sub(r"[^\x00-\x7f]", units, text.decode("utf-8", "replace")).encode("ascii")

@@ -1,0 +1,44 @@
+"""The words of `cascan read`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+DESCRIPTION = """\
+Read reports that nmap wrote with -oX, from any version since 5, from files or standard input, plain
+or gzip. No stack, no network. Memory stays the same however large a report is.
+
+  cascan read scan.xml                        findings in secureCodeBox's format, a line of JSON each
+  nmap -oX - 127.0.0.1 | cascan read -        as nmap writes them
+  cascan read scan.xml --as hosts             everything nmap said of each host, a line of JSON each
+  cascan read scan.xml --as csv               findings for a spreadsheet; no cell is computed as a formula
+  cascan read cut-short.xml --as xml          a report that was cut short as a whole one
+  cascan read a.xml b.xml.gz --as xml         several reports as one
+
+Ids and dates of findings follow from the report: read again, it gives the same lines."""
+EPILOG = """\
+exit codes: 0 whole; 1 damaged: what could be saved was printed, and what is wrong told on stderr;
+            2 not a report of nmap, or no such file"""
+
+
+def add_read(commands: _SubParsersAction[ArgumentParser]) -> None:
+    read = commands.add_parser(
+        "read",
+        formatter_class=RawDescriptionHelpFormatter,
+        help="turn reports of nmap into findings, without a stack",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    read.add_argument("files", nargs="+", metavar="FILE", help="a report of nmap; - reads standard input")
+    read.add_argument(
+        "--as",
+        dest="form",
+        choices=["findings", "hosts", "xml", "csv"],
+        default="findings",
+        help="what to print (default: findings)",
+    )
+    read.set_defaults(run="read")

@@ -1,0 +1,56 @@
+"""A list of ports as nmap writes it in a report, `1-1000,8080`, as a set of numbers."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cascan.nmap.intervals import Interval, merged, without
+
+PIECE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+class PortSet:
+    """Disjoint intervals in order."""
+
+    def __init__(self, intervals: Iterable[Interval] = ()) -> None:
+        self.intervals = merged(intervals)
+        self._lows = [low for low, _ in self.intervals]
+
+    def __contains__(self, port: int) -> bool:
+        place = bisect_right(self._lows, port) - 1
+        return place >= 0 and port <= self.intervals[place][1]
+
+    def __bool__(self) -> bool:
+        return bool(self.intervals)
+
+    def __le__(self, other: PortSet) -> bool:
+        return all(other._holds(low, high) for low, high in self.intervals)
+
+    def __sub__(self, other: PortSet) -> PortSet:
+        return PortSet(piece for interval in self.intervals for piece in other._leaves(*interval))
+
+    def __or__(self, other: PortSet) -> PortSet:
+        return PortSet((*self.intervals, *other.intervals))
+
+    def __str__(self) -> str:
+        return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.intervals)
+
+    def _holds(self, low: int, high: int) -> bool:
+        place = bisect_right(self._lows, low) - 1
+        return place >= 0 and high <= self.intervals[place][1]
+
+    def _leaves(self, low: int, high: int) -> tuple[Interval, ...]:
+        """What is left of an interval without the numbers of this set."""
+        near = slice(max(0, bisect_right(self._lows, low) - 1), bisect_right(self._lows, high))
+        return without(((low, high),), self.intervals[near])
+
+
+@lru_cache(maxsize=512)
+def port_set(text: str) -> PortSet:
+    """The ports of the list; what is no port or range of ports is left out."""
+    found = (PIECE.fullmatch(piece) for piece in text.split(","))
+    ranges = ((int(match[1]), int(match[2] or match[1])) for match in found if match)
+    return PortSet((low, high) for low, high in ranges if low <= high)

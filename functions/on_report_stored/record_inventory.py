@@ -1,0 +1,144 @@
+"""A report's hosts, folded into the inventory; what they change is stored with it, and told after.
+
+Each record is stored with its changes in one write, on the condition that nobody changed it since it was read; else it
+is read and judged again. A delivery that breaks off anywhere is finished by the next: what was stored is judged to say
+nothing new, and the events are made from the stored changes, never from the judging.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from ipaddress import ip_address
+from itertools import islice
+
+from msgspec.structs import replace
+
+from cascan.changes import judged
+from cascan.coverage import AskedPorts
+from cascan.errors import GatewayUnavailable
+from cascan.events import BusEvent, ChangeCounts, change_event
+from cascan.gateways import ScanTable
+from cascan.ids import ReportKey
+from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
+from cascan.model.host import Host
+from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
+from cascan.model.scan import Scan
+from cascan.model.shard import Shard
+from cascan.nmap.intervals import Interval
+from cascan.sightings import missing, observation_of
+from on_report_stored.quarantine import Gate
+
+ADDRESSES_AT_ONCE = 256
+MAX_CONFLICTS = 16  # other reports of the same address, stored between our read and our write
+ONLY_OPEN = "--open"  # nmap leaves out hosts that are up and have no open port
+
+
+@dataclass
+class Folding:
+    """One report on its way into the inventory."""
+
+    key: ReportKey
+    seen_at: datetime
+    gate: Gate
+    table: ScanTable
+    recorded: int = 0  # addresses of the report that have a record
+    answered: set[int] = field(default_factory=set)  # addresses of every host element
+
+    def note(self, host: Host) -> None:
+        """The report has an element of the host, recorded or not."""
+        for address in host.addresses:
+            if address.kind != "mac":
+                with suppress(ValueError):
+                    self.answered.add(int(ip_address(address.addr)))
+
+    def add(self, hosts: Iterable[Host], asked: AskedPorts, names: dict[str, str]) -> None:
+        """Fold in hosts that may be recorded."""
+        observations = (observation_of(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
+        self._fold([seen for seen in observations if seen])
+
+    def finish(self, shard: Shard) -> None:
+        """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked."""
+        if shard.run and self.recorded < shard.run.addresses:
+            if ONLY_OPEN not in shard.arguments:
+                self._fold_missing()
+            note = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
+            self.table.note_asked(self.gate.asked.family, self.gate.asked.intervals(), note)
+
+    def _fold_missing(self) -> None:
+        family = self.gate.asked.family
+        for low, high in self.gate.asked.intervals():
+            addresses = filter(self._is_missing, self.table.known_addresses(family, low, high))
+            while some := list(islice(addresses, ADDRESSES_AT_ONCE)):
+                self._fold([missing(address, self.key.scan_id, self.seen_at) for address in some])
+
+    def _is_missing(self, address: str) -> bool:
+        return int(ip_address(address)) not in self.answered and not self.gate.refusal_of_address(address)
+
+    def _fold(self, observations: list[Observation]) -> None:
+        waiting = observations
+        for _ in range(MAX_CONFLICTS):
+            now: dict[str, Observation] = {}
+            later = [seen for seen in waiting if now.setdefault(seen.address, seen) is not seen]  # a host twice
+            moved = self._judge_and_save(list(now.values()))
+            waiting = [now[address] for address in moved] + later
+            if not waiting:
+                return
+        raise GatewayUnavailable("scan table: other reports kept changing the same addresses")
+
+    def _judge_and_save(self, observations: list[Observation]) -> list[str]:
+        known = self.table.known_hosts([seen.address for seen in observations])
+        updates = []
+        for seen in observations:
+            before = known.get(seen.address)
+            record, changes = judged(before, seen, None if before else self._asked_before(seen))
+            self.recorded += record is not None
+            if record is not None and record is not before:
+                revision = before.revision + 1 if before else 1
+                updates.append(HostUpdate(record=replace(record, revision=revision), known=before, changes=changes))
+        moved = self.table.save_hosts(self.key, updates) if updates else []
+        self.recorded -= len(moved)
+        return moved
+
+    def _asked_before(self, seen: Observation) -> Sighting | None:
+        """When an address without a record was asked last; then it was not up."""
+        if not seen.up:
+            return None
+        number = int(ip_address(seen.address))
+        notes = (asked for (low, high), asked in self._notes if low <= number <= high)
+        return max(notes, key=lambda asked: asked.order, default=None)
+
+    @cached_property
+    def _notes(self) -> list[tuple[Interval, Sighting]]:
+        asked = self.gate.asked
+        return [note for low, high in asked.intervals() for note in self.table.asked(asked.family, low, high)]
+
+
+@dataclass
+class Announcing:
+    """The stored changes of a shard as events: counted, and the first of them one by one."""
+
+    scan: Scan
+    shard: int
+    source: str  # the report's key
+    cause_id: str
+    counts: Counter[str] = field(default_factory=Counter)
+    baseline: Counter[str] = field(default_factory=Counter)
+
+    def events(self, changes: Iterable[Change]) -> Iterator[BusEvent]:
+        """The same events for the same changes, in the same order. What nothing covered before is counted alone."""
+        for change in changes:
+            if change.is_baseline:
+                self.baseline[change.kind.value] += 1
+                continue
+            self.counts[change.kind.value] += 1
+            if self.counts.total() <= MAX_CHANGE_EVENTS_PER_REPORT:
+                yield change_event(self.scan, self.shard, self.source, change, self.cause_id)
+
+    def summed(self) -> ChangeCounts:
+        announced = min(self.counts.total(), MAX_CHANGE_EVENTS_PER_REPORT)
+        return ChangeCounts(kinds=dict(self.counts), baseline=dict(self.baseline), announced=announced)

@@ -1,0 +1,73 @@
+"""The part of MemoryScanTable that is about the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+
+from cascan.ids import ReportKey
+from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
+from cascan.nmap.intervals import Interval
+
+
+class MemoryInventory:
+    def __init__(self) -> None:
+        self.hosts_by_address: dict[str, HostRecord] = {}
+        self.changes_by_key: dict[tuple[str, int, tuple[int, int], int], tuple[Change, ...]] = {}
+        self.asked_by_interval: dict[tuple[int, Interval], Sighting] = {}
+
+    def _reach(self) -> None:
+        raise NotImplementedError
+
+    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
+        self._reach()
+        return {address: self.hosts_by_address[address] for address in addresses if address in self.hosts_by_address}
+
+    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+        moved = []
+        for update in updates:
+            self._reach()
+            stored, address = self.hosts_by_address.get(update.record.address), update.record.address
+            if (stored and stored.revision) != (update.known and update.known.revision):
+                moved.append(address)
+                continue
+            self.hosts_by_address[address] = update.record
+            if update.changes:
+                self.changes_by_key[source.scan_id, source.shard, _place(address), source.attempt] = update.changes
+        return moved
+
+    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
+        self._reach()
+        places = {address: _place(address) for address in self.hosts_by_address}
+        return iter(sorted((a for a, place in places.items() if (family, low) <= place <= (family, high)), key=_place))
+
+    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+        networks = sought.networks or ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
+        for family, low, high in sorted(networks):
+            for address in self.known_addresses(family, low, high):
+                if sought.fits(self.hosts_by_address[address]):
+                    yield self.hosts_by_address[address]
+
+    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
+        for interval in intervals:
+            self._reach()
+            stored = self.asked_by_interval.get((family, interval))
+            if stored is None or stored.order < asked.order:
+                self.asked_by_interval[family, interval] = asked
+
+    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+        self._reach()
+        for (of, interval), sighting in sorted(self.asked_by_interval.items(), key=lambda item: item[0]):
+            if of == family and interval[0] <= high and interval[1] >= low:
+                yield interval, sighting
+
+    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
+        self._reach()
+        for key in sorted(self.changes_by_key):
+            if key[:2] == (scan_id, shard):
+                yield from self.changes_by_key[key]
+
+
+def _place(address: str) -> tuple[int, int]:
+    number = ip_address(address)
+    return number.version, int(number)

@@ -1,0 +1,163 @@
+"""ScanTable's contract: the inventory. Every test runs on the fake and on DynamoDB."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from msgspec.structs import replace
+
+from cascan.gateways import ScanTable
+from cascan.ids import ReportKey
+from cascan.model.inventory import HostRecord, PortCoverage, PortRecord, Sighting, Sought
+from tests.integration.gateways.examples import AT, SCAN_ID, a_change, a_host, a_port, a_sighting, an_update
+
+SOURCE = ReportKey(SCAN_ID, 3, 2)
+MANY_PORTS = ",".join(str(port) for port in range(1, 400, 2))
+
+
+def store(table: ScanTable, *records: HostRecord) -> None:
+    assert table.save_hosts(SOURCE, [an_update(record) for record in records]) == []
+
+
+def addresses(table: ScanTable, sought: Sought) -> list[str]:
+    return [record.address for record in table.hosts(sought)]
+
+
+def span(first: str, last: str) -> tuple[int, int, int]:
+    return ip_address(first).version, int(ip_address(first)), int(ip_address(last))
+
+
+class TestRecords:
+    def test_a_host_is_read_as_it_was_stored(self, table: ScanTable) -> None:
+        shared = PortCoverage(protocol="udp", ports=MANY_PORTS, seen_at=AT, scan_id=SCAN_ID, common=True)
+        host = a_host(coverage=(*a_host().coverage, shared))
+        store(table, host, a_host("2001:db8::1", ports=(), hostname=""))
+        assert table.known_hosts(["10.0.0.5", "10.0.0.6"]) == {"10.0.0.5": host}
+
+    @pytest.mark.parametrize("count", [1_024, 1_025, 4_000])
+    def test_a_host_with_every_port_open_is_read_as_it_was_stored(self, table: ScanTable, count: int) -> None:
+        ports = tuple(a_port(number, latest=a_sighting(product=f"p{number}")) for number in range(1, count + 1))
+        host = a_host(ports=ports)
+        changes = tuple(a_change(port=port.port) for port in ports)
+        assert table.save_hosts(SOURCE, [an_update(host, None, *changes)]) == []
+        assert table.known_hosts([host.address]) == {host.address: host}
+        assert tuple(table.changes(SCAN_ID, 3)) == changes
+        fewer = a_host(ports=ports[:1_030], revision=2)
+        assert table.save_hosts(SOURCE, [an_update(fewer, host)]) == []
+        assert table.known_hosts([host.address]) == {host.address: fewer}
+
+    def test_many_hosts_are_stored_and_read_in_one_call(self, table: ScanTable) -> None:
+        records = [a_host(f"10.0.{number // 256}.{number % 256}") for number in range(120)]
+        store(table, *records)
+        assert table.known_hosts(record.address for record in records) == {r.address: r for r in records}
+
+    def test_a_record_that_somebody_changed_meanwhile_is_not_stored_and_neither_are_its_changes(
+        self, table: ScanTable
+    ) -> None:
+        first, other = a_host(), a_host("10.0.0.6")
+        store(table, first)
+        theirs = replace(first, hostname="theirs", revision=2)
+        assert table.save_hosts(SOURCE, [an_update(theirs, first)]) == []
+        ours = replace(first, hostname="ours", revision=2)
+        updates = [an_update(ours, first, a_change()), an_update(other, None, a_change("10.0.0.6"))]
+        assert table.save_hosts(SOURCE, updates) == [first.address]
+        assert table.known_hosts([first.address, other.address]) == {first.address: theirs, other.address: other}
+        assert [change.address for change in table.changes(SCAN_ID, 3)] == [other.address]
+
+    def test_a_host_that_somebody_else_stored_first_is_not_stored(self, table: ScanTable) -> None:
+        store(table, a_host(hostname="theirs"))
+        assert table.save_hosts(SOURCE, [an_update(a_host(hostname="ours"))]) == ["10.0.0.5"]
+
+    def test_changes_are_read_by_address_and_of_their_shard_alone(self, table: ScanTable) -> None:
+        for address in ("10.0.0.20", "10.0.0.3"):
+            changes = (a_change(address, 22), a_change(address, 80))
+            table.save_hosts(SOURCE, [an_update(a_host(address), None, *changes)])
+        table.save_hosts(ReportKey(SCAN_ID, 4, 1), [an_update(a_host("10.0.0.1"), None, a_change("10.0.0.1"))])
+        read = [(change.address, change.port) for change in table.changes(SCAN_ID, 3)]
+        assert read == [("10.0.0.3", 22), ("10.0.0.3", 80), ("10.0.0.20", 22), ("10.0.0.20", 80)]
+
+    def test_two_attempts_of_a_shard_keep_the_changes_of_both(self, table: ScanTable) -> None:
+        first = a_host()
+        table.save_hosts(ReportKey(SCAN_ID, 3, 1), [an_update(first, None, a_change(port=22))])
+        table.save_hosts(SOURCE, [an_update(replace(first, revision=2), first, a_change(port=80))])
+        assert [change.port for change in table.changes(SCAN_ID, 3)] == [22, 80]
+
+
+class TestLookingUp:
+    @pytest.fixture(autouse=True)
+    def _stored(self, table: ScanTable) -> None:
+        web = a_port(80, latest=a_sighting(service="http"))
+        gone = Sighting(state="not up", seen_at=AT, scan_id=SCAN_ID)
+        closed = a_port(80, latest=a_sighting(state="closed", service="", product="", version="", probed=False))
+        store(
+            table,
+            a_host("10.0.0.5", ports=(a_port(), web)),
+            a_host("10.0.0.30", ports=(web,)),
+            a_host("10.1.0.1", ports=(closed,)),
+            a_host("10.200.0.1", ports=(replace(web, protocol="udp"),)),
+            a_host("9.255.255.255", latest=gone, ports=(web,)),
+            a_host("2001:db8::1", ports=(web,)),
+        )
+
+    def test_everything_comes_in_order_of_address(self, table: ScanTable) -> None:
+        everything = ["9.255.255.255", "10.0.0.5", "10.0.0.30", "10.1.0.1", "10.200.0.1", "2001:db8::1"]
+        assert addresses(table, Sought()) == everything
+
+    @pytest.mark.parametrize(
+        ("first", "last", "expected"),
+        [
+            ("10.0.0.5", "10.0.0.5", ["10.0.0.5"]),
+            ("10.0.0.0", "10.0.0.255", ["10.0.0.5", "10.0.0.30"]),
+            ("10.0.0.6", "10.255.255.255", ["10.0.0.30", "10.1.0.1", "10.200.0.1"]),
+            ("10.0.0.6", "10.0.0.29", []),
+            ("2001:db8::", "2001:db8::ffff", ["2001:db8::1"]),
+        ],
+    )
+    def test_by_network(self, table: ScanTable, first: str, last: str, expected: list[str]) -> None:
+        assert addresses(table, Sought(networks=(span(first, last),))) == expected
+        assert list(table.known_addresses(*span(first, last))) == expected
+
+    def test_by_port_only_where_it_is_open_now(self, table: ScanTable) -> None:
+        assert addresses(table, Sought(ports=frozenset({("tcp", 80)}))) == ["10.0.0.5", "10.0.0.30", "2001:db8::1"]
+        both = frozenset({("tcp", 22), ("udp", 80)})
+        assert addresses(table, Sought(ports=both)) == ["10.0.0.5", "10.200.0.1"]
+
+    def test_by_service_only_where_it_is_open_now(self, table: ScanTable) -> None:
+        assert addresses(table, Sought(service="ssh")) == ["10.0.0.5"]
+        assert addresses(table, Sought(service="http", networks=(span("10.0.0.0", "10.0.255.255"),))) == [
+            "10.0.0.5",
+            "10.0.0.30",
+        ]
+
+    def test_by_port_and_service_both_of_one_port(self, table: ScanTable) -> None:
+        assert addresses(table, Sought(service="http", ports=frozenset({("tcp", 22)}))) == []
+
+    def test_a_service_that_changed_is_found_under_its_new_name_alone(self, table: ScanTable) -> None:
+        host = table.known_hosts(["10.0.0.30"])["10.0.0.30"]
+        ports: tuple[PortRecord, ...] = (a_port(80, latest=a_sighting(1, service="ipp")),)
+        table.save_hosts(SOURCE, [an_update(replace(host, ports=ports, revision=2), host)])
+        assert addresses(table, Sought(service="ipp")) == ["10.0.0.30"]
+        assert "10.0.0.30" not in addresses(table, Sought(service="http"))
+
+
+class TestAsked:
+    def test_what_was_asked_is_told_where_it_touches(self, table: ScanTable) -> None:
+        note = a_sighting(state="not up")
+        table.note_asked(4, [(100, 199), (300, 399)], note)
+        assert list(table.asked(4, 150, 299)) == [((100, 199), note)]
+        assert list(table.asked(4, 200, 299)) == []
+        assert list(table.asked(6, 150, 299)) == []
+
+    def test_a_note_across_networks_is_told_in_each_of_them(self, table: ScanTable) -> None:
+        note = a_sighting(state="not up")
+        low, high = (10 << 24) + 65_000, (10 << 24) + 66_000
+        table.note_asked(4, [(low, high)], note)
+        for number in (low, 10 << 24 | 65_535, 10 << 24 | 65_536, high):
+            assert [told for (first, last), told in table.asked(4, number, number) if first <= number <= last] == [note]
+
+    def test_an_older_note_changes_nothing(self, table: ScanTable) -> None:
+        newer, older = a_sighting(1, state="not up"), a_sighting(0, state="not up")
+        table.note_asked(4, [(1, 9)], newer)
+        table.note_asked(4, [(20, 29), (1, 9)], older)
+        assert list(table.asked(4, 0, 99)) == [((1, 9), newer), ((20, 29), older)]
