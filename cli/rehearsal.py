@@ -12,7 +12,7 @@ from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, dollars
 from cascan.cascades.child import manifest_of
 from cascan.cascades.children import children_of
-from cascan.cascades.context import Context
+from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Decision, Kind
 from cascan.cascades.rule import KIND, CascadingRule, read_rule
 from cascan.clock import utc_now
@@ -38,7 +38,7 @@ def rehearse(args: Namespace) -> int:
     from_files = bool(args.scan_file or args.findings)
     if from_files == bool(args.scan) or (from_files and not (args.scan_file and args.findings)):
         raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
-    scan, findings, rules, spent = _from_files(args) if from_files else _from_stack(args)
+    scan, findings, rules, known = _from_files(args) if from_files else _from_stack(args)
     if scan.request and scan.request.cascades is None:
         say(WITHOUT_CASCADES)
         scan = _with_cascades(scan)
@@ -48,7 +48,7 @@ def rehearse(args: Namespace) -> int:
         policy=policy.policy,
         raw_scans=policy.raw_scans,
         reach=policy.reach,
-        spent=spent,
+        **known,
     )
     decisions = list(children_of(scan, rules, findings, context))
     if args.json:
@@ -58,7 +58,7 @@ def rehearse(args: Namespace) -> int:
     return 0
 
 
-Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], Spent]
+Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], dict[str, Any]]  # the last: of the Context
 
 
 def _from_files(args: Namespace) -> Case:
@@ -76,7 +76,7 @@ def _from_files(args: Namespace) -> Case:
         hop=request.origin.hop if request.origin else 0,
         request=request,
     )
-    return scan, _findings(args.findings), _chosen(args, documents), Spent()
+    return scan, _findings(args.findings), _chosen(args, documents), {}
 
 
 def _from_stack(args: Namespace) -> Case:
@@ -85,9 +85,15 @@ def _from_stack(args: Namespace) -> Case:
         stored = {rule.name: rule.document for rule in stack.rules.rules()}
         documents = dict(_documents(args)) if args.file else bundled_documents() | stored
         root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
-        own = sum((child.weight for child in stack.cascades.cascade_children(scan.scan_id)), Spent())
-        spent = stack.cascades.spent(root) - own  # as it was before the scan's own children
-        return scan, list(stack.table.findings(scan.scan_id)), _chosen(args, documents), spent
+        own = list(stack.cascades.cascade_children(scan.scan_id))
+        known = {  # as it was before the scan's own children
+            "spent": stack.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
+            "changed": Changed.by(
+                change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
+            ),
+        }
+        return scan, list(stack.table.findings(scan.scan_id)), _chosen(args, documents), known
 
 
 def _documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -66,7 +66,6 @@ class Follower:
     reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
     bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
-    changed: Callable[[Scan], Changed | None] = lambda _: None
 
     def follow_up(self, event: ScanCompleted) -> Followed:
         """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""
@@ -103,7 +102,7 @@ class Follower:
             caps=self.caps,
             spent=self.cascades.spent(root) - sum((child.weight for child in own), Spent()),
             asked=tuple(asked for asked in self.cascades.asked(root) if asked not in own_keys),
-            changed=self.changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
+            changed=self._changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
             started_by=_started_by(rules, chain_of(request.annotations)),
         )
         found = children_of(scan, rules, self.table.findings(scan.scan_id), context)
@@ -111,6 +110,11 @@ class Follower:
         lines = [_line(decision) for decision in decisions if decision.child is None]
         self._tell(scan, lines, event)
         self.cascades.end_cascade(scan.scan_id, lines)
+
+    def _changed(self, scan: Scan) -> Changed:
+        return Changed.by(
+            change for number in range(scan.shards) for change in self.table.changes(scan.scan_id, number)
+        )
 
     def _current_rules(self) -> dict[str, StoredRule]:
         """By name: a stored rule stands before a bundled one of its name."""

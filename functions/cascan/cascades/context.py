@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import Cascades
 from cascan.model.cascade import Asked, Spent
+from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cel import Context as Facts
 
 
+NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
 
 
@@ -34,6 +36,11 @@ class Changed:
     """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
 
     places: frozenset[Place]
+
+    @classmethod
+    def by(cls, changes: Iterable[Change]) -> Changed:
+        """What is gone is nothing to look at again."""
+        return cls(frozenset((one.address, one.protocol, one.port) for one in changes if one.kind in NEW))
 
     def includes(self, finding: Mapping[str, Any]) -> bool:
         """Whether the finding is about one of these places."""

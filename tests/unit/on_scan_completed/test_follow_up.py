@@ -12,7 +12,6 @@ import pytest
 
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import request_of
-from cascan.cascades.context import Changed
 from cascan.closing import end_of
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
@@ -20,7 +19,9 @@ from cascan.forms import read_request
 from cascan.ids import scan_id_of
 from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
+from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
@@ -146,6 +147,26 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
     )
     (scan,) = table.scans.values()
     assert (scan.hop, scan.cause_id) == (1, world.event.event_id)
+
+
+def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> None:
+    world = World()
+    world.complete()
+    table = MemoryScanTable()
+    planned = plan_scan(
+        "message",
+        world.requests.sent[0],
+        table=table,
+        queues=MemoryShardQueues(),
+        bus=MemoryEventBus(),
+        scope=Scope.of([]),
+        express_reaches_private=True,
+        raw_scans=True,
+        clock=clock,
+    )
+    assert planned.refused
+    (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
+    assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)
 
 
 def test_a_scan_without_cascades_reads_no_rules_and_writes_nothing() -> None:
@@ -289,16 +310,17 @@ def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_sta
 
 
 def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
-    asked: list[str] = []
-
-    def changed(scan: Scan) -> Changed:
-        asked.append(scan.scan_id)
-        return Changed(frozenset({("10.0.0.2", "tcp", 443)}))
-
-    world = World(rules=[rule_document("one", onlyNewOrChanged=True)], changed=changed)
+    world = World(rules=[rule_document("one", onlyNewOrChanged=True)])
+    seen = Sighting(scan_id=SCAN_ID, seen_at=NOW, state="open")
+    world.table.changes = lambda scan_id, shard: iter(  # type: ignore[method-assign]
+        [
+            Change(kind=ChangeKind.PORT_OPENED, address="10.0.0.2", protocol="tcp", port=443, after=seen),
+            Change(kind=ChangeKind.PORT_CLOSED, address="10.0.0.1", protocol="tcp", port=443, after=seen),
+        ]
+    )
     world.complete()
-    assert asked == [SCAN_ID]
     assert [read_request(body).request.targets for body in world.requests.sent] == [("10.0.0.2",)]
+    assert "unchanged" in {line.kind for line in world.cascades.records[SCAN_ID].lines}
 
 
 def test_an_unknown_scan_is_a_message_that_nobody_here_wrote() -> None:
