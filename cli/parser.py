@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
 from cli.following import add_following
 from cli.reading import add_read
@@ -24,6 +25,7 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
   cascan report latest --xml                  what nmap wrote
+  cascan cancel latest                        end a scan; also suspend, resume, halt
   cascan read scan.xml                        findings of any report of nmap, without a stack
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
@@ -40,7 +42,6 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
 Scan only what you have permission to scan."""
 POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 RAW = RawDescriptionHelpFormatter
-SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
 
 
 def parser() -> ArgumentParser:
@@ -50,6 +51,7 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
+    add_controlling(commands, where, output)
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)

@@ -70,6 +70,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     shards_in_flight: int = 0  # queued, running or reported
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
     deadline_at: datetime | None = None  # it ends then, with what was found
+    expires_after_s: int | None = None  # after its end it is removed; None: never
     windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0

@@ -16,7 +16,7 @@ from cascan.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, clock, event_names
 from tests.data.reports import hosts, report
-from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 REAL = "connect"  # one host of real nmap output
 
@@ -44,7 +44,13 @@ class Pipeline:
     def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> Recorded:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
         return record_findings(
-            stored, scope=self.scope, reports=self.reports, table=self.table, bus=self.bus, clock=clock
+            stored,
+            scope=self.scope,
+            reports=self.reports,
+            table=self.table,
+            queues=MemoryShardQueues(),
+            bus=self.bus,
+            clock=clock,
         )
 
 

@@ -21,6 +21,7 @@ from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.pace import HouseRules
 from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import plan_scan
@@ -109,6 +110,7 @@ class World:
                 scope=SCOPE,
                 express_reaches_private=True,
                 raw_scans=True,
+                rules=HouseRules(),
                 clock=clock,
             )
             assert planned.refused == ""
@@ -143,6 +145,7 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
         scope=SCOPE,
         express_reaches_private=True,
         raw_scans=True,
+        rules=HouseRules(),
         clock=clock,
     )
     (scan,) = table.scans.values()
@@ -162,6 +165,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
         scope=Scope.of([]),
         express_reaches_private=True,
         raw_scans=True,
+        rules=HouseRules(),
         clock=clock,
     )
     assert planned.refused
