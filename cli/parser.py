@@ -10,6 +10,7 @@ from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
 from cli.following import add_following
 from cli.reading import add_read
+from cli.severity import add_severity
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -33,7 +34,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan options -oN                          what is decided about an option of nmap, and why
   cascan apply -f rules/                      store cascading rules: scans that follow from findings
   cascan rules test nmap-http --scan latest   what a rule would start, and why not more
-  cascan tree latest                          the scans that followed a scan"""
+  cascan tree latest                          the scans that followed a scan
+  cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
@@ -56,6 +58,7 @@ def parser() -> ArgumentParser:
     add_read(commands)
     add_explaining(commands, request, output)
     add_following(commands, where, output, SCAN_HELP)
+    add_severity(commands, where, output)
     return top
 
 

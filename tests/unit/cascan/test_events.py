@@ -129,7 +129,7 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             changes={"PortOpened": 2},
         ),
         TOLD_ON_WIRE
-        | {"changes": {"PortOpened": 2}}
+        | {"cascades": True, "changes": {"PortOpened": 2}}
         | {"state": "ParseCompleted", "outcome": "partial", "requested_at": "2026-03-01T12:30:15.123456Z"}
         | {"finished_at": "2026-03-01T13:00:00Z", "addresses": 512, "shards": 2}
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
