@@ -22,6 +22,8 @@ from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 
+SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
+
 
 def children_of(
     scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: Context
@@ -39,8 +41,9 @@ def children_of(
     active = [run for run in runs if isinstance(run, Run)]
     for finding in findings if active else ():
         about = About(finding if isinstance(finding, dict) else msgspec.to_builtins(finding), parent)
-        for run in active:
-            run.take(about)
+        if SUPPRESSED not in about.finding["attributes"]:
+            for run in active:
+                run.take(about)
     yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
 
 
