@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.explaining import add_explaining
+from cli.knowing import add_knowing
 from cli.reading import add_read
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan submit -f scan.yaml                  a request or a secureCodeBox Scan manifest from a file
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
+  cascan diff                                 what the latest scan saw otherwise than those before
+  cascan inventory --port 22                  what is open now, and since when
   cascan report latest --xml                  what nmap wrote
   cascan read scan.xml                        findings of any report of nmap, without a stack
   cascan local up                             keep the stack on this machine running
@@ -46,6 +49,7 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
+    add_knowing(commands, where, output, SCAN_HELP)
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)

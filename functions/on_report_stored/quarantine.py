@@ -7,7 +7,6 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from cascan.coverage import AskedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
@@ -50,11 +49,9 @@ class Gate:
         """Why nothing is recorded of the address: one sentence. Empty: it is."""
         shown = address[:MAX_ADDRESS_CHARS]
         try:
-            number = ip_address(address)
+            names = self.asked.names_for(address)
         except ValueError:
             return f"{shown!r} is no address that can be judged"
-        is_ours = "%" not in address and number.version == self.asked.family
-        names = self.asked.names_for(address, int(number)) if is_ours else set()
         if not names:
             return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
         refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]
