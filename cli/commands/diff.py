@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cli.access import Access, access
+from cli.errors import BadInput
 from cli.lookup import find_scan
 from cli.show import print_json, print_table, say
 
@@ -24,7 +25,10 @@ def run(args: Namespace) -> int:
     with access(args) as stack:
         scan = find_scan(stack.table, args.scan or LATEST)
         if args.other:
-            changes = list(_between(find_scan(stack.table, args.other), scan, stack))
+            other = find_scan(stack.table, args.other)
+            if other.scan_id == scan.scan_id:
+                raise BadInput(f"{args.scan!r} and {args.other!r} are one scan, {scan.scan_id}")
+            changes = list(_between(other, scan, stack))
         else:
             changes = [change for n in range(scan.shards) for change in stack.table.changes(scan.scan_id, n)]
     news = [change for change in changes if not change.is_baseline]
@@ -67,7 +71,7 @@ def _read(comparison: Any, scan: Scan, stack: Access) -> Iterator[Change]:
 def _row(change: Change) -> tuple[object, ...]:
     port = f"{change.protocol}/{change.port}" if change.port is not None else ""
     before = _seen(change.before) if change.before else "never covered"
-    since = change.before.seen_at.isoformat(timespec="seconds") if change.before else ""
+    since = change.before.seen_at.strftime("%Y-%m-%dT%H:%M:%SZ") if change.before else ""
     return change.kind, change.address, change.hostname, port, before, _seen(change.after), since
 
 

@@ -124,4 +124,4 @@ def _port_as_json(port: PortRecord) -> dict[str, Any]:
 
 
 def _when(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
