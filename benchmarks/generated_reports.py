@@ -7,6 +7,7 @@ Shapes, by what a host element holds on average:
     mixed    7 ports, 2 scripts, some 60 elements, 5 KB: services probed, certificates, keys, OS matches, traces
     ports    8 ports as a plain port scan lists them, no script, 1 KB
     scripts  7 ports, 6 scripts, 13 KB
+    alike    as mixed, made of 64 different hosts that come again and again under other addresses, names and times
     unlike   as mixed, and no two open ports alike: each service has a version and an extra text of its own
 
 What repeats in a real network repeats here (services, states, OS matches), and what does not is different for each
@@ -70,6 +71,7 @@ TITLES = (
     "404 Not Found",
     "Index of /",
 )
+DIFFERENT = 64  # hosts, where they come again
 NAMED = 0.6  # of the hosts, by reverse DNS
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -80,22 +82,25 @@ class Shape:
     scripts: float  # on a port, how likely each is
     os: float  # how likely a host has OS matches, sequences and a trace
     unlike: bool = False
+    alike: bool = False
 
 
 SHAPES = {
     "mixed": Shape(probed=True, scripts=0.5, os=0.35),
     "ports": Shape(probed=False, scripts=0, os=0),
     "scripts": Shape(probed=True, scripts=1.3, os=0.35),
+    "alike": Shape(probed=True, scripts=0.5, os=0.35, alike=True),
     "unlike": Shape(probed=True, scripts=0.5, os=0.35, unlike=True),
 }
 
 
 def report(hosts: int, shape: str) -> Iterator[bytes]:
     """The report, a host at a time."""
-    random = Random(f"{hosts} {shape}")  # noqa: S311 (made-up data, no secret)
+    random = Random(shape)  # noqa: S311 (made-up data, no secret)
     yield HEAD.encode()
     for number in range(hosts):
-        yield host(number, SHAPES[shape], random).encode()
+        said = Random(number % DIFFERENT) if SHAPES[shape].alike else random  # noqa: S311 (as above)
+        yield host(number, SHAPES[shape], said).encode()
     yield FOOT.format(hosts=hosts).encode()
 
 

@@ -56,6 +56,12 @@ class Access:
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
 
+    @property
+    def controls(self) -> SqsRequestQueue:
+        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+
+        return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
+
     def uri(self, key: str) -> str:
         return f"s3://{self.outputs['ReportBucketName']}/{key}"
 
@@ -124,7 +130,7 @@ def describe_stack(name: str) -> StackTypeDef:
 
 def _deployed_outputs(name: str) -> dict[str, str]:
     outputs = {o["OutputKey"]: o["OutputValue"] for o in describe_stack(name).get("Outputs", [])}
-    missing = {"RequestQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
+    missing = {"RequestQueueUrl", "ControlQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
     if missing:
         raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")
     return outputs

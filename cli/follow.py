@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
-POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.5,)  # from the first look on; the last one repeats
+POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
@@ -80,8 +80,10 @@ def exit_code_of(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
+    from cascan.severity import counted_as  # noqa: PLC0415
+
     rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
-    print_table(FINDING_COLUMNS, ((f.severity, f.category, f.location, f.name, _detail(f)) for f in rows))
+    print_table(FINDING_COLUMNS, ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows))
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
+from cli.controlling import SCAN_HELP
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -23,7 +25,7 @@ covered is not closed. With OTHER, the two scans are compared by their reports: 
   cascan diff office-lan 4kq2    of the latest scan of a series, against another scan"""
 
 
-def add_knowing(commands: Commands, where: ArgumentParser, output: ArgumentParser, scan_help: str) -> None:
+def add_knowing(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     inventory = commands.add_parser(
         "inventory",
         parents=[where, output],
@@ -46,7 +48,7 @@ def add_knowing(commands: Commands, where: ArgumentParser, output: ArgumentParse
         help="print what a scan saw otherwise than those before",
         description=DIFF,
     )
-    diff.add_argument("scan", nargs="?", metavar="SCAN", help=f"{scan_help}; default: latest")
+    diff.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: latest")
     diff.add_argument("other", nargs="?", metavar="OTHER", help="compare with this scan alone")
     diff.add_argument("--all", action="store_true", help="also what was seen where nothing had looked before")
     diff.set_defaults(run="diff")

@@ -6,9 +6,11 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
 from cli.knowing import add_knowing
 from cli.reading import add_read
+from cli.severity import add_severity
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -26,11 +28,13 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan diff                                 what the latest scan saw otherwise than those before
   cascan inventory --port 22                  what is open now, and since when
   cascan report latest --xml                  what nmap wrote
+  cascan cancel latest                        end a scan; also suspend, resume, halt
   cascan read scan.xml                        findings of any report of nmap, without a stack
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
-  cascan options -oN                          what is decided about an option of nmap, and why"""
+  cascan options -oN                          what is decided about an option of nmap, and why
+  cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
@@ -39,7 +43,6 @@ exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answe
 Scan only what you have permission to scan."""
 POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 RAW = RawDescriptionHelpFormatter
-SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
 
 
 def parser() -> ArgumentParser:
@@ -49,10 +52,12 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
-    add_knowing(commands, where, output, SCAN_HELP)
+    add_knowing(commands, where, output)
+    add_controlling(commands, where, output)
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)
+    add_severity(commands, where, output)
     return top
 
 

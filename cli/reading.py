@@ -41,4 +41,7 @@ def add_read(commands: _SubParsersAction[ArgumentParser]) -> None:
         default="findings",
         help="what to print (default: findings)",
     )
+    read.add_argument(
+        "--severity", metavar="RULES", help="judge findings by a file of severity rules: see `cascan severity --help`"
+    )
     read.set_defaults(run="read")

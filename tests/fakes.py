@@ -12,7 +12,7 @@ from io import BytesIO
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -82,7 +82,10 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
-        if scan is None or scan.shards_open or scan.state in FINAL_STATES | PARSED_STATES:
+        if scan is None or scan.shards_open:
+            return False
+        half_cancelled = scan.state is to is ScanState.CANCELLED and scan.outcome is None
+        if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
         self.scans[scan_id] = replace(scan, state=to, outcome=outcome, finished_at=at, error_description=error)
         return True
@@ -98,6 +101,17 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
         if scan is None or scan.state not in PARSED_STATES:
             return False
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
+        return True
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        stores: list[dict[tuple[str, Any], Any]] = [self.findings_by_key, self.shards_by_key]
+        keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
+        for store, key in keys[:most]:
+            del store[key]
+        if len(keys) > most:
+            return False
+        self.scans.pop(scan_id, None)
         return True
 
     # ---- findings
@@ -136,6 +150,13 @@ class MemoryReportStore(Breakable):
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        keys = [key for key in self.objects if key.split("/")[1] == scan_id]
+        for key in keys[:most]:
+            del self.objects[key]
+        return len(keys) <= most
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()

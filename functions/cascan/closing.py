@@ -1,34 +1,66 @@
-"""How a scan ends: its last shard is closed, its outcome is summed, and the bus hears of it.
+"""What follows the end of a shard: the next one starts; after the last the outcome is summed, and the bus hears of it.
 
 A delivery may break off between any two of these writes; the next one finds the scan as it stands and goes on.
 """
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+from cascan.agenda import expiry
 from cascan.clock import Clock
-from cascan.events import BusEvent, ScanCompleted, ScanFailed, about
-from cascan.gateways import EventBus, ScanTable
+from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, about
+from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState, outcome_of
-from cascan.model.shard import ShardClosing
+from cascan.model.shard import OPEN_STATES, ShardClosing, ShardState
+from cascan.releasing import release_next
+
+
+class Closing(TypedDict):
+    """What the functions here reach for, as their keyword arguments."""
+
+    table: ScanTable
+    queues: ShardQueues
+    bus: EventBus
+    clock: Clock
+
 
 ENDED = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
 def close_shard(
-    scan_id: str, number: int, closing: ShardClosing, *, table: ScanTable, bus: EventBus, clock: Clock
+    scan_id: str,
+    number: int,
+    closing: ShardClosing,
+    *,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
 ) -> Scan | None:
     """Close the shard, and the scan with its last one. The scan as it stands then; None: there is no such scan."""
     table.close_shard(scan_id, number, closing)  # False: an earlier delivery did; the scan may still need its end
-    return settle(scan_id, table=table, bus=bus, clock=clock, error=closing.error_description)
+    return settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=closing.error_description)
 
 
-def settle(scan_id: str, *, table: ScanTable, bus: EventBus, clock: Clock, error: str = "") -> Scan | None:
-    """End the scan if no shard is open, and announce the end if nobody has. Safe to repeat at any point."""
+def settle(
+    scan_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock, error: str = ""
+) -> Scan | None:
+    """Start what waits while shards are open; else end the scan, and announce the end if nobody has.
+
+    Safe to repeat at any point.
+    """
     scan = table.get_scan(scan_id)
-    if scan is None or scan.shards_open > 0:
+    if scan is None:
+        return None
+    if scan.shards_open > 0:
+        release_next(scan, table=table, queues=queues, clock=clock)
         return scan
-    if scan.state not in ENDED:
+    if scan.state is ScanState.CANCELLED and scan.outcome is None:
+        table.close_scan(scan_id, ScanState.CANCELLED, outcome_of(scan.shard_outcomes), clock(), error)
+        scan = table.get_scan(scan_id) or scan
+    elif scan.state not in ENDED:
         outcome = outcome_of(scan.shard_outcomes)
         failed = outcome is Outcome.FAILED
         state = ScanState.ERRORED if failed else ScanState.PARSE_COMPLETED
@@ -38,11 +70,32 @@ def settle(scan_id: str, *, table: ScanTable, bus: EventBus, clock: Clock, error
     return scan
 
 
+def cancel_scan(
+    scan_id: str, why: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
+) -> Scan | None:
+    """Close every open shard, and the scan. The scan as it stands then: one that had ended stays as it was.
+
+    The state goes first: from then on no shard is released or cut. A worker that runs one loses it with its next
+    heartbeat, and stops nmap.
+    """
+    table.advance_scan(scan_id, ScanState.CANCELLED, frm=set(ScanState) - ENDED)
+    scan = table.get_scan(scan_id)
+    if scan is None or scan.state is not ScanState.CANCELLED:
+        return scan
+    closing = ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=why)
+    for shard in list(table.shards(scan_id)) if scan.shards_open else ():
+        if shard.state in OPEN_STATES:
+            table.close_shard(scan_id, shard.number, closing)
+    return settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=why)
+
+
 def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
     """Put the scan's end on the bus, once or, after a crash, again under the same event id."""
     if scan.announced:
         return
     bus.put([end_of(scan)])
+    if entry := expiry(scan):
+        table.plan_at(entry)
     table.mark_announced(scan.scan_id)
 
 
@@ -54,6 +107,9 @@ def end_of(scan: Scan) -> BusEvent:
         return ScanFailed(
             **about(scan, at=at), event_id=failed, reason=scan.error_description, refused=scan.shards == 0
         )
+    if scan.state is ScanState.CANCELLED:
+        cancelled = event_id_of(scan.scan_id, "cancelled")
+        return ScanCancelled(**about(scan, at=at), event_id=cancelled, reason=scan.error_description)
     return ScanCompleted(
         **about(scan, at=at),
         event_id=event_id_of(scan.scan_id, "completed"),

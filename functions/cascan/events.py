@@ -70,7 +70,7 @@ class ScanPlanned(BusEvent, frozen=True, kw_only=True):
     scan_type: str
     addresses: int
     shards: int
-    lanes: dict[str, int]  # shards by lane: express, connect, raw
+    lanes: dict[str, int]  # shards that were queued, by lane: express, connect, raw
 
 
 class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +192,22 @@ class CascadeRefused(BusEvent, frozen=True, kw_only=True):
     count: int
 
 
+class ScanSuspended(BusEvent, frozen=True, kw_only=True):
+    """A scan stands still until it is resumed. Its workers hear of it with their next heartbeat."""
+
+
+class ScanResumed(BusEvent, frozen=True, kw_only=True):
+    """A scan that stood still goes on."""
+
+    lanes: dict[str, int]  # shards that were queued again, by lane
+
+
+class ScanCancelled(BusEvent, frozen=True, kw_only=True):
+    """A scan was ended by somebody. What was found until then is in the table."""
+
+    reason: str
+
+
 BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanPlanned,
     HostQuarantined,
@@ -206,6 +222,9 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     CascadeCapped,
     CascadeRefused,
     ScanFailed,
+    ScanSuspended,
+    ScanResumed,
+    ScanCancelled,
 )
 CHANGES: dict[ChangeKind, type[HostChange]] = {
     ChangeKind.HOST_APPEARED: HostAppeared,
@@ -263,8 +282,11 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     return kind.from_wire(msgspec.json.encode(envelope.detail))
 
 
+QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
+
+
 class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason to count workers: ScanPlanned, a stopped task, or a tick."""
+    """A reason to count workers: a scan that was planned or resumed, a stopped task, or a tick."""
 
     id: str = ""
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
@@ -274,8 +296,9 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
         """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
         event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
-        if envelope.get("source") == SOURCE and envelope.get("detail-type") == ScanPlanned.__name__:
-            return cls(id=event_id, planned=ScanPlanned.from_wire(msgspec.json.encode(detail)).lanes)
+        queued = QUEUED_BY.get(str(envelope.get("detail-type"))) if envelope.get("source") == SOURCE else None
+        if queued:
+            return cls(id=event_id, planned=queued.from_wire(msgspec.json.encode(detail)).lanes)
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
             on_spot = detail.get("capacityProviderName") == "FARGATE_SPOT"
             return cls(id=event_id, spot_is_short=on_spot and detail.get("stopCode") in SPOT_IS_SHORT)

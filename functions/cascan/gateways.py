@@ -20,6 +20,7 @@ from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sou
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
 from cascan.nmap.intervals import Interval
+from cascan.severity import StoredRules
 
 
 class Inventory(Protocol):
@@ -66,7 +67,10 @@ class ScanTable(Inventory, Protocol):
         """Move the scan on. False: it was not in one of the states `frm`."""
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
-        """End scanning: the scan has no open shard left. False: an earlier delivery did it."""
+        """End the scan: it has no open shard left. False: an earlier delivery did it.
+
+        A scan that is Cancelled already, and has no outcome yet, is given it.
+        """
 
     def mark_announced(self, scan_id: str) -> None:
         """The scan's end is on the bus."""
@@ -76,6 +80,12 @@ class ScanTable(Inventory, Protocol):
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        """Remove the scan with its shards and findings, the scan itself last; not the inventory.
+
+        False: `most` items were removed, and some are left.
+        """
 
     # ---- shards: life_cycle.py says which move is made when; None or False: the condition did not hold
 
@@ -145,6 +155,14 @@ class ScanTable(Inventory, Protocol):
 
     def lift(self) -> None:
         """The stack runs again."""
+
+    # ---- the operator's rules
+
+    def severity_rules(self) -> StoredRules | None:
+        """The rules on findings, read consistently; None: there are none."""
+
+    def put_severity_rules(self, stored: StoredRules) -> bool:
+        """Store them over version `stored.version - 1`. False: another version is there."""
 
     # ---- findings and inventory
 
@@ -217,6 +235,9 @@ class ReportStore(Protocol):
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The scan's reports, in order of shard and attempt."""
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        """Remove every version of the scan's reports and results. False: `most` were removed, and some are left."""
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         """Publish a result of the scan, in pieces of any size. One that breaks off leaves what was there before."""

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
+from hashlib import sha1, sha256
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from cascan.errors import MalformedMessage
 
 NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # ours alone; changing it changes every finding id
+OWN = NAMESPACE.bytes
+VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the upper two bits of this digit are 10 in a UUID
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
 
 def scan_id_of(key: str) -> str:
     """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from the request's idempotency key."""
-    return base64.b32encode(hashlib.sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
+    return base64.b32encode(sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
 
 
 def fingerprint_of(*about: str) -> str:
     """What a finding is about, without the scan: equal in every scan that sees the same thing again."""
-    return hashlib.sha256("\x1f".join(about).encode()).hexdigest()[:32]
+    return sha256("\x1f".join(about).encode()).hexdigest()[:32]
 
 
 def finding_id_of(scan_id: str, fingerprint: str) -> str:
-    """The finding's UUID: version 5 of the scan and what the finding is about."""
-    return str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
+    """The finding's UUID: version 5 of the scan and what the finding is about. uuid5 itself takes thrice as long."""
+    digest = sha1(OWN + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
+    variant = VARIANTS[digest[16]]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def event_id_of(*parts: object) -> str:

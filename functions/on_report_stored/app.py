@@ -4,7 +4,7 @@ Wakes on    Object Created under reports/, through the reports queue (batches of
 Reads       the report, from the report bucket; its shard, and what is known of its hosts, from the scan table
 Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end, and the scan's end
 Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded, HostQuarantined;
-            ScanCompleted or ScanFailed after the last shard
+            ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last shard
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
 """
 
@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.events import ReportStored
 from cascan.scope import Scope
@@ -33,6 +34,9 @@ class Settings:
     report_bucket: str
     scan_table: str
     scan_bus: str
+    express_shard_queue_url: str
+    connect_shard_queue_url: str
+    raw_shard_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
 
@@ -45,6 +49,11 @@ def wire() -> Callable[[ReportStored], Recorded]:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
         table=DynamoScanTable(settings.scan_table),
+        queues=SqsShardQueues.of(
+            express=settings.express_shard_queue_url,
+            connect=settings.connect_shard_queue_url,
+            raw=settings.raw_shard_queue_url,
+        ),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,
     )

@@ -13,7 +13,7 @@ from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
-from cascan.gateways import EventBus, ReportStore, ScanTable
+from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
@@ -38,7 +38,14 @@ class Recorded:
 
 
 def record_findings(
-    stored: ReportStored, *, scope: Scope, reports: ReportStore, table: ScanTable, bus: EventBus, clock: Clock
+    stored: ReportStored,
+    *,
+    scope: Scope,
+    reports: ReportStore,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
 ) -> Recorded:
     """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
 
@@ -53,7 +60,8 @@ def record_findings(
     if key.attempt > shard.attempt:
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
-        settled = settle(scan.scan_id, table=table, bus=bus, clock=clock, error=shard.error_description) or scan
+        error = shard.error_description
+        settled = settle(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
@@ -63,7 +71,7 @@ def record_findings(
     changes = news.events(table.changes(scan.scan_id, shard.number))
     bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
     closing = _closing(outcome, flaw, answer, news.counts)
-    closed = close_shard(scan.scan_id, shard.number, closing, table=table, bus=bus, clock=clock) or scan
+    closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     kept_out = answer.quarantine.count
     return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
 

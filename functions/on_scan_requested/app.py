@@ -21,7 +21,7 @@ from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
-from cascan.model.shard import Lane
+from cascan.pace import HouseRules
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
 from cascan.scope import Scope
@@ -42,27 +42,30 @@ class Settings:
     policy_profile: PolicyProfile
     express_reaches: Literal["private", "public"]  # private: its Lambda runs in the operator's subnets
     raw_scans: Literal["enabled", "disabled"]
+    shards_per_scan: int
+    default_backoff_limit: int
+    default_ttl_seconds: int  # -1: what is found is kept
     worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
 
 
 @cache
 def wire() -> Callable[[str, str], Planned]:
     settings = from_env(Settings, os.environ)
-    urls = {
-        Lane.EXPRESS: settings.express_shard_queue_url,
-        Lane.CONNECT: settings.connect_shard_queue_url,
-        Lane.RAW: settings.raw_shard_queue_url,
-    }
     return partial(
         plan_scan,
         table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues(urls),
+        queues=SqsShardQueues.of(
+            express=settings.express_shard_queue_url,
+            connect=settings.connect_shard_queue_url,
+            raw=settings.raw_shard_queue_url,
+        ),
         bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         policy=settings.policy_profile,
         express_reaches_private=settings.express_reaches == "private",
         raw_scans=settings.raw_scans == "enabled",
         reach=Reach.of(settings.worker_egress),
+        rules=HouseRules(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
         clock=utc_now,
     )
 

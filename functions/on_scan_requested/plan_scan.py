@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
+from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.closing import announce
+from cascan.closing import announce, cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
-from cascan.forms import read_request
+from cascan.forms import ReadRequest, read_request
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.model.shard import ShardState
+from cascan.model.shard import Shard, ShardState
+from cascan.pace import HouseRules, shared
 from cascan.planning import Plan, plan
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
 from cascan.scope import Scope
+from cascan.windows import Window, opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ def plan_scan(
     express_reaches_private: bool,
     raw_scans: bool,
     reach: Reach | None = None,
+    rules: HouseRules,
     clock: Clock,
 ) -> Planned:
     """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
@@ -77,52 +84,70 @@ def plan_scan(
             reach=reach,
         )
     except RequestRefused as refused:
-        return _refuse(message, form and form.request, refused, table=table, bus=bus, clock=clock)
-    request, now, shards = form.request, clock(), len(planned.slices)
-    limit_s = request.active_deadline_seconds
-    scan = Scan(
-        scan_id=scan_id_of(form.request.idempotency_key or message_id),
-        name=form.request.name,
-        state=ScanState.SUSPENDED if form.request.suspend else ScanState.INIT,
-        requested_at=now,
-        cause_id=request.origin.cause_id if request.origin else message_id,
-        hop=request.origin.hop if request.origin else 0,
-        request=form.request,
-        request_digest=message.digest,
-        notes=(*form.notes, *planned.notes),
-        shards=shards,
-        shards_open=shards,
-        shards_waiting=shards if request.suspend else 0,
-        shards_in_flight=0 if request.suspend else shards,
-        windows=request.windows,
-        deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
-        addresses=planned.addresses,
-        probes=planned.probes,
-    )
+        return _refuse(message, form and form.request, refused, rules, table=table, bus=bus, clock=clock)
+    scan = _accepted(message, form, planned, rules, clock())
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            reason = f"idempotencyKey {form.request.idempotency_key!r} belongs to another request, scan {scan.scan_id}"
+            key = form.request.idempotency_key
+            reason = f"idempotencyKey {key!r} belongs to another request, scan {scan.scan_id}"
             taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
-            return _refuse(message, form.request, taken, table=table, bus=bus, clock=clock)
+            return _refuse(message, form.request, taken, rules, table=table, bus=bus, clock=clock)
         scan = earlier
-    first = ShardState.WAITING if request.suspend else ShardState.QUEUED
-    table.add_shards(planned.shards(scan.scan_id, backoff_limit=request.backoff_limit, state=first))
+    table.add_shards(_shards(scan, planned, rules.attempts_that_may_fail(form.request)))
+    for entry in first_entries(scan, planned.lane):
+        table.plan_at(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])
+    elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
+        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
     return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
+def _accepted(message: Message, form: ReadRequest, planned: Plan, rules: HouseRules, now: datetime) -> Scan:
+    request, shards = form.request, len(planned.slices)
+    parallel, limit_s = rules.parallel(request), request.active_deadline_seconds
+    hours = opening([Window.parse(text) for text in request.windows], now)
+    waits = request.suspend or (hours is not None and not hours.is_open)
+    first = 0 if waits else min(shards, parallel)
+    return Scan(
+        scan_id=scan_id_of(request.idempotency_key or message.message_id),
+        name=request.name,
+        state=ScanState.SUSPENDED if request.suspend else ScanState.INIT,
+        requested_at=now,
+        cause_id=request.origin.cause_id if request.origin else message.message_id,
+        hop=request.origin.hop if request.origin else 0,
+        request=request,
+        request_digest=message.digest,
+        notes=(*form.notes, *planned.notes, *filter(None, [shared(planned.arguments, min(shards, parallel))[1]])),
+        shards=shards,
+        shards_open=shards,
+        shards_waiting=shards - first,
+        shards_in_flight=first,
+        parallel=parallel,
+        deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
+        expires_after_s=rules.expires_after_s(request),
+        windows=request.windows,
+        addresses=planned.addresses,
+        probes=planned.probes,
+    )
+
+
+def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
+    """The scan's shards: those that start now are queued, the others wait."""
+    arguments, _ = shared(planned.arguments, min(scan.shards, scan.parallel))
+    first = scan.shards - scan.shards_waiting
+    for shard in replace(planned, arguments=arguments).shards(scan.scan_id, backoff_limit=backoff_limit):
+        yield replace(shard, state=ShardState.QUEUED if shard.number < first else ShardState.WAITING)
+
+
 def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
-    """Queue every shard and announce the scan. A repeat queues again, and finds each shard claimed."""
-    event_id = event_id_of(scan.scan_id, "planned")
+    """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
+    event_id, first = event_id_of(scan.scan_id, "planned"), scan.shards_in_flight
     queues.send(
         planned.lane,
-        (
-            ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number)
-            for number in range(scan.shards)
-        ),
+        (ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(first)),
     )
     bus.put(
         [
@@ -132,7 +157,7 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
                 scan_type=planned.scan_type,
                 addresses=scan.addresses,
                 shards=scan.shards,
-                lanes={planned.lane.value: scan.shards},
+                lanes={planned.lane.value: first} if first else {},
             )
         ]
     )
@@ -142,6 +167,7 @@ def _refuse(
     message: Message,
     request: ScanRequest | None,
     refused: RequestRefused,
+    rules: HouseRules,
     *,
     table: ScanTable,
     bus: EventBus,
@@ -155,6 +181,7 @@ def _refuse(
         state=ScanState.ERRORED,
         requested_at=now,
         finished_at=now,
+        expires_after_s=rules.expires_after_s(request or ScanRequest()),
         cause_id=message.message_id,
         request=request,
         request_digest=message.digest,

@@ -3,7 +3,7 @@
 Wakes on    ShardQueued, through the dead-letter queues of the three shard queues (batches of 10)
 Reads       the shard, from the scan table
 Writes      the shard's failure; the scan's end, when this was its last open shard
-Emits       ScanCompleted or ScanFailed after the last shard
+Emits       ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last
 On failure  only the failed messages return to the queue; the fifth failure parks one in ParkedShards
 """
 
@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.settings import from_env
@@ -29,6 +30,9 @@ from on_shard_abandoned.close_shard import Closed, close_abandoned
 class Settings:
     scan_table: str
     scan_bus: str
+    express_shard_queue_url: str
+    connect_shard_queue_url: str
+    raw_shard_queue_url: str
 
 
 @cache
@@ -37,6 +41,11 @@ def wire() -> Callable[[ShardQueued], Closed]:
     return partial(
         close_abandoned,
         table=DynamoScanTable(settings.scan_table),
+        queues=SqsShardQueues.of(
+            express=settings.express_shard_queue_url,
+            connect=settings.connect_shard_queue_url,
+            raw=settings.raw_shard_queue_url,
+        ),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,
     )

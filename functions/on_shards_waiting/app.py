@@ -1,7 +1,7 @@
 """Start workers where shards wait for them.
 
-Wakes on    ScanPlanned on the bus, a stopped worker (ECS Task State Change), a tick every minute
-Reads       how many shards wait and how many workers run, from the shard queues and the cluster
+Wakes on    ScanPlanned and ScanResumed on the bus, a stopped worker (ECS Task State Change), a tick every minute
+Reads       how many shards wait and how many workers run, from the shard queues and the cluster; whether all is halted
 Writes      nothing
 Emits       nothing; starts tasks
 On failure  the event is parked in WakeupDLQ, and the next tick does its work
@@ -18,6 +18,7 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.fleet import EcsFleet
+from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.events import WorkersWanted
 from cascan.model.shard import Lane
@@ -28,6 +29,7 @@ from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    scan_table: str
     connect_shard_queue_url: str
     raw_shard_queue_url: str
     cluster: str
@@ -46,6 +48,7 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     settings = from_env(Settings, os.environ)
     return partial(
         launch_workers,
+        table=DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues({Lane.CONNECT: settings.connect_shard_queue_url, Lane.RAW: settings.raw_shard_queue_url}),
         fleet=EcsFleet(
             cluster=settings.cluster,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cascan.events import WorkersWanted
-from cascan.gateways import Fleet, ShardQueues
+from cascan.gateways import Fleet, ScanTable, ShardQueues
 from cascan.model.shard import Lane
 
 WORKER_LANES = (Lane.CONNECT, Lane.RAW)
@@ -26,6 +26,7 @@ class LaneStaffing:
 def launch_workers(
     wakeup: WorkersWanted,
     *,
+    table: ScanTable,
     queues: ShardQueues,
     fleet: Fleet,
     max_workers: int,
@@ -34,9 +35,10 @@ def launch_workers(
     """One worker for every `shards_per_worker` waiting shards, up to `max_workers` of all lanes together.
 
     What the waking event says was queued just now counts as well: SQS counts what waits only after a while.
+    None while the stack is halted.
     """
     waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0)) for lane in WORKER_LANES}
-    if not any(waiting.values()):
+    if not any(waiting.values()) or table.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
     wanted = {lane: -(-count // shards_per_worker) for lane, count in waiting.items()}

@@ -49,6 +49,12 @@ RUNS = [
     Run("udp", "open, closed and open|filtered UDP ports", "-sU -p {udp},{silent-udp},{closed} 127.0.0.1"),
     Run("ack", "unfiltered ports", "-sA -p {http},{closed} 127.0.0.1"),
     Run("os", "operating system matches", "-O -p {http},{closed} 127.0.0.1"),
+    Run(
+        "osclass",
+        "operating system classes beside the matches, as old versions wrote them",
+        "-O --deprecated-xml-osclass -p {http},{closed} 127.0.0.1",
+    ),
+    Run("verbose", "tasks and their progress", "-sT -v --stats-every 1s --scan-delay 100ms -p {http},1-30 127.0.0.1"),
     Run("ipv6", "a host with an IPv6 address", "-6 -sT -p {http6},{closed} ::1"),
     Run("ping", "a host without ports", "-sn 127.0.0.1"),
     Run(

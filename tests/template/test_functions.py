@@ -112,7 +112,7 @@ def test_a_queue_gives_back_only_the_messages_that_failed(name: str) -> None:
 def test_a_function_that_something_else_than_a_queue_wakes_parks_its_failures() -> None:
     asynchronous = {name: f for name, f in FUNCTIONS.items() if len(source_queues(f)) < len(events_of(f))}
 
-    assert list(asynchronous) == ["OnShardsWaiting"]
+    assert list(asynchronous) == ["OnShardsWaiting", "OnMinutePassed"]
     for function in asynchronous.values():
         failure = function.properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         assert failure["Type"] == "SQS"

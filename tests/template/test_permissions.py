@@ -13,24 +13,28 @@ import pytest
 from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
 
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
+INDEX = "Storage/ScanTable.Arn/index/listing"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 CLAIM = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
+RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
+SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
 # A transaction asks for the actions of its parts, SendMessageBatch for SendMessage, a multipart upload for PutObject.
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnScanRequested": {
-        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
-        "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
-        "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
-        "Messaging/RawShardQueue.Arn": {"sqs:SendMessage"},
+        TABLE: RELEASE,
+        INDEX: RELEASE,
+        **SEND,
         BUS: {"events:PutEvents"},
     },
     "OnShardsWaiting": {
         "Messaging/ConnectShardQueue.Arn": {"sqs:GetQueueAttributes"},
         "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
+        TABLE: {"dynamodb:GetItem"},
         "*": {"ecs:ListTasks"},
         "Workers/ConnectTask": {"ecs:RunTask"},
         "Workers/RawTask": {"ecs:RunTask"},
@@ -43,18 +47,27 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnReportStored": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
-        TABLE: {
-            "dynamodb:GetItem",
-            "dynamodb:BatchGetItem",
-            "dynamodb:Query",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-            "dynamodb:DeleteItem",  # pages of a record that was replaced
-            "dynamodb:BatchWriteItem",
-        },
+        TABLE: RECORD,
+        INDEX: RECORD,
+        **SEND,
         BUS: {"events:PutEvents"},
     },
-    "OnShardAbandoned": {TABLE: {"dynamodb:GetItem", "dynamodb:UpdateItem"}, BUS: {"events:PutEvents"}},
+    "OnShardAbandoned": {TABLE: RELEASE, INDEX: RELEASE, **SEND, BUS: {"events:PutEvents"}},
+    "OnControlRequested": {
+        TABLE: RELEASE | {"dynamodb:DeleteItem"},
+        INDEX: RELEASE | {"dynamodb:DeleteItem"},
+        **SEND,
+        BUS: {"events:PutEvents"},
+    },
+    "OnMinutePassed": {
+        TABLE: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
+        INDEX: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
+        "Storage/ReportBucket.Arn": {"s3:ListBucketVersions"},
+        "Storage/ReportBucket.Arn/*": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+        **SEND,
+        "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
+    },
     "OnScanCompleted": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         REPORTS: {"s3:GetObject"},

@@ -1,4 +1,4 @@
-"""Items stored by the thousand: BatchWriteItem with a body of our own, on several connections at once.
+"""Items stored, or removed, by the thousand: BatchWriteItem with a body of our own, on several connections at once.
 
 boto3 spends 40 ms of CPU on the shapes, types and layers of 1,000 small items; here an item in wire form is encoded
 once, and a batch is on its way while the next is made: no threads. benchmarks/writing.py measures both.
@@ -33,15 +33,24 @@ THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingExce
 SERVER_ERROR = 500
 
 Key = tuple[str, str]
-Batch = dict[Key, bytes]  # put requests, encoded, by the key of their item
+Batch = dict[Key, bytes]  # put or delete requests, encoded, by the key of their item
 
 
 def put_all(table: str, items: Iterable[Item]) -> None:
     """Store every item, over whatever has its key; of two with one key the later stays."""
+    _write_all(table, ((item, {"PutRequest": {"Item": item}}) for item in items))
+
+
+def delete_all(table: str, keys: Iterable[Item]) -> None:
+    """Remove every item that has one of the keys."""
+    _write_all(table, ((key, {"DeleteRequest": {"Key": key}}) for key in keys))
+
+
+def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> None:
     free = _lines()
     sent: deque[tuple[Line, Batch]] = deque()
     try:
-        for batch in _batches(items):
+        for batch in _batches(requests):
             while not free or any(batch.keys() & earlier.keys() for _, earlier in sent):
                 _finish_oldest(table, sent, free)
             line = free.pop()
@@ -55,16 +64,16 @@ def put_all(table: str, items: Iterable[Item]) -> None:
             free.append(line)
 
 
-def _batches(items: Iterable[Item]) -> Iterator[Batch]:
+def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]:
     batch: Batch = {}  # a batch may not name a key twice
     size = 0
-    for item in items:
-        put = msgspec.json.encode({"PutRequest": {"Item": item}})
-        if len(batch) == MAX_BATCH or (batch and size + len(put) > MAX_BATCH_BYTES):
+    for key, request in requests:
+        encoded = msgspec.json.encode(request)
+        if len(batch) == MAX_BATCH or (batch and size + len(encoded) > MAX_BATCH_BYTES):
             yield batch
             batch, size = {}, 0
-        batch[item["pk"]["S"], item["sk"]["S"]] = put
-        size += len(put)
+        batch[key["pk"]["S"], key["sk"]["S"]] = encoded
+        size += len(encoded)
     if batch:
         yield batch
 
@@ -97,15 +106,15 @@ def _store(table: str, line: Line, batch: Batch) -> None:
     raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from last
 
 
-def _send(line: Line, table: str, puts: Iterable[bytes]) -> None:
+def _send(line: Line, table: str, requests: Iterable[bytes]) -> None:
     name = msgspec.json.encode(table)
-    body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(puts), b"]}}"))
+    body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
     with translated(GATEWAY):
         line.send(OPERATION, body)
 
 
 def _left(table: str, answer: dict[str, Any]) -> list[bytes]:
-    """The put requests that the table left unprocessed."""
+    """The requests that the table left unprocessed."""
     return [msgspec.json.encode(request) for request in answer.get("UnprocessedItems", {}).get(table, ())]
 
 

@@ -67,6 +67,15 @@ class DynamoTable:
             KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
         )
 
+    def keys(self, pk: str) -> Iterator[Item]:
+        """The keys of a partition's items."""
+        return self.query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ProjectionExpression="pk, sk",
+            ConsistentRead=True,
+        )
+
     def put_new(self, item: Item) -> bool:
         """False: an item has this key, and stays as it is."""
         request = put_new(self.name, item)["Put"]
@@ -76,6 +85,14 @@ class DynamoTable:
         """Store the item, over whatever has its key."""
         with translated(GATEWAY):
             clients.dynamodb().put_item(TableName=self.name, Item=item)
+
+    def put_version(self, item: Item, version: int) -> bool:
+        """Store the item over its version before; 1 is the first. False: another version is there."""
+        request: dict[str, Any] = {"TableName": self.name, "Item": item}
+        request["ConditionExpression"] = "version = :before" if version > 1 else "attribute_not_exists(pk)"
+        if version > 1:
+            request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
+        return self._conditional("put_item", request) is not None
 
     def delete(self, key: Item) -> None:
         """Remove the item, if it is there."""
@@ -91,6 +108,10 @@ class DynamoTable:
     def put_all(self, items: Iterable[Item]) -> None:
         """Store every item, over whatever has its key; of two with one key the later stays."""
         batch_write.put_all(self.name, items)
+
+    def delete_all(self, keys: Iterable[Item]) -> None:
+        """Remove every item that has one of the keys."""
+        batch_write.delete_all(self.name, keys)
 
     def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
         """Write all of up to MAX_TRANSACTION actions, or none of them.

@@ -14,13 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translated
-from cascan.errors import MalformedMessage
+from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.ids import ReportKey, results_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from botocore.response import StreamingBody
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
 GATEWAY = "report store"
 REPORT_TYPE = "application/xml"
@@ -60,6 +60,27 @@ class S3ReportStore:
         with translated(GATEWAY):
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        removed = 0
+        for prefix in (f"reports/{scan_id}/", f"results/{scan_id}/"):
+            pages = clients.s3().get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+            with translated(GATEWAY):
+                for page in pages:
+                    versions = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                    if removed + len(versions) > most:
+                        return False
+                    self._delete([{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions])
+                    removed += len(versions)
+        return True
+
+    def _delete(self, versions: list[ObjectIdentifierTypeDef]) -> None:
+        """A page of at most 1,000, which is what one call takes."""
+        if not versions:
+            return
+        answer = clients.s3().delete_objects(Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise GatewayUnavailable(f"{GATEWAY}: {len(errors)} objects were not removed: {errors[0].get('Code')}")
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         key = results_key(scan_id, name)

@@ -1,4 +1,4 @@
-"""The queue that scan requests go to."""
+"""The queues that people and programs write to: scan requests, and control messages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from cascan.aws.boundary import translated
 
 
 class SqsRequestQueue:
-    def __init__(self, queue_url: str) -> None:
+    def __init__(self, queue_url: str, name: str = "request queue") -> None:
         self._queue_url = queue_url
+        self._name = name
 
     def send(self, body: str) -> str:
         """The message's id, which the scan's id derives from. Raises: GatewayUnavailable."""
-        with translated("request queue"):
+        with translated(self._name):
             return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body)["MessageId"]

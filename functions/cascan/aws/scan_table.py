@@ -76,10 +76,13 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
+        may_end = f"NOT {is_over}"
+        if to is ScanState.CANCELLED:  # the state was first
+            may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
         return self._change_scan(
             scan_id,
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error",
-            f"#shards_open = :none AND NOT {is_over}",
+            f"#shards_open = :none AND {may_end}",
             {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0} | states,
         )
 
@@ -95,6 +98,16 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
             is_parsed,
             {":done": ScanState.DONE} | counted | states,
         )
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        own = scan_key(scan_id)
+        partitions = (*findings_partitions(scan_id, self._spread(scan_id)), own["pk"]["S"])
+        keys = (key for pk in partitions for key in self._table.keys(pk) if key != own)
+        self._table.delete_all(islice(keys, most))
+        if next(keys, None):
+            return False
+        self._table.delete(own)
+        return True
 
     def _change_scan(self, scan_id: str, change: str, when: str, values: Mapping[str, Any]) -> bool:
         return self._table.update(scan_key(scan_id), change, when=when, values=values_of(values)) is not None

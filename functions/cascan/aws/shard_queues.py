@@ -25,6 +25,11 @@ class SqsShardQueues:
     def __init__(self, queue_urls: Mapping[Lane, str]) -> None:
         self._queue_urls = dict(queue_urls)
 
+    @classmethod
+    def of(cls, *, express: str, connect: str, raw: str) -> SqsShardQueues:
+        """From the URLs of the three queues."""
+        return cls({Lane.EXPRESS: express, Lane.CONNECT: connect, Lane.RAW: raw})
+
     def send(self, lane: Lane, messages: Iterable[ShardQueued]) -> None:
         for chunk in chunks(messages, MAX_ENTRIES):
             self._send_all(lane, [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)])

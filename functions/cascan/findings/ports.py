@@ -18,8 +18,10 @@ from typing import Any
 
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
-from cascan.model.host import Port, Script, Service
+from cascan.model.host import Host, Port, Script, Service
 
+MAX_KNOWN_PORTS = 2_048  # shares kept; a full memory starts anew
+MAX_SEEN_PORTS = 256
 CATEGORIES = {
     "open": "Open Port",
     "open|filtered": "Open or Filtered Port",
@@ -27,14 +29,54 @@ CATEGORIES = {
     "unfiltered": "Unfiltered Port",
     "closed|filtered": "Closed or Filtered Port",
 }
+_known: dict[int, PortShare] = {}  # by the id of the port: readers share equal ports
+_seen: dict[int, Port] = {}  # by their ids, ports with scripts
+
+
+class PortShare:
+    """What a port says in its finding, whichever host it is of: hosts that show the same port share it."""
+
+    __slots__ = ("attributes", "category", "description", "name", "number", "port", "protocol", "wire")
+
+    def __init__(self, port: Port, category: str) -> None:
+        service = port.service.known_as if port.service else ""
+        self.port = port
+        self.category = category
+        self.protocol = port.protocol
+        self.number = str(port.number)
+        self.name = f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}"
+        self.description = f"Port {port.number} is {port.state} using {port.protocol} protocol."
+        self.attributes = port_attributes(port) | script_attributes(port.scripts)
+        self.wire: tuple[bytes, bytes] | None = None  # as text around the location, once somebody asks: see lines.py
+
+
+def port_shares(host: Host) -> Iterator[PortShare]:
+    """The shares of the listed ports whose state has a category, in report order."""
+    for port in host.ports:
+        known = _known.get(id(port))
+        if known is not None and known.port is port:
+            yield known
+        elif category := CATEGORIES.get(port.state):
+            share = PortShare(port, category)
+            if not port.scripts or _seen_before(port):
+                if len(_known) >= MAX_KNOWN_PORTS:
+                    _known.clear()
+                _known[id(port)] = share  # the share holds the port, so no other can have its id
+            yield share
 
 
 def port_findings(subject: Subject) -> Iterator[Finding]:
     """One finding for each listed port whose state has a category, in report order."""
-    for port in subject.host.ports:
-        category = CATEGORIES.get(port.state)
-        if category:
-            yield _port_finding(subject, port, category)
+    for share in port_shares(subject.host):
+        yield subject.finding(
+            share.protocol,
+            share.number,
+            name=share.name,
+            description=share.description,
+            category=share.category,
+            location=subject.location(share.protocol, share.port.number),
+            attributes=share.attributes,
+        )
 
 
 def port_attributes(port: Port) -> dict[str, Any]:
@@ -66,26 +108,31 @@ def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
     }
 
 
-def _port_finding(subject: Subject, port: Port, category: str) -> Finding:
-    service = port.service.known_as if port.service else ""
-    return subject.finding(
-        port.protocol,
-        str(port.number),
-        name=f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}",
-        description=f"Port {port.number} is {port.state} using {port.protocol} protocol.",
-        category=category,
-        location=subject.location(port.protocol, port.number),
-        attributes=port_attributes(port) | script_attributes(port.scripts),
-    )
+def _seen_before(port: Port) -> bool:
+    """Whether the very port was seen lately: script output is long, and seldom the same twice."""
+    if _seen.get(id(port)) is port:
+        return True
+    if len(_seen) >= MAX_SEEN_PORTS:
+        _seen.clear()
+    _seen[id(port)] = port
+    return False
 
 
-def _details(service: Service) -> dict[str, str] | None:
+def _details(service: Service) -> dict[str, str | int | None] | None:
     """What nmap knows beyond name, product and version; only what it gave."""
-    details = {
+    details: dict[str, str | int | None] = {
         "extrainfo": service.extrainfo,
         "ostype": service.ostype,
         "devicetype": service.devicetype,
         "hostname": service.hostname,
         "servicefp": service.servicefp,
+        "banner": service.banner,
     }
-    return {key: value for key, value in details.items() if value} or None
+    if service.proto:
+        details |= {
+            "proto": service.proto,
+            "rpcnum": service.rpcnum,
+            "lowver": service.lowver,
+            "highver": service.highver,
+        }
+    return {key: value for key, value in details.items() if value not in ("", None)} or None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from cascan.ids import finding_id_of, fingerprint_of
@@ -15,15 +13,47 @@ from cascan.model.host import Host
 NAMELESS = "unknown-address"  # secureCodeBox's word for a host without name and address
 
 
-@dataclass(frozen=True)
 class Subject:
-    """A host with the name its findings use. `hostname` is None where nobody gave it one."""
+    """A host with the name its findings use. It is not changed.
 
-    host: Host
-    hostname: str | None
-    scan_id: str
-    parsed_at: datetime
-    named_by_request: bool = False
+    hostname    None where nobody gave it one
+    address     the network address; the MAC address of a host that has no other
+    label       the name, or the address where there is none
+    authority   the label as it stands in a location: an IPv6 address in brackets
+    attributes  what each finding says of the host. Source: secureCodeBox's nmap parser; `hostnames` is ours
+    """
+
+    __slots__ = (
+        "address",
+        "attributes",
+        "authority",
+        "host",
+        "hostname",
+        "label",
+        "named_by_request",
+        "parsed_at",
+        "scan_id",
+    )
+
+    def __init__(
+        self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
+    ) -> None:
+        network, mac = host.address, host.mac
+        self.host = host
+        self.hostname = hostname
+        self.scan_id = scan_id
+        self.parsed_at = parsed_at
+        self.named_by_request = named_by_request
+        self.address = network or mac or NAMELESS
+        self.label = hostname or self.address
+        self.authority = f"[{self.label}]" if ":" in network and not hostname else self.label
+        self.attributes: dict[str, Any] = {
+            "ip_addresses": [address.addr for address in host.addresses if address.kind != "mac"],
+            "mac_address": mac or None,
+            "hostname": hostname,
+            "hostnames": list(dict.fromkeys([hostname.name for hostname in host.hostnames])),
+            "operating_system": host.os_matches[0].name if host.os_matches else None,
+        }
 
     @classmethod
     def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Subject:
@@ -36,31 +66,9 @@ class Subject:
         asked = self.named_by_request or any(h.kind == "user" and h.name == self.hostname for h in self.host.hostnames)
         return self.hostname if asked else None
 
-    @cached_property
-    def address(self) -> str:
-        """The network address; the MAC address of a host that has no other."""
-        return self.host.address or self.host.mac or NAMELESS
-
-    @property
-    def label(self) -> str:
-        """The name, or the address where there is none."""
-        return self.hostname or self.address
-
     def location(self, scheme: str, port: int) -> str:
         """`tcp://host:22`; an IPv6 address stands in brackets."""
-        bare_ipv6 = not self.hostname and ":" in self.host.address
-        return f"{scheme}://[{self.label}]:{port}" if bare_ipv6 else f"{scheme}://{self.label}:{port}"
-
-    @cached_property
-    def attributes(self) -> dict[str, Any]:
-        """What each finding says of the host. Source: secureCodeBox's nmap parser; `hostnames` is ours."""
-        return {
-            "ip_addresses": [address.addr for address in self.host.addresses if address.kind != "mac"],
-            "mac_address": self.host.mac or None,
-            "hostname": self.hostname,
-            "hostnames": list(dict.fromkeys(hostname.name for hostname in self.host.hostnames)),
-            "operating_system": self.host.os_matches[0].name if self.host.os_matches else None,
-        }
+        return f"{scheme}://{self.authority}:{port}"
 
     def finding(
         self,

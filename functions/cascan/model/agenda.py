@@ -11,7 +11,7 @@ import msgspec
 class What(StrEnum):
     DEADLINE = "deadline"  # the scan has had its time
     EXPIRE = "expire"  # its items and objects are to go
-    WINDOW = "window"  # its window opens or closes
+    RELEASE = "release"  # its shards were held, and may run by now
     LOOK = "look"  # is anything of it left lying?
 
 

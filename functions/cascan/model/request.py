@@ -54,11 +54,12 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None
-    backoff_limit: Annotated[int, Meta(ge=0, le=20)] = 3
+    backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # None: as the operator says
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
-    ttl_seconds_after_finished: Seconds | None = None  # None: kept; 0: removed at once
+    ttl_seconds_after_finished: Seconds | None = None  # None: as the operator says; 0: removed at once
     suspend: bool = False
     windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
+    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # None: as many as the operator allows
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets

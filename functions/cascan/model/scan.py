@@ -45,7 +45,11 @@ class Outcome(StrEnum):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Findings of a scan, as secureCodeBox's status counts them."""
+    """Findings of a scan, as secureCodeBox's status counts them.
+
+    Findings that a rule suppressed or accepted are among `count` and `categories`; of `severities` they have kinds of
+    their own, `(suppressed)` and `(accepted)`. See cascan.severity.
+    """
 
     count: int = 0
     severities: dict[str, int] = {}
@@ -70,6 +74,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     shards_in_flight: int = 0  # queued, running or reported
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
     deadline_at: datetime | None = None  # it ends then, with what was found
+    expires_after_s: int | None = None  # after its end it is removed; None: never
     windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0

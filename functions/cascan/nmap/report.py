@@ -12,7 +12,7 @@ Raising is left to bytes that are no report at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO
 
@@ -33,6 +33,7 @@ class ReportReader:
     def __init__(self, stream: IO[bytes]) -> None:
         """Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type."""
         start = read_start(stream)
+        self._start = start
         self._body = ReportBody(stream, start)
         self.head = said(Head, start.attributes)
         self.scanner = self.head.scanner or ""  # empty: nmap failed before it began the document
@@ -67,6 +68,23 @@ class ReportReader:
                 yield item
             else:
                 self._note(item)
+
+    def rendered(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
+        """What `render` makes of the hosts, in report order, by as many processes: instead of iterating, once.
+
+        `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.
+        """
+        if jobs <= 1 or self._start.closed:
+            yield from map(render, self)
+            return
+        from cascan.nmap.report_parallel import parts  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
+
+        for part in parts(path, self._start.length, jobs, render):
+            for item in part.items:
+                self._note(item)
+            self._body.take(part.warnings, broken=part.broken, complete=part.complete)
+            if part.rendered:
+                yield part.rendered
 
     def items(self) -> Iterator[Host | Item]:
         """Everything that stands below the root, in report order, once: instead of the hosts alone."""

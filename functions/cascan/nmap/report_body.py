@@ -38,13 +38,18 @@ LEAST_ELEMENT_CHARS = 4  # `<a/>`
 class ReportBody:
     """Reads once. `complete` and `warnings` are true to what was read so far."""
 
-    def __init__(self, stream: IO[bytes], start: Start) -> None:
+    def __init__(self, stream: IO[bytes], start: Start, *, quick: QuickHosts | None = None, whole: bool = True) -> None:
+        """`whole` is False for a range that ends behind a host: the end of the report is elsewhere.
+
+        `quick` remembers pieces of the ranges before.
+        """
         self.complete = False
         self.warnings: list[str] = []
         self._batches = HostBatches(stream, start.rest, start.length, self._lost)
         self._closed = start.closed
-        self._quick = QuickHosts()
-        self._broken = False  # something was left out, or stands where it should not
+        self._whole = whole
+        self._quick = quick or QuickHosts()
+        self.broken = False  # something was left out, or stands where it should not
         self._everything = False
         for remark in start.remarks:
             self._warn(remark)
@@ -113,6 +118,9 @@ class ReportBody:
     def _end(self, text: str) -> Iterator[Item]:
         """The items behind the last host, and whether the report ends as it should."""
         end = ROOT_END.search(text)
+        if not self._whole:
+            yield from self._beside(text)
+            return
         if end is None and not self._closed:
             self._lost(CUT_SHORT)
             begun = HOST_START.search(text)  # no host ends behind it
@@ -125,7 +133,7 @@ class ReportBody:
         if behind.strip():
             self._lost(FOLLOWED)
             yield from items_of(whole_elements(behind), self._warn)
-        self.complete = not self._broken
+        self.complete = not self.broken
 
     def _too_many(self, text: str) -> bool:
         """Whether the text holds more elements than a tree of them could be kept for."""
@@ -160,7 +168,14 @@ class ReportBody:
         if sentence not in self.warnings and len(self.warnings) < MAX_REASONS:
             self.warnings.append(sentence)
 
+    def take(self, warnings: list[str], *, broken: bool, complete: bool) -> None:
+        """Take over what another body, which read a range of this report, says of it."""
+        for warning in warnings:
+            self._warn(warning)
+        self.broken |= broken
+        self.complete = complete and not self.broken
+
     def _lost(self, sentence: str) -> None:
         """Something was left out: the report is not complete."""
-        self._broken = True
+        self.broken = True
         self._warn(sentence)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import IO
-from xml.sax.saxutils import escape
 
 from cascan.limits import MAX_HOST_XML_BYTES, MAX_MARKUP_BYTES
 from cascan.nmap.report_head import CHUNK_BYTES
@@ -113,4 +112,4 @@ class HostBatches:
 
 def _plain(match: re.Match[bytes]) -> bytes:
     """Nothing, or CDATA as the text it stands for."""
-    return b"" if match[1] is None else escape(match[1].decode("latin-1")).encode("latin-1")
+    return (match[1] or b"").replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")

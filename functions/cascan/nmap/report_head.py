@@ -60,7 +60,7 @@ def _start_in(data: bytes, *, final: bool) -> Start | None:
     try:
         _parse(head, final=final and not tag)
     except _Found as found:
-        return _start(found, head, data[end:], remarks)
+        return _start(found, head, end, data[end:], remarks)
     except expat.ExpatError:
         text, known = decoded(head)
         remarks = (*(() if known else (NOT_UTF8,)), *((REPLACED,) if mended(text) != text else ()))
@@ -70,17 +70,17 @@ def _start_in(data: bytes, *, final: bool) -> Start | None:
     try:
         _parse(head, final=False)
     except _Found as found:
-        return _start(found, head, data[end:], remarks)
+        return _start(found, head, end, data[end:], remarks)
     except expat.ExpatError as exc:
         raise UnreadableReport(_why(exc)) from exc
     return None
 
 
-def _start(found: _Found, head: bytes, rest: bytes, remarks: tuple[str, ...]) -> Start:
+def _start(found: _Found, head: bytes, length: int, rest: bytes, remarks: tuple[str, ...]) -> Start:
     if found.name != ROOT:
         what = "nmap's list of scripts" if found.name == "nse-scripts" else "another kind of document"
         raise UnreadableReport(f"Not a report of a scan but {what}: its root element is <{found.name[:64]}>.")
-    return Start(found.attributes, rest, head.endswith(b"/>"), len(head), remarks)
+    return Start(found.attributes, rest, head.endswith(b"/>"), length, remarks)
 
 
 def _parse(head: bytes, *, final: bool) -> None:

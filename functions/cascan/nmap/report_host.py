@@ -33,16 +33,17 @@ def host_of(host: Element, warn: Warn) -> Host:
     Raises: TooDeep: nothing is read of such a host.
     """
     status = _attributes(host, "status")
-    ports = host.findall("ports")
+    parts = host.findall("ports")
+    ports = tuple(port for part in parts for port in _ports(part, warn))
     details = details_in(host, warn)
     return Host(
-        state=text_in(status, "state") or "unknown",
+        state=text_in(status, "state") or _state_by(ports, warn),
         reason=text_in(status, "reason"),
         reason_ttl=count_in(status, "reason_ttl"),
         addresses=addresses_in(host, warn),
         hostnames=hostnames_in(host),
-        ports=tuple(port for part in ports for port in _ports(part, warn)),
-        extraports=tuple(extra for part in ports for extra in extraports_in(part)),
+        ports=ports,
+        extraports=tuple(extra for part in parts for extra in extraports_in(part)),
         scripts=tuple(script for element in host.iterfind("hostscript") for script in scripts_in(element, warn)),
         os_matches=os_matches(details),
         timed_out=host.get("timedout") == "true",
@@ -143,6 +144,14 @@ def text_in(attributes: Attributes, name: str) -> str:
 def count_in(attributes: Attributes, name: str) -> int | None:
     """The attribute as a number from 0; None when it is absent or none."""
     return whole(attributes.get(name))
+
+
+def _state_by(ports: tuple[Port, ...], warn: Warn) -> str:
+    """The state of a host without a status, as masscan writes hosts: up, if a port is open."""
+    if not any(port.state == "open" for port in ports):
+        return "unknown"
+    warn("Hosts without a status are taken to be up where a port is open.")
+    return "up"
 
 
 def _attributes(parent: Element, tag: str) -> Attributes:

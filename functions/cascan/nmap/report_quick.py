@@ -17,7 +17,7 @@ from xml.etree.ElementTree import XML, ParseError
 
 from msgspec.structs import replace
 
-from cascan.limits import MAX_MEMO_CHARS, MAX_MEMO_PIECES, MAX_MEMO_SYSTEM_CHARS, MAX_PORT
+from cascan.limits import MAX_MEMO_CHARS, MAX_MEMO_SCRIPT_CHARS, MAX_PORT
 from cascan.model.details import os_matches
 from cascan.model.host import Address, ExtraPorts, Host, Hostname, OsMatch, Port, Script
 from cascan.nmap.report_host import TooDeep, extraports_in, plain_of, service_of
@@ -49,14 +49,33 @@ TRACE = re.compile(rf"<trace{ATTRIBUTES}>\s*((?:<hop{ATTRIBUTES}/>\s*)*)</trace>
 HOP = re.compile(rf"<hop{ATTRIBUTES}/>")
 
 
+class Memory(dict[str, V]):
+    """Pieces of text and what they were read as. A full memory starts anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chars = 0
+
+    def keep(self, text: str, value: V) -> V:
+        """The value, kept for the next time that the text comes."""
+        self._chars += len(text)
+        if self._chars > MAX_MEMO_CHARS:
+            self.clear()
+            self._chars = len(text)
+        if len(text) <= MAX_MEMO_CHARS:
+            self[text] = value
+        return value
+
+
 class QuickHosts:
     """Reads host elements, and remembers the pieces that repeat."""
 
     def __init__(self) -> None:
-        self._ports: dict[str, Port] = {}
-        self._scripts: dict[str, Script] = {}
-        self._counted: dict[str, tuple[ExtraPorts, ...]] = {}
-        self._systems: dict[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = {}
+        self._ports: Memory[Port] = Memory()
+        self._long_ports: Memory[Port] = Memory()  # with scripts: the many that come once crowd out no short ones
+        self._scripts: Memory[Script] = Memory()
+        self._counted: Memory[tuple[ExtraPorts, ...]] = Memory()
+        self._systems: Memory[tuple[dict[str, Any], tuple[OsMatch, ...]]] = Memory()
 
     def host(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
@@ -89,23 +108,29 @@ class QuickHosts:
     def _port(self, piece: str) -> Port:
         core, *pieces = piece.split("<script ")
         if not pieces:
-            return _remembered(self._ports, piece, _port_of(piece))
+            return self._ports.keep(piece, _port_of(piece))
+        if port := self._long_ports.get(piece):
+            return port
         pieces[-1], end, behind = pieces[-1].rpartition("</port>")
         if not end or behind.strip():
             raise NotPlain
         core += "</port>"
-        port = self._ports.get(core) or _remembered(self._ports, core, _port_of(core))
-        return replace(port, scripts=self._of_pieces(pieces))
+        port = self._ports.get(core) or self._ports.keep(core, _port_of(core))
+        return self._long_ports.keep(piece, replace(port, scripts=self._of_pieces(pieces)))
 
     def _of_pieces(self, pieces: list[str]) -> tuple[Script, ...]:
         known = self._scripts
-        return tuple([known.get(text) or _remembered(known, text, quick_script(text)) for text in pieces])
+        return tuple([known.get(text) or self._script(text) for text in pieces])
+
+    def _script(self, text: str) -> Script:
+        script = quick_script(text)
+        return self._scripts.keep(text, script) if len(text) <= MAX_MEMO_SCRIPT_CHARS else script
 
     def _extraports(self, text: str) -> tuple[ExtraPorts, ...]:
         ports = _parsed(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise NotPlain
-        return _remembered(self._counted, text, tuple(extraports_in(ports)))
+        return self._counted.keep(text, tuple(extraports_in(ports)))
 
     def _rest(self, text: str) -> tuple[tuple[Script, ...], tuple[OsMatch, ...], Details]:
         """What follows the ports: host scripts, OS matches, and every other element."""
@@ -127,9 +152,8 @@ class QuickHosts:
                 text = text[trace.end() :]
             elif text.startswith("<hostscript><script "):
                 piece, text = _until(text, "</hostscript>")
-                scripts += self._of_pieces(
-                    piece[len("<hostscript><script ") :].removesuffix("</hostscript>").split("<script ")
-                )
+                piece = piece.removeprefix("<hostscript><script ").removesuffix("</hostscript>")
+                scripts += self._of_pieces(piece.split("<script "))
             elif text.isspace():
                 break
             else:
@@ -145,7 +169,7 @@ class QuickHosts:
             raise NotPlain from exc
         if remarks:
             raise NotPlain
-        return _remembered(self._systems, piece, (system, os_matches({"os": [system]})), MAX_MEMO_SYSTEM_CHARS)
+        return self._systems.keep(piece, (system, os_matches({"os": [system]})))
 
 
 def attributes_of(text: str) -> dict[str, str]:
@@ -222,15 +246,6 @@ def _until(text: str, end: str) -> tuple[str, str]:
     if not found:
         raise NotPlain
     return piece + found, after.lstrip()
-
-
-def _remembered(memory: dict[str, V], text: str, value: V, most: int = MAX_MEMO_CHARS) -> V:
-    """The value, kept for the next time that the text comes, if that is at all short."""
-    if len(text) <= most:
-        if len(memory) >= MAX_MEMO_PIECES:
-            memory.clear()
-        memory[text] = value
-    return value
 
 
 def _refuse(_sentence: str) -> None:

@@ -70,6 +70,22 @@ class TestReports:
         assert list(reports.report_keys(SCAN_ID)) == []
 
 
+class TestRemoval:
+    def test_a_removed_scan_has_no_report_and_no_result_left_and_others_keep_theirs(
+        self, reports: ReportStore, report: Path
+    ) -> None:
+        other = ReportKey(scan_id_of("another"), 0, 1)
+        for key in (KEY, ReportKey(SCAN_ID, 4, 1), other):
+            reports.put_report(key, report, {})
+        reports.put_result(SCAN_ID, "findings.json", BytesIO(b"[]"), "application/json")
+        assert reports.remove_scan(SCAN_ID, most=100)
+        assert list(reports.report_keys(SCAN_ID)) == []
+        assert list(reports.report_keys(other.scan_id)) == [other]
+
+    def test_removing_what_is_not_there_does_no_harm(self, reports: ReportStore) -> None:
+        assert reports.remove_scan(SCAN_ID, most=100)
+
+
 class TestReportsOnS3:
     def test_a_report_carries_its_type_and_metadata(self, s3_store: S3ReportStore, report: Path) -> None:
         s3_store.put_report(KEY, report, {"scan": SCAN_ID, "series": "büro 100%\r\nx-evil: 1", "plain": "a b/c=d"})
@@ -180,3 +196,21 @@ class TestReportsOnS3:
         script(clients.s3(), "get_object", [ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")])
         with pytest.raises(GatewayUnavailable, match="AccessDenied"):
             s3_store.open_report(KEY)
+
+    def test_every_version_of_a_removed_report_is_gone(self, s3_store: S3ReportStore, report: Path) -> None:
+        clients.s3().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        for _ in range(3):
+            s3_store.put_report(KEY, report, {})
+        clients.s3().delete_object(Bucket=BUCKET, Key=str(KEY))
+        assert s3_store.remove_scan(SCAN_ID, most=100)
+        left = clients.s3().list_object_versions(Bucket=BUCKET)
+        assert not left.get("Versions")
+        assert not left.get("DeleteMarkers")
+
+    def test_an_object_that_was_not_removed_is_an_error(
+        self, s3_store: S3ReportStore, report: Path, script: Script
+    ) -> None:
+        s3_store.put_report(KEY, report, {})
+        script(clients.s3(), "delete_objects", [{"Errors": [{"Code": "AccessDenied"}]}])
+        with pytest.raises(GatewayUnavailable, match="1 objects were not removed: AccessDenied"):
+            s3_store.remove_scan(SCAN_ID, most=100)

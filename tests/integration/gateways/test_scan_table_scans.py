@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
+from cascan.ids import scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
-from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_scan, a_shard, an_ended_scan
+from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
 
 PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 
@@ -116,3 +117,36 @@ class TestScans:
         table.create_scan(a_scan())
         assert not table.finish_scan(SCAN_ID, Counts())
         assert table.get_scan(SCAN_ID) == a_scan()
+
+
+class TestRemoval:
+    def test_a_removed_scan_is_gone_with_its_shards_and_findings_and_no_other(self, table: ScanTable) -> None:
+        for key in ("example", "another"):
+            table.create_scan(a_scan(key))
+            table.add_shards(a_shard(number, scan_id=scan_id_of(key)) for number in range(2))
+            table.put_findings(scan_id_of(key), [a_finding(number) for number in range(30)])
+        assert table.remove_scan(SCAN_ID, most=1000)
+        assert (table.get_scan(SCAN_ID), list(table.shards(SCAN_ID)), list(table.findings(SCAN_ID))) == (None, [], [])
+        other = scan_id_of("another")
+        assert table.get_scan(other)
+        assert (len(list(table.shards(other))), len(list(table.findings(other)))) == (2, 30)
+
+    def test_a_scan_too_large_for_one_removal_is_removed_by_several_itself_last(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards(a_shard(number) for number in range(5))
+        assert not table.remove_scan(SCAN_ID, most=3)
+        assert table.get_scan(SCAN_ID)
+        assert len(list(table.shards(SCAN_ID))) == 2
+        assert table.remove_scan(SCAN_ID, most=3)
+        assert table.get_scan(SCAN_ID) is None
+
+    def test_a_scan_that_is_gone_is_removed_again_without_harm(self, table: ScanTable) -> None:
+        assert table.remove_scan(SCAN_ID, most=10)
+
+    def test_a_cancelled_scan_without_an_outcome_is_given_one_and_keeps_it(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(state=ScanState.CANCELLED, shards_open=0, outcome=None, finished_at=None))
+        assert table.close_scan(SCAN_ID, ScanState.CANCELLED, Outcome.PARTIAL, AT, "cancelled")
+        assert not table.close_scan(SCAN_ID, ScanState.CANCELLED, Outcome.FAILED, AT, "again")
+        scan = table.get_scan(SCAN_ID)
+        assert scan
+        assert (scan.outcome, scan.finished_at, scan.error_description) == (Outcome.PARTIAL, AT, "cancelled")

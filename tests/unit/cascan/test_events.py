@@ -28,9 +28,12 @@ from cascan.events import (
     PortClosed,
     PortOpened,
     ReportStored,
+    ScanCancelled,
     ScanCompleted,
     ScanFailed,
     ScanPlanned,
+    ScanResumed,
+    ScanSuspended,
     ServiceChanged,
     ShardQueued,
     WorkersWanted,
@@ -132,6 +135,9 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
     ),
     (ScanFailed(**TOLD, reason="no host", refused=True), TOLD_ON_WIRE | {"reason": "no host", "refused": True}),
+    (ScanSuspended(**TOLD), TOLD_ON_WIRE),
+    (ScanResumed(**TOLD, lanes={"raw": 3}), TOLD_ON_WIRE | {"lanes": {"raw": 3}}),
+    (ScanCancelled(**TOLD, reason="cancelled by soc"), TOLD_ON_WIRE | {"reason": "cancelled by soc"}),
 )
 NAMES = [type(message).__name__ for message, _ in WIRE]
 KINDS = [type(message) for message, _ in WIRE]
@@ -211,9 +217,12 @@ class TestEnvelopes:
         with pytest.raises(MalformedMessage):
             ReportStored.from_wire(json.dumps(object_created("key") | change))
 
-    def test_only_a_planned_scan_tells_how_many_shards_wait(self) -> None:
-        told = [WorkersWanted.from_wire(bus_event(event)).planned for event in ON_THE_BUS]
-        assert told == [{"connect": 2}, *[{}] * (len(ON_THE_BUS) - 1)]
+    def test_a_planned_and_a_resumed_scan_alone_tell_how_many_shards_wait(self) -> None:
+        told = {type(event).__name__: WorkersWanted.from_wire(bus_event(event)).planned for event in ON_THE_BUS}
+        assert {name: lanes for name, lanes in told.items() if lanes} == {
+            "ScanPlanned": {"connect": 2},
+            "ScanResumed": {"raw": 3},
+        }
         assert [WorkersWanted.from_wire(other).planned for other in (recorded("tick"), stopped(), {})] == [{}] * 3
 
     @pytest.mark.parametrize("stop_code", ["SpotInterruption", "TaskFailedToStart"])

@@ -107,6 +107,17 @@ def test_n18_a_host_is_a_finding_named_by_its_name_or_address() -> None:
     assert named.attributes["mac_vendor"] == "Example"
 
 
+def test_n18_what_nmap_before_6_and_masscan_say_of_a_service_is_kept() -> None:
+    old = Service(name="rpcbind", proto="rpc", rpcnum=100_000, lowver=2, highver=4)
+    masscan = Service(name="http", banner="Server: x")
+    for service, kept in (
+        (old, {"proto": "rpc", "rpcnum": 100_000, "lowver": 2, "highver": 4}),
+        (masscan, {"banner": "Server: x"}),
+    ):
+        port = found(a_host(msgspec.structs.replace(SSH, service=service)))[0]
+        assert port.attributes["service_details"] == kept
+
+
 def test_n18_a_host_that_is_not_up_gives_no_finding() -> None:
     assert [finding for name in ("down", "list") for host in hosts(name) for finding in found(host)] == []
     assert found(a_host(SSH, state="down")) == []
@@ -125,7 +136,13 @@ def test_n18_the_host_carries_its_scripts_and_every_other_element() -> None:
 
 
 def test_n18_ports_that_nmap_only_counts_are_counted_on_the_host() -> None:
-    assert of_category("hosts", "Host")[0].attributes["extraports"] == [{"state": "closed", "count": 50}]
+    assert of_category("hosts", "Host")[0].attributes["extraports"] == [
+        {
+            "state": "closed",
+            "count": 50,
+            "reasons": [{"reason": "conn-refused", "count": 50, "protocol": "tcp", "ports": "1-50"}],
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "suspend": False,
         "windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "portscan": None,
+        "maxParallelShards": 4,
         "hostsPerShard": 64,
         "authorization": "CHG-1234",
         "contact": "soc@example.org",

@@ -10,6 +10,7 @@ import pytest
 from cascan.errors import UnreadableReport
 from cascan.model import details
 from cascan.model.host import Host, OsClass, Port
+from cascan.model.report import Finished, HostCounts, HostHint, PostScripts, PreScripts, RunStats
 from cascan.nmap.report import read_report
 from tests.data.reports import WHOLE, hosts, read_through, report
 
@@ -274,6 +275,44 @@ def test_missing_elements_and_attributes_are_gone_without() -> None:
         "An address that says nothing was left out.",
         "A time that is none was left out.",
         "A port without a number from 0 to 65535 was left out.",
+    )
+
+
+def test_a_report_of_nmap_5_is_read_whole() -> None:
+    (host,), reader = read_through(report("oddities/nmap5"))
+    rpc, ident = host.ports
+    assert rpc.service is not None
+    assert (rpc.owner, rpc.service.proto, rpc.service.rpcnum, rpc.service.lowver) == ("daemon", "rpc", 100_000, 2)
+    assert (ident.owner, host.extraports[0].count, host.extraports[0].reasons) == ("", 998, ())
+    system = details.os_of(host)
+    assert system is not None
+    assert (system.matches[0].classes, system.classes[0].generation) == ((), "2.6.X")
+    assert (details.smurfs_of(host), reader.version, reader.warnings) == (3, "5.00", ())
+    assert details.trace_of(host) == details.Trace("", None, (details.Hop(1, "192.0.2.50", 0.2, "old.example"),))
+
+
+def test_masscans_hosts_are_up_where_a_port_is_open_and_keep_their_banners() -> None:
+    found, reader = read_through(report("oddities/masscan"))
+    assert [(host.state, host.ports[0].number) for host in found] == [("up", 22), ("up", 80)]
+    service = found[1].ports[0].service
+    assert service is not None
+    assert (service.name, service.banner) == ("http", "HTTP/1.0 200 OK\r\nServer: x")
+    assert (reader.scanner, reader.complete, reader.exit) == ("masscan", True, None)
+    assert reader.warnings == ("Hosts without a status are taken to be up where a port is open.",)
+
+
+def test_everything_beside_the_hosts_is_read_in_order() -> None:
+    names = [type(item).__name__ for item in read_report(io.BytesIO(report("oddities/nmap5"))).items()]
+    assert names == ["ScanInfo", "Verbose", "Debugging", "TaskBegin", "TaskProgress", "TaskEnd", "Host", "RunStats"]
+    (pre, hint, _, post, stats) = list(read_report(io.BytesIO(report("oddities/structures"))).items())
+    assert isinstance(pre, PreScripts)
+    assert isinstance(hint, HostHint)
+    assert (hint.state, hint.reason, hint.addresses[0].addr) == ("up", "unknown-response", "192.0.2.30")
+    assert isinstance(post, PostScripts)
+    assert post.scripts[0].output == "\n  22/tcp: 192.0.2.30"
+    assert stats == RunStats(
+        finished=Finished(time="1767225605", elapsed="5.00", exit="success"),
+        hosts=HostCounts(up="1", down="0", total="1"),
     )
 
 

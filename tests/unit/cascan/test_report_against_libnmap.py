@@ -45,7 +45,7 @@ def test_hosts_ports_states_services_and_scripts_are_those_of_libnmap(name: str)
     ]
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", [name for name in ALIKE if name != "osclass"])  # libnmap takes classes for matches
 def test_addresses_os_matches_and_host_scripts_are_those_of_libnmap(name: str) -> None:
     for host, oracle in zip(read_through(report(name))[0], as_libnmap(report(name)).hosts, strict=True):
         assert (host.mac, host.address) == (oracle.mac, oracle.ipv4 or oracle.ipv6)

@@ -18,7 +18,7 @@ from cascan.scope import Scope
 from on_report_stored.quarantine import MAX_ADDRESS_CHARS, Gate, Quarantine
 from on_report_stored.record_findings import Recorded, record_findings
 from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
-from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 SCOPE = Scope.of(
     ["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24", "secret.example.test"]
@@ -176,7 +176,15 @@ class Bench:
 
     def deliver(self) -> Recorded:
         stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
-        return record_findings(stored, scope=SCOPE, reports=self.reports, table=self.table, bus=self.bus, clock=clock)
+        return record_findings(
+            stored,
+            scope=SCOPE,
+            reports=self.reports,
+            table=self.table,
+            queues=MemoryShardQueues(),
+            bus=self.bus,
+            clock=clock,
+        )
 
 
 def test_a_host_outside_is_no_finding_and_not_in_the_inventory_and_the_scan_is_partial(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cascan.ids import scan_id_of
 from cascan.model.cascade import Spent
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.pace import HouseRules
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
@@ -107,6 +108,7 @@ class World:
                 scope=SCOPE,
                 express_reaches_private=True,
                 raw_scans=True,
+                rules=HouseRules(),
                 clock=clock,
             )
             assert planned.refused == ""
@@ -141,6 +143,7 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
         scope=SCOPE,
         express_reaches_private=True,
         raw_scans=True,
+        rules=HouseRules(),
         clock=clock,
     )
     (scan,) = table.scans.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
+from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
+from cascan.pace import HouseRules
 from cascan.scope import Scope
 from on_scan_requested.plan_scan import Planned, plan_scan
-from tests.builders import body, claim, clock, event_names
+from tests.builders import NOW, body, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 
 MANIFEST = """
@@ -38,6 +41,7 @@ class Desk:
     scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
     express_reaches_private: bool = True
     raw_scans: bool = True
+    rules: HouseRules = field(default_factory=HouseRules)
 
     def submit(self, text: str, message_id: str = "m-1") -> Planned:
         return plan_scan(
@@ -49,6 +53,7 @@ class Desk:
             scope=self.scope,
             express_reaches_private=self.express_reaches_private,
             raw_scans=self.raw_scans,
+            rules=self.rules,
             clock=clock,
         )
 
@@ -277,3 +282,95 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 def test_an_empty_scope_refuses_everything() -> None:
     desk = Desk(scope=Scope.of([]))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
+
+
+class TestPace:
+    """How much of a scan starts at once, and when."""
+
+    def test_only_as_many_shards_as_the_ceiling_are_queued_and_the_others_wait(self, desk: Desk) -> None:
+        desk.rules = HouseRules(shards_per_scan=3)
+        planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32))
+        scan = desk.scan(planned)
+        assert (scan.shards, scan.shards_in_flight, scan.shards_waiting, scan.parallel) == (8, 3, 5, 3)
+        assert [message.shard for message in desk.queues.sent[Lane.CONNECT]] == [0, 1, 2]
+        states = [shard.state.value for shard in desk.table.shards(scan.scan_id)]
+        assert states == ["queued"] * 3 + ["waiting"] * 5
+        (event,) = desk.bus.events
+        assert isinstance(event, ScanPlanned)
+        assert event.lanes == {"connect": 3}
+
+    @pytest.mark.parametrize(("asked", "parallel"), [(2, 2), (100, 3)])
+    def test_a_request_may_ask_for_fewer_at_once_and_never_for_more(
+        self, desk: Desk, asked: int, parallel: int
+    ) -> None:
+        desk.rules = HouseRules(shards_per_scan=3)
+        planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, maxParallelShards=asked))
+        assert desk.scan(planned).parallel == parallel
+
+    def test_a_rate_is_the_scans_and_each_shard_gets_its_share(self, desk: Desk) -> None:
+        desk.rules = HouseRules(shards_per_scan=4)
+        parameters = ["--max-rate", "100", "--min-rate", "2"]
+        planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, parameters=parameters))
+        arguments = {shard.arguments for shard in desk.table.shards(planned.scan_id)}
+        assert arguments == {("--max-rate", "25", "--min-rate", "0.5")}
+        assert desk.scan(planned).notes[-1] == (
+            "rates are the scan's: each of up to 4 shards at once gets its share, --max-rate 100: 25, --min-rate 2: 0.5"
+        )
+
+    def test_the_rate_of_a_scan_of_one_shard_stays_as_it_is(self, desk: Desk) -> None:
+        planned = desk.submit(body(targets=["10.0.0.1"], parameters=["--max-rate", "100"]))
+        (shard,) = desk.table.shards(planned.scan_id)
+        assert shard.arguments == ("--max-rate", "100")
+        assert desk.scan(planned).notes == ()
+
+    def test_outside_its_windows_a_scan_is_accepted_and_waits_until_one_opens(self, desk: Desk) -> None:
+        planned = desk.submit(body(targets=["10.0.0.0/22"], windows=["13:00-14:00"]))  # it is 12:00
+        scan = desk.scan(planned)
+        assert (scan.state, scan.shards_waiting) == (ScanState.SCANNING, scan.shards)
+        assert desk.queues.sent[Lane.CONNECT] == []
+        assert AgendaEntry(NOW + timedelta(hours=1), scan.scan_id, What.RELEASE) in desk.table.agenda
+
+    def test_inside_its_window_a_scan_starts_and_is_looked_at_when_it_closes(self, desk: Desk) -> None:
+        planned = desk.submit(body(targets=["10.0.0.0/22"], windows=["11:00-14:00"]))
+        assert len(desk.queues.sent[Lane.CONNECT]) == desk.scan(planned).shards
+        assert AgendaEntry(NOW + timedelta(hours=2), planned.scan_id, What.RELEASE) in desk.table.agenda
+
+    def test_the_deadline_of_a_scan_is_on_the_agenda(self, desk: Desk) -> None:
+        planned = desk.submit(body(targets=["10.0.0.1"], activeDeadlineSeconds=90))
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=90), planned.scan_id, What.DEADLINE)}
+
+    def test_an_express_scan_leaves_nothing_on_the_agenda_and_a_wider_one_a_look(self, desk: Desk) -> None:
+        desk.submit(body(targets=["10.0.0.1"]))
+        assert desk.table.agenda == set()
+        wide = desk.submit(body(targets=["10.0.0.0/16"]), "m-2")
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(hours=1), wide.scan_id, What.LOOK)}
+
+    @pytest.mark.parametrize(
+        ("ttl_s", "asked", "expires_after_s"), [(-1, None, None), (-1, 0, 0), (3600, None, 3600), (3600, 60, 60)]
+    )
+    def test_a_scan_is_kept_as_long_as_it_says_or_else_as_the_operator_says(
+        self, desk: Desk, ttl_s: int, asked: int | None, expires_after_s: int | None
+    ) -> None:
+        desk.rules = HouseRules(ttl_s=ttl_s)
+        planned = desk.submit(body(targets=["10.0.0.1"], ttlSecondsAfterFinished=asked))
+        assert desk.scan(planned).expires_after_s == expires_after_s
+
+    @pytest.mark.parametrize(("asked", "limit"), [({}, 5), ({"backoffLimit": 0}, 0)])
+    def test_as_many_attempts_may_fail_as_the_request_says_or_else_the_operator(
+        self, desk: Desk, asked: dict[str, int], limit: int
+    ) -> None:
+        desk.rules = HouseRules(backoff_limit=5)
+        planned = desk.submit(body(targets=["10.0.0.1"], **asked))
+        assert [shard.backoff_limit for shard in desk.table.shards(planned.scan_id)] == [limit]
+
+    def test_a_refused_request_expires_like_any_scan_that_ended(self, desk: Desk) -> None:
+        desk.rules = HouseRules(ttl_s=60)
+        planned = desk.submit(body(targets=["192.0.2.1"]))
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, What.EXPIRE)}
+
+    def test_a_scan_cancelled_before_its_shards_were_stored_ends_when_they_are(self, desk: Desk) -> None:
+        planned = desk.submit(text := body(targets=["10.0.0.1"]))
+        desk.table.shards_by_key.clear()  # the function died before it stored them
+        desk.table.advance_scan(planned.scan_id, ScanState.CANCELLED, frm=[ScanState.SCANNING])
+        desk.submit(text)
+        assert (desk.scan(planned).shards_open, desk.scan(planned).finished_at) == (0, NOW)

@@ -10,13 +10,13 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_shard_abandoned.close_shard import Closed, close_abandoned
 from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock, event_names
-from tests.fakes import MemoryEventBus, MemoryScanTable
+from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 
 MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
 
 
 def abandon(table: MemoryScanTable, bus: MemoryEventBus, message: ShardQueued = MESSAGE) -> Closed:
-    return close_abandoned(message, table=table, bus=bus, clock=clock)
+    return close_abandoned(message, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
 
 
 def test_the_last_open_shard_given_up_ends_its_scan_errored() -> None:

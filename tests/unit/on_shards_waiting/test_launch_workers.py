@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cascan.events import ShardQueued, WorkersWanted
+from cascan.model.agenda import Switch
 from cascan.model.shard import Lane
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
 from tests.builders import SCAN_ID
-from tests.fakes import MemoryFleet, MemoryShardQueues
+from tests.fakes import MemoryFleet, MemoryScanTable, MemoryShardQueues
+
+TABLE = MemoryScanTable()  # of a stack that is not halted
 
 
 def launch(
@@ -18,7 +23,7 @@ def launch(
     queues.send(lane, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=n) for n in range(waiting)])
     fleet.workers[lane] = running
     wakeup = WorkersWanted(id="tick", planned={lane: planned})
-    return launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
+    return launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
 
 
 def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), most: int) -> tuple[int, int]:
@@ -26,7 +31,7 @@ def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), mo
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW] = running
     wakeup = WorkersWanted(id="tick", planned={Lane.CONNECT: connect, Lane.RAW: raw})
-    launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=1)
+    launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=1)
     return fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW]
 
 
@@ -54,7 +59,14 @@ def test_the_same_wakeup_twice_starts_workers_once() -> None:
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     queues.send(Lane.RAW, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)])
     for _ in range(2):
-        launch_workers(WorkersWanted(id="one"), queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+        launch_workers(
+            WorkersWanted(id="one"),
+            table=TABLE,
+            queues=queues,
+            fleet=fleet,
+            max_workers=5,
+            shards_per_worker=1,
+        )
     assert fleet.workers[Lane.RAW] == 1
 
 
@@ -84,5 +96,14 @@ def test_both_lanes_share_the_places_that_are_free(
 def test_spot_is_asked_first_unless_it_just_ran_short(spot_is_short: bool) -> None:
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     wakeup = WorkersWanted(id="stopped", planned={Lane.RAW: 1}, spot_is_short=spot_is_short)
-    launch_workers(wakeup, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
     assert fleet.on_spot == [not spot_is_short]
+
+
+def test_nobody_is_started_while_the_stack_is_halted() -> None:
+    table, queues, fleet = MemoryScanTable(), MemoryShardQueues(), MemoryFleet()
+    table.halt(Switch(halted_at=datetime(2026, 3, 1, tzinfo=UTC)))
+    wakeup = WorkersWanted(id="tick", planned={Lane.RAW: 4})
+    launched = launch_workers(wakeup, table=table, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    assert launched == ()
+    assert not fleet.launches

@@ -227,3 +227,23 @@ class TestAsACommand:
             ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
             grown.append(int(ran.stderr))
         assert grown[1] < grown[0] + 4_000  # KB; the report is 21 MB
+
+
+def test_findings_are_judged_by_a_file_of_severity_rules(read: Read, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{matches: {anyOf: [{category: Open Port}]}, override: {severity: HIGH}}]")
+    code, out, _ = read(PATHS["connect"], "--severity", str(rules))
+    judged = {(finding["category"], finding["severity"]) for finding in map(json.loads, out.splitlines())}
+    assert (code, judged) == (0, {("Open Port", "HIGH"), ("Filtered Port", "INFORMATIONAL"), ("Host", "INFORMATIONAL")})
+    _, table, _ = read(PATHS["connect"], "--as", "csv", "--severity", str(rules))
+    assert table.count(b"HIGH") == out.count(b'"HIGH"') == 3
+
+
+def test_severity_rules_that_are_none_and_a_form_without_findings_are_refused(read: Read, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{}]")
+    code, out, err = read(PATHS["connect"], "--severity", str(rules))
+    assert (code, out) == (2, b"")
+    assert "rules[0].matches is missing" in err
+    code, out, err = read(PATHS["connect"], "--as", "hosts", "--severity", str(rules))
+    assert (code, out, "--as hosts has no findings" in err) == (2, b"", True)

@@ -1,0 +1,61 @@
+"""on_minute_passed: a tick does what is due, and the next one does it no second time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cascan.ids import ReportKey
+from cascan.model.agenda import AgendaEntry, What
+from cascan.model.scan import Outcome, ScanState
+from cascan.model.shard import ShardState
+from tests.builders import SCAN_ID, a_scan, a_shard
+from tests.data.envelopes.build import recorded
+from tests.integration.handlers.conftest import ColdStart, Function
+from tests.integration.handlers.stack import Stack
+
+PAST = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def on_minute_passed(cold_start: ColdStart) -> Function:
+    return cold_start("on_minute_passed")
+
+
+def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Function) -> None:
+    stack.table.plan_at(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, What.DEADLINE))
+    before = stack.items()
+    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": []}
+    assert stack.items() == before
+
+
+def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function) -> None:
+    stack.store(a_scan(), a_shard())
+    stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.DEADLINE))
+    assert on_minute_passed(recorded("tick"))["done"] == {"deadline": 1}
+    assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.FAILED, Outcome.TIMED_OUT)
+    assert stack.heard_names() == ["ScanCompleted"]
+    assert on_minute_passed(recorded("tick"))["done"] == {}
+
+
+def test_an_expired_scan_leaves_neither_items_nor_any_version_of_an_object(
+    stack: Stack, on_minute_passed: Function
+) -> None:
+    stack.store(a_scan(state=ScanState.DONE, shards_open=0), a_shard(state=ShardState.RECORDED))
+    for _ in range(2):
+        stack.put_report(ReportKey(SCAN_ID, 0, 1), b"<nmaprun/>")
+    stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
+    on_minute_passed(recorded("tick"))
+    assert (stack.items(), stack.keys()) == ([], [])
+
+
+def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(
+    stack: Stack, on_minute_passed: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORT_BUCKET", "gone")  # read by the first event
+    stack.store(a_scan(state=ScanState.DONE, shards_open=0))
+    stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
+    failures = on_minute_passed(recorded("tick"))["failures"]
+    assert [(scan_id, "NoSuchBucket" in why) for scan_id, why in failures] == [(SCAN_ID, True)]
+    assert len(list(stack.table.due(datetime.now(UTC), 10))) == 1

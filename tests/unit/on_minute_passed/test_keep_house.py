@@ -1,0 +1,211 @@
+"""What is due is done, once it is due, and again where it broke off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascan.ids import ReportKey
+from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import Lane, Shard, ShardState
+from on_minute_passed.keep_house import House, Kept, keep_house
+from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+
+
+@dataclass
+class Watch:
+    """A stack whose clock the test sets."""
+
+    now: datetime = NOW
+    table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
+    bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    reports: MemoryReportStore = field(default_factory=MemoryReportStore)
+
+    def store(self, *shards: Shard, **fields: Any) -> None:
+        waiting = sum(shard.state is ShardState.WAITING for shard in shards)
+        counts = {"shards_waiting": waiting, "shards_in_flight": len(shards) - waiting}
+        self.table.create_scan(a_scan(shards=len(shards), shards_open=len(shards), **counts | fields))
+        self.table.add_shards(shards)
+
+    def due(self, what: What, after_s: float = 0) -> None:
+        self.table.plan_at(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
+
+    def tick(self, after_s: float = 0) -> Kept:
+        self.now = NOW + timedelta(seconds=after_s)
+        house = House(self.table, self.queues, self.bus, self.reports, lambda: self.now)
+        return keep_house(house)
+
+    @property
+    def scan(self) -> Scan:
+        return self.table.scans[SCAN_ID]
+
+    def states(self) -> list[str]:
+        return [shard.state.value for shard in self.table.shards(SCAN_ID)]
+
+    def sent(self) -> list[int]:
+        return [message.shard for lane in Lane for message in self.queues.sent[lane]]
+
+    def planned(self) -> list[tuple[float, str]]:
+        return sorted(((e.at - NOW).total_seconds(), e.what.value) for e in self.table.agenda)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+def test_what_is_not_due_is_left_alone(watch: Watch) -> None:
+    watch.store(a_shard())
+    watch.due(What.DEADLINE, after_s=60)
+    assert watch.tick(59) == Kept()
+    assert watch.states() == ["queued"]
+
+
+def test_a_scan_past_its_deadline_ends_timed_out_with_what_was_found(watch: Watch) -> None:
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), hosts_up=3)
+    watch.due(What.DEADLINE)
+    watch.tick()
+    assert watch.states() == ["failed", "failed"]
+    assert (watch.scan.state, watch.scan.outcome) == (ScanState.PARSE_COMPLETED, Outcome.TIMED_OUT)
+    assert (event_names(watch.bus), watch.planned()) == (["ScanCompleted"], [])
+
+
+def test_a_worker_that_is_alive_at_the_deadline_may_report_and_the_next_ticks_look_again(watch: Watch) -> None:
+    watch.store(a_shard())
+    held = claim(watch.table, lease_until=NOW + timedelta(seconds=90))
+    assert held
+    watch.due(What.DEADLINE)
+    watch.tick()
+    assert (watch.states(), watch.planned()) == (["running"], [(60, "deadline")])
+    watch.tick(60)
+    assert (watch.states(), watch.planned()) == (["running"], [(120, "deadline")])
+    watch.tick(120)  # it died without a word
+    assert (watch.states(), watch.scan.state) == (["failed"], ScanState.PARSE_COMPLETED)
+
+
+def test_a_report_on_its_way_at_the_deadline_has_its_time_to_be_recorded(watch: Watch) -> None:
+    watch.store(a_shard())
+    claim(watch.table, lease_until=NOW)
+    watch.table.report_shard(SCAN_ID, 0, 1, a_run())
+    watch.due(What.DEADLINE)
+    watch.tick(60)
+    assert watch.states() == ["reported"]
+    for minute in range(2, 17):
+        watch.tick(60 * minute)
+    assert watch.states() == ["failed"]
+
+
+def test_a_deadline_that_comes_after_the_end_changes_nothing(watch: Watch) -> None:
+    watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0, outcome=Outcome.COMPLETE, announced=True))
+    before = watch.scan
+    watch.due(What.DEADLINE)
+    watch.tick()
+    assert (watch.scan, watch.planned(), watch.bus.events) == (before, [], [])
+
+
+def test_shards_go_on_when_their_window_opens_and_the_next_change_is_on_the_agenda(watch: Watch) -> None:
+    watch.store(a_shard(state=ShardState.WAITING), windows=("12:00-13:00",))
+    watch.due(What.RELEASE)
+    watch.tick()
+    assert (watch.states(), watch.sent(), watch.planned()) == (["queued"], [0], [(3600, "release")])
+
+
+def test_outside_its_window_a_scan_waits(watch: Watch) -> None:
+    watch.store(a_shard(state=ShardState.WAITING), windows=("13:00-14:00",))
+    watch.due(What.RELEASE)
+    watch.tick()
+    assert (watch.states(), watch.sent(), watch.planned()) == (["waiting"], [], [(3600, "release")])
+
+
+def test_while_the_stack_is_halted_somebody_looks_every_minute_and_no_oftener(watch: Watch) -> None:
+    watch.store(a_shard(state=ShardState.WAITING))
+    watch.table.halt(Switch(halted_at=NOW))
+    for after_s in (0, 5, 10):
+        watch.due(What.RELEASE, after_s)
+    watch.tick(10)
+    assert watch.planned() == [(60, "release")]
+    watch.table.lift()
+    watch.tick(60)
+    assert (watch.states(), watch.planned()) == (["queued"], [])
+
+
+def test_an_hourly_look_sends_messages_again_that_may_be_lost_and_only_those(watch: Watch) -> None:
+    watch.store(*(a_shard(number=number) for number in range(3)), a_shard(number=3, state=ShardState.WAITING))
+    claim(watch.table, 1, lease_until=NOW + timedelta(minutes=2))  # at work
+    claim(watch.table, 2, lease_until=NOW - timedelta(minutes=2))  # its worker died
+    watch.due(What.LOOK)
+    watch.tick()
+    assert watch.sent() == [0, 2, 3]  # 3 was released: there is room
+    assert watch.planned() == [(3600, "look")]
+
+
+def test_a_look_at_a_suspended_scan_sends_nothing(watch: Watch) -> None:
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), state=ScanState.SUSPENDED)
+    watch.due(What.LOOK)
+    watch.tick()
+    assert (watch.sent(), watch.planned()) == ([], [(3600, "look")])
+
+
+def test_an_end_that_nobody_announced_is_announced_by_the_next_look(watch: Watch) -> None:
+    watch.table.create_scan(a_scan(shards_open=0, shard_outcomes={"complete": 1}))
+    watch.due(What.LOOK)
+    watch.tick()
+    assert (watch.scan.state, event_names(watch.bus)) == (ScanState.PARSE_COMPLETED, ["ScanCompleted"])
+
+
+def test_an_expired_scan_is_gone_with_its_objects_and_the_inventory_stays(watch: Watch, tmp_path: Path) -> None:
+    watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0))
+    watch.table.add_shards([a_shard(state=ShardState.RECORDED)])
+    (tmp_path / "report").write_bytes(b"<nmaprun/>")
+    watch.reports.put_report(ReportKey(SCAN_ID, 0, 1), tmp_path / "report", {})
+    watch.due(What.EXPIRE)
+    watch.tick()
+    assert (watch.table.scans, watch.table.shards_by_key, watch.reports.objects) == ({}, {}, {})
+    assert watch.planned() == []
+
+
+def test_a_scan_whose_results_are_being_published_is_removed_later(watch: Watch) -> None:
+    watch.table.create_scan(a_scan(state=ScanState.HOOK_PROCESSING, shards_open=0))
+    watch.due(What.EXPIRE)
+    watch.tick()
+    assert (list(watch.table.scans), watch.planned()) == ([SCAN_ID], [(60, "expire")])
+
+
+def test_what_is_too_much_for_one_tick_is_removed_by_the_next_ones(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("on_minute_passed.keep_house.MAX_REMOVED_AT_ONCE", 2)
+    watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0))
+    watch.table.add_shards(a_shard(number=number, state=ShardState.RECORDED) for number in range(5))
+    watch.due(What.EXPIRE)
+    left = []
+    for minute in range(3):
+        watch.tick(60 * minute)
+        left.append((len(watch.table.shards_by_key), len(watch.table.scans)))
+    assert left == [(3, 1), (1, 1), (0, 0)]
+
+
+def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> None:
+    watch.store(a_shard(state=ShardState.WAITING))
+    watch.due(What.RELEASE)
+    watch.table.plan_at(AgendaEntry(NOW, "b" * 16, What.LOOK))  # of a scan that is gone
+    watch.queues.down = True
+    kept = watch.tick()
+    assert (dict(kept.done), [scan_id for scan_id, _ in kept.failures]) == ({"look": 1}, [SCAN_ID])
+    watch.queues.down = False
+    assert dict(watch.tick().done) == {"release": 1}
+    assert watch.states() == ["queued"]
+
+
+def test_one_tick_does_a_bounded_number_of_deeds(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("on_minute_passed.keep_house.MAX_DUE_AT_ONCE", 2)
+    for second in range(3):
+        watch.due(What.DEADLINE, -second)
+    assert [sum(watch.tick().done.values()) for _ in range(3)] == [2, 1, 0]
