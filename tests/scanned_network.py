@@ -13,7 +13,7 @@ from cascan.model.shard import TargetSlice
 from cascan.scope import Scope
 from on_report_stored.record_findings import record_findings
 from tests.builders import NOW, a_run, a_scan, a_shard, claim
-from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 SCOPE = Scope.of(["10.0.0.0/8", "2001:db8::/32", "example.test"])
 Hosts = dict[str, tuple[int, ...]]  # address → its open ports
@@ -65,7 +65,15 @@ class World:
 
     def deliver(self, key: str) -> None:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id=key)
-        record_findings(stored, scope=SCOPE, reports=self.reports, table=self.table, bus=self.bus, clock=lambda: NOW)
+        record_findings(
+            stored,
+            scope=SCOPE,
+            reports=self.reports,
+            table=self.table,
+            queues=MemoryShardQueues(),
+            bus=self.bus,
+            clock=lambda: NOW,
+        )
 
     def scan(self, hour: int, report: bytes, **fields: Any) -> list[str]:
         """Store and deliver; what was announced, in words."""

@@ -51,11 +51,10 @@ class Gate:
 
     def _is_left(self, address: str) -> bool:
         try:
-            number = int(ip_address(address))
+            left = any(asked.names_for(address) for asked in self._left)
+            return left and not self.asked.names_for(address)
         except ValueError:
             return False
-        left = any(asked.names_for(address, number) for asked in self._left)
-        return left and not self.asked.names_for(address, number)
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
