@@ -6,8 +6,10 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from cascan.coverage import AskedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
@@ -37,9 +39,22 @@ class Quarantine:
 class Gate:
     """Tells the hosts that a shard may report from those that it may not."""
 
-    def __init__(self, shard: Shard, scope: Scope) -> None:
+    def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
+        """`remainders`: the shards that were cut off from it since, and from those."""
         self.asked = AskedAddresses.by(shard)
+        self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
         self._scope = scope
+
+    def is_left_to_others(self, host: Host) -> bool:
+        """A remainder of the shard asks for the host again, and records it."""
+        return any(self._is_left(address.addr) for address in host.addresses if self._left and address.kind != "mac")
+
+    def _is_left(self, address: str) -> bool:
+        try:
+            left = any(asked.names_for(address) for asked in self._left)
+            return left and not self.asked.names_for(address)
+        except ValueError:
+            return False
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
@@ -50,11 +65,9 @@ class Gate:
         """Why nothing is recorded of the address: one sentence. Empty: it is."""
         shown = address[:MAX_ADDRESS_CHARS]
         try:
-            number = ip_address(address)
+            names = self.asked.names_for(address)
         except ValueError:
             return f"{shown!r} is no address that can be judged"
-        is_ours = "%" not in address and number.version == self.asked.family
-        names = self.asked.names_for(address, int(number)) if is_ours else set()
         if not names:
             return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
         refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]

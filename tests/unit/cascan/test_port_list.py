@@ -50,7 +50,7 @@ def test_a_letter_stands_only_where_nmap_takes_one(text: str, letters: str) -> N
 
 
 @pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LISTS)
 def test_nmap_starts_with_what_is_accepted_and_stops_at_what_is_refused_in_its_words(text: str) -> None:
     why = refusal_of(text)
