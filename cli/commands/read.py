@@ -37,10 +37,10 @@ def run(args: Namespace) -> int:
     judge = _judge(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
-    return max([_read(name, args.form, judge) for name in args.files])
+    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
 
 
-def _read(name: str, form: str, judge: Judge | None) -> int:
+def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
     with opened(name) as file:
         try:
             report = read_report(file.stream)
@@ -48,7 +48,12 @@ def _read(name: str, form: str, judge: Judge | None) -> int:
             say(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
         render = None if form == "xml" else _render(form, report, judge)
-        pieces = _document(report) if render is None else map(render, report)
+        if render is None:
+            pieces = _document(report)
+        elif file.path and jobs > 1:
+            pieces = report.rendered(file.path, render, jobs)
+        else:
+            pieces = map(render, report)
         _print(pieces)
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
@@ -85,7 +90,11 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
         from cli.finding_rows import rows  # noqa: PLC0415
 
         return lambda host: rows(findings(host))
-    return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
+    if judge:
+        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
+    from cascan.findings.lines import finding_lines  # noqa: PLC0415
+
+    return lambda host: finding_lines(host, scan_id, at)
 
 
 def _document(report: ReportReader) -> Iterator[bytes]:
