@@ -99,6 +99,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "labels": scan.labels,
         "addresses": scan.addresses,
         "hostsUp": scan.hosts_up,
+        "changes": scan.changes,
         "shards": scan.shards,
         "shardsOpen": scan.shards_open,
         "shardOutcomes": scan.shard_outcomes,
@@ -131,6 +132,8 @@ def _print_end(scan: Scan, stack: Access) -> None:
     counts = f"{scan.findings.count} findings, {scan.hosts_up} of {scan.addresses} addresses up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+        if scan.changes:
+            say(f"{sum(scan.changes.values())} changes since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
+from cli.knowing import add_knowing
 from cli.reading import add_read
 from cli.severity import add_severity
 
@@ -24,6 +25,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan submit -f scan.yaml                  a request or a secureCodeBox Scan manifest from a file
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
+  cascan diff                                 what the latest scan saw otherwise than those before
+  cascan inventory --port 22                  what is open now, and since when
   cascan report latest --xml                  what nmap wrote
   cascan cancel latest                        end a scan; also suspend, resume, halt
   cascan read scan.xml                        findings of any report of nmap, without a stack
@@ -49,6 +52,7 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
+    add_knowing(commands, where, output)
     add_controlling(commands, where, output)
     _add_running(commands, where, output)
     add_read(commands)
