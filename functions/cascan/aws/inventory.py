@@ -54,6 +54,7 @@ from cascan.nmap.intervals import Interval
 HOSTS_AT_ONCE = 100
 MAX_PORT_SETS = 1_000  # kept in memory: one a scan, as a rule
 MAX_NETWORKS_TRIED = 16  # beyond, the networks that have hosts are asked for first
+MAX_ADDRESSES_TRIED = 256  # beyond, the pointers are asked which of them have a record
 EVERYWHERE = ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
 
 
@@ -166,6 +167,10 @@ class InventoryItems(TablePart):
     # ---- pointers
 
     def _candidates(self, sought: Sought) -> Iterator[str]:
+        if sought.networks and sum(high - low + 1 for _, low, high in sought.networks) <= MAX_ADDRESSES_TRIED:
+            for family, low, high in sorted(sought.networks):
+                yield from (address_of(hexed(number, family)) for number in range(low, high + 1))
+            return
         for network, (low, high) in self._networks(sought.networks or EVERYWHERE):
             family = int(network[0])
             if sought.service:
