@@ -41,7 +41,7 @@ def rebuild_local(stack: LocalStack, say: Say) -> None:
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
             for bucket in _buckets(s3, current):
                 rebuilt = rebuild_table(table, S3ReportStore(bucket))
-                if rebuilt.scans or rebuilt.left:
+                if rebuilt.scans or rebuilt.unreadable:
                     say(sentence_of(rebuilt))
                 if bucket != current:
                     _move(s3, bucket, current)

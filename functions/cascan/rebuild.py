@@ -76,11 +76,13 @@ class _Story:
     shards: tuple[Shard, ...]
     end: Scan | None
 
-    def reports(self) -> Iterator[tuple[datetime, ReportKey]]:
+    def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
+        """When each was made, its key, and when its scan ended, as far as it has."""
         for shard in self.shards:
             if shard.state is ShardState.REPORTED and shard.run:
                 at = shard.run.finished_at or self.scan.requested_at
-                yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt)
+                ended_at = self.end.finished_at if self.end else None
+                yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
 
 
 def rebuild(
@@ -97,9 +99,9 @@ def rebuild(
         story for scan_id in reports.recorded_scans() if (story := _begun(scan_id, table, reports, rebuilt, clock))
     ]
     timeline = sorted(entry for story in stories for entry in story.reports())
-    for number, (at, key) in enumerate(timeline):
+    for number, (_, key, ended_at) in enumerate(timeline):
         tell(number, len(timeline))
-        _record_again(key, at, record, rebuilt)
+        _record_again(key, ended_at, record, rebuilt)
     for story in stories:
         _end(story, table, rebuilt, clock)
     return rebuilt
@@ -178,9 +180,9 @@ def _first_state(story: _Story) -> ScanState:
     return ScanState.SUSPENDED if story.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
 
 
-def _record_again(key: ReportKey, at: datetime, record: Record, rebuilt: Rebuilt) -> None:
+def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: Rebuilt) -> None:
     try:
-        record(ReportStored(str(key), "", 0, ""), clock=lambda: at)
+        record(ReportStored(str(key), "", 0, ""), clock=lambda: ended_at)
         rebuilt.reports += 1
     except Rejected:  # as it was the first time
         rebuilt.unreadable += 1

@@ -186,11 +186,11 @@ def test_tasks_are_started_and_counted_in_the_cluster_of_this_stack_alone(action
         assert MODEL.text(cluster, owner.stack) == "Workers/Cluster.Arn"
 
 
-def test_whoever_runs_nmap_writes_below_reports_and_reads_nothing_back() -> None:
+def test_whoever_runs_nmap_writes_reports_and_their_records_and_reads_nothing_back() -> None:
     for owner in (one for one in OWNERS if one.name in ("OnShardQueued", "ConnectRole", "RawRole")):
         in_bucket = [one for one in statements_of(owner) if "s3:" in str(one["Action"])]
         assert [as_list(one["Action"]) for one in in_bucket] == [["s3:PutObject"]]
-        assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS}
+        assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS, RECORDS}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

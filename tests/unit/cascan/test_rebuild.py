@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from tests.data.reports import report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 SCOPE = Scope.of(["127.0.0.0/8"])
+
+
+def later() -> datetime:
+    return NOW + timedelta(seconds=1)
 
 
 @dataclass
@@ -80,7 +85,7 @@ class World:
     def record(self, scan_id: str, number: int) -> None:
         key = ReportKey(scan_id, number, 1)
         outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        record_findings(ReportStored(str(key), "", 0, "e"), scope=SCOPE, clock=clock, **outside)  # type: ignore[arg-type]
+        record_findings(ReportStored(str(key), "", 0, "e"), scope=SCOPE, clock=later, **outside)  # type: ignore[arg-type]
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):
