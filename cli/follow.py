@@ -32,6 +32,7 @@ def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Name
         _print_accepted(scan_ids[-1], stack, as_json=args.json)
         return EXIT_DONE
     scan = wait_for_end(scan_ids, hashlib.sha256(body.encode()).hexdigest(), stack, args.timeout)
+    followed = wait_for_cascade(scan, stack, args.timeout)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
@@ -39,7 +40,36 @@ def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Name
     else:
         print_findings(findings)
         _print_end(scan, stack)
+        if followed:
+            say(f"{followed} scans followed it: cascan tree {scan.scan_id}")
     return exit_code_of(scan)
+
+
+def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float) -> int:
+    """How many scans followed, where the stack would end with this command before they do; else 0, without a look.
+
+    Raises: CliError: they do not end within `timeout_s`.
+    """
+    if stack.stays_up or scan.request is None or scan.request.cascades is None:
+        return 0
+    from cascan.model.scan import FINAL_STATES  # noqa: PLC0415
+
+    started, looks, open_ids, followed = time.monotonic(), 0, {scan.scan_id}, 0
+    with Progress() as progress:
+        while open_ids:
+            for scan_id in list(open_ids):
+                found = stack.table.get_scan(scan_id)
+                if found and found.state in FINAL_STATES:  # its children are requested before it is Done
+                    children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
+                    followed += len(children)
+                    open_ids = open_ids - {scan_id} | children
+            progress.show(f"{followed} scans followed, {len(open_ids)} are open")
+            if open_ids and time.monotonic() - started > timeout_s:
+                raise CliError(f"the cascade goes on after {timeout_s:g} s: cascan tree {scan.scan_id}")
+            if open_ids:
+                time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
+                looks += 1
+    return followed
 
 
 def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float) -> Scan:
