@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
+from cli.following import add_following
 from cli.knowing import add_knowing
 from cli.reading import add_read
 from cli.severity import add_severity
@@ -34,6 +35,9 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
   cascan options -oN                          what is decided about an option of nmap, and why
+  cascan apply -f rules/                      store cascading rules: scans that follow from findings
+  cascan rules test nmap-http --scan latest   what a rule would start, and why not more
+  cascan tree latest                          the scans that followed a scan
   cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
 EPILOG = """\
@@ -57,6 +61,7 @@ def parser() -> ArgumentParser:
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)
+    add_following(commands, where, output, SCAN_HELP)
     add_severity(commands, where, output)
     return top
 

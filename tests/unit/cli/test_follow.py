@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from cascan.model.scan import Outcome, ScanState
+from cascan.model.shard import Progress
 from cli.errors import BadInput
-from cli.follow import exit_code_of
+from cli.follow import exit_code_of, progress_of, said_by
 from cli.lookup import find_scan
-from tests.builders import NOW, a_scan
+from tests.builders import NOW, a_scan, a_shard
 from tests.fakes import MemoryScanTable
 
 
@@ -61,3 +62,21 @@ def test_a_scan_is_found_by_its_id_the_beginning_of_it_or_its_series(
 def test_what_fits_none_or_several_is_said(table: MemoryScanTable, asked: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         find_scan(table, asked)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([Progress(task="Connect Scan", percent=42, hosts_done=3)], "Connect Scan 42 %, 3 hosts done"),
+        ([Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)], "NSE 5 to 90 %, 0 hosts done"),
+        (
+            [Progress(task="NSE", percent=5, hosts_done=1), Progress(task="Ping Scan", percent=5, hosts_done=1), None],
+            "2 shards run 5 %, 2 hosts done",
+        ),
+    ],
+)
+def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
+    assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
