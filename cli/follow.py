@@ -15,11 +15,15 @@ from cli.show import Progress, print_json, print_table, say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cascan.gateways import ScanTable
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
+    from cascan.model.shard import Shard
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
+POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
+MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
@@ -79,7 +83,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
     """
     from cascan.model.scan import FINAL_STATES, ScanState  # noqa: PLC0415 - the request is on its way by now
 
-    table, started, looks = stack.table, time.monotonic(), 0
+    table, started, looks, running = stack.table, time.monotonic(), 0, ""
     with Progress() as progress:
         while True:
             found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
@@ -94,7 +98,9 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
                 raise CliError(
                     f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[-1]}"
                 )
-            progress.show(_progress_of(found[0]) if found else "queued")
+            if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
+                running = _running(table, found[0])
+            progress.show(progress_of(found[0], running) if found else "queued")
             time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
             looks += 1
 
@@ -174,9 +180,31 @@ def _print_end(scan: Scan, stack: Access) -> None:
         say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
 
 
-def _progress_of(scan: Scan) -> str:
+def progress_of(scan: Scan, running: str = "") -> str:
+    """One line; `running` is what those shards say that run now."""
     done = scan.shards - scan.shards_open
-    return f"{scan.name}: {scan.state}, {done} of {scan.shards} shards, {scan.findings.count} findings"
+    line = f"{scan.name}: {scan.state}, {done} of {scan.shards} shards, {scan.findings.count} findings"
+    return f"{line}; {running}" if running else line
+
+
+def said_by(shards: Iterable[Shard]) -> str:
+    """What running nmaps say of themselves: the task of one, with its percent; of several, how far they are."""
+    told = [shard.progress for shard in shards if shard.progress]
+    if not told:
+        return ""
+    percents = [one.percent for one in told]
+    span = f"{min(percents)} to {max(percents)} %" if len(set(percents)) > 1 else f"{percents[0]} %"
+    tasks = {one.task for one in told}
+    what = tasks.pop() if len(tasks) == 1 else f"{len(told)} shards run"
+    return f"{what} {span}, {sum(one.hosts_done for one in told)} hosts done"
+
+
+def _running(table: ScanTable, scan: Scan) -> str:
+    from cascan.model.shard import ShardState  # noqa: PLC0415
+
+    if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
+        return ""
+    return said_by(table.shards_in(scan.scan_id, ShardState.RUNNING))
 
 
 def _detail(finding: Finding) -> str:

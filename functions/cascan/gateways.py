@@ -271,6 +271,7 @@ class Received:
     body: str
     receipt: str  # of this delivery
     message_id: str  # of every delivery of the message
+    deliveries: int = 1  # so far, this one included; approximate, as SQS counts
 
 
 class ShardSource(Protocol):

@@ -9,11 +9,12 @@ import pytest
 
 from cascan.model.cascade import StoredChild
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import Progress
 from cli.access import Access
 from cli.errors import BadInput, CliError
-from cli.follow import exit_code_of, wait_for_cascade
+from cli.follow import exit_code_of, progress_of, said_by, wait_for_cascade
 from cli.lookup import find_scan
-from tests.builders import NOW, a_request, a_scan
+from tests.builders import NOW, a_request, a_scan, a_shard
 from tests.fake_cascades import MemoryCascadeTable
 from tests.fakes import MemoryScanTable
 
@@ -110,3 +111,21 @@ def test_a_cascade_that_goes_on_too_long_is_told() -> None:
     stack.looks = -10_000
     with pytest.raises(CliError, match="the cascade goes on after"):
         wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([Progress(task="Connect Scan", percent=42, hosts_done=3)], "Connect Scan 42 %, 3 hosts done"),
+        ([Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)], "NSE 5 to 90 %, 0 hosts done"),
+        (
+            [Progress(task="NSE", percent=5, hosts_done=1), Progress(task="Ping Scan", percent=5, hosts_done=1), None],
+            "2 shards run 5 %, 2 hosts done",
+        ),
+    ],
+)
+def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
+    assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
