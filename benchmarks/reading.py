@@ -91,7 +91,7 @@ def ivre(path: str) -> None:
 
     class Counted(Nmap2Txt):  # type: ignore[misc]  # IVRE has no types
         def _addhost(self) -> None:
-            self._pre_addhost()
+            pass  # the host is made by then
 
     parser = make_parser()  # noqa: S317 (our own file)
     parser.setContentHandler(Counted(path, None, filehash="0"))

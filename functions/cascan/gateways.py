@@ -82,7 +82,7 @@ class ScanTable(Inventory, Protocol):
         """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        """Remove the scan with its shards and findings, the scan itself last; not the inventory.
+        """Remove the scan with its shards, findings and changes, the scan itself last; not the inventory.
 
         False: `most` items were removed, and some are left.
         """

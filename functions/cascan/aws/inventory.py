@@ -17,6 +17,7 @@ from cascan.aws.batch_read import get_all
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
 from cascan.aws.inventory_items import (
+    CHANGES_OF_HOST,
     PORTS_PER_PAGE,
     REFERENCE,
     SHORT_PORTS,
@@ -123,10 +124,10 @@ class InventoryItems(TablePart):
 
     def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
-        for item in self._table.partition(partition):
+        for item in self._table.children(partition, CHANGES_OF_HOST):
             yield from changes_in(item)
             if pages := pages_in(item):
-                for page in self._table.children(f"{partition}/pages", pages):
+                for page in self._table.children(partition, pages):
                     yield from changes_in(page)
 
     # ---- records and their pages
