@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
-POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.5,)  # from the first look on; the last one repeats
+POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 

@@ -180,10 +180,17 @@ class MemoryShardQueues(Breakable):
 
     def __init__(self) -> None:
         self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.delays_s: list[int] = []  # of each call, the delays included
+        self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued]) -> None:
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
         self._reach()
         self.sent[lane].extend(messages)
+        self.delays_s.append(delay_s)
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None:
+        self._reach()
+        self.given_up[lane].append(message)
 
     def waiting(self, lane: Lane) -> int:
         self._reach()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 FIRST_LOOK_S = 1.0  # no task is asked for sooner, and the first scan needs the processor
-IDLE_POLL_S = 1.0  # after a while without a task
+IDLE_POLL_S = 0.5  # after a while without a task
 IDLE_AFTER_S = 30.0
 CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
 LOGS_KEPT = 50

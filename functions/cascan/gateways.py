@@ -242,8 +242,11 @@ class EventBus(Protocol):
 class ShardQueues(Protocol):
     """The queues that workers drain, one a lane."""
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued]) -> None:
-        """Queue every message, or raise."""
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+        """Queue every message, to be received after `delay_s` seconds, or raise."""
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None:
+        """Put a message where those of the lane go that are out of attempts."""
 
     def waiting(self, lane: Lane) -> int:
         """Messages that no worker has received; approximate, as SQS counts."""

@@ -6,8 +6,11 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from cascan.coverage import AskedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
@@ -37,9 +40,23 @@ class Quarantine:
 class Gate:
     """Tells the hosts that a shard may report from those that it may not."""
 
-    def __init__(self, shard: Shard, scope: Scope) -> None:
+    def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
+        """`remainders`: the shards that were cut off from it since, and from those."""
         self.asked = AskedAddresses.by(shard)
+        self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
         self._scope = scope
+
+    def is_left_to_others(self, host: Host) -> bool:
+        """A remainder of the shard asks for the host again, and records it."""
+        return any(self._is_left(address.addr) for address in host.addresses if self._left and address.kind != "mac")
+
+    def _is_left(self, address: str) -> bool:
+        try:
+            number = int(ip_address(address))
+        except ValueError:
+            return False
+        left = any(asked.names_for(address, number) for asked in self._left)
+        return left and not self.asked.names_for(address, number)
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""

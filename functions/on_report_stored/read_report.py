@@ -55,8 +55,10 @@ class Answer:
         self.hosts_timed_out += sum(host.timed_out for host in hosts)
 
     def admitted(self, hosts: Iterator[Host], gate: Gate) -> Iterator[Host]:
-        """The hosts that may be recorded; the others are counted."""
+        """The hosts that may be recorded; those that may not are counted, those of other shards passed over."""
         for host in hosts:
+            if gate.is_left_to_others(host):
+                continue
             if reason := gate.refusal_of(host):
                 self.quarantine.take(host, reason)
             else:

@@ -15,6 +15,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
+from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scope import Scope
@@ -63,9 +64,12 @@ def record_findings(
         error = shard.error_description
         settled = settle(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
+    if shard.run and key.attempt < shard.run.attempt:
+        return Recorded(scan.scan_id, shard.number, 0, 0, 0, "superseded by a later attempt", scan.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
-    answer = read_into_table(key, shard, clock(), gate=Gate(shard, scope), reports=reports, table=table)
+    gate = Gate(shard, scope, tuple(_remainders(shard, table)))
+    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table)
     outcome, flaw = judge(shard.run, answer)
     news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
     changes = news.events(table.changes(scan.scan_id, shard.number))
@@ -74,6 +78,16 @@ def record_findings(
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     kept_out = answer.quarantine.count
     return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
+
+
+def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
+    """What was cut off from the shard, and from that, as far as it goes."""
+    rest: Shard | None = shard
+    for _ in range(MAX_GENERATIONS):
+        rest = table.get_shard(rest.scan_id, rest.remainder) if rest and rest.remainder is not None else None
+        if rest is None:
+            return
+        yield rest
 
 
 def _closing(outcome: Outcome, flaw: str, answer: Answer, changes: Mapping[str, int]) -> ShardClosing:

@@ -36,7 +36,7 @@ class Settings:
 
 
 @cache
-def wire() -> Callable[[ShardQueued], Closed]:
+def wire() -> Callable[[ShardQueued, str], Closed]:
     settings = from_env(Settings, os.environ)
     return partial(
         close_abandoned,
@@ -52,9 +52,9 @@ def wire() -> Callable[[ShardQueued], Closed]:
 
 
 def on_record(record: SQSRecord) -> None:
-    outcome = wire()(ShardQueued.from_wire(record.body))
+    outcome = wire()(ShardQueued.from_wire(record.body), record.message_id)
     logger.warning("shard abandoned", extra=asdict(outcome))
-    count("ShardsAbandoned")
+    count("ShardsAbandoned", outcome.shard_state == "failed")
 
 
 handler = queue_handler(on_record, wire)

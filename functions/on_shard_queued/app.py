@@ -4,7 +4,8 @@ Wakes on    ShardQueued, through the express shard queue (batches of 1)
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the message returns to the queue; the last time to the DLQ, where on_shard_abandoned closes the shard
+On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it.
+            What is not finished in the function's time goes to the connect lane
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
+from cascan.model.shard import Lane
 from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
+from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.resolver import SystemResolver
-from on_shard_queued.run_shard import ShardRun, Worker, run_shard
+from on_shard_queued.run_shard import ShardRun, run_shard
 
 RESERVE_S = 20.0  # of the function's time, kept for storing the report
 
@@ -34,6 +38,9 @@ RESERVE_S = 20.0  # of the function's time, kept for storing the report
 class Settings:
     scan_table: str
     report_bucket: str
+    express_shard_queue_url: str
+    express_shard_dlq_url: str
+    connect_shard_queue_url: str
     nmap_command: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
@@ -47,6 +54,10 @@ def wire() -> Callable[..., ShardRun]:
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
+        queues=SqsShardQueues(
+            {Lane.EXPRESS: settings.express_shard_queue_url, Lane.CONNECT: settings.connect_shard_queue_url},
+            {Lane.EXPRESS: settings.express_shard_dlq_url},
+        ),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=SystemResolver(),
         clock=utc_now,
@@ -55,9 +66,10 @@ def wire() -> Callable[..., ShardRun]:
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    deadline_s = lambda_context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-    outcome = wire()(ShardQueued.from_wire(record.body), record.message_id, deadline_s=deadline_s)
-    logger.info("shard run", extra=asdict(outcome))
+    left_s = lambda_context.get_remaining_time_in_millis() / 1000
+    delivery = Delivery(record.message_id, time_limit_s=left_s - RESERVE_S, lease_s=left_s)  # nobody need extend it
+    outcome = wire()(ShardQueued.from_wire(record.body), delivery)
+    (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
     count("ShardsRun")
 
 

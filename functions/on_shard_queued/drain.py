@@ -6,20 +6,21 @@ import logging
 import signal
 import time
 from dataclasses import asdict
+from functools import partial
 from types import FrameType
 
 from cascan.errors import CascanError, GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.gateways import Received, ShardSource
-from on_shard_queued.run_shard import Worker, run_shard
+from on_shard_queued.delivery import Delivery, Worker
+from on_shard_queued.run_shard import run_shard
 
 logger = logging.getLogger("worker")
 LONGEST_WAIT_S = 20  # of one poll
-HOLD_S = 120  # a message whose worker died returns after this long
-HEARTBEAT_S = 30.0  # a quarter of it: three heartbeats may fail
+HOLD_S = 120  # a message whose worker died returns after this long, and its shard can be taken over; 8 heartbeats
 QUEUE_ERRORS_IN_A_ROW = 10  # then the task ends with an error, and a new one is started while shards wait
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0  # between two attempts at a queue that does not answer
-AGAIN_AFTER_S = 5  # a shard that failed here
+AGAIN_AFTER_S = 5  # a message that could not be handled
 
 
 class Drain:
@@ -56,20 +57,20 @@ class Drain:
 
     def _handle(self, received: Received) -> None:
         if self._stopping:  # received while the signal arrived
-            self._source.hold(received, 0)
+            self._give_back(received)
             return
+        delivery = Delivery(
+            message_id=received.message_id,
+            time_limit_s=self._shard_timeout_s,
+            lease_s=HOLD_S,
+            extend=partial(self._source.hold, received, HOLD_S),
+            stopping=lambda: self._stopping,
+        )
         try:
-            message = ShardQueued.from_wire(received.body)
-            outcome = run_shard(
-                message,
-                received.message_id,
-                worker=self._worker,
-                deadline_s=self._shard_timeout_s,
-                on_tick=Heartbeat(self, received, self._source),
-            )
+            outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
-            logger.info("shard run", extra=asdict(outcome))
-        except CascanError as exc:  # the queue decides: the message returns, and is parked when out of attempts
+            (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
+        except (CascanError, OSError) as exc:  # the queue decides: the message returns, and is parked at last
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
             self._give_back(received)
 
@@ -82,20 +83,3 @@ class Drain:
     @property
     def stopping(self) -> str:
         return self._stopping
-
-
-class Heartbeat:
-    """Called while nmap lives: keeps the message hidden, and stops nmap when the worker must end."""
-
-    def __init__(self, drain: Drain, received: Received, source: ShardSource) -> None:
-        self._drain, self._received, self._source = drain, received, source
-        self._last = time.monotonic()
-
-    def __call__(self) -> str:
-        if time.monotonic() - self._last >= HEARTBEAT_S:
-            try:
-                self._source.hold(self._received, HOLD_S)
-                self._last = time.monotonic()
-            except GatewayUnavailable:
-                logger.warning("heartbeat failed", extra={"shard_message": self._received.receipt[:16]})
-        return self._drain.stopping

@@ -31,9 +31,10 @@ _libc = ctypes.CDLL(None)
 class Ended:
     """How the process ended. `stopped` is empty unless we stopped it: "deadline", "size" or what the caller said."""
 
-    exit_code: int  # negative: the signal that ended it
-    stopped: str
-    stderr: str
+    exit_code: int | None  # negative: the signal that ended it; None: it was not started
+    stopped: str = ""
+    stderr: str = ""
+    error: str = ""  # why it could not be started
 
 
 OnTick = Callable[[], str]  # called every TICK_S while nmap lives; a non-empty answer stops it, and says why

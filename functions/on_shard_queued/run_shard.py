@@ -2,121 +2,147 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cascan.clock import Clock
-from cascan.errors import MalformedMessage, NmapKilled, ShardBusy
+from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
-from cascan.gateways import ReportStore, Resolver, ScanTable
-from cascan.ids import ReportKey
-from cascan.model.shard import OPEN_STATES, NmapRun, Shard
+from cascan.life_cycle import Standing, Stop
+from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
-from cascan.scope import Scope
-from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
+from on_shard_queued.delivery import Delivery, Worker
+from on_shard_queued.finish_shard import Finish, give_back, message_of
+from on_shard_queued.heartbeat import Heartbeat
+from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned, pin_targets
+from on_shard_queued.progress import ReportTail
+from on_shard_queued.take_shard import take_shard
 
-REPORTING_S = 60.0  # after nmap's time limit: names were resolved before, the report is stored after
-ANSWERED_STOPS = frozenset({"deadline", "size"})  # what nmap had by then is the answer; else the shard is run again
+NOT_EXECUTABLE = 126  # a shell's word for it
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRun:
-    """What came of a shard message, for the log."""
+    """What came of a shard message, for the log. Its message is done with."""
 
     scan_id: str
     shard: int
-    attempt: int
-    addresses: int
-    exit_code: int | None
-    report_bytes: int
-    did: str  # "reported", or why nothing was done
+    did: str  # "reported", or what else was done, or why nothing was
+    attempt: int = 0
+    addresses: int = 0
+    exit_code: int | None = None
+    stopped: str = ""
+    report_bytes: int = 0
+    error: str = ""
+
+
+def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> ShardRun:
+    """Claim the shard, run nmap, write down what the run did, store the report. The report's arrival does the rest.
+
+    A shard without anything to scan (unresolved, excluded, outside the scope, past the scan's deadline) stores an empty
+    report, so that it is closed on the same path.
+    Raises: GatewayUnavailable, ShardBusy: the message is to come again. MalformedMessage: there is no such shard.
+    """
+    taken = take_shard(message, delivery, worker)
+    if isinstance(taken, str):
+        return ShardRun(message.scan_id, message.shard, taken)
+    shard, standing = taken
+    _tell_of_remainder(shard, message, worker)
+    if shard.failures > shard.backoff_limit:
+        did = give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker)
+        return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
+    return _Turn(shard, standing, message, delivery, worker).take()
+
+
+def _tell_of_remainder(shard: Shard, message: ShardQueued, worker: Worker) -> None:
+    """Whoever cut the shard may have died before the message of its remainder left."""
+    rest = worker.table.get_shard(shard.scan_id, shard.remainder) if shard.remainder is not None else None
+    if rest and rest.state is ShardState.QUEUED:
+        worker.queues.send(rest.lane, [message_of(rest, message)])
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """Everything a worker needs to run shards, wired once."""
+class _Turn:
+    """One attempt at a shard."""
 
-    name: str
-    nmap: tuple[str, ...]  # the command, with its leading arguments
-    table: ScanTable
-    reports: ReportStore
-    scope: Scope
-    resolver: Resolver
-    clock: Clock
+    shard: Shard
+    standing: Standing
+    message: ShardQueued
+    delivery: Delivery
+    worker: Worker
 
+    def take(self) -> ShardRun:
+        started_at, heartbeat = self.worker.clock(), Heartbeat(self.shard, self.delivery, self.worker)
+        try:
+            with heartbeat.alongside():
+                pinned = pin_targets(self.shard, scope=self.worker.scope, resolver=self.worker.resolver)
+        except GatewayUnavailable as exc:
+            return self._cannot_resolve(exc)
+        with tempfile.TemporaryDirectory(prefix="shard-") as name:
+            folder = Path(name)
+            report = folder / "report.xml"
+            report.touch(mode=0o600)
+            argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
+            ended = self._scan(argv, pinned, folder, heartbeat)
+            run = NmapRun(
+                attempt=self.shard.attempt,
+                argv=argv if ended.exit_code is not None else (),
+                exit_code=ended.exit_code,
+                stopped=ended.stopped,
+                stderr=ended.stderr,
+                addresses=len(pinned.addresses),
+                resolved=pinned.resolved,
+                unresolved=tuple(pinned.unresolved),
+                refused=tuple(pinned.refused),
+                started_at=started_at,
+                finished_at=self.worker.clock(),
+            )
+            with heartbeat.alongside():
+                did = Finish(self.shard, self.message, pinned, run, report, self.worker).after(ended)
+            return self._said(did, run, report.stat().st_size, ended.error)
 
-def run_shard(
-    message: ShardQueued, message_id: str, *, worker: Worker, deadline_s: float, on_tick: OnTick = str
-) -> ShardRun:
-    """Claim the shard, run nmap, write down what the run did, store the report. The report's arrival does the rest.
+    def _scan(self, argv: Sequence[str], pinned: Pinned, folder: Path, heartbeat: Heartbeat) -> Ended:
+        """Run nmap, for as long as the shard's own limit and the scan's standing allow."""
+        limit_s, ends = self._limit()
+        if not pinned.addresses:
+            return Ended(None)
+        if stopped := (heartbeat() if limit_s > 0 else ends):
+            return Ended(None, stopped)
+        heartbeat.watch(ReportTail(folder / "report.xml"))
+        try:
+            (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
+            ended = self.worker.run(argv, folder, folder / "report.xml", limit_s, heartbeat)
+        except PermissionError as exc:  # file capabilities beyond what the container may have, for one
+            return Ended(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
+        except OSError as exc:
+            return Ended(None, error=f"nmap was not started: {exc}")
+        return replace(ended, stopped=ends) if ended.stopped == Stop.TIME_LIMIT else ended
 
-    A shard without anything to scan (unresolved, excluded, outside the scope) stores an empty report, so that it is
-    closed on the same path. Raises: ShardBusy: another attempt holds it. NmapKilled: nmap was ended before its time.
-    """
-    started_at = worker.clock()
-    shard = worker.table.claim_shard(
-        message.scan_id,
-        message.shard,
-        worker=worker.name,
-        message_id=message_id,
-        lease_until=started_at + timedelta(seconds=deadline_s + REPORTING_S),
-        now=started_at,
-    )
-    if shard is None:
-        return _not_mine(message, worker.table)
-    pinned = pin_targets(shard, scope=worker.scope, resolver=worker.resolver)
-    with tempfile.TemporaryDirectory(prefix="shard-") as name:
-        folder = Path(name)
-        report = folder / "report.xml"
-        report.touch(mode=0o600)
-        argv = nmap_argv(worker.nmap, shard, folder, pinned.name)
-        ended = _scan(argv, pinned, folder, deadline_s, on_tick) if pinned.addresses else None
-        run = NmapRun(
-            argv=argv if ended else (),
-            exit_code=ended.exit_code if ended else None,
-            stopped=ended.stopped if ended else "",
-            stderr=ended.stderr if ended else "",
-            addresses=len(pinned.addresses),
-            resolved=pinned.resolved,
-            unresolved=tuple(pinned.unresolved),
-            refused=tuple(pinned.refused),
-            started_at=started_at,
-            finished_at=worker.clock(),
-        )
-        did = _report(shard, run, report, worker)
+    def _limit(self) -> tuple[float, Stop]:
+        """How long nmap may run, and what then stops it."""
+        own_s = self.delivery.time_limit_s
+        if self.standing.until is None:
+            return own_s, Stop.TIME_LIMIT
+        left_s = (self.standing.until - self.worker.clock()).total_seconds()
+        return (own_s, Stop.TIME_LIMIT) if own_s <= left_s else (left_s, self.standing.ends)
+
+    def _cannot_resolve(self, exc: GatewayUnavailable) -> ShardRun:
+        back = Return(to=ShardState.QUEUED, failed=True, error_description=str(exc))
+        did = give_back(self.shard, self.message, back, self.worker)
+        return ShardRun(self.shard.scan_id, self.shard.number, did, self.shard.attempt, error=str(exc))
+
+    def _said(self, did: str, run: NmapRun, report_bytes: int, error: str) -> ShardRun:
+        shard = self.shard
         return ShardRun(
-            shard.scan_id, shard.number, shard.attempt, run.addresses, run.exit_code, report.stat().st_size, did
+            shard.scan_id,
+            shard.number,
+            did,
+            attempt=shard.attempt,
+            addresses=run.addresses,
+            exit_code=run.exit_code,
+            stopped=run.stopped,
+            report_bytes=report_bytes,
+            error=error,
         )
-
-
-def _scan(argv: Sequence[str], pinned: Pinned, folder: Path, deadline_s: float, on_tick: OnTick) -> Ended:
-    (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
-    ended = run_nmap(argv, folder, folder / "report.xml", deadline_s, on_tick)
-    if ended.exit_code < 0 and ended.stopped not in ANSWERED_STOPS:
-        raise NmapKilled(f"nmap was ended by {ended.stopped or signal.Signals(-ended.exit_code).name}")
-    return ended
-
-
-def _report(shard: Shard, run: NmapRun, report: Path, worker: Worker) -> str:
-    """First what the run did, then its report: whoever reads the report finds the rest beside the shard."""
-    if not worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
-        return "lost to a later attempt"
-    key = ReportKey(shard.scan_id, shard.number, shard.attempt)
-    worker.reports.put_report(key, report, {"scan": shard.scan_id, "shard": str(shard.number)})
-    return "reported"
-
-
-def _not_mine(message: ShardQueued, table: ScanTable) -> ShardRun:
-    shard = table.get_shard(message.scan_id, message.shard)
-    if shard is None:
-        raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
-    if shard.state in OPEN_STATES:
-        raise ShardBusy(
-            f"attempt {shard.attempt} of shard {shard.number} is {shard.state} at {shard.worker or 'nobody'}"
-        )
-    return ShardRun(message.scan_id, message.shard, shard.attempt, 0, None, 0, f"already {shard.state}")

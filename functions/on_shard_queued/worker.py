@@ -4,8 +4,8 @@ Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the message returns to the queue; the last time to the DLQ, where on_shard_abandoned closes the shard.
-            On SIGTERM nmap is stopped, its message goes back at once, and the worker ends.
+On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it. On
+            SIGTERM nmap is stopped, its finished hosts are kept, the rest goes back at once, and the worker ends.
 """
 
 from __future__ import annotations
@@ -14,28 +14,32 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from types import FrameType
 
 from aws_lambda_powertools import Logger
 
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
 from cascan.nmap.raw_sockets import why_not_raw
 from cascan.scope import Scope
 from cascan.settings import from_env
+from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain
 from on_shard_queued.resolver import SystemResolver
-from on_shard_queued.run_shard import Worker
+from on_shard_queued.slots import other_slots
 
 logger = Logger(service="worker")  # drain.py logs through it, by its name
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    lane: str
+    lane: Lane
     shard_queue_url: str
+    shard_dlq_url: str
     scan_table: str
     report_bucket: str
     allowed_targets: tuple[str, ...]
@@ -43,15 +47,18 @@ class Settings:
     nmap_command: str
     idle_exit_s: int
     shard_timeout_s: int
+    worker_slots: int
 
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
+    slots = other_slots(settings.worker_slots)  # before anything here could be copied half-done
     worker = Worker(
-        name=f"{settings.lane}/{os.environ.get('HOSTNAME', os.getpid())}",
+        name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
+        queues=SqsShardQueues({settings.lane: settings.shard_queue_url}, {settings.lane: settings.shard_dlq_url}),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=SystemResolver(),
         clock=utc_now,
@@ -59,11 +66,19 @@ def main() -> int:
     if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
         logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        drain.stop(signum, frame)
+        slots.pass_on(signum)
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, drain.stop)
-    drain.run()
+        signal.signal(signum, stop)
+    try:
+        drain.run()
+    finally:
+        code = slots.wait()
     logger.info("worker ends", extra={"why": drain.stopping or "idle"})
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import pytest
 
 from cascan.events import ShardQueued
 from cascan.model.shard import TargetSlice
-from cascan.scope import Scope
-from on_shard_queued.run_shard import Worker, run_shard
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from on_shard_queued.run_shard import run_shard
+from tests.builders import SCAN_ID, a_scan, a_shard, a_table
 from tests.data.services import certificate
 from tests.fakes import FixedResolver, MemoryReportStore
+from tests.workers import a_delivery, a_worker
 
 NMAP = shutil.which("nmap") or ""
 NAME = "www.example.test"
@@ -75,9 +75,9 @@ class Recorder:
         arguments = ("-n", "-Pn", "-sT", "-p", str(port), "--script", script)
         table, reports = a_table(a_scan(), a_shard(slices=slices, arguments=arguments)), MemoryReportStore()
         resolver = FixedResolver({NAME: ["127.0.0.1"], "b.example.test": ["127.0.0.1"]})
-        worker = Worker("test", (NMAP,), table, reports, Scope.of(["127.0.0.0/8"]), resolver, clock)
+        worker = a_worker(NMAP, table, reports=reports, resolver=resolver)
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
-        assert run_shard(message, "a message", worker=worker, deadline_s=60).exit_code == 0
+        assert run_shard(message, a_delivery(time_limit_s=60), worker=worker).exit_code == 0
         (report,) = reports.objects.values()
         return report
 

@@ -19,10 +19,11 @@ from cascan.planning import plan
 from cascan.policy import PolicyProfile
 from cascan.scope import Scope
 from on_shard_queued.resolver import SystemResolver
-from on_shard_queued.run_shard import Worker, run_shard
+from on_shard_queued.run_shard import run_shard
 from tests.builders import SCAN_ID, a_scan, a_table
 from tests.fakes import MemoryReportStore
 from tests.lab.network import FAR_NETWORK
+from tests.workers import a_delivery, a_worker
 
 SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK])
 DEADLINE_S = 100.0
@@ -32,17 +33,9 @@ def main() -> None:
     planned = plan(read_request(sys.stdin.read()).request, SCOPE, policy=PolicyProfile.SAFE)
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
-    worker = Worker(
-        name="lab",
-        nmap=("/usr/bin/nmap",),
-        table=table,
-        reports=reports,
-        scope=SCOPE,
-        resolver=SystemResolver(),
-        clock=utc_now,
-    )
+    worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=SystemResolver(), clock=utc_now)
     outcome = run_shard(
-        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), "a message", worker=worker, deadline_s=DEADLINE_S
+        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), a_delivery(time_limit_s=DEADLINE_S), worker=worker
     )
     report = reports.objects[str(ReportKey(SCAN_ID, 0, 1))].decode()
     run = msgspec.to_builtins(table.shards_by_key[SCAN_ID, 0].run)

@@ -27,11 +27,11 @@ from tests.template.model import (
 FOLDERS = sorted(path.name for path in (PROJECT / "functions").glob("on_*") if path.is_dir())
 LANES = {"ConnectTask": "connect", "RawTask": "raw"}
 PATTERNS = [name for name, rule in RULES.items() if rule.pattern]
-NOT_AFTER_A_RESOURCE = {"SHARD_QUEUE_URL"}  # of a worker: its lane's queue, below
+NOT_AFTER_A_RESOURCE = {"SHARD_QUEUE_URL", "SHARD_DLQ_URL"}  # of a worker: its lane's queues, below
 
 
 def camel(snake: str) -> str:
-    return "".join(word.capitalize() for word in snake.split("_"))
+    return "".join(word.upper() if word == "dlq" else word.capitalize() for word in snake.split("_"))
 
 
 def settings_of(module: str) -> set[str]:
@@ -63,11 +63,12 @@ def test_each_task_is_given_the_variables_that_the_worker_reads_and_no_others(na
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_each_task_drains_the_queue_of_its_lane(name: str) -> None:
+def test_each_task_drains_the_queue_of_its_lane_and_gives_up_in_its_dead_letters(name: str) -> None:
     environment = environment_of(TASKS[name])
 
     assert environment["LANE"] == LANES[name]
     assert MODEL.text(environment["SHARD_QUEUE_URL"], "Workers") == f"Messaging/{camel(LANES[name])}ShardQueue"
+    assert MODEL.text(environment["SHARD_DLQ_URL"], "Workers") == f"Messaging/{camel(LANES[name])}ShardDLQ"
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *TASKS])

@@ -16,7 +16,7 @@ TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
-CLAIM = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the remainder of a shard is a new item
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
 RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
 SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
@@ -43,7 +43,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Workers/RawRole.Arn": {"iam:PassRole"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
     },
-    "OnShardQueued": {TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "OnShardQueued": {
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+        "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ExpressShardDLQ.Arn": {"sqs:SendMessage"},
+    },
     "OnReportStored": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
@@ -81,8 +87,18 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Workers/WorkerRepository.Arn": PULL,
         "Workers/WorkerLogs.Arn": START_LOGS,
     },
-    "ConnectRole": {"Messaging/ConnectShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
-    "RawRole": {"Messaging/RawShardQueue.Arn": DRAIN, TABLE: CLAIM, REPORTS: {"s3:PutObject"}},
+    "ConnectRole": {
+        "Messaging/ConnectShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
+        "Messaging/ConnectShardDLQ.Arn": {"sqs:SendMessage"},
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+    },
+    "RawRole": {
+        "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
+        "Messaging/RawShardDLQ.Arn": {"sqs:SendMessage"},
+        TABLE: CLAIM,
+        REPORTS: {"s3:PutObject"},
+    },
 }
 ON_EVERYTHING = {
     "ecs:ListTasks": "its one resource is a container instance, which Fargate has none of; pinned to the cluster",

@@ -20,19 +20,27 @@ WAITING: Final = "ApproximateNumberOfMessages"
 
 
 class SqsShardQueues:
-    """ShardQueues on SQS; a lane without a queue URL is a KeyError."""
+    """ShardQueues on SQS; a lane without a queue URL, or to give up in without a dead letters' URL, is a KeyError."""
 
-    def __init__(self, queue_urls: Mapping[Lane, str]) -> None:
+    def __init__(self, queue_urls: Mapping[Lane, str], dead_letter_urls: Mapping[Lane, str] | None = None) -> None:
         self._queue_urls = dict(queue_urls)
+        self._dead_letter_urls = dict(dead_letter_urls or {})
 
     @classmethod
     def of(cls, *, express: str, connect: str, raw: str) -> SqsShardQueues:
         """From the URLs of the three queues."""
         return cls({Lane.EXPRESS: express, Lane.CONNECT: connect, Lane.RAW: raw})
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued]) -> None:
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
         for chunk in chunks(messages, MAX_ENTRIES):
-            self._send_all(lane, [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)])
+            entries: list[Entry] = [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)]
+            for entry in entries if delay_s else ():
+                entry["DelaySeconds"] = delay_s
+            self._send_all(lane, entries)
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None:
+        with translated(GATEWAY):
+            clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
 
     def waiting(self, lane: Lane) -> int:
         with translated(GATEWAY):

@@ -48,6 +48,7 @@ class TargetSlice(msgspec.Struct, frozen=True):
 class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of nmap did, apart from its XML."""
 
+    attempt: int = 0  # whose run it is, and so whose report belongs to it
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
     stopped: str = ""  # why we stopped it, a word of life_cycle.Stop; empty: it ended by itself

@@ -9,6 +9,8 @@ from cascan.model.shard import Lane, Shard
 from cascan.nmap.spoken_name import speaking
 from cascan.nmap.target_kinds import IPV6
 
+STATS_EVERY = "5s"  # a line of progress in the XML, after each
+
 
 def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
     """The command line: the request's options first, ours after them, since nmap lets the last one win.
@@ -21,6 +23,8 @@ def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -
         *(["-6"] if shard.family == IPV6 else []),
         "--privileged" if shard.lane is Lane.RAW else "--unprivileged",
         "--no-stylesheet",
+        "--stats-every",
+        STATS_EVERY,
         "-oX",
         str(folder / "report.xml"),
         "-iL",

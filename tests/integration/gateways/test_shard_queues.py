@@ -31,6 +31,19 @@ class TestShardQueues:
 
 
 class TestSqs:
+    def test_a_message_that_is_given_up_goes_to_the_dead_letters_of_its_lane(self, sqs_queues: SqsShardQueues) -> None:
+        sqs_queues.give_up(Lane.RAW, a_message(7))
+        assert _received("raw-dead") == [a_message(7)]
+        assert sqs_queues.waiting(Lane.RAW) == 0
+
+    def test_a_delayed_message_is_not_received_before_its_time(
+        self, sqs_queues: SqsShardQueues, script: Script
+    ) -> None:
+        requests = script(clients.sqs(), "send_message_batch", ())
+        sqs_queues.send(Lane.RAW, [a_message(1), a_message(2)], delay_s=900)
+        assert _received(Lane.RAW) == []
+        assert [entry["DelaySeconds"] for entry in requests[0]["Entries"]] == [900, 900]
+
     def test_a_message_is_received_as_it_was_sent(self, sqs_queues: SqsShardQueues) -> None:
         sqs_queues.send(Lane.CONNECT, [a_message(7)])
         assert _received(Lane.CONNECT) == [a_message(7)]
@@ -68,7 +81,7 @@ class TestSqs:
             gone.waiting(Lane.RAW)
 
 
-def _received(lane: Lane) -> list[ShardQueued]:
-    url = clients.sqs().get_queue_url(QueueName=lane)["QueueUrl"]
-    messages = clients.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+def _received(queue: str) -> list[ShardQueued]:
+    url = clients.sqs().get_queue_url(QueueName=queue)["QueueUrl"]
+    messages = clients.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     return [ShardQueued.from_wire(message["Body"]) for message in messages]

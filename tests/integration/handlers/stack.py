@@ -18,7 +18,7 @@ from tests.data.envelopes.build import Envelope
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
-QUEUES = ("requests", "express", "connect", "raw", "reports", "completions", "heard")  # "heard": our events
+QUEUES = ("requests", "express", "connect", "raw", "dead", "reports", "completions", "heard")  # "heard": our events
 INFRA = Path(__file__).parents[3] / "infra"
 TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
 RULES = {  # name: (bus, pattern, the queue behind it)
@@ -44,6 +44,7 @@ class Stack:
             "EXPRESS_SHARD_QUEUE_URL": self.queue_urls["express"],
             "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
+            "EXPRESS_SHARD_DLQ_URL": self.queue_urls["dead"],
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
             "POLICY_PROFILE": "safe",

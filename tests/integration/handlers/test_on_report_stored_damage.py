@@ -62,7 +62,8 @@ def test_the_hosts_of_a_report_that_is_cut_short_are_kept(
     scan = stack.scan(SCAN_ID)
     assert (scan.state, scan.outcome) == (ScanState.PARSE_COMPLETED, Outcome.PARTIAL)
     assert scan.findings.count == len(list(stack.table.findings(SCAN_ID))) > 0
-    assert stack.shard(SCAN_ID).error_description == "only a part was reported: the report is cut short"
+    said = "only a part was reported: the report is cut short, though nmap says that it ended well"
+    assert stack.shard(SCAN_ID).error_description.startswith(said)
     assert stack.heard_names() == ["FindingsRecorded", "ScanCompleted"]
 
 

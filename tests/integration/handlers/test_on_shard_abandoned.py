@@ -28,11 +28,13 @@ def on_shard_abandoned(cold_start: ColdStart) -> Function:
 def test_a_dead_letter_fails_its_shard_and_the_scan_that_had_no_other(
     stack: Stack, on_shard_abandoned: Function, state: ShardState
 ) -> None:
-    stack.store(a_scan(), a_shard(state=state, attempt=4))
-    assert on_shard_abandoned.failed(sqs_event(dead_letter())) == []
+    event = sqs_event(dead_letter())
+    own = event["Records"][0]["messageId"]
+    stack.store(a_scan(), a_shard(state=state, attempt=4, message_id=own, error_description="nmap was killed"))
+    assert on_shard_abandoned.failed(event) == []
     scan, shard = stack.scan(SCAN_ID), stack.shard(SCAN_ID)
     assert (shard.state, scan.state, scan.outcome) == (ShardState.FAILED, ScanState.ERRORED, Outcome.FAILED)
-    assert scan.error_description == "shard 0 was given up after 4 attempts"
+    assert scan.error_description == "shard 0 was given up after 4 attempts; nmap was killed"
     (failed,) = stack.heard()
     assert (failed["detail-type"], failed["detail"]["refused"]) == ("ScanFailed", False)
     assert failed["detail"]["reason"] == scan.error_description

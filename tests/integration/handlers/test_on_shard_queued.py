@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome
-from cascan.model.shard import Shard, ShardClosing, ShardState
+from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from tests.builders import SCAN_ID, a_scan, a_shard, claim
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
@@ -178,11 +179,29 @@ def test_a_scope_that_became_narrower_leaves_an_empty_report_and_starts_no_nmap(
     assert (stack.read(KEY), (kept / "runs").read_text()) == (b"", "")
 
 
-def test_an_nmap_that_is_not_there_is_named_in_the_log(
+def test_an_nmap_that_is_not_there_is_named_in_the_log_and_the_shard_is_tried_again_until_it_is_given_up(
     stack: Stack, cold_start: ColdStart, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stack.store(a_scan(), shard("-p", "22"))
-    event = sqs_event(MESSAGE)
-    failed = cold_start("on_shard_queued", NMAP_COMMAND="/nowhere/nmap").failed(event)
-    assert failed == [event["Records"][0]["messageId"]]
-    assert "/nowhere/nmap" in caplog.text
+    stack.store(a_scan(), shard("-p", "22", backoff_limit=0))
+    function = cold_start("on_shard_queued", NMAP_COMMAND="/nowhere/nmap")
+    assert function.failed(sqs_event(MESSAGE)) == []
+    assert "/nowhere/nmap" in next(vars(record)["error"] for record in caplog.records if record.levelname == "WARNING")
+    assert [record["body"] for record in stack.received("dead")] == [MESSAGE]
+    assert stack.shard(SCAN_ID).failures == 1
+
+
+def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_worker(
+    stack: Stack, cold_start: ColdStart, port: int
+) -> None:
+    slow = ("-p", f"{port},1-30", "--scan-delay", "20ms", "--max-hostgroup", "1")  # 0.6 s a host
+    stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-10", 0, 10),), addresses=10))
+    function = cold_start("on_shard_queued", NMAP_COMMAND="/usr/bin/nmap", ALLOWED_TARGETS="127.0.0.0/8")
+    assert function.failed(sqs_event(MESSAGE), remaining_s=23.0) == []
+    done, rest = stack.shard(SCAN_ID), stack.shard(SCAN_ID, 1)
+    assert done.run is not None
+    assert (done.run.stopped, done.run.cut) == ("deadline", True)
+    assert 0 < done.addresses < 10
+    assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 10 - done.addresses)
+    assert [json.loads(record["body"])["shard"] for record in stack.received("connect")] == [1]
+    assert f'portid="{port}"><state state="open"'.encode() in stack.read(KEY)
+    assert (stack.scan(SCAN_ID).shards, stack.scan(SCAN_ID).shards_open) == (2, 2)

@@ -28,7 +28,27 @@ def test_a_whole_report_of_every_address_is_complete() -> None:
         ({}, {"hosts_timed_out": 1}, Outcome.TIMED_OUT, "1 hosts ran into --host-timeout"),
         ({"addresses": 3}, {}, Outcome.PARTIAL, "1 of 3 addresses are accounted for"),
         ({}, {"hosts_total": None}, Outcome.PARTIAL, "0 of 1 addresses"),
-        ({}, {"complete": False, "exit": None}, Outcome.PARTIAL, "cut short"),
+        ({}, {"complete": False, "exit": None}, Outcome.PARTIAL, "its disk was full, most often"),
+        ({"exit_code": -9}, {"complete": False, "exit": None}, Outcome.PARTIAL, "nmap was killed"),
+        ({"stopped": "worker", "exit_code": -15}, {"complete": False}, Outcome.PARTIAL, "nmap was stopped: worker"),
+        (
+            {"exit_code": 1},
+            {"exit": "error", "errormsg": "Couldn't open a raw socket. Error: Operation not permitted (1)"},
+            Outcome.PARTIAL,
+            "nmap was refused privileges: Couldn't open a raw socket",
+        ),
+        (
+            {"exit_code": -15, "stopped": "scan-deadline"},
+            {"complete": False, "hosts_read": 1},
+            Outcome.TIMED_OUT,
+            "stopped at the scan's deadline",
+        ),
+        (
+            {"exit_code": -15, "stopped": "deadline"},
+            {"unreadable": "empty", "hosts_read": 0},
+            Outcome.TIMED_OUT,
+            "shard's time limit",
+        ),
         ({"exit_code": 1, "stderr": "disk full"}, {}, Outcome.PARTIAL, "disk full"),
         ({"exit_code": -25, "stopped": "size"}, {"complete": False}, Outcome.PARTIAL, "size limit"),
         ({"exit_code": -15, "stopped": "deadline"}, {"complete": False}, Outcome.TIMED_OUT, "time limit"),
@@ -47,6 +67,30 @@ def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], o
     ("run", "answer", "outcome", "sentence"),
     [
         ({"exit_code": 1, "stderr": "Unknown option"}, {"unreadable": "empty"}, Outcome.FAILED, "nmap: Unknown option"),
+        (
+            {"exit_code": 1, "stderr": "You requested a scan type which requires root privileges.\nQUITTING!"},
+            {"unreadable": "empty"},
+            Outcome.FAILED,
+            "nmap was refused privileges: You requested a scan type which requires root privileges.",
+        ),
+        (
+            {"exit_code": 126, "stderr": "/usr/bin/nmap: Operation not permitted"},
+            {"unreadable": "empty"},
+            Outcome.FAILED,
+            "nmap was refused privileges: /usr/bin/nmap: Operation not permitted",
+        ),
+        (
+            {"exit_code": None, "stopped": "scan-deadline"},
+            {"unreadable": "empty"},
+            Outcome.TIMED_OUT,
+            "deadline passed before nmap was started",
+        ),
+        (
+            {"exit_code": -15, "stopped": "deadline", "cut": True, "addresses": 0},
+            {"complete": False},
+            Outcome.NOTHING_ANSWERED,
+            "another shard has all of it",
+        ),
         ({"exit_code": 1}, {"exit": "error", "errormsg": "bad ports"}, Outcome.FAILED, "nmap: bad ports"),
         ({"exit_code": 255}, {"unreadable": "empty"}, Outcome.FAILED, "nmap: exit code 255"),
         ({}, {"unreadable": "not XML"}, Outcome.FAILED, "cannot be read: not XML"),
@@ -71,6 +115,19 @@ def test_a_run_without_any_host_says_why(
     found, said = judge(a_run(**run), Answer(**answer))
     assert found is outcome
     assert sentence in said
+
+
+BROKEN_OFF = {"complete": False, "exit": None, "hosts_total": None}
+
+
+@pytest.mark.parametrize("stopped", ["worker", "deadline", "suspended", ""])
+def test_a_run_that_was_cut_is_complete_once_every_host_that_it_finished_is_there(stopped: str) -> None:
+    run = a_run(exit_code=-15, stopped=stopped, cut=True, addresses=2)
+    assert judge(run, an_answer(hosts_read=2, **BROKEN_OFF)) == (Outcome.COMPLETE, "")
+    missing = judge(run, an_answer(hosts_read=1, **BROKEN_OFF))
+    assert missing == (Outcome.PARTIAL, "1 of 2 addresses are accounted for")
+    slow = judge(run, an_answer(hosts_read=2, hosts_timed_out=1, **BROKEN_OFF))
+    assert slow[0] is Outcome.TIMED_OUT
 
 
 def test_hosts_that_were_kept_out_make_any_answer_partial() -> None:

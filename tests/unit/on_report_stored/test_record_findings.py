@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import NmapRun, Shard, ShardClosing, ShardState
+from cascan.model.shard import Cut, Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
 from cascan.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
-from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, clock, event_names
+from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
@@ -189,3 +190,64 @@ def test_the_reason_of_a_failed_scan_survives_a_delivery_that_broke_off(pipeline
     pipeline.table.close_shard(SCAN_ID, 0, closing)  # and then the function died
     pipeline.deliver()
     assert pipeline.table.scans[SCAN_ID].error_description == "nmap: bad ports"
+
+
+LOOPBACK = TargetSlice("127.0.0.1-3", 0, 3)
+
+
+class TestShardsThatWereCut:
+    """killed.xml holds 127.0.0.1 three times; here it stands for three hosts that were finished before nmap stopped."""
+
+    def cut(self, pipeline: Pipeline, done: int) -> None:
+        """A shard of three addresses, of which the first `done` are its own, and the rest is another's."""
+        first, *others = report("killed").split(b"<host ")
+        xml = first + b"".join(
+            b"<host " + host.replace(b'addr="127.0.0.1"', f'addr="127.0.0.{n}"'.encode())
+            for n, host in enumerate(others, 1)
+        )
+        pipeline.table = a_table(a_scan(), a_shard(slices=(LOOPBACK,), addresses=3))
+        claim(pipeline.table)
+        run = a_run(attempt=1, exit_code=-15, stopped="worker", cut=True, addresses=done)
+        halves = [replace(LOOPBACK, stop=done)], [replace(LOOPBACK, start=done)]
+        own, rest = (tuple(half) for half in halves)
+        cut = Cut(run=run, done=own, rest=rest, lane=Lane.EXPRESS, to=ShardState.QUEUED)
+        assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
+        path = pipeline.folder / "report.xml"
+        path.write_bytes(xml)
+        pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+
+    def test_what_was_finished_is_complete_and_the_scan_waits_for_the_rest(self, pipeline: Pipeline) -> None:
+        self.cut(pipeline, done=3)
+        assert pipeline.deliver().outcome is Outcome.COMPLETE
+        scan = pipeline.table.scans[SCAN_ID]
+        assert (scan.state, scan.shards, scan.shards_open, scan.hosts_up) == (ScanState.SCANNING, 2, 1, 3)
+
+    def test_hosts_that_the_remainder_asks_again_are_left_to_it_and_not_quarantined(self, pipeline: Pipeline) -> None:
+        self.cut(pipeline, done=1)
+        recorded = pipeline.deliver()
+        assert (recorded.hosts, recorded.quarantined, recorded.outcome) == (1, 0, Outcome.COMPLETE)
+        assert event_names(pipeline.bus) == ["FindingsRecorded"]
+
+    def test_they_are_left_to_the_remainder_of_the_remainder_too(self, pipeline: Pipeline) -> None:
+        self.cut(pipeline, done=1)
+        claim(pipeline.table, 1)
+        two, three = (replace(LOOPBACK, start=n, stop=n + 1) for n in (1, 2))
+        again = Cut(run=a_run(cut=True), done=(two,), rest=(three,), lane=Lane.EXPRESS, to=ShardState.QUEUED)
+        assert pipeline.table.cut_shard(SCAN_ID, 1, 1, again)
+        recorded = pipeline.deliver()
+        assert (recorded.hosts, recorded.quarantined) == (1, 0)
+
+
+def test_the_report_of_an_attempt_that_a_later_one_outdid_is_passed_over(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL), a_run(attempt=1))
+    claim(pipeline.table)
+    pipeline.table.report_shard(SCAN_ID, 0, 2, a_run(attempt=2))
+    assert pipeline.deliver().outcome == "superseded by a later attempt"
+    assert pipeline.table.shards_by_key[SCAN_ID, 0].state is ShardState.REPORTED
+
+
+def test_the_report_of_an_earlier_attempt_is_the_answer_while_the_later_one_runs(pipeline: Pipeline) -> None:
+    pipeline.report(report(REAL), a_run(attempt=1))
+    claim(pipeline.table)
+    assert pipeline.deliver().outcome is Outcome.COMPLETE
+    assert not pipeline.table.beat(SCAN_ID, 0, 2, lease_until=NOW)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.errors import MalformedMessage
+from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ScanFailed, ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_shard_abandoned.close_shard import Closed, close_abandoned
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock, event_names
+from tests.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 
 MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
 
 
-def abandon(table: MemoryScanTable, bus: MemoryEventBus, message: ShardQueued = MESSAGE) -> Closed:
-    return close_abandoned(message, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+def abandon(
+    table: MemoryScanTable, bus: MemoryEventBus, message: ShardQueued = MESSAGE, message_id: str = "a message"
+) -> Closed:
+    return close_abandoned(message, message_id, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
 
 
 def test_the_last_open_shard_given_up_ends_its_scan_errored() -> None:
-    table, bus = a_table(a_scan(), a_shard(state=ShardState.RUNNING, attempt=4)), MemoryEventBus()
+    given_up = a_shard(attempt=4, failures=4, error_description="nmap was ended by SIGKILL", stderr="out of memory")
+    table, bus = a_table(a_scan(), given_up), MemoryEventBus()
     assert abandon(table, bus).scan_state == ScanState.ERRORED
     (event,) = bus.events
     assert isinstance(event, ScanFailed)
-    assert (event.reason, event.refused) == ("shard 0 was given up after 4 attempts", False)
+    reason = "shard 0 was given up after 4 attempts; nmap was ended by SIGKILL; nmap said: out of memory"
+    assert (event.reason, event.refused) == (reason, False)
 
 
 def test_the_scan_goes_on_while_other_shards_are_open() -> None:
@@ -51,3 +55,30 @@ def test_a_shard_that_was_recorded_after_all_stays_recorded() -> None:
 def test_a_dead_letter_of_no_shard_is_malformed() -> None:
     with pytest.raises(MalformedMessage, match="has no shard 3"):
         abandon(a_table(a_scan(), a_shard()), MemoryEventBus(), ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=3))
+
+
+def test_a_shard_whose_worker_died_with_its_last_message_is_failed() -> None:
+    table = a_table(a_scan(), a_shard())
+    claim(table, lease_until=NOW)
+    assert abandon(table, MemoryEventBus()).shard_state == ShardState.FAILED
+    assert table.shards_by_key[SCAN_ID, 0].error_description.endswith("its worker ended without a word")
+
+
+def test_a_shard_is_not_closed_while_the_lease_of_its_holder_lives() -> None:
+    table = a_table(a_scan(), a_shard())
+    held = claim(table)
+    with pytest.raises(ShardBusy, match="running at worker"):
+        abandon(table, MemoryEventBus())
+    assert abandon(table, MemoryEventBus(), message_id="a duplicate").shard_state == ShardState.RUNNING
+    assert table.shards_by_key[SCAN_ID, 0] == held
+
+
+def test_the_dead_letter_of_a_duplicate_leaves_the_shard_to_the_message_of_its_last_holder() -> None:
+    table = a_table(a_scan(), a_shard())
+    claim(table, lease_until=NOW)
+    assert abandon(table, MemoryEventBus(), message_id="a duplicate").shard_state == ShardState.RUNNING
+
+
+def test_a_shard_that_waits_is_not_closed_by_an_old_message_of_it() -> None:
+    table = a_table(a_scan(shards_waiting=1, shards_in_flight=0), a_shard(state=ShardState.WAITING))
+    assert abandon(table, MemoryEventBus()).shard_state == ShardState.WAITING

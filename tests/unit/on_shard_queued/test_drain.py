@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import threading
 from collections import deque
 from pathlib import Path
@@ -14,15 +13,16 @@ import pytest
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.gateways import Received
-from cascan.model.shard import ShardState
-from cascan.scope import Scope
+from cascan.model.shard import Lane, ShardState
 from on_shard_queued import drain as drain_module
+from on_shard_queued import heartbeat
+from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import HOLD_S, QUEUE_ERRORS_IN_A_ROW, Drain
-from on_shard_queued.run_shard import Worker
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, claim, clock
-from tests.fakes import FixedResolver, MemoryReportStore
+from tests.builders import SCAN_ID, a_scan, a_shard, a_table
+from tests.fakes import MemoryShardQueues
+from tests.workers import a_program, a_worker
 
-WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun/>" > "$2"\n'
+WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun></nmaprun>" > "$2"\n'
 NEVER_ENDS = "#!/bin/sh\nexec sleep 60\n"
 
 
@@ -55,18 +55,8 @@ def queued(shard: int = 0) -> str:
 
 
 def worker(folder: Path, nmap: str = WRITES_A_REPORT) -> Worker:
-    program = folder / "nmap"
-    program.write_text(nmap)
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return Worker(
-        name="test",
-        nmap=(str(program),),
-        table=a_table(a_scan(shards=2, shards_open=2), a_shard(), a_shard(number=1)),
-        reports=MemoryReportStore(),
-        scope=Scope.of(["127.0.0.0/8"]),
-        resolver=FixedResolver({}),
-        clock=clock,
-    )
+    table = a_table(a_scan(shards=2, shards_open=2), a_shard(), a_shard(number=1))
+    return a_worker(a_program(folder, nmap), table)
 
 
 @pytest.fixture(autouse=True)
@@ -100,16 +90,28 @@ def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(t
     drain.run()
     signal.signal(signal.SIGUSR1, before)
     assert drain.stopping == "SIGUSR1"
-    assert source.held == [("receipt 0", 0)]
-    assert source.deleted == []
+    assert source.deleted == ["receipt 0"]  # after a fresh message left
+    assert isinstance(it.queues, MemoryShardQueues)
+    assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [0]
     assert len(source.waiting) == 1  # the next one is not even taken
-    assert claim(it.table, message_id="message 0")
+    shard = it.table.get_shard(SCAN_ID, 0)
+    assert shard
+    assert (shard.state, shard.failures, shard.lease_until) == (ShardState.QUEUED, 0, None)
+
+
+def test_a_message_that_arrives_with_the_signal_goes_back_at_once(tmp_path: Path) -> None:
+    source, it = MemoryShardSource(queued()), worker(tmp_path)
+    drain = Drain(source, it, idle_exit_s=0, shard_timeout_s=20)
+    drain.stop(signal.SIGTERM, None)
+    drain._handle(source.waiting[0])
+    assert (source.held, source.deleted) == ([("receipt 0", 0)], [])
 
 
 def test_while_nmap_lives_its_message_stays_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain_module, "HEARTBEAT_S", 0)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0)
     source = MemoryShardSource(queued())
-    Drain(source, worker(tmp_path, nmap="#!/bin/sh\nsleep 1.5\n"), idle_exit_s=0, shard_timeout_s=20).run()
+    slow = WRITES_A_REPORT.replace("echo", "sleep 1.5; echo")
+    Drain(source, worker(tmp_path, nmap=slow), idle_exit_s=0, shard_timeout_s=20).run()
     assert ("receipt 0", HOLD_S) in source.held
     assert source.deleted == ["receipt 0"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
 from cascan.planning import plan
 from cascan.scope import Scope
+from on_shard_queued.delivery import Worker
 from on_shard_queued.pin_targets import Pinned, pin_targets
 from on_shard_queued.resolver import SystemResolver
-from on_shard_queued.run_shard import Worker, run_shard
-from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock
-from tests.fakes import MemoryReportStore
+from on_shard_queued.run_shard import run_shard
+from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
+from tests.workers import a_delivery, a_program, a_worker
 
 SCOPE = Scope.of(["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24"])
 NAME = "www.example.test"
@@ -28,7 +28,7 @@ PUBLIC, PUBLIC6 = "93.184.216.34", "2606:2800:220:1::1"
 METADATA = ["169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "192.0.0.192", "168.63.129.16"]
 WRITES_A_REPORT = """#!/bin/sh
 while [ $# -gt 0 ]; do case "$1" in -oX) report=$2;; -iL) targets=$2;; esac; shift; done
-cat "$targets" > "$report"
+{ cat "$targets"; echo "</nmaprun>"; } > "$report"
 """
 
 
@@ -128,16 +128,13 @@ class TestTwoAnswers:
 
     @staticmethod
     def worker(folder: Path, resolver: RebindingResolver) -> Worker:
-        nmap = folder / "nmap"
-        nmap.write_text(WRITES_A_REPORT)
-        nmap.chmod(nmap.stat().st_mode | stat.S_IXUSR)
         table = a_table(a_scan(), a_shard(slices=(TargetSlice(NAME, 0, 1),)))
-        return Worker("test", (str(nmap),), table, MemoryReportStore(), SCOPE, resolver, clock)
+        return a_worker(a_program(folder, WRITES_A_REPORT), table, scope=SCOPE, resolver=resolver)
 
     @staticmethod
     def run(worker: Worker) -> NmapRun:
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
-        run_shard(message, "a message", worker=worker, deadline_s=20)
+        run_shard(message, a_delivery(), worker=worker)
         shard = worker.table.get_shard(SCAN_ID, 0)
         assert shard
         assert shard.run
@@ -148,7 +145,7 @@ class TestTwoAnswers:
         worker = self.worker(tmp_path, resolver)
         run = self.run(worker)
         assert resolver.asked == [(NAME, 4)]
-        assert list(worker.reports.objects.values()) == [f"{PUBLIC}\n".encode()]  # type: ignore[attr-defined]
+        assert list(worker.reports.objects.values()) == [f"{PUBLIC}\n</nmaprun>\n".encode()]  # type: ignore[attr-defined]
         assert NAME not in " ".join(run.argv[:-2])
 
     def test_a_name_that_moved_between_two_tries_is_judged_again(self, tmp_path: Path) -> None:
@@ -165,11 +162,12 @@ class TestTwoAnswers:
 
     def test_a_resolver_that_fails_leaves_the_shard_to_the_next_try_and_starts_no_nmap(self, tmp_path: Path) -> None:
         worker = self.worker(tmp_path, RebindingResolver(GatewayUnavailable("SERVFAIL"), [PUBLIC]))
-        with pytest.raises(GatewayUnavailable, match="SERVFAIL"):
-            self.run(worker)
+        message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
+        tried = run_shard(message, a_delivery(), worker=worker)
+        assert (tried.did, tried.error) == ("returned", "SERVFAIL")
         shard = worker.table.get_shard(SCAN_ID, 0)
         assert shard
-        assert (shard.state, shard.run) == (ShardState.RUNNING, None)
+        assert (shard.state, shard.run, shard.failures) == (ShardState.QUEUED, None, 1)
         assert worker.reports.objects == {}  # type: ignore[attr-defined]
         assert self.run(worker).resolved == {NAME: (PUBLIC,)}
 

@@ -1,0 +1,141 @@
+"""The run is over → its shard is reported, cut in two, or given back. Every order of writes survives a crash between.
+
+What the run did is written before its report is stored, so that whoever reads the report finds the rest beside the
+shard; a message leaves before the one that it replaces is deleted. docs/life-of-a-shard.md goes through the crashes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from cascan.errors import UnreadableReport
+from cascan.events import ShardQueued
+from cascan.ids import ReportKey
+from cascan.limits import MAX_AGAIN_AFTER_S
+from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState
+from cascan.nmap.cutting import Cutting, cut_slices
+from cascan.nmap.slices import enumerate_slice
+from on_shard_queued.delivery import Worker
+from on_shard_queued.nmap_process import Ended
+from on_shard_queued.pin_targets import Pinned
+from on_shard_queued.what_next import Do, said_itself, what_next
+
+AGAIN_AFTER_S = 5  # a shard that failed once; four times as long with every failure more
+END = b"</nmaprun>"
+TAIL_BYTES = 64
+FULL_BYTES = 64 * 1024  # less room than that is none
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What there is to finish with."""
+
+    shard: Shard
+    message: ShardQueued
+    pinned: Pinned
+    run: NmapRun
+    report: Path
+    worker: Worker
+
+    def reported(self, run: NmapRun) -> str:
+        shard = self.shard
+        if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
+            return "lost to a later attempt"
+        self._store()
+        return "reported"
+
+    def after(self, ended: Ended) -> str:
+        """What was done, in a word."""
+        if said_itself(ended, whole=_is_whole(self.report)):
+            return self.reported(self.run)
+        left = dict.fromkeys(self.pinned.addresses)
+        for address in _finished(self.report):
+            left.pop(address, None)
+        cutting = cut_slices(self.shard, self.pinned.resolved, left)
+        asked_again = set(self._addresses(cutting))
+        finished = sum(address not in asked_again for address in self.pinned.addresses)
+        step = what_next(self.shard, ended, finished=finished, left=len(left), disk_full=_is_full(self.report.parent))
+        match step.do:
+            case Do.DROP:
+                return "lost"
+            case Do.REPORT:
+                return self.reported(self.run if left else replace(self.run, cut=True))
+            case Do.RETURN:
+                back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
+                return give_back(self.shard, self.message, back, self.worker)
+        run = replace(self.run, cut=True, addresses=finished)
+        done, rest = cutting
+        return self._cut(
+            Cut(
+                run=run, done=done, rest=rest, lane=step.lane, to=step.to, failed=step.failed,
+                error_description=step.error,
+            )
+        )  # fmt: skip
+
+    def _cut(self, cut: Cut) -> str:
+        shard, worker = self.shard, self.worker
+        rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
+        if rest is None:
+            return "lost"
+        self._store()
+        if rest.state is ShardState.QUEUED:
+            worker.queues.send(rest.lane, [message_of(rest, self.message)])
+        return f"cut: shard {rest.number} has the rest"
+
+    def _store(self) -> None:
+        shard = self.shard
+        key = ReportKey(shard.scan_id, shard.number, shard.attempt)
+        self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
+
+    def _addresses(self, cutting: Cutting) -> Iterator[str]:
+        for piece in cutting.rest:
+            yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
+
+
+def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
+    """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
+
+    A fresh one, since the old one may stay hidden for as long as its function might have run.
+    """
+    returned = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, back)
+    if returned is None:
+        return "lost"
+    if returned.state is ShardState.WAITING:
+        return "waits"
+    if returned.failures > returned.backoff_limit:
+        worker.queues.give_up(shard.lane, message)
+        return "given up"
+    pause_s = AGAIN_AFTER_S * 4 ** (returned.failures - 1) if back.failed else 0
+    worker.queues.send(shard.lane, [message], delay_s=min(pause_s, MAX_AGAIN_AFTER_S))
+    return "returned"
+
+
+def message_of(shard: Shard, cause: ShardQueued) -> ShardQueued:
+    return ShardQueued(scan_id=shard.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=shard.number)
+
+
+def _is_whole(report: Path) -> bool:
+    with report.open("rb") as stream:
+        stream.seek(max(0, report.stat().st_size - TAIL_BYTES))
+        return stream.read().rstrip().endswith(END)
+
+
+def _finished(report: Path) -> Iterator[str]:
+    """The addresses of every host that stands in the report to its end."""
+    from cascan.nmap.report import read_report  # noqa: PLC0415 - a run that nobody broke off needs no reader
+
+    with report.open("rb") as stream:
+        try:
+            for host in read_report(stream):
+                yield from (address.addr for address in host.addresses)
+        except UnreadableReport:  # empty, most often: nmap was stopped before it wrote
+            return
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < FULL_BYTES

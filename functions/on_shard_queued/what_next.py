@@ -1,0 +1,77 @@
+"""nmap ended → what becomes of its shard: reported as it is, cut in two, given back, or nothing, since it was lost."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from cascan.life_cycle import HELD, Stop
+from cascan.limits import MAX_GENERATIONS
+from cascan.model.shard import Lane, Shard, ShardState
+from on_shard_queued.nmap_process import Ended
+
+HARMLESS = frozenset({Stop.WORKER, Stop.TIME_LIMIT, Stop.SIZE}) | HELD  # no fault of the shard: not counted
+
+
+class Do(Enum):
+    REPORT = auto()  # what nmap wrote is the answer
+    CUT = auto()  # it is the answer for some hosts; the rest becomes another shard
+    RETURN = auto()  # nothing was finished: the shard is run again
+    DROP = auto()  # the shard is somebody else's
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    do: Do
+    to: ShardState = ShardState.QUEUED  # the rest, or the shard
+    lane: Lane = Lane.CONNECT  # of the rest
+    failed: bool = False
+    error: str = ""
+
+
+def said_itself(ended: Ended, *, whole: bool) -> bool:
+    """nmap had its say: it ended by itself with its report `whole`, or refused to go on, or there was nothing to ask.
+
+    It exits 0 on a full disk, and leaves a report without an end. An exit code above 0 is its own refusal (a bad value,
+    a script that does not load, raw sockets it may not open): asking again would not change it.
+    """
+    by_itself = not ended.stopped and not ended.error
+    return by_itself and (ended.exit_code is None or ended.exit_code > 0 or (ended.exit_code == 0 and whole))
+
+
+def what_next(shard: Shard, ended: Ended, *, finished: int, left: int, disk_full: bool = False) -> Next:
+    """Of a run that was broken off; `finished` and `left`: addresses that it accounts for, and those it does not."""
+    if ended.stopped in (Stop.LOST, Stop.OVER):
+        return Next(Do.DROP)
+    if ended.stopped == Stop.SCAN_DEADLINE or not left:
+        return Next(Do.REPORT)
+    failed = ended.stopped not in HARMLESS
+    to = ShardState.WAITING if ended.stopped in HELD else ShardState.QUEUED
+    error = _error(ended, disk_full=disk_full) if failed else ""
+    if ended.stopped == Stop.TIME_LIMIT and shard.lane is Lane.EXPRESS:
+        return Next(Do.CUT, to, Lane.CONNECT)  # there it may take longer, even if nothing was finished here
+    if finished and shard.generation < MAX_GENERATIONS:
+        return Next(Do.CUT, to, shard.lane, failed, error)
+    if ended.stopped in (Stop.TIME_LIMIT, Stop.SIZE):
+        return Next(Do.REPORT)  # it would only happen again
+    if finished:  # a cut more than it may have
+        return Next(Do.RETURN, to, shard.lane, True, error or f"it was cut {shard.generation} times")
+    return Next(Do.RETURN, to, shard.lane, failed, error)
+
+
+def _error(ended: Ended, *, disk_full: bool) -> str:
+    if ended.error:
+        return ended.error
+    if ended.stopped:
+        return "the worker lost touch with its queue or table"
+    if ended.exit_code is not None and ended.exit_code < 0:
+        return f"nmap was ended by {_signal(-ended.exit_code)}"
+    return "the worker's disk is full" if disk_full else "nmap left a report without an end"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
