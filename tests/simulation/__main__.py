@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 
@@ -24,6 +25,7 @@ def broken(seed: int) -> tuple[list[str], World]:
 def main(argv: list[str]) -> int:
     seeds = [int(word) for word in argv if word.isdigit()]
     verbose = "-v" in argv
+    logging.disable()
     started, bad = time.perf_counter(), 0
     for seed in range(seeds[0], seeds[-1] + 1):
         found, world = broken(seed)

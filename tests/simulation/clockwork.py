@@ -16,7 +16,7 @@ from random import Random
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from cascan.errors import GatewayUnavailable
+from cascan.errors import CascanError, GatewayUnavailable
 from tests.builders import NOW
 
 MAX_TURNS = 60_000  # of one run: more means that something goes round in circles
@@ -74,6 +74,8 @@ class Clockwork:
                 work()
             except Crashed:
                 self.say(f"{name} crashed")
+            except CascanError as exc:
+                self.say(f"{name} failed: {exc!r}")
 
         self._ready.append(greenlet(life, parent=self._hub))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cascan.errors import GatewayUnavailable
+from cascan.errors import CascanError, GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.gateways import Received
 from cascan.model.shard import Lane
@@ -83,6 +83,7 @@ class Queue:
         if not self._hide(message, self.visibility_s):
             return
         self.clockwork.after(self.visibility_s, lambda: self._deliver(message))
+        self.clockwork.say(f"{self.name} delivers {message.message_id}, for the {message.received}. time")
         twice = self.clockwork.faults.crash and self.clockwork.chance(TWICE)
         for _ in range(2 if twice else 1):
             self.clockwork.spawn(f"{self.name}/{message.message_id}", lambda: self._handle(message))
@@ -91,9 +92,10 @@ class Queue:
         assert self.handler
         try:
             self.handler(message)
-        except Exception as exc:  # noqa: BLE001 - whatever the function raises, its message returns
+        except CascanError as exc:  # its message returns; anything else is a bug, and ends the run
             self.clockwork.say(f"{self.name}: {message.message_id} failed: {exc!r}")
         else:
+            self.clockwork.say(f"{self.name}: {message.message_id} is done with")
             self.delete(message)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import IOBase
 from typing import Any, cast
 
 from tests.simulation.clockwork import Clockwork
@@ -19,7 +20,7 @@ class Stepping:
         def call(*args: Any, **kwargs: Any) -> Any:
             self._clockwork.step(what, before=True)
             answer = real(*args, **kwargs)
-            if isinstance(answer, Iterator):
+            if isinstance(answer, Iterator) and not isinstance(answer, IOBase):
                 answer = iter(list(answer))  # read now: what comes later is not in it
             self._clockwork.step(what, before=False)
             return answer
