@@ -80,8 +80,10 @@ def exit_code_of(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
+    from cascan.severity import counted_as  # noqa: PLC0415
+
     rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
-    print_table(FINDING_COLUMNS, ((f.severity, f.category, f.location, f.name, _detail(f)) for f in rows))
+    print_table(FINDING_COLUMNS, ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows))
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
 from cli.reading import add_read
+from cli.severity import add_severity
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -29,7 +30,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan local up                             keep the stack on this machine running
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
-  cascan options -oN                          what is decided about an option of nmap, and why"""
+  cascan options -oN                          what is decided about an option of nmap, and why
+  cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
@@ -51,6 +53,7 @@ def parser() -> ArgumentParser:
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)
+    add_severity(commands, where, output)
     return top
 
 

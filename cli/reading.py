@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+MAX_JOBS = 64
 DESCRIPTION = """\
 Read reports that nmap wrote with -oX, from any version since 5, from files or standard input, plain
 or gzip. No stack, no network. Memory stays the same however large a report is.
@@ -18,6 +19,7 @@ or gzip. No stack, no network. Memory stays the same however large a report is.
   cascan read scan.xml --as csv               findings for a spreadsheet; no cell is computed as a formula
   cascan read cut-short.xml --as xml          a report that was cut short as a whole one
   cascan read a.xml b.xml.gz --as xml         several reports as one
+  cascan read big.xml --jobs 2                with two processes
 
 Ids and dates of findings follow from the report: read again, it gives the same lines."""
 EPILOG = """\
@@ -41,4 +43,20 @@ def add_read(commands: _SubParsersAction[ArgumentParser]) -> None:
         default="findings",
         help="what to print (default: findings)",
     )
+    read.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="processes to read with; XML, packed files and standard input are read by one (default: 1)",
+    )
+    read.add_argument(
+        "--severity", metavar="RULES", help="judge findings by a file of severity rules: see `cascan severity --help`"
+    )
     read.set_defaults(run="read")
+
+
+def _jobs(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_JOBS:
+        raise ArgumentTypeError(f"a number from 1 to {MAX_JOBS}")
+    return int(text)

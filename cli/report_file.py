@@ -42,7 +42,7 @@ def opened(name: str) -> Iterator[ReportFile]:
             remarks: list[str] = []
             yield ReportFile(cast("IO[bytes]", _Unpacked(stream, remarks)), None, remarks)
         else:
-            yield ReportFile(stream, None if name == STDIN else name)
+            yield ReportFile(stream, name if name != STDIN and Path(name).is_file() else None)  # a pipe has a name too
     finally:
         if name != STDIN:
             stream.close()

@@ -25,6 +25,7 @@ from cascan.model.shard import (
     ShardState,
     halves,
 )
+from cascan.severity import StoredRules
 
 
 class Breakable:
@@ -173,6 +174,7 @@ class MemoryShards:
 class MemoryHouse:
     agenda: set[AgendaEntry]
     halted: Switch | None
+    rules_on_findings: StoredRules | None = None
 
     def _reach(self) -> None:
         raise NotImplementedError
@@ -201,6 +203,17 @@ class MemoryHouse:
     def lift(self) -> None:
         self._reach()
         self.halted = None
+
+    def severity_rules(self) -> StoredRules | None:
+        self._reach()
+        return self.rules_on_findings
+
+    def put_severity_rules(self, stored: StoredRules) -> bool:
+        self._reach()
+        if stored.version - 1 != (self.rules_on_findings.version if self.rules_on_findings else 0):
+            return False
+        self.rules_on_findings = stored
+        return True
 
 
 def _sum(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
 from cascan.nmap.report import read_report
-from cli.errors import EXIT_REFUSED
+from cli.errors import EXIT_REFUSED, BadInput
 from cli.report_file import opened
 from cli.show import say
 
@@ -17,32 +17,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
+    from cascan.model.finding import Finding
     from cascan.model.host import Host
     from cascan.nmap.report import ReportReader
+    from cascan.severity import Judge
 
     Render = Callable[[Host], bytes]
 
 EXIT_DAMAGED = 1
+JUDGED = ("findings", "csv")
 
 
 def run(args: Namespace) -> int:
     """0: every report is whole. 1: of a damaged one, what could be saved. 2: one is no report of nmap."""
+    if args.severity and args.form not in JUDGED:
+        raise BadInput(f"--severity is for {' and '.join(JUDGED)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
         return _merge(args.files)
+    judge = _judge(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
-    return max([_read(name, args) for name in args.files])
+    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
 
 
-def _read(name: str, args: Namespace) -> int:
+def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
     with opened(name) as file:
         try:
             report = read_report(file.stream)
         except UnreadableReport as exc:
             say(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if args.form == "xml" else _render(args.form, report)
-        pieces = _document(report) if render is None else map(render, report)
+        render = None if form == "xml" else _render(form, report, judge)
+        if render is None:
+            pieces = _document(report)
+        elif file.path and jobs > 1:
+            pieces = report.rendered(file.path, render, jobs)
+        else:
+            pieces = map(render, report)
         _print(pieces)
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
@@ -50,7 +61,15 @@ def _read(name: str, args: Namespace) -> int:
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
-def _render(form: str, report: ReportReader) -> Render:
+def _judge(name: str) -> Judge:
+    """Raises: BadInput: the file holds no severity rules."""
+    from cascan.severity import Judge  # noqa: PLC0415
+    from cli.rules_file import rules_in  # noqa: PLC0415
+
+    return Judge(rules_in(name))
+
+
+def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
     """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
     import msgspec  # noqa: PLC0415 (each form imports what it alone needs)
 
@@ -62,11 +81,20 @@ def _render(form: str, report: ReportReader) -> Render:
     from cascan.ids import scan_id_of  # noqa: PLC0415
 
     scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+
+    def findings(host: Host) -> Iterable[Finding]:
+        found = findings_of(host, scan_id, at)
+        return map(judge.judged, found) if judge else found
+
     if form == "csv":
         from cli.finding_rows import rows  # noqa: PLC0415
 
-        return lambda host: rows(findings_of(host, scan_id, at))
-    return lambda host: b"".join([encode(finding) + b"\n" for finding in findings_of(host, scan_id, at)])
+        return lambda host: rows(findings(host))
+    if judge:
+        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
+    from cascan.findings.lines import finding_lines  # noqa: PLC0415
+
+    return lambda host: finding_lines(host, scan_id, at)
 
 
 def _document(report: ReportReader) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sou
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
 from cascan.nmap.intervals import Interval
+from cascan.severity import StoredRules
 
 
 class Inventory(Protocol):
@@ -154,6 +155,14 @@ class ScanTable(Inventory, Protocol):
 
     def lift(self) -> None:
         """The stack runs again."""
+
+    # ---- the operator's rules
+
+    def severity_rules(self) -> StoredRules | None:
+        """The rules on findings, read consistently; None: there are none."""
+
+    def put_severity_rules(self, stored: StoredRules) -> bool:
+        """Store them over version `stored.version - 1`. False: another version is there."""
 
     # ---- findings and inventory
 

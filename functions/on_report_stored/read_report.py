@@ -17,6 +17,7 @@ from cascan.model.host import Host
 from cascan.model.scan import Counts
 from cascan.model.shard import NmapRun, Shard
 from cascan.nmap.report import read_report
+from cascan.severity import counted_as, judge_of
 from on_report_stored.quarantine import Gate, Quarantine
 from on_report_stored.record_inventory import Folding
 
@@ -45,7 +46,7 @@ class Answer:
         if finding.id in self.finding_ids:
             return False
         self.finding_ids.add(finding.id)
-        self.severities[finding.severity.value] += 1
+        self.severities[counted_as(finding)] += 1
         self.categories[finding.category] += 1
         return True
 
@@ -74,9 +75,9 @@ def read_into_table(
     """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
 
     A damaged report is read as far as it goes; none raises. Findings carry the name that the request used, where an
-    address was scanned for a name. They are dated by the run.
+    address was scanned for a name. They are dated by the run, and judged by the operator's rules as they stand now.
     """
-    answer, run = Answer(), shard.run
+    answer, run, judge = Answer(), shard.run, judge_of(table.severity_rules())
     names = {address: name for name, found in (run.resolved if run else {}).items() for address in found}
     seen_at = run.finished_at if run and run.finished_at else now
     with reports.open_report(key) as stream:
@@ -87,7 +88,7 @@ def read_into_table(
             return answer
         folding = Folding(key, seen_at, gate, table)
         for hosts in _chunks(answer.admitted(_noted(report, folding), gate)):
-            findings = (f for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
+            findings = (judge.judged(f) for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
             table.put_findings(key.scan_id, filter(answer.is_new, findings), key)
             folding.add(hosts, AskedPorts.in_report(report.scaninfo), names)
             answer.add_hosts(hosts)

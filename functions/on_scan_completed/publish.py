@@ -16,6 +16,7 @@ from cascan.ids import results_key
 from cascan.merged_report import merged_report
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
+from cascan.severity import counted_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class _Tally:
     def counting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings as they come, each counted."""
         for finding in findings:
-            self.severities[finding.severity.value] += 1
+            self.severities[counted_as(finding)] += 1
             self.categories[finding.category] += 1
             yield finding
 

@@ -45,6 +45,7 @@ RUNS = [
         "-sT --script smb-protocols,smb-security-mode,smb2-security-mode -p 445 127.0.0.1"),
     Run("smb-signed", "an SMB server that insists on signing",
         "-sT --script smb-protocols,smb-security-mode,smb2-security-mode -p 445 127.0.0.1", signing="mandatory"),
+    Run("ftp", "an FTP server that lets anyone in", "-sT --script banner,ftp-anon -p 21 127.0.0.1"),
     Run("http", "methods, title, headers, a repository, without TLS and within",
         "-sT -v --script http-methods,http-title,http-server-header,http-headers,http-security-headers,http-git"
         " -p 80,443 127.0.0.1"),

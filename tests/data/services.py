@@ -49,7 +49,7 @@ def services() -> Iterator[dict[str, int]]:
             "https": _web("127.0.0.1", certificate(Path(folder))),
             "http6": _web("::1"),
             "banner": _tcp(_greet),
-            "ftp": _tcp(_ftp),
+            "ftp": _tcp(ftp),
             "udp": _udp(answering=True),
             "silent-udp": _udp(answering=False),
             "deaf": _deaf(),
@@ -105,7 +105,7 @@ def _greet(connection: socket.socket) -> None:
     connection.recv(1024)
 
 
-def _ftp(connection: socket.socket) -> None:
+def ftp(connection: socket.socket) -> None:
     """Enough of FTP for a login as anybody and one listing."""
     connection.sendall(b"220 (vsFTPd 3.0.3)\r\n")
     listing: socket.socket | None = None

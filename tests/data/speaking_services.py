@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+from tests.data.services import ftp
+
 LOOPBACK = "127.0.0.1"
 STARTS_WITHIN_S = 20
 DEFAULT_ACCOUNT = "Basic " + b64encode(b"tomcat:tomcat").decode()
@@ -321,6 +323,7 @@ def _distcc(connection: socket.socket) -> None:
 
 
 STAND_INS: dict[int, Callable[[socket.socket], None]] = {
+    21: ftp,
     873: _rsync,
     3306: _mysql,
     3632: _distcc,

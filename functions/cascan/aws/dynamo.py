@@ -86,6 +86,14 @@ class DynamoTable:
         with translated(GATEWAY):
             clients.dynamodb().put_item(TableName=self.name, Item=item)
 
+    def put_version(self, item: Item, version: int) -> bool:
+        """Store the item over its version before; 1 is the first. False: another version is there."""
+        request: dict[str, Any] = {"TableName": self.name, "Item": item}
+        request["ConditionExpression"] = "version = :before" if version > 1 else "attribute_not_exists(pk)"
+        if version > 1:
+            request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
+        return self._conditional("put_item", request) is not None
+
     def delete(self, key: Item) -> None:
         """Remove the item, if it is there."""
         with translated(GATEWAY):

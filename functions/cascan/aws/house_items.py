@@ -1,4 +1,4 @@
-"""The agenda and the switch, in the scan table."""
+"""The agenda, the switch and the operator's rules, in the scan table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from datetime import datetime
 from itertools import islice
 
 from cascan.aws.dynamo import TablePart
-from cascan.aws.items import AGENDA, agenda_in, agenda_key, instant, switch_in, switch_item, switch_key
+from cascan.aws.items import (
+    AGENDA,
+    agenda_in,
+    agenda_key,
+    instant,
+    severity_in,
+    severity_item,
+    severity_key,
+    switch_in,
+    switch_item,
+    switch_key,
+)
 from cascan.model.agenda import AgendaEntry, Switch
+from cascan.severity import StoredRules
 
 PAST_ANY_SCAN = "/~"  # sorts behind every scan id
 
 
 class HouseItems(TablePart):
-    """The part of ScanTable that is about what is due, and about halting."""
+    """The part of ScanTable that is about what is due, about halting, and about the operator's rules."""
 
     def plan_at(self, entry: AgendaEntry) -> None:
         self._table.put(agenda_key(entry))
@@ -40,3 +52,10 @@ class HouseItems(TablePart):
 
     def lift(self) -> None:
         self._table.delete(switch_key())
+
+    def severity_rules(self) -> StoredRules | None:
+        item = self._table.get(severity_key())
+        return severity_in(item) if item else None
+
+    def put_severity_rules(self, stored: StoredRules) -> bool:
+        return self._table.put_version(severity_item(stored), stored.version)

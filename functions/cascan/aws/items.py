@@ -15,6 +15,7 @@
                                                                 listing="waiting/<scan id>", listed_at=<its sort key>
     due        agenda              <instant>/<scan id>/<what>
     switch     stack               switch                       body
+    severity   stack               severity                     body, version
     rule       rules               rule/<name>                  body, version, stored_at, deleted
                rule/<name>         version/<6 digits>           body, version, stored_at
     cascade    scan/<scan id>      cascade                      body, decided
@@ -57,6 +58,7 @@ from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
+from cascan.severity import StoredRules
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
@@ -185,6 +187,18 @@ def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
     """Every partition of the scan's findings, in order of the ids that they hold."""
     for digits in product("0123456789abcdef", repeat=spread):
         yield findings_partition(scan_id, "".join(digits))
+
+
+def severity_key() -> Item:
+    return _key("stack", "severity")
+
+
+def severity_item(stored: StoredRules) -> Item:
+    return severity_key() | {"body": body_of(stored), "version": {"N": str(stored.version)}}
+
+
+def severity_in(item: Item) -> StoredRules:
+    return msgspec.json.decode(text_in(item["body"]), type=StoredRules)
 
 
 def finding_item(scan_id: str, finding: Finding, spread: int = 0, source: ReportKey | None = None) -> Item:

@@ -8,38 +8,41 @@ from typing import Any, NoReturn
 from cascan.errors import RequestRefused
 
 MAX_DEPTH = 32
+REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
-def read_document(text: str) -> dict[str, Any]:
+def read_document(text: str, what: str = "the request", example: str = REQUEST) -> dict[str, Any]:
     """The mapping the text holds; YAML is tried when the text does not begin as JSON does.
+
+    `what` the text is called in refusals, and an `example` of it.
 
     Raises: RequestRefused: neither form, several documents, duplicate keys, or text that no table can store.
     """
     if not text.strip():
-        raise RequestRefused(["the request is empty"])
+        raise RequestRefused([f"{what} is empty"])
     try:
-        document = _read_json(text) if text.lstrip().startswith(("{", "[", '"')) else _read_yaml(text)
+        document = _read_json(text, what) if text.lstrip().startswith(("{", "[", '"')) else _read_yaml(text, what)
     except RecursionError as exc:
-        raise RequestRefused([f"the request is nested deeper than {MAX_DEPTH} levels"]) from exc
+        raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):
-        raise RequestRefused(['the request is not a mapping of fields, as in {"targets": ["10.0.0.0/24"]}'])
-    _check(document)
+        raise RequestRefused([f"{what} is not a mapping of fields, as in {example}"])
+    _check(document, what)
     return document
 
 
-def _read_json(text: str) -> Any:
+def _read_json(text: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_mapping, parse_constant=_refuse_constant)
     except json.JSONDecodeError as exc:
-        raise RequestRefused([f"the request is not JSON: {exc.msg} in line {exc.lineno}, column {exc.colno}"]) from exc
+        raise RequestRefused([f"{what} is not JSON: {exc.msg} in line {exc.lineno}, column {exc.colno}"]) from exc
     except ValueError as exc:
-        raise RequestRefused(["the request is not JSON that can be read: a number in it is too long"]) from exc
+        raise RequestRefused([f"{what} is not JSON that can be read: a number in it is too long"]) from exc
 
 
-def _read_yaml(text: str) -> Any:
+def _read_yaml(text: str, what: str) -> Any:
     from cascan.forms.yaml_document import read_yaml  # noqa: PLC0415  most requests are JSON: PyYAML is loaded when asked
 
-    return read_yaml(text, MAX_DEPTH)
+    return read_yaml(text, MAX_DEPTH, what)
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,19 +58,19 @@ def _refuse_constant(name: str) -> NoReturn:
     raise RequestRefused([f"{name} is no JSON value"])
 
 
-def _check(value: Any, depth: int = 1) -> None:
+def _check(value: Any, what: str, depth: int = 1) -> None:
     """Depth, and text that UTF-8 can carry: JSON may spell half of a surrogate pair."""
     if depth > MAX_DEPTH:
-        raise RequestRefused([f"the request is nested deeper than {MAX_DEPTH} levels"])
+        raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"])
     if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError as exc:
-            raise RequestRefused(["the request holds half of a surrogate pair, which is no character"]) from exc
+            raise RequestRefused([f"{what} holds half of a surrogate pair, which is no character"]) from exc
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check(key, depth)
-            _check(item, depth + 1)
+            _check(key, what, depth)
+            _check(item, what, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check(item, depth + 1)
+            _check(item, what, depth + 1)

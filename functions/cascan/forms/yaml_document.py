@@ -16,13 +16,13 @@ class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # which of the tw
     """Mappings with text keys that stand once."""
 
 
-def read_yaml(text: str, max_depth: int) -> Any:
+def read_yaml(text: str, max_depth: int, what: str = "the request") -> Any:
     """Raises: RequestRefused: not YAML, or more than plain data."""
     try:
         _check_events(text, max_depth)
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader, narrowed further
     except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number no reader can make
-        raise RequestRefused([f"the request is not YAML that can be read: {_complaint(exc)}"]) from exc
+        raise RequestRefused([f"{what} is not YAML that can be read: {_complaint(exc)}"]) from exc
 
 
 def _complaint(exc: Exception) -> str:

@@ -45,7 +45,11 @@ class Outcome(StrEnum):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Findings of a scan, as secureCodeBox's status counts them."""
+    """Findings of a scan, as secureCodeBox's status counts them.
+
+    Findings that a rule suppressed or accepted are among `count` and `categories`; of `severities` they have kinds of
+    their own, `(suppressed)` and `(accepted)`. See cascan.severity.
+    """
 
     count: int = 0
     severities: dict[str, int] = {}

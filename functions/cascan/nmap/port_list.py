@@ -1,4 +1,5 @@
-"""A list of ports, as in -p, -PS and --exclude-ports → its items. What nmap would refuse at its start is refused here.
+"""A list of ports, as in -p, -PS and --exclude-ports → its items. What nmap would refuse at its start is refused here,
+and so are a few spellings that it takes and nobody means: `80 T:`, `[0]-`, a bracket that stays open.
 
     list   =  part { "," part } [ "," ]
     part   =  { letter ":" } ports         of T, U, S, P; the letter holds until the next one
@@ -75,6 +76,7 @@ def _item(letter: str, body: str) -> PortItem:
     most, what = (MAX_PROTOCOL, "Protocols") if letter == "P" else (MAX_PORT, "Ports")
     if max(low or 0, high or 0) > most:
         raise ValueError(f"{what} specified must be between 0 and {most} inclusive")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"Your port range {low}-{high} is backwards. Did you mean {high}-{low}?")
+    least = low if low is not None else (0 if letter == "P" else 1)
+    if high is not None and least > high:
+        raise ValueError(f"Your port range {least}-{high} is backwards. Did you mean {high}-{least}?")
     return PortItem(letter, low, high)

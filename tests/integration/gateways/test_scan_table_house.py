@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import random
+from datetime import date, timedelta
 
 from cascan.gateways import ScanTable
 from cascan.ids import scan_id_of
+from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.finding import Severity
 from cascan.model.scan import ScanBrief, ScanState
+from cascan.severity import Acceptance, Override, SeverityRule, StoredRules
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
 
 NIGHTLY = ("Mon,Tue 22:00-06:00 Europe/Berlin",)
@@ -58,3 +62,35 @@ class TestBrief:
 
     def test_there_is_no_brief_of_a_scan_nobody_stored(self, table: ScanTable) -> None:
         assert table.scan_brief(SCAN_ID) is None
+
+
+class TestSeverityRules:
+    def rules(self, version: int, text: str = "rules: …") -> StoredRules:
+        rule = SeverityRule(
+            name="a",
+            any_of=({"category": "Host", "attributes": {"port": 1, "hostname": None}},),
+            override=Override(severity=Severity.HIGH, attributes={"owner": "net"}),
+            accept=Acceptance(date(2027, 3, 31), "known"),
+        )
+        return StoredRules(version=version, applied_at=AT, text=text, rules=(rule,))
+
+    def test_there_are_none_until_somebody_stores_the_first_version(self, table: ScanTable) -> None:
+        assert table.severity_rules() is None
+        assert not table.put_severity_rules(self.rules(2))
+        assert table.severity_rules() is None
+        assert table.put_severity_rules(self.rules(1))
+        assert table.severity_rules() == self.rules(1)
+
+    def test_of_two_who_store_the_same_version_one_is_told(self, table: ScanTable) -> None:
+        assert table.put_severity_rules(self.rules(1))
+        assert table.put_severity_rules(self.rules(2, "mine"))
+        assert not table.put_severity_rules(self.rules(2, "yours"))
+        assert not table.put_severity_rules(self.rules(1, "yours"))
+        assert table.severity_rules() == self.rules(2, "mine")
+
+    def test_the_largest_file_there_may_be_is_kept(self, table: ScanTable) -> None:
+        noise = bytes(random.Random(1).choices(range(33, 127), k=MAX_SEVERITY_RULES_BYTES)).decode()  # noqa: S311 (noise, the same each time)
+        rule = SeverityRule(name="a", any_of=({"name": noise},), suppress="x")
+        stored = StoredRules(version=1, applied_at=AT, text=noise, rules=(rule,))
+        assert table.put_severity_rules(stored)
+        assert table.severity_rules() == stored

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cascan.findings.scripts import READERS
+from cascan.findings.readers import READERS
 from cascan.matching import matches
 from tests.data.reports import ODDITIES, SCRIPTS, hosts
 from tests.unit.cascan.test_findings import found

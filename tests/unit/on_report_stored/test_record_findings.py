@@ -14,6 +14,8 @@ from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
 from cascan.scope import Scope
+from cascan.severity import StoredRules
+from cascan.severity_form import read_severity_rules
 from on_report_stored.record_findings import Recorded, record_findings
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.data.reports import hosts, report
@@ -81,6 +83,26 @@ def test_a_report_delivered_twice_leaves_one_item_per_finding_and_counts_once(pi
     first = (pipeline.table.scans[SCAN_ID], list(pipeline.table.findings(SCAN_ID)), event_names(pipeline.bus))
     pipeline.deliver()
     assert (pipeline.table.scans[SCAN_ID], list(pipeline.table.findings(SCAN_ID)), event_names(pipeline.bus)) == first
+
+
+def test_findings_are_judged_by_the_operators_rules_and_counted_by_what_they_say(pipeline: Pipeline) -> None:
+    rules = read_severity_rules(
+        "rules:\n"
+        "  - {matches: {anyOf: [{category: Open Port}]}, override: {severity: HIGH}}\n"
+        "  - {matches: {anyOf: [{category: Filtered Port}]}, suppress: the deaf one}\n"
+        "  - {matches: {anyOf: [{category: Host}]}, accept: {until: 2999-01-01, reason: known}}\n"
+    )
+    assert pipeline.table.put_severity_rules(StoredRules(version=1, applied_at=NOW, text="", rules=rules))
+    pipeline.report(report(REAL))
+    pipeline.deliver()
+    found = list(pipeline.table.findings(SCAN_ID))
+    assert {(f.category, f.severity.value) for f in found} == {
+        ("Open Port", "HIGH"),
+        ("Filtered Port", "INFORMATIONAL"),
+        ("Host", "INFORMATIONAL"),
+    }
+    assert pipeline.table.scans[SCAN_ID].findings.severities == {"HIGH": 3, "(suppressed)": 1, "(accepted)": 1}
+    assert pipeline.table.scans[SCAN_ID].findings.count == len(found) == 5
 
 
 def test_a_delivery_that_broke_off_before_the_shard_was_closed_is_finished_by_the_next(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.nmap.report import read_report
+from cascan.severity import Judge, SeverityRule
 from on_scan_completed.publish import Published, publish
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 from tests.data.reports import report
@@ -101,3 +102,16 @@ def test_a_cancelled_scan_is_not_called_done() -> None:
 def test_the_completion_of_no_scan_is_malformed() -> None:
     with pytest.raises(MalformedMessage, match="there is no scan"):
         run(MemoryScanTable(), MemoryReportStore())
+
+
+def test_findings_that_a_rule_suppressed_are_published_and_counted_apart() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    every = list(table.findings(SCAN_ID))
+    judge = Judge([SeverityRule(name="r", any_of=({"category": "Open Port"},), suppress="noise")])
+    table.put_findings(SCAN_ID, map(judge.judged, every))
+    published = run(table, reports)
+
+    counts = table.scans[SCAN_ID].findings
+    ports = [finding for finding in every if finding.category == "Open Port"]
+    assert counts.severities["(suppressed)"] == counts.categories["Open Port"] == len(ports) > 0
+    assert counts.count == published.findings == len(json.loads(reports.objects[published.key])) == len(every)

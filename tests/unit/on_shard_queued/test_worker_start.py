@@ -10,6 +10,8 @@ from on_shard_queued import worker
 
 ENVIRONMENT = {
     "SHARD_QUEUE_URL": "https://sqs.test/queue",
+    "SHARD_DLQ_URL": "https://sqs.test/dead",
+    "WORKER_SLOTS": "1",
     "SCAN_TABLE": "scans",
     "REPORT_BUCKET": "reports",
     "ALLOWED_TARGETS": "10.0.0.0/8",

@@ -24,6 +24,9 @@ from tests.data.reports import FOLDER, REAL, WHOLE, hosts, report
 
 ROOT = Path(__file__).parents[4]
 DTD = Path("/usr/share/nmap/nmap.dtd")
+VALID = tuple(
+    name for name in REAL if name != "osclass"
+)  # --deprecated-xml-osclass writes what nmap's DTD does not know
 PATHS = {name: str(FOLDER / f"{name}.xml") for name in REAL}
 
 Read = Callable[..., tuple[int, bytes, str]]
@@ -78,7 +81,7 @@ class TestXml:
     @pytest.mark.skipif(not (DTD.exists() and shutil.which("xmllint")), reason="needs xmllint, and nmap's DTD")
     @pytest.mark.parametrize(
         "names",
-        [("hosts",), ("killed",), ("scripts",), ("os", "killed", "arguments"), tuple(REAL)],
+        [("hosts",), ("killed",), ("scripts",), ("os", "killed", "arguments"), VALID],
         ids=["whole", "cut short", "scripts", "several", "all"],
     )
     def test_what_comes_out_is_valid_by_nmaps_own_dtd(self, read: Read, names: tuple[str, ...], tmp_path: Path) -> None:
@@ -184,7 +187,26 @@ class TestWhatIsWrong:
         assert (code, len(out.splitlines())) == (2, 6)
 
 
+class TestJobs:
+    @pytest.mark.parametrize("form", ["findings", "hosts", "csv"])
+    @pytest.mark.parametrize("name", ["hosts", "killed", "list"])
+    def test_several_processes_print_what_one_does(self, read: Read, form: str, name: str) -> None:
+        assert read(PATHS[name], "--as", form, "--jobs", "3") == read(PATHS[name], "--as", form)
+
+    @pytest.mark.parametrize("jobs", ["0", "65", "two", "-1"])
+    def test_a_number_of_jobs_that_makes_no_sense_is_refused(self, read: Read, jobs: str) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            read(PATHS["hosts"], "--jobs", jobs)
+
+
 class TestAsACommand:
+    def test_a_named_pipe_is_read_once_with_any_number_of_jobs(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        argv = ["sh", "-c", f"cat {PATHS['hosts']} > {tmp_path / 'pipe'}"]
+        with subprocess.Popen(argv):
+            piped = command(str(tmp_path / "pipe"), "--jobs", "2")
+        assert (piped.returncode, piped.stdout) == (0, command(PATHS["hosts"]).stdout)
+
     def test_standard_input_is_read_packed_or_plain(self) -> None:
         plain, packed = command("-", input=report("hosts")), command("-", input=gzip.compress(report("hosts")))
         assert (plain.returncode, plain.stderr) == (0, b"")
@@ -227,3 +249,23 @@ class TestAsACommand:
             ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
             grown.append(int(ran.stderr))
         assert grown[1] < grown[0] + 4_000  # KB; the report is 21 MB
+
+
+def test_findings_are_judged_by_a_file_of_severity_rules(read: Read, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{matches: {anyOf: [{category: Open Port}]}, override: {severity: HIGH}}]")
+    code, out, _ = read(PATHS["connect"], "--severity", str(rules))
+    judged = {(finding["category"], finding["severity"]) for finding in map(json.loads, out.splitlines())}
+    assert (code, judged) == (0, {("Open Port", "HIGH"), ("Filtered Port", "INFORMATIONAL"), ("Host", "INFORMATIONAL")})
+    _, table, _ = read(PATHS["connect"], "--as", "csv", "--severity", str(rules))
+    assert table.count(b"HIGH") == out.count(b'"HIGH"') == 3
+
+
+def test_severity_rules_that_are_none_and_a_form_without_findings_are_refused(read: Read, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{}]")
+    code, out, err = read(PATHS["connect"], "--severity", str(rules))
+    assert (code, out) == (2, b"")
+    assert "rules[0].matches is missing" in err
+    code, out, err = read(PATHS["connect"], "--as", "hosts", "--severity", str(rules))
+    assert (code, out, "--as hosts has no findings" in err) == (2, b"", True)

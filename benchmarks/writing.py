@@ -1,0 +1,176 @@
+"""From a report in the bucket to findings in the table: CPU for 1,000 findings, step by step, and how fast it goes.
+
+First without a network, every call answered at once in its place: our own writing beside two ways of boto3's. Then on
+the emulator, whose own time is in the rate and not in the CPU. One process, reports from generated_reports.py.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+import boto3
+import msgspec
+from botocore.awsrequest import AWSResponse
+
+from benchmarks.generated_reports import report
+from cascan.aws import batch_write, clients
+from cascan.aws.items import Item, finding_item
+from cascan.aws.report_store import S3ReportStore
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.findings import findings_of
+from cascan.ids import ReportKey, scan_id_of
+from cascan.model.finding import Finding
+from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
+from cascan.nmap.report import read_report
+from cascan.scope import Scope
+from cli.local.aws import turn_to
+from cli.local.emulator import Emulator
+from cli.local.state import StateDir
+from cli.local.template import read_template
+from on_report_stored.quarantine import Gate
+from on_report_stored.read_report import read_into_table
+
+HOSTS = 1_000
+AIM_MS = 25
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+SCAN_ID = scan_id_of("benchmark")
+TABLE, BUCKET = "scan-table", "report-bucket"
+OPERATION = "before-send.dynamodb.BatchWriteItem"
+STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
+
+
+def main() -> None:
+    data = b"".join(report(HOSTS, "mixed"))
+    count = sum(1 for _ in findings(data))
+    print(f"{HOSTS:,} hosts, {len(data) / 1e6:.1f} MB, {count:,} findings; CPU in ms for 1,000 findings, best of 3")
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = Emulator(StateDir(Path(folder)))
+        try:
+            emulator.wait_until_healthy()
+            turn_to(emulator.endpoint_url)
+            without_network(data, count)
+            on_the_emulator(data, count)
+        finally:
+            batch_write.close_lines()
+            emulator.stop()
+
+
+def without_network(data: bytes, count: int) -> None:
+    hooks: Any = clients.dynamodb().meta.events  # its stubs know no hook that answers
+    resource: Any = boto3.resource("dynamodb")
+    for events in (hooks, resource.meta.client.meta.events):
+        events.register_first(OPERATION, answered)
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("raw expat alone, for scale", lambda: expat.ParserCreate().Parse(data, True)),
+        ("read the report", lambda: exhaust(read_report(BytesIO(data)))),
+        ("make findings", lambda: exhaust(findings(data))),
+        ("encode them as items", lambda: exhaust(items(data))),
+        ("encode items as batches, sign", lambda: batch_write.put_all(TABLE, items(data))),
+    ]
+    before_ms = 0.0
+    for name, step in steps:
+        total_ms = cpu_ms(step, count)
+        print(f"  {name:44}{total_ms - before_ms:7.1f}   so far {total_ms:6.1f}")
+        before_ms = total_ms if step is not steps[0][1] else 0
+    print(f"  {'instead: the same items by the client':44}{cpu_ms(lambda: by_client(data), count):14.1f} in all")
+    nested_ms = cpu_ms(lambda: by_resource(resource, data), count)
+    print(f"  {'instead: nested, by the batch_writer of boto3':44}{nested_ms:14.1f} in all")
+    hooks.unregister(OPERATION, answered)
+
+
+def on_the_emulator(data: bytes, count: int) -> None:
+    table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
+    made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+    clients.s3().create_bucket(Bucket=BUCKET)
+    key = ReportKey(SCAN_ID, 0, 1)
+    clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data)
+    reports, scans = S3ReportStore(BUCKET), DynamoScanTable(TABLE)
+
+    def write_findings() -> None:
+        with reports.open_report(key) as stream:
+            hosts = read_report(stream)
+            scans.put_findings(SCAN_ID, (f for host in hosts for f in findings_of(host, SCAN_ID, AT)), key)
+
+    def write_everything() -> None:
+        """As on_report_stored does: findings, inventory, changes."""
+        slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
+        run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
+        shard = Shard(scan_id=SCAN_ID, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
+        gate = Gate(shard, Scope.of(["10.0.0.0/8"], []))
+        read_into_table(key, shard, AT, gate=gate, reports=reports, table=scans)
+
+    steps = (
+        ("findings", write_findings),
+        ("findings, a repeat", write_findings),
+        ("findings and inventory", write_everything),
+    )
+    for name, step in steps:
+        started, cpu = time.perf_counter(), time.process_time()
+        step()
+        ms = (time.process_time() - cpu) * 1e6 / count
+        rate = count / (time.perf_counter() - started)
+        aim = f"; aim {AIM_MS}: {'met' if ms <= AIM_MS else 'missed'}" if name == "findings" else ""
+        print(f"  S3 → {name + ' in the table':39}{ms:7.1f}   {rate:8,.0f} findings/s on the emulator{aim}")
+    stored = sum(1 for _ in scans.findings(SCAN_ID))
+    print(f"  {stored:,} findings are there: some of the {count:,} are the same")
+
+
+def findings(data: bytes) -> Iterator[Finding]:
+    for host in read_report(BytesIO(data)):
+        yield from findings_of(host, SCAN_ID, AT)
+
+
+def items(data: bytes) -> Iterator[Item]:
+    return (finding_item(SCAN_ID, finding, 1) for finding in findings(data))
+
+
+def by_client(data: bytes) -> None:
+    every = items(data)
+    while batch := [{"PutRequest": {"Item": item}} for item in islice(every, batch_write.MAX_BATCH)]:
+        clients.dynamodb().batch_write_item(RequestItems={TABLE: batch})  # type: ignore[dict-item]  # in wire form
+
+
+def by_resource(resource: Any, data: bytes) -> None:
+    """The way that boto3's guide shows."""
+    with resource.Table(TABLE).batch_writer() as writer:
+        for finding in findings(data):
+            nested = {"pk": f"scan/{SCAN_ID}", "sk": finding.id} | msgspec.to_builtins(finding)
+            writer.put_item(Item=nested)
+
+
+def answered(request: Any, **_: Any) -> AWSResponse:
+    no_headers: Any = {}
+    return AWSResponse(request.url, 200, no_headers, _Body())
+
+
+class _Body:
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield b'{"UnprocessedItems":{}}'
+
+
+def exhaust(things: Iterable[object]) -> None:
+    for _ in things:
+        pass
+
+
+def cpu_ms(step: Callable[[], object], count: int) -> float:
+    """Of the process, for 1,000 findings."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.process_time()
+        step()
+        best = min(best, time.process_time() - started)
+    return best * 1e6 / count
+
+
+if __name__ == "__main__":
+    main()

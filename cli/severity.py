@@ -1,0 +1,50 @@
+"""The words of `cascan severity`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cli.parser import Commands
+
+DESCRIPTION = """\
+An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.
+They are applied to the findings of every report that is stored from then on; nothing is dropped.
+
+  cascan severity test -f rules.yaml --findings findings.json    what would become of these findings
+  cascan severity apply -f rules.yaml                            the stack's rules, instead of those it has
+  cascan severity show                                           the file as it was applied
+
+  rules:
+    - name: telnet
+      matches: {anyOf: [{category: Open Port, attributes: {port: 23}}]}
+      override: {severity: HIGH}
+    - matches: {anyOf: [{name: Self-Signed Certificate, location: "tcp://printer-*"}]}
+      accept: {until: 2027-03-31, reason: replaced with the printers in spring}
+    - matches: {anyOf: [{location: "tcp://honeypot.example:*"}]}
+      suppress: a honeypot of ours"""
+
+
+def add_severity(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+    severity = commands.add_parser(
+        "severity",
+        help="rules on the severity of findings: apply, show, test",
+        formatter_class=RawDescriptionHelpFormatter,
+        description=DESCRIPTION,
+    )
+    actions = severity.add_subparsers(dest="action", metavar="ACTION", required=True)
+    apply = actions.add_parser("apply", parents=[where, output], help="check a file and make it the stack's rules")
+    apply.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
+    actions.add_parser("show", parents=[where, output], help="print the stack's rules")
+    test = actions.add_parser("test", parents=[output], help="say what a file would make of findings; no stack needed")
+    test.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
+    test.add_argument(
+        "--findings",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="findings, as `cascan findings --json` or `cascan read` print them",
+    )
+    severity.set_defaults(run="severity")

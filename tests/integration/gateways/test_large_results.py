@@ -1,0 +1,154 @@
+"""Large results: many ports on one host, many hosts in one report, much text from one script.
+
+Nothing is lost on the way, no item is larger than DynamoDB takes, no partition gets them all, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from cascan.aws import clients
+from cascan.aws.batch_write import MAX_BATCH_BYTES
+from cascan.aws.items import spread_of
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.findings import findings_of
+from cascan.ids import ReportKey
+from cascan.limits import MAX_FINDING_BYTES
+from cascan.nmap.report import read_report
+from tests.integration.gateways.conftest import TABLE
+from tests.integration.gateways.examples import SCAN_ID, a_scan
+from tests.unit.cascan.test_report_damage import trickle
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+MAX_ITEM_BYTES = 400 * 1024  # by the service, names and values together
+OPERATION = "before-send.dynamodb.BatchWriteItem"
+KEY = ReportKey(SCAN_ID, 0, 1)
+
+
+@dataclass
+class Sink:
+    """Takes every batch in the table's place, and keeps sums of them alone."""
+
+    items: int = 0
+    ids: set[int] = field(default_factory=set)
+    partitions: Counter[str] = field(default_factory=Counter)
+    largest_item: int = 0
+    largest_batch: int = 0
+    kept: list[dict[str, Any]] = field(default_factory=list)  # those that were cut
+
+    def take(self, request: Any, **_: Any) -> AWSResponse:
+        self.largest_batch = max(self.largest_batch, len(request.body))
+        for put in next(iter(json.loads(request.body)["RequestItems"].values())):
+            item = put["PutRequest"]["Item"]
+            self.items += 1
+            self.ids.add(hash(item["sk"]["S"]))
+            self.partitions[item["pk"]["S"]] += 1
+            self.largest_item = max(self.largest_item, len(json.dumps(item)))
+            if '"cut":{' in item["body"].get("S", ""):
+                self.kept.append(json.loads(item["body"]["S"]))
+        no_headers: Any = {}
+        return AWSResponse(request.url, 200, no_headers, _Body())
+
+
+class _Body:
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield b"{}"
+
+
+@pytest.fixture
+def sink(moto_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    taking = Sink()
+    hooks: Any = clients.dynamodb().meta.events
+    hooks.register_first(OPERATION, taking.take)
+    yield taking
+    hooks.unregister(OPERATION, taking.take)
+
+
+def a_report(hosts: Iterable[bytes]) -> IO[bytes]:
+    def chunks() -> Iterator[bytes]:
+        yield b'<nmaprun scanner="nmap" version="7.93" args="nmap">'
+        yield from hosts
+        yield b"</nmaprun>"
+
+    return trickle(chunks())
+
+
+def a_host(number: int, *ports: bytes) -> bytes:
+    address = b"10.%d.%d.%d" % (number >> 16 & 255, number >> 8 & 255, number & 255)
+    start = b'<host><status state="up" reason="syn-ack" reason_ttl="0"/><address addr="%s" addrtype="ipv4"/><ports>'
+    return start % address + b"".join(ports) + b"</ports></host>"
+
+
+def a_port(number: int, script: bytes = b"") -> bytes:
+    state = b'<state state="open" reason="syn-ack" reason_ttl="64"/><service name="http" method="table" conf="3"/>'
+    return b'<port protocol="tcp" portid="%d">%s%s</port>' % (number, state, script)
+
+
+def store(stream: IO[bytes], probes: int) -> None:
+    """The report's findings, written as those of a scan with so many probes."""
+    table = DynamoScanTable(TABLE)
+    table._spreads[SCAN_ID] = spread_of(a_scan(probes=probes))  # what reading the scan would have told
+    findings = (f for host in read_report(stream) for f in findings_of(host, SCAN_ID, AT))
+    table.put_findings(SCAN_ID, findings, KEY)
+
+
+def test_a_host_with_every_port_open_is_stored_whole_over_many_partitions(sink: Sink) -> None:
+    ports = [a_port(number) for number in range(1, 65_536)]
+    store(a_report([a_host(1, *ports)]), probes=65_535)
+    assert sink.items == len(sink.ids) == 65_535 + 1
+    assert len(sink.partitions) == 16
+    assert max(sink.partitions.values()) < 1.2 * 65_536 / 16
+
+
+def test_five_megabytes_from_a_script_are_capped_with_a_pointer_to_the_report(sink: Sink) -> None:
+    script = b'<script id="http-big" output="%s"><elem key="body">%s</elem></script>' % (
+        b"x" * 2_500_000,
+        b"y" * 2_500_000,
+    )
+    store(a_report([a_host(1, a_port(80, script), a_port(81))]), probes=1_000)
+    assert sink.items == 3
+    assert sink.largest_item < MAX_FINDING_BYTES
+    (cut,) = sink.kept
+    assert (cut["attributes"]["port"], cut["attributes"]["state"]) == (80, "open")
+    assert cut["attributes"]["scripts"]["http-big"] == "x" * 2_000
+    assert cut["attributes"]["cut"]["report"] == f"reports/{SCAN_ID}/000000/1.xml"
+
+
+def test_no_item_is_too_large_for_the_table_however_much_a_host_says(dynamo_table: DynamoScanTable, sink: Sink) -> None:
+    noise = random.Random(1)  # noqa: S311  # the same noise in every run
+    sizes = [5 * 3**power for power in range(12)]
+    scripts = [b'<script id="s" output="%s&quot;&#xc3;"/>' % noise.randbytes(size).hex().encode() for size in sizes]
+    store(a_report(a_host(n, a_port(80, script)) for n, script in enumerate(scripts)), probes=12)
+    assert sink.items == 2 * len(sizes)
+    assert 100_000 < sink.largest_item < MAX_ITEM_BYTES
+    assert sink.largest_batch < MAX_BATCH_BYTES + MAX_ITEM_BYTES
+
+
+def test_memory_does_not_grow_with_the_hosts_of_a_report(sink: Sink) -> None:
+    def hosts(count: int) -> Iterator[bytes]:
+        script = b'<script id="s" output="%s"/>' % (b"z" * 4_000)
+        return (a_host(number, a_port(80, script), a_port(443)) for number in range(count))
+
+    store(a_report(hosts(100)), probes=100_000)  # what is made once is made
+    peaks = []
+    for count in (400, 3_200):
+        sink.ids.clear()
+        tracemalloc.start()
+        store(a_report(hosts(count)), probes=100_000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(sink.ids) == 3 * count
+    assert peaks[1] < 1.5 * peaks[0] + 3_200 * 3 * 100  # the sink's own ids
+    assert peaks[1] < 30_000_000
