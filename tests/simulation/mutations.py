@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from cascan import closing, releasing
+from cascan import closing, life_cycle, releasing
 from cascan.gateways import Received
-from cascan.model.shard import Cut, Shard
+from cascan.model.shard import Cut, Shard, ShardState
+from on_control_requested import control_scan
 from on_shard_queued import finish_shard, run_shard
 from on_shard_queued.drain import Drain
 from tests.fakes import MemoryScanTable
 
 handle, cut_shard, store = Drain._handle, MemoryScanTable.cut_shard, finish_shard.Finish._store
 
+CLOSE_ANY = replace(life_cycle.CLOSE, frm=frozenset(ShardState))
+
 
 def acknowledged_first(self: Drain, received: Received) -> None:
     self._source.delete(received)
     handle(self, received)
-
-
-def held_by_anybody(self: MemoryScanTable, move: Any, scan_id: str, number: int, attempt: int) -> Shard | None:
-    shard = self.get_shard(scan_id, number)
-    return shard if shard and shard.state in move.frm else None
 
 
 def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
@@ -49,6 +46,10 @@ def report_stored_first(self: finish_shard.Finish, run: Any) -> str:
     return "reported" if self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run) else "lost"
 
 
+def nothing_sent(*_: object, **__: object) -> dict[str, int]:
+    return {}
+
+
 def nothing(*_: object, **__: object) -> None:
     """What should have been done is not."""
 
@@ -56,16 +57,22 @@ def nothing(*_: object, **__: object) -> None:
 @dataclass(frozen=True, slots=True)
 class Mutation:
     name: str
-    applied: Callable[[], AbstractContextManager[object]]
-    seeds: tuple[int, ...]  # that catch it
+    owner: object  # of what is replaced
+    attribute: str
+    by: object
+    seed: int  # that catches it
+
+    def applied(self) -> AbstractContextManager[object]:
+        return patch.object(self.owner, self.attribute, self.by)
 
 
 MUTATIONS = (
-    Mutation("a worker acknowledges a message before its shard is done", lambda: patch.object(Drain, "_handle", acknowledged_first), ()),
-    Mutation("a shard is moved without asking whose attempt it is", lambda: patch.object(MemoryScanTable, "_held", held_by_anybody), ()),
-    Mutation("a remainder is not counted in its scan", lambda: patch.object(MemoryScanTable, "cut_shard", cut_uncounted), ()),
-    Mutation("a waiting shard is marked before its message is sent", lambda: patch.object(closing, "release_next", marked_before_sent), ()),
-    Mutation("a report is stored before what its run did", lambda: patch.object(finish_shard.Finish, "reported", report_stored_first), ()),
-    Mutation("nobody tells of a remainder whose maker died", lambda: patch.object(run_shard, "_tell_of_remainder", nothing), ()),
-    Mutation("the end of a scan is marked as announced, and not announced", lambda: patch.object(closing, "announce", nothing), ()),
-)  # fmt: skip
+    Mutation("a message is acknowledged before its shard is done", Drain, "_handle", acknowledged_first, 0),
+    Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 0),
+    Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 0),
+    Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 0),
+    Mutation("a report is stored before what its run did", finish_shard.Finish, "reported", report_stored_first, 0),
+    Mutation("nobody tells of a remainder whose maker died", run_shard, "_tell_of_remainder", nothing, 0),
+    Mutation("the end of a scan is not announced", closing, "announce", nothing, 0),
+    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 0),
+)

@@ -1,4 +1,4 @@
-"""nmap as a worker sees it: a process that takes its time, writes a host now and then, and may end in any of its ways."""
+"""nmap as a worker sees it: a process that takes its time, writes host after host, and may end in any of its ways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from on_shard_queued.nmap_process import Ended
 from tests.simulation.clockwork import Clockwork
 
-HEAD = '<?xml version="1.0"?>\n<nmaprun scanner="nmap" args="nmap -p 80" start="1" version="7.93" xmloutputversion="1.05">\n'
+HEAD = (
+    '<?xml version="1.0"?>\n'
+    '<nmaprun scanner="nmap" args="nmap -p 80" start="1" version="7.93" xmloutputversion="1.05">\n'
+)
 SCANINFO = '<scaninfo type="connect" protocol="tcp" numservices="1" services="80"/>\n'
 HOST = (
     '<host starttime="1" endtime="2"><status state="up" reason="user-set" reason_ttl="0"/>'
@@ -17,7 +20,8 @@ HOST = (
     "</ports></host>\n"
 )
 END = (
-    '<runstats><finished time="3" elapsed="1" exit="success"/><hosts up="{hosts}" down="0" total="{hosts}"/></runstats>\n'
+    '<runstats><finished time="3" elapsed="1" exit="success"/>'
+    '<hosts up="{hosts}" down="0" total="{hosts}"/></runstats>\n'
     "</nmaprun>\n"
 )
 SECONDS_A_HOST = (1, 5, 12, 40)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from json import dumps
 from typing import Any
 from unittest.mock import patch
 
+from cascan import agenda
 from cascan.control import Action, ControlRequested
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
 from cascan.ids import ReportKey
+from cascan.model.scan import ScanState
 from cascan.model.shard import Lane
 from cascan.pace import HouseRules
 from cascan.scope import Scope
@@ -34,7 +37,7 @@ from tests.simulation.stepping import stepping
 
 SCOPE = Scope.of(["10.0.0.0/8"])
 FAULTS_END = timedelta(minutes=40)  # from then on everything works; what was begun has to come to its end
-SETTLED = timedelta(hours=4)  # an hourly look, and three more for what it finds
+SETTLED = timedelta(hours=2)
 WORKERS = 3
 LOOK_FOR_WORK_S = 15
 IDLE_LOOKS = 4
@@ -74,7 +77,10 @@ class World:
         """Everything that a person does is on the way from the beginning; then time passes until all is quiet."""
         self._arrange()
         self.clockwork.after(60, self._tick)
-        with patch.object(Heartbeat, "alongside", lambda _: nullcontext()):  # a thread would go by another clock
+        with (
+            patch.object(Heartbeat, "alongside", lambda _: nullcontext()),  # a thread would go by another clock
+            patch.object(agenda, "LOOK_EVERY_S", 86_400),  # the hourly look would mend what should not break
+        ):
             self.clockwork.run(NOW + FAULTS_END)
             self.clockwork.faults = NONE
             self._calm()
@@ -98,17 +104,19 @@ class World:
             if random.random() < 0.1:
                 request["suspend"] = True
             if random.random() < 0.1:
-                request["windows"] = ["12:00-12:02", "12:10-12:11", "13:00-16:00"]
-            self.clockwork.after(random.uniform(0, 120), lambda request=request: self._submit(request))
+                request["windows"] = ["12:00-12:02", "12:10-12:11", "13:00-14:00"]
+            self.clockwork.after(random.uniform(0, 120), partial(self._submit, request))
         for _ in range(random.choice((0, 0, 1, 3, 5))):
             action = random.choice(list(Action))
-            self.clockwork.after(random.uniform(20, 1200), lambda action=action: self._ask(action))
+            self.clockwork.after(random.uniform(20, 1200), partial(self._ask, action))
 
     def _calm(self) -> None:
-        """Whoever interfered lets go of it: what is left has to end."""
+        """Whoever interfered lets go of it, and every ten minutes again: what is left has to end."""
+        self.clockwork.after(600, self._calm)
         self._ask(Action.LIFT)
-        for scan_id in list(self.table.scans):
-            self._ask(Action.RESUME, scan_id)
+        for scan in list(self.table.scans.values()):
+            if scan.state is ScanState.SUSPENDED:  # resuming another would mend it as well
+                self._ask(Action.RESUME, scan.scan_id)
 
     def _submit(self, request: dict[str, Any]) -> None:
         self.requested[self.requests.send(dumps(request))] = request
@@ -203,7 +211,8 @@ class World:
 
     def _run_express(self, message: Message) -> None:
         delivery = Delivery(message.message_id, time_limit_s=EXPRESS_LIMIT_S, lease_s=EXPRESS_S)
-        self.clockwork.say(str(run_shard(ShardQueued.from_wire(message.body), delivery, worker=self._worker("express"))))
+        outcome = run_shard(ShardQueued.from_wire(message.body), delivery, worker=self._worker("express"))
+        self.clockwork.say(str(outcome))
 
     def _work(self) -> None:
         """A worker's life: it ends when there is nothing to do, when Spot wants it back, or when it crashes."""
