@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
+    from cascan.aws.cascade_table import DynamoCascadeTable
     from cascan.aws.report_store import S3ReportStore
     from cascan.aws.request_queue import SqsRequestQueue
+    from cascan.aws.rule_table import DynamoRuleTable
     from cascan.aws.scan_table import DynamoScanTable
 
 LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -55,6 +57,18 @@ class Access:
         from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
+
+    @property
+    def rules(self) -> DynamoRuleTable:
+        from cascan.aws.rule_table import DynamoRuleTable  # noqa: PLC0415
+
+        return DynamoRuleTable(self.outputs["ScanTableName"])
+
+    @property
+    def cascades(self) -> DynamoCascadeTable:
+        from cascan.aws.cascade_table import DynamoCascadeTable  # noqa: PLC0415
+
+        return DynamoCascadeTable(self.outputs["ScanTableName"])
 
     @property
     def controls(self) -> SqsRequestQueue:

@@ -15,11 +15,15 @@ from cli.show import Progress, print_json, print_table, say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cascan.gateways import ScanTable
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
+    from cascan.model.shard import Shard
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
+POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
+MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
@@ -32,6 +36,7 @@ def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Name
         _print_accepted(scan_ids[-1], stack, as_json=args.json)
         return EXIT_DONE
     scan = wait_for_end(scan_ids, hashlib.sha256(body.encode()).hexdigest(), stack, args.timeout)
+    followed = wait_for_cascade(scan, stack, args.timeout)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
@@ -39,7 +44,36 @@ def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Name
     else:
         print_findings(findings)
         _print_end(scan, stack)
+        if followed:
+            say(f"{followed} scans followed it: cascan tree {scan.scan_id}")
     return exit_code_of(scan)
+
+
+def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float) -> int:
+    """How many scans followed, where the stack would end with this command before they do; else 0, without a look.
+
+    Raises: CliError: they do not end within `timeout_s`.
+    """
+    if stack.stays_up or scan.request is None or scan.request.cascades is None:
+        return 0
+    from cascan.model.scan import FINAL_STATES  # noqa: PLC0415
+
+    started, looks, open_ids, followed = time.monotonic(), 0, {scan.scan_id}, 0
+    with Progress() as progress:
+        while open_ids:
+            for scan_id in list(open_ids):
+                found = stack.table.get_scan(scan_id)
+                if found and found.state in FINAL_STATES:  # its children are requested before it is Done
+                    children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
+                    followed += len(children)
+                    open_ids = open_ids - {scan_id} | children
+            progress.show(f"{followed} scans followed, {len(open_ids)} are open")
+            if open_ids and time.monotonic() - started > timeout_s:
+                raise CliError(f"the cascade goes on after {timeout_s:g} s: cascan tree {scan.scan_id}")
+            if open_ids:
+                time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
+                looks += 1
+    return followed
 
 
 def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float) -> Scan:
@@ -49,7 +83,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
     """
     from cascan.model.scan import FINAL_STATES, ScanState  # noqa: PLC0415 - the request is on its way by now
 
-    table, started, looks = stack.table, time.monotonic(), 0
+    table, started, looks, running = stack.table, time.monotonic(), 0, ""
     with Progress() as progress:
         while True:
             found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
@@ -64,7 +98,9 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
                 raise CliError(
                     f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[-1]}"
                 )
-            progress.show(_progress_of(found[0]) if found else "queued")
+            if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
+                running = _running(table, found[0])
+            progress.show(progress_of(found[0], running) if found else "queued")
             time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
             looks += 1
 
@@ -99,6 +135,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "labels": scan.labels,
         "addresses": scan.addresses,
         "hostsUp": scan.hosts_up,
+        "changes": scan.changes,
         "shards": scan.shards,
         "shardsOpen": scan.shards_open,
         "shardOutcomes": scan.shard_outcomes,
@@ -131,6 +168,8 @@ def _print_end(scan: Scan, stack: Access) -> None:
     counts = f"{scan.findings.count} findings, {scan.hosts_up} of {scan.addresses} addresses up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+        if scan.changes:
+            say(f"{sum(scan.changes.values())} changes since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
@@ -141,9 +180,31 @@ def _print_end(scan: Scan, stack: Access) -> None:
         say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
 
 
-def _progress_of(scan: Scan) -> str:
+def progress_of(scan: Scan, running: str = "") -> str:
+    """One line; `running` is what those shards say that run now."""
     done = scan.shards - scan.shards_open
-    return f"{scan.name}: {scan.state}, {done} of {scan.shards} shards, {scan.findings.count} findings"
+    line = f"{scan.name}: {scan.state}, {done} of {scan.shards} shards, {scan.findings.count} findings"
+    return f"{line}; {running}" if running else line
+
+
+def said_by(shards: Iterable[Shard]) -> str:
+    """What running nmaps say of themselves: the task of one, with its percent; of several, how far they are."""
+    told = [shard.progress for shard in shards if shard.progress]
+    if not told:
+        return ""
+    percents = [one.percent for one in told]
+    span = f"{min(percents)} to {max(percents)} %" if len(set(percents)) > 1 else f"{percents[0]} %"
+    tasks = {one.task for one in told}
+    what = tasks.pop() if len(tasks) == 1 else f"{len(told)} shards run"
+    return f"{what} {span}, {sum(one.hosts_done for one in told)} hosts done"
+
+
+def _running(table: ScanTable, scan: Scan) -> str:
+    from cascan.model.shard import ShardState  # noqa: PLC0415
+
+    if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
+        return ""
+    return said_by(table.shards_in(scan.scan_id, ShardState.RUNNING))
 
 
 def _detail(finding: Finding) -> str:

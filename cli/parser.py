@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cli.controlling import SCAN_HELP, add_controlling
 from cli.explaining import add_explaining
+from cli.following import add_following
+from cli.knowing import add_knowing
 from cli.reading import add_read
 from cli.severity import add_severity
 
@@ -24,6 +26,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan submit -f scan.yaml                  a request or a secureCodeBox Scan manifest from a file
   cascan scans                                what was scanned
   cascan findings latest --json               the findings of a scan
+  cascan diff                                 what the latest scan saw otherwise than those before
+  cascan inventory --port 22                  what is open now, and since when
   cascan report latest --xml                  what nmap wrote
   cascan cancel latest                        end a scan; also suspend, resume, halt
   cascan read scan.xml                        findings of any report of nmap, without a stack
@@ -31,6 +35,9 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
   cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
   cascan options -oN                          what is decided about an option of nmap, and why
+  cascan apply -f rules/                      store cascading rules: scans that follow from findings
+  cascan rules test nmap-http --scan latest   what a rule would start, and why not more
+  cascan tree latest                          the scans that followed a scan
   cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
 EPILOG = """\
@@ -49,10 +56,12 @@ def parser() -> ArgumentParser:
     where, output, request = _where(), _output(), _request()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
+    add_knowing(commands, where, output)
     add_controlling(commands, where, output)
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)
+    add_following(commands, where, output, SCAN_HELP)
     add_severity(commands, where, output)
     return top
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_DECISIONS_KEPT
-from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild, StoredRule
+from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
 from tests.builders import NOW
 
 
@@ -49,6 +49,7 @@ class MemoryCascadeTable:
         self.records: dict[str, CascadeRecord] = {}
         self.stored: dict[str, dict[str, StoredChild]] = {}
         self.budgets: dict[str, Spent] = {}
+        self.below: dict[str, dict[str, StoredChild]] = {}  # root scan → what all scans below it asked for
         self.before_write: Callable[[], None] = lambda: None
 
     def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
@@ -61,16 +62,22 @@ class MemoryCascadeTable:
     def spent(self, root_scan: str) -> Spent:
         return self.budgets.get(root_scan, Spent())
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> bool:
+    def asked(self, root_scan: str) -> Iterator[Asked]:
+        return iter([child.asked for _, child in sorted(self.below.get(root_scan, {}).items()) if child.asked])
+
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
         self.before_write()
-        children = self.stored.setdefault(scan_id, {})
+        children, below = self.stored.setdefault(scan_id, {}), self.below.setdefault(root_scan, {})
         if child.key in children:
-            return True
+            return Reservation.RESERVED
         after = self.spent(root_scan) + child.weight
+        if child.key in below:
+            return Reservation.ASKED
         if after.scans > most.scans or after.probes > most.probes or after.cost_micro_usd > most.cost_micro_usd:
-            return False
-        children[child.key], self.budgets[root_scan] = child, after
-        return True
+            return Reservation.FULL
+        children[child.key] = below[child.key] = child
+        self.budgets[root_scan] = after
+        return Reservation.RESERVED
 
     def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
         children = self.stored.get(scan_id, {})

@@ -105,7 +105,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
-        stores: list[dict[tuple[str, Any], Any]] = [self.findings_by_key, self.shards_by_key]
+        stores: list[dict[Any, Any]] = [self.findings_by_key, self.changes_by_key, self.shards_by_key]
         keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
         for store, key in keys[:most]:
             del store[key]

@@ -118,9 +118,9 @@ class _Ports:
 
     def _last_covered(self, key: PortKey, record: PortRecord | None) -> Sighting | None:
         """The newest that is known of the port; of a port that was never open, from the last scan that covered it."""
-        coverage = _covering(self.host.coverage, key)
-        if record and (not coverage or record.latest.order >= coverage.order):
+        if record:  # every scan that covers a port that has one renews it
             return record.latest
+        coverage = _covering(self.host.coverage, key)
         return coverage.sighting if coverage else None
 
     def _found_open(self, key: PortKey, now: Sighting, last: Sighting | None, record: PortRecord | None) -> None:

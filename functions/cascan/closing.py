@@ -122,5 +122,6 @@ def end_of(scan: Scan) -> BusEvent:
         shard_outcomes=scan.shard_outcomes,
         hosts_up=scan.hosts_up,
         findings=scan.findings,
+        cascades=scan.request is not None and scan.request.cascades is not None,
         changes=scan.changes,
     )

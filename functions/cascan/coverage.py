@@ -9,13 +9,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from ipaddress import ip_address
+from typing import NamedTuple, Protocol
 
 from cascan.limits import MAX_ASKED_INTERVALS, MAX_COVERAGE_CHARS
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_OPEN, OPEN, PortCoverage, Unlisted
 from cascan.model.report import ScanInfo
-from cascan.model.shard import Shard
+from cascan.model.shard import NmapRun, Shard
 from cascan.nmap.intervals import Interval, merged, without
 from cascan.nmap.octets import Octets
 from cascan.nmap.port_set import PortSet, port_set
@@ -67,16 +68,38 @@ class AskedAddresses:
     def by(cls, shard: Shard) -> AskedAddresses:
         return cls(shard.family, tuple(_asked_by(shard)), Exclusion.parse(shard.exclude, shard.family))
 
-    def names_for(self, address: str, number: int) -> set[str]:
-        """The names that the address was asked under, among them the empty one; none: it was not asked."""
-        if self.exclusion.contains(address):
+    def names_for(self, address: str) -> set[str]:
+        """The names that the address was asked under, among them the empty one; none: it was not asked.
+
+        Raises: ValueError: no address.
+        """
+        number = ip_address(address)
+        if "%" in address or number.version != self.family or self.exclusion.contains(address):
             return set()
-        return {part.name for part in self.parts if part.holds(number)}
+        return {part.name for part in self.parts if part.holds(int(number))}
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
         asked = merged(interval for part in self.parts if part.start < part.stop for interval in part.intervals())
         return without(asked, self.exclusion.intervals)
+
+
+class Ending(Protocol):
+    """What a report says of its run, once it is read to its end."""
+
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def exit(self) -> str | None: ...
+    @property
+    def hosts_total(self) -> int | None: ...
+
+
+def accounts_for_all(run: NmapRun | None, report: Ending) -> bool:
+    """nmap went through every address it was given, and the report is there to its end: who is missing was not up."""
+    if run is None or run.exit_code != 0 or run.stopped or not report.complete or report.exit != "success":
+        return False
+    return report.hosts_total is not None and report.hosts_total >= run.addresses
 
 
 @dataclass(frozen=True)

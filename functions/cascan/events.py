@@ -153,6 +153,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     hosts_up: int
     findings: Counts
     changes: dict[str, int] = {}  # by kind, against earlier scans
+    cascades: bool = True  # whether the scan asked for any: rules may follow it
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from cascan.events import BusEvent, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
-from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild, StoredRule
+from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
@@ -82,7 +82,7 @@ class ScanTable(Inventory, Protocol):
         """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        """Remove the scan with its shards and findings, the scan itself last; not the inventory.
+        """Remove the scan with its shards, findings and changes, the scan itself last; not the inventory.
 
         False: `most` items were removed, and some are left.
         """
@@ -203,10 +203,13 @@ class CascadeTable(Protocol):
     def spent(self, root_scan: str) -> Spent:
         """What is reserved below the root scan, read consistently."""
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> bool:
-        """Store the child and count it in the root scan's budget, in one transaction; one that is there stays.
+    def asked(self, root_scan: str) -> Iterator[Asked]:
+        """What was asked for below the root scan, read consistently."""
 
-        False: the budget `most` does not hold it, and nothing was written.
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
+        """Store the child, and count it in the root scan's budget `most`, in one transaction; one that is there stays.
+
+        Nothing is written where the budget does not hold it, or another scan below the root has one of its key.
         """
 
     def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
@@ -268,6 +271,7 @@ class Received:
     body: str
     receipt: str  # of this delivery
     message_id: str  # of every delivery of the message
+    deliveries: int = 1  # so far, this one included; approximate, as SQS counts
 
 
 class ShardSource(Protocol):

@@ -64,6 +64,7 @@ MAX_EXPRESSION_ENTRIES = 128  # of one list or mapping of a finding, as an expre
 MAX_RULE_SECONDS = 10.0  # of processor time for one rule over one scan's findings
 MAX_RULES = 500  # stored, and bundled
 MAX_RULE_BYTES = 64 * 1024
+MAX_APPLIED = 500  # manifests at a time
 MAX_MATCHERS = 100  # of one rule
 MAX_CASCADE_FAN_OUT = 200  # children of one scan
 MAX_CASCADE_SCANS = 1_000  # below one root scan, at whatever depth; these three are Parameters of the template

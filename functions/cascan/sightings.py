@@ -10,8 +10,10 @@ from cascan.coverage import CLOSED_STATES, AskedPorts, unlisted
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
 from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
+from cascan.model.shard import NmapRun
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without asking
+ONLY_OPEN = "--open"  # nmap leaves out hosts that are up and have no open port
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that somebody answered for
 UNTOLD_SERVICE = "tcpwrapped"  # it hung up before it said anything: says nothing of the service
 
@@ -39,6 +41,11 @@ def observation_of(
         unlisted=tuple(extra for extra in unlisted(host) if extra.ports and extra.state in CLOSED_STATES),
         coverage=asked.covered(host, seen_at, scan_id) if host.state == "up" else (),
     )
+
+
+def names_in(run: NmapRun | None) -> dict[str, str]:
+    """The names that the run asked addresses under, by address."""
+    return {address: name for name, addresses in (run.resolved if run else {}).items() for address in addresses}
 
 
 def missing(address: str, scan_id: str, seen_at: datetime) -> Observation:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from msgspec.structs import replace
 
@@ -52,11 +51,10 @@ class Gate:
 
     def _is_left(self, address: str) -> bool:
         try:
-            number = int(ip_address(address))
+            left = any(asked.names_for(address) for asked in self._left)
+            return left and not self.asked.names_for(address)
         except ValueError:
             return False
-        left = any(asked.names_for(address, number) for asked in self._left)
-        return left and not self.asked.names_for(address, number)
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
@@ -67,11 +65,9 @@ class Gate:
         """Why nothing is recorded of the address: one sentence. Empty: it is."""
         shown = address[:MAX_ADDRESS_CHARS]
         try:
-            number = ip_address(address)
+            names = self.asked.names_for(address)
         except ValueError:
             return f"{shown!r} is no address that can be judged"
-        is_ours = "%" not in address and number.version == self.asked.family
-        names = self.asked.names_for(address, int(number)) if is_ours else set()
         if not names:
             return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
         refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cascan.coverage import AskedPorts
+from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
 from cascan.gateways import ReportStore, ScanTable
@@ -15,9 +15,10 @@ from cascan.ids import ReportKey
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 from cascan.model.scan import Counts
-from cascan.model.shard import NmapRun, Shard
+from cascan.model.shard import Shard
 from cascan.nmap.report import read_report
 from cascan.severity import counted_as, judge_of
+from cascan.sightings import names_in
 from on_report_stored.quarantine import Gate, Quarantine
 from on_report_stored.record_inventory import Folding
 
@@ -78,7 +79,7 @@ def read_into_table(
     address was scanned for a name. They are dated by the run, and judged by the operator's rules as they stand now.
     """
     answer, run, judge = Answer(), shard.run, judge_of(table.severity_rules())
-    names = {address: name for name, found in (run.resolved if run else {}).items() for address in found}
+    names = names_in(run)
     seen_at = run.finished_at if run and run.finished_at else now
     with reports.open_report(key) as stream:
         try:
@@ -94,15 +95,9 @@ def read_into_table(
             answer.add_hosts(hosts)
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
     answer.hosts_total = report.hosts_total
-    if run and accounts_for_all(run, answer):
+    if accounts_for_all(run, answer):
         folding.finish(shard)
     return answer
-
-
-def accounts_for_all(run: NmapRun, answer: Answer) -> bool:
-    """nmap went through every address it was given, and the report is there to its end: who is missing was not up."""
-    went_well = run.exit_code == 0 and not run.stopped and answer.complete and answer.exit == "success"
-    return went_well and answer.hosts_total is not None and answer.hosts_total >= run.addresses
 
 
 def _noted(hosts: Iterable[Host], folding: Folding) -> Iterator[Host]:

@@ -30,12 +30,11 @@ from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sigh
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval
-from cascan.sightings import missing, observation_of
+from cascan.sightings import ONLY_OPEN, missing, observation_of
 from on_report_stored.quarantine import Gate
 
 ADDRESSES_AT_ONCE = 256
 MAX_CONFLICTS = 16  # other reports of the same address, stored between our read and our write
-ONLY_OPEN = "--open"  # nmap leaves out hosts that are up and have no open port
 
 
 @dataclass

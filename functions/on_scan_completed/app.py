@@ -13,25 +13,20 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.cascade_table import DynamoCascadeTable
-from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.report_store import S3ReportStore
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.rule_table import DynamoRuleTable
 from cascan.aws.scan_table import DynamoScanTable
-from cascan.cascades.bundled import bundled_documents
-from cascan.cascades.caps import MICRO, Caps
-from cascan.clock import utc_now
 from cascan.events import ScanCompleted, event_in
 from cascan.policy import PolicyProfile
-from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_scan_completed.follow_up import Followed, Follower
 from on_scan_completed.publish import Published, publish
+
+if TYPE_CHECKING:
+    from on_scan_completed.follow_up import Followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +37,34 @@ class Settings:
     request_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
-    policy_profile: str  # safe, intrusive or everything
-    raw_scans: str  # "enabled" or "disabled"
-    cascading_rules: str  # likewise: the bundled ones
+    policy_profile: PolicyProfile
+    raw_scans: Literal["enabled", "disabled"]
+    worker_egress: tuple[str, ...]  # empty: the network is the operator's
+    cascading_rules: Literal["enabled", "disabled"]  # the bundled ones
     cascade_max_scans: int  # these three: below one root scan
     cascade_max_probes: int
     cascade_max_cost_usd: int
 
 
 @cache
-def wire() -> tuple[Callable[[ScanCompleted], Followed], Callable[[ScanCompleted], Published]]:
+def wire() -> Callable[[ScanCompleted], Published]:
     settings = from_env(Settings, os.environ)
-    table = DynamoScanTable(settings.scan_table)
-    follower = Follower(
-        table=table,
-        cascades=DynamoCascadeTable(settings.scan_table),
-        rules=DynamoRuleTable(settings.scan_table),
-        requests=SqsRequestQueue(settings.request_queue_url),
-        bus=EventBridgeBus(settings.scan_bus),
-        scope=Scope.of(settings.allowed_targets, settings.denied_targets),
-        clock=utc_now,
-        policy=PolicyProfile(settings.policy_profile),
-        raw_scans=settings.raw_scans == "enabled",
-        caps=Caps(
-            scans=settings.cascade_max_scans,
-            probes=settings.cascade_max_probes,
-            cost_micro_usd=settings.cascade_max_cost_usd * MICRO,
-        ),
-        bundled=bundled_documents if settings.cascading_rules == "enabled" else dict,
-    )
-    return follower.follow_up, partial(publish, table=table, reports=S3ReportStore(settings.report_bucket))
+    return partial(publish, table=DynamoScanTable(settings.scan_table), reports=S3ReportStore(settings.report_bucket))
+
+
+@cache
+def wire_follower() -> Callable[[ScanCompleted], Followed]:
+    """Loaded by the first scan that asks for cascades: the planner and nmap's tables come with them."""
+    from on_scan_completed.wiring import follower_of  # noqa: PLC0415
+
+    return follower_of(from_env(Settings, os.environ)).follow_up
 
 
 def on_record(record: SQSRecord) -> None:
-    follow_up, publish_results = wire()
+    publish_results = wire()
     event = event_in(record.body, ScanCompleted)
-    followed = follow_up(event)
-    if followed.requested or followed.lines:
+    if event.cascades:
+        followed = wire_follower()(event)
         logger.info("scan followed up", extra=asdict(followed))
         count("ChildrenRequested", followed.requested)
     logger.info("results published", extra=asdict(publish_results(event)))

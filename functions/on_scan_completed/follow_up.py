@@ -20,7 +20,7 @@ import msgspec
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import manifest_of, request_of
 from cascan.cascades.children import children_of
-from cascan.cascades.context import Context
+from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Child, Decision, Kind
 from cascan.cascades.inheritance import chain_of
 from cascan.cascades.rule import CascadingRule, read_rule
@@ -30,10 +30,11 @@ from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeReques
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
 from cascan.ids import event_id_of, scan_id_of
 from cascan.limits import MAX_CASCADE_EVENTS
-from cascan.model.cascade import Cap, CascadeLine, Spent, StoredChild, StoredRule
+from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild, StoredRule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
@@ -62,9 +63,9 @@ class Follower:
     clock: Clock
     policy: PolicyProfile = PolicyProfile.SAFE
     raw_scans: bool = True
+    reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
     bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
-    changed: Callable[[Scan], frozenset[str] | None] = lambda _: None  # ids of new and changed findings
 
     def follow_up(self, event: ScanCompleted) -> Followed:
         """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""
@@ -91,14 +92,17 @@ class Follower:
             self.cascades.end_cascade(scan.scan_id, [CANCELLED])
             return
         rules, unreadable = _read(self._fixed(current, record.rules))
-        reserved = sum((child.weight for child in self.cascades.cascade_children(scan.scan_id)), Spent())
+        own = list(self.cascades.cascade_children(scan.scan_id))  # of an earlier delivery of the same
+        own_keys = {child.asked for child in own}
         context = Context(
             scope=self.scope,
             policy=self.policy,
             raw_scans=self.raw_scans,
+            reach=self.reach,
             caps=self.caps,
-            spent=self.cascades.spent(root) - reserved,  # of an earlier delivery of the same
-            changed=self.changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
+            spent=self.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            asked=tuple(asked for asked in self.cascades.asked(root) if asked not in own_keys),
+            changed=self._changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
             started_by=_started_by(rules, chain_of(request.annotations)),
         )
         found = children_of(scan, rules, self.table.findings(scan.scan_id), context)
@@ -106,6 +110,11 @@ class Follower:
         lines = [_line(decision) for decision in decisions if decision.child is None]
         self._tell(scan, lines, event)
         self.cascades.end_cascade(scan.scan_id, lines)
+
+    def _changed(self, scan: Scan) -> Changed:
+        return Changed.by(
+            change for number in range(scan.shards) for change in self.table.changes(scan.scan_id, number)
+        )
 
     def _current_rules(self) -> dict[str, StoredRule]:
         """By name: a stored rule stands before a bundled one of its name."""
@@ -131,9 +140,15 @@ class Follower:
         if child is None:
             return decision
         most = Spent(self.caps.scans, self.caps.probes, self.caps.cost_micro_usd)
-        if self.cascades.reserve_child(scan.scan_id, root, _stored(decision, child, scan, root, event), most):
-            return decision
-        cap, reason = self.caps.reached(self.cascades.spent(root) + child.weight) or (Cap.SCANS, "the budget is spent")
+        stored = _stored(decision, child, scan, root, event)
+        match self.cascades.reserve_child(scan.scan_id, root, stored, most):
+            case Reservation.RESERVED:
+                return decision
+            case Reservation.ASKED:
+                reason = "another scan of the cascade asked for the same at the same time"
+                return msgspec.structs.replace(decision, kind=Kind.DUPLICATE, reason=reason, child=None)
+        reached = self.caps.reached(self.cascades.spent(root) + child.weight)
+        cap, reason = reached or (Cap.SCANS, "the budget of the root scan is spent")
         return msgspec.structs.replace(decision, kind=Kind.CAPPED, cap=cap, reason=reason, child=None)
 
     def _tell(self, scan: Scan, lines: Iterable[CascadeLine], event: ScanCompleted) -> None:
@@ -211,6 +226,7 @@ def _stored(decision: Decision, child: Child, scan: Scan, root: str, event: Scan
         count=decision.count,
         findings=decision.findings,
         weight=child.weight,
+        asked=child.asked,
         body=body,
     )
 

@@ -173,16 +173,17 @@ def _refuse(
     bus: EventBus,
     clock: Clock,
 ) -> Planned:
-    """Keep the refusal where the submitter looks: under the scan id that the message id gives."""
-    now = clock()
+    """Keep the refusal where the submitter looks: under the scan id that the message id gives; of a child, its own."""
+    now, origin = clock(), request.origin if request else None
     scan = Scan(
-        scan_id=scan_id_of(message.message_id),
+        scan_id=scan_id_of(request.idempotency_key if request and origin else message.message_id),
         name=request.name if request else "",
         state=ScanState.ERRORED,
         requested_at=now,
         finished_at=now,
         expires_after_s=rules.expires_after_s(request or ScanRequest()),
-        cause_id=message.message_id,
+        cause_id=origin.cause_id if origin else message.message_id,
+        hop=origin.hop if origin else 0,
         request=request,
         request_digest=message.digest,
         outcome=Outcome.FAILED,

@@ -41,5 +41,6 @@ class Delivery:
     message_id: str  # the same in every delivery of the message
     time_limit_s: float  # of nmap
     lease_s: float  # without a heartbeat the shard may be taken over after so long
+    deliveries: int = 1  # of the message so far, this one included
     extend: Callable[[], object] = bool  # keeps the message hidden for another lease; raises GatewayUnavailable
     stopping: Callable[[], object] = bool  # true: the worker itself must end

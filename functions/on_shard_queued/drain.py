@@ -63,6 +63,7 @@ class Drain:
             message_id=received.message_id,
             time_limit_s=self._shard_timeout_s,
             lease_s=HOLD_S,
+            deliveries=received.deliveries,
             extend=partial(self._source.hold, received, HOLD_S),
             stopping=lambda: self._stopping,
         )

@@ -83,9 +83,9 @@ class Finish:
         rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if rest is None:
             return LOST
-        self._store()
-        if rest.state is ShardState.QUEUED:
+        if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             worker.queues.send(rest.lane, [message_of(rest, self.message)])
+        self._store()
         return f"cut: shard {rest.number} has the rest"
 
     def _store(self) -> None:

@@ -10,6 +10,8 @@ from cascan.life_cycle import HELD, Standing, standing_of
 from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
 from on_shard_queued.delivery import Delivery, Worker
 
+DELIVERIES_BEFORE_A_DROP = 3  # of a shard that waits: whoever sent its message may be about to release it
+
 
 def take_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tuple[Shard, Standing] | str:
     """The shard, and until when it may run. Or a word: the message is done with, whatever becomes of its shard.
@@ -34,9 +36,12 @@ def _hold(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
         return
     left = _claimed(message, delivery, worker)  # its holder died before it could put it back
     if left:
-        worker.table.return_shard(
-            message.scan_id, message.shard, left.attempt, Return(to=ShardState.WAITING, failed=False)
-        )
+        back = Return(to=ShardState.WAITING, failed=False)
+        worker.table.return_shard(message.scan_id, message.shard, left.attempt, back)
+        return
+    shard = worker.table.get_shard(message.scan_id, message.shard)
+    if shard and shard.state is ShardState.WAITING:
+        _let_it_be_released(shard, delivery)
 
 
 def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | str:
@@ -50,6 +55,7 @@ def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | 
     if shard.is_held(worker.clock()):
         return f"duplicate: {shard.worker} has it"  # whose own message is still there, should it die
     if shard.state is ShardState.WAITING and not worker.table.release_shard(message.scan_id, message.shard):
+        _let_it_be_released(shard, delivery)
         return "waits for a place"  # it gets a message again when one of its scan is free
     if shard := _claimed(message, delivery, worker):
         return shard
@@ -66,3 +72,12 @@ def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard 
         lease_until=now + timedelta(seconds=delivery.lease_s),
         now=now,
     )
+
+
+def _let_it_be_released(shard: Shard, delivery: Delivery) -> None:
+    """A message leaves before its shard is released: dropped in between it would leave a queued shard without one.
+
+    Raises: ShardBusy: this may be such a moment; the message is to come again.
+    """
+    if delivery.deliveries < DELIVERIES_BEFORE_A_DROP:
+        raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} waits")

@@ -15,7 +15,7 @@ from cascan.aws.dynamo import DynamoTable, put_new, update
 from cascan.aws.items import Item, body_of, decoded_body, values_of
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
-from cascan.model.cascade import CascadeLine, CascadeRecord, Spent, StoredChild
+from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild
 
 
 class DynamoCascadeTable:
@@ -41,13 +41,26 @@ class DynamoCascadeTable:
         item = self._table.get(_budget_key(root_scan))
         return Spent(*(int(item[name]["N"]) for name in ("scans", "probes", "cost"))) if item else Spent()
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> bool:
-        there = put_new(self._table.name, _child_item(scan_id, child))
+    def asked(self, root_scan: str) -> Iterator[Asked]:
+        items = self._table.children(f"cascade/{root_scan}", "asked/")
+        return (msgspec.json.decode(decoded_body(item), type=Asked) for item in items)
+
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
         room = most - child.weight
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
-            return self._table.get(_child_key(scan_id, child.key)) is not None
-        failed = self._table.transact([there, self._reservation(root_scan, child.weight, room)])
-        return 0 in failed or not failed
+            is_there = self._table.get(_child_key(scan_id, child.key)) is not None
+            return Reservation.RESERVED if is_there else Reservation.FULL
+        asked = _key(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": body_of(child.asked)}
+        failed = self._table.transact(
+            [
+                put_new(self._table.name, _child_item(scan_id, child)),
+                put_new(self._table.name, asked | values_of({"expires_at": self._kept_until()})),
+                self._reservation(root_scan, child.weight, room),
+            ]
+        )
+        if 0 in failed or not failed:
+            return Reservation.RESERVED
+        return Reservation.ASKED if 1 in failed else Reservation.FULL
 
     def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
         return map(_child_in, self._table.children(f"scan/{scan_id}", "child/"))
@@ -68,9 +81,11 @@ class DynamoCascadeTable:
             values={":body": body_of(record)} | values_of({":yes": True}),
         )
 
+    def _kept_until(self) -> int:
+        return int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
+
     def _reservation(self, root_scan: str, weight: Spent, room: Spent) -> dict[str, Any]:
         """The action that counts the child, where so much is spent at most that there is room for it."""
-        kept_until = int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
         fits = "#scans <= :room_scans AND #probes <= :room_probes AND #cost <= :room_cost"
         return update(
             self._table.name,
@@ -85,7 +100,7 @@ class DynamoCascadeTable:
                     ":room_scans": room.scans,
                     ":room_probes": room.probes,
                     ":room_cost": room.cost_micro_usd,
-                    ":kept_until": kept_until,
+                    ":kept_until": self._kept_until(),
                 }
             ),
         )

@@ -17,6 +17,7 @@ from cascan.aws.batch_read import get_all
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
 from cascan.aws.inventory_items import (
+    CHANGES_OF_HOST,
     PORTS_PER_PAGE,
     REFERENCE,
     SHORT_PORTS,
@@ -54,6 +55,7 @@ from cascan.nmap.intervals import Interval
 HOSTS_AT_ONCE = 100
 MAX_PORT_SETS = 1_000  # kept in memory: one a scan, as a rule
 MAX_NETWORKS_TRIED = 16  # beyond, the networks that have hosts are asked for first
+MAX_ADDRESSES_TRIED = 256  # beyond, the pointers are asked which of them have a record
 EVERYWHERE = ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
 
 
@@ -122,10 +124,10 @@ class InventoryItems(TablePart):
 
     def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
-        for item in self._table.partition(partition):
+        for item in self._table.children(partition, CHANGES_OF_HOST):
             yield from changes_in(item)
             if pages := pages_in(item):
-                for page in self._table.children(f"{partition}/pages", pages):
+                for page in self._table.children(partition, pages):
                     yield from changes_in(page)
 
     # ---- records and their pages
@@ -166,6 +168,10 @@ class InventoryItems(TablePart):
     # ---- pointers
 
     def _candidates(self, sought: Sought) -> Iterator[str]:
+        if sought.networks and sum(high - low + 1 for _, low, high in sought.networks) <= MAX_ADDRESSES_TRIED:
+            for family, low, high in sorted(sought.networks):
+                yield from (address_of(hexed(number, family)) for number in range(low, high + 1))
+            return
         for network, (low, high) in self._networks(sought.networks or EVERYWHERE):
             family = int(network[0])
             if sought.service:

@@ -6,8 +6,9 @@
                                                                                            pages and page_count, where
                                                                                            its ports lie in pages
     page      address/<address>                         ports/<revision>/<report>/<3>      body: 1,024 ports
-    changes   changes/<scan id>/<shard>                 <hex>/<attempt>                    body; pages, as above
-    page      changes/<scan id>/<shard>/pages           <hex>/<attempt>/<revision>/<3>     body: 500 changes
+    changes   changes/<scan id>/<shard>                 host/<hex>/<attempt>               body; pages, as above
+    page      changes/<scan id>/<shard>                 pages/<hex>/<attempt>/             body: 500 changes
+                                                        <revision>/<3>
     port set  ports/<digest>                            ports                              body: asked of many hosts
     asked     network/<network>                         asked/<lowest hex>-<highest hex>   body (a sighting), version
     pointer   network/<network>/host                    <hex>
@@ -43,6 +44,7 @@ CHANGES_PER_PAGE = 500  # each with two sightings
 NETWORK_BITS = {4: 16, 6: 80}  # that a network leaves to its addresses
 DIGITS = {4: 8, 6: 32}  # of an address in hex
 SHORT_PORTS = 64  # characters; a longer list of ports that every host was asked for is kept once
+CHANGES_OF_HOST = "host/"
 REFERENCE = "@"  # in the place of ports: the digest of the list
 
 
@@ -85,15 +87,15 @@ def changes_partition(scan_id: str, shard: int) -> str:
 def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
     """The changes of one address, which led to a revision: pages where they are many, and last the item that counts."""
     partition = changes_partition(source.scan_id, source.shard)
-    sk = f"{hex_of(changes[0].address)}/{source.attempt}"
+    about = f"{hex_of(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
-        yield _key(partition, sk) | {"body": body_of(changes)}
+        yield _key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(changes)}
         return
-    pages = f"{sk}/{revision:010d}/"
+    pages = f"pages/{about}/{revision:010d}/"
     for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
         body = body_of(changes[start : start + CHANGES_PER_PAGE])
-        yield _key(f"{partition}/pages", f"{pages}{number:03d}") | {"body": body}
-    yield _key(partition, sk) | {"body": body_of(()), "pages": {"S": pages}}
+        yield _key(partition, f"{pages}{number:03d}") | {"body": body}
+    yield _key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(()), "pages": {"S": pages}}
 
 
 def changes_in(item: Item) -> tuple[Change, ...]:

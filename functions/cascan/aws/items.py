@@ -21,6 +21,7 @@
     cascade    scan/<scan id>      cascade                      body, decided
     child      scan/<scan id>      child/<key>                  body, sent
     budget     cascade/<root id>   budget                       scans, probes, cost (micro-USD), expires_at
+    asked      cascade/<root id>   asked/<key of the child>     body, expires_at
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
     (inventory_items.py draws those of the inventory)

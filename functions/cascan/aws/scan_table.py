@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from cascan.aws.dynamo import DynamoTable
 from cascan.aws.house_items import HouseItems
 from cascan.aws.inventory import InventoryItems
+from cascan.aws.inventory_items import changes_partition
 from cascan.aws.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
@@ -100,8 +101,9 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
         )
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        own = scan_key(scan_id)
-        partitions = (*findings_partitions(scan_id, self._spread(scan_id)), own["pk"]["S"])
+        own, scan = scan_key(scan_id), self.get_scan(scan_id)
+        changes = (changes_partition(scan_id, shard) for shard in range(scan.shards if scan else 0))
+        partitions = chain(findings_partitions(scan_id, self._spread(scan_id)), changes, (own["pk"]["S"],))
         keys = (key for pk in partitions for key in self._table.keys(pk) if key != own)
         self._table.delete_all(islice(keys, most))
         if next(keys, None):

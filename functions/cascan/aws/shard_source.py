@@ -23,9 +23,11 @@ class SqsShardSource:
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=wait_s,
                 VisibilityTimeout=hold_s,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
         for message in answer.get("Messages", []):
-            return Received(message["Body"], message["ReceiptHandle"], message["MessageId"])
+            deliveries = int(message["Attributes"]["ApproximateReceiveCount"])
+            return Received(message["Body"], message["ReceiptHandle"], message["MessageId"], deliveries)
         return None
 
     def hold(self, received: Received, hold_s: int) -> None:

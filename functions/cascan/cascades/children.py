@@ -6,6 +6,7 @@ A rule fails alone: what goes wrong with it is a decision of its own, and nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -21,11 +22,13 @@ from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 
+SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
+
 
 def children_of(
-    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding], context: Context
+    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: Context
 ) -> Iterator[Decision]:
-    """Decisions, rule by rule in the order given. The findings are read once, one at a time.
+    """Decisions, rule by rule in the order given. The findings, ours or JSON with an id, are read once, one at a time.
 
     Raises: RequestRefused: the scan's cascades cannot be read, which a request's check has seen to.
     """
@@ -37,9 +40,10 @@ def children_of(
     runs: list[Run | Decision] = [_begin(rule, parent) for rule in chosen]
     active = [run for run in runs if isinstance(run, Run)]
     for finding in findings if active else ():
-        about = About(msgspec.to_builtins(finding), parent)
-        for run in active:
-            run.take(about)
+        about = About(finding if isinstance(finding, dict) else msgspec.to_builtins(finding), parent)
+        if SUPPRESSED not in about.finding["attributes"]:
+            for run in active:
+                run.take(about)
     yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
 
 

@@ -6,8 +6,10 @@ list become one request. Where that leaves more requests than there are ports, t
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b32encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
@@ -17,6 +19,11 @@ from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS
 
 PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text
 NO_PORTS: frozenset[int] = frozenset()
+
+
+def digest_of(text: str) -> str:
+    """16 characters of a-z2-7 that stand for the text."""
+    return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:10]).decode().lower()
 
 
 @dataclass(slots=True)
@@ -50,6 +57,8 @@ class Joint:
 class Request:
     """One request to make."""
 
+    base: str
+    ports: tuple[int, ...]
     wish: Wish
     words: tuple[str, ...]  # of nmap, without targets
     targets: tuple[str, ...]
@@ -59,7 +68,10 @@ class Request:
 class Joined:
     """The wishes of one rule, joined as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Mapping[str, Mapping[str, Set[int]]]) -> None:
+        """`asked` is what other scans of the cascade asked for: ports by target, by what they have in common."""
+        self.asked = asked
+        self.bases: dict[Joint, str] = {}
         self.groups: dict[Joint, dict[str, set[int]]] = {}
         self.told: dict[tuple[Joint, str], Told] = defaultdict(Told)
         self.duplicates = Told()
@@ -68,11 +80,15 @@ class Joined:
         """One target of a wish."""
         ports = layout.ports_in(wish.words)
         joint = _joint(wish, layout, target, ports)
+        wanted, before = ports or NO_PORTS, self.asked.get(self._base(joint), {}).get(target)
+        if before is not None and wanted <= before:
+            self.duplicates.add(finding_id)
+            return
         asked = self.groups.setdefault(joint, {})
-        if target in asked and (ports or NO_PORTS) <= asked[target]:
+        if target in asked and wanted <= asked[target]:
             self.duplicates.add(finding_id)
         else:
-            asked.setdefault(target, set()).update(ports or NO_PORTS)
+            asked.setdefault(target, set()).update(wanted - (before or NO_PORTS))
         self.told[joint, target].add(finding_id)
 
     def requests(self) -> Iterator[Request]:
@@ -81,7 +97,12 @@ class Joined:
             for ports, targets in _fewest(self.groups[joint]):
                 for chunk in _chunks(targets):
                     told = Told.of([self.told[joint, target] for target in chunk])
-                    yield Request(joint.wish, _words(joint, ports), chunk, told)
+                    yield Request(self._base(joint), ports, joint.wish, _words(joint, ports), chunk, told)
+
+    def _base(self, joint: Joint) -> str:
+        if joint not in self.bases:
+            self.bases[joint] = digest_of(repr(joint))
+        return self.bases[joint]
 
 
 def _joint(wish: Wish, layout: Layout, target: str, ports: frozenset[int] | None) -> Joint:

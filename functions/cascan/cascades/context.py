@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,40 @@ from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import Cascades
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Asked, Spent
+from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
 from cascan.policy import PolicyProfile
+from cascan.reach import Reach
 from cascan.scope import Scope
 
 if TYPE_CHECKING:
     from cel import Context as Facts
+
+
+NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
+Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
+
+    places: frozenset[Place]
+
+    @classmethod
+    def by(cls, changes: Iterable[Change]) -> Changed:
+        """What is gone is nothing to look at again."""
+        return cls(frozenset((one.address, one.protocol, one.port) for one in changes if one.kind in NEW))
+
+    def includes(self, finding: Mapping[str, Any]) -> bool:
+        """Whether the finding is about one of these places."""
+        attributes = finding.get("attributes") or {}
+        port, protocol = attributes.get("port"), attributes.get("protocol") or ""
+        where = ("", None) if port is None else (protocol, port)
+        return any((address, *where) in self.places for address in attributes.get("ip_addresses") or ())
 
 
 @dataclass(frozen=True)
@@ -32,11 +57,22 @@ class Context:
     scope: Scope
     policy: PolicyProfile = PolicyProfile.SAFE
     raw_scans: bool = True
+    reach: Reach | None = None  # of the workers, where the stack made their network
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
-    changed: frozenset[str] | None = None  # ids of findings that are new or changed; None: all of them count as new
+    asked: tuple[Asked, ...] = ()  # by other scans of the cascade
+    changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
+
+    def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
+        """What was asked for by the rule: ports by target, by what they have in common."""
+        found: dict[str, dict[str, set[int]]] = {}
+        for asked in self.asked:
+            if asked.rule == rule:
+                for target in asked.targets:
+                    found.setdefault(asked.base, {}).setdefault(target, set()).update(asked.ports)
+        return found
 
 
 class Parent:
@@ -67,7 +103,8 @@ class Parent:
             target = parse_target(text, family)
         except RequestRefused as exc:
             return Kind.REFUSED, str(exc)
-        if reason := self.context.scope.refusal_of(target):
+        reach = self.context.reach
+        if reason := self.context.scope.refusal_of(target) or (reach and reach.refusal_of(target)):
             return Kind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

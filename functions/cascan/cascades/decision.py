@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Asked, Spent
 
 
 class Kind(StrEnum):
@@ -37,6 +37,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     carried: dict[str, Any] = {}
     ttl_seconds_after_finished: int | None = None
     weight: Spent = Spent()
+    asked: Asked | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

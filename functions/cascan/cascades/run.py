@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from base64 import b32encode
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from cascan.cascades.caps import weight_of
 from cascan.cascades.child import name_of, request_of
-from cascan.cascades.coalesce import Joined, Request, Told
+from cascan.cascades.coalesce import Joined, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
 from cascan.cascades.fill import OURS, Filler, NotFilled, Wish
@@ -21,7 +19,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.cascades.words import Layout, layout_of
 from cascan.errors import CascanError, RequestRefused
 from cascan.limits import MAX_DECISIONS_KEPT, MAX_RULE_SECONDS
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Asked, Spent
 from cascan.planning import plan
 
 AND_OTHERS = "as others of this rule, of which there are too many to tell apart"
@@ -34,7 +32,8 @@ class Run:
         self.rule, self.parent = rule, parent
         self.matches = matcher_of(rule.matches)
         self.filler = Filler(rule)
-        self.joined = Joined()
+        self.asked = parent.context.asked_by(rule.name)
+        self.joined = Joined(self.asked)
         self.elsewhere: dict[Wish, Told] = {}
         self.refused: dict[tuple[Kind, str], Told] = {}
         self.unchanged = Told()
@@ -60,7 +59,7 @@ class Run:
     def _follow(self, about: About) -> None:
         finding_id: str = about.finding["id"]
         changed = self.parent.context.changed
-        if self.rule.only_new_or_changed and changed is not None and finding_id not in changed:
+        if self.rule.only_new_or_changed and changed is not None and not changed.includes(about.finding):
             self.unchanged.add(finding_id)
         elif reason := about.out_of_scope:
             self._refuse(Kind.OUT_OF_SCOPE, reason, finding_id)
@@ -93,6 +92,9 @@ class Run:
         if problem:
             self._refuse(*problem, finding_id)
             return
+        if digest_of(repr(wish)) in self.asked:
+            self.joined.duplicates.add(finding_id)
+            return
         if wish in self.elsewhere:
             self.joined.duplicates.add(finding_id)
         self.elsewhere.setdefault(wish, Told()).add(finding_id)
@@ -120,10 +122,11 @@ class Run:
             yield self._start(request)
         for wish, told in sorted(self.elsewhere.items(), key=lambda item: repr(item[0])):
             reason = f"{wish.scan_type} is another scanner's: CascadeRequested says what to run"
-            yield self._decision(Kind.REQUEST, reason, told, child=self._child(wish, wish.words, (), told))
+            asked = Asked(self.rule.name, digest_of(repr(wish)), (), ("",))
+            yield self._decision(Kind.REQUEST, reason, told, child=self._child(wish, wish.words, (), told, asked))
         duplicates = self.joined.duplicates
         if duplicates.count:
-            reason = "the same scan of the same target is asked for by another finding"
+            reason = "the same scan of the same target is asked for already, by a finding or a scan of this cascade"
             yield self._decision(Kind.DUPLICATE, reason, duplicates)
         if self.unchanged.count:
             yield self._decision(Kind.UNCHANGED, "neither new nor changed, which the rule asks for", self.unchanged)
@@ -132,12 +135,15 @@ class Run:
 
     def _start(self, request: Request) -> Decision:
         """Every target was judged on its own; what they have in common is planned with the first of them."""
-        child = self._child(request.wish, request.words, request.targets, request.told)
+        asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
+        child = self._child(request.wish, request.words, request.targets, request.told, asked_for)
         parent, context = self.parent, self.parent.context
         try:
             asked = request_of(child, parent.scan, parent.scan.scan_id, "")
             first = msgspec.structs.replace(asked, targets=asked.targets[:1])
-            planned = plan(first, context.scope, policy=context.policy, raw_scans=context.raw_scans)
+            planned = plan(
+                first, context.scope, policy=context.policy, raw_scans=context.raw_scans, reach=context.reach
+            )
         except RequestRefused as exc:
             return self._decision(Kind.REFUSED, str(exc), request.told)
         addresses = sum(parent.addresses[target] for target in request.targets)
@@ -145,7 +151,7 @@ class Run:
         weighed = msgspec.structs.replace(child, weight=weight_of(planned.arguments, addresses))
         return self._decision(Kind.START, reason, request.told, child=weighed)
 
-    def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told) -> Child:
+    def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told, asked: Asked) -> Child:
         rule, parent = self.rule, self.parent
         annotations = annotations_of(
             parent.request, parent.scan.name, parent.cascades, rule, dict(wish.annotations)
@@ -161,7 +167,7 @@ class Run:
                 spec, env=tuple(filled["env"]), init_containers=tuple(filled["initContainers"])
             )
         return Child(
-            key=f"{rule.name}/{_digest(wish, words, targets)}",
+            key=f"{rule.name}/{digest_of(repr((wish, tuple(words), targets)))}",
             name=name_of(parent.scan.name, parent.scan_type, wish.scan_type, rule.name),
             scan_type=wish.scan_type,
             parameters=tuple(words),
@@ -171,14 +177,10 @@ class Run:
             carried=carried_by(parent.request, parent.cascades, spec, parent.context.started_by),
             ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
             weight=Spent(scans=1),
+            asked=asked,
         )
 
     def _decision(self, kind: Kind, reason: str, told: Told, *, child: Child | None = None) -> Decision:
         return Decision(
             kind=kind, rule=self.rule.name, reason=reason, count=told.count, findings=tuple(told.ids), child=child
         )
-
-
-def _digest(wish: Wish, words: Sequence[str], targets: Sequence[str]) -> str:
-    told = msgspec.json.encode([wish.scan_type, words, targets, wish.labels, wish.annotations, wish.spec])
-    return b32encode(hashlib.sha256(told).digest()[:10]).decode().lower()

@@ -6,19 +6,20 @@ attributes stand in each of its findings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from cascan.findings.hosts import host_finding
-from cascan.findings.ports import PortShare, port_shares
-from cascan.findings.scripts import script_findings
+from cascan.findings.ports import PortShare, port_shares, share_of
+from cascan.findings.scripts import host_script_findings, port_script_findings
+from cascan.findings.shared import Wire, shared_scripts
 from cascan.findings.subject import Subject
 from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Severity
-from cascan.model.host import Host
+from cascan.model.host import Host, Port
 
 encode = msgspec.json.Encoder().encode
 
@@ -30,7 +31,11 @@ def finding_lines(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[
     subject = Subject.of(host, scan_id, parsed_at, names or {})
     parts = _port_lines(subject)
     parts += (encode(host_finding(subject)), b"\n")
-    for finding in script_findings(subject):
+    if any(port.scripts for port in host.ports):
+        nameless = subject.asked_name is None
+        for port in host.ports:
+            parts += _of_scripts(subject, port, share_of(port) if nameless else None) if port.scripts else ()
+    for finding in host_script_findings(subject) if host.scripts else ():
         parts += (encode(finding), b"\n")
     return b"".join(parts)
 
@@ -47,6 +52,30 @@ def _port_lines(subject: Subject) -> list[bytes]:
         fingerprint = fingerprint_of(share.category, address, share.protocol, share.number)
         ids = f'{{"id":"{finding_id_of(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
         parts += (ids.encode(), dated, before, authority, b":%d" % share.port.number, of_host, after)
+    return parts
+
+
+def _of_scripts(subject: Subject, port: Port, share: PortShare | None) -> Iterable[bytes]:
+    """The lines of a port's scripts, in parts; those of a port that other hosts show too are made once."""
+    if share is None:
+        return (encode(finding) + b"\n" for finding in port_script_findings(subject, port))
+    if share.scripts is None or share.scripts[0] != subject.parsed_at:
+        share.scripts = (subject.parsed_at, shared_scripts(port, subject.parsed_at))
+    wires = share.scripts[1]
+    if wires is None:
+        return (encode(finding) + b"\n" for finding in port_script_findings(subject, port))
+    return _filled(subject, wires)
+
+
+def _filled(subject: Subject, wires: tuple[Wire, ...]) -> list[bytes]:
+    dated = b'","parsed_at":' + encode(subject.parsed_at) + b","
+    authority = encode(subject.authority)[1:-1]
+    of_host = b',"attributes":' + encode(subject.attributes)[:-1] + b","
+    parts: list[bytes] = []
+    for category, about, before, (front, back), after in wires:
+        fingerprint = fingerprint_of(category, subject.address, *about)
+        ids = f'{{"id":"{finding_id_of(subject.scan_id, fingerprint)}","fingerprint":"{fingerprint}'
+        parts += (ids.encode(), dated, before, front, authority, back, of_host, after)
     return parts
 
 

@@ -36,7 +36,7 @@ _seen: dict[int, Port] = {}  # by their ids, ports with scripts
 class PortShare:
     """What a port says in its finding, whichever host it is of: hosts that show the same port share it."""
 
-    __slots__ = ("attributes", "category", "description", "name", "number", "port", "protocol", "wire")
+    __slots__ = ("attributes", "category", "description", "name", "number", "port", "protocol", "scripts", "wire")
 
     def __init__(self, port: Port, category: str) -> None:
         service = port.service.known_as if port.service else ""
@@ -48,6 +48,7 @@ class PortShare:
         self.description = f"Port {port.number} is {port.state} using {port.protocol} protocol."
         self.attributes = port_attributes(port) | script_attributes(port.scripts)
         self.wire: tuple[bytes, bytes] | None = None  # as text around the location, once somebody asks: see lines.py
+        self.scripts: Any = None  # what lines.py keeps of the scripts' findings
 
 
 def port_shares(host: Host) -> Iterator[PortShare]:
@@ -63,6 +64,12 @@ def port_shares(host: Host) -> Iterator[PortShare]:
                     _known.clear()
                 _known[id(port)] = share  # the share holds the port, so no other can have its id
             yield share
+
+
+def share_of(port: Port) -> PortShare | None:
+    """The share of a port that hosts before this one showed too; None: it is not known."""
+    known = _known.get(id(port))
+    return known if known is not None and known.port is port else None
 
 
 def port_findings(subject: Subject) -> Iterator[Finding]:

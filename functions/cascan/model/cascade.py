@@ -33,6 +33,23 @@ class Spent(msgspec.Struct, frozen=True):
         return Spent(self.scans - other.scans, self.probes - other.probes, self.cost_micro_usd - other.cost_micro_usd)
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What a child asks for, so that no other scan of its cascade asks for it again."""
+
+    rule: str
+    base: str  # a digest of all but targets and ports
+    ports: tuple[int, ...] = ()  # none: as the rule has them
+    targets: tuple[str, ...] = ()
+
+
+class Reservation(StrEnum):
+    """What came of reserving a child."""
+
+    RESERVED = "reserved"  # now, or by an earlier delivery
+    ASKED = "asked"  # by another scan of the cascade
+    FULL = "full"  # the root scan's budget does not hold it
+
+
 class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule as it was applied. `version` counts from 1; 0 is a bundled one."""
 
@@ -55,6 +72,7 @@ class StoredChild(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0  # findings that asked for it
     findings: tuple[str, ...] = ()  # the first ids of them
     weight: Spent = Spent()
+    asked: Asked | None = None
     body: str = ""
     sent: bool = False
 

@@ -47,6 +47,7 @@ class HostBatches:
                 yield batch
             elif self._ended:
                 self.rest = MARKUP.sub(_plain, self._buffer)
+                self._buffer.clear()
                 return
             else:
                 self._read()

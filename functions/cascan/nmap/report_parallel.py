@@ -130,6 +130,7 @@ def _part(stream: IO[bytes], first: int, render: Render, quick: QuickHosts, *, l
             found.append(render(item))
         else:
             part.items.append(item)
+    stream.close()  # the body is a cycle that the collector finds late; the bytes need not wait for it
     part.rendered = b"".join(found)
     part.warnings, part.broken, part.complete = body.warnings, body.broken, last and body.complete
     return part

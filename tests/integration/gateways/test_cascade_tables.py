@@ -10,7 +10,7 @@ from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.rule_table import DynamoRuleTable
 from cascan.gateways import CascadeTable, RuleTable
 from cascan.limits import MAX_DECISIONS_KEPT
-from cascan.model.cascade import CascadeLine, Spent, StoredChild
+from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild
 from tests.builders import SCAN_ID
 from tests.cascading import rule_document
 from tests.fake_cascades import MemoryCascadeTable, MemoryRuleTable
@@ -44,6 +44,7 @@ def a_child(key: str = "rule/a", **fields: object) -> StoredChild:
         "name": "lan-rule",
         "scan_type": "nmap",
         "weight": Spent(1, 10, 5),
+        "asked": Asked("rule", "base", (443,), (key,)),
         "body": '{"targets": []}',
     }
     return StoredChild(**plain | fields)  # type: ignore[arg-type]
@@ -82,24 +83,31 @@ def test_the_rules_of_a_cascade_are_fixed_once(cascades: CascadeTable) -> None:
 
 
 def test_a_child_is_reserved_once_and_counted_once(cascades: CascadeTable) -> None:
-    for _ in range(2):
-        assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), PLENTY)
-    assert cascades.reserve_child(SCAN_ID, ROOT, a_child("rule/b"), PLENTY)
+    for key in ("rule/a", "rule/a", "rule/b"):
+        assert cascades.reserve_child(SCAN_ID, ROOT, a_child(key), PLENTY) is Reservation.RESERVED
     assert cascades.spent(ROOT) == Spent(2, 20, 10)
     assert [child.key for child in cascades.cascade_children(SCAN_ID)] == ["rule/a", "rule/b"]
 
 
 @pytest.mark.parametrize("most", [Spent(1, 100, 100), Spent(100, 19, 100), Spent(100, 100, 9)])
 def test_the_budget_of_the_root_scan_holds_no_more_than_it_has(cascades: CascadeTable, most: Spent) -> None:
-    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most)
-    assert not cascades.reserve_child("otherscanotherxx", ROOT, a_child(), most)
-    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most)  # it is there: not reserved again
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most) is Reservation.RESERVED
+    assert cascades.reserve_child("otherscanotherxx", ROOT, a_child("rule/b"), most) is Reservation.FULL
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most) is Reservation.RESERVED  # it is there
     assert cascades.spent(ROOT) == Spent(1, 10, 5)
     assert list(cascades.cascade_children("otherscanotherxx")) == []
 
 
+def test_two_scans_of_a_cascade_do_not_ask_for_the_same(cascades: CascadeTable) -> None:
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), PLENTY) is Reservation.RESERVED
+    assert cascades.reserve_child("otherscanotherxx", ROOT, a_child(), PLENTY) is Reservation.ASKED
+    assert cascades.reserve_child("otherscanotherxx", "anotherrootanoth", a_child(), PLENTY) is Reservation.RESERVED
+    assert list(cascades.asked(ROOT)) == [Asked("rule", "base", (443,), ("rule/a",))]
+    assert cascades.spent(ROOT) == Spent(1, 10, 5)
+
+
 def test_the_first_child_alone_may_be_too_much(cascades: CascadeTable) -> None:
-    assert not cascades.reserve_child(SCAN_ID, ROOT, a_child(), Spent(100, 9, 100))
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), Spent(100, 9, 100)) is Reservation.FULL
     assert cascades.spent(ROOT) == Spent()
 
 

@@ -1,16 +1,23 @@
-"""ScanTable's contract: the inventory. Every test runs on the fake and on DynamoDB."""
+"""ScanTable's contract: the inventory. Every test runs on the fake and on DynamoDB, but for the last class."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import repeat
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 
+from cascan.aws import clients
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.inventory import HostRecord, PortCoverage, PortRecord, Sighting, Sought
-from tests.integration.gateways.examples import AT, SCAN_ID, a_change, a_host, a_port, a_sighting, an_update
+from tests.integration.gateways.conftest import TABLE, Script
+from tests.integration.gateways.examples import AT, SCAN_ID, a_change, a_host, a_port, a_scan, a_sighting, an_update
 
 SOURCE = ReportKey(SCAN_ID, 3, 2)
 MANY_PORTS = ",".join(str(port) for port in range(1, 400, 2))
@@ -82,6 +89,16 @@ class TestRecords:
         table.save_hosts(ReportKey(SCAN_ID, 3, 1), [an_update(first, None, a_change(port=22))])
         table.save_hosts(SOURCE, [an_update(replace(first, revision=2), first, a_change(port=80))])
         assert [change.port for change in table.changes(SCAN_ID, 3)] == [22, 80]
+
+    def test_a_scan_is_removed_with_its_changes_and_what_is_known_of_the_hosts_stays(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=4))
+        many = tuple(a_change(port=port) for port in range(1, 1_203))
+        table.save_hosts(
+            SOURCE, [an_update(a_host(), None, *many), an_update(a_host("10.0.0.6"), None, a_change("10.0.0.6"))]
+        )
+        assert table.remove_scan(SCAN_ID, 100)
+        assert list(table.changes(SCAN_ID, 3)) == []
+        assert set(table.known_hosts(["10.0.0.5", "10.0.0.6"])) == {"10.0.0.5", "10.0.0.6"}
 
 
 class TestLookingUp:
@@ -161,3 +178,93 @@ class TestAsked:
         table.note_asked(4, [(1, 9)], newer)
         table.note_asked(4, [(20, 29), (1, 9)], older)
         assert list(table.asked(4, 0, 99)) == [((1, 9), newer), ((20, 29), older)]
+
+
+class TestOnlyOnDynamoDB:
+    def test_keys_that_were_left_unprocessed_are_asked_for_again(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        store(dynamo_table, *(a_host(f"10.0.0.{number}") for number in range(5)))
+        whole = clients.dynamodb().batch_get_item
+
+        def half(request: dict[str, Any]) -> Any:
+            keys = request["RequestItems"][TABLE]["Keys"]
+            answer: dict[str, Any] = dict(whole(RequestItems={TABLE: {"Keys": keys[:2], "ConsistentRead": True}}))
+            return answer | {"UnprocessedKeys": {TABLE: {"Keys": keys[2:]}}}
+
+        requests = script(clients.dynamodb(), "batch_get_item", [half])
+        assert len(dynamo_table.known_hosts(f"10.0.0.{number}" for number in range(5))) == 5
+        assert [len(request["RequestItems"][TABLE]["Keys"]) for request in requests] == [5, 3]
+
+    def test_keys_that_stay_unprocessed_are_an_error(self, dynamo_table: DynamoScanTable, script: Script) -> None:
+        none: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": [1, 2]}}}
+        script(clients.dynamodb(), "batch_get_item", repeat(none))
+        with pytest.raises(GatewayUnavailable, match="2 items were left unread"):
+            dynamo_table.known_hosts(["10.0.0.5"])
+
+    def test_a_writer_that_died_before_its_transaction_leaves_nothing_that_is_read(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        ports = tuple(a_port(number) for number in range(1, 1_100))
+        update = an_update(a_host(ports=ports), None, *(a_change(port=port.port) for port in ports))
+        died = EndpointConnectionError(endpoint_url="x")
+        script(clients.dynamodb(), "transact_write_items", [died])
+        with pytest.raises(GatewayUnavailable):
+            dynamo_table.save_hosts(SOURCE, [update])
+        assert dynamo_table.known_hosts(["10.0.0.5"]) == {}
+        assert list(dynamo_table.changes(SCAN_ID, 3)) == []
+        assert addresses(dynamo_table, Sought(ports=frozenset({("tcp", 22)}))) == []
+        assert dynamo_table.save_hosts(SOURCE, [update]) == []
+        assert dynamo_table.known_hosts(["10.0.0.5"]) == {"10.0.0.5": update.record}
+        assert tuple(dynamo_table.changes(SCAN_ID, 3)) == update.changes
+
+    def test_pages_that_are_replaced_while_they_are_read_are_read_again(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        first = a_host(ports=tuple(a_port(number) for number in range(1, 1_100)))
+        store(dynamo_table, first)
+        second = replace(first, hostname="renamed", revision=2)
+        query = clients.dynamodb().query
+
+        def replaced_just_now(request: dict[str, Any]) -> Any:
+            assert dynamo_table.save_hosts(SOURCE, [an_update(second, first)]) == []
+            return query(**request)
+
+        script(clients.dynamodb(), "query", [replaced_just_now])
+        assert dynamo_table.known_hosts(["10.0.0.5"]) == {"10.0.0.5": second}
+
+    def test_pages_of_a_replaced_record_are_deleted(self, dynamo_table: DynamoScanTable) -> None:
+        first = a_host(ports=tuple(a_port(number) for number in range(1, 3_000)))
+        store(dynamo_table, first)
+        dynamo_table.save_hosts(SOURCE, [an_update(a_host(revision=2), first)])
+        query = clients.dynamodb().query
+        left = query(
+            TableName=TABLE,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "address/10.0.0.5"}},
+        )
+        assert [item["sk"]["S"] for item in left["Items"]] == ["host"]
+
+    def test_a_set_of_ports_that_many_hosts_share_is_stored_once_and_outside_of_them(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        shared = PortCoverage(protocol="tcp", ports=MANY_PORTS, seen_at=AT, scan_id=SCAN_ID, common=True)
+        puts = script(clients.dynamodb(), "put_item", ())
+        transactions = script(clients.dynamodb(), "transact_write_items", ())
+        store(dynamo_table, *(a_host(f"10.0.0.{number}", coverage=(shared,)) for number in range(20)))
+        assert len(puts) == 1
+        assert MANY_PORTS not in str(transactions)
+        fresh = DynamoScanTable(TABLE)
+        assert fresh.known_hosts(["10.0.0.3"])["10.0.0.3"].coverage == (shared,)
+
+    def test_a_scan_that_finds_nothing_new_writes_one_item_a_host(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        hosts = [a_host(f"10.0.0.{number}") for number in range(20)]
+        store(dynamo_table, *hosts)
+        script(clients.dynamodb(), "put_item", repeat(AssertionError("nothing to put")))
+        transactions = script(clients.dynamodb(), "transact_write_items", ())
+        updates = [an_update(replace(host, revision=2), host) for host in hosts]
+        assert dynamo_table.save_hosts(ReportKey(SCAN_ID, 4, 1), updates) == []
+        (transaction,) = transactions
+        assert len(transaction["TransactItems"]) == 20

@@ -118,10 +118,13 @@ class TestReportsOnS3:
             assert body.read() == b"".join(bytes([number]) * 1024**2 for number in range(21))
         assert answer["ContentType"] == "application/xml"
 
-    def test_a_result_that_breaks_off_leaves_what_was_there_before(self, s3_store: S3ReportStore) -> None:
+    def test_a_result_that_breaks_off_leaves_what_was_there_before(
+        self, s3_store: S3ReportStore, script: Script
+    ) -> None:
+        parts = script(clients.s3(), "upload_part", ())
+
         def pieces() -> Iterator[bytes]:
-            yield bytes(20 * 1024**2)
-            yield bytes(1)
+            yield from [bytes(9 * 1024**2)] * 2
             raise ValueError("a report that ends badly")
 
         s3_store.put_result(SCAN_ID, "nmap.xml", [b"before"], "application/xml")
@@ -129,6 +132,7 @@ class TestReportsOnS3:
             s3_store.put_result(SCAN_ID, "nmap.xml", pieces(), "application/xml")
         with clients.s3().get_object(Bucket=BUCKET, Key=f"results/{SCAN_ID}/nmap.xml")["Body"] as body:
             assert body.read() == b"before"
+        assert len(parts) == 2
         assert "Uploads" not in clients.s3().list_multipart_uploads(Bucket=BUCKET)
 
     def test_a_part_that_cannot_be_stored_is_an_error(self, s3_store: S3ReportStore, script: Script) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.aws import clients
+from cascan.aws.rule_table import DynamoRuleTable
 from cascan.closing import end_of
 from cascan.events import ScanCompleted, ScanFailed
 from cascan.findings import findings_of
+from cascan.forms import read_request
 from cascan.ids import results_key, scan_id_of
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from tests.builders import NOW, SCAN_ID, a_scan
+from tests.cascading import rule_document
 from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
 from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
-from tests.integration.handlers.stack import BUCKET, Stack
+from tests.integration.handlers.stack import BUCKET, TABLE, Stack
 
 KEY = results_key(SCAN_ID, "findings.json")
 FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
@@ -89,3 +93,22 @@ def test_of_a_batch_only_the_messages_that_failed_return(
     assert stack.keys() == [KEY]
     reasons = [str(vars(record)["reason"]) for record in caplog.records if record.levelname == "ERROR"]
     assert [reason.split(" ")[0] for reason in reasons] == ["there", "cascan/ScanFailed", "not"]
+
+
+def test_a_completed_scan_with_cascades_is_followed_up_once(stack: Stack, on_scan_completed: Function) -> None:
+    DynamoRuleTable(TABLE).put_rule(
+        "probe", rule_document("probe", parameters=["-Pn", "-p{{attributes.port}}", "{{$.hostOrIP}}"])
+    )
+    scan = completed_scan()
+    assert scan.request
+    asking = replace(scan, request=replace(scan.request, cascades={}))
+    stack.store(asking)
+    stack.table.put_findings(SCAN_ID, FINDINGS)
+    event = sqs_event(completion(asking))
+    assert on_scan_completed.failed(event) == []
+    assert on_scan_completed.failed(event) == []
+    (record,) = stack.received("requests")
+    request = read_request(record["body"]).request
+    assert request.origin
+    assert (request.origin.parent_scan, request.origin.hop) == (SCAN_ID, 1)
+    assert stack.scan(SCAN_ID).state is ScanState.DONE

@@ -129,7 +129,7 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             changes={"PortOpened": 2},
         ),
         TOLD_ON_WIRE
-        | {"changes": {"PortOpened": 2}}
+        | {"cascades": True, "changes": {"PortOpened": 2}}
         | {"state": "ParseCompleted", "outcome": "partial", "requested_at": "2026-03-01T12:30:15.123456Z"}
         | {"finished_at": "2026-03-01T13:00:00Z", "addresses": 512, "shards": 2}
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
@@ -163,7 +163,7 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        for field in wire.keys() - {"hop", "version", "labels", "changes"}:  # these have defaults
+        for field in wire.keys() - {"hop", "version", "labels", "changes", "cascades"}:  # these have defaults
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
         for field in wire:

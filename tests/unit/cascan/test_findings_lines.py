@@ -81,6 +81,17 @@ def test_a_name_from_the_request_stands_in_the_lines_as_in_the_findings() -> Non
     assert b"tcp://asked.example:" in expected
 
 
+def test_findings_of_scripts_are_shared_by_hosts_asked_for_by_address_alone() -> None:
+    (host,) = hosts("scripts")
+    other = msgspec.structs.replace(host, addresses=(Address("192.0.2.9", "ipv4"),))
+    named = msgspec.structs.replace(host, hostnames=(Hostname("other.example", "user"),))
+    for seen in (host, other, named, other, named, host):
+        assert finding_lines(seen, SCAN, NOW) == encoded(seen)
+    later = NOW.replace(year=2030)  # the certificate is out of date then
+    expected = b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings_of(other, SCAN, later))
+    assert finding_lines(other, SCAN, later) == expected != encoded(other)
+
+
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_the_id_of_a_finding_is_a_uuid_of_version_5(scan_id: str, fingerprint: str) -> None:
     assert finding_id_of(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 
-from cascan.model.scan import Outcome, ScanState
-from cli.errors import BadInput
-from cli.follow import exit_code_of
+from cascan.model.cascade import StoredChild
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import Progress
+from cli.access import Access
+from cli.errors import BadInput, CliError
+from cli.follow import exit_code_of, progress_of, said_by, wait_for_cascade
 from cli.lookup import find_scan
-from tests.builders import NOW, a_scan
+from tests.builders import NOW, a_request, a_scan, a_shard
+from tests.fake_cascades import MemoryCascadeTable
 from tests.fakes import MemoryScanTable
 
 
@@ -61,3 +66,66 @@ def test_a_scan_is_found_by_its_id_the_beginning_of_it_or_its_series(
 def test_what_fits_none_or_several_is_said(table: MemoryScanTable, asked: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         find_scan(table, asked)
+
+
+class Ending:
+    """A stack that ends with its command: a scan, its child, and a grandchild that ends at the third look."""
+
+    stays_up = False
+
+    def __init__(self) -> None:
+        self.table, self.cascades, self.looks = MemoryScanTable(), MemoryCascadeTable(), 0
+        ids = ("aaaa222222222222", "bbbb222222222222", "cccc222222222222")
+        for scan_id in ids:
+            self.table.create_scan(a_scan(scan_id=scan_id, state=ScanState.DONE, request=a_request(cascades={})))
+        for parent, child in pairwise(ids):
+            stored = StoredChild(key="rule/a", rule="rule", scan_id=child, name="", scan_type="nmap")
+            self.cascades.stored[parent] = {stored.key: stored}
+        self.last = ids[-1]
+        self.table.scans[self.last] = a_scan(scan_id=self.last, state=ScanState.SCANNING)
+        get = self.table.get_scan
+
+        def look(scan_id: str) -> Scan | None:
+            self.looks += scan_id == self.last
+            if self.looks > 2:
+                self.table.scans[self.last] = a_scan(scan_id=self.last, state=ScanState.DONE)
+            return get(scan_id)
+
+        self.table.get_scan = look  # type: ignore[method-assign]
+
+
+def test_a_command_whose_stack_ends_with_it_waits_for_the_whole_cascade() -> None:
+    stack = Ending()
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20) == 2
+    assert stack.looks == 3
+
+
+def test_a_stack_that_stays_up_is_not_waited_for() -> None:
+    stack = Ending()
+    stack.stays_up = True
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20) == 0
+
+
+def test_a_cascade_that_goes_on_too_long_is_told() -> None:
+    stack = Ending()
+    stack.looks = -10_000
+    with pytest.raises(CliError, match="the cascade goes on after"):
+        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([Progress(task="Connect Scan", percent=42, hosts_done=3)], "Connect Scan 42 %, 3 hosts done"),
+        ([Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)], "NSE 5 to 90 %, 0 hosts done"),
+        (
+            [Progress(task="NSE", percent=5, hosts_done=1), Progress(task="Ping Scan", percent=5, hosts_done=1), None],
+            "2 shards run 5 %, 2 hosts done",
+        ),
+    ],
+)
+def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
+    assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")

@@ -17,10 +17,12 @@ from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
 from cascan.ids import scan_id_of
-from cascan.model.cascade import Spent
+from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
+from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.pace import HouseRules
+from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
@@ -150,6 +152,27 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
     assert (scan.hop, scan.cause_id) == (1, world.event.event_id)
 
 
+def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> None:
+    world = World()
+    world.complete()
+    table = MemoryScanTable()
+    planned = plan_scan(
+        "message",
+        world.requests.sent[0],
+        table=table,
+        queues=MemoryShardQueues(),
+        bus=MemoryEventBus(),
+        scope=Scope.of([]),
+        express_reaches_private=True,
+        raw_scans=True,
+        rules=HouseRules(),
+        clock=clock,
+    )
+    assert planned.refused
+    (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
+    assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)
+
+
 def test_a_scan_without_cascades_reads_no_rules_and_writes_nothing() -> None:
     world = World(scan=msgspec.structs.replace(a_parent(), request=a_request()))
     world.complete()
@@ -248,7 +271,7 @@ def test_what_other_scans_of_the_cascade_spend_meanwhile_is_not_overspent() -> N
     world.cascades.spent = lambda root: pure_answer  # type: ignore[method-assign, assignment]  # read before the others wrote
     real = MemoryCascadeTable.reserve_child
 
-    def reserve(*args: Any) -> bool:
+    def reserve(*args: Any) -> Reservation:
         world.cascades.__dict__.pop("spent", None)
         return real(world.cascades, *args)
 
@@ -291,16 +314,17 @@ def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_sta
 
 
 def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
-    asked: list[str] = []
-
-    def changed(scan: Scan) -> frozenset[str]:
-        asked.append(scan.scan_id)
-        return frozenset({FINDINGS[1].id})
-
-    world = World(rules=[rule_document("one", onlyNewOrChanged=True)], changed=changed)
+    world = World(rules=[rule_document("one", onlyNewOrChanged=True)])
+    seen = Sighting(scan_id=SCAN_ID, seen_at=NOW, state="open")
+    world.table.changes = lambda scan_id, shard: iter(  # type: ignore[method-assign]
+        [
+            Change(kind=ChangeKind.PORT_OPENED, address="10.0.0.2", protocol="tcp", port=443, after=seen),
+            Change(kind=ChangeKind.PORT_CLOSED, address="10.0.0.1", protocol="tcp", port=443, after=seen),
+        ]
+    )
     world.complete()
-    assert asked == [SCAN_ID]
     assert [read_request(body).request.targets for body in world.requests.sent] == [("10.0.0.2",)]
+    assert "unchanged" in {line.kind for line in world.cascades.records[SCAN_ID].lines}
 
 
 def test_an_unknown_scan_is_a_message_that_nobody_here_wrote() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cascan.errors import GatewayUnavailable, MalformedMessage, ShardLost
+from cascan.errors import GatewayUnavailable, MalformedMessage, ShardBusy, ShardLost
 from cascan.events import ShardQueued
 from cascan.life_cycle import Stop
 from cascan.model.agenda import Switch
@@ -212,7 +212,22 @@ class TestMessages:
     def test_a_message_of_a_shard_that_has_no_place_yet_is_done_with(self, tmp_path: Path) -> None:
         it = bench(tmp_path, state=ShardState.WAITING)
         it.table.scans[SCAN_ID] = a_scan(shards=2, shards_open=2, shards_waiting=1, shards_in_flight=1, parallel=1)
-        assert it.run().did == "waits for a place"
+        for deliveries in (1, 2):  # whoever sent it may be about to release the shard
+            with pytest.raises(ShardBusy, match="waits"):
+                it.run(deliveries=deliveries)
+        assert it.run(deliveries=3).did == "waits for a place"
+        assert it.shard().state is ShardState.WAITING
+
+    def test_a_message_that_left_before_its_shard_was_released_is_not_lost_when_the_stack_is_halted_between(
+        self, tmp_path: Path
+    ) -> None:
+        it = bench(tmp_path, state=ShardState.WAITING)
+        it.table.scans[SCAN_ID] = a_scan(shards_waiting=1, shards_in_flight=0, parallel=1)
+        it.table.halt(Switch(halted_at=NOW))
+        with pytest.raises(ShardBusy, match="waits"):
+            it.run()
+        assert it.table.release_shard(SCAN_ID, 0)  # as whoever sent the message goes on
+        assert it.run(deliveries=2).did == "halted"
         assert it.shard().state is ShardState.WAITING
 
     @pytest.mark.parametrize("state", [ScanState.CANCELLED, ScanState.ERRORED, ScanState.DONE])

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import request_of
+from cascan.cascades.context import Changed
 from cascan.cascades.decision import Kind
 from cascan.model.cascade import Spent
 from cascan.planning import plan
@@ -121,10 +122,32 @@ def test_two_rules_that_ask_for_each_other_end() -> None:
     assert depth == 3
 
 
+def test_what_another_scan_of_the_cascade_asked_for_is_a_duplicate() -> None:
+    findings = [a_finding("10.0.0.1", 80), a_finding("10.0.0.2", 443)]
+    rules = [a_rule("ours"), a_rule("theirs", scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])]
+    before = tuple(d.child.asked for d in decide(rules, findings[:1]) if d.child and d.child.asked)
+    decisions = decide(rules, findings, asked=before)
+    assert [(d.kind, d.rule, d.count) for d in decisions] == [
+        (Kind.START, "ours", 1),
+        (Kind.DUPLICATE, "ours", 1),
+        (Kind.REQUEST, "theirs", 1),
+        (Kind.DUPLICATE, "theirs", 1),
+    ]
+    assert started(decisions)[0].targets == ("10.0.0.2",)
+
+
+def test_another_port_of_a_target_that_was_asked_is_asked_alone() -> None:
+    first = the_child(decide(a_rule(), a_finding("10.0.0.1", 80)))
+    assert first.asked is not None
+    findings = [a_finding("10.0.0.1", port) for port in (80, 443)]
+    child = the_child(decide(a_rule(), findings, asked=(first.asked,)))
+    assert child.parameters == ("-Pn", "-p443")
+
+
 def test_only_new_or_changed_findings_are_followed_where_the_rule_says_so() -> None:
     new, old = a_finding("10.0.0.1"), a_finding("10.0.0.2")
     careful, eager = a_rule("careful", onlyNewOrChanged=True), a_rule("eager")
-    decisions = decide([careful, eager], [new, old], changed=frozenset({new.id}))
+    decisions = decide([careful, eager], [new, old], changed=Changed(frozenset({("10.0.0.1", "tcp", 443)})))
     assert [(child.name, child.targets) for child in started(decisions)] == [
         ("lan-careful", ("10.0.0.1",)),
         ("lan-eager", ("10.0.0.1", "10.0.0.2")),

@@ -132,6 +132,10 @@ def test_c8_depth_ends_a_chain_of_ever_other_rules() -> None:
     assert reasons(decisions, Kind.CAPPED) == ["scans follow each other at most 8 times"]
 
 
+def test_a_finding_that_an_operator_suppressed_is_not_followed() -> None:
+    assert decide(a_rule(), a_finding(attributes={"suppressed": "a printer"})) == []
+
+
 def test_a_rule_without_matchers_says_so() -> None:
     with pytest.raises(RequestRefused, match="neither anyOf nor an expression"):
         a_rule(matches={"anyOf": []})

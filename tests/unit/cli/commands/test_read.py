@@ -151,13 +151,13 @@ class TestPacked:
     def test_a_damaged_archive_is_read_as_far_as_it_goes(self, read: Read, damage: str, tmp_path: Path) -> None:
         data = report("hosts")
         host = data[data.index(b"<host ") : data.index(b"</host>") + 7]
-        noise = (b"<!-- %s -->" % os.urandom(3_000).hex().encode() for _ in range(200))
-        packed = bytearray(gzip.compress(data.replace(b"<host ", b"".join(noise) + host * 5 + b"<host ", 1)))
+        noise = b"<!-- %s -->" % os.urandom(30_000).hex().encode()
+        packed = bytearray(gzip.compress(data.replace(b"<host ", host * 5 + noise + b"<host ", 1)))
         packed[-len(packed) // 8 :] = b"" if damage == "cut short" else b"\xff" * 100
         (tmp_path / "report.gz").write_bytes(packed)
         code, out, err = read(str(tmp_path / "report.gz"), "--as", "hosts")
         assert (code, "gzip stream is damaged or cut short" in err) == (1, True)
-        assert len(out.splitlines()) <= 8
+        assert len(out.splitlines()) == 5
 
     def test_an_archive_of_something_else_is_no_report(self, read: Read, tmp_path: Path) -> None:
         (tmp_path / "x.gz").write_bytes(gzip.compress(b"hello"))

@@ -1,0 +1,83 @@
+"""`cascan apply`: manifests from files, all checked before the first is applied."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cascan.cascades.rule import KIND as RULE_KIND
+from cascan.cascades.rule import read_rule
+from cascan.errors import RequestRefused
+from cascan.forms import read_request
+from cascan.forms.manifest import KIND as SCAN_KIND
+from cascan.ids import scan_id_of
+from cli.access import Access, access
+from cli.errors import BadInput
+from cli.manifests import read_manifests
+from cli.show import print_json, print_table
+
+Applied = dict[str, Any]
+Apply = Callable[[Access], Applied]
+
+
+def run(args: Namespace) -> int:
+    manifests = read_manifests(args.file)
+    applications: list[Apply] = []
+    problems: list[str] = []
+    for name, document in manifests:
+        try:
+            applications.append(_application(document))
+        except RequestRefused as exc:
+            problems += (f"{name}: {_called(document)}{reason}" for reason in exc.reasons)
+    if problems:
+        raise BadInput("\n".join(problems))
+    with access(args) as stack:
+        applied = [apply(stack) for apply in applications]
+    if args.json:
+        print_json(applied)
+    else:
+        print_table(("KIND", "NAME", "RESULT"), ((one["kind"], one["name"], one["result"]) for one in applied))
+    return 0
+
+
+def _application(document: dict[str, Any]) -> Apply:
+    """Raises: RequestRefused: every problem of the manifest."""
+    kind = str(document.get("kind"))
+    if kind not in KINDS:
+        raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; {', '.join(KINDS)} can"])
+    return KINDS[kind](document)
+
+
+def _rule(document: dict[str, Any]) -> Apply:
+    """Raises: RequestRefused: every problem of the rule."""
+    rule = read_rule(document)
+
+    def apply(stack: Access) -> Applied:
+        stored = stack.rules.put_rule(rule.name, document)
+        return {"kind": RULE_KIND, "name": rule.name, "result": f"version {stored.version}", "version": stored.version}
+
+    return apply
+
+
+def _scan(document: dict[str, Any]) -> Apply:
+    """Raises: RequestRefused: every problem of the request."""
+    body = json.dumps(document)
+    request = read_request(body).request
+
+    def apply(stack: Access) -> Applied:
+        message_id = stack.requests.send(body)
+        scan_id = scan_id_of(request.idempotency_key or message_id)
+        return {"kind": SCAN_KIND, "name": request.name, "result": f"submitted as {scan_id}", "id": scan_id}
+
+    return apply
+
+
+KINDS: Mapping[str, Callable[[dict[str, Any]], Apply]] = {RULE_KIND: _rule, SCAN_KIND: _scan}
+
+
+def _called(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{name}: " if isinstance(name, str) else ""

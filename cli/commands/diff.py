@@ -1,0 +1,96 @@
+"""`cascan diff`: what a scan saw otherwise than the scans before it, or than one of them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from cli.access import Access, access
+from cli.errors import BadInput
+from cli.lookup import find_scan
+from cli.show import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from cascan.model.inventory import Change, Sighting
+    from cascan.model.scan import Scan
+
+COLUMNS = ("CHANGE", "ADDRESS", "NAME", "PORT", "BEFORE", "NOW", "LAST SEEN OTHERWISE")
+LATEST = "latest"
+
+
+def run(args: Namespace) -> int:
+    with access(args) as stack:
+        scan = find_scan(stack.table, args.scan or LATEST)
+        if args.other:
+            other = find_scan(stack.table, args.other)
+            if other.scan_id == scan.scan_id:
+                raise BadInput(f"{args.scan!r} and {args.other!r} are one scan, {scan.scan_id}")
+            changes = list(_between(other, scan, stack))
+        else:
+            changes = [change for n in range(scan.shards) for change in stack.table.changes(scan.scan_id, n)]
+    news = [change for change in changes if not change.is_baseline]
+    shown = changes if args.all else news
+    if args.json:
+        print_json([_as_json(change) for change in shown])
+    else:
+        print_table(COLUMNS, map(_row, shown))
+    _say_more(scan, news, changes, everything=args.all)
+    return 0
+
+
+def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:
+    """What changed from the earlier of the two scans to the later one, by their reports."""
+    from cascan.comparing import Comparison  # noqa: PLC0415 - reading reports is for who compares two scans
+
+    earlier, later = sorted((one, other), key=lambda scan: (scan.requested_at, scan.scan_id))
+    comparison = Comparison()
+    for scan in (earlier, later):
+        for change in _read(comparison, scan, stack):
+            if scan is later:
+                yield change
+
+
+def _read(comparison: Any, scan: Scan, stack: Access) -> Iterator[Change]:
+    from cascan.errors import MalformedMessage, UnreadableReport  # noqa: PLC0415
+    from cascan.ids import ReportKey  # noqa: PLC0415
+
+    for shard in stack.table.shards(scan.scan_id):
+        if shard.run is None:
+            continue
+        key = ReportKey(scan.scan_id, shard.number, shard.attempt)
+        try:
+            with closing(stack.reports.open_report(key)) as report:
+                yield from comparison.add(shard, report)
+        except (MalformedMessage, UnreadableReport) as exc:
+            say(f"shard {shard.number} of scan {scan.scan_id} is left out: {exc}")
+
+
+def _row(change: Change) -> tuple[object, ...]:
+    port = f"{change.protocol}/{change.port}" if change.port is not None else ""
+    before = _seen(change.before) if change.before else "never covered"
+    since = change.before.seen_at.strftime("%Y-%m-%dT%H:%M:%SZ") if change.before else ""
+    return change.kind, change.address, change.hostname, port, before, _seen(change.after), since
+
+
+def _seen(sighting: Sighting) -> str:
+    return " ".join(filter(None, (sighting.state, sighting.service, sighting.product, sighting.version)))
+
+
+def _as_json(change: Change) -> dict[str, Any]:
+    import msgspec  # noqa: PLC0415 - only who asks for JSON
+
+    return {"baseline": change.is_baseline, **msgspec.to_builtins(change)}
+
+
+def _say_more(scan: Scan, news: list[Change], changes: list[Change], *, everything: bool) -> None:
+    counted = Counter(str(change.kind) for change in news)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items())) or "nothing changed"
+    first = len(changes) - len(news)
+    hint = "" if everything else " (--all lists them)"
+    baseline = f"; {first} first sightings, where nothing had looked before{hint}" if first else ""
+    say(f"scan {scan.scan_id} ({scan.name}): {told}{baseline}")
+    if scan.shards_open:
+        say(f"{scan.shards_open} of its {scan.shards} shards are still open")

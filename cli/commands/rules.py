@@ -1,0 +1,86 @@
+"""`cascan rules list|show|delete|test`: the cascading rules of a stack, and what one of them would do."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from cascan.cascades.bundled import bundled_documents
+from cascan.model.cascade import StoredRule
+from cli.access import Access, access
+from cli.errors import BadInput
+from cli.show import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMNS = ("RULE", "SOURCE", "LABELS", "SCAN")
+
+
+def run(args: Namespace) -> int:
+    if args.action == "test":
+        from cli.rehearsal import rehearse  # noqa: PLC0415  most of cascades, which the other actions do not need
+
+        return rehearse(args)
+    with access(args) as stack:
+        if args.action == "list":
+            _list(rules_of(stack), stack, as_json=args.json)
+        elif args.action == "show":
+            _show(_found(args.rule, args.version, stack), as_json=args.json)
+        elif not stack.rules.delete_rule(args.rule):
+            raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
+        else:
+            print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
+    return 0
+
+
+def rules_of(stack: Access) -> dict[str, StoredRule]:
+    """Every rule by name, a stored one before a bundled one of its name."""
+    bundled = {name: StoredRule(name=name, version=0, document=doc) for name, doc in bundled_documents().items()}
+    return dict(sorted((bundled | {rule.name: rule for rule in stack.rules.rules()}).items()))
+
+
+def _found(name: str, version: int, stack: Access) -> StoredRule:
+    rule = stack.rules.rule(name, version) if version else rules_of(stack).get(name)
+    if rule is None:
+        raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
+    return rule
+
+
+def _list(rules: Mapping[str, StoredRule], stack: Access, *, as_json: bool) -> None:
+    if as_json:
+        print_json([_summary(rule, stack) for rule in rules.values()])
+        return
+    rows = (_summary(rule, stack) for rule in rules.values())
+    print_table(
+        COLUMNS,
+        (
+            (row["name"], row["source"], " ".join(f"{k}={v}" for k, v in row["labels"].items()), row["scan"])
+            for row in rows
+        ),
+    )
+
+
+def _summary(rule: StoredRule, stack: Access) -> dict[str, Any]:
+    spec = rule.document["spec"]["scanSpec"]
+    source = (
+        f"version {rule.version}" if rule.version else f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"
+    )
+    return {
+        "name": rule.name,
+        "version": rule.version,
+        "source": source,
+        "storedAt": rule.stored_at,
+        "labels": rule.document["metadata"].get("labels") or {},
+        "scan": " ".join([spec["scanType"], *spec.get("parameters", [])]),
+    }
+
+
+def _show(rule: StoredRule, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rule.document, indent=2))
+        return
+    import yaml  # noqa: PLC0415
+
+    print(yaml.safe_dump(rule.document, sort_keys=False), end="")

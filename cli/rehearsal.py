@@ -1,0 +1,185 @@
+"""`cascan rules test`: what rules would start on findings that are there, and why not more. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.caps import MICRO, dollars
+from cascan.cascades.child import manifest_of
+from cascan.cascades.children import children_of
+from cascan.cascades.context import Changed, Context
+from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.rule import KIND, CascadingRule, read_rule
+from cascan.clock import utc_now
+from cascan.errors import RequestRefused
+from cascan.forms import read_request
+from cascan.ids import scan_id_of
+from cascan.model.cascade import Spent
+from cascan.model.finding import Finding
+from cascan.model.scan import Scan, ScanState
+from cli.access import access
+from cli.errors import BadInput
+from cli.lookup import find_scan
+from cli.manifests import read_manifests, read_text
+from cli.policy import policy_of
+from cli.show import print_json, print_table, say
+
+COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
+WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it; with `cascades: {}` these would:"
+
+
+def rehearse(args: Namespace) -> int:
+    """0, whatever is decided; a rule or a file that cannot be read is bad input."""
+    from_files = bool(args.scan_file or args.findings)
+    if from_files == bool(args.scan) or (from_files and not (args.scan_file and args.findings)):
+        raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
+    scan, findings, rules, known = _from_files(args) if from_files else _from_stack(args)
+    if scan.request and scan.request.cascades is None:
+        say(WITHOUT_CASCADES)
+        scan = _with_cascades(scan)
+    policy = policy_of(args)
+    context = Context(
+        scope=policy.scope,
+        policy=policy.policy,
+        raw_scans=policy.raw_scans,
+        reach=policy.reach,
+        **known,
+    )
+    decisions = list(children_of(scan, rules, findings, context))
+    if args.json:
+        print_json(_told(decisions, scan))
+    else:
+        _print(decisions)
+    return 0
+
+
+Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], dict[str, Any]]  # the last: of the Context
+
+
+def _from_files(args: Namespace) -> Case:
+    documents = dict(_documents(args)) if args.file else dict(bundled_documents())
+    try:
+        request = read_request(read_text(args.scan_file)).request
+    except RequestRefused as exc:
+        raise BadInput(f"{args.scan_file}: {exc}") from exc
+    scan = Scan(
+        scan_id=scan_id_of(f"file:{request.name}"),
+        name=request.name,
+        state=ScanState.PARSE_COMPLETED,
+        requested_at=utc_now(),
+        cause_id="",
+        hop=request.origin.hop if request.origin else 0,
+        request=request,
+    )
+    return scan, _findings(args.findings), _chosen(args, documents), {}
+
+
+def _from_stack(args: Namespace) -> Case:
+    with access(args) as stack:
+        scan = find_scan(stack.table, args.scan)
+        stored = {rule.name: rule.document for rule in stack.rules.rules()}
+        documents = dict(_documents(args)) if args.file else bundled_documents() | stored
+        root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
+        own = list(stack.cascades.cascade_children(scan.scan_id))
+        known = {  # as it was before the scan's own children
+            "spent": stack.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
+            "changed": Changed.by(
+                change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
+            ),
+        }
+        return scan, list(stack.table.findings(scan.scan_id)), _chosen(args, documents), known
+
+
+def _documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The rules in the files, by name; other manifests stand beside them and are passed over."""
+    for _, document in read_manifests(args.file):
+        if document.get("kind") == KIND:
+            metadata = document.get("metadata")
+            yield str(metadata.get("name") if isinstance(metadata, dict) else None), document
+
+
+def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> list[CascadingRule]:
+    """Raises: BadInput: no such rule, or every problem of those that cannot be read."""
+    unknown = sorted(set(args.rules) - documents.keys())
+    if unknown:
+        raise BadInput(f"no rule {', '.join(unknown)}; there are {', '.join(sorted(documents)) or 'none'}")
+    rules: list[CascadingRule] = []
+    problems: list[str] = []
+    for name in sorted(args.rules or documents):
+        try:
+            rules.append(read_rule(documents[name]))
+        except RequestRefused as exc:
+            problems += (f"{name}: {reason}" for reason in exc.reasons)
+    if problems:
+        raise BadInput("\n".join(problems))
+    return rules
+
+
+def _findings(name: str) -> list[dict[str, Any]]:
+    """secureCodeBox's findings; one without an id is called by its number."""
+    try:
+        found = json.loads(read_text(name))
+    except ValueError as exc:
+        raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
+    found = found.get("findings") if isinstance(found, dict) else found
+    if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
+        raise BadInput(f"{name}: findings are a JSON array of mappings")
+    return [{"id": f"finding-{number}", "attributes": {}} | finding for number, finding in enumerate(found, start=1)]
+
+
+def _with_cascades(scan: Scan) -> Scan:
+    from msgspec.structs import replace  # noqa: PLC0415
+
+    return replace(scan, request=replace(scan.request, cascades={})) if scan.request else scan
+
+
+def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
+    decisions = list(decisions)
+    weight = _weight(decisions)
+    return {
+        "children": [manifest_of(one.child, scan) for one in decisions if one.child],
+        "decisions": [
+            {
+                "decision": one.kind,
+                "rule": one.rule,
+                "reason": one.reason,
+                "cap": one.cap,
+                "count": one.count,
+                "findings": one.findings,
+                "scan": one.child.name if one.child else "",
+            }
+            for one in decisions
+        ],
+        "summary": _counts(decisions) | {"probes": weight.probes, "estimatedCostUsd": weight.cost_micro_usd / MICRO},
+    }
+
+
+def _print(decisions: list[Decision]) -> None:
+    print_table(COLUMNS, ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions))
+    counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
+    say(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
+
+
+def _reason(decision: Decision) -> str:
+    if decision.kind is not Kind.START or decision.child is None:
+        return decision.reason
+    targets = decision.child.targets
+    return f"{decision.reason} {' '.join(targets[:3])}{' ...' if len(targets) > 3 else ''}"  # noqa: PLR2004  a glimpse
+
+
+def _counts(decisions: Iterable[Decision]) -> dict[str, int]:
+    """Scans that would start or be requested, and findings that lead to none, by kind."""
+    counts: Counter[str] = Counter()
+    for decision in decisions:
+        counts[decision.kind] += 1 if decision.child else max(decision.count, 1)
+    return dict(counts)
+
+
+def _weight(decisions: Iterable[Decision]) -> Spent:
+    return sum((decision.child.weight for decision in decisions if decision.child), Spent())

@@ -1,0 +1,76 @@
+"""Two scans compared by what their reports say, whatever came between them and before.
+
+The earlier scan is read first, into records that are kept in memory; the later one is judged against them, as
+on_report_stored judges each report against the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import IO
+
+from cascan.changes import judged
+from cascan.coverage import AskedAddresses, AskedPorts, accounts_for_all
+from cascan.model.host import Host
+from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
+from cascan.model.shard import Shard
+from cascan.nmap.intervals import Interval
+from cascan.nmap.report import read_report
+from cascan.sightings import ONLY_OPEN, missing, names_in, observation_of
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)  # a run without an end
+
+
+class Comparison:
+    """Takes the reports of one scan after those of an earlier one."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, HostRecord] = {}
+        self._notes: list[tuple[int, Interval, Sighting]] = []  # family, addresses, when they were asked
+
+    def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
+        """What the shard's report changes. Raises: UnreadableReport."""
+        asked, seen_at, names = AskedAddresses.by(shard), _ended(shard), names_in(shard.run)
+        reader, answered = read_report(report), set[int]()
+        for host in reader:
+            seen = observation_of(host, AskedPorts.in_report(reader.scaninfo), shard.scan_id, seen_at, names)
+            answered |= set(_numbers(host))
+            if seen and asked.names_for(seen.address):
+                yield from self._judge(seen)
+        if not accounts_for_all(shard.run, reader):
+            return
+        if ONLY_OPEN not in shard.arguments:
+            yield from self._missing(shard, asked, answered)
+        note = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
+        self._notes += [(asked.family, interval, note) for interval in asked.intervals()]
+
+    def _missing(self, shard: Shard, asked: AskedAddresses, answered: set[int]) -> Iterator[Change]:
+        for address in list(self._records):
+            if int(ip_address(address)) not in answered and asked.names_for(address):
+                yield from self._judge(missing(address, shard.scan_id, _ended(shard)))
+
+    def _judge(self, seen: Observation) -> Iterable[Change]:
+        known = self._records.get(seen.address)
+        record, changes = judged(known, seen, None if known else self._asked_before(seen.address))
+        if record:
+            self._records[seen.address] = record
+        return changes
+
+    def _asked_before(self, address: str) -> Sighting | None:
+        number = ip_address(address)
+        notes = (note for of, (low, high), note in self._notes if of == number.version and low <= int(number) <= high)
+        return max(notes, key=lambda note: note.order, default=None)
+
+
+def _ended(shard: Shard) -> datetime:
+    return (shard.run and shard.run.finished_at) or LONG_AGO
+
+
+def _numbers(host: Host) -> Iterator[int]:
+    for address in host.addresses:
+        if address.kind != "mac":
+            with suppress(ValueError):
+                yield int(ip_address(address.addr))

@@ -1,0 +1,41 @@
+"""The follower with its gateways; apart from app.py, so that importing this is what loads cascades."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascan.aws.cascade_table import DynamoCascadeTable
+from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.request_queue import SqsRequestQueue
+from cascan.aws.rule_table import DynamoRuleTable
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.caps import MICRO, Caps
+from cascan.clock import utc_now
+from cascan.reach import Reach
+from cascan.scope import Scope
+from on_scan_completed.follow_up import Follower
+
+if TYPE_CHECKING:
+    from on_scan_completed.app import Settings
+
+
+def follower_of(settings: Settings) -> Follower:
+    return Follower(
+        table=DynamoScanTable(settings.scan_table),
+        cascades=DynamoCascadeTable(settings.scan_table),
+        rules=DynamoRuleTable(settings.scan_table),
+        requests=SqsRequestQueue(settings.request_queue_url),
+        bus=EventBridgeBus(settings.scan_bus),
+        scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+        clock=utc_now,
+        policy=settings.policy_profile,
+        raw_scans=settings.raw_scans == "enabled",
+        reach=Reach.of(settings.worker_egress),
+        caps=Caps(
+            scans=settings.cascade_max_scans,
+            probes=settings.cascade_max_probes,
+            cost_micro_usd=settings.cascade_max_cost_usd * MICRO,
+        ),
+        bundled=bundled_documents if settings.cascading_rules == "enabled" else dict,
+    )

@@ -1,0 +1,165 @@
+"""`cascan rules test` from files alone, and the files that hold manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascan.cascades.bundled import FOLDER, bundled_documents
+from cascan.cascades.rule import read_rule
+from cascan.errors import RequestRefused
+from cascan.forms import read_request
+from cascan.forms.documents import read_documents
+from cli.main import main
+from tests.cascading import rule_document
+
+SCAN = """
+apiVersion: execution.securecodebox.io/v1
+kind: Scan
+metadata: {name: nmap-office, labels: {team: soc}}
+spec:
+  scanType: nmap
+  parameters: ["-sV", "10.0.0.0/24"]
+  cascades:
+    matchLabels: {securecodebox.io/intensive: light}
+"""
+
+
+def finding(address: str, port: int, service: str, **fields: Any) -> dict[str, Any]:
+    attributes = {"port": port, "state": "open", "service": service, "ip_addresses": [address], "hostname": None}
+    return {"name": f"Open Port: {port}", "category": "Open Port", "attributes": attributes} | fields
+
+
+FINDINGS = [
+    finding("10.0.0.1", 80, "http"),
+    finding("10.0.0.2", 80, "http"),
+    finding("10.0.0.2", 80, "http"),
+    finding("10.0.0.3", 22, "ssh"),
+    finding("8.8.8.8", 80, "http"),
+]
+
+
+def rehearsed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str, findings: Any = FINDINGS, scan: str = SCAN
+) -> tuple[int, Any, str]:
+    (tmp_path / "scan.yaml").write_text(scan)
+    (tmp_path / "findings.json").write_text(json.dumps(findings))
+    files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings.json")]
+    code = main(["rules", "test", *words, *files, "--json"])
+    said = capsys.readouterr()
+    return code, json.loads(said.out) if said.out else None, said.err
+
+
+def test_the_children_are_printed_as_manifests_and_each_refusal_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said, _ = rehearsed(tmp_path, capsys, "-f", str(FOLDER))
+    assert code == 0
+    scans = {child["metadata"]["generateName"]: child for child in said["children"]}
+    assert set(scans) == {"nmap-office-nmap-http-", "nmap-office-nmap-ssh-algorithms-"}
+    http = scans["nmap-office-nmap-http-"]
+    assert (http["kind"], http["metadata"]["labels"]) == ("Scan", {"team": "soc"})
+    assert http["spec"]["parameters"][-2:] == ["10.0.0.1", "10.0.0.2"]
+    assert [(one["reason"], one["count"]) for one in said["decisions"] if one["decision"] == "out of scope"] == [
+        ("8.8.8.8 is outside AllowedTargets", 1)
+    ]
+    assert {kind: said["summary"][kind] for kind in ("start", "duplicate", "out of scope")} == {
+        "start": 2,
+        "duplicate": 1,
+        "out of scope": 1,
+    }
+    assert read_request(json.dumps(http)).request.name == "nmap-office-nmap-http"
+
+
+def test_the_bundled_rules_are_there_without_a_file_and_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, said, _ = rehearsed(tmp_path, capsys, "nmap-ssh-algorithms")
+    assert [child["metadata"]["generateName"] for child in said["children"]] == ["nmap-office-nmap-ssh-algorithms-"]
+
+
+def test_a_scan_without_cascades_is_told_so_and_rehearsed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = SCAN[: SCAN.index("  cascades:")]
+    code, said, err = rehearsed(tmp_path, capsys, "nmap-http", scan=scan)
+    assert (code, len(said["children"])) == (0, 1)
+    assert "no `cascades`" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "findings", "complaint"),
+    [
+        (["nosuch"], FINDINGS, "no rule nosuch"),
+        ([], {"a": 1}, "a JSON array of mappings"),
+        (["--scan", "latest"], FINDINGS, "name a scan with --scan, or files"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], findings: Any, complaint: str
+) -> None:
+    code, said, err = rehearsed(tmp_path, capsys, *words, findings=findings)
+    assert (code, said) == (2, None)
+    assert complaint in err
+
+
+def test_every_problem_of_every_rule_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = tmp_path / "rules.json"
+    documents = [rule_document("one", parameters=["{{"]), rule_document("two", matches={"expression": "1 +"})]
+    rules.write_text(json.dumps({"kind": "List", "items": documents}))
+    code, _, err = rehearsed(tmp_path, capsys, "-f", str(rules))
+    assert code == 2
+    assert "one: spec.scanSpec.parameters[0]" in err
+    assert "two: spec.matches.expression" in err
+
+
+@pytest.mark.parametrize("name", bundled_documents())
+def test_n14_to_n16_each_bundled_rule_is_one_and_is_labelled(name: str) -> None:
+    rule = read_rule(bundled_documents()[name])
+    assert (FOLDER / f"{rule.name}.yaml").is_file()
+    invasive, intensive = rule.labels["securecodebox.io/invasive"], rule.labels["securecodebox.io/intensive"]
+    assert (invasive, intensive) in {("non-invasive", "light"), ("invasive", "medium")}
+
+
+def test_n14_the_host_scan_follows_subdomains() -> None:
+    rule = read_rule(bundled_documents()["nmap-hostscan"])
+    assert rule.matches.any_of == ({"category": "Subdomain", "osi_layer": "NETWORK"},)
+    assert (rule.scan_spec.scan_type, rule.scan_spec.parameters) == ("nmap", ("-Pn", "{{location}}"))
+    assert (rule.labels["securecodebox.io/invasive"], rule.labels["securecodebox.io/intensive"]) == (
+        "non-invasive",
+        "light",
+    )
+
+
+def test_n15_the_smb_scan_follows_file_servers() -> None:
+    rule = read_rule(bundled_documents()["nmap-smb"])
+    assert [matcher["attributes"] for matcher in rule.matches.any_of] == [
+        {"port": 445, "state": "open"},
+        {"service": "microsoft-ds", "state": "open"},
+        {"service": "netbios-ssn", "state": "open"},
+    ]
+    assert rule.scan_spec.parameters == (
+        *("-Pn", "-p{{attributes.port}}"),
+        *("--script", "smb-protocols", "{{$.hostOrIP}}"),
+    )
+
+
+def test_yaml_documents_are_divided_and_empty_ones_passed_over() -> None:
+    text = "# about\n---\nkind: A\n---\n# nothing\n---  # more\nkind: B\n"
+    assert [document["kind"] for document in read_documents(text)] == ["A", "B"]
+
+
+def test_a_list_is_the_manifests_in_it() -> None:
+    assert read_documents('{"kind": "List", "items": [{"kind": "A"}, {"kind": "B"}]}') == [{"kind": "A"}, {"kind": "B"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("kind: A\n---\n{", "document 2"), ('{"kind": "List", "items": 1}', "items: a List has")]
+)
+def test_what_is_no_manifest_is_told_with_its_number(text: str, reason: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        read_documents(text)
+    assert reason in str(refused.value)
