@@ -13,7 +13,7 @@ from cascan.life_cycle import Standing, Stop
 from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.finish_shard import LOST, Finish, give_back, message_of
+from on_shard_queued.finish_shard import LOST, Finish, give_back
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned, pin_targets
@@ -50,7 +50,6 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
     if isinstance(taken, str):
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
-    _tell_of_remainder(shard, message, worker)
     if shard.failures > shard.backoff_limit:
         did = _kept(give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker), shard)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
@@ -65,13 +64,6 @@ def _kept(did: str, shard: Shard) -> str:
     if did == LOST:
         raise ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
     return did
-
-
-def _tell_of_remainder(shard: Shard, message: ShardQueued, worker: Worker) -> None:
-    """Whoever cut the shard may have died before the message of its remainder left."""
-    rest = worker.table.get_shard(shard.scan_id, shard.remainder) if shard.remainder is not None else None
-    if rest and rest.state is ShardState.QUEUED:
-        worker.queues.send(rest.lane, [message_of(rest, message)])
 
 
 @dataclass(frozen=True, slots=True)
