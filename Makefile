@@ -60,6 +60,7 @@ bench: nmap setup  ## every figure of the README
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.planning
 	@$(BIN)/python -m benchmarks.writing
+	@$(BIN)/python -m benchmarks.inventory
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading

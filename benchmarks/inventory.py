@@ -1,0 +1,116 @@
+"""Reports folded into the inventory, on the emulator: CPU and time for a host, and how long looking things up takes.
+
+The emulator and this process share the machine, so the times are of both; the CPU is of this process alone, and that is
+what a function pays for. A query of the emulator walks its whole partition; DynamoDB reads the range.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cascan.aws import batch_write, clients
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.coverage import AskedPorts
+from cascan.ids import ReportKey, scan_id_of
+from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
+from cascan.model.inventory import Sought
+from cascan.model.report import ScanInfo
+from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
+from cascan.scope import Scope
+from cli.local.aws import turn_to
+from cli.local.emulator import Emulator
+from cli.local.state import StateDir
+from cli.local.template import read_template
+from on_report_stored.quarantine import Gate
+from on_report_stored.read_report import HOSTS_AT_ONCE
+from on_report_stored.record_inventory import Folding
+
+HOSTS = 1_024
+TARPIT_PORTS = 65_535
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+TABLE = "scan-table"
+STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
+SERVICES = {21: "ftp", 25: "smtp", 53: "domain", 81: "http", 111: "rpcbind", 443: "https", 993: "imaps"}
+ASKED = AskedPorts.in_report([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = Emulator(StateDir(Path(folder)))
+        try:
+            emulator.wait_until_healthy()
+            turn_to(emulator.endpoint_url)
+            made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+            table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
+            clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+            measure(DynamoScanTable(TABLE))
+        finally:
+            batch_write.close_lines()
+            emulator.stop()
+
+
+def measure(table: DynamoScanTable) -> None:
+    print(f"{HOSTS:,} hosts with 7 open ports each, 1,000 asked; for one host")
+    fold(table, 0, "the first time: all of it new", hosts())
+    fold(table, 1, "again, nothing changed", hosts())
+    fold(table, 2, "again, a port opened on every tenth", hosts(every=10))
+    fold(table, 3, f"a tarpit: {TARPIT_PORTS:,} ports open on one host", iter([tarpit()]), count=1)
+    fold(table, 4, "the tarpit again", iter([tarpit()]), count=1)
+    low = 10 << 24
+    for name, sought in (
+        ("an address", Sought(networks=((4, low + 7, low + 7),))),
+        ("a /24", Sought(networks=((4, low, low + 255),))),
+        ("port 443 in a /16", Sought(networks=((4, low, low + 65_535),), ports=frozenset({("tcp", 443)}))),
+        ("service ftp in a /16", Sought(networks=((4, low, low + 65_535),), service="ftp")),
+        ("port 444 in a /16: on every tenth", Sought(ports=frozenset({("tcp", 444)}))),
+    ):
+        started = time.perf_counter()
+        found = sum(1 for _ in table.hosts(sought))
+        print(f"  look up {name:44}{(time.perf_counter() - started) * 1e3:8.1f} ms for {found:,} hosts")
+
+
+def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], count: int = HOSTS) -> None:
+    key = ReportKey(scan_id_of(f"benchmark {hour}"), 0, 1)
+    run = NmapRun(addresses=count, exit_code=0)
+    target = (TargetSlice("10.0.0.0/16", 0, 65_536),)
+    shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=target, arguments=(), run=run)
+    folding = Folding(key, AT + timedelta(hours=hour), Gate(shard, Scope.of(["10.0.0.0/8"])), table)
+    wall, cpu = time.perf_counter(), time.process_time()
+    while some := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
+        folding.add(some, ASKED, {})
+    folding.finish(shard)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    changes = sum(1 for _ in table.changes(key.scan_id, 0))
+    print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms in all; {changes:,} changes")
+
+
+def hosts(every: int = 0) -> Iterator[Host]:
+    for number in range(HOSTS):
+        extra = {444: "snpp"} if every and number % every == 0 else {}
+        yield a_host(f"10.0.{number // 256}.{number % 256}", SERVICES | extra)
+
+
+def tarpit() -> Host:
+    return a_host("10.0.255.1", {port: f"s{port % 997}" for port in range(1, TARPIT_PORTS + 1)})
+
+
+def a_host(address: str, services: dict[int, str]) -> Host:
+    ports = tuple(
+        Port(
+            protocol="tcp",
+            number=number,
+            state="open",
+            service=Service(name=name, product=f"{name} daemon", version="1.0", method="probed"),
+        )
+        for number, name in services.items()
+    )
+    closed = ExtraPorts("closed", 993, (ExtraReason("reset", 993, "tcp", ""),))
+    return Host(state="up", reason="reset", addresses=(Address(address, "ipv4"),), ports=ports, extraports=(closed,))
+
+
+if __name__ == "__main__":
+    main()
