@@ -65,5 +65,5 @@ MUTATIONS = (
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 291),
-    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 1),
+    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )
