@@ -17,9 +17,10 @@ from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.limits import MAX_AGAIN_AFTER_S
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState
+from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
 from cascan.nmap.cutting import Cutting, cut_slices
 from cascan.nmap.slices import enumerate_slice
+from cascan.records import Reported, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned
@@ -47,7 +48,7 @@ class Finish:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             return LOST
-        self._store()
+        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def after(self, ended: Ended) -> str:
@@ -85,11 +86,14 @@ class Finish:
             return LOST
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             worker.queues.send(rest.lane, [message_of(rest, self.message)])
-        self._store()
+        done, _ = halves(shard, cut, rest.number)
+        self._store(Reported(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self) -> None:
+    def _store(self, reported: Reported) -> None:
+        """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
+        store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
