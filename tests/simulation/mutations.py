@@ -11,6 +11,7 @@ from cascan import closing, life_cycle, releasing
 from cascan.gateways import Received
 from cascan.model.shard import Cut, Shard, ShardState
 from on_control_requested import control_scan
+from on_shard_queued import take_shard
 from on_shard_queued.drain import Drain
 from tests.fakes import MemoryScanTable
 
@@ -64,6 +65,7 @@ MUTATIONS = (
     Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 2),
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
-    Mutation("the end of a scan is not announced", closing, "announce", nothing, 291),
-    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 1),
+    Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
+    Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
+    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )
