@@ -15,7 +15,7 @@ from cascan.events import ScheduleSkipped
 from cascan.forms.schedule import read_schedule
 from cascan.gateways import EventBus, RequestQueue, ScanTable, ScheduleTable
 from cascan.ids import event_id_of
-from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S
+from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, Result, Schedule, ScheduledRun
@@ -125,10 +125,10 @@ def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[Known], d
     return _put_back(due, "running", desk)
 
 
-def _put_back(due: ScheduleDue, outcome: str, desk: Desk) -> Answered:
-    """Have the message come again: until a later time of the schedule overtakes it."""
+def _put_back(due: ScheduleDue, outcome: str, desk: Desk, delay_s: int = SCHEDULE_RETRY_S) -> Answered:
+    """Have the message come again; one that says what is due, until a later time of the schedule overtakes it."""
     again = ScheduleDue(schedule=due.schedule, due_at=due.due_at, kind=due.kind, retry=due.retry + 1)
-    desk.again.send(again.to_wire(), delay_s=SCHEDULE_RETRY_S)
+    desk.again.send(again.to_wire(), delay_s=delay_s)
     return _answer(due, outcome)
 
 
@@ -148,7 +148,7 @@ def _settle(due: ScheduleDue, schedule: Schedule, desk: Desk) -> Answered:
     publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
     removed = _tidy(schedule, known, desk)
     if publishing and due.retry < MAX_SETTLE_RETRIES:
-        return _put_back(due, "waits", desk)
+        return _put_back(due, "waits", desk, SETTLE_RETRY_S)
     return _answer(due, "settled", removed=removed)
 
 

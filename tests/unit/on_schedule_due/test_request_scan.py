@@ -226,8 +226,9 @@ def test_a_scan_whose_results_are_being_published_is_looked_at_again(office: Off
     scan_id = office.run(NOW, ScanState.HOOK_PROCESSING)
     assert office.due(NOW, Kind.SETTLE).outcome == "waits"
     (again,) = office.again.sent
+    assert office.again.delays_s == [10]
     assert json.loads(again)["retry"] == 1
-    assert office.due(NOW, Kind.SETTLE, retry=30).outcome == "settled"  # no for ever
+    assert office.due(NOW, Kind.SETTLE, retry=90).outcome == "settled"  # no for ever
     assert (office.removed(), scan_id in office.scans.scans) == ([], True)
 
 
