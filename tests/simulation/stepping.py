@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from tests.simulation.clockwork import Clockwork
 
+UNSEEN = frozenset({"put_record"})  # read by a rebuild alone: a crash there is one before the write that follows
+
 
 class Stepping:
     def __init__(self, gateway: object, name: str, clockwork: Clockwork) -> None:
@@ -15,6 +17,8 @@ class Stepping:
 
     def __getattr__(self, method: str) -> Any:
         real = getattr(self._gateway, method)
+        if method in UNSEEN:
+            return real
         what = f"{self._name}.{method}"
 
         def call(*args: Any, **kwargs: Any) -> Any:

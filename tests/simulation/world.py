@@ -163,6 +163,7 @@ class World:
             message.message_id,
             message.body,
             **self._common(),
+            reports=self.reports,
             scope=SCOPE,
             express_reaches_private=True,
             raw_scans=True,
@@ -194,6 +195,9 @@ class World:
         self.reports.put_report(key, path, metadata)
         for _ in range(2 if self.clockwork.chance(0.05) else 1):
             self.stored.send(str(key))
+
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        self.reports.put_record(scan_id, name, body)
 
     def _worker(self, name: str) -> Worker:
         common = self._common()
