@@ -1,7 +1,7 @@
 """Stores a scan with a flood of findings in the stack of a state directory, and tells the bus that it is completed.
 
-`python -m tests.e2e.flood STATE_DIR`; what it prints is the scan's id. In a process of its own: it turns the AWS clients
-to the emulator.
+`python -m tests.e2e.flood STATE_DIR`; what it prints is the scan's id. In a process of its own: it turns the AWS
+clients to the emulator.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
         event = end_of(scan)
         assert isinstance(event, ScanCompleted)
         EventBridgeBus(stack.outputs["ScanBusName"]).put([event])
-    print(scan.scan_id)
+    sys.stdout.write(scan.scan_id)
 
 
 def findings(scan_id: str) -> Iterator[Finding]:
