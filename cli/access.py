@@ -97,8 +97,9 @@ def access(args: Namespace) -> Iterator[Access]:
     ) as stack:
         preparing.join()
         if stack.needs_rebuild:
-            say(f"the local stack was killed; of earlier scans only the raw reports are left, in {stack.state.objects}")
-            stack.mark_rebuilt()
+            from cli.local.rebuilding import rebuild_local  # noqa: PLC0415 - seldom
+
+            rebuild_local(stack, say)
         yield Access(stack.outputs, stays_up=stack.attached)
 
 

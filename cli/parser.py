@@ -190,6 +190,17 @@ def _add_running(commands: Commands, where: ArgumentParser, output: ArgumentPars
         actions.add_parser(name, parents=[where, output], help=text)
     local.set_defaults(run="local")
 
+    rebuild = commands.add_parser(
+        "rebuild",
+        parents=[where, output],
+        help="make a lost table again from the bucket",
+        description="Make a lost table again from the records and reports in the bucket. Scans that are in the table\n"
+        "stay as they are; those that were open go on; nothing that was over is announced again.",
+        formatter_class=RAW,
+    )
+    rebuild.add_argument("--yes", action="store_true", help="do not ask")
+    rebuild.set_defaults(run="rebuild")
+
     egress = commands.add_parser(
         "egress",
         parents=[output],

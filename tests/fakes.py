@@ -90,10 +90,10 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
         self.scans[scan_id] = replace(scan, state=to, outcome=outcome, finished_at=at, error_description=error)
         return True
 
-    def mark_announced(self, scan_id: str) -> None:
+    def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._reach()
         if scan := self.scans.get(scan_id):
-            self.scans[scan_id] = replace(scan, announced=True)
+            self.scans[scan_id] = replace(scan, announced=announced)
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         self._reach()
@@ -134,6 +134,7 @@ class MemoryReportStore(Breakable):
         self.objects: dict[str, bytes] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         self.content_types: dict[str, str] = {}
+        self.records_by_key: dict[tuple[str, str], bytes] = {}
 
     def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
         self._reach()
@@ -151,12 +152,32 @@ class MemoryReportStore(Breakable):
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
 
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        self._reach()
+        self.records_by_key[scan_id, name] = b"".join(body)
+
+    def open_record(self, scan_id: str, name: str) -> IO[bytes] | None:
+        self._reach()
+        record = self.records_by_key.get((scan_id, name))
+        return None if record is None else BytesIO(record)
+
+    def records(self, scan_id: str) -> Iterator[str]:
+        self._reach()
+        return iter(sorted(name for of, name in self.records_by_key if of == scan_id))
+
+    def recorded_scans(self) -> Iterator[str]:
+        self._reach()
+        return iter(sorted({of for of, _ in self.records_by_key}))
+
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
-        keys = [key for key in self.objects if key.split("/")[1] == scan_id]
-        for key in keys[:most]:
-            del self.objects[key]
-        return len(keys) <= most
+        stores: list[tuple[dict[Any, Any], Any]] = [
+            *((self.objects, key) for key in self.objects if key.split("/")[1] == scan_id),
+            *((self.records_by_key, key) for key in self.records_by_key if key[0] == scan_id),
+        ]
+        for store, key in stores[:most]:
+            del store[key]
+        return len(stores) <= most
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._reach()

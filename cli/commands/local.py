@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from cli.access import local_parameters
+from cli.access import access, local_parameters
 from cli.local.stack import Status, down, status, up
 from cli.show import print_json, say
 
 
 def run(args: Namespace) -> int:
     if args.action == "up":
-        _show(up(args.state_dir, local_parameters(args)), as_json=args.json)
+        found = up(args.state_dir, local_parameters(args))
+        with access(args):  # rebuilds what a hard kill took
+            _show(found, as_json=args.json)
     elif args.action == "status":
         _show(status(args.state_dir), as_json=args.json)
     else:

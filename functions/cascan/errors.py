@@ -8,6 +8,7 @@ CascanError
 └── Retryable               it may
     ├── GatewayUnavailable  a service did not answer, or took only a part
     ├── ShardBusy           another worker holds the shard
+    ├── ShardLost           a worker held the shard, and another has it by now
     └── NmapKilled          nmap ended by a signal nobody here sent
 """
 
@@ -53,6 +54,10 @@ class Retryable(CascanError):
 
 class GatewayUnavailable(Retryable):
     """A service behind a gateway did not answer, or took only a part of what it was given."""
+
+
+class ShardLost(Retryable):
+    """The shard was cancelled, or another worker took it over: its message belongs to whoever gets it next."""
 
 
 class ShardBusy(Retryable):

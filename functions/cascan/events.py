@@ -283,6 +283,16 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     return kind.from_wire(msgspec.json.encode(envelope.detail))
 
 
+def end_in(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
+    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as event_in."""
+    return event_in(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
+
+
+ENDS: dict[str, type[ScanCompleted | ScanFailed | ScanCancelled]] = {
+    "ScanCompleted": ScanCompleted,
+    "ScanFailed": ScanFailed,
+    "ScanCancelled": ScanCancelled,
+}
 QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
 
 

@@ -72,8 +72,8 @@ class ScanTable(Inventory, Protocol):
         A scan that is Cancelled already, and has no outcome yet, is given it.
         """
 
-    def mark_announced(self, scan_id: str) -> None:
-        """The scan's end is on the bus."""
+    def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
+        """The scan's end is on the bus; or, of one that was rebuilt and goes on, it is not."""
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         """HookProcessing → Done, with the findings as counted from the table. False: it was done already."""
@@ -239,8 +239,20 @@ class ReportStore(Protocol):
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The scan's reports, in order of shard and attempt."""
 
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        """Keep what a rebuild needs of the scan, in pieces of any size; over what has the name."""
+
+    def open_record(self, scan_id: str, name: str) -> IO[bytes] | None:
+        """A stream of the record; None: there is none of this name."""
+
+    def records(self, scan_id: str) -> Iterator[str]:
+        """The names of the scan's records, in order."""
+
+    def recorded_scans(self) -> Iterator[str]:
+        """Every scan that has records, in order of their ids."""
+
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        """Remove every version of the scan's reports and results. False: `most` were removed, and some are left."""
+        """Remove every version of the scan's reports, results, records. False: after `most`, some are left."""
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         """Publish a result of the scan, in pieces of any size. One that breaks off leaves what was there before."""

@@ -33,6 +33,7 @@ MAX_HOSTGROUP = 65_536
 MAX_RETRIES = 50
 EXPRESS_MAX_PROBES = 5_000  # addresses x ports that one Lambda finishes well within its 15 minutes
 MAX_GENERATIONS = 64  # how often what is left of a shard may be cut again
+ATTEMPTS_AHEAD = 100  # of a shard in a rebuilt table: more than it can have had
 MAX_AGAIN_AFTER_S = 900  # SQS delays a message no longer
 MAX_STDERR_CHARS = 4_096  # kept of what nmap said
 MAX_ADDRESSES_PER_NAME = 16  # that are scanned, with --resolve-all; all are judged

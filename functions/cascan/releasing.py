@@ -17,7 +17,7 @@ from cascan.life_cycle import HELD, standing_of
 from cascan.limits import LOOK_AGAIN_S, MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import UNDER_WAY, Scan
-from cascan.model.shard import Shard, ShardState
+from cascan.model.shard import IN_FLIGHT, Shard, ShardState
 
 
 def release_next(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
@@ -35,6 +35,20 @@ def release_next(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Cl
         if table.release_shard(shard.scan_id, shard.number):
             released[shard.lane.value] += 1
     return dict(released)
+
+
+def send_again(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
+    """A message for each shard that should have one and that no worker holds; how many by lane.
+
+    A second message does no harm, and a missing one would leave its shard queued for ever.
+    """
+    sent: Counter[str] = Counter()
+    if scan.state in UNDER_WAY:
+        for shard in table.shards(scan.scan_id):
+            if shard.state in IN_FLIGHT and not shard.is_held(clock()):
+                queues.send(shard.lane, [message_of(shard, scan)])
+                sent[shard.lane.value] += 1
+    return dict(sent)
 
 
 def message_of(shard: Shard, scan: Scan) -> ShardQueued:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from cascan.clock import Clock
@@ -14,7 +15,7 @@ from cascan.ids import event_id_of
 from cascan.limits import MAX_SCANS_LIFTED
 from cascan.model.agenda import Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
-from cascan.releasing import release_next
+from cascan.releasing import release_next, send_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ def _resume(
     """The state first: what breaks off after it is mended by the repeat, which finds shards that wait."""
     table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.SUSPENDED])
     scan = table.get_scan(scan.scan_id) or scan
-    released = release_next(scan, table=table, queues=queues, clock=clock)
+    # suspended before its messages were out, it has shards that are queued and nobody hears of
+    released = Counter(send_again(scan, table=table, queues=queues, clock=clock))
+    released += Counter(release_next(scan, table=table, queues=queues, clock=clock))
     if released:
         at = clock()
         event_id = event_id_of(scan.scan_id, "resumed", at)
-        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=released)])
+        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
 

@@ -13,9 +13,9 @@ from cascan.errors import CascanError
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.limits import LOOK_AGAIN_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, REPORT_WITHIN_S
 from cascan.model.agenda import AgendaEntry, What
-from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.model.scan import FINAL_STATES, Outcome, Scan
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
-from cascan.releasing import message_of, release_next
+from cascan.releasing import release_next, send_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:
         yield from _end_overdue(scan, now, house)
     else:
         if entry.what is What.LOOK:
-            _send_again(scan, now, house)
+            send_again(scan, table=house.table, queues=house.queues, clock=house.clock)
             yield next_look(scan, now)
         elif change := next_change(scan, now):
             yield change
@@ -98,15 +98,6 @@ def _is_worked_on(shard: Shard, now: datetime) -> bool:
     """Held by a worker; or reported, and what reads the report has not had its time."""
     grace_s = REPORT_WITHIN_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
-
-
-def _send_again(scan: Scan, now: datetime, house: House) -> None:
-    """A message for each shard that should have one and that no worker holds: a second one does no harm."""
-    if scan.state is ScanState.SUSPENDED:
-        return
-    for shard in house.table.shards(scan.scan_id):
-        if shard.state in OPEN_STATES - {ShardState.WAITING} and not shard.is_held(now):
-            house.queues.send(shard.lane, [message_of(shard, scan)])
 
 
 def _remove(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:

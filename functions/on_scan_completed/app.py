@@ -1,8 +1,10 @@
 """Follow a completed scan up with the next ones, and publish its results.
 
-Wakes on    ScanCompleted, through the completion queue behind a rule on the bus (batches of 1)
+Wakes on    ScanCompleted, ScanFailed, ScanCancelled, through the completion queue behind a rule on the
+            bus (batches of 1)
 Reads       the scan's findings and shards and the cascading rules, from the scan table; its reports, from the bucket
-Writes      the scan's children; results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done
+Writes      the scan's children; results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done.
+            Of every scan how it ended, to the report bucket
 Emits       scan requests, to the request queue; CascadeRequested, CascadeCapped, CascadeRefused
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """
@@ -19,11 +21,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
-from cascan.events import ScanCompleted, event_in
+from cascan.events import ScanCompleted, end_in
+from cascan.model.scan import ScanState
 from cascan.policy import PolicyProfile
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_scan_completed.publish import Published, publish
+from on_scan_completed.publish import Published, keep_end, publish
 
 if TYPE_CHECKING:
     from on_scan_completed.follow_up import Followed
@@ -47,9 +50,10 @@ class Settings:
 
 
 @cache
-def wire() -> Callable[[ScanCompleted], Published]:
+def wire() -> tuple[Callable[[ScanCompleted], Published], Callable[[str], ScanState]]:
     settings = from_env(Settings, os.environ)
-    return partial(publish, table=DynamoScanTable(settings.scan_table), reports=S3ReportStore(settings.report_bucket))
+    table, reports = DynamoScanTable(settings.scan_table), S3ReportStore(settings.report_bucket)
+    return partial(publish, table=table, reports=reports), partial(keep_end, table=table, reports=reports)
 
 
 @cache
@@ -61,8 +65,11 @@ def wire_follower() -> Callable[[ScanCompleted], Followed]:
 
 
 def on_record(record: SQSRecord) -> None:
-    publish_results = wire()
-    event = event_in(record.body, ScanCompleted)
+    publish_results, keep = wire()
+    event = end_in(record.body)
+    if not isinstance(event, ScanCompleted):  # nothing follows it, and nothing of it is published
+        logger.info("end kept", extra={"scan_id": event.scan_id, "scan_state": keep(event.scan_id)})
+        return
     if event.cascades:
         followed = wire_follower()(event)
         logger.info("scan followed up", extra=asdict(followed))

@@ -16,6 +16,7 @@ from cascan.ids import results_key
 from cascan.merged_report import merged_report
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
+from cascan.records import store_end
 from cascan.severity import counted_as
 
 
@@ -41,7 +42,17 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     reports.put_result(scan_id, "findings.json", _document(tally.counting(table.findings(scan_id))), "application/json")
     merged = _publish_report(scan_id, table, reports)
     table.finish_scan(scan_id, tally.counts())
+    keep_end(scan_id, table=table, reports=reports)
     return Published(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
+
+
+def keep_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
+    """Keep how the scan ended beside its reports; its state. Raises: MalformedMessage: there is no such scan."""
+    scan = table.get_scan(scan_id)
+    if scan is None:
+        raise MalformedMessage(f"there is no scan {scan_id}")
+    store_end(reports, scan)
+    return scan.state
 
 
 def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:

@@ -2,7 +2,7 @@
 
 Wakes on    a scan request, short form or secureCodeBox manifest, through the request queue (batches of 10)
 Reads       nothing but the message
-Writes      the scan and its shards; or the scan as Errored, with the reasons of its refusal
+Writes      the scan and its shards, its plan to the report bucket; or the scan as Errored, with why it was refused
 Emits       ShardQueued for each shard, to the queue of its lane; ScanPlanned, or ScanFailed for a refusal
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ; a refusal is none
 """
@@ -18,6 +18,7 @@ from typing import Literal
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
@@ -33,6 +34,7 @@ from on_scan_requested.plan_scan import Planned, plan_scan
 @dataclass(frozen=True, slots=True)
 class Settings:
     scan_table: str
+    report_bucket: str
     scan_bus: str
     express_shard_queue_url: str
     connect_shard_queue_url: str
@@ -54,6 +56,7 @@ def wire() -> Callable[[str, str], Planned]:
     return partial(
         plan_scan,
         table=DynamoScanTable(settings.scan_table),
+        reports=S3ReportStore(settings.report_bucket),
         queues=SqsShardQueues.of(
             express=settings.express_shard_queue_url,
             connect=settings.connect_shard_queue_url,

@@ -15,7 +15,7 @@ from cascan.closing import announce, cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import ReadRequest, read_request
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
@@ -25,6 +25,7 @@ from cascan.pace import HouseRules, shared
 from cascan.planning import Plan, plan
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
+from cascan.records import store_plan
 from cascan.scope import Scope
 from cascan.windows import Window, opening
 
@@ -58,6 +59,7 @@ def plan_scan(
     body: str,
     *,
     table: ScanTable,
+    reports: ReportStore,
     queues: ShardQueues,
     bus: EventBus,
     scope: Scope,
@@ -68,7 +70,7 @@ def plan_scan(
     rules: HouseRules,
     clock: Clock,
 ) -> Planned:
-    """Store the scan, queue its shards, announce it. A repeat of the message finishes what the first left undone.
+    """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with.
     """
@@ -94,7 +96,10 @@ def plan_scan(
             taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
             return _refuse(message, form.request, taken, rules, table=table, bus=bus, clock=clock)
         scan = earlier
-    table.add_shards(_shards(scan, planned, rules.attempts_that_may_fail(form.request)))
+    limit = rules.attempts_that_may_fail(form.request)
+    table.add_shards(_shards(scan, planned, limit))
+    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
+        store_plan(reports, scan, _shards(scan, planned, limit))
     for entry in first_entries(scan, planned.lane):
         table.plan_at(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before

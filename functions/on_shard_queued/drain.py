@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from types import FrameType
 
-from cascan.errors import CascanError, GatewayUnavailable
+from cascan.errors import CascanError, GatewayUnavailable, ShardLost
 from cascan.events import ShardQueued
 from cascan.gateways import Received, ShardSource
 from on_shard_queued.delivery import Delivery, Worker
@@ -71,6 +71,8 @@ class Drain:
             outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
             (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
+        except ShardLost as exc:  # its message is left alone: it comes again by itself, if it should
+            logger.warning("shard lost", extra={"reason": str(exc)})
         except (CascanError, OSError) as exc:  # the queue decides: the message returns, and is parked at last
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
             self._give_back(received)

@@ -17,14 +17,16 @@ from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.limits import MAX_AGAIN_AFTER_S
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState
+from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
 from cascan.nmap.cutting import Cutting, cut_slices
 from cascan.nmap.slices import enumerate_slice
+from cascan.records import Reported, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned
 from on_shard_queued.what_next import Do, said_itself, what_next
 
+LOST = "lost"  # somebody else has the shard, or nobody may have it any more
 AGAIN_AFTER_S = 5  # a shard that failed once; four times as long with every failure more
 END = b"</nmaprun>"
 TAIL_BYTES = 64
@@ -45,8 +47,8 @@ class Finish:
     def reported(self, run: NmapRun) -> str:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
-            return "lost to a later attempt"
-        self._store()
+            return LOST
+        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def after(self, ended: Ended) -> str:
@@ -62,7 +64,7 @@ class Finish:
         step = what_next(self.shard, ended, finished=finished, left=len(left), disk_full=_is_full(self.report.parent))
         match step.do:
             case Do.DROP:
-                return "lost"
+                return LOST
             case Do.REPORT:
                 return self.reported(self.run if left else replace(self.run, cut=True))
             case Do.RETURN:
@@ -81,14 +83,17 @@ class Finish:
         shard, worker = self.shard, self.worker
         rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if rest is None:
-            return "lost"
-        self._store()
-        if rest.state is ShardState.QUEUED:
+            return LOST
+        if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             worker.queues.send(rest.lane, [message_of(rest, self.message)])
+        done, _ = halves(shard, cut, rest.number)
+        self._store(Reported(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self) -> None:
+    def _store(self, reported: Reported) -> None:
+        """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
+        store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
@@ -104,7 +109,7 @@ def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) 
     """
     returned = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, back)
     if returned is None:
-        return "lost"
+        return LOST
     if returned.state is ShardState.WAITING:
         return "waits"
     if returned.failures > returned.backoff_limit:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cascan.errors import GatewayUnavailable
+from cascan.errors import GatewayUnavailable, ShardLost
 from cascan.events import ShardQueued
 from cascan.life_cycle import Standing, Stop
 from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.finish_shard import Finish, give_back, message_of
+from on_shard_queued.finish_shard import LOST, Finish, give_back
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned, pin_targets
@@ -43,24 +43,27 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
 
     A shard without anything to scan (unresolved, excluded, outside the scope, past the scan's deadline) stores an empty
     report, so that it is closed on the same path.
-    Raises: GatewayUnavailable, ShardBusy: the message is to come again. MalformedMessage: there is no such shard.
+    Raises: GatewayUnavailable, ShardBusy: the message is to come again. ShardLost: it is not this worker's any more.
+    MalformedMessage: there is no such shard.
     """
     taken = take_shard(message, delivery, worker)
     if isinstance(taken, str):
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
-    _tell_of_remainder(shard, message, worker)
     if shard.failures > shard.backoff_limit:
-        did = give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker)
+        did = _kept(give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker), shard)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
     return _Turn(shard, standing, message, delivery, worker).take()
 
 
-def _tell_of_remainder(shard: Shard, message: ShardQueued, worker: Worker) -> None:
-    """Whoever cut the shard may have died before the message of its remainder left."""
-    rest = worker.table.get_shard(shard.scan_id, shard.remainder) if shard.remainder is not None else None
-    if rest and rest.state is ShardState.QUEUED:
-        worker.queues.send(rest.lane, [message_of(rest, message)])
+def _kept(did: str, shard: Shard) -> str:
+    """What was done. Raises: ShardLost: nothing, since the shard was lost.
+
+    Whoever took it over may have done so by the same message: deleting it here would take it from them.
+    """
+    if did == LOST:
+        raise ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
+    return did
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class _Turn:
                 finished_at=self.worker.clock(),
             )
             with heartbeat.alongside():
-                did = Finish(self.shard, self.message, pinned, run, report, self.worker).after(ended)
+                did = _kept(Finish(self.shard, self.message, pinned, run, report, self.worker).after(ended), self.shard)
             return self._said(did, run, report.stat().st_size, ended.error)
 
     def _scan(self, argv: Sequence[str], pinned: Pinned, folder: Path, heartbeat: Heartbeat) -> Ended:
@@ -130,7 +133,7 @@ class _Turn:
 
     def _cannot_resolve(self, exc: GatewayUnavailable) -> ShardRun:
         back = Return(to=ShardState.QUEUED, failed=True, error_description=str(exc))
-        did = give_back(self.shard, self.message, back, self.worker)
+        did = _kept(give_back(self.shard, self.message, back, self.worker), self.shard)
         return ShardRun(self.shard.scan_id, self.shard.number, did, self.shard.attempt, error=str(exc))
 
     def _said(self, did: str, run: NmapRun, report_bytes: int, error: str) -> ShardRun:

@@ -9,6 +9,7 @@ from cascan.events import ShardQueued
 from cascan.life_cycle import HELD, Standing, standing_of
 from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
 from on_shard_queued.delivery import Delivery, Worker
+from on_shard_queued.finish_shard import message_of
 
 DELIVERIES_BEFORE_A_DROP = 3  # of a shard that waits: whoever sent its message may be about to release it
 
@@ -64,7 +65,7 @@ def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | 
 
 def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | None:
     now = worker.clock()
-    return worker.table.claim_shard(
+    shard = worker.table.claim_shard(
         message.scan_id,
         message.shard,
         worker=worker.name,
@@ -72,6 +73,9 @@ def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard 
         lease_until=now + timedelta(seconds=delivery.lease_s),
         now=now,
     )
+    if shard and shard.remainder is not None:
+        _tell_of_remainder(shard, shard.remainder, message, worker)
+    return shard
 
 
 def _let_it_be_released(shard: Shard, delivery: Delivery) -> None:
@@ -81,3 +85,10 @@ def _let_it_be_released(shard: Shard, delivery: Delivery) -> None:
     """
     if delivery.deliveries < DELIVERIES_BEFORE_A_DROP:
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} waits")
+
+
+def _tell_of_remainder(shard: Shard, number: int, message: ShardQueued, worker: Worker) -> None:
+    """Whoever cut the shard may have died before the message of its remainder left."""
+    rest = worker.table.get_shard(shard.scan_id, number)
+    if rest and rest.state is ShardState.QUEUED:
+        worker.queues.send(rest.lane, [message_of(rest, message)])

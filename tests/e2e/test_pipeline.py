@@ -157,12 +157,11 @@ def test_a_message_delivered_twice_is_one_scan(cascan: Cascan, lab: dict[str, in
 
 
 def test_the_inventory_knows_what_is_open(cascan: Cascan, lab: dict[str, int]) -> None:
-    cascan("scan", "127.0.0.1", nmap=("-n", "-p", str(lab["banner"])))
-    item = client(cascan, "dynamodb").get_item(
-        TableName=outputs(cascan)["ScanTableName"],
-        Key={"pk": {"S": "address/127.0.0.1"}, "sk": {"S": f"port/tcp/{lab['banner']:05d}"}},
-    )
-    assert '"open"' in item["Item"]["body"]["S"]
+    scan = cascan("scan", "127.0.0.1", "--json", nmap=("-n", "-p", f"{lab['banner']},{lab['closed']}")).json["scan"]
+    (host,) = cascan("inventory", "127.0.0.1", "--json").json
+    known = {port["port"]: (port["state"], port["lastScan"]) for port in host["ports"]}
+    assert known[lab["banner"]] == ("open", scan["id"])
+    assert lab["closed"] not in known
 
 
 REFUSED = [

@@ -15,6 +15,7 @@ from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
+RECORDS = "Storage/ReportBucket.Arn/scans/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the remainder of a shard is a new item
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
@@ -28,6 +29,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnScanRequested": {
         TABLE: RELEASE,
         INDEX: RELEASE,
+        RECORDS: {"s3:PutObject", "s3:AbortMultipartUpload"},
         **SEND,
         BUS: {"events:PutEvents"},
     },
@@ -46,6 +48,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnShardQueued": {
         TABLE: CLAIM,
         REPORTS: {"s3:PutObject"},
+        RECORDS: {"s3:PutObject"},
         "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ExpressShardDLQ.Arn": {"sqs:SendMessage"},
@@ -79,6 +82,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
         RESULTS: {"s3:PutObject", "s3:AbortMultipartUpload"},
+        RECORDS: {"s3:PutObject", "s3:AbortMultipartUpload"},
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
@@ -92,12 +96,14 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/ConnectShardDLQ.Arn": {"sqs:SendMessage"},
         TABLE: CLAIM,
         REPORTS: {"s3:PutObject"},
+        RECORDS: {"s3:PutObject"},
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
         "Messaging/RawShardDLQ.Arn": {"sqs:SendMessage"},
         TABLE: CLAIM,
         REPORTS: {"s3:PutObject"},
+        RECORDS: {"s3:PutObject"},
     },
 }
 ON_EVERYTHING = {
@@ -180,11 +186,11 @@ def test_tasks_are_started_and_counted_in_the_cluster_of_this_stack_alone(action
         assert MODEL.text(cluster, owner.stack) == "Workers/Cluster.Arn"
 
 
-def test_whoever_runs_nmap_writes_below_reports_and_reads_nothing_back() -> None:
+def test_whoever_runs_nmap_writes_reports_and_their_records_and_reads_nothing_back() -> None:
     for owner in (one for one in OWNERS if one.name in ("OnShardQueued", "ConnectRole", "RawRole")):
         in_bucket = [one for one in statements_of(owner) if "s3:" in str(one["Action"])]
         assert [as_list(one["Action"]) for one in in_bucket] == [["s3:PutObject"]]
-        assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS}
+        assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS, RECORDS}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translated
 from cascan.errors import GatewayUnavailable, MalformedMessage
-from cascan.ids import ReportKey, results_key
+from cascan.ids import SCAN_ID, ReportKey, results_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GATEWAY = "report store"
 REPORT_TYPE = "application/xml"
 PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries as it is
+RECORDS = "scans/"
 BUFFER_BYTES = 1024**2
 PART_BYTES = 8 * 1024**2  # of an upload, of at most 10,000
 
@@ -43,13 +44,19 @@ class S3ReportStore:
             )
 
     def open_report(self, key: ReportKey) -> IO[bytes]:
+        report = self._open(str(key))
+        if report is None:
+            raise MalformedMessage(f"there is no report {key}")
+        return report
+
+    def _open(self, key: str) -> IO[bytes] | None:
         with translated(GATEWAY):
             try:
-                body = clients.s3().get_object(Bucket=self._bucket, Key=str(key))["Body"]
+                body = clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
             except ClientError as exc:
                 if error_code(exc) != "NoSuchKey":
                     raise
-                raise MalformedMessage(f"there is no report {key}") from exc
+                return None
         return cast("IO[bytes]", io.BufferedReader(_TranslatedBody(body), BUFFER_BYTES))
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
@@ -61,9 +68,29 @@ class S3ReportStore:
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
 
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        self._put(f"{RECORDS}{scan_id}/{name}", body, "application/json")
+
+    def open_record(self, scan_id: str, name: str) -> IO[bytes] | None:
+        return self._open(f"{RECORDS}{scan_id}/{name}")
+
+    def records(self, scan_id: str) -> Iterator[str]:
+        prefix = f"{RECORDS}{scan_id}/"
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        with translated(GATEWAY):
+            return iter([entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", ())])
+
+    def recorded_scans(self) -> Iterator[str]:
+        pages = (
+            clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RECORDS, Delimiter="/")
+        )
+        with translated(GATEWAY):
+            prefixes = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        return (scan_id for prefix in prefixes if SCAN_ID.fullmatch(scan_id := prefix.split("/")[1]))
+
     def remove_scan(self, scan_id: str, most: int) -> bool:
         removed = 0
-        for prefix in (f"reports/{scan_id}/", f"results/{scan_id}/"):
+        for prefix in (f"reports/{scan_id}/", f"results/{scan_id}/", f"{RECORDS}{scan_id}/"):
             pages = clients.s3().get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
             with translated(GATEWAY):
                 for page in pages:
@@ -83,7 +110,9 @@ class S3ReportStore:
             raise GatewayUnavailable(f"{GATEWAY}: {len(errors)} objects were not removed: {errors[0].get('Code')}")
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
-        key = results_key(scan_id, name)
+        self._put(results_key(scan_id, name), body, content_type)
+
+    def _put(self, key: str, body: Iterable[bytes], content_type: str) -> None:
         parts = _parts(body)
         first, second = next(parts, b""), next(parts, None)
         with translated(GATEWAY):

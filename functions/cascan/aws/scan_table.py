@@ -87,8 +87,8 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
             {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0} | states,
         )
 
-    def mark_announced(self, scan_id: str) -> None:
-        self._change_scan(scan_id, "SET #announced = :yes", "attribute_exists(pk)", {":yes": True})
+    def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
+        self._change_scan(scan_id, "SET #announced = :told", "attribute_exists(pk)", {":told": announced})
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_in(PARSED_STATES)

@@ -218,3 +218,38 @@ class TestReportsOnS3:
         script(clients.s3(), "delete_objects", [{"Errors": [{"Code": "AccessDenied"}]}])
         with pytest.raises(GatewayUnavailable, match="1 objects were not removed: AccessDenied"):
             s3_store.remove_scan(SCAN_ID, most=100)
+
+
+class TestRecords:
+    def test_a_record_is_read_as_it_was_kept_and_replaced_by_the_next_of_its_name(self, reports: ReportStore) -> None:
+        reports.put_record(SCAN_ID, "plan.jsonl", [b"one\n", b"two\n"])
+        reports.put_record(SCAN_ID, "end.json", [b"first"])
+        reports.put_record(SCAN_ID, "end.json", [b"second"])
+        assert [read_record(reports, name) for name in reports.records(SCAN_ID)] == [b"second", b"one\ntwo\n"]
+
+    def test_there_is_no_record_that_nobody_kept(self, reports: ReportStore) -> None:
+        assert reports.open_record(SCAN_ID, "end.json") is None
+        assert list(reports.records(SCAN_ID)) == list(reports.recorded_scans()) == []
+
+    def test_scans_that_have_records_are_listed_once_and_those_with_reports_alone_are_not(
+        self, reports: ReportStore, report: Path
+    ) -> None:
+        other = scan_id_of("another")
+        for scan_id in (SCAN_ID, other):
+            for name in ("plan.jsonl", "runs/000000-1.json"):
+                reports.put_record(scan_id, name, [b"{}"])
+        reports.put_report(ReportKey(scan_id_of("a third"), 0, 1), report, {})
+        assert list(reports.recorded_scans()) == sorted((SCAN_ID, other))
+        assert list(reports.records(other)) == ["plan.jsonl", "runs/000000-1.json"]
+
+    def test_records_go_with_their_scan(self, reports: ReportStore) -> None:
+        reports.put_record(SCAN_ID, "plan.jsonl", [b"{}"])
+        assert reports.remove_scan(SCAN_ID, 100)
+        assert list(reports.recorded_scans()) == []
+
+
+def read_record(reports: ReportStore, name: str) -> bytes:
+    stream = reports.open_record(SCAN_ID, name)
+    assert stream
+    with stream:
+        return stream.read()

@@ -19,6 +19,7 @@ from tests.data.envelopes.build import Envelope
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
 QUEUES = ("requests", "express", "connect", "raw", "dead", "reports", "completions", "heard")  # "heard": our events
+RECORDS: Final = "scans/"
 INFRA = Path(__file__).parents[3] / "infra"
 TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
 RULES = {  # name: (bus, pattern, the queue behind it)
@@ -92,7 +93,14 @@ class Stack:
         return clients.s3().get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
 
     def keys(self) -> list[str]:
-        """Every object of the bucket, once for each of its versions."""
+        """Every report and result in the bucket, once for each of its versions."""
+        return [key for key in self._every_key() if not key.startswith(RECORDS)]
+
+    def records(self) -> list[str]:
+        """What a rebuild needs, once for each version."""
+        return [key for key in self._every_key() if key.startswith(RECORDS)]
+
+    def _every_key(self) -> list[str]:
         answer = clients.s3().list_object_versions(Bucket=BUCKET)
         return sorted(version["Key"] for version in answer.get("Versions", []))
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cascan.aws import clients
 from cascan.aws.rule_table import DynamoRuleTable
 from cascan.closing import end_of
-from cascan.events import ScanCompleted, ScanFailed
+from cascan.events import ScanCompleted, ScanSuspended
 from cascan.findings import findings_of
 from cascan.forms import read_request
 from cascan.ids import results_key, scan_id_of
@@ -22,7 +22,7 @@ from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
 
-KEY = results_key(SCAN_ID, "findings.json")
+KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"
 FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
 
 
@@ -84,15 +84,13 @@ def test_of_a_batch_only_the_messages_that_failed_return(
 ) -> None:
     good = arrange(stack)["Records"][0]
     unknown = sqs_record(completion(completed_scan(scan_id_of("nobody's"))))
-    failed = ScanFailed(
-        scan_id=SCAN_ID, cause_id="a message", event_id="1", at=NOW, name="lan", reason="none", refused=False
-    )
+    failed = ScanSuspended(scan_id=SCAN_ID, cause_id="a message", event_id="1", at=NOW, name="lan")
     another, unreadable = sqs_record(bus_event(failed)), sqs_record("<xml/>")
     batch = {"Records": [unknown, another, good, unreadable]}
     assert on_scan_completed.failed(batch) == [item["messageId"] for item in (unknown, another, unreadable)]
-    assert stack.keys() == [KEY]
+    assert (stack.keys(), stack.records()) == ([KEY], [END])
     reasons = [str(vars(record)["reason"]) for record in caplog.records if record.levelname == "ERROR"]
-    assert [reason.split(" ")[0] for reason in reasons] == ["there", "cascan/ScanFailed", "not"]
+    assert [reason.split(" ")[0] for reason in reasons] == ["there", "cascan/ScanSuspended", "not"]
 
 
 def test_a_completed_scan_with_cascades_is_followed_up_once(stack: Stack, on_scan_completed: Function) -> None:

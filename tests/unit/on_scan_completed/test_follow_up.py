@@ -28,7 +28,7 @@ from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
 from tests.cascading import SCOPE, a_finding, a_parent, rule_document
 from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
-from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 FINDINGS = [a_finding("10.0.0.1", 443), a_finding("10.0.0.2", 443), a_finding("192.0.2.1", 443)]
 RULES = [rule_document("one"), rule_document("two", scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])]
@@ -105,6 +105,7 @@ class World:
                 f"message {number}",
                 body,
                 table=table,
+                reports=MemoryReportStore(),
                 queues=MemoryShardQueues(),
                 bus=MemoryEventBus(),
                 scope=SCOPE,
@@ -140,6 +141,7 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
         "message",
         world.requests.sent[0],
         table=table,
+        reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
         scope=SCOPE,
@@ -160,6 +162,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
         "message",
         world.requests.sent[0],
         table=table,
+        reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
         scope=Scope.of([]),

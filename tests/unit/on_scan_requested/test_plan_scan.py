@@ -19,7 +19,7 @@ from cascan.pace import HouseRules
 from cascan.scope import Scope
 from on_scan_requested.plan_scan import Planned, plan_scan
 from tests.builders import NOW, body, claim, clock, event_names
-from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 MANIFEST = """
 apiVersion: execution.securecodebox.io/v1
@@ -36,6 +36,7 @@ spec:
 @dataclass
 class Desk:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     scope: Scope = field(default_factory=lambda: Scope.of(["127.0.0.0/8", "10.0.0.0/8", "8.8.8.0/24"]))
@@ -48,6 +49,7 @@ class Desk:
             message_id,
             text,
             table=self.table,
+            reports=self.reports,
             queues=self.queues,
             bus=self.bus,
             scope=self.scope,

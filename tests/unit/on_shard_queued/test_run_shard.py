@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cascan.errors import GatewayUnavailable, MalformedMessage, ShardBusy
+from cascan.errors import GatewayUnavailable, MalformedMessage, ShardBusy, ShardLost
 from cascan.events import ShardQueued
 from cascan.life_cycle import Stop
 from cascan.model.agenda import Switch
@@ -265,7 +265,8 @@ class TestMessages:
             return Ended(0)
 
         it.nmap(robbed)
-        assert it.run().did == "lost to a later attempt"
+        with pytest.raises(ShardLost):
+            it.run()
         assert it.reports.objects == {}
 
 
@@ -333,8 +334,8 @@ class TestCutting:
             return before(argv, folder, report, deadline_s, on_tick)
 
         block.worker = replace(block.worker, run=cancelled)
-        run = block.run()
-        assert (run.stopped, run.did) == (Stop.LOST, "lost")
+        with pytest.raises(ShardLost):
+            block.run()
         assert (block.reports.objects, block.counts()) == ({}, (1, 0, 0, 0))
 
     def test_a_worker_that_dies_before_the_message_of_the_remainder_leaves_it_to_the_next_claim(

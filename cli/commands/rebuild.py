@@ -1,0 +1,35 @@
+"""`cascan rebuild`: make a lost table again from the bucket. A scan that is in the table stays as it is."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from cli.access import access
+from cli.errors import BadInput
+from cli.rebuilding import NOT_KEPT, rebuild_table, sentence_of
+from cli.show import print_json, say
+
+
+def run(args: Namespace) -> int:
+    """Exit code 0: every scan that has records is in the table. Raises: BadInput: nobody agreed."""
+    if not args.yes:
+        _ask(args.stack or "the local stack")
+    with access(args) as stack:
+        rebuilt = rebuild_table(stack.table, stack.reports)
+    say(sentence_of(rebuilt))
+    if rebuilt.open:
+        say("those that go on are asked again within a minute")
+    if rebuilt.scans:
+        say(NOT_KEPT)
+    if args.json:
+        print_json(rebuilt)
+    return 0
+
+
+def _ask(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise BadInput("cascan rebuild writes to the table, and scans that were open go on: say --yes")
+    answer = input(f"Rebuild the table of {name} from its bucket? Scans that were open go on. [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise BadInput("nothing was rebuilt")

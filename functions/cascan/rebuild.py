@@ -1,0 +1,227 @@
+"""Records and reports in the bucket → the table that was lost: scans, shards, findings and the inventory.
+
+Reports are recorded again by the function that recorded them first, oldest first, so that the inventory comes out the
+same; on a bus and with queues that pass nothing on, so that nobody hears of anything twice. What was over stays over.
+What was not is put on the agenda: on_minute_passed sends the messages of its shards, or tells its end.
+
+A scan that is in the table is newer than its records, and stays as it is; one that a rebuild left half done is told by
+`announced` without an end, and is gone on with. So a rebuild may break off anywhere and be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from cascan.agenda import expiry, first_entries
+from cascan.clock import Clock
+from cascan.closing import settle
+from cascan.errors import Rejected
+from cascan.events import BusEvent, ReportStored, ShardQueued
+from cascan.gateways import ReportStore, ScanTable
+from cascan.ids import ReportKey
+from cascan.limits import ATTEMPTS_AHEAD
+from cascan.model.agenda import AgendaEntry, What
+from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardClosing, ShardState
+from cascan.records import end_in, plan_in, runs_in
+
+
+class NoBus:
+    """EventBus that passes nothing on: what it is told was told before."""
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        for _ in events:  # whoever makes them counts as they are taken
+            pass
+
+
+class NoQueues:
+    """ShardQueues that pass nothing on: the agenda sees to the shards that are open."""
+
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None: ...
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None: ...
+
+    def waiting(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
+        return 0
+
+
+class Record(Protocol):
+    """on_report_stored's record_findings, on NoBus and NoQueues."""
+
+    def __call__(self, stored: ReportStored, *, clock: Clock) -> object: ...
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of it."""
+
+    scans: int = 0
+    reports: int = 0
+    open: int = 0  # scans that go on
+    left: int = 0  # scans that were in the table
+    unreadable: int = 0  # scans whose records, or reports that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """A scan as its records tell it."""
+
+    scan: Scan  # as accepted; as it ended, if it was refused
+    shards: tuple[Shard, ...]
+    end: Scan | None
+
+    def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
+        """When each was made, its key, and when its scan ended, as far as it has."""
+        for shard in self.shards:
+            if shard.state is ShardState.REPORTED and shard.run:
+                at = shard.run.finished_at or self.scan.requested_at
+                ended_at = self.end.finished_at if self.end else None
+                yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
+
+
+def rebuild(
+    *,
+    table: ScanTable,
+    reports: ReportStore,
+    record: Record,
+    clock: Clock,
+    tell: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Rebuilt:
+    """Put every scan that has records, and is not in the table, into it. `tell`: reports done, reports there are."""
+    rebuilt = Rebuilt()
+    stories = [
+        story for scan_id in reports.recorded_scans() if (story := _begun(scan_id, table, reports, rebuilt, clock))
+    ]
+    timeline = sorted(entry for story in stories for entry in story.reports())
+    for number, (_, key, ended_at) in enumerate(timeline):
+        tell(number, len(timeline))
+        _record_again(key, ended_at, record, rebuilt)
+    for story in stories:
+        _end(story, table, rebuilt, clock)
+    return rebuilt
+
+
+def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> _Story | None:
+    """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
+    there = table.get_scan(scan_id)
+    if there and not _half_done(there):
+        rebuilt.left += 1
+        if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
+            table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
+        return None
+    try:
+        story = _story(scan_id, reports)
+    except ValueError:  # msgspec's errors are: a record of another version, or damaged
+        story = None
+    if story is None:
+        rebuilt.unreadable += 1
+        return None
+    rebuilt.scans += 1
+    table.create_scan(_opened(story))
+    table.add_shards(story.shards)
+    return story if story.shards else None
+
+
+def _half_done(scan: Scan) -> bool:
+    """Nobody announces a scan before it has ended: a rebuild did, to say that it is at work."""
+    return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
+
+
+def _story(scan_id: str, reports: ReportStore) -> _Story | None:
+    plan, end = plan_in(reports, scan_id), end_in(reports, scan_id)
+    if plan is None:
+        return _Story(end, (), end) if end else None
+    scan, planned = plan
+    stored, shards = set(reports.report_keys(scan_id)), {shard.number: _again(shard) for shard in planned}
+    for told in runs_in(reports, scan_id):
+        shard, number = told.shard, told.shard.number
+        if told.rest:
+            shards.setdefault(told.rest.number, _again(told.rest))
+        if ReportKey(scan_id, number, shard.attempt) in stored:
+            shards[number] = replace(shard, lease_until=None)
+        elif told.rest:  # it died between its record and its report: what it had finished is asked again
+            shards[number] = _again(shard)
+    return _Story(scan, tuple(shards[number] for number in sorted(shards)), end)
+
+
+def _again(shard: Shard) -> Shard:
+    """The shard to be run. Whoever may still run it holds an earlier attempt, and has lost it."""
+    state = ShardState.WAITING if shard.state is ShardState.WAITING else ShardState.QUEUED
+    attempt = shard.attempt + ATTEMPTS_AHEAD
+    return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
+
+
+def _opened(story: _Story) -> Scan:
+    """The scan before its first report, as one that is announced: it is being rebuilt, and nobody hears of it."""
+    if not story.shards:
+        return replace(story.scan, announced=True)
+    waiting = sum(shard.state is ShardState.WAITING for shard in story.shards)
+    return replace(
+        story.scan,
+        state=_first_state(story),
+        shards=len(story.shards),
+        shards_open=len(story.shards),
+        shards_waiting=waiting,
+        shards_in_flight=len(story.shards) - waiting,
+        announced=True,
+    )
+
+
+def _first_state(story: _Story) -> ScanState:
+    if story.end and story.end.state is ScanState.CANCELLED:
+        return ScanState.CANCELLED
+    has_run = any(shard.run for shard in story.shards)
+    return ScanState.SUSPENDED if story.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
+
+
+def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: Rebuilt) -> None:
+    try:
+        record(ReportStored(str(key), "", 0, ""), clock=lambda: ended_at)
+        rebuilt.reports += 1
+    except Rejected:  # as it was the first time
+        rebuilt.unreadable += 1
+
+
+def _end(story: _Story, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
+    """End the scan as it had ended; or let it go on."""
+    scan_id, end = story.scan.scan_id, story.end
+    if end is None:
+        rebuilt.open += 1
+        _let_go_on(story, table, clock())
+        return
+    at = end.finished_at or end.requested_at
+    _close_the_rest(end, table)
+    settle(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
+    if end.state is ScanState.DONE:
+        table.finish_scan(scan_id, end.findings)
+    if entry := expiry(end):
+        table.plan_at(entry)
+
+
+def _close_the_rest(end: Scan, table: ScanTable) -> None:
+    """Close what left no report, with the outcomes that the scan had counted and that no report accounts for."""
+    scan = table.get_scan(end.scan_id)
+    counted = Counter(scan.shard_outcomes) if scan else Counter[str]()
+    outcomes = sorted((Counter(end.shard_outcomes) - counted).elements())
+    state = ShardState.CANCELLED if end.state is ScanState.CANCELLED else ShardState.FAILED
+    for shard in list(table.shards(end.scan_id)):
+        if shard.state in OPEN_STATES:
+            outcome = Outcome(outcomes.pop()) if outcomes else Outcome.FAILED
+            why = end.error_description or "it had ended without a report when the table was lost"
+            table.close_shard(
+                end.scan_id, shard.number, ShardClosing(state=state, outcome=outcome, error_description=why)
+            )
+
+
+def _let_go_on(story: _Story, table: ScanTable, now: datetime) -> None:
+    scan = story.scan
+    table.mark_announced(scan.scan_id, announced=False)
+    for entry in first_entries(scan, story.shards[0].lane):
+        table.plan_at(entry)
+    table.plan_at(AgendaEntry(now, scan.scan_id, What.LOOK))

@@ -1,0 +1,79 @@
+"""What a lost table is made again from: records beside a scan's reports, written as the scan goes on.
+
+    scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
+    scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and what it cut off
+    scans/<scan id>/end.json                                the scan as it ended
+
+The plan is there before any shard runs, a run's record before its report. cascan/rebuild.py reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cascan.gateways import ReportStore
+from cascan.model.scan import Scan
+from cascan.model.shard import Shard
+
+PLAN, END = "plan.jsonl", "end.json"
+RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A shard with its run, and the shard that was cut off from it then."""
+
+    shard: Shard
+    rest: Shard | None = None
+
+
+def store_plan(reports: ReportStore, scan: Scan, shards: Iterable[Shard]) -> None:
+    reports.put_record(scan.scan_id, PLAN, (msgspec.json.encode(line) + b"\n" for line in _lines(scan, shards)))
+
+
+def store_run(reports: ReportStore, reported: Reported) -> None:
+    shard = reported.shard
+    name = f"runs/{shard.number:06d}-{shard.attempt}.json"
+    reports.put_record(shard.scan_id, name, [msgspec.json.encode(reported)])
+
+
+def store_end(reports: ReportStore, scan: Scan) -> None:
+    reports.put_record(scan.scan_id, END, [msgspec.json.encode(scan)])
+
+
+def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
+    """None: there is none, as of a request that was refused."""
+    stream = reports.open_record(scan_id, PLAN)
+    if stream is None:
+        return None
+    with stream:
+        first, *others = stream.read().splitlines()
+    return msgspec.json.decode(first, type=Scan), [msgspec.json.decode(line, type=Shard) for line in others]
+
+
+def runs_in(reports: ReportStore, scan_id: str) -> list[Reported]:
+    """In order of shard and attempt."""
+    names = filter(RUN.fullmatch, reports.records(scan_id))
+    runs = [msgspec.json.decode(text, type=Reported) for name in names if (text := _text(reports, scan_id, name))]
+    return sorted(runs, key=lambda run: (run.shard.number, run.shard.attempt))
+
+
+def end_in(reports: ReportStore, scan_id: str) -> Scan | None:
+    """None: it has not ended, as far as anybody wrote down."""
+    text = _text(reports, scan_id, END)
+    return msgspec.json.decode(text, type=Scan) if text else None
+
+
+def _lines(scan: Scan, shards: Iterable[Shard]) -> Iterator[Scan | Shard]:
+    yield scan
+    yield from shards
+
+
+def _text(reports: ReportStore, scan_id: str, name: str) -> bytes:
+    stream = reports.open_record(scan_id, name)
+    if stream is None:
+        return b""
+    with stream:
+        return stream.read()

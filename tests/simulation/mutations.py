@@ -1,0 +1,71 @@
+"""Bugs that somebody might put into the code one day, and seeds that catch them. The simulation has to find each."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from cascan import closing, life_cycle, releasing
+from cascan.gateways import Received
+from cascan.model.shard import Cut, Shard, ShardState
+from on_control_requested import control_scan
+from on_shard_queued import take_shard
+from on_shard_queued.drain import Drain
+from tests.fakes import MemoryScanTable
+
+handle, cut_shard = Drain._handle, MemoryScanTable.cut_shard
+
+CLOSE_ANY = replace(life_cycle.CLOSE, frm=frozenset(ShardState))
+
+
+def acknowledged_first(self: Drain, received: Received) -> None:
+    self._source.delete(received)
+    handle(self, received)
+
+
+def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    before = self.scans.get(scan_id)
+    rest = cut_shard(self, scan_id, number, attempt, cut)
+    if before:
+        self.scans[scan_id] = before
+    return rest
+
+
+def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dict[str, int]:
+    for shard in list(table.shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
+        if table.release_shard(shard.scan_id, shard.number):
+            queues.send(shard.lane, [releasing.message_of(shard, scan)])
+    return {}
+
+
+def nothing_sent(*_: object, **__: object) -> dict[str, int]:
+    return {}
+
+
+def nothing(*_: object, **__: object) -> None:
+    """What should have been done is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    name: str
+    owner: object  # of what is replaced
+    attribute: str
+    by: object
+    seed: int  # that catches it
+
+    def applied(self) -> AbstractContextManager[object]:
+        return patch.object(self.owner, self.attribute, self.by)
+
+
+MUTATIONS = (
+    Mutation("a message is acknowledged before its shard is done", Drain, "_handle", acknowledged_first, 1),
+    Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 2),
+    Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
+    Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
+    Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
+    Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
+    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
+)

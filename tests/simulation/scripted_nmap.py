@@ -1,0 +1,63 @@
+"""nmap as a worker sees it: a process that takes its time, writes host after host, and may end in any of its ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from on_shard_queued.nmap_process import Ended
+from tests.simulation.clockwork import Clockwork
+
+HEAD = (
+    '<?xml version="1.0"?>\n'
+    '<nmaprun scanner="nmap" args="nmap -p 80" start="1" version="7.93" xmloutputversion="1.05">\n'
+)
+SCANINFO = '<scaninfo type="connect" protocol="tcp" numservices="1" services="80"/>\n'
+HOST = (
+    '<host starttime="1" endtime="2"><status state="up" reason="user-set" reason_ttl="0"/>'
+    '<address addr="{address}" addrtype="ipv4"/><hostnames/><ports><port protocol="tcp" portid="80">'
+    '<state state="open" reason="syn-ack" reason_ttl="0"/><service name="http" method="table" conf="3"/></port>'
+    "</ports></host>\n"
+)
+END = (
+    '<runstats><finished time="3" elapsed="1" exit="success"/>'
+    '<hosts up="{hosts}" down="0" total="{hosts}"/></runstats>\n'
+    "</nmaprun>\n"
+)
+SECONDS_A_HOST = (1, 5, 12, 40)
+KILLED, DISK_FULL = 0.01, 0.01  # a host
+
+
+class ScriptedNmap:
+    """Every address is up, with port 80 open. `starts` tells who scanned what, and when it ended."""
+
+    def __init__(self, clockwork: Clockwork) -> None:
+        self._clockwork = clockwork
+        self.scanned: list[str] = []
+        self.alive = 0
+
+    def __call__(
+        self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
+    ) -> Ended:
+        addresses = (folder / "targets").read_text().split()
+        started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
+        self.scanned += addresses
+        with report.open("a") as stream:
+            stream.write(HEAD + SCANINFO)
+            for number, address in enumerate(addresses):
+                stream.flush()
+                self._clockwork.sleep(self._clockwork.random.choice(SECONDS_A_HOST))
+                if why := on_tick():
+                    stream.write(HOST.format(address=address)[:90])  # it was just writing
+                    return Ended(-15, why)
+                if (self._clockwork.now - started).total_seconds() >= deadline_s:
+                    return Ended(-15, "deadline")
+                if faulty and self._clockwork.chance(KILLED):
+                    stream.write(HOST.format(address=address)[:40])
+                    return Ended(-9)
+                if faulty and self._clockwork.chance(DISK_FULL):
+                    return Ended(0)  # nmap says nothing of it
+                stream.write(HOST.format(address=address))
+                assert number < len(addresses)
+            stream.write(END.format(hosts=len(addresses)))
+        return Ended(0)

@@ -1,0 +1,44 @@
+"""Thousands of lives of scans under a seed each: whatever is duplicated, delayed, lost or killed, the promises hold.
+
+A seed that fails is replayed with `PYTHONPATH=functions:. python -m tests.simulation SEED -v`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.__main__ import broken
+from tests.simulation.mutations import MUTATIONS, Mutation
+
+SEEDS, AT_ONCE = 2_000, 100
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Workers warn of every mishap, and there are thousands."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, AT_ONCE))
+def test_every_promise_holds_whatever_happens(first: int) -> None:
+    found = {seed: problems for seed in range(first, first + AT_ONCE) if (problems := broken(seed)[0])}
+    assert found == {}
+
+
+def test_a_seed_is_the_same_run_every_time() -> None:
+    (_, once), (_, again) = broken(16), broken(16)
+    assert once.clockwork.trace
+    assert once.clockwork.trace == again.clockwork.trace
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_bug_is_caught_by_its_seed(mutation: Mutation) -> None:
+    with mutation.applied():
+        problems, _ = broken(mutation.seed)
+    assert problems
+    assert broken(mutation.seed)[0] == []

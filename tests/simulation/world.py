@@ -1,0 +1,239 @@
+"""The whole pipeline in one process: the real work of every function and of the worker, over gateways in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from datetime import timedelta
+from functools import partial
+from json import dumps
+from typing import Any
+from unittest.mock import patch
+
+from cascan import agenda
+from cascan.control import Action, ControlRequested
+from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
+from cascan.ids import ReportKey
+from cascan.model.scan import ScanState
+from cascan.model.shard import Lane
+from cascan.pace import HouseRules
+from cascan.scope import Scope
+from on_control_requested.control_scan import control
+from on_minute_passed.keep_house import House, keep_house
+from on_report_stored.record_findings import record_findings
+from on_scan_completed.publish import publish
+from on_scan_requested.plan_scan import plan_scan
+from on_shard_abandoned.close_shard import close_abandoned
+from on_shard_queued.delivery import Delivery, Worker
+from on_shard_queued.drain import HOLD_S, Drain
+from on_shard_queued.heartbeat import Heartbeat
+from on_shard_queued.run_shard import run_shard
+from tests.builders import NOW
+from tests.fakes import FixedResolver, MemoryEventBus, MemoryReportStore, MemoryScanTable
+from tests.simulation.clockwork import NONE, Clockwork, Faults
+from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
+from tests.simulation.scripted_nmap import ScriptedNmap
+from tests.simulation.stepping import stepping
+
+SCOPE = Scope.of(["10.0.0.0/8"])
+FAULTS_END = timedelta(minutes=40)  # from then on everything works; what was begun has to come to its end
+SETTLED = timedelta(hours=2)
+WORKERS = 3
+LOOK_FOR_WORK_S = 15
+IDLE_LOOKS = 4
+EXPRESS_LIMIT_S = 60.0
+SHARD_LIMIT_S = 300
+FUNCTION_S, EXPRESS_S = 360, 90  # visibility
+
+
+class World:
+    """One run of everything under one seed."""
+
+    def __init__(self, seed: int, faults: Faults | None = None) -> None:
+        self.clockwork = clockwork = Clockwork(seed, faults or Faults())
+        self.table, self.reports, self.bus = MemoryScanTable(), MemoryReportStore(), MemoryEventBus()
+        self.nmap = ScriptedNmap(clockwork)
+        self.most_in_flight: dict[str, int] = {}
+        self.requested: dict[str, dict[str, Any]] = {}  # message id → the request
+        parked = Queue("parked", clockwork, FUNCTION_S)
+        self.parked = parked
+
+        def queue(name: str, handler: Any, visibility_s: float = FUNCTION_S, receives: int = 100) -> Queue:
+            return Queue(name, clockwork, visibility_s, receives, parked, handler)
+
+        self.requests = queue("requests", self._plan)
+        self.controls = queue("controls", self._control)
+        self.dead = queue("dead", self._close_abandoned)
+        self.express = Queue("express", clockwork, EXPRESS_S, 25, self.dead, self._run_express)
+        self.connect = Queue("connect", clockwork, HOLD_S, 25, self.dead)
+        self.stored = queue("reports", self._record)
+        self.completed = queue("completed", self._publish)
+        self.queues = SimulatedShardQueues({Lane.EXPRESS: self.express, Lane.CONNECT: self.connect})
+        self.workers = 0
+
+    # ---- the run
+
+    def run(self) -> None:
+        """Everything that a person does is on the way from the beginning; then time passes until all is quiet."""
+        self._arrange()
+        self.clockwork.after(60, self._tick)
+        with (
+            patch.object(Heartbeat, "alongside", lambda _: nullcontext()),  # a thread would go by another clock
+            patch.object(agenda, "LOOK_EVERY_S", 86_400),  # the hourly look would mend what should not break
+        ):
+            self.clockwork.run(NOW + FAULTS_END)
+            self.clockwork.faults = NONE
+            self._calm()
+            self.clockwork.run(NOW + SETTLED)
+            self.clockwork.end()
+
+    def _arrange(self) -> None:
+        random = self.clockwork.random
+        for number in range(random.choice((1, 1, 2, 3))):
+            addresses = random.choice((1, 2, 6, 12, 24))
+            request: dict[str, Any] = {
+                "name": f"series-{number}",
+                "targets": [f"10.0.{number}.0-{addresses - 1}"],
+                "parameters": ["-p", "80"] if random.random() < 0.5 else ["-p", "80", "--max-rate", "10"],  # a slow one
+                "hostsPerShard": random.choice((1, 3, 6, 24)),
+                "maxParallelShards": random.choice((1, 2, 8)),
+                "backoffLimit": random.choice((0, 1, 3, 20)),
+            }
+            if random.random() < 0.15:
+                request["activeDeadlineSeconds"] = random.choice((30, 120, 600))
+            if random.random() < 0.1:
+                request["suspend"] = True
+            if random.random() < 0.1:
+                request["windows"] = ["12:00-12:02", "12:10-12:11", "13:00-14:00"]
+            self.clockwork.after(random.uniform(0, 120), partial(self._submit, request))
+        for _ in range(random.choice((0, 0, 1, 3, 5))):
+            action = random.choice(list(Action))
+            self.clockwork.after(random.uniform(20, 1200), partial(self._ask, action))
+
+    def _calm(self) -> None:
+        """Whoever interfered lets go of it, and every ten minutes again: what is left has to end."""
+        self.clockwork.after(600, self._calm)
+        self._ask(Action.LIFT)
+        for scan in list(self.table.scans.values()):
+            if scan.state is ScanState.SUSPENDED:  # resuming another would mend it as well
+                self._ask(Action.RESUME, scan.scan_id)
+
+    def _submit(self, request: dict[str, Any]) -> None:
+        self.requested[self.requests.send(dumps(request))] = request
+
+    def _ask(self, action: Action, scan_id: str = "") -> None:
+        of_the_stack = action in (Action.HALT, Action.LIFT)
+        scan_ids = [""] if of_the_stack else [scan_id] if scan_id else list(self.table.scans)
+        if scan_ids:
+            asked = ControlRequested(action=action, scan_id=self.clockwork.random.choice(scan_ids))
+            self.clockwork.say(f"somebody asks: {asked.action} {asked.scan_id}")
+            self.controls.send(asked.to_wire())
+
+    def _tick(self) -> None:
+        self.clockwork.after(60, self._tick)
+        for scan_id, scan in self.table.scans.items():
+            self.most_in_flight[scan_id] = max(self.most_in_flight.get(scan_id, 0), scan.shards_in_flight)
+        self.clockwork.spawn("on_minute_passed", self._keep_house)
+        while self.workers < WORKERS and self.connect.messages:
+            self.workers += 1
+            self.clockwork.spawn(f"worker-{self.clockwork.turns}", self._work)
+
+    # ---- the functions
+
+    def _gateway(self, gateway: object, name: str) -> Any:
+        return stepping(gateway, name, self.clockwork)
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "table": self._gateway(self.table, "table"),
+            "queues": self._gateway(self.queues, "queues"),
+            "bus": self._gateway(self, "bus"),
+            "clock": self.clockwork.clock,
+        }
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        """EventBus: the completion of a scan goes on to its queue, once or twice."""
+        for event in events:
+            self.bus.put([event])
+            if isinstance(event, ScanCompleted):
+                self.completed.send(event.to_wire())
+
+    def _plan(self, message: Message) -> None:
+        plan_scan(
+            message.message_id,
+            message.body,
+            **self._common(),
+            reports=self.reports,
+            scope=SCOPE,
+            express_reaches_private=True,
+            raw_scans=True,
+            rules=HouseRules(),
+        )
+
+    def _control(self, message: Message) -> None:
+        control(ControlRequested.from_wire(message.body), **self._common())
+
+    def _keep_house(self) -> None:
+        keep_house(House(**self._common(), reports=self._gateway(self.reports, "reports")))
+
+    def _close_abandoned(self, message: Message) -> None:
+        close_abandoned(ShardQueued.from_wire(message.body), message.message_id, **self._common())
+
+    def _record(self, message: Message) -> None:
+        stored = ReportStored(key=message.body, bucket="reports", size=1, event_id=message.message_id)
+        record_findings(stored, scope=SCOPE, reports=self._gateway(self.reports, "reports"), **self._common())
+
+    def _publish(self, message: Message) -> None:
+        event = ScanCompleted.from_wire(message.body)
+        common = self._common()
+        publish(event, table=common["table"], reports=self._gateway(self.reports, "reports"))
+
+    # ---- the workers
+
+    def put_report(self, key: ReportKey, path: Any, metadata: dict[str, str]) -> None:
+        """ReportStore, as a worker sees it: what is stored is announced, once or twice."""
+        self.reports.put_report(key, path, metadata)
+        for _ in range(2 if self.clockwork.chance(0.05) else 1):
+            self.stored.send(str(key))
+
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        self.reports.put_record(scan_id, name, body)
+
+    def _worker(self, name: str) -> Worker:
+        common = self._common()
+        return Worker(
+            name=name,
+            nmap=("nmap",),
+            table=common["table"],
+            reports=self._gateway(self, "reports"),
+            queues=common["queues"],
+            scope=SCOPE,
+            resolver=FixedResolver({}),
+            clock=self.clockwork.clock,
+            run=self.nmap,
+        )
+
+    def _run_express(self, message: Message) -> None:
+        delivery = Delivery(message.message_id, time_limit_s=EXPRESS_LIMIT_S, lease_s=EXPRESS_S)
+        outcome = run_shard(ShardQueued.from_wire(message.body), delivery, worker=self._worker("express"))
+        self.clockwork.say(str(outcome))
+
+    def _work(self) -> None:
+        """A worker's life: it ends when there is nothing to do, when Spot wants it back, or when it crashes."""
+        name = f"worker-{self.clockwork.turns}"
+        source = SimulatedShardSource(self.connect)
+        drain = Drain(self._gateway(source, "source"), self._worker(name), 60, SHARD_LIMIT_S)
+        if self.clockwork.faults.crash and self.clockwork.chance(0.3):
+            self.clockwork.after(self.clockwork.random.uniform(5, 600), lambda: drain.stop(15, None))
+        try:
+            idle = 0
+            while idle < IDLE_LOOKS and not drain.stopping:
+                received = source.receive(0, HOLD_S)
+                if received:
+                    drain._handle(received)
+                    idle = 0
+                else:
+                    self.clockwork.sleep(LOOK_FOR_WORK_S)
+                    idle += 1
+        finally:
+            self.workers -= 1
