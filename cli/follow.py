@@ -138,6 +138,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "changes": scan.changes,
         "shards": scan.shards,
         "shardsOpen": scan.shards_open,
+        "shardsWaiting": scan.shards_waiting,
         "shardOutcomes": scan.shard_outcomes,
         "findings": {
             "count": scan.findings.count,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
 from cli.access import access
 from cli.errors import BadInput
 from cli.follow import scan_summary
-from cli.show import print_json, print_table
+from cli.show import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from cascan.model.agenda import Switch
+    from cascan.model.scan import Scan
 
 COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "REMARK")
 
@@ -17,13 +22,26 @@ def run(args: Namespace) -> int:
     if args.limit < 1:
         raise BadInput(f"--limit {args.limit} is not a number from 1 on")
     with access(args) as stack:
-        scans = list(stack.table.list_scans(args.limit))
+        scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
+    if switch:
+        say(f"the stack is halted since {to_wire(switch.halted_at)}{_told(switch)}; cascan halt --lift lets it go on")
     if args.json:
         print_json([scan_summary(scan) for scan in scans])
         return 0
     rows = (
-        (s.scan_id, s.name, s.state, s.outcome or "", to_wire(s.requested_at), s.findings.count, s.error_description)
+        (s.scan_id, s.name, s.state, s.outcome or "", to_wire(s.requested_at), s.findings.count, _remark(s))
         for s in scans
     )
     print_table(COLUMNS, rows)
     return 0
+
+
+def _remark(scan: Scan) -> str:
+    """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
+    waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    return scan.error_description or waits
+
+
+def _told(switch: Switch) -> str:
+    by = f" by {switch.by}" if switch.by else ""
+    return by + (f" ({switch.reason})" if switch.reason else "")

@@ -32,7 +32,7 @@ def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys
     assert said["argv"][:6] == ["nmap", "-sV", "-p", "22", "-n", "--script"]
     assert "banner" not in said["argv"][6].split(",")  # each script by its name, and no more than -A asks for
     assert said["argv"][7:] == [
-        *("--unprivileged", "--no-stylesheet"),
+        *("--unprivileged", "--no-stylesheet", "--stats-every", "5s"),
         *("-oX", "PRIVATE_FOLDER/report.xml", "-iL", "PRIVATE_FOLDER/targets"),
     ]
     assert "OS detection" in said["notes"][0]
