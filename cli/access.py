@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cascan.aws.request_queue import SqsRequestQueue
     from cascan.aws.rule_table import DynamoRuleTable
     from cascan.aws.scan_table import DynamoScanTable
+    from cascan.aws.schedule_table import DynamoScheduleTable
+    from cascan.aws.scheduler import EventBridgeScheduler
 
 LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 NMAP_MISSING = (
@@ -69,6 +71,29 @@ class Access:
         from cascan.aws.cascade_table import DynamoCascadeTable  # noqa: PLC0415
 
         return DynamoCascadeTable(self.outputs["ScanTableName"])
+
+    @property
+    def schedules(self) -> DynamoScheduleTable:
+        from cascan.aws.schedule_table import DynamoScheduleTable  # noqa: PLC0415
+
+        return DynamoScheduleTable(self.outputs["ScanTableName"])
+
+    @property
+    def scheduler(self) -> EventBridgeScheduler:
+        from cascan.aws.scheduler import EventBridgeScheduler  # noqa: PLC0415
+
+        return EventBridgeScheduler(
+            self.outputs["ScheduleGroupName"],
+            queue_arn=self.outputs["ScheduleQueueArn"],
+            role_arn=self.outputs["SchedulerRoleArn"],
+            dlq_arn=self.outputs["ScheduleDLQArn"],
+        )
+
+    @property
+    def due(self) -> SqsRequestQueue:
+        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+
+        return SqsRequestQueue(self.outputs["ScheduleQueueUrl"], "schedule queue")
 
     @property
     def controls(self) -> SqsRequestQueue:

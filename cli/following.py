@@ -19,9 +19,10 @@ def add_following(commands: Commands, where: ArgumentParser, output: ArgumentPar
         "apply",
         parents=[where, output],
         formatter_class=RAW,
-        help="store manifests: cascading rules; a Scan is submitted",
-        description="Apply secureCodeBox manifests: a CascadingRule is stored as the rule's next version, a Scan is\n"
-        "submitted. Every manifest is checked before the first is applied.\n\n"
+        help="store manifests: cascading rules, scheduled scans; a Scan is submitted",
+        description="Apply secureCodeBox manifests: a CascadingRule is stored as the rule's next version, a\n"
+        "ScheduledScan is stored and starts scans from then on, a Scan is submitted.\n"
+        "Every manifest is checked before the first is applied.\n\n"
         "exit codes: 0 all are applied; 2 one is refused, and none was applied",
     )
     apply.add_argument(

@@ -11,6 +11,7 @@ from cli.explaining import add_explaining
 from cli.following import add_following
 from cli.knowing import add_knowing
 from cli.reading import add_read
+from cli.scheduling import add_scheduling
 from cli.severity import add_severity
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ Scan networks with nmap through a pipeline of events: on this machine, or on a s
   cascan options -oN                          what is decided about an option of nmap, and why
   cascan apply -f rules/                      store cascading rules: scans that follow from findings
   cascan rules test nmap-http --scan latest   what a rule would start, and why not more
+  cascan apply -f nightly.yaml                a ScheduledScan: scans that come back on their own
+  cascan schedule list                        their next times; also show, pause, resume, run-now, delete
   cascan tree latest                          the scans that followed a scan
   cascan severity apply -f rules.yaml         rules on the severity of findings"""
 
@@ -62,6 +65,7 @@ def parser() -> ArgumentParser:
     add_read(commands)
     add_explaining(commands, request, output)
     add_following(commands, where, output, SCAN_HELP)
+    add_scheduling(commands, where, output)
     add_severity(commands, where, output)
     return top
 

@@ -98,11 +98,13 @@ class MemoryRequestQueue:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.delays_s: list[int] = []
         self.before_write: Callable[[], None] = lambda: None
 
-    def send(self, body: str) -> str:
+    def send(self, body: str, *, delay_s: int = 0) -> str:
         self.before_write()
         self.sent.append(body)
+        self.delays_s.append(delay_s)
         return hashlib.sha256(f"{len(self.sent)}{body}".encode()).hexdigest()[:32]
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from cascan.cascades.rule import KIND as RULE_KIND
 from cascan.cascades.rule import read_rule
+from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.manifest import KIND as SCAN_KIND
+from cascan.forms.schedule import KIND as SCHEDULE_KIND
+from cascan.forms.schedule import read_schedule
 from cascan.ids import scan_id_of
+from cascan.schedules import next_times
 from cli.access import Access, access
+from cli.commands.schedule import NEXT_SHOWN, store
 from cli.errors import BadInput
 from cli.manifests import read_manifests
-from cli.show import print_json, print_table
+from cli.show import print_json, print_table, say
 
 Applied = dict[str, Any]
 Apply = Callable[[Access], Applied]
@@ -74,7 +80,33 @@ def _scan(document: dict[str, Any]) -> Apply:
     return apply
 
 
-KINDS: Mapping[str, Callable[[dict[str, Any]], Apply]] = {RULE_KIND: _rule, SCAN_KIND: _scan}
+def _schedule(document: dict[str, Any]) -> Apply:
+    """Raises: RequestRefused: every problem of the schedule, and of its scans."""
+    schedule = read_schedule(document)
+
+    def apply(stack: Access) -> Applied:
+        stored = store(document, schedule, stack)
+        times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
+        for note in schedule.notes:
+            say(f"{schedule.name}: {note}")
+        next_one = "suspended" if schedule.suspend else f"next {times[0]}" if times else "no time is left"
+        return {
+            "kind": SCHEDULE_KIND,
+            "name": schedule.name,
+            "result": f"version {stored.version}, {next_one}",
+            "version": stored.version,
+            "nextTimes": [] if schedule.suspend else times,
+            "notes": schedule.notes,
+        }
+
+    return apply
+
+
+KINDS: Mapping[str, Callable[[dict[str, Any]], Apply]] = {
+    RULE_KIND: _rule,
+    SCAN_KIND: _scan,
+    SCHEDULE_KIND: _schedule,
+}
 
 
 def _called(document: Mapping[str, Any]) -> str:

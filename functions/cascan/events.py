@@ -209,6 +209,16 @@ class ScanCancelled(BusEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class ScheduleSkipped(BusEvent, frozen=True, kw_only=True):
+    """A scheduled scan was due and did not start. `scan_id` is the id that it would have had."""
+
+    schedule: str
+    due_at: datetime
+    kind: str  # running: an earlier one is; blackout: nothing starts on this date
+    reason: str
+    retried: bool  # True: it is tried again every minute until the next one is due
+
+
 BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanPlanned,
     HostQuarantined,
@@ -226,6 +236,7 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanSuspended,
     ScanResumed,
     ScanCancelled,
+    ScheduleSkipped,
 )
 CHANGES: dict[ChangeKind, type[HostChange]] = {
     ChangeKind.HOST_APPEARED: HostAppeared,

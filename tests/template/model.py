@@ -229,7 +229,7 @@ def rules() -> Iterator[Rule]:
             (MODEL.text(target["Arn"], rule.stack), dead_letters(target, rule.stack))
             for target in rule.properties["Targets"]
         ]
-        yield Rule(rule.address, bus_of(rule.properties, rule.stack), rule.properties["EventPattern"], targets)
+        yield Rule(rule.address, bus_of(rule.properties, rule.stack), rule.properties.get("EventPattern", {}), targets)
     for function in FUNCTIONS.values():
         for name, (kind, event) in events_of(function).items():
             if kind in ("EventBridgeRule", "Schedule"):

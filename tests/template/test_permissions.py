@@ -68,6 +68,17 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **SEND,
         BUS: {"events:PutEvents"},
     },
+    "OnScheduleDue": {
+        TABLE: RELEASE | {"dynamodb:DeleteItem"},
+        "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ControlQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
+    },
+    "SchedulerRole": {
+        "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ScheduleDLQ.Arn": {"sqs:SendMessage"},
+    },
     "OnMinutePassed": {
         TABLE: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
         INDEX: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
@@ -193,7 +204,18 @@ def test_whoever_runs_nmap_writes_reports_and_their_records_and_reads_nothing_ba
         assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS, RECORDS}
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_role_of_schedules_is_taken_by_scheduler_for_the_group_of_this_stack_alone() -> None:
+    (role,) = [role for role in ROLES if role.name == "SchedulerRole"]
+    (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    (condition,) = statement["Condition"].values()
+    assert condition["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert MODEL.text(condition["aws:SourceArn"], role.stack) == "Messaging/ScheduleGroup.Arn"
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role.stack == "Workers"], ids=lambda role: role.name)
 def test_a_role_of_the_tasks_is_taken_by_ecs_on_behalf_of_this_account_alone(role: Resource) -> None:
     (statement,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
 
 MAX_ATTEMPTS = 4
@@ -46,6 +47,11 @@ def events() -> EventBridgeClient:
 @cache
 def sqs() -> SQSClient:
     return session().client("sqs", config=_config(read_timeout_s=30))  # longer than the 20 s of a long poll
+
+
+@cache
+def scheduler() -> EventBridgeSchedulerClient:
+    return session().client("scheduler", config=_config(read_timeout_s=20))
 
 
 @cache

@@ -11,7 +11,9 @@ class SqsRequestQueue:
         self._queue_url = queue_url
         self._name = name
 
-    def send(self, body: str) -> str:
+    def send(self, body: str, *, delay_s: int = 0) -> str:
         """The message's id, which the scan's id derives from. Raises: GatewayUnavailable."""
         with translated(self._name):
-            return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body)["MessageId"]
+            return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_s)[
+                "MessageId"
+            ]

@@ -12,6 +12,7 @@ from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.rule_table import DynamoRuleTable
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
 from cascan.gateways import (
@@ -26,10 +27,11 @@ from cascan.gateways import (
     Resolver,
     RuleTable,
     ScanTable,
+    ScheduleTable,
     ShardQueues,
     ShardSource,
 )
-from tests import fake_cascades, fakes
+from tests import fake_cascades, fake_schedules, fakes
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
@@ -41,6 +43,7 @@ RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
 RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.MemoryRuleTable())
 CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
+SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     Inventory: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
@@ -53,6 +56,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     RuleTable: RULE_TABLES,
     CascadeTable: CASCADE_TABLES,
     RequestQueue: REQUEST_QUEUES,
+    ScheduleTable: SCHEDULE_TABLES,
 }
 
 

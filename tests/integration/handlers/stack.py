@@ -18,7 +18,18 @@ from tests.data.envelopes.build import Envelope
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
-QUEUES = ("requests", "express", "connect", "raw", "dead", "reports", "completions", "heard")  # "heard": our events
+QUEUES = (
+    "requests",
+    "express",
+    "connect",
+    "raw",
+    "dead",
+    "reports",
+    "completions",
+    "controls",
+    "schedules",
+    "heard",
+)  # "heard": our events
 RECORDS: Final = "scans/"
 INFRA = Path(__file__).parents[3] / "infra"
 TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
@@ -52,6 +63,8 @@ class Stack:
             "EXPRESS_REACHES": "private",
             "RAW_SCANS": "enabled",
             "REQUEST_QUEUE_URL": self.queue_urls["requests"],
+            "CONTROL_QUEUE_URL": self.queue_urls["controls"],
+            "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],
             "CASCADING_RULES": "disabled",
             "CASCADE_MAX_SCANS": "1000",
             "CASCADE_MAX_PROBES": "10000000",

@@ -34,6 +34,7 @@ from cascan.events import (
     ScanPlanned,
     ScanResumed,
     ScanSuspended,
+    ScheduleSkipped,
     ServiceChanged,
     ShardQueued,
     WorkersWanted,
@@ -138,6 +139,19 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
     (ScanSuspended(**TOLD), TOLD_ON_WIRE),
     (ScanResumed(**TOLD, lanes={"raw": 3}), TOLD_ON_WIRE | {"lanes": {"raw": 3}}),
     (ScanCancelled(**TOLD, reason="cancelled by soc"), TOLD_ON_WIRE | {"reason": "cancelled by soc"}),
+    (
+        ScheduleSkipped(
+            **TOLD,
+            schedule="nightly",
+            due_at=datetime(2026, 3, 1, tzinfo=UTC),
+            kind="blackout",
+            reason="x",
+            retried=False,
+        ),
+        TOLD_ON_WIRE
+        | {"schedule": "nightly", "due_at": "2026-03-01T00:00:00Z", "kind": "blackout", "reason": "x"}
+        | {"retried": False},
+    ),
 )
 NAMES = [type(message).__name__ for message, _ in WIRE]
 KINDS = [type(message) for message, _ in WIRE]

@@ -1,0 +1,147 @@
+"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times, and what they found."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from cascan.clock import to_wire, utc_now
+from cascan.forms.schedule import read_schedule
+from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
+from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
+from cli.access import Access, access
+from cli.errors import BadInput
+from cli.follow import scan_summary
+from cli.show import print_json, print_table, say
+
+COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
+RUN_COLUMNS = ("DUE", "SCAN", "STATE", "OUTCOME", "FINDINGS", "CHANGES")
+NEXT_SHOWN = 5
+
+
+def run(args: Namespace) -> int:
+    with access(args) as stack:
+        if args.action == "list":
+            _list(stack, as_json=args.json)
+        else:
+            ACTIONS[args.action](_found(args.schedule, stack), stack, args)
+    return 0
+
+
+def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> StoredSchedule:
+    """Store the manifest and have it fire; a new interval runs at once, as in secureCodeBox."""
+    before = stack.schedules.schedule(schedule.name)
+    stored = stack.schedules.put_schedule(schedule.name, document)
+    stack.scheduler.put(schedule, stored.created_at, utc_now())
+    if before is None and schedule.interval_minutes and not schedule.suspend:
+        due = ScheduleDue(schedule=schedule.name, due_at=_this_second())
+        stack.due.send(due.to_wire())
+    return stored
+
+
+def _list(stack: Access, *, as_json: bool) -> None:
+    rows = [_summary(stored, stack, 1) for stored in stack.schedules.schedules()]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        COLUMNS,
+        (
+            (
+                row["name"],
+                row["when"],
+                row["state"],
+                next(iter(row["nextTimes"]), ""),
+                row["lastScheduleTime"] or "",
+                row["findings"].count if row["findings"] else "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _summary(stored: StoredSchedule, stack: Access, most: int) -> dict[str, Any]:
+    schedule, status = read_schedule(stored.document), stack.schedules.status(stored.name)
+    times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), most)
+    result = status.last_result
+    return {
+        "name": schedule.name,
+        "version": stored.version,
+        "when": f"{schedule.cron} {schedule.time_zone}" if schedule.cron else f"every {schedule.interval_minutes} min",
+        "state": "suspended" if schedule.suspend else "active",
+        "nextTimes": [to_wire(at) for at in times],
+        "lastScheduleTime": to_wire(status.last_schedule_time) if status.last_schedule_time else None,
+        "lastSuccessfulScan": result.scan_id if result else None,
+        "findings": result.findings if result else None,
+    }
+
+
+def _show(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    summary, runs = _summary(stored, stack, NEXT_SHOWN), list(stack.schedules.runs(stored.name))
+    if args.json:
+        print_json(summary | {"manifest": stored.document, "runs": [_run_summary(run, stack) for run in runs]})
+        return
+    print(f"{summary['name']}: {summary['when']}, {summary['state']}, version {summary['version']}")
+    for at in summary["nextTimes"]:
+        print(f"next  {at}")
+    print_table(RUN_COLUMNS, (_run_row(_run_summary(run, stack)) for run in reversed(runs)))
+    if runs:
+        say(f"what changed since the run before: cascan diff {stored.name}")
+
+
+def _run_summary(run: ScheduledRun, stack: Access) -> dict[str, Any]:
+    scan = stack.table.get_scan(run.scan_id)
+    return {"dueAt": to_wire(run.due_at), "id": run.scan_id, "scan": scan_summary(scan) if scan else None}
+
+
+def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
+    scan = run["scan"]
+    if scan is None:
+        return (run["dueAt"], run["id"], "not there", "", "", "")
+    changes = " ".join(f"{kind}={number}" for kind, number in scan["changes"].items())
+    return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
+
+
+def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    suspend = args.action == "pause"
+    document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
+    schedule = read_schedule(document)
+    again = stack.schedules.put_schedule(stored.name, document)
+    stack.scheduler.put(schedule, again.created_at, utc_now())
+    _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
+
+
+def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    schedule, due_at = read_schedule(stored.document), _this_second()
+    stack.due.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
+    scan_id = scan_id_at(schedule, due_at)
+    _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
+
+
+def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    stack.scheduler.delete(stored.name)
+    stack.schedules.delete_schedule(stored.name)
+    _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
+
+
+ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
+
+
+def _found(name: str, stack: Access) -> StoredSchedule:
+    stored = stack.schedules.schedule(name)
+    if stored is None:
+        raise BadInput(f"there is no schedule {name!r}; cascan schedule list says which there are")
+    return stored
+
+
+def _print(value: dict[str, Any], sentence: str, args: Namespace) -> None:
+    if args.json:
+        print_json(value)
+    else:
+        print(sentence)
+
+
+def _this_second() -> datetime:
+    return utc_now().replace(microsecond=0)

@@ -1,0 +1,90 @@
+"""EventBridgeScheduler: the times of scheduled scans, in the stack's schedule group.
+
+A schedule there for each scheduled scan; two where its cron restricts both day fields, of which EventBridge Scheduler
+takes one. Each sends the schedule's name and the time to the schedule queue.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from cascan.aws import clients
+from cascan.aws.boundary import error_code, translated
+from cascan.cron import Cron
+from cascan.model.schedule import Schedule
+from cascan.schedules import next_interval, target_input
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+GATEWAY = "scheduler"
+SECOND = "_2"  # no name of ours has an underscore
+RETRIES, RETRY_FOR_S = 20, 3_600  # a scan that is an hour late had better wait for its next time
+
+
+class EventBridgeScheduler:
+    def __init__(self, group: str, *, queue_arn: str, role_arn: str, dlq_arn: str) -> None:
+        self._group = group
+        self._target = {
+            "Arn": queue_arn,
+            "RoleArn": role_arn,
+            "DeadLetterConfig": {"Arn": dlq_arn},
+            "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": RETRY_FOR_S},
+        }
+
+    def put(self, schedule: Schedule, created_at: datetime, now: datetime) -> None:
+        """Have the schedule fire as it says from now on; one that is suspended is kept and does not."""
+        wanted = list(self._wanted(schedule, created_at, now))
+        for name, request in zip((schedule.name, schedule.name + SECOND), wanted, strict=False):
+            self._put(name, request)
+        if len(wanted) == 1:
+            self._remove(schedule.name + SECOND)
+
+    def delete(self, name: str) -> None:
+        """Also one that is not there."""
+        for one in (name + SECOND, name):
+            self._remove(one)
+
+    def _wanted(self, schedule: Schedule, created_at: datetime, now: datetime) -> list[dict[str, Any]]:
+        minutes = schedule.flexible_minutes
+        request: dict[str, Any] = {
+            "GroupName": self._group,
+            "Target": self._target | {"Input": target_input(schedule.name)},
+            "State": "DISABLED" if schedule.suspend else "ENABLED",
+            "FlexibleTimeWindow": (
+                {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
+            ),
+            "ScheduleExpressionTimezone": schedule.time_zone,
+        }
+        if schedule.cron:
+            expressions = Cron.parse(schedule.cron).expressions()
+            return [request | {"ScheduleExpression": expression} for expression in expressions]
+        rate = {
+            "ScheduleExpression": f"rate({schedule.interval_minutes} minutes)",
+            "StartDate": next_interval(schedule, created_at, now),  # the first run is not its: it was asked for at once
+        }
+        return [request | rate]
+
+    def _put(self, name: str, request: dict[str, Any]) -> None:
+        with translated(GATEWAY):
+            try:
+                self._client.update_schedule(Name=name, **request)
+            except ClientError as exc:
+                if error_code(exc) != "ResourceNotFoundException":
+                    raise
+                self._client.create_schedule(Name=name, **request)
+
+    def _remove(self, name: str) -> None:
+        with translated(GATEWAY):
+            try:
+                self._client.delete_schedule(GroupName=self._group, Name=name)
+            except ClientError as exc:
+                if error_code(exc) != "ResourceNotFoundException":
+                    raise
+
+    @property
+    def _client(self) -> EventBridgeSchedulerClient:
+        return clients.scheduler()

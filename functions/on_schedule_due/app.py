@@ -1,0 +1,66 @@
+"""Ask for the scan of a schedule that is due; keep what its earlier scans left within limits.
+
+Wakes on    a schedule's time, `cascan schedule run-now`, or the end of its scan, through the schedule queue
+Reads       the schedule, its runs and their scans, from the scan table
+Writes      the run, and the schedule's status; what is to be removed, on the agenda
+Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped
+On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.request_queue import SqsRequestQueue
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.clock import utc_now
+from cascan.schedules import ScheduleDue
+from cascan.settings import from_env
+from edge import count, logger, queue_handler
+from on_schedule_due.request_scan import Answered, Desk, request_scan
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    scan_table: str
+    scan_bus: str
+    request_queue_url: str
+    control_queue_url: str
+    schedule_queue_url: str
+
+
+@cache
+def wire() -> Callable[[ScheduleDue], Answered]:
+    settings = from_env(Settings, os.environ)
+    desk = Desk(
+        schedules=DynamoScheduleTable(settings.scan_table),
+        scans=DynamoScanTable(settings.scan_table),
+        requests=SqsRequestQueue(settings.request_queue_url),
+        controls=SqsRequestQueue(settings.control_queue_url, "control queue"),
+        again=SqsRequestQueue(settings.schedule_queue_url, "schedule queue"),
+        bus=EventBridgeBus(settings.scan_bus),
+        clock=utc_now,
+    )
+    return partial(request_scan, desk=desk)
+
+
+def on_record(record: SQSRecord) -> None:
+    answer = wire()
+    sent_at = datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC)
+    due = ScheduleDue.from_wire(record.body, sent_at)
+    if due is None:  # a scan ended that no schedule asked for
+        return
+    answered = answer(due)
+    logger.info("schedule answered", extra=asdict(answered))
+    count("ScheduledScans", answered.outcome == "asked")
+
+
+handler = queue_handler(on_record, wire)

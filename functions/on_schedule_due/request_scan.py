@@ -1,0 +1,199 @@
+"""A schedule is due → its scan is asked for, unless something stands against it; the scans it had before are tidied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from cascan.clock import Clock, to_wire
+from cascan.closing import ENDED
+from cascan.control import Action, ControlRequested
+from cascan.events import ScheduleSkipped
+from cascan.forms.schedule import read_schedule
+from cascan.gateways import EventBus, RequestQueue, ScanTable, ScheduleTable
+from cascan.ids import event_id_of
+from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
+from cascan.model.agenda import AgendaEntry, What
+from cascan.model.scan import FINAL_STATES, Scan, ScanState
+from cascan.model.schedule import Concurrency, Result, Schedule, ScheduledRun
+from cascan.schedules import Kind, ScheduleDue, child_request, is_blacked_out, scan_id_at
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the work reaches for."""
+
+    schedules: ScheduleTable
+    scans: ScanTable
+    requests: RequestQueue
+    controls: RequestQueue
+    again: RequestQueue  # the schedule queue itself
+    bus: EventBus
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of the message, for the log."""
+
+    schedule: str
+    due_at: str
+    outcome: str  # asked, settled, waits, or why nothing started: deleted, suspended, overtaken, blackout, running
+    scan_id: str = ""
+    cancelled: int = 0
+    removed: int = 0
+
+
+class Known(NamedTuple):
+    """A run and its scan; None: it is not planned yet, or gone."""
+
+    run: ScheduledRun
+    scan: Scan | None
+
+
+def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
+    """Ask for the scan of this time; a repeat asks for the same scan with the same bytes.
+
+    Raises: RequestRefused: what is stored is no schedule that this version reads.
+    """
+    stored = desk.schedules.schedule(due.schedule)
+    if stored is None:
+        return _answer(due, "deleted")
+    schedule = read_schedule(stored.document)
+    if due.kind is Kind.SETTLE:
+        return _settle(due, schedule, desk)
+    if why := _stands_against(due, schedule, desk):
+        return _answer(due, why)
+    known = _known(schedule, desk)
+    scan_id = scan_id_at(schedule, due.due_at)
+    earlier = [one for one in known if one.run.scan_id != scan_id and _is_running(one, desk)]
+    is_repeat = any(one.run.scan_id == scan_id for one in known)
+    cancelled = 0
+    if earlier and not is_repeat:
+        if schedule.concurrency is Concurrency.FORBID:
+            return _pass_over(due, schedule, earlier, desk)
+        if schedule.concurrency is Concurrency.REPLACE:
+            if not all(one.scan for one in earlier):  # what is not planned yet cannot be cancelled
+                return _put_back(due, "waits", desk)
+            cancelled = _cancel(earlier, due, desk)
+    run = desk.schedules.add_run(
+        ScheduledRun(
+            schedule=schedule.name,
+            due_at=due.due_at,
+            scan_id=scan_id,
+            asked_at=desk.clock(),
+            body=json.dumps(child_request(schedule, due.due_at)),
+        )
+    )
+    if not run.ended:  # its scan was kept no longer: a late repeat does not bring it back
+        desk.requests.send(run.body)
+    return _answer(due, "asked", scan_id, cancelled, _tidy(schedule, known, desk))
+
+
+def _stands_against(due: ScheduleDue, schedule: Schedule, desk: Desk) -> str:
+    """Why nothing starts, whatever else runs; empty: nothing does."""
+    if due.kind is Kind.DUE and schedule.suspend:
+        return "suspended"
+    if not desk.schedules.note_due(schedule.name, due.due_at):
+        return "overtaken"
+    if due.kind is Kind.DUE and is_blacked_out(schedule, due.due_at):
+        _announce(due, schedule, "blackout", "nothing starts on this date", desk, retried=False)
+        return "blackout"
+    return ""
+
+
+def _known(schedule: Schedule, desk: Desk) -> list[Known]:
+    """Its runs, the oldest first."""
+    runs = list(desk.schedules.runs(schedule.name))
+    return [Known(run, None if run.ended else desk.scans.get_scan(run.scan_id)) for run in runs]
+
+
+def _is_running(one: Known, desk: Desk) -> bool:
+    if one.scan:
+        return one.scan.state not in ENDED
+    return not one.run.ended and desk.clock() - one.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
+
+
+def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[Known], desk: Desk) -> Answered:
+    running = ", ".join(one.run.scan_id for one in earlier[:3])
+    if not due.retry:
+        reason = f"concurrencyPolicy is Forbid, and {running} still runs"
+        _announce(due, schedule, "running", reason, desk, retried=True)
+    return _put_back(due, "running", desk)
+
+
+def _put_back(due: ScheduleDue, outcome: str, desk: Desk, delay_s: int = SCHEDULE_RETRY_S) -> Answered:
+    """Have the message come again; one that says what is due, until a later time of the schedule overtakes it."""
+    again = ScheduleDue(schedule=due.schedule, due_at=due.due_at, kind=due.kind, retry=due.retry + 1)
+    desk.again.send(again.to_wire(), delay_s=delay_s)
+    return _answer(due, outcome)
+
+
+def _cancel(earlier: Sequence[Known], due: ScheduleDue, desk: Desk) -> int:
+    for one in earlier:
+        reason = f"replaced by the scan that was due at {to_wire(due.due_at)}"
+        asked = ControlRequested(
+            action=Action.CANCEL, scan_id=one.run.scan_id, by=f"schedule {due.schedule}", reason=reason
+        )
+        desk.controls.send(asked.to_wire())
+    return len(earlier)
+
+
+def _settle(due: ScheduleDue, schedule: Schedule, desk: Desk) -> Answered:
+    """A scan of it ended: note what it found, and keep the history within its limits."""
+    known = _known(schedule, desk)
+    publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
+    removed = _tidy(schedule, known, desk)
+    if publishing and due.retry < MAX_SETTLE_RETRIES:
+        return _put_back(due, "waits", desk, SETTLE_RETRY_S)
+    return _answer(due, "settled", removed=removed)
+
+
+def _tidy(schedule: Schedule, known: Sequence[Known], desk: Desk) -> int:
+    """Note the latest result; have ended scans beyond the limits removed, the oldest first. How many those are."""
+    succeeded = [one for one in known if one.scan and one.scan.state is ScanState.DONE]
+    failed = [one for one in known if one.scan and one.scan.state in FINAL_STATES - {ScanState.DONE}]
+    if succeeded and (scan := succeeded[-1].scan) and scan.finished_at:
+        result = Result(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
+        desk.schedules.note_result(schedule.name, result)
+    beyond = [*_beyond(succeeded, schedule.successful_limit), *_beyond(failed, schedule.failed_limit)]
+    for one in beyond:
+        desk.scans.plan_at(AgendaEntry(desk.clock(), one.run.scan_id, What.EXPIRE))
+        desk.schedules.end_run(one.run)
+    latest = known[-1].run if known else None
+    for one in known:  # the latest stays as a mark: its message may come twice
+        if one.scan is None and one.run is not latest and not _is_running(one, desk):
+            desk.schedules.forget_run(one.run)
+    return len(beyond)
+
+
+def _beyond(ended: list[Known], limit: int) -> list[Known]:
+    return ended[: max(0, len(ended) - limit)]
+
+
+def _announce(due: ScheduleDue, schedule: Schedule, kind: str, reason: str, desk: Desk, *, retried: bool) -> None:
+    event_id = event_id_of(schedule.name, to_wire(due.due_at), kind)
+    desk.bus.put(
+        [
+            ScheduleSkipped(
+                scan_id=scan_id_at(schedule, due.due_at),
+                cause_id=event_id,
+                event_id=event_id,
+                at=desk.clock(),
+                name=schedule.name,
+                labels=schedule.labels,
+                schedule=schedule.name,
+                due_at=due.due_at,
+                kind=kind,
+                reason=reason,
+                retried=retried,
+            )
+        ]
+    )
+
+
+def _answer(due: ScheduleDue, outcome: str, scan_id: str = "", cancelled: int = 0, removed: int = 0) -> Answered:
+    return Answered(due.schedule, to_wire(due.due_at), outcome, scan_id, cancelled, removed)

@@ -1,0 +1,75 @@
+"""A schedule fires for real on the emulator: its scan runs, and its status says what was found.
+
+The emulator fires rate schedules, every ten seconds at the earliest. What it does not do (time zones, the role, the
+dead-letter queue, the time in the message) is told to EventBridge Scheduler, and looked at there:
+tests/integration/gateways/test_scheduler.py and tests/template/.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.cascan_command import Cascan
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+def manifest(name: str, port: int, **spec: Any) -> str:
+    scan = {"scanType": "nmap", "parameters": ["-Pn", "-p", str(port), "127.0.0.1"]}
+    return json.dumps(
+        {
+            "apiVersion": "execution.securecodebox.io/v1",
+            "kind": "ScheduledScan",
+            "metadata": {"name": name},
+            "spec": {"scanSpec": scan} | spec,
+        }
+    )
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < timeout_s, "it did not come"
+        time.sleep(1)
+
+
+def test_an_interval_runs_at_once_and_again_when_its_schedule_fires(cascan: Cascan, lab: dict[str, int]) -> None:
+    port = next(iter(lab.values()))
+    applied = cascan("apply -f - --json", stdin=manifest("every-minute", port, interval="1m"))
+    assert applied.code == 0, applied.err
+
+    def done() -> int:
+        runs = cascan("schedule show every-minute --json").json["runs"]
+        return sum(run["scan"] is not None and run["scan"]["state"] == "Done" for run in runs)
+
+    wait_until(lambda: done() >= 1, 30)
+    wait_until(lambda: done() >= 2, 90)
+    shown = cascan("schedule show every-minute --json").json
+    assert shown["findings"]["count"] >= 1
+    assert len({run["id"] for run in shown["runs"]}) == len(shown["runs"])
+    assert cascan("schedule delete every-minute").code == 0
+    assert cascan("schedule show every-minute").code == 2
+
+
+def test_a_paused_schedule_is_run_by_hand_and_its_history_is_bounded(cascan: Cascan, lab: dict[str, int]) -> None:
+    port = next(iter(lab.values()))
+    spec = {"schedule": "0 0 1 1 *", "timeZone": "Europe/Berlin", "successfulJobsHistoryLimit": 1}
+    assert cascan("apply -f -", stdin=manifest("yearly", port, **spec)).code == 0
+    (listed,) = [row for row in cascan("schedule list --json").json if row["name"] == "yearly"]
+    assert listed["nextTimes"][0].endswith("-12-31T23:00:00.000Z")  # midnight in Berlin
+    assert cascan("schedule pause yearly").code == 0
+    assert cascan("schedule show yearly --json").json["state"] == "suspended"
+    first = cascan("schedule run-now yearly --json").json["id"]
+
+    def last() -> str | None:
+        return cascan("schedule show yearly --json").json["lastSuccessfulScan"]  # type: ignore[no-any-return]
+
+    wait_until(lambda: last() == first, 60)
+    assert cascan("schedule resume yearly").code == 0
+    assert cascan("schedule show yearly --json").json["state"] == "active"
+    assert cascan("schedule delete yearly").code == 0
