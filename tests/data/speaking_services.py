@@ -99,7 +99,7 @@ def _start_stand_ins(folder: Path) -> None:
     small.load_dh_params(str(folder / "dh.pem"))
     _web(4433, Page, small)
     for port, talk in STAND_INS.items():
-        _tcp(port, talk)
+        serve_tcp(port, talk)
 
 
 def _samba(folder: Path, signing: str) -> list[str]:
@@ -209,8 +209,9 @@ def _tls(folder: Path, name: str, ciphers: str = "") -> ssl.SSLContext:
 # ---- stand-ins
 
 
-def _tcp(port: int, talk: Callable[[socket.socket], None]) -> None:
-    server = socket.create_server((LOOPBACK, port))
+def serve_tcp(port: int, talk: Callable[[socket.socket], None], address: str = LOOPBACK) -> None:
+    """Each connection in a thread of its own, for as long as the process lives."""
+    server = socket.create_server((address, port))
 
     def serve() -> None:
         while True:
@@ -231,7 +232,7 @@ def _redis(connection: socket.socket) -> None:
     for line in connection.makefile("rb"):
         if line.strip().upper() == b"INFO":
             connection.sendall(b"$%d\r\n%s\r\n" % (len(REDIS_INFO), REDIS_INFO))
-        elif line.strip().upper() in (b"CLIENT", b"CONFIG", b"PUBSUB"):
+        elif line.strip().upper() in (b"CLIENT", b"CONFIG", b"PUBSUB", b"CLUSTER"):
             connection.sendall(b"-ERR unknown command\r\n")
 
 

@@ -8,6 +8,7 @@
                              ├─ ssh     192.0.2.12     ssh, snmp
                              ├─ files   192.0.2.13     ftp, smb
                              ├─ silent  192.0.2.14     drops whatever comes
+                             ├─ desk    192.0.2.15     remote desktop, databases: stand-ins
                              └─ router  192.0.2.1 ─ 10 ms ─ far 198.51.100.10 …   http; the other addresses are silent
 
 All of it lives in namespaces of its own (processes, mounts, network), without a route to anywhere: nothing is named on

@@ -8,7 +8,14 @@ from tests.lab.slow_link import start_slow_link
 
 SCANNER = "192.0.2.2"
 ROUTER = "192.0.2.1"
-HOSTS = {"web": "192.0.2.10", "tls": "192.0.2.11", "ssh": "192.0.2.12", "files": "192.0.2.13", "silent": "192.0.2.14"}
+HOSTS = {
+    "web": "192.0.2.10",
+    "tls": "192.0.2.11",
+    "ssh": "192.0.2.12",
+    "files": "192.0.2.13",
+    "silent": "192.0.2.14",
+    "desk": "192.0.2.15",
+}
 FAR_NETWORK = "198.51.100.0/24"
 FAR = tuple(f"198.51.100.{last}" for last in range(10, 256, 32))  # of each 32 addresses the one that somebody has
 LINK = ("203.0.113.1", "203.0.113.2")  # the slow link's ends

@@ -1,5 +1,6 @@
 """Runs one shard as a worker does, with the tables in memory: a request comes in on standard input, in the short form.
 
+The operator's PolicyProfile is the argument, `safe` without one.
 JSON goes out on standard output: the lane, the run of nmap, its report, and the rights that the worker had.
 """
 
@@ -25,12 +26,13 @@ from tests.fakes import MemoryReportStore
 from tests.lab.network import FAR_NETWORK
 from tests.workers import a_delivery, a_worker
 
-SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK])
+SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK, "lab.example"])
 DEADLINE_S = 100.0
 
 
 def main() -> None:
-    planned = plan(read_request(sys.stdin.read()).request, SCOPE, policy=PolicyProfile.SAFE)
+    policy = PolicyProfile(*sys.argv[1:] or [PolicyProfile.SAFE])
+    planned = plan(read_request(sys.stdin.read()).request, SCOPE, policy=policy)
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
     worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=SystemResolver(), clock=utc_now)

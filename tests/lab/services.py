@@ -1,13 +1,18 @@
-"""What the lab's hosts offer: servers of Debian packages, configured for it alone, none as a system service."""
+"""What the lab's hosts offer: servers of Debian packages, configured for it alone, none as a system service.
+
+The desk's are stand-ins of our own, which need no package.
+"""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import stand_ins
 from tests.lab.network import FAR, HOSTS
 
 NGINX = """
@@ -49,6 +54,7 @@ SNMPD = "rocommunity public\nsysLocation lab\n"
 SNMP_GET = bytes.fromhex(  # sysDescr.0, version 2c, community "public"
     "302902010104067075626c6963a01c02040000000102010002010030 0e300c06082b060102010101000500"
 )
+ROOT = Path(__file__).parents[2]
 POLL_S = 0.02
 
 
@@ -186,6 +192,16 @@ SERVICES: tuple[Service, ...] = (
         "--foreground --no-process-group --configfile={folder}/smb.conf",
         {"smb.conf": SMB},
         folders=("public",),
+    ),
+    Service(
+        "desk",
+        HOSTS["desk"],
+        stand_ins.PORTS,
+        "/usr/bin/env",
+        "coreutils",
+        f"PYTHONPATH={ROOT} {sys.executable} -m tests.lab.stand_ins {HOSTS['desk']} {{folder}}",
+        {},
+        before=CERTIFICATE,
     ),
     _nginx("far", FAR[0], (80, 8080), ""),
 )
