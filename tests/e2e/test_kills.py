@@ -69,9 +69,10 @@ class Stack(Cascan):
         findings = sorted(json.dumps(finding, sort_keys=True) for finding in found)
         return {name: scan[name] for name in ("outcome", "hostsUp", "addresses", "findings")} | {"found": findings}
 
-    def tick(self) -> None:
-        """Workers are counted now: a shard that failed comes again after the worker found nothing more to do."""
+    def tick(self) -> bool:
+        """Workers are counted now: a shard that failed comes again after the worker found nothing more to do. False."""
         invoke(int(self.status()["endpointUrl"].rpartition(":")[2]), "OnShardsWaiting")
+        return False
 
     def pids(self, wanted: Callable[[list[str]], bool]) -> list[int]:
         """The stack's processes, by what stands in their command line."""
