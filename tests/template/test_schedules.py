@@ -1,0 +1,57 @@
+"""Schedules, as far as only the template can show them: the emulator asks for no role and parks nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from cascan.forms import read_request
+from tests.template.model import MODEL, ROOT, RULES
+
+MESSAGING = MODEL.templates["Messaging"]
+EXAMPLE = MESSAGING["Resources"]["ExampleScheduleRule"]
+
+
+def test_the_plain_rule_is_off_until_somebody_says_when() -> None:
+    assert MODEL.templates[ROOT]["Parameters"]["ExampleSchedule"]["Default"] == ""
+    assert EXAMPLE["Condition"] == MESSAGING["Resources"]["ExampleMayAsk"]["Condition"] == "HasExampleSchedule"
+
+
+def test_what_the_plain_rule_sends_is_a_request() -> None:
+    (target,) = EXAMPLE["Properties"]["Targets"]
+    sent = target["Input"]["Fn::Sub"].replace("${ExampleTarget}", "10.0.0.0/24")
+    request = read_request(sent).request
+    assert (request.name, request.targets) == ("example-schedule", ("10.0.0.0/24",))
+    assert MODEL.text(target["Arn"], "Messaging") == "Messaging/RequestQueue.Arn"
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "labels", "heard"),
+    [
+        ("ScanCompleted", {"cascan/schedule": "nightly", "team": "blue"}, True),
+        ("ScanFailed", {"cascan/schedule": "nightly"}, True),
+        ("ScanCancelled", {"cascan/schedule": "nightly"}, True),
+        ("ScanCompleted", {"team": "blue"}, False),
+        ("ScanPlanned", {"cascan/schedule": "nightly"}, False),
+    ],
+)
+def test_the_ends_of_scheduled_scans_are_heard_and_nothing_else(
+    detail_type: str, labels: dict[str, str], heard: bool
+) -> None:
+    pattern: Any = EventPattern.load(json.dumps(RULES["Messaging/ScheduledScanEndedRule"].pattern))
+    event = {"source": "cascan", "detail-type": detail_type, "detail": {"labels": labels}}
+    assert pattern.matches_event(event) is heard
+
+
+def test_what_schedules_need_to_be_made_with_is_an_output() -> None:
+    outputs = {name: MODEL.text(one["Value"], ROOT) for name, one in MODEL.templates[ROOT]["Outputs"].items()}
+    wanted = {
+        "ScheduleGroupName": "Messaging/ScheduleGroup",
+        "ScheduleQueueArn": "Messaging/ScheduleQueue.Arn",
+        "ScheduleDLQArn": "Messaging/ScheduleDLQ.Arn",
+        "SchedulerRoleArn": "Messaging/SchedulerRole.Arn",
+    }
+    assert wanted.items() <= outputs.items()
