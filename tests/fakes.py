@@ -25,7 +25,7 @@ from cascan.gateways import Launch
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
 from tests.fake_inventory import MemoryInventory
@@ -116,9 +116,12 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
 
     # ---- findings
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
         self._reach()
-        for finding in findings:
+        for given in findings:
+            finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
             fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
             self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
 

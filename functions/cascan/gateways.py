@@ -15,7 +15,7 @@ from cascan.events import BusEvent, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, FindingLine
 from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus, StoredSchedule
@@ -167,7 +167,9 @@ class ScanTable(Inventory, Protocol):
 
     # ---- findings and inventory
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
         """Keyed by the finding's id: a repeat rewrites the same items. One beyond MAX_FINDING_BYTES is cut down, and
         says that `source` has the whole of it.
         """

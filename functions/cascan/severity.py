@@ -74,6 +74,11 @@ class Judge:
         self._rules = tuple(rules)
         self._by_category: dict[str, tuple[SeverityRule, ...]] = {}
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether it may change any finding at all."""
+        return bool(self._rules)
+
     def judged(self, finding: Finding) -> Finding:
         """The finding with what every rule that fits says of it; where two disagree, the later one counts.
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
+from cascan.findings.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.scan import Counts
 from cascan.model.shard import Shard
 from cascan.nmap.report import read_report
-from cascan.severity import counted_as, judge_of
+from cascan.severity import Judge, counted_as, judge_of
 from cascan.sightings import names_in
 from on_report_stored.quarantine import Gate, Quarantine
 from on_report_stored.record_inventory import Folding
 
+FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 64  # read, then written: memory stays flat however long the report
 
 
@@ -42,12 +44,12 @@ class Answer:
     severities: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
 
-    def is_new(self, finding: Finding) -> bool:
+    def is_new(self, finding: Finding | FindingLine) -> bool:
         """Count the finding. False: the report held it already."""
         if finding.id in self.finding_ids:
             return False
         self.finding_ids.add(finding.id)
-        self.severities[counted_as(finding)] += 1
+        self.severities[counted_as(finding) if isinstance(finding, Finding) else finding.severity] += 1
         self.categories[finding.category] += 1
         return True
 
@@ -81,6 +83,7 @@ def read_into_table(
     answer, run, judge = Answer(), shard.run, judge_of(table.severity_rules())
     names = names_in(run)
     seen_at = run.finished_at if run and run.finished_at else now
+    found_in = _judged_by(judge) if judge.has_rules else lines_of  # without rules nobody needs the values
     with reports.open_report(key) as stream:
         try:
             report = read_report(stream)
@@ -89,7 +92,7 @@ def read_into_table(
             return answer
         folding = Folding(key, seen_at, gate, table)
         for hosts in _chunks(answer.admitted(_noted(report, folding), gate)):
-            findings = (judge.judged(f) for host in hosts for f in findings_of(host, key.scan_id, seen_at, names))
+            findings = (finding for host in hosts for finding in found_in(host, key.scan_id, seen_at, names))
             table.put_findings(key.scan_id, filter(answer.is_new, findings), key)
             folding.add(hosts, AskedPorts.in_report(report.scaninfo), names)
             answer.add_hosts(hosts)
@@ -98,6 +101,13 @@ def read_into_table(
     if accounts_for_all(run, answer):
         folding.finish(shard)
     return answer
+
+
+def _judged_by(judge: Judge) -> FoundIn:
+    def found_in(host: Host, scan_id: str, seen_at: datetime, names: Mapping[str, str]) -> Iterator[Finding]:
+        return map(judge.judged, findings_of(host, scan_id, seen_at, names))
+
+    return found_in
 
 
 def _noted(hosts: Iterable[Host], folding: Folding) -> Iterator[Host]:

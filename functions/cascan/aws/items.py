@@ -56,7 +56,7 @@ from cascan.findings.cut import cut_down
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch, What
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.severity import StoredRules
@@ -202,21 +202,23 @@ def severity_in(item: Item) -> StoredRules:
     return msgspec.json.decode(text_in(item["body"]), type=StoredRules)
 
 
-def finding_item(scan_id: str, finding: Finding, spread: int = 0, source: ReportKey | None = None) -> Item:
+def finding_item(
+    scan_id: str, finding: Finding | FindingLine, spread: int = 0, source: ReportKey | None = None
+) -> Item:
     return {
         "pk": {"S": findings_partition(scan_id, finding.id[:spread])},
         "sk": {"S": finding.id},
-        "severity": {"S": finding.severity.value},
+        "severity": {"S": str(finding.severity)},
         "category": {"S": finding.category},
         "body": _body_of_finding(finding, source),
     }
 
 
-def _body_of_finding(finding: Finding, source: ReportKey | None) -> Value:
+def _body_of_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
     """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
-    text = msgspec.json.encode(finding)
+    text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
     if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
-        text = msgspec.json.encode(cut_down(finding, source))
+        text = msgspec.json.encode(cut_down(msgspec.json.decode(text, type=Finding), source))
     return _packed(text)
 
 

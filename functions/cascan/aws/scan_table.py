@@ -33,7 +33,7 @@ from cascan.aws.items import (
 from cascan.aws.shard_items import ShardItems, state_in
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -116,7 +116,9 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
 
     # ---- findings
 
-    def put_findings(self, scan_id: str, findings: Iterable[Finding], source: ReportKey | None = None) -> None:
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
         spread = self._spread(scan_id)
         self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
 

@@ -24,6 +24,7 @@ class Wire(NamedTuple):
     """A finding without its host: what its fingerprint is made of, and its text around the location's host."""
 
     category: str
+    severity: str
     about: tuple[str, ...]
     before: bytes
     location: tuple[bytes, bytes]  # around the host's name
@@ -56,10 +57,11 @@ class _Nobody(Subject):
         self.found.append(
             Wire(
                 category,
+                severity.value,
                 about,
                 encode(told | {"osi_layer": "NETWORK"})[1:-1] + b',"location":"',
                 (encode(front)[1:-1], encode(back)[1:-1] + b'"'),
-                encode(attributes)[1:] + b"}\n",
+                encode(attributes)[1:] + b"}",
             )
         )
         return Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,3 +29,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     osi_layer: str
     location: str
     attributes: dict[str, Any]
+
+
+class FindingLine(NamedTuple):
+    """A finding as JSON, with what it is stored and counted by."""
+
+    id: str
+    severity: str
+    category: str
+    encoded: bytes  # without a line's end

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from cascan.findings.lines import line_of
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey, scan_id_of
 from cascan.limits import MAX_FINDING_BYTES
@@ -18,6 +19,14 @@ class TestFindings:
         finding = a_finding(description="a long ünkind banner " * (length // 20))
         table.put_findings(SCAN_ID, [finding])
         assert list(table.findings(SCAN_ID)) == [finding]
+
+    @pytest.mark.parametrize("chars", [5, 2 * MAX_FINDING_BYTES], ids=["plain", "too large"])
+    def test_a_finding_given_as_its_line_is_stored_as_the_finding(self, table: ScanTable, chars: int) -> None:
+        finding = a_finding(attributes={"scripts": {"banner": "ü" * chars}})
+        table.put_findings(SCAN_ID, [finding])
+        table.put_findings(scan_id_of("another"), [line_of(finding)])
+        (stored,) = table.findings(SCAN_ID)
+        assert list(table.findings(scan_id_of("another"))) == [stored]
 
     def test_findings_are_read_in_order_of_their_id_and_of_their_scan_alone(self, table: ScanTable) -> None:
         findings = [a_finding(number) for number in range(60)]

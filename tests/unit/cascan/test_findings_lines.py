@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.generated_reports import SHAPES
 from benchmarks.generated_reports import report as generated
 from cascan.findings import findings_of
-from cascan.findings.lines import finding_lines
+from cascan.findings.lines import finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
 from cascan.ids import NAMESPACE, finding_id_of
 from cascan.model.host import Address, Host, Hostname, Port, Script, Service
@@ -59,6 +59,12 @@ def encoded(host: Host) -> bytes:
 def test_the_lines_of_a_host_are_its_findings_encoded(name: str) -> None:
     for host in [*hosts(name), *hosts(name)]:
         assert finding_lines(host, SCAN, NOW) == encoded(host)
+
+
+@pytest.mark.parametrize("name", [*REAL, *ODDITIES])
+def test_a_line_goes_by_the_id_severity_and_category_of_its_finding(name: str) -> None:
+    for host in [*hosts(name), *hosts(name)]:
+        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in findings_of(host, SCAN, NOW)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
