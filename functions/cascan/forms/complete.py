@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.cascades import check_cascades
 from cascan.forms.fields import refused
 from cascan.forms.portscan import options_of
 from cascan.limits import (
@@ -41,7 +40,7 @@ def completed(request: ScanRequest) -> ScanRequest:
     """
     targets = request.targets or parse_arguments(request.parameters).targets
     windows = request.windows or _annotated_windows(request)
-    problems = [*_list_problems(request), *_text_problems(request), *check_cascades(request.cascades)]
+    problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
     if not any(targets):
         problems.append(NO_TARGET)
@@ -87,6 +86,14 @@ def slug_of(text: str) -> str:
 def _annotated_windows(request: ScanRequest) -> tuple[str, ...]:
     written = request.annotations.get(WINDOWS_ANNOTATION, "")
     return tuple(window.strip() for window in written.split(";") if window.strip())
+
+
+def _cascade_problems(request: ScanRequest) -> list[str]:
+    if request.cascades is None:
+        return []
+    from cascan.forms.cascades import check_cascades  # noqa: PLC0415 - most requests ask for none: templates stay unread
+
+    return check_cascades(request.cascades)
 
 
 def _window_problems(windows: tuple[str, ...]) -> Iterator[str]:

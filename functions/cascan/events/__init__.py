@@ -1,0 +1,90 @@
+"""Every message that crosses a function's edge, to and from the wire.
+
+On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields below>}`; on a queue the
+fields are the body. A field is added without notice; `version` changes when one is renamed, removed or re-read.
+Each carries `scan_id`, `cause_id` (the id of the message or event that led to it) and `hop` (0 for a person's request).
+docs/events.md shows one of each.
+"""
+
+from __future__ import annotations
+
+from cascan.events.cascades import CascadeCapped, CascadeRefused, CascadeRequested
+from cascan.events.changes import (
+    ChangeCounts,
+    HostAppeared,
+    HostChange,
+    HostGone,
+    PortChange,
+    PortClosed,
+    PortOpened,
+    ServiceChanged,
+    change_event,
+)
+from cascan.events.envelopes import ReportStored, WorkersWanted, end_in, event_in
+from cascan.events.message import SOURCE, BusEvent, Message, ShardQueued, about, detail_type
+from cascan.events.scans import (
+    FindingsRecorded,
+    HostQuarantined,
+    ScanCancelled,
+    ScanCompleted,
+    ScanFailed,
+    ScanPlanned,
+    ScanResumed,
+    ScanSuspended,
+    ScheduleSkipped,
+)
+
+BUS_EVENTS: tuple[type[BusEvent], ...] = (
+    ScanPlanned,
+    HostQuarantined,
+    HostAppeared,
+    HostGone,
+    PortOpened,
+    PortClosed,
+    ServiceChanged,
+    FindingsRecorded,
+    ScanCompleted,
+    CascadeRequested,
+    CascadeCapped,
+    CascadeRefused,
+    ScanFailed,
+    ScanSuspended,
+    ScanResumed,
+    ScanCancelled,
+    ScheduleSkipped,
+)
+
+__all__ = [
+    "BUS_EVENTS",
+    "SOURCE",
+    "BusEvent",
+    "CascadeCapped",
+    "CascadeRefused",
+    "CascadeRequested",
+    "ChangeCounts",
+    "FindingsRecorded",
+    "HostAppeared",
+    "HostChange",
+    "HostGone",
+    "HostQuarantined",
+    "Message",
+    "PortChange",
+    "PortClosed",
+    "PortOpened",
+    "ReportStored",
+    "ScanCancelled",
+    "ScanCompleted",
+    "ScanFailed",
+    "ScanPlanned",
+    "ScanResumed",
+    "ScanSuspended",
+    "ScheduleSkipped",
+    "ServiceChanged",
+    "ShardQueued",
+    "WorkersWanted",
+    "about",
+    "change_event",
+    "detail_type",
+    "end_in",
+    "event_in",
+]

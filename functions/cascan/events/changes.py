@@ -1,0 +1,85 @@
+"""What changed in the network: an event for each host and port."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cascan.events.message import BusEvent, about
+from cascan.ids import event_id_of
+from cascan.model.inventory import Change, ChangeKind, Sighting
+from cascan.model.scan import Scan
+
+
+class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a report, or a scan, changed in the inventory, by kind."""
+
+    kinds: dict[str, int] = {}  # against an earlier scan
+    baseline: dict[str, int] = {}  # seen for the first time where nothing had looked before: in no event of its own
+    announced: int = 0  # of `kinds`, in an event of its own
+
+
+class HostChange(BusEvent, frozen=True, kw_only=True):
+    """A host differs from what the last scan of its address saw."""
+
+    shard: int
+    report_key: str
+    address: str
+    hostname: str
+    before: Sighting
+    after: Sighting
+
+
+class PortChange(HostChange, frozen=True, kw_only=True):
+    """A port differs from what the last scan that covered it saw."""
+
+    protocol: str
+    port: int
+
+
+class HostAppeared(HostChange, frozen=True, kw_only=True):
+    """A host is up at an address where the last scan found none."""
+
+
+class HostGone(HostChange, frozen=True, kw_only=True):
+    """A scan asked for the address of a host, in full, and the host was not up."""
+
+
+class PortOpened(PortChange, frozen=True, kw_only=True):
+    """A port is open that was not."""
+
+
+class PortClosed(PortChange, frozen=True, kw_only=True):
+    """A port that was open is not: `after` says whether it is closed or filtered."""
+
+
+class ServiceChanged(PortChange, frozen=True, kw_only=True):
+    """The same port is open, and something else answers: another service, product or version."""
+
+
+def change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
+    """The event that announces a change. Raises: ValueError: a baseline, of which there is nothing to announce."""
+    if change.before is None:
+        raise ValueError(f"nothing covered {change.address} before")
+    what = (change.kind.value, change.address, change.protocol, change.port)
+    common = about(scan, at=change.after.seen_at, cause_id=cause_id) | {
+        "event_id": event_id_of(report_key, *what),
+        "shard": shard,
+        "report_key": report_key,
+        "address": change.address,
+        "hostname": change.hostname,
+        "before": change.before,
+        "after": change.after,
+    }
+    kind = CHANGES[change.kind]
+    if issubclass(kind, PortChange):
+        return kind(**common, protocol=change.protocol, port=change.port or 0)
+    return kind(**common)
+
+
+CHANGES: dict[ChangeKind, type[HostChange]] = {
+    ChangeKind.HOST_APPEARED: HostAppeared,
+    ChangeKind.HOST_GONE: HostGone,
+    ChangeKind.PORT_OPENED: PortOpened,
+    ChangeKind.PORT_CLOSED: PortClosed,
+    ChangeKind.SERVICE_CHANGED: ServiceChanged,
+}

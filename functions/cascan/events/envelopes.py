@@ -1,0 +1,117 @@
+"""Events as EventBridge delivers them: our own, and those of Amazon S3 and Amazon ECS that wake a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from cascan.errors import MalformedMessage
+from cascan.events.message import SOURCE, UNREADABLE, M
+from cascan.events.scans import ScanCancelled, ScanCompleted, ScanFailed, ScanPlanned, ScanResumed
+from cascan.ids import ReportKey
+
+SPOT_IS_SHORT = frozenset({"SpotInterruption", "TaskFailedToStart"})  # stop codes of ECS
+
+
+def event_in(body: str | bytes, kind: type[M]) -> M:
+    """The bus event inside an EventBridge envelope, as a queue behind a rule delivers it.
+
+    Raises: MalformedMessage: no envelope of ours, another event, or a detail that does not fit.
+    """
+    envelope = _envelope(body)
+    if envelope.source != SOURCE or envelope.detail_type != kind.__name__:
+        raise MalformedMessage(f"{envelope.source}/{envelope.detail_type} is not {SOURCE}/{kind.__name__}")
+    return kind.from_wire(msgspec.json.encode(envelope.detail))
+
+
+def end_in(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
+    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as event_in."""
+    return event_in(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
+
+
+class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason to count workers: a scan that was planned or resumed, a stopped task, or a tick."""
+
+    id: str = ""
+    planned: dict[str, int] = {}  # shards that were queued just now, by lane
+    spot_is_short: bool = False  # Spot had no room, or took a worker back: no use in asking it again at once
+
+    @classmethod
+    def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
+        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
+        event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
+        queued = QUEUED_BY.get(str(envelope.get("detail-type"))) if envelope.get("source") == SOURCE else None
+        if queued:
+            return cls(id=event_id, planned=queued.from_wire(msgspec.json.encode(detail)).lanes)
+        if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
+            on_spot = detail.get("capacityProviderName") == "FARGATE_SPOT"
+            return cls(id=event_id, spot_is_short=on_spot and detail.get("stopCode") in SPOT_IS_SHORT)
+        return cls(id=event_id)
+
+
+class ReportStored(msgspec.Struct, frozen=True):
+    """A report object came into being in the bucket. Source: Amazon S3's `Object Created` event."""
+
+    DETAIL_TYPE: ClassVar[str] = "Object Created"
+
+    key: str
+    bucket: str
+    size: int  # bytes
+    event_id: str
+
+    @property
+    def report(self) -> ReportKey:
+        """Raises: MalformedMessage: not a key that a worker mints."""
+        return ReportKey.parse(self.key)
+
+    @classmethod
+    def from_wire(cls, body: str | bytes) -> ReportStored:
+        """Raises: MalformedMessage: not an `Object Created` event of Amazon S3."""
+        envelope = _envelope(body)
+        if envelope.source != "aws.s3" or envelope.detail_type != cls.DETAIL_TYPE:
+            raise MalformedMessage(f"{envelope.source}/{envelope.detail_type} is not aws.s3/{cls.DETAIL_TYPE}")
+        try:
+            detail = msgspec.convert(envelope.detail, _ObjectCreated)
+        except msgspec.ValidationError as exc:
+            raise MalformedMessage(f"not an Object Created event: {exc}") from exc
+        return cls(detail.object.key, detail.bucket.name, detail.object.size, envelope.id)
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    source: str
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: dict[str, Any]
+    id: str = ""
+
+
+class _Bucket(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Object(msgspec.Struct, frozen=True):
+    key: str
+    size: int = 0
+
+
+class _ObjectCreated(msgspec.Struct, frozen=True):
+    bucket: _Bucket
+    object: _Object
+
+
+def _envelope(body: str | bytes) -> _Envelope:
+    try:
+        return msgspec.json.decode(body, type=_Envelope)
+    except UNREADABLE as exc:
+        raise MalformedMessage(f"not an EventBridge envelope: {exc}") from exc
+
+
+ENDS: dict[str, type[ScanCompleted | ScanFailed | ScanCancelled]] = {
+    "ScanCompleted": ScanCompleted,
+    "ScanFailed": ScanFailed,
+    "ScanCancelled": ScanCancelled,
+}
+
+
+QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
