@@ -68,6 +68,12 @@ def test_a_line_goes_by_the_id_severity_and_category_of_its_finding(name: str) -
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_a_line_of_scripts_that_hosts_share_goes_by_its_own_severity(shape: str) -> None:
+    for host in read_report(io.BytesIO(b"".join(generated(200, shape)))):
+        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in findings_of(host, SCAN, NOW)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_the_lines_of_a_generated_report_are_its_findings_encoded(shape: str) -> None:
     for host in read_report(io.BytesIO(b"".join(generated(200, shape)))):
         assert finding_lines(host, SCAN, NOW) == encoded(host)
