@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
 TARGET ?= 127.0.0.1
+SIDE_BY_SIDE := -n 2 --dist loadfile  # two files at a time: half of the end-to-end tests is waiting
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -38,10 +39,10 @@ scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0
 	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
 
 test: nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
-	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest
+	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: setup  ## unit, integration and template tests only
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/template
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration tests/template
 
 lint: setup $(SAM_VENV)/.ready  ## ruff, import arrows, cfn-lint, sam validate
 	@$(BIN)/ruff check
