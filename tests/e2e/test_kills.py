@@ -1,0 +1,251 @@
+"""Whatever is killed in the middle of a scan, the answer is that of a scan nobody disturbed: real nmap, the emulator.
+
+Each scan asks four addresses of loopback, two a shard, slowly enough to be hit: --scan-delay sends them to the workers.
+Where two minutes would have to pass before a dead worker's shard is taken over, the test lets them pass in the table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascan.ids import ReportKey
+from cli.local.aws import client_options, open_session
+from cli.local.lock import is_held
+from cli.local.warm import invoke
+from on_shard_queued.heartbeat import HEARTBEAT_S
+from tests.e2e.cascan_command import Cascan
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+ADDRESSES = "127.0.7.0/30"
+SERVING = ("127.0.7.1", "127.0.7.2")
+SLOW = ["-n", "--scan-delay", "150ms", "--max-retries", "0", "--max-hostgroup", "1"]
+PASSING = ("id", "parsed_at", "identified_at")
+SCAN_WITHIN_S = 45
+
+
+class Stack(Cascan):
+    """A stack, what it runs, and its end by force."""
+
+    def client(self, service: Any) -> Any:
+        return open_session().client(service, **client_options(self.status()["endpointUrl"]))
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self("local status", "--json").json
+        return found
+
+    def submit(self, port: int) -> str:
+        ports = ",".join(map(str, (*range(20, 26), port)))
+        request = {"targets": [ADDRESSES], "hostsPerShard": 2, "parameters": [*SLOW, "-p", ports]}
+        accepted = self("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(request))
+        assert accepted.code == 0, accepted.err
+        scan_id: str = accepted.json["id"]
+        return scan_id
+
+    def scan(self, scan_id: str) -> dict[str, Any]:
+        scans: list[dict[str, Any]] = self("scans", "--json").json
+        return next((scan for scan in scans if scan["id"] == scan_id), {"state": "not planned"})
+
+    def answer(self, scan_id: str) -> dict[str, Any]:
+        """What came of the scan once it is done, without what differs from one scan to the next."""
+        eventually(lambda: self.scan(scan_id)["state"] == "Done" or self.tick(), SCAN_WITHIN_S)
+        scan, found = self.scan(scan_id), self("findings", scan_id, "--json").json
+        for finding in found:
+            finding["attributes"].get("details", {}).pop("times", None)  # round trips, measured
+            for name in PASSING:
+                finding.pop(name, None)
+        findings = sorted(json.dumps(finding, sort_keys=True) for finding in found)
+        return {name: scan[name] for name in ("outcome", "hostsUp", "addresses", "findings")} | {"found": findings}
+
+    def tick(self) -> bool:
+        """Workers are counted now: a shard that failed comes again after the worker found nothing more to do. False."""
+        invoke(int(self.status()["endpointUrl"].rpartition(":")[2]), "OnShardsWaiting")
+        return False
+
+    def pids(self, wanted: Callable[[list[str]], bool]) -> list[int]:
+        """The stack's processes, by what stands in their command line."""
+        mark, found = os.fsencode(self.state_dir), []
+        for process in Path("/proc").iterdir():
+            with suppress(OSError):  # it ended, or is not ours to see
+                if process.name.isdigit() and int(process.name) != os.getpid():
+                    line = (process / "cmdline").read_bytes()
+                    if mark in line + (process / "environ").read_bytes() and wanted(line.decode().split("\0")):
+                        found.append(int(process.name))
+        return found
+
+    def nmaps(self) -> list[int]:
+        return self.pids(lambda words: Path(words[0]).name == "nmap")
+
+    def workers(self) -> list[int]:
+        return self.pids(lambda words: "on_shard_queued.worker" in words and "keeper" not in " ".join(words))
+
+    def lambdas(self) -> list[int]:
+        return self.pids(lambda words: any(word.endswith("_worker.py") for word in words))
+
+    def emulators(self) -> list[int]:
+        return self.pids(lambda words: "ministack" in words and "keeper" not in " ".join(words))
+
+
+def kill(pids: list[int]) -> int:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(pids)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of the module's own, since parts of it are killed."""
+    if shutil.which("nmap") is None:
+        pytest.skip("nmap is not installed")
+    command = Stack(tmp_path_factory.mktemp("killed"))
+    up = command("local up")
+    assert up.code == 0, up.err
+    yield command
+    command("local down")
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A port that is open on two of the four addresses."""
+    with ExitStack() as open_sockets:
+        number = 0
+        for address in SERVING:
+            listener = open_sockets.enter_context(socket.socket())
+            listener.bind((address, number))
+            listener.listen(50)
+            number = listener.getsockname()[1]
+        yield number
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stack: Stack, port: int) -> dict[str, Any]:
+    answer = stack.answer(stack.submit(port))
+    assert (answer["outcome"], answer["hostsUp"]) == ("complete", 4)
+    assert sum('"Open Port"' in finding for finding in answer["found"]) == 2
+    return answer
+
+
+def test_nmap_is_killed(stack: Stack, port: int, undisturbed: dict[str, Any]) -> None:
+    scan_id = stack.submit(port)
+    assert kill(eventually(stack.nmaps))
+    assert stack.answer(scan_id) == undisturbed
+    assert failures_of(stack, scan_id) == 1
+
+
+def test_the_worker_is_killed(stack: Stack, port: int, undisturbed: dict[str, Any]) -> None:
+    scan_id = stack.submit(port)
+    eventually(stack.nmaps)
+    assert kill(stack.workers())
+    eventually(lambda: not stack.nmaps())  # it dies with its worker
+    two_minutes_pass(stack, scan_id)
+    assert stack.answer(scan_id) == undisturbed
+    assert failures_of(stack, scan_id) == 1
+
+
+def test_the_emulators_lambda_processes_are_killed(stack: Stack, port: int, undisturbed: dict[str, Any]) -> None:
+    scan_id = stack.submit(port)
+    eventually(stack.nmaps)
+    assert kill(stack.lambdas())
+    reports = eventually(lambda: keys(stack, f"reports/{scan_id}/"))
+    kill(stack.lambdas())
+    for key in reports:
+        touch(stack, key)  # the event of a report whose reader died comes again
+    assert stack.answer(scan_id) == undisturbed
+
+
+def test_the_whole_emulator_is_killed(stack: Stack, port: int, undisturbed: dict[str, Any]) -> None:
+    before = stack.scan(done := stack("scans", "--json").json[0]["id"])
+    scan_id = stack.submit(port)
+    eventually(lambda: stack.scan(scan_id).get("shardsOpen") == 1, SCAN_WITHIN_S)
+    eventually(stack.nmaps)
+    assert kill(stack.emulators())
+    eventually(lambda: not is_held(stack.state_dir / "lock") and not is_held(stack.state_dir / "up.lock"))
+    assert not stack.nmaps()
+
+    up = stack("local up")
+    assert up.code == 0, up.err
+    assert "go on" in up.err
+    assert stack.scan(done) == before
+    assert stack.scan(scan_id)["shardsOpen"] == 1  # what was recorded is not asked again
+    stack.tick()
+    assert stack.answer(scan_id) == undisturbed
+
+
+def test_a_cancelled_scan_stops_nmap_within_a_heartbeat(stack: Stack, port: int) -> None:
+    slow = {"targets": [ADDRESSES], "parameters": ["-n", "--scan-delay", "1s", "-p", f"1-200,{port}"]}
+    scan_id = stack("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(slow)).json["id"]
+    eventually(stack.nmaps)
+    assert stack("cancel", scan_id, "--reason", "enough").code == 0
+    cancelled_at = time.monotonic()
+    eventually(lambda: not stack.nmaps(), HEARTBEAT_S + 3)
+    assert time.monotonic() - cancelled_at < HEARTBEAT_S + 3
+    assert stack.scan(scan_id)["state"] == "Cancelled"
+
+
+def two_minutes_pass(stack: Stack, scan_id: str) -> None:
+    """The lease of every running shard runs out, its message comes again, and a worker is started for it."""
+    dynamodb, table = stack.client("dynamodb"), stack.status()["outputs"]["ScanTableName"]
+    sqs = stack.client("sqs")
+    (queue,) = [url for url in sqs.list_queues()["QueueUrls"] if "ConnectShardQueue" in url]
+    for item in items(dynamodb, table, scan_id):
+        if item["state"]["S"] == "running":
+            dynamodb.update_item(
+                TableName=table,
+                Key={"pk": item["pk"], "sk": item["sk"]},
+                UpdateExpression="SET lease_until = :then",
+                ExpressionAttributeValues={":then": {"S": "2020-01-01T00:00:00.000000Z"}},
+            )
+            shard = int(item["sk"]["S"].removeprefix("shard/"))
+            message = {"scan_id": scan_id, "cause_id": "again", "hop": 0, "shard": shard}
+            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+    eventually(lambda: not stack.workers())
+    eventually(lambda: no_task_runs(stack))
+    stack.tick()
+
+
+def no_task_runs(stack: Stack) -> bool:
+    cluster = stack.status()["outputs"]["ClusterName"]
+    return not stack.client("ecs").list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
+
+
+def failures_of(stack: Stack, scan_id: str) -> int:
+    table = stack.status()["outputs"]["ScanTableName"]
+    return max(int(item["failures"]["N"]) for item in items(stack.client("dynamodb"), table, scan_id))
+
+
+def items(dynamodb: Any, table: str, scan_id: str) -> list[dict[str, Any]]:
+    """The scan's shards."""
+    found: list[dict[str, Any]] = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :shard)",
+        ExpressionAttributeValues={":pk": {"S": f"scan/{scan_id}"}, ":shard": {"S": "shard/"}},
+        ConsistentRead=True,
+    )["Items"]
+    return found
+
+
+def keys(stack: Stack, prefix: str) -> list[str]:
+    bucket = stack.status()["outputs"]["ReportBucketName"]
+    answer = stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+    return [entry["Key"] for entry in answer.get("Contents", ())]
+
+
+def touch(stack: Stack, key: str) -> None:
+    bucket = stack.status()["outputs"]["ReportBucketName"]
+    assert ReportKey.parse(key)
+    stack.client("s3").copy_object(
+        Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={}
+    )
