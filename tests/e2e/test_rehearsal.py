@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
 from cli.local.process import Process
 from cli.local.state import HOST, StateDir
 from cli.local.template import read_template, with_numbers
+from tests.cascading import rule_document
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +127,36 @@ def stack(built: Path, environment: Mapping[str, str]) -> str:
     return STACK
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """The command as a person turns it to the deployed stack."""
+
+    stack: str
+    environment: Mapping[str, str]
+
+    def __call__(self, command: str, *words: str, stdin: str = "", nmap: Sequence[str] = ()) -> Any:
+        """The JSON that `cascan COMMAND words…` prints."""
+        ours = dict(self.environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
+        argv = [sys.executable, "-m", "cli.main", command, *words, "--stack", self.stack, "--json"]
+        return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=120, stdin=stdin))
+
+    def submit(self, **request: Any) -> str:
+        """The id of the scan, which is planned."""
+        answer = self("submit", "-f", "-", "--no-wait", stdin=json.dumps({"targets": [HOST], **request}))
+        scan_id = str(answer["id"])
+        assert eventually(lambda: self.state_of(scan_id))
+        return scan_id
+
+    def state_of(self, scan_id: str) -> str:
+        """Empty: there is no such scan."""
+        return next((str(scan["state"]) for scan in self("scans", "--limit", "200") if scan["id"] == scan_id), "")
+
+
+@pytest.fixture(scope="module")
+def cascan(stack: str, environment: Mapping[str, str]) -> Deployed:
+    return Deployed(stack, environment)
+
+
 def conceded(value: Any) -> Any:
     """A template without what the emulator does not know under AUTH=true; tests/template/ asserts all of it.
 
@@ -154,10 +186,17 @@ def bundled_nmap(layer: Path) -> str:
     return str(command).replace("/opt/", f"{layer}/")
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str], timeout_s: float = 300) -> str:
+def run(command: Sequence[str | Path], environment: Mapping[str, str], timeout_s: float = 300, stdin: str = "") -> str:
     """What the command prints on stdout; the test fails with all it said when its exit code is not 0."""
     done = subprocess.run(
-        command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False, timeout=timeout_s
+        command,
+        cwd=ROOT,
+        env=dict(environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout_s,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -193,17 +232,43 @@ print(*{name.partition(".")[0] for name, file in files.items() if "site-packages
     assert set(printed.split()) <= GIVEN_BY_LAMBDA | TAKEN_IF_THERE
 
 
-def test_a_scan_of_the_deployed_stack_ends_with_its_finding(stack: str, environment: dict[str, str]) -> None:
+def test_a_scan_of_the_deployed_stack_ends_with_its_finding(cascan: Deployed) -> None:
     with socket.create_server((HOST, 0)) as service:
         port = service.getsockname()[1]
-        scan = ["scan", HOST, "--stack", stack, "--json", "--timeout", "90", "--", "-n", "-p", str(port)]
-        ours = environment | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
-        answer = json.loads(run([sys.executable, "-m", "cli.main", *scan], ours, timeout_s=120))
+        answer = cascan("scan", HOST, "--timeout", "90", nmap=("-n", "-p", str(port)))
 
     assert (answer["scan"]["state"], answer["scan"]["outcome"]) == ("Done", "complete")
     ports = [f["attributes"]["port"] for f in answer["findings"] if f["category"] == "Open Port"]
     assert ports == [port]
     assert [report.split("/")[3] for report in answer["reports"]] == ["reports"]
+
+
+def test_the_second_scan_of_a_series_knows_what_changed_and_a_rule_follows_it(cascan: Deployed) -> None:
+    cascan("apply", "-f", "-", stdin=json.dumps(rule_document("again", labels={"of": "rehearsal"})))
+    closes, opens = socket.create_server((HOST, 0)), socket.socket()
+    opens.bind((HOST, 0))  # and does not listen yet
+    with closes, opens:
+        ports = [one.getsockname()[1] for one in (closes, opens)]
+        request = {"name": "series", "parameters": ["-n", "-sT", "-p", ",".join(map(str, sorted(ports)))]}
+        first = cascan.submit(**request)
+        eventually(lambda: cascan.state_of(first) == "Done", timeout_s=60)
+        closes.close()
+        opens.listen()
+        second = cascan.submit(**request, cascades={"matchLabels": {"of": "rehearsal"}})
+        (child,) = eventually(lambda: cascan("tree", second).get("children"), timeout_s=60)
+        eventually(lambda: cascan.state_of(child["id"]) == "Done", timeout_s=60)
+
+    changes = {(change["kind"], change["port"]) for change in cascan("diff", second)}
+    assert changes == {("PortClosed", ports[0]), ("PortOpened", ports[1])}
+    assert child["rule"] == "again"
+
+
+def test_a_halt_a_suspension_and_a_cancellation_reach_the_deployed_stack(cascan: Deployed) -> None:
+    assert cascan("halt")["halted"]
+    scan = cascan.submit()
+    assert [cascan(word, scan)[0]["state"] for word in ("suspend", "resume")] == ["Suspended", "Scanning"]
+    assert cascan("cancel", scan)[0]["state"] == "Cancelled"
+    assert not cascan("halt", "--lift")["halted"]
 
 
 def test_the_deployed_stack_is_removed_without_a_remainder_that_costs_by_the_hour(stack: str, state: StateDir) -> None:
