@@ -111,10 +111,11 @@ if os.environ["IDLE"] == "yes":
     time.sleep(600)
 """
 HOLDER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from cli.local.stack import local_stack
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell begins with it ignored
 with local_stack(Path(sys.argv[1]), {"Greeting": "hello"}, template=Path(sys.argv[2])):
     print("up", flush=True)
     time.sleep(600)
