@@ -8,8 +8,7 @@ actor may crash there, or hear that a service did not answer. Time passes only w
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -59,7 +58,6 @@ class Clockwork:
         self._hub = getcurrent()
         self._ready: list[greenlet] = []
         self._timers: list[_Timer] = []
-        self._spared: set[greenlet] = set()
 
     def clock(self) -> datetime:
         return self.now
@@ -119,8 +117,6 @@ class Clockwork:
             return
         self._ready.append(actor)
         self._hub.switch()
-        if actor in self._spared:
-            return
         if self.chance(self.faults.crash):
             raise Crashed(what)
         if self.chance(self.faults.unanswered if before else self.faults.answer_lost):
@@ -132,15 +128,5 @@ class Clockwork:
         actor = getcurrent()
         self.after(seconds, lambda: self._ready.append(actor))
         self._hub.switch()
-        if actor not in self._spared and self.chance(self.faults.crash):
+        if self.chance(self.faults.crash):
             raise Crashed("asleep")
-
-    @contextmanager
-    def spared(self) -> Iterator[None]:
-        """In here nothing happens to the actor: it is a person, or a service."""
-        actor = getcurrent()
-        self._spared.add(actor)
-        try:
-            yield
-        finally:
-            self._spared.discard(actor)

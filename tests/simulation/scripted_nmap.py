@@ -29,19 +29,16 @@ KILLED, DISK_FULL = 0.01, 0.01  # a host
 
 
 class ScriptedNmap:
-    """Every address is up, with port 80 open. `starts` tells who scanned what, and when it ended."""
+    """Every address is up, with port 80 open."""
 
     def __init__(self, clockwork: Clockwork) -> None:
         self._clockwork = clockwork
-        self.scanned: list[str] = []
-        self.alive = 0
 
     def __call__(
         self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
     ) -> Ended:
         addresses = (folder / "targets").read_text().split()
         started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
-        self.scanned += addresses
         with report.open("a") as stream:
             stream.write(HEAD + SCANINFO)
             for number, address in enumerate(addresses):
