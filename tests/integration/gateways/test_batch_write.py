@@ -6,15 +6,19 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
 from cascan.aws.batch_write import LONGEST_BATCH_PAUSE_S, MAX_BATCH_BYTES, MAX_BATCH_TRIES, MAX_LINES, put_all
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.items import Item
+from cascan.aws.signature import host_of
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
@@ -71,6 +75,32 @@ class TestWhatIsSent:
         assert asked.headers["X-Amz-Target"] == "DynamoDB_20120810.BatchWriteItem"
         assert signature_in(asked) == signature_of(asked, "a secret")
         assert signature_in(asked) != signature_of(asked, "another")
+
+    def test_botocore_would_have_signed_the_same(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "a session token")
+        forget_clients()
+        put_all(TABLE, items(3))
+        (asked,) = server.asked
+        headers = {name: asked.headers[name] for name in ("Content-Type", "X-Amz-Target")}
+        request = AWSRequest(method="POST", url=f"{server.url}/", data=asked.body, headers=headers)
+        moment = datetime.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 (botocore's is naive)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: moment)
+        signer = SigV4Auth(clients.session().get_credentials().get_frozen_credentials(), "dynamodb", REGION)  # type: ignore[union-attr]
+        signer.add_auth(request)
+        assert asked.headers["X-Amz-Security-Token"] == request.headers["X-Amz-Security-Token"]
+        assert asked.headers["Authorization"] == request.headers["Authorization"]
+
+    @pytest.mark.parametrize(
+        ("url", "host"),
+        [
+            ("https://dynamodb.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"),
+            ("https://dynamodb.eu-central-1.amazonaws.com:443", "dynamodb.eu-central-1.amazonaws.com"),
+            ("http://127.0.0.1:4566", "127.0.0.1:4566"),
+            ("http://[::1]:4566", "[::1]:4566"),
+        ],
+    )
+    def test_the_host_is_named_as_the_service_names_it(self, url: str, host: str) -> None:
+        assert host_of(url) == host
 
     def test_credentials_that_were_renewed_sign_the_next_batch(
         self, server: TableServer, monkeypatch: pytest.MonkeyPatch
