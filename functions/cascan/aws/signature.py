@@ -28,7 +28,9 @@ class Credentials(NamedTuple):
     token: str | None
 
 
-def signed_headers(endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes) -> dict[str, str]:
+def signed_headers(
+    endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes
+) -> dict[str, str]:
     """The headers of a POST of the body to the endpoint, signed now; without the body's length."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     scope = f"{moment[:8]}/{region}/{SERVICE}/aws4_request"
@@ -44,7 +46,9 @@ def signed_headers(endpoint_url: str, region: str, target: str, credentials: Cre
     canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     text = f"{ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(_key(credentials.secret_key, scope), text.encode(), "sha256").hex()
-    authorization = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    authorization = (
+        f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
     return headers | {"Authorization": authorization}
 
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
+from base64 import b64encode
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead, RemoteDisconnected
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TIMEOUT_S = 5  # of a read, and of a connect
+MAX_IDLE_S = 50  # a function may have been frozen since, and the other side gone without a word
 MAX_LINE_BYTES = 8_192  # of an answer's head
 MAX_HEAD_LINES = 100
 OK = 200
@@ -44,6 +47,7 @@ class Line:
         self._operation = ""
         self._connection: HTTPConnection | None = None
         self._answers: IO[bytes] | None = None
+        self._used_at = 0.0
         self._outcome: tuple[int, bytes] | Exception | None = None  # known before the answer is asked for
 
     def send(self, operation: str, body: bytes) -> None:
@@ -51,7 +55,7 @@ class Line:
         self._operation, self._outcome = operation, None
         headers = _signed(self._client, operation, body)
         url = f"{self._client.meta.endpoint_url}/"
-        request = AWSPreparedRequest("POST", url, HeadersDict(headers), body, stream_output=False)
+        request = AWSPreparedRequest("POST", url, _any_case(headers), body, stream_output=False)
         for _, response in self._client.meta.events.emit(f"before-send.dynamodb.{operation}", request=request):
             if response is not None:  # a hook answers in the service's place
                 self._outcome = response.status_code, response.content
@@ -88,6 +92,9 @@ class Line:
         self._connection = self._answers = None
 
     def _socket(self) -> socket.socket:
+        if self._connection and time.time() > self._used_at + MAX_IDLE_S:
+            self.close()
+        self._used_at = time.time()
         if self._connection is None:
             self._connection = _connected(self._client.meta.endpoint_url)
             self._answers = self._connection.sock.makefile("rb")
@@ -112,9 +119,13 @@ def _signed(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, st
     if credentials is None:
         raise NoCredentialsError
     frozen = credentials.get_frozen_credentials()
-    own = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+    own = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
     target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
     return signed_headers(client.meta.endpoint_url, client.meta.region_name, target, own, body)
+
+
+def _any_case(headers: dict[str, str]) -> Any:
+    return HeadersDict(headers)  # as botocore gives them to its hooks
 
 
 def _head(headers: dict[str, str], length: int) -> bytes:
@@ -148,14 +159,21 @@ def _connected(endpoint_url: str) -> HTTPConnection:
     host, port = url.hostname or "", url.port
     if url.scheme != "https":
         connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
-    elif proxy := urlsplit(get_environ_proxies(endpoint_url).get("https", "")).netloc:
-        connection = HTTPSConnection(proxy, timeout=TIMEOUT_S, context=_trust())
-        connection.set_tunnel(host, port)
+    elif (proxy := urlsplit(get_environ_proxies(endpoint_url).get("https", ""))).hostname:
+        connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=TIMEOUT_S, context=_trust())
+        connection.set_tunnel(host, port, _proxy_headers(proxy))
     else:
         connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trust())
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no waiting for the answer's first bytes
     return connection
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    password = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(password.encode()).decode()}"}
 
 
 @cache
@@ -168,4 +186,5 @@ def _error(status: int, answer: dict[str, Any], operation: str) -> ClientError:
     code = str(answer.get("__type", status)).rpartition("#")[2]
     message = str(answer.get("message") or answer.get("Message") or "")
     response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response["CancellationReasons"] = answer.get("CancellationReasons", [])  # of a transaction
     return ClientError(response, operation)

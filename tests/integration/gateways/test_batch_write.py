@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,10 +17,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
-from cascan.aws.batch_write import LONGEST_BATCH_PAUSE_S, MAX_BATCH_BYTES, MAX_BATCH_TRIES, MAX_LINES, put_all
+from cascan.aws.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.items import Item
+from cascan.aws.lines import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
 from cascan.aws.signature import host_of
+from cascan.aws.signed import MAX_IDLE_S
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
@@ -138,6 +142,15 @@ class TestSideBySide:
             put_all(TABLE, items(10))
         assert (len(server.asked), server.connections) == (5, 1)
 
+    def test_a_connection_that_was_idle_for_long_is_opened_anew(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_all(TABLE, items(10))
+        now = time.time()
+        monkeypatch.setattr("cascan.aws.signed.time.time", lambda: now + MAX_IDLE_S + 1)
+        put_all(TABLE, items(10))
+        assert (len(server.asked), server.connections) == (2, 2)
+
     def test_of_two_items_with_one_key_the_later_stays_also_from_another_batch(self, server: TableServer) -> None:
         first_is_slow, second_arrived = threading.Event(), threading.Event()
 
@@ -196,8 +209,8 @@ class TestAnotherTry:
         server.tell = tell
         with pytest.raises(GatewayUnavailable, match="scan table: 2 of 3 items were left unprocessed"):
             put_all(TABLE, items(3))
-        assert (len(server.asked), len(pauses)) == (MAX_BATCH_TRIES, MAX_BATCH_TRIES - 1)
-        assert all(0 <= s <= min(LONGEST_BATCH_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, s in enumerate(pauses))
+        assert (len(server.asked), len(pauses)) == (MAX_THROTTLED_TRIES, MAX_THROTTLED_TRIES - 1)
+        assert all(0 <= s <= min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, s in enumerate(pauses))
 
     def test_a_throttled_batch_waits_and_is_stored(self, server: TableServer) -> None:
         server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < 9 else None
@@ -209,7 +222,7 @@ class TestAnotherTry:
         with pytest.raises(GatewayUnavailable, match="25 of 25 items were left unprocessed") as caught:
             put_all(TABLE, items(25))
         assert isinstance(caught.value.__cause__, ClientError)
-        assert len(server.asked) == MAX_BATCH_TRIES
+        assert len(server.asked) == MAX_THROTTLED_TRIES
 
     @pytest.mark.parametrize(
         ("told", "why"),
@@ -241,6 +254,46 @@ class TestAnotherTry:
         with pytest.raises(GatewayUnavailable, match=r"scan table: .*refused") as caught:
             put_all(TABLE, items(1))
         assert isinstance(caught.value.__cause__, HTTPClientError)
+
+
+class TestOneCall:
+    def test_an_answer_comes_back_on_a_kept_connection(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(answer={"Items": [], "Count": 0})
+        assert [ask("Query", {"TableName": TABLE}) for _ in range(3)] == 3 * [{"Items": [], "Count": 0}]
+        assert (json.loads(server.asked[0].body), server.connections) == ({"TableName": TABLE}, 1)
+        assert server.asked[0].headers["X-Amz-Target"] == "DynamoDB_20120810.Query"
+
+    def test_throttling_is_waited_out_and_bounded(self, server: TableServer) -> None:
+        server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < MAX_THROTTLED_TRIES - 1 else None
+        assert ask("Query", {}) == {}
+        server.tell = lambda _: Told(400, dict(THROTTLED))
+        with pytest.raises(ClientError, match="ProvisionedThroughputExceededException"):
+            ask("Query", {})
+        assert len(server.asked) == 2 * MAX_THROTTLED_TRIES
+
+    def test_a_connection_that_breaks_is_no_lost_call(self, server: TableServer) -> None:
+        breaking = Told(hangs_up=True)
+        server.tell = lambda asked: breaking if asked.number < clients.MAX_ATTEMPTS - 1 else None
+        assert ask("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
+        assert len({asked.body for asked in server.asked}) == 1
+        server.tell = lambda _: breaking
+        with pytest.raises(HTTPClientError):
+            ask("Query", {})
+        assert len(server.asked) == 2 * clients.MAX_ATTEMPTS
+
+    def test_why_a_transaction_was_cancelled_is_told(self, server: TableServer) -> None:
+        reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"pk": {"S": "a"}}}]
+        cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
+        server.tell = lambda _: Told(400, cancelled)
+        with pytest.raises(ClientError) as caught:
+            ask("TransactWriteItems", {})
+        assert caught.value.response["CancellationReasons"] == reasons  # type: ignore[typeddict-item]
+        assert len(server.asked) == 1
+
+    def test_an_answer_without_a_length_is_a_fault(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(length=False)
+        with pytest.raises(HTTPClientError, match="no length"):
+            ask("Query", {})
 
 
 def by_size(server: TableServer) -> list[Asked]:
