@@ -18,7 +18,7 @@ from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation,
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
 from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 from cascan.model.shard import Cut, Lane, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
 from cascan.nmap.intervals import Interval
 from cascan.severity import StoredRules
@@ -239,6 +239,12 @@ class ScheduleTable(Protocol):
 
     def delete_schedule(self, name: str) -> bool:
         """Remove the manifest, its status and its runs; not its scans. False: there is none."""
+
+    def scan_types(self) -> ScanTypes | None:
+        """What was last seen of the scan types, read consistently; None: nothing yet."""
+
+    def put_scan_types(self, scan_types: ScanTypes) -> bool:
+        """Store them over their version before. False: another version is there."""
 
     def note_due(self, name: str, due_at: datetime) -> bool:
         """The schedule was due. False: a later time of it was noted before."""
