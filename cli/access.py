@@ -153,7 +153,7 @@ def local_parameters(args: Namespace) -> dict[str, str]:
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # the express lane reaches what this machine does
         "MaxWorkers": str(os.cpu_count() or 1),
-        "IdleExitSeconds": "2",
+        "IdleExitSeconds": "8",  # a shard that failed comes again after 5
     }
 
 
