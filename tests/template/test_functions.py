@@ -27,7 +27,11 @@ from tests.template.model import (
 FOLDERS = sorted(path.name for path in (PROJECT / "functions").glob("on_*") if path.is_dir())
 LANES = {"ConnectTask": "connect", "RawTask": "raw"}
 PATTERNS = [name for name, rule in RULES.items() if rule.pattern]
-NOT_AFTER_A_RESOURCE = {"SHARD_QUEUE_URL", "SHARD_DLQ_URL"}  # of a worker: its lane's queues, below
+NOT_AFTER_A_RESOURCE = {
+    "SHARD_QUEUE_URL",  # of a worker: its lane's queues, below
+    "SHARD_DLQ_URL",
+    "SCAN_TYPE_NMAP",  # of on_minute_passed: what the scan type is made of, in test_schedules.py
+}
 
 
 def camel(snake: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from moto.events.models import EventPattern
 
 from cascan.forms import read_request
-from tests.template.model import MODEL, ROOT, RULES
+from tests.template.model import FUNCTIONS, MODEL, ROOT, RULES, variables
 
 MESSAGING = MODEL.templates["Messaging"]
 EXAMPLE = MESSAGING["Resources"]["ExampleScheduleRule"]
@@ -55,3 +55,14 @@ def test_what_schedules_need_to_be_made_with_is_an_output() -> None:
         "SchedulerRoleArn": "Messaging/SchedulerRole.Arn",
     }
     assert wanted.items() <= outputs.items()
+
+
+def test_s6_the_tick_knows_what_each_scan_type_is_made_of_and_comes_after_it() -> None:
+    function = FUNCTIONS["OnMinutePassed"]
+    nmap, scanner = variables(function.properties)["SCAN_TYPE_NMAP"]["Fn::Sub"]
+    assert nmap == "${Nmap} ${WorkerImageTag} ${PolicyProfile}"
+    assert scanner == {"Nmap": {"Fn::If": ["BundlesNmap", {"Ref": "NmapLayer"}, {"Ref": "NmapCommand"}]}}
+    privileged = variables(function.properties)["SCAN_TYPE_NMAP_PRIVILEGED"]["Fn::Sub"]
+    assert privileged == "${NmapCommand} ${WorkerImageTag} ${PolicyProfile}"
+    after = MODEL.templates[ROOT]["Resources"]["OnMinutePassed"]["DependsOn"]
+    assert set(after) == {"OnScanRequested", "OnShardsWaiting", "OnShardQueued", "Workers"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 
 
 class ScheduleTable(Protocol):
@@ -23,6 +23,12 @@ class ScheduleTable(Protocol):
 
     def delete_schedule(self, name: str) -> bool:
         """Remove the manifest, its status and its runs; not its scans. False: there is none."""
+
+    def scan_types(self) -> ScanTypes | None:
+        """What was last seen of the scan types, read consistently; None: nothing yet."""
+
+    def put_scan_types(self, scan_types: ScanTypes) -> bool:
+        """Store them over their version before. False: another version is there."""
 
     def note_due(self, name: str, due_at: datetime) -> bool:
         """The schedule was due. False: a later time of it was noted before."""
