@@ -287,7 +287,7 @@ class TestOneCall:
         server.tell = lambda _: Told(400, cancelled)
         with pytest.raises(ClientError) as caught:
             ask("TransactWriteItems", {})
-        assert caught.value.response["CancellationReasons"] == reasons  # type: ignore[typeddict-item]
+        assert caught.value.response["CancellationReasons"] == reasons
         assert len(server.asked) == 1
 
     def test_an_answer_without_a_length_is_a_fault(self, server: TableServer) -> None:
