@@ -8,24 +8,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from cascan.forms import read_request
 from tests.template.model import FUNCTIONS, MODEL, ROOT, RULES, variables
-
-MESSAGING = MODEL.templates["Messaging"]
-EXAMPLE = MESSAGING["Resources"]["ExampleScheduleRule"]
-
-
-def test_the_plain_rule_is_off_until_somebody_says_when() -> None:
-    assert MODEL.templates[ROOT]["Parameters"]["ExampleSchedule"]["Default"] == ""
-    assert EXAMPLE["Condition"] == MESSAGING["Resources"]["ExampleMayAsk"]["Condition"] == "HasExampleSchedule"
-
-
-def test_what_the_plain_rule_sends_is_a_request() -> None:
-    (target,) = EXAMPLE["Properties"]["Targets"]
-    sent = target["Input"]["Fn::Sub"].replace("${ExampleTarget}", "10.0.0.0/24")
-    request = read_request(sent).request
-    assert (request.name, request.targets) == ("example-schedule", ("10.0.0.0/24",))
-    assert MODEL.text(target["Arn"], "Messaging") == "Messaging/RequestQueue.Arn"
 
 
 @pytest.mark.parametrize(
