@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cascan.aws import batch_write, clients
+from cascan.aws import clients, lines
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.coverage import AskedPorts
 from cascan.ids import ReportKey, scan_id_of
@@ -49,7 +49,7 @@ def main() -> None:
             clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
             measure(DynamoScanTable(TABLE))
         finally:
-            batch_write.close_lines()
+            lines.close_lines()
             emulator.stop()
 
 

@@ -21,7 +21,7 @@ import msgspec
 from botocore.awsrequest import AWSResponse
 
 from benchmarks.generated_reports import report
-from cascan.aws import batch_write, clients
+from cascan.aws import batch_write, clients, lines
 from cascan.aws.items import Item, finding_item
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
@@ -60,7 +60,7 @@ def main() -> None:
             without_network(data, count)
             on_the_emulator(data, count)
         finally:
-            batch_write.close_lines()
+            lines.close_lines()
             emulator.stop()
 
 
@@ -72,7 +72,7 @@ def without_network(data: bytes, count: int) -> None:
     steps: list[tuple[str, Callable[[], object]]] = [
         ("raw expat alone, for scale", lambda: expat.ParserCreate().Parse(data, True)),
         ("read the report", lambda: exhaust(read_report(BytesIO(data)))),
-        ("make findings, as lines of JSON", lambda: exhaust(lines(data))),
+        ("make findings, as lines of JSON", lambda: exhaust(finding_lines(data))),
         ("make items of them", lambda: exhaust(line_items(data))),
         ("encode items as batches, sign", lambda: batch_write.put_all(TABLE, line_items(data))),
     ]
@@ -132,13 +132,13 @@ def findings(data: bytes) -> Iterator[Finding]:
         yield from findings_of(host, SCAN_ID, AT)
 
 
-def lines(data: bytes) -> Iterator[FindingLine]:
+def finding_lines(data: bytes) -> Iterator[FindingLine]:
     for host in read_report(BytesIO(data)):
         yield from lines_of(host, SCAN_ID, AT)
 
 
 def line_items(data: bytes) -> Iterator[Item]:
-    return (finding_item(SCAN_ID, line, 1) for line in lines(data))
+    return (finding_item(SCAN_ID, line, 1) for line in finding_lines(data))
 
 
 def items(data: bytes) -> Iterator[Item]:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.clock import Clock
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 from tests.builders import clock as fixed_clock
 
 
@@ -20,6 +20,7 @@ class MemoryScheduleTable:
         self.clock = clock
         self.stored: dict[str, StoredSchedule] = {}
         self.statuses: dict[str, ScheduleStatus] = {}
+        self.types: ScanTypes | None = None
         self.runs_by_key: dict[tuple[str, datetime], ScheduledRun] = {}
 
     def put_schedule(self, name: str, document: Mapping[str, Any]) -> StoredSchedule:
@@ -45,6 +46,15 @@ class MemoryScheduleTable:
         self.statuses.pop(name, None)
         self.runs_by_key = {key: run for key, run in self.runs_by_key.items() if key[0] != name}
         return self.stored.pop(name, None) is not None
+
+    def scan_types(self) -> ScanTypes | None:
+        return self.types
+
+    def put_scan_types(self, scan_types: ScanTypes) -> bool:
+        if scan_types.version != (self.types.version if self.types else 0) + 1:
+            return False
+        self.types = scan_types
+        return True
 
     def note_due(self, name: str, due_at: datetime) -> bool:
         status = self.status(name)

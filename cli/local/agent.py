@@ -1,7 +1,8 @@
 """The task agent: runs what RunTask asked for as processes of this machine, since the emulator runs none.
 
-Asks the public ECS API for running tasks, starts the command of each once, and stops the task when the command ends; a
-task that is stopped from outside gets SIGTERM, and SIGKILL after its stopTimeout.
+Asks the public ECS API for running tasks, starts the command of each once, and stops the task when the command ends,
+which whoever listens for stopped tasks is told; a task that is stopped from outside gets SIGTERM, and SIGKILL after its
+stopTimeout.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.local.announce import Listeners, stopped
 from cli.local.aws import aws_environment, bare_environment, client_options, open_session
 from cli.local.process import Process
 from cli.local.state import StateDir
@@ -45,6 +47,7 @@ class TaskAgent:
         self._since = since
         self._processes: dict[str, Process] = {}  # by task ARN
         self._seen: set[str] = set()
+        self._listeners: Listeners | None = None  # opened when a task ends: the first scan needs the processor
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
 
@@ -75,6 +78,8 @@ class TaskAgent:
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
         self._end_all(ecs)
         ecs.close()
+        if self._listeners:
+            self._listeners.close()
 
     def _step(self, ecs: ECSClient) -> None:
         live = dict(_running_tasks(ecs))
@@ -87,9 +92,14 @@ class TaskAgent:
             code = process.exit_code()
             if code is not None:
                 del self._processes[arn]
-                _stop_task(ecs, arn, f"the command ended with exit code {code}")
+                self._tell(_stop_task(ecs, arn, f"the command ended with exit code {code}"), code)
             elif arn not in live:
                 process.ask_to_stop()
+
+    def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
+        if self._listeners is None:
+            self._listeners = Listeners(self._state.endpoint_url())
+        self._listeners.tell(stopped(task, exit_code))
 
     def _take(self, ecs: ECSClient, task: TaskTypeDef) -> None:
         arn = task["taskArn"]
@@ -137,9 +147,9 @@ def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
                 yield task, cluster
 
 
-def _stop_task(ecs: ECSClient, arn: str, reason: str) -> None:
+def _stop_task(ecs: ECSClient, arn: str, reason: str) -> TaskTypeDef:
     cluster = arn.split("/")[-2]  # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
-    ecs.stop_task(cluster=cluster, task=arn, reason=reason)
+    return ecs.stop_task(cluster=cluster, task=arn, reason=reason)["task"]
 
 
 def _drop_old_logs(folder: Path) -> None:

@@ -9,9 +9,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import NamedTuple, Protocol
 
+from cascan.addresses import address_in
 from cascan.limits import MAX_ASKED_INTERVALS, MAX_COVERAGE_CHARS
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_OPEN, OPEN, PortCoverage, Unlisted
@@ -73,7 +73,7 @@ class AskedAddresses:
 
         Raises: ValueError: no address.
         """
-        number = ip_address(address)
+        number = address_in(address)
         if "%" in address or number.version != self.family or self.exclusion.contains(address):
             return set()
         return {part.name for part in self.parts if part.holds(int(number))}

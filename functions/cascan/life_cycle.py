@@ -67,7 +67,7 @@ CUT = Move(
     "cut_shard",
     frozenset({RUNNING}),
     frozenset({REPORTED}),
-    "the holder, when nmap was stopped after it had finished some hosts",
+    "the holder, when nmap was stopped after it had finished some hosts, or some ran into their time limit",
     "the attempt is still its own; a new shard with the rest is stored and counted in the same transaction",
 )
 RETURN = Move(

@@ -14,6 +14,7 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_arguments
+from cascan.nmap.host_timeout import with_longer_host_timeout
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
 from cascan.nmap.target_kinds import IPV6
@@ -25,6 +26,8 @@ from cascan.scope import Scope
 PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
 PROBING_COST = 4
 SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # no telling how long: not for a Lambda
+
+NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
     addresses: int  # each once and without the excludes; one for each name
     probes: int  # addresses times ports, at most
+    retry_timed_out: bool
     notes: tuple[str, ...]
 
     def shards(self, scan_id: str, *, backoff_limit: int = 3, state: ShardState = ShardState.QUEUED) -> Iterator[Shard]:
@@ -54,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 exclude=self.exclude if any(piece.expression in self.names for piece in slices) else (),
                 addresses=sum(piece.stop - piece.start for piece in slices),
                 backoff_limit=backoff_limit,
+                retry_timed_out=self.retry_timed_out,
                 state=state,
             )
 
@@ -93,6 +98,8 @@ def plan(
     if lane is Lane.EXPRESS and not express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
     slices, unsaid = names_apart(slices, arguments.options, targets)
+    longer = bool(with_longer_host_timeout(arguments.options))
+    pointless = NO_LONGER_LIMIT if request.retry_timed_out and not longer else ""
     unreached = _check_reach(targets, reach) if reach and lane is not Lane.EXPRESS else ""
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
@@ -104,7 +111,8 @@ def plan(
         slices=slices,
         addresses=addresses,
         probes=addresses * count_ports(arguments.options),
-        notes=(*arguments.notes, *filter(None, (unsaid, unreached))),
+        retry_timed_out=request.retry_timed_out and longer,
+        notes=(*arguments.notes, *filter(None, (unsaid, unreached, pointless))),
     )
 
 

@@ -31,6 +31,7 @@ ENDS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
 class Kind(StrEnum):
     DUE = "due"  # the schedule says so
     RUN_NOW = "run-now"  # a person does: also while it is suspended, also on a blackout date
+    RETRIGGER = "retrigger"  # the scan type is another one than before
     SETTLE = "settle"  # a scan of it ended
 
 

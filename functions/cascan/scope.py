@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import msgspec
 
+from cascan.addresses import address_in
 from cascan.nmap.coverage import first_outside, gap
 from cascan.nmap.intervals import Interval, merged, without
 from cascan.nmap.octets import Octets
@@ -185,7 +186,7 @@ def _loopback6(
 
 def _numbered(address: str) -> tuple[int, int]:
     """Family and number; IPv4 in IPv6 clothing is judged as the IPv4 it is."""
-    value = ip_address(address.partition("%")[0])
+    value = address_in(address.partition("%")[0])
     number = int(value)
     if value.version == IPV4:
         return 4, number

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from ipaddress import ip_address
 
+from cascan.addresses import address_in
 from cascan.coverage import CLOSED_STATES, AskedPorts, unlisted
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
@@ -26,7 +26,7 @@ def observation_of(
     `names`, address → name, says under which name the request asked for an address; it wins over reverse DNS.
     """
     try:
-        address = str(ip_address(host.address))
+        address = str(address_in(host.address))
     except ValueError:
         return None
     is_up = _is_up(host)

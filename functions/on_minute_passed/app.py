@@ -1,16 +1,16 @@
-"""Do what is due: deadlines, windows that open, scans whose time to live is over, messages that were lost.
+"""Do what is due: deadlines, windows that open, scans whose time to live is over, lost messages, a changed scan type.
 
 Wakes on    a tick every minute
-Reads       the agenda and the scans that it names, from the scan table
+Reads       the agenda and the scans that it names, and what the scan types were made of, from the scan table
 Writes      the end of scans past their deadline; the removal of those whose time to live is over
-Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard
+Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard; ScheduleDue
+            for schedules whose scan type is another one than before
 On failure  what could not be done stays on the agenda for the next tick; a call that fails is parked in WakeupDLQ
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -19,12 +19,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.report_store import S3ReportStore
+from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
+from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, logger, observed
-from on_minute_passed.keep_house import House, Kept, keep_house
+from on_minute_passed.keep_house import House, keep_house
+from on_minute_passed.notice_change import Deployed, notice_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,13 @@ class Settings:
     express_shard_queue_url: str
     connect_shard_queue_url: str
     raw_shard_queue_url: str
+    schedule_queue_url: str
+    scan_type_nmap: str
+    scan_type_nmap_privileged: str
 
 
 @cache
-def wire() -> Callable[[], Kept]:
+def wire() -> tuple[House, Deployed]:
     settings = from_env(Settings, os.environ)
     house = House(
         table=DynamoScanTable(settings.scan_table),
@@ -51,15 +58,28 @@ def wire() -> Callable[[], Kept]:
         reports=S3ReportStore(settings.report_bucket),
         clock=utc_now,
     )
-    return lambda: keep_house(house)
+    deployed = Deployed(
+        made_of={
+            ScanType.NMAP.value: settings.scan_type_nmap,
+            ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,
+        },
+        schedules=DynamoScheduleTable(settings.scan_table),
+        due=SqsRequestQueue(settings.schedule_queue_url, "schedule queue"),
+        clock=utc_now,
+    )
+    return house, deployed
 
 
 @observed
 def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    kept = asdict(wire()())
+    house, deployed = wire()
+    kept = asdict(keep_house(house))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
     count("DeedsFailed", len(kept["failures"]))
-    return kept
+    told = notice_change(deployed)
+    if told:
+        logger.info("a scan type has changed", extra={"schedules": told})
+    return kept | {"retriggered": told}

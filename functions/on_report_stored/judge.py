@@ -80,7 +80,7 @@ def _worth(run: NmapRun, answer: Answer) -> tuple[Outcome, str]:
     accounted = answer.hosts_read if run.cut else answer.hosts_total or 0
     if accounted < run.addresses:
         return Outcome.PARTIAL, f"{accounted} of {run.addresses} addresses are accounted for"
-    if not answer.hosts_up:
+    if not answer.hosts_up and not run.asked_again:
         return Outcome.NOTHING_ANSWERED, "no host was up"
     return Outcome.COMPLETE, ""
 

@@ -13,11 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from ipaddress import ip_address
 from itertools import islice
 
 from msgspec.structs import replace
 
+from cascan.addresses import address_in
 from cascan.changes import judged
 from cascan.coverage import AskedPorts
 from cascan.errors import GatewayUnavailable
@@ -53,7 +53,7 @@ class Folding:
         for address in host.addresses:
             if address.kind != "mac":
                 with suppress(ValueError):
-                    self.answered.add(int(ip_address(address.addr)))
+                    self.answered.add(int(address_in(address.addr)))
 
     def add(self, hosts: Iterable[Host], asked: AskedPorts, names: dict[str, str]) -> None:
         """Fold in hosts that may be recorded."""
@@ -76,7 +76,7 @@ class Folding:
                 self._fold([missing(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
-        return int(ip_address(address)) not in self.answered and not self.gate.refusal_of_address(address)
+        return int(address_in(address)) not in self.answered and not self.gate.refusal_of_address(address)
 
     def _fold(self, observations: list[Observation]) -> None:
         waiting = observations
@@ -107,7 +107,7 @@ class Folding:
         """When an address without a record was asked last; then it was not up."""
         if not seen.up:
             return None
-        number = int(ip_address(seen.address))
+        number = int(address_in(seen.address))
         notes = (asked for (low, high), asked in self._notes if low <= number <= high)
         return max(notes, key=lambda asked: asked.order, default=None)
 

@@ -1,6 +1,6 @@
 """Ask for the scan of a schedule that is due; keep what its earlier scans left within limits.
 
-Wakes on    a schedule's time, `cascan schedule run-now`, or the end of its scan, through the schedule queue
+Wakes on    a schedule's time, a changed scan type, `cascan schedule run-now`, or the end of its scan, through its queue
 Reads       the schedule, its runs and their scans, from the scan table
 Writes      the run, and the schedule's status; what is to be removed, on the agenda
 Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped

@@ -41,7 +41,8 @@ class Answered:
 
     schedule: str
     due_at: str
-    outcome: str  # asked, settled, waits, or why nothing started: deleted, suspended, overtaken, blackout, running
+    # asked, settled, waits; or why nothing started: deleted, suspended, unasked, overtaken, blackout, running
+    outcome: str
     scan_id: str = ""
     cancelled: int = 0
     removed: int = 0
@@ -95,11 +96,13 @@ def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
 
 def _stands_against(due: ScheduleDue, schedule: Schedule, desk: Desk) -> str:
     """Why nothing starts, whatever else runs; empty: nothing does."""
-    if due.kind is Kind.DUE and schedule.suspend:
+    if due.kind is Kind.RETRIGGER and not schedule.retrigger:
+        return "unasked"
+    if due.kind is not Kind.RUN_NOW and schedule.suspend:
         return "suspended"
     if not desk.schedules.note_due(schedule.name, due.due_at):
         return "overtaken"
-    if due.kind is Kind.DUE and is_blacked_out(schedule, due.due_at):
+    if due.kind is not Kind.RUN_NOW and is_blacked_out(schedule, due.due_at):
         _announce(due, schedule, "blackout", "nothing starts on this date", desk, retried=False)
         return "blackout"
     return ""

@@ -7,8 +7,9 @@ shard; a message leaves before the one that it replaces is deleted. docs/life-of
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,9 +17,11 @@ from msgspec.structs import replace
 from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S
+from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS
+from cascan.model.host import Host
 from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
 from cascan.nmap.cutting import Cutting, cut_slices
+from cascan.nmap.host_timeout import with_longer_host_timeout
 from cascan.nmap.slices import enumerate_slice
 from cascan.records import Reported, store_run
 from on_shard_queued.delivery import Worker
@@ -26,6 +29,7 @@ from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned
 from on_shard_queued.what_next import Do, said_itself, what_next
 
+TIMED_OUT = attrgetter("timed_out")  # of a host
 LOST = "lost"  # somebody else has the shard, or nobody may have it any more
 AGAIN_AFTER_S = 5  # a shard that failed once; four times as long with every failure more
 END = b"</nmaprun>"
@@ -54,7 +58,7 @@ class Finish:
     def after(self, ended: Ended) -> str:
         """What was done, in a word."""
         if said_itself(ended, whole=_is_whole(self.report)):
-            return self.reported(self.run)
+            return self._asked_again() or self.reported(self.run)
         left = dict.fromkeys(self.pinned.addresses)
         for address in _finished(self.report):
             left.pop(address, None)
@@ -78,6 +82,22 @@ class Finish:
                 error_description=step.error,
             )
         )  # fmt: skip
+
+    def _asked_again(self) -> str:
+        """Hosts that ran into their time limit become a shard with a longer one. Empty: none did, or it may not be.
+
+        Only of a run that came to its end: of one that was broken off, the rest is enough to do.
+        """
+        shard = self.shard
+        longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
+        if not longer or self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
+            return ""
+        late = {address for address in _finished(self.report, TIMED_OUT) if address in self.pinned.addresses}
+        if not late:
+            return ""
+        done, rest = cut_slices(shard, self.pinned.resolved, late)
+        run = replace(self.run, asked_again=len(late))
+        return self._cut(Cut(run=run, done=done, rest=rest, lane=shard.lane, to=ShardState.QUEUED, longer=longer))
 
     def _cut(self, cut: Cut) -> str:
         shard, worker = self.shard, self.worker
@@ -130,13 +150,13 @@ def _is_whole(report: Path) -> bool:
         return stream.read().rstrip().endswith(END)
 
 
-def _finished(report: Path) -> Iterator[str]:
-    """The addresses of every host that stands in the report to its end."""
+def _finished(report: Path, which: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
+    """The addresses of every such host that stands in the report to its end."""
     from cascan.nmap.report import read_report  # noqa: PLC0415 - a run that nobody broke off needs no reader
 
     with report.open("rb") as stream:
         try:
-            for host in read_report(stream):
+            for host in filter(which, read_report(stream)):
                 yield from (address.addr for address in host.addresses)
         except UnreadableReport:  # empty, most often: nmap was stopped before it wrote
             return

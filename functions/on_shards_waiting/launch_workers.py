@@ -35,8 +35,10 @@ def launch_workers(
     """One worker for every `shards_per_worker` waiting shards, up to `max_workers` of all lanes together.
 
     What the waking event says was queued just now counts as well: SQS counts what waits only after a while.
-    None while the stack is halted.
+    None while the stack is halted; none after a worker that failed at once: the next tick tries again.
     """
+    if wakeup.failed_at_once:
+        return ()
     waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0)) for lane in WORKER_LANES}
     if not any(waiting.values()) or table.switch():
         return ()

@@ -48,7 +48,10 @@ Resources:
       Handler: echo.handler
       Runtime: python3.11
       Environment: {Variables: {OUTBOX: !GetAtt Parts.Outputs.OutboxUrl, GREETING: !Ref Greeting}}
-      Events: {Message: {Type: SQS, Properties: {Queue: !GetAtt Inbox.Arn}}}
+      Events:
+        Message: {Type: SQS, Properties: {Queue: !GetAtt Inbox.Arn}}
+        Stopped: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.ecs], detail: {lastStatus: [STOPPED]}}}}
+        Started: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.ecs], detail: {lastStatus: [RUNNING]}}}}
   Parts:
     Type: AWS::Serverless::Application
     Properties: {Location: infra/parts.yaml, Parameters: {Idle: !Ref Idle}}
@@ -94,7 +97,7 @@ ECHO = """
 import json, os, boto3
 
 def handler(event, context):
-    for record in event["Records"]:
+    for record in event["Records"] if "Records" in event else [{"body": json.dumps(event["detail"])}]:
         body = {"text": os.environ["GREETING"] + " " + record["body"], "environment": dict(os.environ)}
         boto3.client("sqs").send_message(QueueUrl=os.environ["OUTBOX"], MessageBody=json.dumps(body))
 """
@@ -417,6 +420,17 @@ def test_a_task_runs_once_with_its_overrides_and_ends_stopped(
     assert [start["environment"]["LANE"] for start in starts] == ["connect", "raw"]
     assert starts[0]["environment"]["AWS_ENDPOINT_URL"] == stack.endpoint_url
     assert "A_SECRET" not in starts[0]["environment"]
+
+
+def test_whoever_listens_for_stopped_tasks_is_told_once(state_dir: Path, template: Path, tmp_path: Path) -> None:
+    with running(state_dir, template) as stack, Tasks(stack, tmp_path) as tasks, Echo(stack) as echo:
+        arn = tasks.run()
+        told = json.loads(str(echo.answer()["text"]).removeprefix("hello "))
+        assert (told["taskArn"], told["clusterArn"].rpartition("/")[2]) == (arn, tasks.cluster)
+        assert [(of["name"], of["exitCode"]) for of in told["containers"]] == [("worker", 0)]
+        assert tasks.stopped(arn)
+        echo.say("and that is all")
+        assert echo.answer()["text"] == "hello and that is all"
 
 
 def test_a_task_that_is_stopped_from_outside_gets_sigterm_and_then_sigkill_with_all_it_started(

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.cascan_command import Cascan
+from tests.e2e.ticks import tick
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -73,3 +75,26 @@ def test_a_paused_schedule_is_run_by_hand_and_its_history_is_bounded(cascan: Cas
     assert cascan("schedule resume yearly").code == 0
     assert cascan("schedule show yearly --json").json["state"] == "active"
     assert cascan("schedule delete yearly").code == 0
+
+
+def test_s6_a_deployment_with_another_scan_type_runs_the_schedules_that_wish_it_once(
+    tmp_path: Path, lab: dict[str, int]
+) -> None:
+    cascan, port = Cascan(tmp_path), next(iter(lab.values()))
+    try:
+        endpoint_url = cascan("local up --json").json["endpointUrl"]
+        for name, wishes in (("wishes", True), ("does-not", False)):
+            spec = {"schedule": "0 0 1 1 *", "retriggerOnScanTypeChange": wishes}
+            assert cascan("apply -f -", stdin=manifest(name, port, **spec)).code == 0
+        assert tick(endpoint_url)["retriggered"] == 0
+        assert cascan("local up --policy-profile intrusive").code == 0
+        tick(endpoint_url)
+
+        def runs(name: str) -> list[Any]:
+            return cascan(f"schedule show {name} --json").json["runs"]  # type: ignore[no-any-return]
+
+        wait_until(lambda: [run["scan"] and run["scan"]["state"] for run in runs("wishes")] == ["Done"], 60)
+        assert tick(endpoint_url)["retriggered"] == 0
+        assert (len(runs("wishes")), runs("does-not")) == (1, [])
+    finally:
+        cascan("local down")

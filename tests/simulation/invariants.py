@@ -9,6 +9,7 @@ from cascan.events import ScanCancelled, ScanCompleted, ScanFailed
 from cascan.ids import scan_id_of
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardState
+from cascan.nmap.host_timeout import host_timeout_ms
 from cascan.nmap.slices import enumerate_slice
 from tests.simulation.world import World
 
@@ -78,7 +79,8 @@ def complete_means_complete(world: World, scan: Scan, shards: list[Shard]) -> It
         missing = [a for a in addresses if f"tcp://{a}:80" not in found]
         if shard.outcome is Outcome.COMPLETE and missing:
             yield f"shard {shard.number} is complete without {missing}"
-    if scan.outcome is Outcome.COMPLETE and any(shard.outcome is not Outcome.COMPLETE for shard in shards):
+    asked = [shard for shard in shards if shard.addresses]  # all of a shard may have become another's
+    if scan.outcome is Outcome.COMPLETE and any(shard.outcome is not Outcome.COMPLETE for shard in asked):
         yield "is complete, and not each of its shards is"
 
 
@@ -92,10 +94,25 @@ def what_a_recorded_report_holds_is_found(world: World, scan: Scan, shards: list
             yield f"shard {shard.number} is recorded, and its report is nowhere"
             continue
         for line in report.decode().splitlines():
-            if line.endswith("</host>"):
+            if line.endswith("</host>") and "timedout" not in line:
                 address = line.split('addr="')[1].split('"')[0]
                 if f"tcp://{address}:80" not in found:
                     yield f"{address} was finished by shard {shard.number}, and is lost"
+
+
+def who_timed_out_is_asked_once_more(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:
+    asks_again = scan.request is not None and scan.request.retry_timed_out
+    for shard in shards:
+        limit_ms = host_timeout_ms(shard.arguments)
+        if limit_ms not in ((60_000, 120_000) if asks_again else (0, 60_000)):
+            yield f"shard {shard.number} gives a host {limit_ms:.0f} ms"
+        if shard.run is None or shard.state is not ShardState.RECORDED or not shard.retry_timed_out or shard.run.cut:
+            continue
+        own = {a for piece in shard.slices for a in enumerate_slice(piece, 4, {})}
+        report = world.reports.objects.get(f"reports/{scan.scan_id}/{shard.number:06d}/{shard.run.attempt}.xml", b"")
+        for line in report.decode().splitlines():
+            if 'timedout="true"' in line and line.split('addr="')[1].split('"')[0] in own and not shard.run.stopped:
+                yield f"shard {shard.number} leaves a host at {line}"
 
 
 def only_what_was_asked_is_found(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:
@@ -126,6 +143,7 @@ OF_A_SCAN: tuple[Callable[[World, Scan, list[Shard]], Iterator[str]], ...] = (
     every_address_is_in_one_shard,
     complete_means_complete,
     what_a_recorded_report_holds_is_found,
+    who_timed_out_is_asked_once_more,
     only_what_was_asked_is_found,
     its_end_is_announced_under_one_id,
     its_ceiling_holds,

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from msgspec import structs
+
 from cascan import closing, life_cycle, releasing
 from cascan.gateways import Received
-from cascan.model.shard import Cut, Shard, ShardState
+from cascan.model.shard import Cut, Shard, ShardState, halves
 from on_control_requested import control_scan
 from on_shard_queued import take_shard
 from on_shard_queued.drain import Drain
+from tests import fake_shards
 from tests.fakes import MemoryScanTable
 
 handle, cut_shard = Drain._handle, MemoryScanTable.cut_shard
@@ -38,6 +41,16 @@ def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dic
         if table.release_shard(shard.scan_id, shard.number):
             queues.send(shard.lane, [releasing.message_of(shard, scan)])
     return {}
+
+
+def asked_without_end(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
+    done, rest = halves(shard, cut, number)
+    return done, structs.replace(rest, retry_timed_out=shard.retry_timed_out)
+
+
+def late_hosts_kept(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
+    done, rest = halves(shard, cut, number)
+    return (structs.replace(done, slices=shard.slices) if cut.longer else done), rest
 
 
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:
@@ -67,5 +80,7 @@ MUTATIONS = (
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
     Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
+    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 3),
+    Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

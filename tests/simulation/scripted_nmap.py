@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 
 from on_shard_queued.nmap_process import Ended
 from tests.simulation.clockwork import Clockwork
@@ -24,15 +25,22 @@ END = (
     '<hosts up="{hosts}" down="0" total="{hosts}"/></runstats>\n'
     "</nmaprun>\n"
 )
+TIMED_OUT = (
+    '<host starttime="1" endtime="2" timedout="true"><status state="up" reason="user-set" reason_ttl="0"/>'
+    '<address addr="{address}" addrtype="ipv4"/><hostnames/></host>\n'
+)
 SECONDS_A_HOST = (1, 5, 12, 40)
 KILLED, DISK_FULL = 0.01, 0.01  # a host
+TIMES_OUT = 0.15  # a host, where it may: with --host-timeout
 
 
 class ScriptedNmap:
-    """Every address is up, with port 80 open."""
+    """Every address is up, with port 80 open; or runs into --host-timeout, however long that is."""
 
-    def __init__(self, clockwork: Clockwork) -> None:
+    def __init__(self, clockwork: Clockwork, slow_hosts: Random) -> None:
+        """`slow_hosts` decides who times out: apart from the clockwork, so that scans without it live as before."""
         self._clockwork = clockwork
+        self.slow_hosts = slow_hosts
 
     def __call__(
         self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
@@ -54,7 +62,8 @@ class ScriptedNmap:
                     return Ended(-9)
                 if faulty and self._clockwork.chance(DISK_FULL):
                     return Ended(0)  # nmap says nothing of it
-                stream.write(HOST.format(address=address))
+                too_slow = "--host-timeout" in argv and self.slow_hosts.random() < TIMES_OUT
+                stream.write((TIMED_OUT if too_slow else HOST).format(address=address))
                 assert number < len(addresses)
             stream.write(END.format(hosts=len(addresses)))
         return Ended(0)

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from json import dumps
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -52,7 +53,7 @@ class World:
     def __init__(self, seed: int, faults: Faults | None = None) -> None:
         self.clockwork = clockwork = Clockwork(seed, faults or Faults())
         self.table, self.reports, self.bus = MemoryScanTable(), MemoryReportStore(), MemoryEventBus()
-        self.nmap = ScriptedNmap(clockwork)
+        self.nmap = ScriptedNmap(clockwork, Random(seed))  # noqa: S311 - chance, not a secret
         self.most_in_flight: dict[str, int] = {}
         self.requested: dict[str, dict[str, Any]] = {}  # message id → the request
         parked = Queue("parked", clockwork, FUNCTION_S)
@@ -103,6 +104,9 @@ class World:
                 request["activeDeadlineSeconds"] = random.choice((30, 120, 600))
             if random.random() < 0.1:
                 request["suspend"] = True
+            if self.nmap.slow_hosts.random() < 0.3:
+                request["parameters"] += ["--host-timeout", "60s"]
+                request["retryTimedOut"] = self.nmap.slow_hosts.random() < 0.7
             if random.random() < 0.1:
                 request["windows"] = ["12:00-12:02", "12:10-12:11", "13:00-14:00"]
             self.clockwork.after(random.uniform(0, 120), partial(self._submit, request))

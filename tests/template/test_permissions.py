@@ -85,6 +85,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Storage/ReportBucket.Arn": {"s3:ListBucketVersions"},
         "Storage/ReportBucket.Arn/*": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
         **SEND,
+        "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },

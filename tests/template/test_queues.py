@@ -36,6 +36,9 @@ TO_QUEUES = [  # rule and queue it sends to, or fails to
 ]
 
 
+EXAMPLES = {"ExampleSchedule": "rate(1 day)", "ExampleChanges": "enabled"}  # what lets somebody send
+
+
 def redrive_of(queue: str) -> dict[str, Any]:
     return QUEUES[queue].properties["RedrivePolicy"]  # type: ignore[no-any-return]
 
@@ -52,7 +55,7 @@ def statements(policy: Resource) -> list[dict[str, Any]]:
 def senders(statement: dict[str, Any], stack: str) -> set[str]:
     """The ARNs that a statement of a queue policy lets in."""
     (condition,) = statement["Condition"].values()
-    return MODEL.texts(condition["aws:SourceArn"], stack)
+    return MODEL.texts(MODEL.chosen(condition["aws:SourceArn"], stack, EXAMPLES), stack)
 
 
 @pytest.mark.parametrize("queue", QUEUES)
@@ -135,7 +138,10 @@ def test_a_host_kept_out_of_the_findings_raises_an_alarm_on_the_metric_that_coun
     given = variables(FUNCTIONS["OnReportStored"].properties)
 
     assert (alarm.properties["Namespace"], alarm.properties["Statistic"]) == (namespace(), "Sum")
-    assert alarm.properties["Dimensions"] == [{"Name": "service", "Value": given["POWERTOOLS_SERVICE_NAME"]}]
+    dimensions = {one["Name"]: MODEL.text(one["Value"], alarm.stack) for one in alarm.properties["Dimensions"]}
+    counted = {"service": given["POWERTOOLS_SERVICE_NAME"], "stack": MODEL.text(given["METRICS_STACK"], ROOT)}
+    assert dimensions == counted
+    assert given["METRICS_STACK"] == {"Ref": "AWS::StackName"}  # two stacks in one account count apart
     counts = (PROJECT / "functions" / "on_report_stored" / "app.py").read_text()
     assert f'count("{alarm.properties["MetricName"]}"' in counts
 
@@ -165,6 +171,12 @@ def test_a_rule_may_send_to_its_queue_and_to_the_one_for_its_failures(rule: str,
     ]
 
     assert allowed
+
+
+def test_no_queue_has_two_policies_of_which_the_later_would_take_the_place_of_the_other() -> None:
+    queues = [queue for policy in POLICIES for queue in MODEL.texts(policy.properties["Queues"], policy.stack)]
+
+    assert len(queues) == len(set(queues))
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)

@@ -8,24 +8,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from cascan.forms import read_request
-from tests.template.model import MODEL, ROOT, RULES
-
-MESSAGING = MODEL.templates["Messaging"]
-EXAMPLE = MESSAGING["Resources"]["ExampleScheduleRule"]
-
-
-def test_the_plain_rule_is_off_until_somebody_says_when() -> None:
-    assert MODEL.templates[ROOT]["Parameters"]["ExampleSchedule"]["Default"] == ""
-    assert EXAMPLE["Condition"] == MESSAGING["Resources"]["ExampleMayAsk"]["Condition"] == "HasExampleSchedule"
-
-
-def test_what_the_plain_rule_sends_is_a_request() -> None:
-    (target,) = EXAMPLE["Properties"]["Targets"]
-    sent = target["Input"]["Fn::Sub"].replace("${ExampleTarget}", "10.0.0.0/24")
-    request = read_request(sent).request
-    assert (request.name, request.targets) == ("example-schedule", ("10.0.0.0/24",))
-    assert MODEL.text(target["Arn"], "Messaging") == "Messaging/RequestQueue.Arn"
+from tests.template.model import FUNCTIONS, MODEL, ROOT, RULES, variables
 
 
 @pytest.mark.parametrize(
@@ -55,3 +38,14 @@ def test_what_schedules_need_to_be_made_with_is_an_output() -> None:
         "SchedulerRoleArn": "Messaging/SchedulerRole.Arn",
     }
     assert wanted.items() <= outputs.items()
+
+
+def test_s6_the_tick_knows_what_each_scan_type_is_made_of_and_comes_after_it() -> None:
+    function = FUNCTIONS["OnMinutePassed"]
+    nmap, scanner = variables(function.properties)["SCAN_TYPE_NMAP"]["Fn::Sub"]
+    assert nmap == "${Nmap} ${WorkerImageTag} ${PolicyProfile}"
+    assert scanner == {"Nmap": {"Fn::If": ["BundlesNmap", {"Ref": "NmapLayer"}, {"Ref": "NmapCommand"}]}}
+    privileged = variables(function.properties)["SCAN_TYPE_NMAP_PRIVILEGED"]["Fn::Sub"]
+    assert privileged == "${NmapCommand} ${WorkerImageTag} ${PolicyProfile}"
+    after = MODEL.templates[ROOT]["Resources"]["OnMinutePassed"]["DependsOn"]
+    assert set(after) == {"OnScanRequested", "OnShardsWaiting", "OnShardQueued", "Workers"}

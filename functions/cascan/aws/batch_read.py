@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
-from cascan.aws import clients
+from cascan.aws import lines
 from cascan.aws.boundary import chunks, translated, tries
 from cascan.aws.items import Item
 from cascan.errors import GatewayUnavailable
@@ -27,9 +27,9 @@ def _batch(table: str, keys: list[Item]) -> Iterator[Item]:
     for _ in tries():
         request: Any = {table: {"Keys": keys, "ConsistentRead": True}}
         with translated(GATEWAY):
-            answer = clients.dynamodb().batch_get_item(RequestItems=request)
-        yield from cast("list[Item]", answer["Responses"].get(table, []))
-        keys = cast("Any", answer.get("UnprocessedKeys", {})).get(table, {}).get("Keys", [])
+            answer = lines.ask("BatchGetItem", {"RequestItems": request})
+        yield from answer["Responses"].get(table, [])
+        keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         if not keys:
             return
     raise GatewayUnavailable(f"{GATEWAY}: {len(keys)} items were left unread")

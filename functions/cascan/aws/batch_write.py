@@ -1,14 +1,13 @@
 """Items stored, or removed, by the thousand: BatchWriteItem with a body of our own, on several connections at once.
 
-boto3 spends 40 ms of CPU on the shapes, types and layers of 1,000 small items; here an item in wire form is encoded
+boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items; here an item in wire form is encoded
 once, and a batch is on its way while the next is made: no threads. benchmarks/writing.py measures both.
 
-Raises: GatewayUnavailable: the table refused, did not answer, or MAX_BATCH_TRIES did not get a batch stored.
+Raises: GatewayUnavailable: the table refused, did not answer, or MAX_THROTTLED_TRIES did not get a batch stored.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,9 +15,9 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
-from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated, tries
+from cascan.aws.boundary import translated, tries
 from cascan.aws.items import Item
+from cascan.aws.lines import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, Patience, free_lines
 from cascan.aws.signed import Line
 from cascan.errors import GatewayUnavailable
 
@@ -26,11 +25,6 @@ GATEWAY = "scan table"
 OPERATION = "BatchWriteItem"
 MAX_BATCH = 25  # items, by the service
 MAX_BATCH_BYTES = 1_000_000  # the service takes 16 MB; this bounds what waits in memory
-MAX_LINES = 8  # batches on their way at once: one takes 5 to 20 ms there, and 0.2 ms of CPU here
-MAX_BATCH_TRIES = 12  # of what was throttled or left unprocessed: 13 s of waiting on average, 26 s at most
-LONGEST_BATCH_PAUSE_S = 5.0  # a table that grows, or splits a partition, takes that long to take more
-THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
-SERVER_ERROR = 500
 
 Key = tuple[str, str]
 Batch = dict[Key, bytes]  # put or delete requests, encoded, by the key of their item
@@ -47,7 +41,7 @@ def delete_all(table: str, keys: Iterable[Item]) -> None:
 
 
 def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> None:
-    free = _lines()
+    free = free_lines()
     sent: deque[tuple[Line, Batch]] = deque()
     try:
         for batch in _batches(requests):
@@ -86,24 +80,20 @@ def _finish_oldest(table: str, sent: deque[tuple[Line, Batch]], free: list[Line]
 def _store(table: str, line: Line, batch: Batch) -> None:
     """See what was sent on the line stored, with as many tries as that takes."""
     left: Iterable[bytes] = batch.values()
-    count, faults = len(batch), 0
-    last: Exception | None = None
-    for number in tries(MAX_BATCH_TRIES, LONGEST_BATCH_PAUSE_S):
+    count, patience = len(batch), Patience()
+    for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
         with translated(GATEWAY):
             try:
                 if number:
                     _send(line, table, left)
                 left = _left(table, line.answer())
             except (ClientError, HTTPClientError) as exc:
-                faults += not _is_throttled(exc)
-                if faults == clients.MAX_ATTEMPTS or not _may_pass(exc):
-                    raise
-                last = exc
+                patience.bear(exc)
             else:
                 if not left:
                     return
                 count = len(left)
-    raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from last
+    raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from patience.last
 
 
 def _send(line: Line, table: str, requests: Iterable[bytes]) -> None:
@@ -116,40 +106,3 @@ def _send(line: Line, table: str, requests: Iterable[bytes]) -> None:
 def _left(table: str, answer: dict[str, Any]) -> list[bytes]:
     """The requests that the table left unprocessed."""
     return [msgspec.json.encode(request) for request in answer.get("UnprocessedItems", {}).get(table, ())]
-
-
-def _is_throttled(exc: Exception) -> bool:
-    return isinstance(exc, ClientError) and error_code(exc) in THROTTLED
-
-
-def _may_pass(exc: Exception) -> bool:
-    """Whether another try may end otherwise: throttling, an error of the service's own, a connection that failed."""
-    if isinstance(exc, ClientError):
-        return _is_throttled(exc) or exc.response["ResponseMetadata"]["HTTPStatusCode"] >= SERVER_ERROR
-    return True
-
-
-class _Kept(threading.local):
-    """A thread's lines, which outlive a call: a connection takes longer to open than a batch to send."""
-
-    def __init__(self) -> None:
-        self.client: object = None
-        self.free: list[Line] = []
-
-
-_kept = _Kept()
-
-
-def _lines() -> list[Line]:
-    """The thread's free lines, MAX_LINES of them."""
-    client = clients.dynamodb()
-    if _kept.client is not client:
-        close_lines()
-        _kept.client, _kept.free = client, [Line(client) for _ in range(MAX_LINES)]
-    return _kept.free
-
-
-def close_lines() -> None:
-    """Close the thread's connections; the next call opens what it needs."""
-    for line in _kept.free:
-        line.close()

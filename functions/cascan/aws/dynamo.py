@@ -6,11 +6,12 @@ Raises everywhere: GatewayUnavailable: the service did not answer, or MAX_TRIES 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from cascan.aws import batch_write, clients
+from cascan.aws import batch_write, clients, lines
 from cascan.aws.boundary import error_code, translated, tries
 from cascan.aws.items import Item, Value, names_in
 from cascan.clock import Clock, utc_now
@@ -20,6 +21,7 @@ GATEWAY = "scan table"
 MAX_TRANSACTION = 100  # TransactWriteItems
 MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
+CANCELLED = "TransactionCanceledException"
 CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
 PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
 
@@ -47,7 +49,7 @@ class DynamoTable:
         """Items in order of their sort key, read page by page as they are asked for."""
         while True:
             with translated(GATEWAY):
-                page = clients.dynamodb().query(TableName=self.name, **query)
+                page = lines.ask("Query", {"TableName": self.name, **query})
             yield from filter(self._is_live, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
@@ -121,10 +123,13 @@ class DynamoTable:
         """
         last: ClientError | None = None
         for _ in tries():
+            request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
             with translated(GATEWAY):
                 try:
-                    clients.dynamodb().transact_write_items(TransactItems=cast("Any", actions))
-                except clients.dynamodb().exceptions.TransactionCanceledException as exc:
+                    lines.ask("TransactWriteItems", request)
+                except ClientError as exc:
+                    if error_code(exc) != CANCELLED:
+                        raise
                     last, failed = exc, _failed_conditions(exc)
                     if failed:
                         return failed

@@ -28,11 +28,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 from msgspec.structs import replace
 
+from cascan.addresses import address_in
 from cascan.aws.items import Item, body_of, instant, text_in
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
@@ -128,7 +129,7 @@ def asked_in(item: Item) -> tuple[Interval, Sighting]:
 
 def pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
     """Those that a record needs beyond what its predecessor needed."""
-    number = ip_address(record.address)
+    number = address_in(record.address)
     network, sk = network_of(int(number), number.version), hex_of(record.address)
     if known is None:
         yield _key("networks", network)
@@ -178,7 +179,7 @@ def split(interval: Interval, family: int) -> Iterator[Interval]:
 
 
 def hex_of(address: str) -> str:
-    number = ip_address(address)
+    number = address_in(address)
     return hexed(int(number), number.version)
 
 

@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from base64 import b64decode
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -298,5 +299,8 @@ def _decoded(item: Item, name: str) -> Any:
 
 
 def text_in(value: Value) -> str | bytes:
-    """The text of a body, unpacked."""
-    return zlib.decompress(value["B"]) if "B" in value else value["S"]
+    """The text of a body, unpacked. boto3 gives bytes, aws/lines.py the base64 that the service writes them in."""
+    if "S" in value:
+        return str(value["S"])
+    packed = value["B"]
+    return zlib.decompress(b64decode(packed) if isinstance(packed, str) else packed)

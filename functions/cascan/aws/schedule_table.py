@@ -3,6 +3,7 @@
 what       pk                  sk                       attributes
 ─────────  ──────────────────  ───────────────────────  ─────────────────────────────────────────────
 schedule   schedules           schedule/<name>          body, version, created_at, stored_at
+scan types schedules           scan-types               body, version
 status     schedule/<name>     status                   last_due, last_run, result
 run        schedule/<name>     run/<due at>             body, ended
 """
@@ -22,7 +23,7 @@ from cascan.aws.items import Item, body_of, decoded_body, instant, values_of
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 
 SCHEDULES = "schedules"  # the partition of them all
 
@@ -62,6 +63,14 @@ class DynamoScheduleTable:
         self._table.delete(_key(SCHEDULES, f"schedule/{name}"))
         self._table.delete_all(list(self._table.keys(_partition(name))))
         return there
+
+    def scan_types(self) -> ScanTypes | None:
+        item = self._table.get(_key(SCHEDULES, "scan-types"))
+        return msgspec.json.decode(decoded_body(item), type=ScanTypes) if item else None
+
+    def put_scan_types(self, scan_types: ScanTypes) -> bool:
+        item = _key(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
+        return self._table.put_version(item | values_of({"version": scan_types.version}), scan_types.version)
 
     def note_due(self, name: str, due_at: datetime) -> bool:
         noted = self._table.update(

@@ -1,8 +1,11 @@
-"""Signed calls of DynamoDB with a body that is encoded already: what botocore does, without shapes and types.
+"""Calls of DynamoDB with a body that is encoded already: what botocore does, without shapes, types and layers.
 
 The client gives the endpoint, region and API version that it would use itself; its session the credentials, renewed as
-they run out; botocore's signer signs. The client's `before-send` hooks see the request as they see those of the client:
-what traces or replaces its calls (moto, in the tests) does the same here.
+they run out. The client's `before-send` hooks see the request as they see those of the client: what traces or replaces
+its calls (moto, in the tests) does the same here.
+
+A call is one write and one read of a socket. http.client would write head and body apart, and read the answer's head
+as an e-mail's: half a millisecond together.
 """
 
 from __future__ import annotations
@@ -10,26 +13,29 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
+from base64 import b64encode
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead, RemoteDisconnected
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from botocore.httpsession import where
 from botocore.utils import get_environ_proxies
 
 from cascan.aws import clients
+from cascan.aws.signature import Credentials, signed_headers
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTENT_TYPE = "application/x-amz-json-1.0"
 TIMEOUT_S = 5  # of a read, and of a connect
+MAX_IDLE_S = 50  # a function may have been frozen since, and the other side gone without a word
+MAX_LINE_BYTES = 8_192  # of an answer's head
+MAX_HEAD_LINES = 100
 OK = 200
 
 
@@ -40,19 +46,22 @@ class Line:
         self._client = client
         self._operation = ""
         self._connection: HTTPConnection | None = None
+        self._answers: IO[bytes] | None = None
+        self._used_at = 0.0
         self._outcome: tuple[int, bytes] | Exception | None = None  # known before the answer is asked for
 
     def send(self, operation: str, body: bytes) -> None:
         """Send the call on its way. What goes wrong is told by `answer`. Raises: BotoCoreError: it cannot be signed."""
         self._operation, self._outcome = operation, None
-        request = _signed(self._client, operation, body)
+        headers = _signed(self._client, operation, body)
+        url = f"{self._client.meta.endpoint_url}/"
+        request = AWSPreparedRequest("POST", url, _any_case(headers), body, stream_output=False)
         for _, response in self._client.meta.events.emit(f"before-send.dynamodb.{operation}", request=request):
             if response is not None:  # a hook answers in the service's place
                 self._outcome = response.status_code, response.content
                 return
         try:
-            self._connection = self._connection or _connected(self._client.meta.endpoint_url)
-            self._connection.request("POST", "/", body, _plain(request))
+            self._socket().sendall(_head(headers, len(body)) + body)
         except (OSError, HTTPException) as exc:
             self._outcome = exc
 
@@ -76,40 +85,72 @@ class Line:
 
     def close(self) -> None:
         """Drop the connection, with the answer that may be on its way; the next `send` opens another."""
+        if self._answers:
+            self._answers.close()
         if self._connection:
             self._connection.close()
-        self._connection = None
+        self._connection = self._answers = None
+
+    def _socket(self) -> socket.socket:
+        if self._connection and time.time() > self._used_at + MAX_IDLE_S:
+            self.close()
+        self._used_at = time.time()
+        if self._connection is None:
+            self._connection = _connected(self._client.meta.endpoint_url)
+            self._answers = self._connection.sock.makefile("rb")
+        return self._connection.sock
 
     def _received(self) -> tuple[int, bytes]:
         if isinstance(self._outcome, Exception):
             raise self._outcome
-        if self._outcome or self._connection is None:
+        if self._outcome or self._answers is None:
             return self._outcome or (0, b"")
-        response = self._connection.getresponse()
-        return response.status, response.read()
+        status, length, is_last = _head_in(self._answers)
+        content = self._answers.read(length)
+        if len(content) < length:
+            raise IncompleteRead(content, length - len(content))
+        if is_last:
+            self.close()
+        return status, content
 
 
-def _signed(client: DynamoDBClient, operation: str, body: bytes) -> AWSPreparedRequest:
-    target = client.meta.service_model.metadata["targetPrefix"]
-    request = AWSRequest(
-        method="POST",
-        url=f"{client.meta.endpoint_url}/",
-        data=body,
-        headers={"X-Amz-Target": f"{target}.{operation}", "Content-Type": CONTENT_TYPE},
-    )
+def _signed(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, str]:
     credentials = clients.session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    # frozen: a renewal in another thread must not change them between two parts of one signature
-    SigV4Auth(credentials.get_frozen_credentials(), "dynamodb", client.meta.region_name).add_auth(request)
-    return request.prepare()
+    frozen = credentials.get_frozen_credentials()
+    own = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+    target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
+    return signed_headers(client.meta.endpoint_url, client.meta.region_name, target, own, body)
 
 
-def _plain(request: AWSPreparedRequest) -> dict[str, str]:
-    """The headers as http.client takes them; it says host and length itself."""
-    headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()}
-    headers.pop("Content-Length", None)
-    return headers
+def _any_case(headers: dict[str, str]) -> Any:
+    return HeadersDict(headers)  # as botocore gives them to its hooks
+
+
+def _head(headers: dict[str, str], length: int) -> bytes:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return f"POST / HTTP/1.1\r\n{lines}accept-encoding: identity\r\ncontent-length: {length}\r\n\r\n".encode("latin-1")
+
+
+def _head_in(answers: IO[bytes]) -> tuple[int, int, bool]:
+    """Of the next answer: its status, the length of what follows, and whether the server hangs up after it."""
+    status = answers.readline(MAX_LINE_BYTES)
+    if not status:
+        raise RemoteDisconnected("Remote end closed connection without response")
+    length, is_last = -1, status.startswith(b"HTTP/1.0")
+    for _ in range(MAX_HEAD_LINES):
+        name, _, value = answers.readline(MAX_LINE_BYTES).partition(b":")
+        if not value:
+            break
+        if name.lower() == b"content-length" and value.strip().isdigit():
+            length = int(value)
+        elif name.lower() == b"connection":
+            is_last = value.strip().lower() == b"close"
+    words = status.split(None, 2)
+    if length < 0 or len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 (version, status, what it means)
+        raise HTTPException("an answer that says no length")
+    return int(words[1]), length, is_last
 
 
 def _connected(endpoint_url: str) -> HTTPConnection:
@@ -118,14 +159,21 @@ def _connected(endpoint_url: str) -> HTTPConnection:
     host, port = url.hostname or "", url.port
     if url.scheme != "https":
         connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
-    elif proxy := urlsplit(get_environ_proxies(endpoint_url).get("https", "")).netloc:
-        connection = HTTPSConnection(proxy, timeout=TIMEOUT_S, context=_trust())
-        connection.set_tunnel(host, port)
+    elif (proxy := urlsplit(get_environ_proxies(endpoint_url).get("https", ""))).hostname:
+        connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=TIMEOUT_S, context=_trust())
+        connection.set_tunnel(host, port, _proxy_headers(proxy))
     else:
         connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trust())
     connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body leave in two writes
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no waiting for the answer's first bytes
     return connection
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    password = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(password.encode()).decode()}"}
 
 
 @cache
@@ -138,4 +186,5 @@ def _error(status: int, answer: dict[str, Any], operation: str) -> ClientError:
     code = str(answer.get("__type", status)).rpartition("#")[2]
     message = str(answer.get("message") or answer.get("Message") or "")
     response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response["CancellationReasons"] = answer.get("CancellationReasons", [])  # of a transaction
     return ClientError(response, operation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,7 +13,10 @@ from cascan.events.message import SOURCE, UNREADABLE, M
 from cascan.events.scans import ScanCancelled, ScanCompleted, ScanFailed, ScanPlanned, ScanResumed
 from cascan.ids import ReportKey
 
-SPOT_IS_SHORT = frozenset({"SpotInterruption", "TaskFailedToStart"})  # stop codes of ECS
+NOT_STARTED = "TaskFailedToStart"  # a stop code of ECS, as is the other
+SPOT_IS_SHORT = frozenset({"SpotInterruption", NOT_STARTED})
+WORKER = "worker"  # the container that drains a queue, beside what an operator adds
+AT_ONCE = timedelta(minutes=1)  # the pace of the tick: who fails sooner than this waits for it
 
 
 def event_in(body: str | bytes, kind: type[M]) -> M:
@@ -37,6 +41,7 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
     spot_is_short: bool = False  # Spot had no room, or took a worker back: no use in asking it again at once
+    failed_at_once: bool = False  # the worker could not start, or crashed: another would only do the same
 
     @classmethod
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
@@ -46,9 +51,24 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
         if queued:
             return cls(id=event_id, planned=queued.from_wire(msgspec.json.encode(detail)).lanes)
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
-            on_spot = detail.get("capacityProviderName") == "FARGATE_SPOT"
-            return cls(id=event_id, spot_is_short=on_spot and detail.get("stopCode") in SPOT_IS_SHORT)
+            spot_is_short = (
+                detail.get("capacityProviderName") == "FARGATE_SPOT" and detail.get("stopCode") in SPOT_IS_SHORT
+            )
+            return cls(
+                id=event_id, spot_is_short=spot_is_short, failed_at_once=not spot_is_short and _failed_at_once(detail)
+            )
         return cls(id=event_id)
+
+
+def _failed_at_once(task: Mapping[str, Any]) -> bool:
+    """Of a stopped task: it never ran or its worker ended with an error, and all that in less than `AT_ONCE`."""
+    codes = (
+        container.get("exitCode", 0) for container in task.get("containers", ()) if container.get("name") == WORKER
+    )
+    if task.get("stopCode") != NOT_STARTED and not any(codes):
+        return False
+    created, ended = task.get("createdAt"), task.get("stoppedAt")
+    return not (created and ended) or datetime.fromisoformat(ended) - datetime.fromisoformat(created) < AT_ONCE
 
 
 class ReportStored(msgspec.Struct, frozen=True):

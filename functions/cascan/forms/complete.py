@@ -30,6 +30,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
+RETRY_ANNOTATION = "cascan/retry-timed-out"
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
@@ -39,6 +40,7 @@ def completed(request: ScanRequest) -> ScanRequest:
     Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
+    again = request.annotations.get(RETRY_ANNOTATION, "")
     windows = request.windows or _annotated_windows(request)
     problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
@@ -52,6 +54,8 @@ def completed(request: ScanRequest) -> ScanRequest:
     annotated = request.annotations.get(POLICY_ANNOTATION, "")
     if annotated and annotated not in list(PolicyProfile):
         problems.append(f"annotations[{POLICY_ANNOTATION!r}]: {annotated[:80]!r} is none of {', '.join(PolicyProfile)}")
+    if again not in ("", "true", "false"):
+        problems.append(f"annotations[{RETRY_ANNOTATION!r}]: {again[:80]!r} is neither 'true' nor 'false'")
     try:
         scan_type, options = options_of(request.portscan or PortScan())
     except RequestRefused as exc:
@@ -69,6 +73,7 @@ def completed(request: ScanRequest) -> ScanRequest:
         scan_type=request.scan_type or scan_type,
         portscan=None,
         windows=windows,
+        retry_timed_out=request.retry_timed_out or again == "true",
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 

@@ -43,9 +43,6 @@ OURS_BY_THE_SCHEDULE = {
     "labels": "put them under metadata",
     "annotations": "put them under metadata",
 }
-RETRIGGER_NOTE = (
-    "spec.retriggerOnScanTypeChange has no effect here: the scanner is part of the stack; use `cascan schedule run-now`"
-)
 KEPT_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION)  # what narrows a scan is not dropped in silence
 History = Annotated[int, Meta(ge=0, le=MAX_HISTORY)]
 
@@ -93,8 +90,6 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
     if problems:
         raise refused(problems)
     notes = []
-    if spec.retrigger_on_scan_type_change:
-        notes.append(RETRIGGER_NOTE)
     if cron and spec.interval:
         notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
     schedule = Schedule(
@@ -108,6 +103,7 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         blackout_dates=spec.blackout_dates,
         flexible_minutes=spec.flexible_minutes,
         suspend=spec.suspend,
+        retrigger=spec.retrigger_on_scan_type_change,
         concurrency=spec.concurrency_policy,
         successful_limit=spec.successful_jobs_history_limit,
         failed_limit=spec.failed_jobs_history_limit,

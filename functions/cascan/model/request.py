@@ -60,6 +60,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     suspend: bool = False
     windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
     max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # None: as many as the operator allows
+    retry_timed_out: bool = False  # hosts that run into --host-timeout are asked once more, with twice the time
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers when somebody asks about the packets

@@ -32,6 +32,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     blackout_dates: tuple[str, ...] = ()
     flexible_minutes: int = 0
     suspend: bool = False
+    retrigger: bool = False  # also when its scan type has changed
     concurrency: Concurrency = Concurrency.ALLOW
     successful_limit: int = 3
     failed_limit: int = 3
@@ -48,6 +49,15 @@ class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
     document: dict[str, Any]
     created_at: datetime  # intervals are counted from here
     stored_at: datetime
+
+
+class ScanTypes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the deployed scan types are made of, as it was last seen."""
+
+    version: int
+    made_of: dict[str, str]  # by scan type; compared, never read
+    changed_at: datetime  # when one was last seen to be another than before
+    untold: tuple[str, ...] = ()  # those that changed then, and whose schedules may not all know it yet
 
 
 class ScheduledRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,7 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool = False  # what it did not finish is another shard's by now; `addresses` counts what it did
     stderr: str = ""
     addresses: int = 0  # asked, after names were resolved and excludes taken out
+    asked_again: int = 0  # of these, hosts that ran into --host-timeout and are another shard's by now
     resolved: dict[str, tuple[str, ...]] = {}  # name → the addresses that were scanned for it
     unresolved: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # outside the scope once resolved, one sentence each
@@ -82,6 +83,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     addresses: int = 0
     backoff_limit: int = 3  # attempts that may fail before it is given up
+    retry_timed_out: bool = False  # hosts that run into --host-timeout become a shard of their own, with a longer one
     generation: int = 0  # how often it was cut off from another
     remainder_of: int | None = None  # the shard it was cut off from
     state: ShardState = ShardState.QUEUED
@@ -126,6 +128,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     to: ShardState  # of the rest: queued or waiting
     failed: bool = False  # the rest starts with one failure more
     error_description: str = ""  # of the rest: why it was cut off
+    longer: tuple[str, ...] = ()  # the rest timed out, and is asked with these options, once; empty: with the same
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,11 +155,12 @@ def halves(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
         number=number,
         lane=cut.lane,
         slices=cut.rest,
-        arguments=shard.arguments,
+        arguments=cut.longer or shard.arguments,
         family=shard.family,
         exclude=shard.exclude,
         addresses=_addresses(cut.rest),
         backoff_limit=shard.backoff_limit,
+        retry_timed_out=shard.retry_timed_out and not cut.longer,
         generation=shard.generation + 1,
         remainder_of=shard.number,
         state=cut.to,

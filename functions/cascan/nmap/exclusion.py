@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 from msgspec.structs import replace
 
+from cascan.addresses import address_in
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.intervals import Interval, merged
@@ -58,7 +58,10 @@ class Exclusion(msgspec.Struct, frozen=True):
 
     def contains(self, address: str) -> bool:
         """Whether the address is left out. Raises: ValueError: not an address of the family."""
-        number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
+        value = address_in(address if self.family == IPV4 else address.partition("%")[0])
+        if value.version != self.family:
+            raise ValueError(f"{address} is not of the family")
+        number = int(value)
         index = bisect_right(self.intervals, number, key=lambda interval: interval[0]) - 1
         if index >= 0 and number <= self.intervals[index][1]:
             return True

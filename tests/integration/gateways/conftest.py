@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import pytest
 from moto import mock_aws
 
-from cascan.aws import batch_write, boundary, clients
+from cascan.aws import boundary, clients, lines
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.report_store import S3ReportStore
@@ -27,6 +27,7 @@ from tests.fakes import MemoryEventBus, MemoryFleet, MemoryReportStore, MemorySc
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
 KEYS = ("pk", "sk", "listing", "listed_at")
+OWN_CALLS = {"query": "Query", "transact_write_items": "TransactWriteItems", "batch_get_item": "BatchGetItem"}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def aws(moto_clients: None, pauses: list[float]) -> Iterator[None]:
 def forget_clients() -> None:
     for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
         built.cache_clear()
-    batch_write.close_lines()
+    lines.close_lines()
 
 
 @pytest.fixture
@@ -196,6 +197,10 @@ Answer = Callable[[dict[str, Any]], Any] | Mapping[str, Any] | Exception
 Script = Callable[[object, str, Iterable[Answer]], list[dict[str, Any]]]
 
 
+def _asked(ask: Callable[[str, dict[str, Any]], Any], operation: str, **request: Any) -> Any:
+    return ask(operation, request)
+
+
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """Puts answers before an operation of a client: each is given, called with the request, or raised; when they have
@@ -203,7 +208,10 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """
 
     def put(client: object, operation: str, answers: Iterable[Answer]) -> list[dict[str, Any]]:
-        scripted, original = iter(answers), getattr(client, operation)
+        own = OWN_CALLS.get(operation) if client is clients.dynamodb() else None
+        whole = lines.ask
+        original = partial(_asked, whole, own) if own else getattr(client, operation)
+        scripted = iter(answers)
         requests: list[dict[str, Any]] = []
 
         def call(**request: Any) -> Any:
@@ -215,7 +223,10 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
                 return original(**request)
             return answer(request) if callable(answer) else answer
 
-        monkeypatch.setattr(client, operation, call)
+        if own:
+            monkeypatch.setattr(lines, "ask", lambda name, asked: call(**asked) if name == own else whole(name, asked))
+        else:
+            monkeypatch.setattr(client, operation, call)
         return requests
 
     return put

@@ -1,4 +1,7 @@
-"""A server on loopback that takes BatchWriteItem as DynamoDB does, and misbehaves as a test tells it to."""
+"""A server on loopback that takes BatchWriteItem as DynamoDB does, and misbehaves as a test tells it to.
+
+Any other call is answered with nothing.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ class Told:
     answer: bytes | dict[str, Any] = field(default_factory=dict)
     stores: bool = True
     hangs_up: bool = False  # without an answer
+    length: bool = True  # the answer says how long it is
 
 
 class TableServer:
@@ -45,8 +49,10 @@ class TableServer:
         self.url = ""
 
     def take(self, headers: dict[str, str], body: bytes) -> Told:
-        ((_, requests),) = json.loads(body)["RequestItems"].items()
-        puts = [request["PutRequest"]["Item"] for request in requests]
+        batches = (
+            json.loads(body).get("RequestItems", {}).values() if "BatchWriteItem" in headers["X-Amz-Target"] else ()
+        )
+        puts = [request["PutRequest"]["Item"] for requests in batches for request in requests]
         with self.lock:
             asked = Asked(len(self.asked), headers, body, puts)
             self.asked.append(asked)
@@ -79,7 +85,8 @@ def serving() -> Iterator[TableServer]:
                 return
             answer = told.answer if isinstance(told.answer, bytes) else json.dumps(told.answer).encode()
             self.send_response(told.status)
-            self.send_header("Content-Length", str(len(answer)))
+            if told.length:
+                self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import threading
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
-from cascan.aws.batch_write import LONGEST_BATCH_PAUSE_S, MAX_BATCH_BYTES, MAX_BATCH_TRIES, MAX_LINES, put_all
+from cascan.aws.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.items import Item
+from cascan.aws.lines import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
+from cascan.aws.signature import host_of
+from cascan.aws.signed import MAX_IDLE_S
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
@@ -72,6 +80,32 @@ class TestWhatIsSent:
         assert signature_in(asked) == signature_of(asked, "a secret")
         assert signature_in(asked) != signature_of(asked, "another")
 
+    def test_botocore_would_have_signed_the_same(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "a session token")
+        forget_clients()
+        put_all(TABLE, items(3))
+        (asked,) = server.asked
+        headers = {name: asked.headers[name] for name in ("Content-Type", "X-Amz-Target")}
+        request = AWSRequest(method="POST", url=f"{server.url}/", data=asked.body, headers=headers)
+        moment = datetime.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 (botocore's is naive)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: moment)
+        signer = SigV4Auth(clients.session().get_credentials().get_frozen_credentials(), "dynamodb", REGION)  # type: ignore[union-attr]
+        signer.add_auth(request)
+        assert asked.headers["X-Amz-Security-Token"] == request.headers["X-Amz-Security-Token"]
+        assert asked.headers["Authorization"] == request.headers["Authorization"]
+
+    @pytest.mark.parametrize(
+        ("url", "host"),
+        [
+            ("https://dynamodb.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"),
+            ("https://dynamodb.eu-central-1.amazonaws.com:443", "dynamodb.eu-central-1.amazonaws.com"),
+            ("http://127.0.0.1:4566", "127.0.0.1:4566"),
+            ("http://[::1]:4566", "[::1]:4566"),
+        ],
+    )
+    def test_the_host_is_named_as_the_service_names_it(self, url: str, host: str) -> None:
+        assert host_of(url) == host
+
     def test_credentials_that_were_renewed_sign_the_next_batch(
         self, server: TableServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -107,6 +141,15 @@ class TestSideBySide:
         for _ in range(5):
             put_all(TABLE, items(10))
         assert (len(server.asked), server.connections) == (5, 1)
+
+    def test_a_connection_that_was_idle_for_long_is_opened_anew(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_all(TABLE, items(10))
+        now = time.time()
+        monkeypatch.setattr("cascan.aws.signed.time.time", lambda: now + MAX_IDLE_S + 1)
+        put_all(TABLE, items(10))
+        assert (len(server.asked), server.connections) == (2, 2)
 
     def test_of_two_items_with_one_key_the_later_stays_also_from_another_batch(self, server: TableServer) -> None:
         first_is_slow, second_arrived = threading.Event(), threading.Event()
@@ -166,8 +209,8 @@ class TestAnotherTry:
         server.tell = tell
         with pytest.raises(GatewayUnavailable, match="scan table: 2 of 3 items were left unprocessed"):
             put_all(TABLE, items(3))
-        assert (len(server.asked), len(pauses)) == (MAX_BATCH_TRIES, MAX_BATCH_TRIES - 1)
-        assert all(0 <= s <= min(LONGEST_BATCH_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, s in enumerate(pauses))
+        assert (len(server.asked), len(pauses)) == (MAX_THROTTLED_TRIES, MAX_THROTTLED_TRIES - 1)
+        assert all(0 <= s <= min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**n) for n, s in enumerate(pauses))
 
     def test_a_throttled_batch_waits_and_is_stored(self, server: TableServer) -> None:
         server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < 9 else None
@@ -179,7 +222,7 @@ class TestAnotherTry:
         with pytest.raises(GatewayUnavailable, match="25 of 25 items were left unprocessed") as caught:
             put_all(TABLE, items(25))
         assert isinstance(caught.value.__cause__, ClientError)
-        assert len(server.asked) == MAX_BATCH_TRIES
+        assert len(server.asked) == MAX_THROTTLED_TRIES
 
     @pytest.mark.parametrize(
         ("told", "why"),
@@ -211,6 +254,46 @@ class TestAnotherTry:
         with pytest.raises(GatewayUnavailable, match=r"scan table: .*refused") as caught:
             put_all(TABLE, items(1))
         assert isinstance(caught.value.__cause__, HTTPClientError)
+
+
+class TestOneCall:
+    def test_an_answer_comes_back_on_a_kept_connection(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(answer={"Items": [], "Count": 0})
+        assert [ask("Query", {"TableName": TABLE}) for _ in range(3)] == 3 * [{"Items": [], "Count": 0}]
+        assert (json.loads(server.asked[0].body), server.connections) == ({"TableName": TABLE}, 1)
+        assert server.asked[0].headers["X-Amz-Target"] == "DynamoDB_20120810.Query"
+
+    def test_throttling_is_waited_out_and_bounded(self, server: TableServer) -> None:
+        server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < MAX_THROTTLED_TRIES - 1 else None
+        assert ask("Query", {}) == {}
+        server.tell = lambda _: Told(400, dict(THROTTLED))
+        with pytest.raises(ClientError, match="ProvisionedThroughputExceededException"):
+            ask("Query", {})
+        assert len(server.asked) == 2 * MAX_THROTTLED_TRIES
+
+    def test_a_connection_that_breaks_is_no_lost_call(self, server: TableServer) -> None:
+        breaking = Told(hangs_up=True)
+        server.tell = lambda asked: breaking if asked.number < clients.MAX_ATTEMPTS - 1 else None
+        assert ask("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
+        assert len({asked.body for asked in server.asked}) == 1
+        server.tell = lambda _: breaking
+        with pytest.raises(HTTPClientError):
+            ask("Query", {})
+        assert len(server.asked) == 2 * clients.MAX_ATTEMPTS
+
+    def test_why_a_transaction_was_cancelled_is_told(self, server: TableServer) -> None:
+        reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"pk": {"S": "a"}}}]
+        cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
+        server.tell = lambda _: Told(400, cancelled)
+        with pytest.raises(ClientError) as caught:
+            ask("TransactWriteItems", {})
+        assert caught.value.response["CancellationReasons"] == reasons
+        assert len(server.asked) == 1
+
+    def test_an_answer_without_a_length_is_a_fault(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(length=False)
+        with pytest.raises(HTTPClientError, match="no length"):
+            ask("Query", {})
 
 
 def by_size(server: TableServer) -> list[Asked]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 
 from cascan import gateways
 from cascan.aws.cascade_table import DynamoCascadeTable
@@ -62,7 +64,10 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
 
 def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
     declared = {
-        kind for _, kind in inspect.getmembers(gateways, inspect.isclass) if kind.__module__ == gateways.__name__
+        kind
+        for module in pkgutil.iter_modules(gateways.__path__, f"{gateways.__name__}.")
+        for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
+        if kind.__module__ == module.name
     }
     assert declared - {Launch, Received} == set(BY_PROTOCOL)
 

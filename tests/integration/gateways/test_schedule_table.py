@@ -12,7 +12,7 @@ from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
 from cascan.ids import scan_id_of
 from cascan.model.scan import Counts
-from cascan.model.schedule import Result, ScheduledRun
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun
 from tests.builders import NOW, clock
 from tests.fake_schedules import MemoryScheduleTable
 from tests.integration.gateways.conftest import TABLE
@@ -41,6 +41,16 @@ def test_a_manifest_that_is_stored_again_is_one_version_and_a_changed_one_the_ne
     assert (second.version, table.schedule("nightly"), table.schedule("weekly")) == (2, second, None)
     other = table.put_schedule("hourly", {})
     assert list(table.schedules()) == [other, second]
+
+
+def test_what_was_seen_of_the_scan_types_is_stored_over_its_version_before_alone(table: ScheduleTable) -> None:
+    assert table.scan_types() is None
+    first = ScanTypes(version=1, made_of={"nmap": "a"}, changed_at=NOW)
+    second = ScanTypes(version=2, made_of={"nmap": "b"}, changed_at=NOW + HOUR, untold=("nmap",))
+    assert not table.put_scan_types(second)
+    assert [table.put_scan_types(types) for types in (first, first, second, second)] == [True, False, True, False]
+    assert table.scan_types() == second
+    assert list(table.schedules()) == []
 
 
 def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> None:

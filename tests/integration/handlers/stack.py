@@ -65,6 +65,8 @@ class Stack:
             "REQUEST_QUEUE_URL": self.queue_urls["requests"],
             "CONTROL_QUEUE_URL": self.queue_urls["controls"],
             "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],
+            "SCAN_TYPE_NMAP": "layer:1 0.1.0 safe",
+            "SCAN_TYPE_NMAP_PRIVILEGED": "0.1.0 safe",
             "CASCADING_RULES": "disabled",
             "CASCADE_MAX_SCANS": "1000",
             "CASCADE_MAX_PROBES": "10000000",

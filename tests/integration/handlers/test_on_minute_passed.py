@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Outcome, ScanState
@@ -13,7 +15,7 @@ from cascan.model.shard import ShardState
 from tests.builders import SCAN_ID, a_scan, a_shard
 from tests.data.envelopes.build import recorded
 from tests.integration.handlers.conftest import ColdStart, Function
-from tests.integration.handlers.stack import Stack
+from tests.integration.handlers.stack import TABLE, Stack
 
 PAST = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -25,8 +27,9 @@ def on_minute_passed(cold_start: ColdStart) -> Function:
 
 def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Function) -> None:
     stack.table.plan_at(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, What.DEADLINE))
+    on_minute_passed(recorded("tick"))  # the first one remembers what the scan types are made of
     before = stack.items()
-    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": []}
+    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": [], "retriggered": 0}
     assert stack.items() == before
 
 
@@ -42,12 +45,26 @@ def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function)
 def test_an_expired_scan_leaves_neither_items_nor_any_version_of_an_object(
     stack: Stack, on_minute_passed: Function
 ) -> None:
+    on_minute_passed(recorded("tick"))
+    before = stack.items()
     stack.store(a_scan(state=ScanState.DONE, shards_open=0), a_shard(state=ShardState.RECORDED))
     for _ in range(2):
         stack.put_report(ReportKey(SCAN_ID, 0, 1), b"<nmaprun/>")
     stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
     on_minute_passed(recorded("tick"))
-    assert (stack.items(), stack.keys()) == ([], [])
+    assert (stack.items(), stack.keys()) == (before, [])
+
+
+def test_s6_a_tick_after_a_deployment_with_another_scanner_tells_its_schedules_once(
+    stack: Stack, cold_start: ColdStart
+) -> None:
+    spec = {"retriggerOnScanTypeChange": True, "scanSpec": {"scanType": "nmap", "parameters": ["127.0.0.1"]}}
+    DynamoScheduleTable(TABLE).put_schedule("nightly", {"spec": spec})
+    assert cold_start("on_minute_passed")(recorded("tick"))["retriggered"] == 0
+    deployed = cold_start("on_minute_passed", SCAN_TYPE_NMAP="layer:2 0.1.0 safe")
+    assert [deployed(recorded("tick"))["retriggered"] for _ in range(2)] == [1, 0]
+    (sent,) = stack.received("schedules")
+    assert (json.loads(sent["body"])["schedule"], json.loads(sent["body"])["kind"]) == ("nightly", "retrigger")
 
 
 def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(

@@ -247,8 +247,26 @@ class TestEnvelopes:
     def test_a_worker_that_ended_by_itself_says_nothing_of_spot(self) -> None:
         assert not WorkersWanted.from_wire(stopped(capacityProviderName="FARGATE_SPOT")).spot_is_short
 
+    @pytest.mark.parametrize(
+        ("detail", "failed"),
+        [
+            ({"stoppedAt": "2026-03-01T12:32:40.117Z"}, True),
+            ({"stoppedAt": "2026-03-01T12:32:40.118Z"}, False),  # a minute old: the tick would be no slower
+            ({"stoppedAt": ""}, True),
+            ({"stoppedAt": "2026-03-01T12:31:41Z", "containers": [{"name": "worker", "exitCode": 0}]}, False),
+            ({"stoppedAt": "2026-03-01T12:31:41Z", "containers": [{"name": "sidecar", "exitCode": 9}]}, False),
+            ({"stoppedAt": "2026-03-01T12:31:41Z", "stopCode": "TaskFailedToStart", "containers": []}, True),
+        ],
+    )
+    def test_a_worker_that_failed_within_a_minute_says_so(self, detail: dict[str, Any], failed: bool) -> None:
+        assert WorkersWanted.from_wire(stopped(**detail)).failed_at_once is failed
 
-def stopped(**detail: str) -> dict[str, Any]:
+    def test_a_worker_that_spot_had_no_room_for_has_not_failed(self) -> None:
+        detail = {"stopCode": "TaskFailedToStart", "stoppedAt": "", "capacityProviderName": "FARGATE_SPOT"}
+        assert not WorkersWanted.from_wire(stopped(**detail)).failed_at_once
+
+
+def stopped(**detail: Any) -> dict[str, Any]:
     envelope = recorded("task-stopped")
     return envelope | {"detail": envelope["detail"] | detail}
 

@@ -80,6 +80,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "portscan": None,
         "maxParallelShards": 4,
+        "retryTimedOut": True,
         "hostsPerShard": 64,
         "authorization": "CHG-1234",
         "contact": "soc@example.org",
@@ -201,6 +202,10 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
         ({"targets": ["a"], "windows": ["22:00-06:00", "at night"]}, "windows[1]: 'at night' is no window"),
         ({"targets": ["a"], "windows": ["22:00-06:00"] * 17}, "windows: 17 entries are more than 16"),
         ({"targets": ["a"], "annotations": {"cascan/windows": "Mo 22:00-06:00"}}, "windows[0]: 'Mo 22:00-06:00'"),
+        (
+            {"targets": ["a"], "annotations": {"cascan/retry-timed-out": "yes"}},
+            "annotations['cascan/retry-timed-out']: 'yes' is neither 'true' nor 'false'",
+        ),
         ({"targets": ["a"], "contact": "y" * 1025}, "contact: 1025 characters"),
         ({"targets": ["a"], "cascades": {"matchLables": {}}}, "cascades.matchLables is not a field here; did you mean"),
         ({"targets": ["a"], "cascades": []}, "cascades: expected object"),
@@ -324,6 +329,12 @@ def test_no_document_ends_in_anything_but_a_request_or_a_refusal(document: dict[
         read(document)
     with suppress(RequestRefused):
         read(manifest(**document))
+
+
+def test_a_manifest_asks_for_timed_out_hosts_again_in_an_annotation() -> None:
+    manifest = MANIFEST.replace('change-7"', 'change-7"\n    cascan/retry-timed-out: "true"')
+    assert read_request(manifest).request.retry_timed_out
+    assert not read_request(MANIFEST).request.retry_timed_out
 
 
 def test_windows_stand_in_a_field_or_for_a_manifest_in_an_annotation() -> None:

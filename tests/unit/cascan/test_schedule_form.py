@@ -78,10 +78,10 @@ def test_s3_s4_s5_limits_policy_and_suspension_are_those_of_secure_code_box() ->
     assert "Allow, Forbid, Replace" in refusals(concurrencyPolicy="Never")
 
 
-def test_s6_a_retrigger_on_change_of_the_scan_type_is_said_to_have_no_effect() -> None:
-    assert (
-        "retriggerOnScanTypeChange has no effect" in read_schedule(a_manifest(retriggerOnScanTypeChange=True)).notes[0]
-    )
+def test_s6_a_retrigger_on_change_of_the_scan_type_is_off_unless_the_manifest_says_so() -> None:
+    assert not read_schedule(a_manifest()).retrigger
+    wished = read_schedule(a_manifest(retriggerOnScanTypeChange=True))
+    assert (wished.retrigger, wished.notes) == (True, ())
 
 
 def test_s7_labels_are_copied_and_of_annotations_only_those_of_secure_code_box() -> None:

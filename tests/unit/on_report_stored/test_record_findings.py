@@ -260,6 +260,21 @@ class TestShardsThatWereCut:
         assert (recorded.hosts, recorded.quarantined) == (1, 0)
 
 
+def test_a_host_that_timed_out_and_is_another_shards_by_now_is_left_to_it(pipeline: Pipeline) -> None:
+    pipeline.table = a_table(a_scan(), a_shard(slices=(LOOPBACK,), addresses=3))
+    claim(pipeline.table)
+    late, others = replace(LOOPBACK, stop=1), replace(LOOPBACK, start=1)
+    run, longer = a_run(attempt=1, addresses=1, asked_again=1), ("--host-timeout", "2s")
+    cut = Cut(run=run, done=(others,), rest=(late,), lane=Lane.EXPRESS, to=ShardState.QUEUED, longer=longer)
+    assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
+    path = pipeline.folder / "report.xml"
+    path.write_bytes(report("host-timeout"))
+    pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+    recorded = pipeline.deliver()
+    assert (recorded.hosts, recorded.quarantined, recorded.outcome) == (0, 0, Outcome.COMPLETE)
+    assert pipeline.table.scans[SCAN_ID].shards_open == 1
+
+
 def test_the_report_of_an_attempt_that_a_later_one_outdid_is_passed_over(pipeline: Pipeline) -> None:
     pipeline.report(report(REAL), a_run(attempt=1))
     claim(pipeline.table)

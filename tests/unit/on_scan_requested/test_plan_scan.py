@@ -309,6 +309,14 @@ class TestPace:
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, maxParallelShards=asked))
         assert desk.scan(planned).parallel == parallel
 
+    @pytest.mark.parametrize(("limit", "is_asked"), [(["--host-timeout", "1m"], True), (["-T5"], True), ([], False)])
+    def test_timed_out_hosts_are_asked_again_where_a_request_says_so_and_they_have_a_limit(
+        self, desk: Desk, limit: list[str], is_asked: bool
+    ) -> None:
+        planned = desk.submit(body(targets=["10.0.0.0/24"], parameters=limit, retryTimedOut=True, hostsPerShard=32))
+        assert {shard.retry_timed_out for shard in desk.table.shards(planned.scan_id)} == {is_asked}
+        assert any("retryTimedOut has no effect" in note for note in desk.scan(planned).notes) is not is_asked
+
     def test_a_rate_is_the_scans_and_each_shard_gets_its_share(self, desk: Desk) -> None:
         desk.rules = HouseRules(shards_per_scan=4)
         parameters = ["--max-rate", "100", "--min-rate", "2"]

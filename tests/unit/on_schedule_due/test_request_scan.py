@@ -167,6 +167,43 @@ def test_s5_a_suspended_schedule_starts_nothing_and_leaves_what_runs(office: Off
     assert (len(office.requests.sent), office.controls.sent, office.bus.events) == (1, [], [])
 
 
+def test_s6_a_changed_scan_type_starts_a_scan_at_once_and_told_twice_it_is_one(office: Office) -> None:
+    office.apply(retriggerOnScanTypeChange=True)
+    office.run(NOW)
+    changed_at = NOW + timedelta(minutes=7)
+    assert [office.due(changed_at, Kind.RETRIGGER).outcome for _ in range(2)] == ["asked", "asked"]
+    assert len(set(office.requests.sent)) == 2
+    assert office.due(NOW + HOUR).outcome == "asked"  # its own times go on as before
+
+
+def test_s6_a_changed_scan_type_starts_nothing_where_nobody_wished_it_or_the_schedule_is_suspended(
+    office: Office,
+) -> None:
+    office.apply()
+    assert office.due(kind=Kind.RETRIGGER).outcome == "unasked"
+    office.apply(retriggerOnScanTypeChange=True, suspend=True)
+    assert office.due(kind=Kind.RETRIGGER).outcome == "suspended"
+    assert office.requests.sent == []
+
+
+def test_s6_a_changed_scan_type_minds_the_blackout_and_the_scan_that_runs(office: Office) -> None:
+    office.apply(retriggerOnScanTypeChange=True, concurrencyPolicy="Forbid", blackoutDates=["2026-03-02"])
+    running = office.run(NOW, ScanState.SCANNING)
+    changed_at = NOW + timedelta(minutes=7)
+    assert office.due(changed_at, Kind.RETRIGGER).outcome == "running"
+    office.plan(running, NOW, ScanState.DONE)
+    again = ScheduleDue.from_wire(office.again.sent[0], NOW)
+    assert again
+    assert (office.due(again.due_at, again.kind, again.retry).outcome, again.kind) == ("asked", Kind.RETRIGGER)
+    assert office.due(NOW + 24 * HOUR, Kind.RETRIGGER).outcome == "blackout"
+
+
+def test_s6_a_scan_that_came_after_the_change_is_enough(office: Office) -> None:
+    office.apply(retriggerOnScanTypeChange=True)
+    office.run(NOW + HOUR)
+    assert office.due(NOW + HOUR - timedelta(seconds=30), Kind.RETRIGGER).outcome == "overtaken"
+
+
 def test_a_person_may_run_it_now_also_while_it_is_suspended(office: Office) -> None:
     office.apply(suspend=True)
     assert office.due(kind=Kind.RUN_NOW).outcome == "asked"

@@ -366,6 +366,64 @@ class TestCutting:
         assert (run.cut, run.addresses) == (True, 16)
 
 
+class TestTimedOutHosts:
+    """host-timeout.xml is nmap's whole report of 127.0.0.1, which ran into --host-timeout."""
+
+    LIMITED = ("-n", "--host-timeout", "1s")
+    LONGER = (*LIMITED, "--host-timeout", "2000ms")
+
+    def ended(self, folder: Path, **fields: object) -> Bench:
+        fields = {"slices": (BLOCK,), "addresses": 16, "arguments": self.LIMITED} | fields
+        it = bench(folder, WRITES_A_REPORT, **fields)
+
+        def does(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+            it.report.write_bytes(report("host-timeout"))
+            return Ended(0)
+
+        it.nmap(does)
+        return it
+
+    def test_they_become_a_shard_of_their_own_with_twice_the_time(self, tmp_path: Path) -> None:
+        it = self.ended(tmp_path, retry_timed_out=True)
+        assert it.run().did == "cut: shard 1 has the rest"
+        done, rest = it.shard(0), it.shard(1)
+        assert done.slices == (TargetSlice("127.0.0.0/28", 0, 1), TargetSlice("127.0.0.0/28", 2, 16))
+        assert (done.state, done.addresses, done.arguments) == (ShardState.REPORTED, 15, self.LIMITED)
+        assert done.run
+        assert (done.run.cut, done.run.addresses, done.run.asked_again) == (False, 16, 1)
+        assert rest.slices == (TargetSlice("127.0.0.0/28", 1, 2),)
+        assert (rest.arguments, rest.failures, rest.state) == (self.LONGER, 0, ShardState.QUEUED)
+        assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [1]
+        assert it.counts() == (2, 2, 0, 2)
+
+    def test_once(self, tmp_path: Path) -> None:
+        it = self.ended(tmp_path, retry_timed_out=True)
+        it.run()
+        assert it.run("its message", shard=1).did == "reported"
+        assert it.counts() == (2, 2, 0, 2)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"retry_timed_out": True, "arguments": ("-n",)}, {"retry_timed_out": True, "generation": 64}],
+        ids=["nobody asks for it", "without a limit", "cut often enough"],
+    )
+    def test_else_they_are_reported_as_they_are(self, tmp_path: Path, fields: dict[str, object]) -> None:
+        it = self.ended(tmp_path, **fields)
+        assert it.run().did == "reported"
+        assert it.counts() == (1, 1, 0, 1)
+
+    def test_a_worker_that_dies_before_its_report_asks_only_the_others_again(self, tmp_path: Path) -> None:
+        it = self.ended(tmp_path, retry_timed_out=True)
+        it.reports.down = True
+        with pytest.raises(GatewayUnavailable):
+            it.run()
+        it.reports.down = False
+        it.ends(Ended(1))
+        assert it.run().did == "reported"
+        assert it.shard().addresses == 15
+        assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [1, 1]
+
+
 class TestReturning:
     def test_a_worker_that_must_end_gives_back_a_shard_without_a_finished_host_and_counts_nothing(
         self, block: Bench

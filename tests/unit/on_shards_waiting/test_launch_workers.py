@@ -70,6 +70,15 @@ def test_the_same_wakeup_twice_starts_workers_once() -> None:
     assert fleet.workers[Lane.RAW] == 1
 
 
+def test_after_a_worker_that_failed_at_once_the_tick_starts_the_next() -> None:
+    queues, fleet = MemoryShardQueues(), MemoryFleet()
+    queues.send(Lane.RAW, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)])
+    for wakeup in (WorkersWanted(id="stopped", failed_at_once=True), WorkersWanted(id="tick")):
+        assert fleet.workers[Lane.RAW] == 0
+        launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    assert fleet.workers[Lane.RAW] == 1
+
+
 def test_no_worker_is_started_where_none_is_allowed() -> None:
     assert launch(50, most=0) == (LaneStaffing("connect", 50, 0, 0),)
 

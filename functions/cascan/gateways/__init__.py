@@ -1,0 +1,33 @@
+"""Protocols for what lies outside: the work takes them as arguments, `cascan.aws` and `tests/fakes.py` provide them.
+
+Every method may raise GatewayUnavailable; a partial answer is one. Every write may be repeated.
+"""
+
+from __future__ import annotations
+
+from cascan.gateways.cascades import CascadeTable, RuleTable
+from cascan.gateways.event_bus import EventBus
+from cascan.gateways.fleet import Fleet, Launch
+from cascan.gateways.inventory import Inventory
+from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
+from cascan.gateways.report_store import ReportStore
+from cascan.gateways.resolver import Resolver
+from cascan.gateways.scan_table import ScanTable
+from cascan.gateways.schedules import ScheduleTable
+
+__all__ = [
+    "CascadeTable",
+    "EventBus",
+    "Fleet",
+    "Inventory",
+    "Launch",
+    "Received",
+    "ReportStore",
+    "RequestQueue",
+    "Resolver",
+    "RuleTable",
+    "ScanTable",
+    "ScheduleTable",
+    "ShardQueues",
+    "ShardSource",
+]

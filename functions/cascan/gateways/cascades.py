@@ -1,0 +1,55 @@
+"""Rules, and what followed a scan by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
+
+
+class RuleTable(Protocol):
+    """Cascading rules, every version of them."""
+
+    def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
+        """Store the document as the rule's next version; the one that stands, if it is the same."""
+
+    def rules(self) -> Iterator[StoredRule]:
+        """The latest version of each that is not deleted, in order of their names."""
+
+    def rule(self, name: str, version: int) -> StoredRule | None:
+        """A version of the rule, also of a deleted one."""
+
+    def delete_rule(self, name: str) -> bool:
+        """False: there is none. Its versions stay, for scans that began with them."""
+
+
+class CascadeTable(Protocol):
+    """What followed a scan, and what a root scan has spent on all that followed it."""
+
+    def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
+        """Fix the rules, by name and version. The record as it stands: an earlier delivery may have fixed others."""
+
+    def cascade(self, scan_id: str) -> CascadeRecord | None:
+        """What was decided about the scan's findings, read consistently."""
+
+    def spent(self, root_scan: str) -> Spent:
+        """What is reserved below the root scan, read consistently."""
+
+    def asked(self, root_scan: str) -> Iterator[Asked]:
+        """What was asked for below the root scan, read consistently."""
+
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
+        """Store the child, and count it in the root scan's budget `most`, in one transaction; one that is there stays.
+
+        Nothing is written where the budget does not hold it, or another scan below the root has one of its key.
+        """
+
+    def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
+        """In order of their keys, read consistently."""
+
+    def mark_sent(self, scan_id: str, key: str) -> None:
+        """The child's request is on its way."""
+
+    def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
+        """All children are reserved; the lines say why there are no more."""
