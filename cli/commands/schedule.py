@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.forms.schedule import read_schedule
+from cascan.house_records import keep_schedule
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
 from cli.access import Access, access
 from cli.errors import BadInput
 from cli.follow import scan_summary
+from cli.keeping import kept
 from cli.show import print_json, print_table, say
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
@@ -38,6 +40,7 @@ def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> Stored
     Who breaks off may store it again: it is due at the same time, which is one scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
+    kept(keep_schedule, stack.house, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     if schedule.interval_minutes and not schedule.suspend and not stack.schedules.status(schedule.name).last_due_at:
         due = ScheduleDue(schedule=schedule.name, due_at=stored.stored_at.replace(microsecond=0))
@@ -143,6 +146,7 @@ def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
 def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
+    kept(keep_schedule, stack.house, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 

@@ -22,7 +22,7 @@ from cli.main import main
 from tests.builders import NOW, a_scan, clock
 from tests.fake_cascades import MemoryRequestQueue
 from tests.fake_schedules import MemoryScheduleTable
-from tests.fakes import MemoryScanTable
+from tests.fakes import MemoryHouseRecords, MemoryScanTable
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Stack:
     due: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     requests: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    house: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
 
     def sent(self) -> list[ScheduleDue | None]:
         return [ScheduleDue.from_wire(body, NOW) for body in self.due.sent]
@@ -232,6 +233,7 @@ def test_delete_takes_it_from_scheduler_and_table_and_leaves_its_scans(cascan: T
     cascan.apply("weekly")
     cascan.stack.table.scans["its-own"] = a_scan(scan_id="its-own", name="nightly")
     assert cascan("schedule", "delete", "nightly") == "nightly is deleted; its scans are kept\n"
+    assert list(cascan.stack.house.names("schedules/")) == ["schedules/weekly.json"]  # for a rebuild of the table
     assert cascan.json("schedule", "delete", "weekly") == {"name": "weekly", "deleted": True}
     assert (cascan.stack.schedules.stored, cascan.stack.scheduler.told) == ({}, {})
     assert list(cascan.stack.table.scans) == ["its-own"]
