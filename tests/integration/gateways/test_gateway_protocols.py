@@ -24,6 +24,7 @@ from cascan.gateways import (
     Inventory,
     Launch,
     Received,
+    Recordings,
     ReportStore,
     RequestQueue,
     Resolver,
@@ -48,6 +49,7 @@ REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascade
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     Inventory: SCAN_TABLES,
+    Recordings: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
