@@ -65,7 +65,7 @@ class World:
         return str(key)
 
     def deliver(self, key: str, left_s: Callable[[], float] = for_ever) -> Recorded:
-        stored = ReportStored(key=key, bucket="reports", size=1, event_id=key)
+        stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
         return record_findings(
             stored,
             scope=SCOPE,

@@ -117,7 +117,7 @@ def read_into_table(
     operator's rules as they stand now.
     """
     turn = turn or Turn(key, table)
-    before = table.recording(key)
+    before = turn.before()
     answer = Answer.up_to(before) if before else Answer()
     run = shard.run
     seen_at = run.finished_at if run and run.finished_at else now

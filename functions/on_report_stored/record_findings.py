@@ -76,7 +76,7 @@ def record_findings(
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
     gate = Gate(shard, scope, tuple(_remainders(shard, table)))
-    turn = Turn(key, table, left_s)
+    turn = Turn(key, table, stored.size, left_s)
     answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
     hosts, kept_out = answer.hosts_read, answer.quarantine.count
     if answer.rest:

@@ -16,6 +16,7 @@ from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
+from cascan.nmap.report_head import CHUNK_BYTES
 
 LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next delivery
 RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
@@ -37,15 +38,20 @@ class Rest(StrEnum):
 
 @dataclass(slots=True)
 class Turn:
-    """One delivery's share of a report. `left_s`: until the function is stopped."""
+    """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""
 
     key: ReportKey
     table: ScanTable
+    size: int = 0
     left_s: Callable[[], float] = for_ever
     _left_at_note_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._left_at_note_s = self.left_s()
+
+    def before(self) -> Recording | None:
+        """How far the turns before this one came; None: this is the first, as far as anybody noted."""
+        return self.table.recording(self.key) if self.size > CHUNK_BYTES else None  # a shorter one has no place to note
 
     @property
     def is_up(self) -> bool:
