@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import re
 from hashlib import sha1, sha256
-from typing import NamedTuple
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
 
 from cascan.errors import MalformedMessage
 
+if TYPE_CHECKING:
+    from _hashlib import HASH
+
 NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # ours alone; changing it changes every finding id
 OWN = NAMESPACE.bytes
 VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the upper two bits of this digit are 10 in a UUID
+UUID_PARTS = Struct("8s4sx3sc3s12s8x").unpack  # of a SHA-1 in hex: its 13th digit becomes a 5, the last 8 are left out
+ENCODED_VARIANTS = {digit.encode(): variant.encode() for digit, variant in VARIANTS.items()}
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
@@ -32,6 +38,24 @@ def finding_id_of(scan_id: str, fingerprint: str) -> str:
     digest = sha1(OWN + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
     variant = VARIANTS[digest[16]]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def scan_hash(scan_id: str) -> HASH:
+    """What the ids of a scan's findings have in common, hashed: `id_fields` goes on from a copy."""
+    return sha1(OWN + f"{scan_id}/".encode())  # noqa: S324 (as above)
+
+
+def id_fields(scan: HASH, about: bytes) -> bytes:
+    """How a finding's JSON begins, up to the end of the fingerprint: `{"id":"…","fingerprint":"…`.
+
+    The same as finding_id_of and fingerprint_of give, `about` being joined already, in half their time.
+    """
+    fingerprint = sha256(about).hexdigest()[:32].encode()
+    hashed = scan.copy()  # what has been hashed of the scan is not hashed again
+    hashed.update(fingerprint)
+    low, middle, high, digit, clock, node = UUID_PARTS(hashed.hexdigest().encode())
+    variant = ENCODED_VARIANTS[digit]
+    return b'{"id":"%b-%b-5%b-%b%b-%b","fingerprint":"%b' % (low, middle, high, variant, clock, node, fingerprint)
 
 
 def event_id_of(*parts: object) -> str:

@@ -80,6 +80,7 @@ PROBE_SECONDS = 0.01  # of one port of one host, of many at once; measured scans
 SCAN_SECONDS = 2.0  # of one host, beside its ports
 WORKER_USD_PER_SECOND = 0.0000167  # a Lambda with 1 GB, the dearer of the workers; AWS price list, us-east-1
 MAX_MEMO_CHARS = 500_000  # pieces of reports kept, of each kind, while one is read; with their values some 2 MB
+MAX_WIRES_BYTES = 2_000_000  # of findings kept as text, of each kind, to be filled in for the next host
 MAX_MEMO_SCRIPT_CHARS = 600  # of a script worth keeping by itself; longer ones are kept with their ports
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report before its root element's tag ends: the command line stands there, twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none

@@ -21,6 +21,8 @@ from cascan.errors import Rejected
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 logger, metrics = Logger(), Metrics()
+if METRICS_STACK := os.environ.get("METRICS_STACK"):  # a dimension beside `service`, which Powertools adds
+    metrics.set_default_dimensions(stack=METRICS_STACK)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

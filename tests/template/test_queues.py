@@ -138,7 +138,10 @@ def test_a_host_kept_out_of_the_findings_raises_an_alarm_on_the_metric_that_coun
     given = variables(FUNCTIONS["OnReportStored"].properties)
 
     assert (alarm.properties["Namespace"], alarm.properties["Statistic"]) == (namespace(), "Sum")
-    assert alarm.properties["Dimensions"] == [{"Name": "service", "Value": given["POWERTOOLS_SERVICE_NAME"]}]
+    dimensions = {one["Name"]: MODEL.text(one["Value"], alarm.stack) for one in alarm.properties["Dimensions"]}
+    counted = {"service": given["POWERTOOLS_SERVICE_NAME"], "stack": MODEL.text(given["METRICS_STACK"], ROOT)}
+    assert dimensions == counted
+    assert given["METRICS_STACK"] == {"Ref": "AWS::StackName"}  # two stacks in one account count apart
     counts = (PROJECT / "functions" / "on_report_stored" / "app.py").read_text()
     assert f'count("{alarm.properties["MetricName"]}"' in counts
 

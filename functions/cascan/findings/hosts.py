@@ -4,37 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from cascan.findings.ports import script_attributes
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
-from cascan.model.host import ExtraPorts
+from cascan.model.host import ExtraPorts, Host
+
+DESCRIPTION, CATEGORY = "Found a host", "Host"
+
+
+class HostAttributes(msgspec.Struct, frozen=True, gc=False):
+    """What the finding says of the host besides what all of its findings say."""
+
+    reason: str
+    reason_ttl: int | None
+    timed_out: bool
+    mac_vendor: str | None
+    os_matches: list[dict[str, Any]]
+    extraports: tuple[ExtraPorts, ...]
+    details: dict[str, list[dict[str, Any]]] | None
+    comment: str | None
+    scripts: dict[str, str] | None = None
+    scripts_data: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, host: Host) -> HostAttributes:
+        return cls(
+            host.reason,
+            host.reason_ttl,
+            host.timed_out,
+            next((address.vendor for address in host.addresses if address.vendor), None),
+            [{"name": match.name, "accuracy": match.accuracy} for match in host.os_matches],
+            host.extraports,
+            host.details or None,
+            host.comment or None,
+            **(script_attributes(host.scripts) if host.scripts else {}),
+        )
 
 
 def host_finding(subject: Subject) -> Finding:
     """The host itself, with all that nmap says of it besides its ports."""
-    host = subject.host
     return subject.finding(
         name=f"Host: {subject.label}",
-        description="Found a host",
-        category="Host",
+        description=DESCRIPTION,
+        category=CATEGORY,
         location=subject.label,
-        attributes={
-            "reason": host.reason,
-            "reason_ttl": host.reason_ttl,
-            "timed_out": host.timed_out,
-            "mac_vendor": next((address.vendor for address in host.addresses if address.vendor), None),
-            "os_matches": [{"name": match.name, "accuracy": match.accuracy} for match in host.os_matches],
-            "extraports": [_counted(extra) for extra in host.extraports],
-            "details": host.details or None,
-            "comment": host.comment or None,
-        }
-        | script_attributes(host.scripts),
+        attributes=msgspec.json.decode(msgspec.json.encode(HostAttributes.of(subject.host))),
     )
-
-
-def _counted(extra: ExtraPorts) -> dict[str, Any]:
-    reasons = [
-        {"reason": reason.reason, "count": reason.count, "protocol": reason.protocol, "ports": reason.ports}
-        for reason in extra.reasons
-    ]
-    return {"state": extra.state, "count": extra.count, "reasons": reasons}

@@ -18,10 +18,8 @@ from typing import Any
 
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
-from cascan.model.host import Host, Port, Script, Service
+from cascan.model.host import Port, Script, Service
 
-MAX_KNOWN_PORTS = 2_048  # shares kept; a full memory starts anew
-MAX_SEEN_PORTS = 256
 CATEGORIES = {
     "open": "Open Port",
     "open|filtered": "Open or Filtered Port",
@@ -29,61 +27,30 @@ CATEGORIES = {
     "unfiltered": "Unfiltered Port",
     "closed|filtered": "Closed or Filtered Port",
 }
-_known: dict[int, PortShare] = {}  # by the id of the port: readers share equal ports
-_seen: dict[int, Port] = {}  # by their ids, ports with scripts
-
-
-class PortShare:
-    """What a port says in its finding, whichever host it is of: hosts that show the same port share it."""
-
-    __slots__ = ("attributes", "category", "description", "name", "number", "port", "protocol", "scripts", "wire")
-
-    def __init__(self, port: Port, category: str) -> None:
-        service = port.service.known_as if port.service else ""
-        self.port = port
-        self.category = category
-        self.protocol = port.protocol
-        self.number = str(port.number)
-        self.name = f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}"
-        self.description = f"Port {port.number} is {port.state} using {port.protocol} protocol."
-        self.attributes = port_attributes(port) | script_attributes(port.scripts)
-        self.wire: tuple[bytes, bytes] | None = None  # as text around the location, once somebody asks: see lines.py
-        self.scripts: Any = None  # what lines.py keeps of the scripts' findings
-
-
-def port_shares(host: Host) -> Iterator[PortShare]:
-    """The shares of the listed ports whose state has a category, in report order."""
-    for port in host.ports:
-        known = _known.get(id(port))
-        if known is not None and known.port is port:
-            yield known
-        elif category := CATEGORIES.get(port.state):
-            share = PortShare(port, category)
-            if not port.scripts or _seen_before(port):
-                if len(_known) >= MAX_KNOWN_PORTS:
-                    _known.clear()
-                _known[id(port)] = share  # the share holds the port, so no other can have its id
-            yield share
-
-
-def share_of(port: Port) -> PortShare | None:
-    """The share of a port that hosts before this one showed too; None: it is not known."""
-    known = _known.get(id(port))
-    return known if known is not None and known.port is port else None
 
 
 def port_findings(subject: Subject) -> Iterator[Finding]:
     """One finding for each listed port whose state has a category, in report order."""
-    for share in port_shares(subject.host):
-        yield subject.finding(
-            share.protocol,
-            share.number,
-            name=share.name,
-            description=share.description,
-            category=share.category,
-            location=subject.location(share.protocol, share.port.number),
-            attributes=share.attributes,
-        )
+    for port in subject.host.ports:
+        if category := CATEGORIES.get(port.state):
+            yield subject.finding(
+                port.protocol,
+                str(port.number),
+                name=named(port, category),
+                description=described(port),
+                category=category,
+                location=subject.location(port.protocol, port.number),
+                attributes=port_attributes(port) | script_attributes(port.scripts),
+            )
+
+
+def named(port: Port, category: str) -> str:
+    service = port.service.known_as if port.service else ""
+    return f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}"
+
+
+def described(port: Port) -> str:
+    return f"Port {port.number} is {port.state} using {port.protocol} protocol."
 
 
 def port_attributes(port: Port) -> dict[str, Any]:
@@ -113,16 +80,6 @@ def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
         "scripts": {script.id: script.output for script in scripts} or None,
         "scripts_data": {script.id: script.data for script in scripts if script.data is not None} or None,
     }
-
-
-def _seen_before(port: Port) -> bool:
-    """Whether the very port was seen lately: script output is long, and seldom the same twice."""
-    if _seen.get(id(port)) is port:
-        return True
-    if len(_seen) >= MAX_SEEN_PORTS:
-        _seen.clear()
-    _seen[id(port)] = port
-    return False
 
 
 def _details(service: Service) -> dict[str, str | int | None] | None:

@@ -1,34 +1,111 @@
-"""What the scripts of a port say in findings, whichever host it is of: made once for a port that many hosts show.
+"""What ports and their scripts say in findings, whichever host they are of: wires, kept for the next host.
 
-The readers of scripts are asked about nobody: a host with a time, a blank for its name, and nothing else. A reader that
-wants to know more, or that writes the name into a sentence, cannot be shared, and `shared_scripts` says so.
+Readers of reports share equal ports and equal scripts, so both are known by identity. The readers of scripts are asked
+about nobody: a subject with a time, a blank for its name, and nothing else, at a port with a number, a protocol and a
+state. A reader that wants to know more, or that writes the name into a sentence, cannot be shared.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, cast
 
-import msgspec
-
-from cascan.findings.scripts import port_script_findings
+from cascan.findings.ports import CATEGORIES, described, named, port_attributes, script_attributes
+from cascan.findings.scribe import INFORMATIONAL, NETWORK, SAID, Scribe, Told, Wire, encode
+from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
+from cascan.limits import MAX_WIRES_BYTES
+from cascan.memory import Memory
 from cascan.model.finding import Finding, Severity
-from cascan.model.host import Port
+from cascan.model.host import Port, Script
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
-encode = msgspec.json.Encoder().encode
+MAX_SEEN = 512  # pieces that came once, lately
+Wires = tuple[Wire, ...]
 
 
-class Wire(NamedTuple):
-    """A finding without its host: what its fingerprint is made of, and its text around the location's host."""
+class Shared:
+    """What ports and scripts say in findings of one time."""
 
-    category: str
-    severity: str
-    about: tuple[str, ...]
-    before: bytes
-    location: tuple[bytes, bytes]  # around the host's name
-    after: bytes  # the attributes behind those of the host
+    def __init__(self, parsed_at: datetime) -> None:
+        self._parsed_at = parsed_at
+        self._ports: Memory[int, tuple[Port, Wire]] = Memory(MAX_WIRES_BYTES)  # by the port's id, which is its own
+        self._scripts: Memory[tuple[int, str, int, str], tuple[Script, Wires | None]] = Memory(MAX_WIRES_BYTES)
+        self._seen: dict[int, Port | Script] = {}
+
+    def of_ports(self, ports: tuple[Port, ...]) -> list[Wire]:
+        """The findings of the ports whose state has a category, in that order."""
+        known, found = self._ports, []
+        for port in ports:
+            kept = known.get(id(port))
+            if kept is not None and kept[0] is port:
+                found.append(kept[1])
+            elif category := CATEGORIES.get(port.state):
+                wire = wire_of(port, category)
+                if not port.scripts or self._came_before(port):  # output of scripts is long, and seldom the same twice
+                    known.keep(id(port), (port, wire), weight_of(wire))
+                found.append(wire)
+        return found
+
+    def write_scripts(self, port: Port, scribe: Scribe) -> None:
+        """Have the findings of the port's scripts written; the host was asked for by address."""
+        for script in port.scripts:
+            wires = self._of_script(script, port)
+            if wires is None:
+                for _ in script_findings_at(scribe, script, port):
+                    pass
+            elif wires:
+                scribe.fill(wires)
+
+    def _of_script(self, script: Script, port: Port) -> Wires | None:
+        """None: it is not to be shared, or came never before."""
+        key = id(script), port.protocol, port.number, port.state
+        found = self._scripts.get(key)
+        if found is not None and found[0] is script:
+            return found[1]
+        if not self._came_before(script):
+            return None
+        wires = shared_wires(script, port, self._parsed_at)
+        weight = len(script.output) + sum(map(weight_of, wires or ()))
+        return self._scripts.keep(key, (script, wires), weight)[1]
+
+    def _came_before(self, piece: Port | Script) -> bool:
+        if self._seen.get(id(piece)) is piece:
+            return True
+        if len(self._seen) >= MAX_SEEN:
+            self._seen.clear()
+        self._seen[id(piece)] = piece
+        return False
+
+
+@lru_cache(maxsize=1)
+def shared_at(parsed_at: datetime) -> Shared:
+    return Shared(parsed_at)
+
+
+def weight_of(wire: Wire) -> int:
+    return len(wire.front) + len(wire.back) + len(wire.rest)
+
+
+def wire_of(port: Port, category: str) -> Wire:
+    """What the port itself says."""
+    told = Told(named(port, category), described(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://")
+    attributes = port_attributes(port) | script_attributes(port.scripts)
+    return Wire.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, attributes)
+
+
+def shared_wires(script: Script, port: Port, parsed_at: datetime) -> Wires | None:
+    """The findings of the script, but for a host asked for by address; None: they depend on more than is shared."""
+    nobody = _Nobody(parsed_at)
+    try:
+        for _ in script_findings_at(nobody, script, cast("Port", _Numbered(port))):
+            pass
+    except AttributeError:
+        return None
+    blank = encode(BLANK)[1:-1]
+    told = any(blank in text for wire in nobody.found for text in (wire.front, wire.back, wire.rest))
+    return None if told else tuple(nobody.found)
 
 
 class _Nobody(Subject):
@@ -52,40 +129,16 @@ class _Nobody(Subject):
         attributes: dict[str, Any],
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
-        told = {"name": name, "description": description, "category": category, "severity": severity}
         front, _, back = location.partition(BLANK)
-        self.found.append(
-            Wire(
-                category,
-                severity.value,
-                about,
-                encode(told | {"osi_layer": "NETWORK"})[1:-1] + b',"location":"',
-                (encode(front)[1:-1], encode(back)[1:-1] + b'"'),
-                encode(attributes)[1:] + b"}",
-            )
-        )
-        return Finding(
-            id="",
-            fingerprint="",
-            parsed_at=self.parsed_at,
-            name=name,
-            description=description,
-            category=category,
-            severity=severity,
-            osi_layer="NETWORK",
-            location=location,
-            attributes=attributes,
-        )
+        told = Told(name, description, category, severity.value, NETWORK, front)
+        self.found.append(Wire.of(told, about, encode(back)[1:-1] + b'","attributes":', attributes))
+        return SAID
 
 
-def shared_scripts(port: Port, parsed_at: datetime) -> tuple[Wire, ...] | None:
-    """The findings of the port's scripts, but for a host asked for by address; None: they depend on the host."""
-    nobody = _Nobody(parsed_at)
-    try:
-        for _ in port_script_findings(nobody, port):
-            pass
-    except AttributeError:
-        return None
-    blank = encode(BLANK)[1:-1]
-    told = nobody.found
-    return None if any(blank in wire.before or blank in wire.after for wire in told) else tuple(told)
+class _Numbered:
+    """A port that gives away what it is called by, and no more: whoever asks gets an AttributeError."""
+
+    __slots__ = ("number", "protocol", "state")
+
+    def __init__(self, port: Port) -> None:
+        self.number, self.protocol, self.state = port.number, port.protocol, port.state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Finding, Severity
@@ -38,7 +38,9 @@ class Subject:
     def __init__(
         self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
     ) -> None:
-        network, mac = host.address, host.mac
+        addresses = [address.addr for address in host.addresses if address.kind != "mac"]
+        network, mac = addresses[0] if addresses else "", host.mac if len(addresses) < len(host.addresses) else ""
+        names = [hostname.name for hostname in host.hostnames]
         self.host = host
         self.hostname = hostname
         self.scan_id = scan_id
@@ -48,23 +50,24 @@ class Subject:
         self.label = hostname or self.address
         self.authority = f"[{self.label}]" if ":" in network and not hostname else self.label
         self.attributes: dict[str, Any] = {
-            "ip_addresses": [address.addr for address in host.addresses if address.kind != "mac"],
+            "ip_addresses": addresses,
             "mac_address": mac or None,
             "hostname": hostname,
-            "hostnames": list(dict.fromkeys([hostname.name for hostname in host.hostnames])),
+            "hostnames": list(dict.fromkeys(names)) if len(names) > 1 else names,
             "operating_system": host.os_matches[0].name if host.os_matches else None,
         }
 
     @classmethod
-    def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Subject:
+    def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Self:
         named = bool(names) and any(names.get(address.addr) for address in host.addresses)
         return cls(host, host.called(names) or None, scan_id, parsed_at, named)
 
     @property
     def asked_name(self) -> str | None:
         """The name that the scan was asked for; None: it was asked by address, or the name is from reverse DNS."""
-        asked = self.named_by_request or any(h.kind == "user" and h.name == self.hostname for h in self.host.hostnames)
-        return self.hostname if asked else None
+        if self.named_by_request or ("user", self.hostname) in [(h.kind, h.name) for h in self.host.hostnames]:
+            return self.hostname
+        return None
 
     def location(self, scheme: str, port: int) -> str:
         """`tcp://host:22`; an IPv6 address stands in brackets."""

@@ -1,5 +1,9 @@
 """The quick reading: host elements written exactly as nmap writes them, cut by a few patterns instead of an XML parser.
 
+    report_quick_head.py    up to the host's names
+    report_quick_ports.py   ports, and with report_quick_script.py their scripts
+    report_quick_tail.py    what follows the ports
+
 In goes the text of a host element, out comes its Host: the same that report_host.py makes of the parsed element. The
 patterns are strict about quotes, order and references. `NotPlain` says that something is written otherwise, and the
 caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches, short
@@ -11,154 +15,82 @@ and CDATA out, and every piece has to match a pattern, or to be well-formed, by 
 
 from __future__ import annotations
 
-import re
-from typing import Any, TypeVar
+from typing import Any
 from xml.etree.ElementTree import XML, ParseError
 
-from msgspec.structs import replace
-
-from cascan.limits import MAX_MEMO_CHARS, MAX_MEMO_SCRIPT_CHARS, MAX_PORT
+from cascan.limits import MAX_MEMO_CHARS
+from cascan.memory import Memory
 from cascan.model.details import os_matches
-from cascan.model.host import Address, ExtraPorts, Host, Hostname, OsMatch, Port, Script
-from cascan.nmap.report_host import TooDeep, extraports_in, plain_of, service_of
-from cascan.nmap.report_quick_script import NotPlain, plain, quick_script
-from cascan.nmap.report_values import instant
+from cascan.model.host import ExtraPorts, Host, OsMatch, Script
+from cascan.nmap.report_host import TooDeep, extraports_in, plain_of
+from cascan.nmap.report_quick_head import read_head
+from cascan.nmap.report_quick_ports import QuickPorts
+from cascan.nmap.report_quick_script import NotPlain
+from cascan.nmap.report_quick_tail import Details, read_flat
 
-V = TypeVar("V")
-Details = dict[str, list[dict[str, Any]]]
-
-VALUE = r'"([^"<\x00-\x1f]*)"'
-ATTRIBUTE = re.compile(rf" ([a-z_]+)={VALUE}")
-ATTRIBUTES = r'((?: [a-z_]+="[^"<\x00-\x1f]*")*)'
-HEAD = re.compile(
-    r'\s*<host(?: starttime="([0-9]{1,10})" endtime="([0-9]{1,10})")?>\s*'
-    rf'<status state={VALUE} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
-    rf"((?:<address{ATTRIBUTES}/>\s*)+)"
-    r"(?:<hostnames>\s*((?:<hostname [^<>]*/>\s*)*)</hostnames>\s*)?"
-)
-ADDRESS = re.compile(rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})?/>')
-HOSTNAME = re.compile(rf'<hostname name={VALUE} type="(user|PTR)"/>')
-PORT = re.compile(
-    rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={VALUE} reason={VALUE}'
-    rf' reason_ttl="([0-9]{{1,9}})"(?: reason_ip={VALUE})?/>\s*'
-    rf"(?:<service{ATTRIBUTES}(?:/>|>((?:<cpe>[^<&\x00-\x1f]+</cpe>)*)</service>))?\s*</port>\s*"
-)
-CPE = re.compile("<cpe>([^<]*)</cpe>")
-FLAT = re.compile(rf"\s*<(uptime|distance|tcpsequence|ipidsequence|tcptssequence|times|smurf){ATTRIBUTES}/>\s*")
-TRACE = re.compile(rf"<trace{ATTRIBUTES}>\s*((?:<hop{ATTRIBUTES}/>\s*)*)</trace>\s*")
-HOP = re.compile(rf"<hop{ATTRIBUTES}/>")
-
-
-class Memory(dict[str, V]):
-    """Pieces of text and what they were read as. A full memory starts anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chars = 0
-
-    def keep(self, text: str, value: V) -> V:
-        """The value, kept for the next time that the text comes."""
-        self._chars += len(text)
-        if self._chars > MAX_MEMO_CHARS:
-            self.clear()
-            self._chars = len(text)
-        if len(text) <= MAX_MEMO_CHARS:
-            self[text] = value
-        return value
+HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
 
 
 class QuickHosts:
     """Reads host elements, and remembers the pieces that repeat."""
 
     def __init__(self) -> None:
-        self._ports: Memory[Port] = Memory()
-        self._long_ports: Memory[Port] = Memory()  # with scripts: the many that come once crowd out no short ones
-        self._scripts: Memory[Script] = Memory()
-        self._counted: Memory[tuple[ExtraPorts, ...]] = Memory()
-        self._systems: Memory[tuple[dict[str, Any], tuple[OsMatch, ...]]] = Memory()
+        self._ports = QuickPorts()
+        self._counted: Memory[str, tuple[ExtraPorts, ...]] = Memory(MAX_MEMO_CHARS)
+        self._systems: Memory[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = Memory(MAX_MEMO_CHARS)
 
     def host(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
 
         Raises: NotPlain: written otherwise than nmap writes.
         """
-        head = HEAD.match(text)
-        if head is None:
-            raise NotPlain
-        started, finished, state, reason, ttl, addresses, _, hostnames = head.groups()
-        extras, pieces, after = _divided(text[head.end() :])
-        known = self._ports
-        ports = [known.get(piece) or self._port(piece) for piece in pieces]
-        scripts, matches, details = self._rest(after)
+        end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = read_head(text)
+        extras, pieces, after = _divided(text[end:])
+        details: Details = {}
+        scripts, matches = self._rest(after, details)
         return Host(
-            state=plain(state),
-            reason=plain(reason),
-            reason_ttl=int(ttl),
-            addresses=_addresses(addresses),
-            hostnames=_hostnames(hostnames) if hostnames else (),
-            ports=tuple(ports),
+            state=state,
+            reason=reason,
+            reason_ttl=reason_ttl,
+            addresses=addresses,
+            hostnames=hostnames,
+            ports=self._ports.ports(pieces),
             extraports=(self._counted.get(extras) or self._extraports(extras)) if extras else (),
             scripts=scripts,
             os_matches=matches,
-            started_at=instant(started),
-            finished_at=instant(finished),
+            started_at=started_at,
+            finished_at=finished_at,
             details=details,
         )
-
-    def _port(self, piece: str) -> Port:
-        core, *pieces = piece.split("<script ")
-        if not pieces:
-            return self._ports.keep(piece, _port_of(piece))
-        if port := self._long_ports.get(piece):
-            return port
-        pieces[-1], end, behind = pieces[-1].rpartition("</port>")
-        if not end or behind.strip():
-            raise NotPlain
-        core += "</port>"
-        port = self._ports.get(core) or self._ports.keep(core, _port_of(core))
-        return self._long_ports.keep(piece, replace(port, scripts=self._of_pieces(pieces)))
-
-    def _of_pieces(self, pieces: list[str]) -> tuple[Script, ...]:
-        known = self._scripts
-        return tuple([known.get(text) or self._script(text) for text in pieces])
-
-    def _script(self, text: str) -> Script:
-        script = quick_script(text)
-        return self._scripts.keep(text, script) if len(text) <= MAX_MEMO_SCRIPT_CHARS else script
 
     def _extraports(self, text: str) -> tuple[ExtraPorts, ...]:
         ports = _parsed(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise NotPlain
-        return self._counted.keep(text, tuple(extraports_in(ports)))
+        return self._counted.keep(text, tuple(extraports_in(ports)), len(text))
 
-    def _rest(self, text: str) -> tuple[tuple[Script, ...], tuple[OsMatch, ...], Details]:
-        """What follows the ports: host scripts, OS matches, and every other element."""
+    def _rest(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
+        """What follows the ports: host scripts and OS matches; every other element is read into the details."""
         scripts: tuple[Script, ...] = ()
         matches: tuple[OsMatch, ...] = ()
-        details: Details = {}
-        while text:
-            if flat := FLAT.match(text):
-                details.setdefault(flat[1], []).append(attributes_of(flat[2]))
-                text = text[flat.end() :]
-            elif text.startswith("<os>"):
-                piece, text = _until(text, "</os>")
+        at = 0
+        while at < len(text):
+            if text.startswith("<os>", at):
+                piece, at = _until(text, at, "</os>")
                 system, found = self._systems.get(piece) or self._system(piece)
                 details.setdefault("os", []).append(system)
                 matches += found
-            elif trace := TRACE.match(text):
-                hops = [attributes_of(hop) for hop in HOP.findall(trace[2])]
-                details.setdefault("trace", []).append(attributes_of(trace[1]) | ({"hop": hops} if hops else {}))
-                text = text[trace.end() :]
-            elif text.startswith("<hostscript><script "):
-                piece, text = _until(text, "</hostscript>")
-                piece = piece.removeprefix("<hostscript><script ").removesuffix("</hostscript>")
-                scripts += self._of_pieces(piece.split("<script "))
-            elif text.isspace():
+            elif (behind := read_flat(text, at, details)) > at:
+                at = behind
+            elif text.startswith(HOSTSCRIPT, at):
+                piece, at = _until(text, at, HOSTSCRIPT_END)
+                piece = piece.removeprefix(HOSTSCRIPT).removesuffix(HOSTSCRIPT_END)
+                scripts += self._ports.scripts(piece.split("<script "))
+            elif text[at:].isspace():
                 break
             else:
                 raise NotPlain
-        return scripts, matches, details
+        return scripts, matches
 
     def _system(self, piece: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
         """An `os` element as data, and its matches."""
@@ -169,16 +101,7 @@ class QuickHosts:
             raise NotPlain from exc
         if remarks:
             raise NotPlain
-        return self._systems.keep(piece, (system, os_matches({"os": [system]})))
-
-
-def attributes_of(text: str) -> dict[str, str]:
-    """Attributes as nmap writes them, a space before each."""
-    found = ATTRIBUTE.findall(text)
-    attributes = dict(found)
-    if len(attributes) != len(found):
-        raise NotPlain
-    return {name: plain(value) for name, value in found} if "&" in text else attributes
+        return self._systems.keep(piece, (system, os_matches({"os": [system]})), len(piece))
 
 
 def _divided(text: str) -> tuple[str, list[str], str]:
@@ -199,40 +122,6 @@ def _divided(text: str) -> tuple[str, list[str], str]:
     return extras, pieces, after[len("</ports>") :].lstrip()
 
 
-def _port_of(piece: str) -> Port:
-    """The port of a piece without scripts."""
-    found = PORT.fullmatch(piece)
-    if found is None:
-        raise NotPlain
-    protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()
-    if int(number) > MAX_PORT:
-        raise NotPlain
-    told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), _refuse)
-    return Port(
-        protocol=protocol,
-        number=int(number),
-        state=plain(state),
-        reason=plain(reason),
-        reason_ttl=int(ttl),
-        reason_ip=plain(reason_ip or ""),
-        service=told,
-    )
-
-
-def _addresses(text: str) -> tuple[Address, ...]:
-    found = ADDRESS.findall(text)
-    if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
-        raise NotPlain
-    return tuple([Address(plain(addr), kind, plain(vendor)) for addr, kind, vendor in found])
-
-
-def _hostnames(text: str) -> tuple[Hostname, ...]:
-    found = HOSTNAME.findall(text)
-    if len(found) != text.count("<"):
-        raise NotPlain
-    return tuple([Hostname(plain(name), kind) for name, kind in found])
-
-
 def _parsed(text: str) -> Any:
     try:
         return XML(text)
@@ -240,13 +129,12 @@ def _parsed(text: str) -> Any:
         raise NotPlain from exc
 
 
-def _until(text: str, end: str) -> tuple[str, str]:
-    """The text up to the end and with it, and what follows, without white space before it."""
-    piece, found, after = text.partition(end)
-    if not found:
+def _until(text: str, start: int, end: str) -> tuple[str, int]:
+    """The text from `start` up to the end and with it, and where what follows begins."""
+    found = text.find(end, start)
+    if found < 0:
         raise NotPlain
-    return piece + found, after.lstrip()
-
-
-def _refuse(_sentence: str) -> None:
-    raise NotPlain
+    stop = behind = found + len(end)
+    while text[behind : behind + 1].isspace():
+        behind += 1
+    return text[start:stop], behind

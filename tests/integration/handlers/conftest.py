@@ -14,7 +14,7 @@ from moto import mock_aws
 from cascan.aws import boundary, clients
 from tests.integration.handlers.stack import REGION, Stack, build_stack
 
-POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan"}
+POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan", "METRICS_STACK": "mine"}
 FUNCTIONS = (
     "on_scan_requested",
     "on_shards_waiting",

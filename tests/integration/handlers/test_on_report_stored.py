@@ -154,7 +154,10 @@ def test_a_host_outside_the_functions_scope_is_quarantined_and_counted(
     assert narrower.failed(STORED) == []
     assert list(stack.table.findings(SCAN_ID)) == []
     assert stack.heard_names() == ["HostQuarantined", "FindingsRecorded", "ScanCompleted"]
-    assert '"HostsQuarantined":[1.0]' in capsys.readouterr().out
+    (counted,) = [line for line in capsys.readouterr().out.splitlines() if '"HostsQuarantined":[1.0]' in line]
+    metric = json.loads(counted)
+    assert [set(names) for names in metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"]] == [{"service", "stack"}]
+    assert (metric["service"], metric["stack"]) == ("on_report_stored", "mine")  # as the alarm asks for
 
 
 @pytest.mark.parametrize("key", FOREIGN_KEYS)

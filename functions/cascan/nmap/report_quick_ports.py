@@ -1,0 +1,131 @@
+"""The quick reading of ports and of the scripts that ran on them. Pieces that come again are read once, and shared."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from cascan.limits import MAX_MEMO_CHARS, MAX_MEMO_SCRIPT_CHARS, MAX_PORT
+from cascan.memory import Memory
+from cascan.model.host import Port, Script, Service
+from cascan.nmap.report_host import service_of
+from cascan.nmap.report_quick_script import NotPlain, plain, quick_script
+from cascan.nmap.report_quick_tail import ATTRIBUTES, VALUE, attributes_of
+
+START = (
+    rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={VALUE} reason={VALUE}'
+    rf' reason_ttl="([0-9]{{1,9}})"(?: reason_ip={VALUE})?/>\s*'
+)
+REST = r"(?:/>|>((?:<cpe>[^<&\x00-\x1f]+</cpe>)*)</service>)"
+TOLD = "".join(
+    rf"(?: {name}={VALUE})?"
+    for name in ("product", "version", "extrainfo", "hostname", "ostype", "devicetype", "servicefp")
+)
+COMMON = re.compile(  # a service with its attributes in nmap's order
+    rf'{START}<service name={VALUE}{TOLD}(?: tunnel="(ssl)")? method="(table|probed)" conf="([0-9]{{1,2}})"{REST}'
+    r"\s*</port>\s*"
+)
+PORT = re.compile(rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*</port>\s*")
+CPE = re.compile("<cpe>([^<]*)</cpe>")
+
+
+class QuickPorts:
+    def __init__(self) -> None:
+        self._ports: Memory[str, Port] = Memory(MAX_MEMO_CHARS)
+        self._long_ports: Memory[str, Port] = Memory(MAX_MEMO_CHARS)  # with scripts: these crowd out no short ones
+        self._scripts: Memory[str, Script] = Memory(MAX_MEMO_CHARS)
+
+    def ports(self, pieces: list[str]) -> tuple[Port, ...]:
+        """The ports of these elements, without their `<port `.
+
+        Raises: NotPlain: written otherwise than nmap writes.
+        """
+        known, long = self._ports.get, self._long_ports.get
+        return tuple([known(piece) or long(piece) or self._port(piece) for piece in pieces])
+
+    def scripts(self, pieces: list[str]) -> tuple[Script, ...]:
+        """The scripts of these elements, without their `<script `.
+
+        Raises: NotPlain: written otherwise than nmap writes.
+        """
+        known = self._scripts.get
+        return tuple([known(piece) or self._script(piece) for piece in pieces])
+
+    def _port(self, piece: str) -> Port:
+        core, *pieces = piece.split("<script ")
+        if not pieces:
+            return self._ports.keep(piece, port_of(piece), len(piece))
+        pieces[-1], end, behind = pieces[-1].rpartition("</port>")
+        if not end or behind.strip():
+            raise NotPlain
+        core += "</port>"
+        port = self._ports.get(core) or self._ports.keep(core, port_of(core), len(core))
+        return self._long_ports.keep(piece, replace(port, scripts=self.scripts(pieces)), len(piece))
+
+    def _script(self, piece: str) -> Script:
+        script = quick_script(piece)
+        return self._scripts.keep(piece, script, len(piece)) if len(piece) <= MAX_MEMO_SCRIPT_CHARS else script
+
+
+def port_of(piece: str) -> Port:
+    """The port of a piece without scripts.
+
+    Raises: NotPlain: written otherwise than nmap writes.
+    """
+    found = COMMON.fullmatch(piece)
+    if found is None or "&" in piece:
+        return _any_port(piece)
+    protocol, number, state, reason, ttl, reason_ip, *told, tunnel, method, confidence, cpes = found.groups("")
+    name, product, version, extrainfo, hostname, ostype, devicetype, servicefp = told
+    service = Service(
+        name=name,
+        product=product,
+        version=version,
+        extrainfo=extrainfo,
+        ostype=ostype,
+        devicetype=devicetype,
+        hostname=hostname,
+        tunnel=tunnel,
+        method=method,
+        confidence=int(confidence),
+        servicefp=servicefp,
+        cpe=tuple(CPE.findall(cpes)) if cpes else (),
+    )
+    return Port(
+        protocol=protocol,
+        number=number_of(number),
+        state=state,
+        reason=reason,
+        reason_ttl=int(ttl),
+        reason_ip=reason_ip,
+        service=service,
+    )
+
+
+def number_of(text: str) -> int:
+    number = int(text)
+    if number > MAX_PORT:
+        raise NotPlain
+    return number
+
+
+def _any_port(piece: str) -> Port:
+    found = PORT.fullmatch(piece)
+    if found is None:
+        raise NotPlain
+    protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()
+    told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), _refuse)
+    return Port(
+        protocol=protocol,
+        number=number_of(number),
+        state=plain(state),
+        reason=plain(reason),
+        reason_ttl=int(ttl),
+        reason_ip=plain(reason_ip or ""),
+        service=told,
+    )
+
+
+def _refuse(_sentence: str) -> None:
+    raise NotPlain
