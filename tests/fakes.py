@@ -189,6 +189,29 @@ class MemoryReportStore(Breakable):
         self.content_types[results_key(scan_id, name)] = content_type
 
 
+class MemoryHouseRecords(Breakable):
+    """HouseRecords in a dict."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+
+    def put(self, name: str, text: bytes) -> None:
+        self._reach()
+        self.texts[name] = text
+
+    def get(self, name: str) -> bytes | None:
+        self._reach()
+        return self.texts.get(name)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        self._reach()
+        return iter(sorted(name for name in self.texts if name.startswith(prefix)))
+
+    def remove(self, name: str) -> None:
+        self._reach()
+        self.texts.pop(name, None)
+
+
 class MemoryEventBus(Breakable):
     """EventBus that remembers what was put, in order."""
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from cascan.clock import to_wire, utc_now
 from cascan.forms.schedule import read_schedule
+from cascan.house_records import keep_schedule
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
 from cli.access import Access, access
 from cli.errors import BadInput
 from cli.follow import scan_summary
+from cli.keeping import kept
 from cli.show import print_json, print_table, say
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
@@ -34,6 +36,7 @@ def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> Stored
     """Store the manifest and have it fire; a new interval runs at once, as in secureCodeBox."""
     before = stack.schedules.schedule(schedule.name)
     stored = stack.schedules.put_schedule(schedule.name, document)
+    kept(keep_schedule, stack.house, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     if before is None and schedule.interval_minutes and not schedule.suspend:
         due = ScheduleDue(schedule=schedule.name, due_at=_this_second())
@@ -109,6 +112,7 @@ def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
     schedule = read_schedule(document)
     again = stack.schedules.put_schedule(stored.name, document)
+    kept(keep_schedule, stack.house, stack.schedules, stored.name)
     stack.scheduler.put(schedule, again.created_at, utc_now())
     _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
 
@@ -123,6 +127,7 @@ def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
 def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
+    kept(keep_schedule, stack.house, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 

@@ -65,6 +65,7 @@ MAX_EXPRESSION_TEXT_CHARS = 4_096  # of one text of a finding, as an expression 
 MAX_EXPRESSION_ENTRIES = 128  # of one list or mapping of a finding, as an expression sees it
 MAX_RULE_SECONDS = 10.0  # of processor time for one rule over one scan's findings
 MAX_RULES = 500  # stored, and bundled
+MAX_RULE_VERSIONS = 10_000  # of one rule that are given to a table made again
 MAX_RULE_BYTES = 64 * 1024
 MAX_APPLIED = 500  # manifests at a time
 MAX_MATCHERS = 100  # of one rule

@@ -29,7 +29,7 @@ from cascan.limits import ATTEMPTS_AHEAD
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardClosing, ShardState
-from cascan.records import end_in, plan_in, runs_in
+from cascan.records import end_in, plan_in, runs_in, suspended_in
 
 
 class NoBus:
@@ -75,6 +75,7 @@ class _Story:
     scan: Scan  # as accepted; as it ended, if it was refused
     shards: tuple[Shard, ...]
     end: Scan | None
+    suspended: bool | None = None  # by somebody, or resumed; None: neither
 
     def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
         """When each was made, its key, and when its scan ended, as far as it has."""
@@ -147,7 +148,7 @@ def _story(scan_id: str, reports: ReportStore) -> _Story | None:
             shards[number] = replace(shard, lease_until=None)
         elif told.rest:  # it died between its record and its report: what it had finished is asked again
             shards[number] = _again(shard)
-    return _Story(scan, tuple(shards[number] for number in sorted(shards)), end)
+    return _Story(scan, tuple(shards[number] for number in sorted(shards)), end, suspended_in(reports, scan_id))
 
 
 def _again(shard: Shard) -> Shard:
@@ -176,6 +177,8 @@ def _opened(story: _Story) -> Scan:
 def _first_state(story: _Story) -> ScanState:
     if story.end and story.end.state is ScanState.CANCELLED:
         return ScanState.CANCELLED
+    if story.suspended is not None and story.end is None:
+        return ScanState.SUSPENDED if story.suspended else ScanState.SCANNING
     has_run = any(shard.run for shard in story.shards)
     return ScanState.SUSPENDED if story.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
 

@@ -15,7 +15,7 @@ from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
-RECORDS = "Storage/ReportBucket.Arn/scans/*"
+RECORDS, HOUSE = "Storage/ReportBucket.Arn/scans/*", "Storage/ReportBucket.Arn/house/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the remainder of a shard is a new item
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
@@ -66,6 +66,8 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnControlRequested": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
         INDEX: RELEASE | {"dynamodb:DeleteItem"},
+        RECORDS: {"s3:PutObject"},
+        HOUSE: {"s3:PutObject"},
         **SEND,
         BUS: {"events:PutEvents"},
     },

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
+from cascan.gateways.house_records import HouseRecords
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
@@ -20,6 +21,7 @@ __all__ = [
     "CascadeTable",
     "EventBus",
     "Fleet",
+    "HouseRecords",
     "Inventory",
     "Launch",
     "Received",
