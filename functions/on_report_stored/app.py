@@ -76,7 +76,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     def left_s() -> float:
         return lambda_context.get_remaining_time_in_millis() / 1000
 
-    stored, recorder = ReportStored.from_wire(record.body), wire()
+    recorder, stored = wire(), ReportStored.from_wire(record.body)
     if left_s() < LEAST_TURN_S:  # others of the batch took it
         recorder.queue.send(record.body)
         logger.info("report put off", extra={"key": stored.key})
