@@ -39,6 +39,7 @@ MAX_STDERR_CHARS = 4_096  # kept of what nmap said
 MAX_ADDRESSES_PER_NAME = 16  # that are scanned, with --resolve-all; all are judged
 MAX_QUARANTINED_ADDRESSES = 100  # told of one report; the rest are counted
 MAX_REPORT_BYTES = 2 * 1024**3  # one shard's XML; nmap is stopped there
+MAX_REPORT_TURNS = 200  # functions, of a minute and more each, that record one report; the rest stays in the bucket
 MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
 MAX_XML_DEPTH = 64

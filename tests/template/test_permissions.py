@@ -59,6 +59,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: RECORD,
         INDEX: RECORD,
         **SEND,
+        "Messaging/ReportQueue.Arn": {"sqs:SendMessage"},  # a report that takes several turns
         BUS: {"events:PutEvents"},
     },
     "OnShardAbandoned": {TABLE: RELEASE, INDEX: RELEASE, **SEND, BUS: {"events:PutEvents"}},

@@ -11,6 +11,7 @@ from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.house_records import HouseRecords
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
+from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Resolver
 from cascan.gateways.scan_table import ScanTable
@@ -24,6 +25,7 @@ __all__ = [
     "Inventory",
     "Launch",
     "Received",
+    "Recordings",
     "ReportStore",
     "RequestQueue",
     "Resolver",

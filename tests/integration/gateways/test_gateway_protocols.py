@@ -26,6 +26,7 @@ from cascan.gateways import (
     Inventory,
     Launch,
     Received,
+    Recordings,
     ReportStore,
     RequestQueue,
     Resolver,
@@ -51,6 +52,7 @@ SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake
 HOUSE_RECORDS: tuple[HouseRecords, ...] = (S3HouseRecords("bucket"), fakes.MemoryHouseRecords())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     Inventory: SCAN_TABLES,
+    Recordings: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
