@@ -67,34 +67,30 @@ class _LimiterFields(msgspec.Struct, frozen=True, rename="camel"):
     none_of: tuple[dict[str, Any], ...] = ()
 
 
-class _Fields(msgspec.Struct, frozen=True, rename="camel"):
+class _Plain(msgspec.Struct, frozen=True, rename="camel"):
+    """What is taken as it is written."""
+
     match_labels: dict[str, str] = {}
+    inherit_labels: bool = True
+    inherit_annotations: bool = True
+    inherit_env: bool = False
+    inherit_volumes: bool = False
+    inherit_init_containers: bool = False
+    inherit_hook_selector: bool = False
+    inherit_affinity: bool = True
+    inherit_tolerations: bool = True
+
+
+class _Fields(_Plain, frozen=True):
     match_expressions: tuple[dict[str, Any], ...] = ()
     scope_limiter: dict[str, Any] | None = None
-    inherit_labels: bool = True
-    inherit_annotations: bool = True
-    inherit_env: bool = False
-    inherit_volumes: bool = False
-    inherit_init_containers: bool = False
-    inherit_hook_selector: bool = False
-    inherit_affinity: bool = True
-    inherit_tolerations: bool = True
 
 
-class Cascades(msgspec.Struct, frozen=True):
+class Cascades(_Plain, frozen=True):
     """Which rules follow a scan, where they may lead, and what their scans inherit."""
 
-    match_labels: dict[str, str] = {}
     match_expressions: tuple[Requirement, ...] = ()
     scope_limiter: ScopeLimiter | None = None
-    inherit_labels: bool = True
-    inherit_annotations: bool = True
-    inherit_env: bool = False
-    inherit_volumes: bool = False
-    inherit_init_containers: bool = False
-    inherit_hook_selector: bool = False
-    inherit_affinity: bool = True
-    inherit_tolerations: bool = True
 
 
 def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
