@@ -17,12 +17,9 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.house_records import S3HouseRecords
 from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
 from cascan.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -30,13 +27,8 @@ from on_control_requested.control_scan import Controlled, control
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ClosingSettings):
     report_bucket: str
-    scan_table: str
-    scan_bus: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
 
 
 @cache
@@ -46,14 +38,7 @@ def wire() -> Callable[[ControlRequested], Controlled]:
         control,
         reports=S3ReportStore(settings.report_bucket),
         house=S3HouseRecords(settings.report_bucket),
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
-        clock=utc_now,
+        **closing_gateways(settings),
     )
 
 

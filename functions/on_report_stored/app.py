@@ -19,12 +19,9 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
 from cascan.events import ReportStored
 from cascan.gateways import RequestQueue
 from cascan.scope import Scope
@@ -35,14 +32,9 @@ from on_report_stored.turns import LEAST_TURN_S
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ClosingSettings):
     report_bucket: str
-    scan_table: str
-    scan_bus: str
     report_queue_url: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
 
@@ -60,14 +52,7 @@ def wire() -> Recorder:
         record_findings,
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
-        clock=utc_now,
+        **closing_gateways(settings),
     )
     return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 
