@@ -16,11 +16,12 @@ from typing import IO
 from cascan.model.host import Host
 from cascan.nmap.report_body import ReportBody
 from cascan.nmap.report_cut import HOST_END
-from cascan.nmap.report_head import CHUNK_BYTES, Start
+from cascan.nmap.report_head import Start
 from cascan.nmap.report_quick import QuickHosts
 from cascan.nmap.report_worker import Part, Worker
 
 RANGE_BYTES = 256 * 1024  # small enough for memory, large enough that handing it over costs nothing
+LOOK_BYTES = 16 * 1024  # most hosts end within
 
 Render = Callable[[Host], bytes]
 
@@ -60,7 +61,7 @@ def _behind_a_host(stream: IO[bytes], offset: int, size: int) -> int:
     """The first byte behind a `</host>` from the offset on; the size where there is none."""
     held = b""
     stream.seek(min(offset, size))
-    while chunk := stream.read(CHUNK_BYTES):
+    while chunk := stream.read(LOOK_BYTES):
         found = (held + chunk).find(HOST_END)
         if found >= 0:
             return offset - len(held) + found + len(HOST_END)
