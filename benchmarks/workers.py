@@ -30,7 +30,7 @@ from typing import Any
 from cascan.nmap.report import read_report
 from cli.access import local_parameters
 from cli.local.stack import down, up
-from cli.parser import parser
+from cli.words.parser import parser
 from tests.lab import NoLab, lab
 from tests.lab.network import FAR, FAR_NETWORK, ROUND_TRIP_MS
 

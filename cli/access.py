@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
     from cascan.aws.cascade_table import DynamoCascadeTable
+    from cascan.aws.house_records import S3HouseRecords
     from cascan.aws.report_store import S3ReportStore
     from cascan.aws.request_queue import SqsRequestQueue
     from cascan.aws.rule_table import DynamoRuleTable
@@ -53,6 +54,12 @@ class Access:
         from cascan.aws.report_store import S3ReportStore  # noqa: PLC0415
 
         return S3ReportStore(self.outputs["ReportBucketName"])
+
+    @property
+    def house(self) -> S3HouseRecords:
+        from cascan.aws.house_records import S3HouseRecords  # noqa: PLC0415
+
+        return S3HouseRecords(self.outputs["ReportBucketName"])
 
     @property
     def requests(self) -> SqsRequestQueue:

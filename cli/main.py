@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from cli.errors import EXIT_FAILED, CliError
-from cli.parser import parser
 from cli.show import say
+from cli.words.parser import parser
 
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 

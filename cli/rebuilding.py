@@ -6,15 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
+from cascan.house_records import restore
 from cascan.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.scope import Scope
 from cli.show import Progress
 
 if TYPE_CHECKING:
-    from cascan.gateways import ReportStore, ScanTable
+    from cascan.gateways import HouseRecords, ReportStore, ScanTable
+    from cli.access import Access
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")  # what was recorded was in the scope of its day, and each shard says what it asked
-NOT_KEPT = "suspensions, a halt, rules of your own and what cascades had spent are not among the records"
+NOT_KEPT = "what cascades had decided and spent, and the runs of schedules, are not among the records"
 
 
 def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
@@ -37,6 +39,22 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
             clock=utc_now,
             tell=lambda done, of: progress.show(f"rebuilding: {done} of {of} reports"),
         )
+
+
+def restore_house(stack: Access, records: HouseRecords) -> str:
+    """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
+    from cascan.forms.schedule import read_schedule  # noqa: PLC0415 - few stacks have any
+
+    try:
+        restored = restore(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
+    except ValueError as exc:  # msgspec's errors are: a record of another version, or damaged
+        return f"what was decided of rules and schedules cannot be read: {exc}"
+    for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have broken off here
+        stack.scheduler.put(read_schedule(stored.document), stored.created_at, utc_now())
+    parts = ["the halt"] if restored.halted else []
+    parts += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
+    parts += [f"rule {name}" for name in restored.rules] + [f"schedule {name}" for name in restored.schedules]
+    return f"restored: {', '.join(parts)}" if parts else ""
 
 
 def sentence_of(rebuilt: Rebuilt) -> str:

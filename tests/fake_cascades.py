@@ -25,16 +25,24 @@ class MemoryRuleTable:
         versions = self.versions.setdefault(name, [])
         if versions and versions[-1].document == dict(document) and name not in self.deleted:
             return versions[-1]
-        versions.append(StoredRule(name=name, version=len(versions) + 1, document=dict(document), stored_at=NOW))
+        version = versions[-1].version + 1 if versions else 1
+        versions.append(StoredRule(name=name, version=version, document=dict(document), stored_at=NOW))
         self.deleted.discard(name)
         return versions[-1]
+
+    def restore_rule(self, rule: StoredRule) -> bool:
+        versions = self.versions.setdefault(rule.name, [])
+        if versions and versions[-1].version >= rule.version:
+            return False
+        versions.append(rule)
+        self.deleted.discard(rule.name)
+        return True
 
     def rules(self) -> Iterator[StoredRule]:
         return iter([self.versions[name][-1] for name in sorted(self.versions) if name not in self.deleted])
 
     def rule(self, name: str, version: int) -> StoredRule | None:
-        versions = self.versions.get(name, [])
-        return versions[version - 1] if 0 < version <= len(versions) else None
+        return next((rule for rule in self.versions.get(name, []) if rule.version == version), None)
 
     def delete_rule(self, name: str) -> bool:
         there = name in self.versions and name not in self.deleted

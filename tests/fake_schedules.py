@@ -36,6 +36,12 @@ class MemoryScheduleTable:
         )
         return self.stored[name]
 
+    def restore_schedule(self, stored: StoredSchedule) -> bool:
+        if stored.name in self.stored:
+            return False
+        self.stored[stored.name] = stored
+        return True
+
     def schedule(self, name: str) -> StoredSchedule | None:
         return self.stored.get(name)
 

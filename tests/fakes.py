@@ -29,12 +29,13 @@ from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
 from tests.fake_inventory import MemoryInventory
+from tests.fake_recordings import MemoryRecordings
 from tests.fake_shards import Breakable, MemoryHouse, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -105,7 +106,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryInventory):
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
-        stores: list[dict[Any, Any]] = [self.findings_by_key, self.changes_by_key, self.shards_by_key]
+        stores: list[dict[Any, Any]] = [self.findings_by_key, self.changes_by_key, self.shards_by_key, self.recordings]
         keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
         for store, key in keys[:most]:
             del store[key]
@@ -145,11 +146,11 @@ class MemoryReportStore(Breakable):
         self.metadata[str(key)] = dict(metadata)
         self.content_types[str(key)] = "application/xml"
 
-    def open_report(self, key: ReportKey) -> IO[bytes]:
+    def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
         self._reach()
         if str(key) not in self.objects:
             raise MalformedMessage(f"there is no report {key}")
-        return BytesIO(self.objects[str(key)])
+        return BytesIO(self.objects[str(key)][start:])
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         self._reach()
@@ -186,6 +187,29 @@ class MemoryReportStore(Breakable):
         self._reach()
         self.objects[results_key(scan_id, name)] = b"".join(body)
         self.content_types[results_key(scan_id, name)] = content_type
+
+
+class MemoryHouseRecords(Breakable):
+    """HouseRecords in a dict."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+
+    def put(self, name: str, text: bytes) -> None:
+        self._reach()
+        self.texts[name] = text
+
+    def get(self, name: str) -> bytes | None:
+        self._reach()
+        return self.texts.get(name)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        self._reach()
+        return iter(sorted(name for name in self.texts if name.startswith(prefix)))
+
+    def remove(self, name: str) -> None:
+        self._reach()
+        self.texts.pop(name, None)
 
 
 class MemoryEventBus(Breakable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, Re
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.shard import TargetSlice
 from cascan.scope import Scope
-from on_report_stored.record_findings import record_findings
+from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.turns import for_ever
 from tests.builders import NOW, a_run, a_scan, a_shard, claim
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
@@ -63,9 +64,9 @@ class World:
         self.reports.put_report(key, path, {})
         return str(key)
 
-    def deliver(self, key: str) -> None:
-        stored = ReportStored(key=key, bucket="reports", size=1, event_id=key)
-        record_findings(
+    def deliver(self, key: str, left_s: Callable[[], float] = for_ever) -> Recorded:
+        stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
+        return record_findings(
             stored,
             scope=SCOPE,
             reports=self.reports,
@@ -73,6 +74,7 @@ class World:
             queues=MemoryShardQueues(),
             bus=self.bus,
             clock=lambda: NOW,
+            left_s=left_s,
         )
 
     def scan(self, hour: int, report: bytes, **fields: Any) -> list[str]:

@@ -16,11 +16,13 @@ from cascan.forms import read_request
 from cascan.forms.manifest import KIND as SCAN_KIND
 from cascan.forms.schedule import KIND as SCHEDULE_KIND
 from cascan.forms.schedule import read_schedule
+from cascan.house_records import keep_rule
 from cascan.ids import scan_id_of
 from cascan.schedules import next_times
 from cli.access import Access, access
 from cli.commands.schedule import NEXT_SHOWN, store
 from cli.errors import BadInput
+from cli.keeping import kept
 from cli.manifests import read_manifests
 from cli.show import print_json, print_table, say
 
@@ -62,6 +64,7 @@ def _rule(document: dict[str, Any]) -> Apply:
 
     def apply(stack: Access) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
+        kept(keep_rule, stack.house, stored)
         return {"kind": RULE_KIND, "name": rule.name, "result": f"version {stored.version}", "version": stored.version}
 
     return apply

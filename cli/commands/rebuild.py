@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from cli.access import access
 from cli.errors import BadInput
-from cli.rebuilding import NOT_KEPT, rebuild_table, sentence_of
+from cli.rebuilding import NOT_KEPT, rebuild_table, restore_house, sentence_of
 from cli.show import print_json, say
 
 
@@ -16,8 +16,10 @@ def run(args: Namespace) -> int:
     if not args.yes:
         _ask(args.stack or "the local stack")
     with access(args) as stack:
+        house = restore_house(stack, stack.house)  # first: findings are judged by the rules, and a halt holds
         rebuilt = rebuild_table(stack.table, stack.reports)
-    say(sentence_of(rebuilt))
+    for sentence in filter(None, (house, sentence_of(rebuilt))):
+        say(sentence)
     if rebuilt.open:
         say("those that go on are asked again within a minute")
     if rebuilt.scans:

@@ -7,9 +7,12 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.cascades.bundled import bundled_documents
+from cascan.clock import utc_now
+from cascan.house_records import keep_rule_deleted
 from cascan.model.cascade import StoredRule
 from cli.access import Access, access
 from cli.errors import BadInput
+from cli.keeping import kept
 from cli.show import print_json, print_table
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ def run(args: Namespace) -> int:
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
         else:
+            kept(keep_rule_deleted, stack.house, args.rule, utc_now())
             print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
     return 0
 

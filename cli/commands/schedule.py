@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import replace
+
 from cascan.clock import to_wire, utc_now
+from cascan.errors import RequestRefused
 from cascan.forms.schedule import read_schedule
+from cascan.house_records import keep_schedule
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
 from cli.access import Access, access
 from cli.errors import BadInput
-from cli.follow import scan_summary
+from cli.follow import changes_in_words, scan_summary
+from cli.keeping import kept
 from cli.show import print_json, print_table, say
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
@@ -31,18 +35,21 @@ def run(args: Namespace) -> int:
 
 
 def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> StoredSchedule:
-    """Store the manifest and have it fire; a new interval runs at once, as in secureCodeBox."""
-    before = stack.schedules.schedule(schedule.name)
+    """Store the manifest and have it fire; an interval that never ran does so at once, as in secureCodeBox.
+
+    Who breaks off may store it again: it is due at the same time, which is one scan.
+    """
     stored = stack.schedules.put_schedule(schedule.name, document)
+    kept(keep_schedule, stack.house, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
-    if before is None and schedule.interval_minutes and not schedule.suspend:
-        due = ScheduleDue(schedule=schedule.name, due_at=_this_second())
+    if schedule.interval_minutes and not schedule.suspend and not stack.schedules.status(schedule.name).last_due_at:
+        due = ScheduleDue(schedule=schedule.name, due_at=stored.stored_at.replace(microsecond=0))
         stack.due.send(due.to_wire())
     return stored
 
 
 def _list(stack: Access, *, as_json: bool) -> None:
-    rows = [_summary(stored, stack, 1) for stored in stack.schedules.schedules()]
+    rows = [_listed(stored, stack) for stored in stack.schedules.schedules()]
     if as_json:
         print_json(rows)
         return
@@ -51,7 +58,7 @@ def _list(stack: Access, *, as_json: bool) -> None:
         (
             (
                 row["name"],
-                row["when"],
+                row["when"] or "",
                 row["state"],
                 next(iter(row["nextTimes"]), ""),
                 row["lastScheduleTime"] or "",
@@ -62,8 +69,25 @@ def _list(stack: Access, *, as_json: bool) -> None:
     )
 
 
+def _listed(stored: StoredSchedule, stack: Access) -> dict[str, Any]:
+    """One that cannot be read does not hide the others."""
+    try:
+        return _summary(stored, stack, 1)
+    except BadInput as exc:
+        nothing = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
+        return nothing | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
+
+
+def _read(stored: StoredSchedule) -> Schedule:
+    """Raises: BadInput: this version takes no such manifest."""
+    try:
+        return read_schedule(stored.document)
+    except RequestRefused as exc:
+        raise BadInput(f"{stored.name} was stored by another version and is refused; apply it anew: {exc}") from exc
+
+
 def _summary(stored: StoredSchedule, stack: Access, most: int) -> dict[str, Any]:
-    schedule, status = read_schedule(stored.document), stack.schedules.status(stored.name)
+    schedule, status = _read(stored), stack.schedules.status(stored.name)
     times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), most)
     result = status.last_result
     return {
@@ -100,21 +124,20 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     scan = run["scan"]
     if scan is None:
         return (run["dueAt"], run["id"], "not there", "", "", "")
-    changes = " ".join(f"{kind}={number}" for kind, number in scan["changes"].items())
+    changes = changes_in_words(scan["changes"])
     return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
 
 
 def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     suspend = args.action == "pause"
     document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
-    schedule = read_schedule(document)
-    again = stack.schedules.put_schedule(stored.name, document)
-    stack.scheduler.put(schedule, again.created_at, utc_now())
+    schedule = _read(replace(stored, document=document))
+    again = store(document, schedule, stack)
     _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
 
 
 def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
-    schedule, due_at = read_schedule(stored.document), _this_second()
+    schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.due.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
     scan_id = scan_id_at(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
@@ -123,6 +146,7 @@ def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
 def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
+    kept(keep_schedule, stack.house, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 
@@ -141,7 +165,3 @@ def _print(value: dict[str, Any], sentence: str, args: Namespace) -> None:
         print_json(value)
     else:
         print(sentence)
-
-
-def _this_second() -> datetime:
-    return utc_now().replace(microsecond=0)

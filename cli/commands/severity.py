@@ -13,11 +13,13 @@ import msgspec
 
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
+from cascan.house_records import keep_severity_rules
 from cascan.model.finding import Finding
 from cascan.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
 from cascan.severity_form import read_severity_rules
 from cli.access import access
 from cli.errors import EXIT_REFUSED, BadInput, CliError
+from cli.keeping import kept
 from cli.rules_file import rules_text
 from cli.show import print_json, print_table, say
 
@@ -43,6 +45,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
+        kept(keep_severity_rules, stack.house, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
             say(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from cascan.aws.house_records import HOUSE, S3HouseRecords
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
+from cli.access import Access
 from cli.local.deploy import CODE_BUCKET
 from cli.local.lock import locked
 from cli.local.warm import invoke
-from cli.rebuilding import NOT_KEPT, rebuild_table, sentence_of
+from cli.rebuilding import NOT_KEPT, rebuild_table, restore_house, sentence_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +41,11 @@ def rebuild_local(stack: LocalStack, say: Say) -> None:
         say("the local stack was killed: its tables are made again from the stored reports")
         table, current = DynamoScanTable(stack.outputs["ScanTableName"]), stack.outputs["ReportBucketName"]
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
-            for bucket in _buckets(s3, current):
+            access, buckets = Access(stack.outputs, stays_up=stack.attached), _buckets(s3, current)
+            for bucket in reversed(buckets):  # what was decided last counts
+                if restored := restore_house(access, S3HouseRecords(bucket)):
+                    say(restored)
+            for bucket in buckets:
                 rebuilt = rebuild_table(table, S3ReportStore(bucket))
                 if rebuilt.scans or rebuilt.unreadable:
                     say(sentence_of(rebuilt))
@@ -59,6 +65,7 @@ def _buckets(s3: S3Client, current: str) -> list[str]:
 
 def _move(s3: S3Client, old: str, new: str) -> None:
     """Every scan that has records, with its objects; a bucket that is empty then goes."""
+    _move_house(s3, old, new)
     store = S3ReportStore(old)
     for scan_id in list(store.recorded_scans()):
         for folder in OF_A_SCAN:
@@ -71,6 +78,17 @@ def _move(s3: S3Client, old: str, new: str) -> None:
     except ClientError as exc:  # what nobody has records of stays where it is
         if exc.response["Error"]["Code"] != "BucketNotEmpty":
             raise
+
+
+def _move_house(s3: S3Client, old: str, new: str) -> None:
+    """What the operator decided; what is there already is newer."""
+    there = set(_keys(s3, new, HOUSE))
+    for key in _keys(s3, old, HOUSE):
+        if key not in there:
+            s3.copy({"Bucket": old, "Key": key}, new, key)
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=HOUSE):
+        for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            s3.delete_object(Bucket=old, Key=version["Key"], VersionId=version["VersionId"])
 
 
 def _keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:

@@ -8,8 +8,7 @@ CascanError
 └── Retryable               it may
     ├── GatewayUnavailable  a service did not answer, or took only a part
     ├── ShardBusy           another worker holds the shard
-    ├── ShardLost           a worker held the shard, and another has it by now
-    └── NmapKilled          nmap ended by a signal nobody here sent
+    └── ShardLost           a worker held the shard, and another has it by now
 """
 
 from __future__ import annotations
@@ -62,7 +61,3 @@ class ShardLost(Retryable):
 
 class ShardBusy(Retryable):
     """Another worker holds the shard; the message returns and is asked again."""
-
-
-class NmapKilled(Retryable):
-    """nmap ended by a signal that nobody here sent: out of memory, most often."""

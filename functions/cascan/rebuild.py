@@ -11,12 +11,10 @@ A scan that is in the table is newer than its records, and stays as it is; one t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from msgspec.structs import replace
 
 from cascan.agenda import expiry, first_entries
 from cascan.clock import Clock
@@ -25,11 +23,10 @@ from cascan.errors import Rejected
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.limits import ATTEMPTS_AHEAD
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardClosing, ShardState
-from cascan.records import end_in, plan_in, runs_in
+from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
+from cascan.rebuilt_story import Story, opened, story_of
 
 
 class NoBus:
@@ -68,23 +65,6 @@ class Rebuilt:
     unreadable: int = 0  # scans whose records, or reports that cannot be read
 
 
-@dataclass(frozen=True, slots=True)
-class _Story:
-    """A scan as its records tell it."""
-
-    scan: Scan  # as accepted; as it ended, if it was refused
-    shards: tuple[Shard, ...]
-    end: Scan | None
-
-    def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
-        """When each was made, its key, and when its scan ended, as far as it has."""
-        for shard in self.shards:
-            if shard.state is ShardState.REPORTED and shard.run:
-                at = shard.run.finished_at or self.scan.requested_at
-                ended_at = self.end.finished_at if self.end else None
-                yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
-
-
 def rebuild(
     *,
     table: ScanTable,
@@ -107,7 +87,7 @@ def rebuild(
     return rebuilt
 
 
-def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> _Story | None:
+def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> Story | None:
     """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
     there = table.get_scan(scan_id)
     if there and not _half_done(there):
@@ -116,14 +96,14 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
             table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
         return None
     try:
-        story = _story(scan_id, reports)
+        story = story_of(scan_id, reports)
     except ValueError:  # msgspec's errors are: a record of another version, or damaged
         story = None
     if story is None:
         rebuilt.unreadable += 1
         return None
     rebuilt.scans += 1
-    table.create_scan(_opened(story))
+    table.create_scan(opened(story))
     table.add_shards(story.shards)
     return story if story.shards else None
 
@@ -131,53 +111,6 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
 def _half_done(scan: Scan) -> bool:
     """Nobody announces a scan before it has ended: a rebuild did, to say that it is at work."""
     return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
-
-
-def _story(scan_id: str, reports: ReportStore) -> _Story | None:
-    plan, end = plan_in(reports, scan_id), end_in(reports, scan_id)
-    if plan is None:
-        return _Story(end, (), end) if end else None
-    scan, planned = plan
-    stored, shards = set(reports.report_keys(scan_id)), {shard.number: _again(shard) for shard in planned}
-    for told in runs_in(reports, scan_id):
-        shard, number = told.shard, told.shard.number
-        if told.rest:
-            shards.setdefault(told.rest.number, _again(told.rest))
-        if ReportKey(scan_id, number, shard.attempt) in stored:
-            shards[number] = replace(shard, lease_until=None)
-        elif told.rest:  # it died between its record and its report: what it had finished is asked again
-            shards[number] = _again(shard)
-    return _Story(scan, tuple(shards[number] for number in sorted(shards)), end)
-
-
-def _again(shard: Shard) -> Shard:
-    """The shard to be run. Whoever may still run it holds an earlier attempt, and has lost it."""
-    state = ShardState.WAITING if shard.state is ShardState.WAITING else ShardState.QUEUED
-    attempt = shard.attempt + ATTEMPTS_AHEAD
-    return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
-
-
-def _opened(story: _Story) -> Scan:
-    """The scan before its first report, as one that is announced: it is being rebuilt, and nobody hears of it."""
-    if not story.shards:
-        return replace(story.scan, announced=True)
-    waiting = sum(shard.state is ShardState.WAITING for shard in story.shards)
-    return replace(
-        story.scan,
-        state=_first_state(story),
-        shards=len(story.shards),
-        shards_open=len(story.shards),
-        shards_waiting=waiting,
-        shards_in_flight=len(story.shards) - waiting,
-        announced=True,
-    )
-
-
-def _first_state(story: _Story) -> ScanState:
-    if story.end and story.end.state is ScanState.CANCELLED:
-        return ScanState.CANCELLED
-    has_run = any(shard.run for shard in story.shards)
-    return ScanState.SUSPENDED if story.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
 
 
 def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: Rebuilt) -> None:
@@ -188,7 +121,7 @@ def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: R
         rebuilt.unreadable += 1
 
 
-def _end(story: _Story, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
+def _end(story: Story, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
     """End the scan as it had ended; or let it go on."""
     scan_id, end = story.scan.scan_id, story.end
     if end is None:
@@ -219,7 +152,7 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
             )
 
 
-def _let_go_on(story: _Story, table: ScanTable, now: datetime) -> None:
+def _let_go_on(story: Story, table: ScanTable, now: datetime) -> None:
     scan = story.scan
     table.mark_announced(scan.scan_id, announced=False)
     for entry in first_entries(scan, story.shards[0].lane):

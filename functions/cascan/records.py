@@ -3,6 +3,7 @@
     scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
     scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and what it cut off
     scans/<scan id>/end.json                                the scan as it ended
+    scans/<scan id>/suspension.json                         true: somebody suspended it; false: it was resumed
 
 The plan is there before any shard runs, a run's record before its report. cascan/rebuild.py reads them.
 """
@@ -18,7 +19,7 @@ from cascan.gateways import ReportStore
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 
-PLAN, END = "plan.jsonl", "end.json"
+PLAN, END, SUSPENSION = "plan.jsonl", "end.json", "suspension.json"
 RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
 
 
@@ -43,6 +44,10 @@ def store_end(reports: ReportStore, scan: Scan) -> None:
     reports.put_record(scan.scan_id, END, [msgspec.json.encode(scan)])
 
 
+def store_suspension(reports: ReportStore, scan_id: str, *, suspended: bool) -> None:
+    reports.put_record(scan_id, SUSPENSION, [msgspec.json.encode(suspended)])
+
+
 def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
     """None: there is none, as of a request that was refused."""
     stream = reports.open_record(scan_id, PLAN)
@@ -64,6 +69,12 @@ def end_in(reports: ReportStore, scan_id: str) -> Scan | None:
     """None: it has not ended, as far as anybody wrote down."""
     text = _text(reports, scan_id, END)
     return msgspec.json.decode(text, type=Scan) if text else None
+
+
+def suspended_in(reports: ReportStore, scan_id: str) -> bool | None:
+    """Whether it was suspended last; None: nobody suspended or resumed it."""
+    text = _text(reports, scan_id, SUSPENSION)
+    return msgspec.json.decode(text, type=bool) if text else None
 
 
 def _lines(scan: Scan, shards: Iterable[Shard]) -> Iterator[Scan | Shard]:

@@ -2,7 +2,8 @@
 
 Wakes on    ControlRequested, through the control queue (batches of 10)
 Reads       the scan and its shards, from the scan table
-Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack
+Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack; of what
+            keeps standing still, a record in the report bucket
 Emits       ShardQueued for shards that may go on; ScanCancelled, ScanSuspended, ScanResumed
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
 """
@@ -16,10 +17,9 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.event_bus import EventBridgeBus
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
+from cascan.aws.closing import ClosingSettings, closing_gateways
+from cascan.aws.house_records import S3HouseRecords
+from cascan.aws.report_store import S3ReportStore
 from cascan.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -27,12 +27,8 @@ from on_control_requested.control_scan import Controlled, control
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    scan_table: str
-    scan_bus: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
+class Settings(ClosingSettings):
+    report_bucket: str
 
 
 @cache
@@ -40,14 +36,9 @@ def wire() -> Callable[[ControlRequested], Controlled]:
     settings = from_env(Settings, os.environ)
     return partial(
         control,
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
-        clock=utc_now,
+        reports=S3ReportStore(settings.report_bucket),
+        house=S3HouseRecords(settings.report_bucket),
+        **closing_gateways(settings),
     )
 
 

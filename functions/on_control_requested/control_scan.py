@@ -10,11 +10,13 @@ from cascan.closing import ENDED, cancel_scan
 from cascan.control import Action, ControlRequested
 from cascan.errors import MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, about
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.gateways import EventBus, HouseRecords, ReportStore, ScanTable, ShardQueues
+from cascan.house_records import keep_switch
 from cascan.ids import event_id_of
 from cascan.limits import MAX_SCANS_LIFTED
 from cascan.model.agenda import Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
+from cascan.records import store_suspension
 from cascan.releasing import release_next, send_again
 
 
@@ -31,7 +33,14 @@ class Controlled:
 
 
 def control(
-    asked: ControlRequested, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
+    asked: ControlRequested,
+    *,
+    table: ScanTable,
+    reports: ReportStore,
+    house: HouseRecords,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
 ) -> Controlled:
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
@@ -40,9 +49,11 @@ def control(
     match asked.action:
         case Action.HALT:
             table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason))
+            keep_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:
             table.lift()
+            keep_switch(house, table)
             return _controlled(asked, released=_release_all(table=table, queues=queues, clock=clock))
     scan = table.get_scan(asked.scan_id)
     if scan is None:
@@ -52,8 +63,11 @@ def control(
             scan = cancel_scan(scan.scan_id, _why(asked), table=table, queues=queues, bus=bus, clock=clock) or scan
             return _controlled(asked, scan)
         case Action.SUSPEND:
-            return _controlled(asked, _suspend(scan, table=table, bus=bus, clock=clock))
+            scan = _suspend(scan, table=table, bus=bus, clock=clock)
+            _keep_suspension(scan, reports)
+            return _controlled(asked, scan)
         case _:
+            _keep_suspension(scan, reports, resumed=True)
             return _resume(asked, scan, table=table, queues=queues, bus=bus, clock=clock)
 
 
@@ -65,6 +79,12 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
         at = clock()
         bus.put([ScanSuspended(**about(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
     return scan
+
+
+def _keep_suspension(scan: Scan, reports: ReportStore, *, resumed: bool = False) -> None:
+    """For a rebuild of the table. Of a scan that has ended by now, its end says all."""
+    if scan.state is ScanState.SUSPENDED:
+        store_suspension(reports, scan.scan_id, suspended=not resumed)
 
 
 def _resume(

@@ -17,12 +17,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.schedule_table import DynamoScheduleTable
-from cascan.aws.shard_queues import SqsShardQueues
 from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
@@ -32,13 +30,8 @@ from on_minute_passed.notice_change import Deployed, notice_change
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    scan_table: str
-    scan_bus: str
+class Settings(ClosingSettings):
     report_bucket: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
     schedule_queue_url: str
     scan_type_nmap: str
     scan_type_nmap_privileged: str
@@ -48,15 +41,8 @@ class Settings:
 def wire() -> tuple[House, Deployed]:
     settings = from_env(Settings, os.environ)
     house = House(
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
+        **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
-        clock=utc_now,
     )
     deployed = Deployed(
         made_of={

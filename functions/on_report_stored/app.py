@@ -3,6 +3,7 @@
 Wakes on    Object Created under reports/, through the reports queue (batches of 10)
 Reads       the report, from the report bucket; its shard, and what is known of its hosts, from the scan table
 Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end, and the scan's end
+Sends       the report's message again, where recording takes longer than the function may run
 Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded, HostQuarantined;
             ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last shard
 On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
@@ -16,52 +17,61 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
+from cascan.aws.request_queue import SqsRequestQueue
 from cascan.events import ReportStored
+from cascan.gateways import RequestQueue
 from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.turns import LEAST_TURN_S
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(ClosingSettings):
     report_bucket: str
-    scan_table: str
-    scan_bus: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
+    report_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    record: Callable[..., Recorded]
+    queue: RequestQueue  # where a report's message goes whose recording is not over
+
+
 @cache
-def wire() -> Callable[[ReportStored], Recorded]:
+def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
-    return partial(
+    record = partial(
         record_findings,
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
-        clock=utc_now,
+        **closing_gateways(settings),
     )
+    return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 
 
-def on_record(record: SQSRecord) -> None:
-    outcome = wire()(ReportStored.from_wire(record.body))
+def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    def left_s() -> float:
+        return lambda_context.get_remaining_time_in_millis() / 1000
+
+    recorder, stored = wire(), ReportStored.from_wire(record.body)
+    if left_s() < LEAST_TURN_S:  # others of the batch took it
+        recorder.queue.send(record.body)
+        logger.info("report put off", extra={"key": stored.key})
+        return
+    outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))
+    if outcome.goes_on:
+        recorder.queue.send(record.body)
+        count("ReportTurns")
+        return
     count("FindingsRecorded", outcome.findings)
     if outcome.quarantined:
         logger.error("hosts quarantined", extra=asdict(outcome))

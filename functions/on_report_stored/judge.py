@@ -29,7 +29,7 @@ def judge(run: NmapRun | None, answer: Answer) -> tuple[Outcome, str]:
         return Outcome.FAILED, _refusal(run, answer)
     if answer.unreadable and run.stopped not in TIMED_OUT:
         return Outcome.FAILED, f"the report cannot be read: {answer.unreadable}"
-    if answer.quarantine.count:
+    if answer.quarantine.count and not answer.given_up:
         hosts = f"{answer.quarantine.count} hosts were reported that may not be recorded"
         return Outcome.PARTIAL, f"{hosts}: {answer.quarantine.reason}"
     return _flaw_of_run(run, answer) or _worth(run, answer)
@@ -52,6 +52,8 @@ def _refusal(run: NmapRun, answer: Answer) -> str:
 
 def _flaw_of_run(run: NmapRun, answer: Answer) -> tuple[Outcome, str] | None:
     """What kept nmap from finishing what it was asked. What another shard has by now is not asked of this one."""
+    if answer.given_up:
+        return Outcome.PARTIAL, f"the report is too large: {answer.given_up}"
     if run.cut:
         return None
     if run.stopped in TIMED_OUT:

@@ -13,18 +13,23 @@ from cascan.findings import findings_of
 from cascan.findings.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
+from cascan.limits import MAX_REPORT_TURNS
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
+from cascan.model.recording import Place, Recording
 from cascan.model.scan import Counts
 from cascan.model.shard import Shard
-from cascan.nmap.report import read_report
+from cascan.nmap.report import ReportReader, read_on, read_report
 from cascan.severity import Judge, counted_as, judge_of
 from cascan.sightings import names_in
 from on_report_stored.quarantine import Gate, Quarantine
 from on_report_stored.record_inventory import Folding
+from on_report_stored.turns import Rest, Turn
 
 FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
-HOSTS_AT_ONCE = 64  # read, then written: memory stays flat however long the report
+HOSTS_AT_ONCE = 256  # at most, read, then written
+ENOUGH_HOSTS = 64  # to write them where the report can be read on
+ENOUGH_PORTS = 4_096  # the same: memory stays flat also where every port of every host is open
 
 
 @dataclass(slots=True)
@@ -36,71 +41,167 @@ class Answer:
     exit: str | None = None  # nmap's own word for it
     errormsg: str = ""
     hosts_total: int | None = None
+    rest: Rest = Rest.NONE  # what is not recorded yet; then nothing else of this is final
+    given_up: str = ""  # why nobody records the rest
+    turns: int = 0  # that came before this one
     hosts_read: int = 0
     hosts_up: int = 0
     hosts_timed_out: int = 0
     quarantine: Quarantine = field(default_factory=Quarantine)
-    finding_ids: set[str] = field(default_factory=set)
+    findings: int = 0
     severities: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
 
-    def is_new(self, finding: Finding | FindingLine) -> bool:
-        """Count the finding. False: the report held it already."""
-        if finding.id in self.finding_ids:
-            return False
-        self.finding_ids.add(finding.id)
+    @classmethod
+    def up_to(cls, recording: Recording) -> Answer:
+        """The sum as an earlier turn noted it."""
+        kept_out = dict.fromkeys(recording.quarantined_addresses)
+        return cls(
+            turns=recording.turns,
+            hosts_read=recording.hosts_read,
+            hosts_up=recording.hosts_up,
+            hosts_timed_out=recording.hosts_timed_out,
+            quarantine=Quarantine(recording.quarantined, kept_out, recording.quarantine_reason),
+            findings=recording.findings,
+            severities=Counter(recording.severities),
+            categories=Counter(recording.categories),
+        )
+
+    def recording(self, place: Place, folding: Folding, *, ends_turn: bool) -> Recording:
+        """The sum as it is to be noted at this place of the report."""
+        return Recording(
+            place=place,
+            turns=self.turns + ends_turn,
+            hosts_read=self.hosts_read,
+            hosts_up=self.hosts_up,
+            hosts_timed_out=self.hosts_timed_out,
+            findings=self.findings,
+            severities=dict(self.severities),
+            categories=dict(self.categories),
+            recorded=folding.recorded,
+            quarantined=self.quarantine.count,
+            quarantined_addresses=tuple(self.quarantine.addresses),
+            quarantine_reason=self.quarantine.reason,
+            noted=folding.stretches_to(place.offset),
+        )
+
+    def add_finding(self, finding: Finding | FindingLine) -> None:
+        self.findings += 1
         self.severities[counted_as(finding) if isinstance(finding, Finding) else finding.severity] += 1
         self.categories[finding.category] += 1
-        return True
 
-    def add_hosts(self, hosts: list[Host]) -> None:
-        self.hosts_read += len(hosts)
-        self.hosts_up += sum(host.state == "up" for host in hosts)
-        self.hosts_timed_out += sum(host.timed_out for host in hosts)
-
-    def admitted(self, hosts: Iterator[Host], gate: Gate) -> Iterator[Host]:
-        """The hosts that may be recorded; those that may not are counted, those of other shards passed over."""
+    def add_hosts(self, hosts: Iterable[Host]) -> None:
         for host in hosts:
-            if gate.is_left_to_others(host):
-                continue
-            if reason := gate.refusal_of(host):
-                self.quarantine.take(host, reason)
-            else:
-                yield host
+            self.hosts_read += 1
+            self.hosts_up += host.state == "up"
+            self.hosts_timed_out += host.timed_out
 
     def counts(self) -> Counts:
-        return Counts(count=len(self.finding_ids), severities=dict(self.severities), categories=dict(self.categories))
+        return Counts(count=self.findings, severities=dict(self.severities), categories=dict(self.categories))
 
 
 def read_into_table(
-    key: ReportKey, shard: Shard, now: datetime, *, gate: Gate, reports: ReportStore, table: ScanTable
+    key: ReportKey,
+    shard: Shard,
+    now: datetime,
+    *,
+    gate: Gate,
+    reports: ReportStore,
+    table: ScanTable,
+    turn: Turn | None = None,
 ) -> Answer:
     """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
 
-    A damaged report is read as far as it goes; none raises. Findings carry the name that the request used, where an
-    address was scanned for a name. They are dated by the run, and judged by the operator's rules as they stand now.
+    Goes on where an earlier turn ended. A damaged report is read as far as it goes; none raises. Findings carry the
+    name that the request used, where an address was scanned for a name. They are dated by the run, and judged by the
+    operator's rules as they stand now.
     """
-    answer, run, judge = Answer(), shard.run, judge_of(table.severity_rules())
-    names = names_in(run)
+    turn = turn or Turn(key, table)
+    before = turn.before()
+    answer = Answer.up_to(before) if before else Answer()
+    run = shard.run
     seen_at = run.finished_at if run and run.finished_at else now
-    found_in = _judged_by(judge) if judge.has_rules else lines_of  # without rules nobody needs the values
-    with reports.open_report(key) as stream:
+    folding = Folding(key, seen_at, gate, table)
+    if before:
+        folding.go_on(before)
+    with reports.open_report(key, before.place.offset if before else 0) as stream:
         try:
-            report = read_report(stream)
+            report = read_on(stream, before.place) if before else read_report(stream)
         except UnreadableReport as exc:
             answer.unreadable = str(exc)
             return answer
-        folding = Folding(key, seen_at, gate, table)
-        for hosts in _chunks(answer.admitted(_noted(report, folding), gate)):
-            findings = (finding for host in hosts for finding in found_in(host, key.scan_id, seen_at, names))
-            table.put_findings(key.scan_id, filter(answer.is_new, findings), key)
-            folding.add(hosts, AskedPorts.in_report(report.scaninfo), names)
-            answer.add_hosts(hosts)
+        writing = _Writing(key, answer, folding, report, names_in(run), _found_in(table))
+        for hosts, place in _chunks(report):
+            writing.write(hosts)
+            if place and turn.has_to_note and _ends(turn, place, answer, folding):
+                return answer
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
     answer.hosts_total = report.hosts_total
     if accounts_for_all(run, answer):
         folding.finish(shard)
     return answer
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A report on its way into the table."""
+
+    key: ReportKey
+    answer: Answer
+    folding: Folding
+    report: ReportReader
+    names: dict[str, str]
+    found_in: FoundIn
+
+    def write(self, hosts: list[Host]) -> None:
+        """Write the hosts that may be recorded. Those that may not are counted, those of other shards passed over."""
+        admitted = [(host, is_first) for host in hosts for is_first in self._admit(host)]
+        recorded = [host for host, _ in admitted]
+        findings = (finding for host, is_first in admitted for finding in self._findings(host, is_first=is_first))
+        self.folding.table.put_findings(self.key.scan_id, findings, self.key)
+        self.folding.add(recorded, AskedPorts.in_report(self.report.scaninfo), self.names)
+        self.answer.add_hosts(recorded)
+
+    def _admit(self, host: Host) -> Iterator[bool]:
+        """Whether the host is the first of its address in the report; nothing, where it is not to be recorded."""
+        is_first, gate = self.folding.note(host), self.folding.gate
+        if gate.is_left_to_others(host):
+            return
+        if reason := gate.refusal_of(host):
+            self.answer.quarantine.take(host, reason)
+        else:
+            yield is_first
+
+    def _findings(self, host: Host, *, is_first: bool) -> Iterator[Finding | FindingLine]:
+        seen: set[str] = set()  # ids are of an address, so that others have others
+        for finding in self.found_in(host, self.key.scan_id, self.folding.seen_at, self.names):
+            if finding.id not in seen:
+                seen.add(finding.id)
+                if is_first:
+                    self.answer.add_finding(finding)
+                yield finding
+
+
+def _ends(turn: Turn, place: Place, answer: Answer, folding: Folding) -> bool:
+    """Note how far the report is recorded. Whether this delivery ends with that."""
+    is_up = turn.is_up
+    recording = answer.recording(place, folding, ends_turn=is_up)
+    if not turn.note(recording, folding.fresh_addresses()):
+        answer.rest = Rest.ELSEWHERE
+        return True
+    folding.noted(recording)
+    if is_up and recording.turns >= MAX_REPORT_TURNS:
+        answer.given_up = f"it took more than {MAX_REPORT_TURNS} turns; {answer.hosts_read} hosts of it are recorded"
+        return True
+    if is_up:
+        answer.rest = Rest.LATER
+    return is_up
+
+
+def _found_in(table: ScanTable) -> FoundIn:
+    """How the findings of a host are made. Without rules nobody needs the values."""
+    judge = judge_of(table.severity_rules())
+    return _judged_by(judge) if judge.has_rules else lines_of
 
 
 def _judged_by(judge: Judge) -> FoundIn:
@@ -110,13 +211,18 @@ def _judged_by(judge: Judge) -> FoundIn:
     return found_in
 
 
-def _noted(hosts: Iterable[Host], folding: Folding) -> Iterator[Host]:
-    """The hosts, each remembered as one that the report has."""
-    for host in hosts:
-        folding.note(host)
-        yield host
-
-
-def _chunks(hosts: Iterator[Host]) -> Iterator[list[Host]]:
-    while chunk := [host for _, host in zip(range(HOSTS_AT_ONCE), hosts, strict=False)]:
-        yield chunk
+def _chunks(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
+    """The report's hosts in lists, each with the place behind it if the report can be read on from there."""
+    chunk: list[Host] = []
+    ports, read_to = 0, report.read_to
+    for host in report:
+        may_be_cut = report.read_to != read_to
+        is_enough = len(chunk) >= ENOUGH_HOSTS or ports >= ENOUGH_PORTS
+        if len(chunk) == HOSTS_AT_ONCE or (may_be_cut and is_enough):
+            yield chunk, report.place if may_be_cut else None
+            chunk, ports = [], 0
+        read_to = report.read_to
+        chunk.append(host)
+        ports += len(host.ports)
+    if chunk:
+        yield chunk, None  # the report's end belongs to them

@@ -5,8 +5,9 @@ Hosts that the shard did not ask for, or that the scope does not allow now, are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 
 from cascan.clock import Clock
@@ -23,6 +24,9 @@ from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import Answer, read_into_table
 from on_report_stored.record_inventory import Announcing
+from on_report_stored.turns import Rest, Turn, for_ever
+
+NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Recorded:
     quarantined: int  # hosts that were kept out
     outcome: str
     scan_state: str
+    goes_on: bool = False  # its message is to be sent again
 
 
 def record_findings(
@@ -47,10 +52,12 @@ def record_findings(
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
+    left_s: Callable[[], float] = for_ever,
 ) -> Recorded:
     """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
 
-    A repeat rewrites the same items, announces the same events and counts once.
+    `left_s` says how much time there is; a report that needs more goes on with the next delivery. A repeat rewrites the
+    same items, announces the same events and counts once.
 
     Raises: MalformedMessage: a key that no worker mints, of a shard nobody planned, or an attempt nobody started.
     """
@@ -69,15 +76,21 @@ def record_findings(
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
     gate = Gate(shard, scope, tuple(_remainders(shard, table)))
-    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table)
+    turn = Turn(key, table, stored.size, left_s)
+    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
+    hosts, kept_out = answer.hosts_read, answer.quarantine.count
+    if answer.rest:
+        if goes_on := answer.rest is Rest.LATER:
+            table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
+        found, rest = answer.findings, answer.rest
+        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, goes_on)
     outcome, flaw = judge(shard.run, answer)
     news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
     changes = news.events(table.changes(scan.scan_id, shard.number))
     bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
     closing = _closing(outcome, flaw, answer, news.counts)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
-    kept_out = answer.quarantine.count
-    return Recorded(scan.scan_id, shard.number, answer.hosts_read, closing.findings, kept_out, outcome, closed.state)
+    return Recorded(scan.scan_id, shard.number, hosts, closing.findings, kept_out, outcome, closed.state)
 
 
 def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:

@@ -27,9 +27,10 @@ from cascan.ids import ReportKey
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
+from cascan.model.recording import Recording
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
-from cascan.nmap.intervals import Interval
+from cascan.nmap.intervals import Interval, merged
 from cascan.sightings import ONLY_OPEN, missing, observation_of
 from on_report_stored.quarantine import Gate
 
@@ -47,13 +48,40 @@ class Folding:
     table: ScanTable
     recorded: int = 0  # addresses of the report that have a record
     answered: set[int] = field(default_factory=set)  # addresses of every host element
+    _fresh: list[int] = field(default_factory=list)  # of those, the ones since the last note
+    _stretches: tuple[tuple[int, int], ...] = ()  # of the report, that were noted
 
-    def note(self, host: Host) -> None:
-        """The report has an element of the host, recorded or not."""
+    def go_on(self, before: Recording) -> None:
+        """Know what an earlier turn knew."""
+        self.noted(before)
+        self.recorded = before.recorded
+        for low, high in self.table.noted_addresses(self.key, before):
+            self.answered.update(range(low, high + 1))
+
+    def note(self, host: Host) -> bool:
+        """The report has an element of the host, recorded or not. False: it had one before."""
+        is_first = True
         for address in host.addresses:
             if address.kind != "mac":
                 with suppress(ValueError):
-                    self.answered.add(int(address_in(address.addr)))
+                    number = int(address_in(address.addr))
+                    is_first &= number not in self.answered or address.addr != host.address
+                    if number not in self.answered:
+                        self.answered.add(number)
+                        self._fresh.append(number)
+        return is_first
+
+    def fresh_addresses(self) -> tuple[Interval, ...]:
+        """Those of host elements since the last note."""
+        return merged((number, number) for number in self._fresh)
+
+    def stretches_to(self, offset: int) -> tuple[tuple[int, int], ...]:
+        """The stretches of the report that will have been noted when it is noted up to there."""
+        return (*self._stretches, (self._stretches[-1][1] if self._stretches else 0, offset))
+
+    def noted(self, recording: Recording) -> None:
+        self._stretches = recording.noted
+        self._fresh.clear()
 
     def add(self, hosts: Iterable[Host], asked: AskedPorts, names: dict[str, str]) -> None:
         """Fold in hosts that may be recorded."""

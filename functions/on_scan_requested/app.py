@@ -17,11 +17,8 @@ from typing import Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
 from cascan.pace import HouseRules
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
@@ -32,13 +29,8 @@ from on_scan_requested.plan_scan import Planned, plan_scan
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    scan_table: str
+class Settings(ClosingSettings):
     report_bucket: str
-    scan_bus: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
     policy_profile: PolicyProfile
@@ -55,21 +47,14 @@ def wire() -> Callable[[str, str], Planned]:
     settings = from_env(Settings, os.environ)
     return partial(
         plan_scan,
-        table=DynamoScanTable(settings.scan_table),
+        **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         policy=settings.policy_profile,
         express_reaches_private=settings.express_reaches == "private",
         raw_scans=settings.raw_scans == "enabled",
         reach=Reach.of(settings.worker_egress),
         rules=HouseRules(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
-        clock=utc_now,
     )
 
 

@@ -16,10 +16,7 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.event_bus import EventBridgeBus
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.clock import utc_now
+from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -27,12 +24,8 @@ from on_shard_abandoned.close_shard import Closed, close_abandoned
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    scan_table: str
-    scan_bus: str
-    express_shard_queue_url: str
-    connect_shard_queue_url: str
-    raw_shard_queue_url: str
+class Settings(ClosingSettings):
+    """Nothing of its own."""
 
 
 @cache
@@ -40,14 +33,7 @@ def wire() -> Callable[[ShardQueued, str], Closed]:
     settings = from_env(Settings, os.environ)
     return partial(
         close_abandoned,
-        table=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues.of(
-            express=settings.express_shard_queue_url,
-            connect=settings.connect_shard_queue_url,
-            raw=settings.raw_shard_queue_url,
-        ),
-        bus=EventBridgeBus(settings.scan_bus),
-        clock=utc_now,
+        **closing_gateways(settings),
     )
 
 

@@ -123,7 +123,7 @@ def test_tls_ciphers_of_a_tls_port_are_listed_where_the_operator_allows_intrusiv
     assert ["intrusive" in line.reason for line in refused.lines] == [True]
 
     child = followed("nmap-tls-ciphers", findings, INTRUSIVE)
-    assert the_request(child).parameters == ("-Pn", "-p443", "--script", "ssl-enum-ciphers")
+    assert the_request(child).parameters == ("-Pn", "-n", "-p443", "--script", "ssl-enum-ciphers")
     found = told(scanned(hosts, child.requests[0], INTRUSIVE))
     assert found.keys() == {("TLS Service", 443)}
     assert "TLS 1.2" in found["TLS Service", 443]["tls_versions"]
@@ -151,15 +151,23 @@ def test_a_remote_desktop_is_asked_for_its_encryption_and_its_names(hosts: Names
 
 
 def test_the_databases_of_a_host_are_asked_in_one_scan(hosts: Names) -> None:
-    child = followed("nmap-databases", discovered(hosts, "desk", "-p", "1433,3306,3389,6379,11211,27017"))
-    assert the_request(child).parameters[1] == "-p3306,6379,11211,27017"
+    child = followed("nmap-databases", discovered(hosts, "desk", "-p", "1433,3306,3389,6379,9160,11211,27017"))
+    assert the_request(child).parameters[2] == "-p3306,6379,9160,11211,27017"
     found = told(scanned(hosts, child.requests[0]))
     assert found.keys() == {
         ("MySQL Service", 3306),
         ("Redis without Authentication", 6379),
+        ("Cassandra without Authentication", 9160),
         ("Memcached without Authentication", 11211),
         ("MongoDB Service", 27017),
     }
+
+
+def test_a_sql_server_is_asked_for_its_version(hosts: Names) -> None:
+    child = followed("nmap-ms-sql", discovered(hosts, "desk", "-p", "1433,3306"))
+    (found,) = [finding for finding in scanned(hosts, child.requests[0]) if finding.category == "Open Port"]
+    product = found.attributes["serviceProduct"], found.attributes["serviceVersion"]
+    assert (found.attributes["port"], *product) == (1433, "Microsoft SQL Server 2017", "14.00.1000")
 
 
 def test_the_host_behind_a_subdomain_is_scanned_by_its_name(hosts: Names) -> None:

@@ -17,14 +17,18 @@ from pathlib import Path
 from tests.data.speaking_services import STAND_INS, serve_tcp
 
 DATABASES = (3306, 6379, 11211, 27017)
+SQL_SERVER, CASSANDRA = 1433, 9160
 REMOTE_DESKTOP = 3389
-PORTS = (*DATABASES, REMOTE_DESKTOP)
+PORTS = (*DATABASES, SQL_SERVER, CASSANDRA, REMOTE_DESKTOP)
 
 TPKT_HEADER, CONNECTION_REQUEST, NTLM_MESSAGE = 4, 0xE0, 0x30
 NEGOTIATION_REQUEST = 8  # bytes at the end of a connection request, if it has one
 NATIVE, TLS, CREDSSP = 0, 1, 3
 SERVER_CORE = struct.pack("<HHI", 0x0C01, 8, 0x00080004)  # RDP 5 to 8
 SERVER_SECURITY = struct.pack("<HHII", 0x0C02, 12, 2, 2)  # 128-bit RC4, as the client likes
+TDS_HEADER, PRE_LOGIN = 8, 0x12
+SQL_2017 = struct.pack(">BBHH", 14, 0, 1000, 0)  # 14.00.1000, as it was first released
+THRIFT_CALL, THRIFT_REPLY = b"\x80\x01\x00\x01", b"\x80\x01\x00\x02"
 # what Windows sends before these two, to the letter: T.124 ConnectData up to its length
 CONFERENCE = bytes.fromhex("000500147c00012a14760a01010001c0004d63446e")
 CHALLENGE_HEADER = 56  # bytes before its payload
@@ -36,9 +40,45 @@ def main() -> None:
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     talks: dict[int, Callable[[socket.socket], None]] = {port: STAND_INS[port] for port in DATABASES}
     talks[REMOTE_DESKTOP] = partial(remote_desktop, context=context)
+    talks |= {SQL_SERVER: sql_server, CASSANDRA: cassandra}
     for port, talk in talks.items():
         serve_tcp(port, talk, address)
     threading.Event().wait()
+
+
+def sql_server(connection: socket.socket) -> None:
+    """Answers a TDS pre-login as SQL Server 2017 does, with its version; only what it is asked for.
+
+    Source: MS-TDS 2.2.6.5, PRELOGIN: option, offset and length each, then the data.
+    """
+    header = connection.recv(TDS_HEADER, socket.MSG_WAITALL)
+    kind, length = struct.unpack(">BxH", header[:4])
+    asked = connection.recv(max(length - TDS_HEADER, 0), socket.MSG_WAITALL)
+    if kind != PRE_LOGIN:
+        return
+    values = (SQL_2017, b"\x02", b"\x00", b"", b"\x00")  # version, encryption, instance, thread, MARS
+    options = [option for option in asked[: asked.index(0xFF) : 5] if option < len(values)]
+    heads, data = b"", b""
+    for option in options:
+        heads += struct.pack(">BHH", option, 5 * len(options) + 1 + len(data), len(values[option]))
+        data += values[option]
+    answer = heads + b"\xff" + data
+    connection.sendall(struct.pack(">BBHHBB", 4, 1, TDS_HEADER + len(answer), 0, 1, 0) + answer)
+
+
+def cassandra(connection: socket.socket) -> None:
+    """Tells anybody its cluster's name and its version, over framed Thrift."""
+    tells = {b"describe_cluster_name": b"Lab Cluster", b"describe_version": b"19.39.0"}
+    while length := connection.recv(4, socket.MSG_WAITALL):
+        call = connection.recv(struct.unpack(">I", length)[0], socket.MSG_WAITALL)
+        (size,) = struct.unpack(">I", call[4:8])
+        name, number = call[8 : 8 + size], call[8 + size : 12 + size]
+        if call[:4] != THRIFT_CALL or name not in tells:
+            return
+        value = tells[name]
+        text = b"\x0b\x00\x00" + struct.pack(">I", len(value)) + value + b"\x00"  # field 0, a string; the end
+        reply = THRIFT_REPLY + struct.pack(">I", size) + name + number + text
+        connection.sendall(struct.pack(">I", len(reply)) + reply)
 
 
 def remote_desktop(connection: socket.socket, *, context: ssl.SSLContext) -> None:

@@ -80,7 +80,7 @@ MUTATIONS = (
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
     Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
-    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 3),
+    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 21),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

@@ -30,7 +30,7 @@ from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.run_shard import run_shard
 from tests.builders import NOW
-from tests.fakes import FixedResolver, MemoryEventBus, MemoryReportStore, MemoryScanTable
+from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
 from tests.simulation.scripted_nmap import ScriptedNmap
@@ -53,6 +53,7 @@ class World:
     def __init__(self, seed: int, faults: Faults | None = None) -> None:
         self.clockwork = clockwork = Clockwork(seed, faults or Faults())
         self.table, self.reports, self.bus = MemoryScanTable(), MemoryReportStore(), MemoryEventBus()
+        self.house = MemoryHouseRecords()
         self.nmap = ScriptedNmap(clockwork, Random(seed))  # noqa: S311 - chance, not a secret
         self.most_in_flight: dict[str, int] = {}
         self.requested: dict[str, dict[str, Any]] = {}  # message id → the request
@@ -175,7 +176,8 @@ class World:
         )
 
     def _control(self, message: Message) -> None:
-        control(ControlRequested.from_wire(message.body), **self._common())
+        reports, house = self._gateway(self.reports, "reports"), self._gateway(self.house, "house")
+        control(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
 
     def _keep_house(self) -> None:
         keep_house(House(**self._common(), reports=self._gateway(self.reports, "reports")))

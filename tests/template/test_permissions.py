@@ -15,7 +15,7 @@ from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
 REPORTS, RESULTS = "Storage/ReportBucket.Arn/reports/*", "Storage/ReportBucket.Arn/results/*"
-RECORDS = "Storage/ReportBucket.Arn/scans/*"
+RECORDS, HOUSE = "Storage/ReportBucket.Arn/scans/*", "Storage/ReportBucket.Arn/house/*"
 DRAIN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the remainder of a shard is a new item
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
@@ -59,12 +59,15 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: RECORD,
         INDEX: RECORD,
         **SEND,
+        "Messaging/ReportQueue.Arn": {"sqs:SendMessage"},  # a report that takes several turns
         BUS: {"events:PutEvents"},
     },
     "OnShardAbandoned": {TABLE: RELEASE, INDEX: RELEASE, **SEND, BUS: {"events:PutEvents"}},
     "OnControlRequested": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
         INDEX: RELEASE | {"dynamodb:DeleteItem"},
+        RECORDS: {"s3:PutObject"},
+        HOUSE: {"s3:PutObject"},
         **SEND,
         BUS: {"events:PutEvents"},
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cascan.aws.house_records import HOUSE
 from cascan.ids import ReportKey
 from tests.template.model import MODEL, RULES, Resource
 
@@ -55,13 +56,19 @@ def test_a_stored_report_becomes_an_event_and_a_result_does_not() -> None:
 
 
 def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_to() -> None:
-    unfinished, reports = BUCKET.properties["LifecycleConfiguration"]["Rules"]
-    condition, rule, otherwise = reports["Fn::If"]
+    unfinished, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
 
     assert unfinished["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] >= 1
-    assert (condition, otherwise) == ("ExpiresReports", {"Ref": "AWS::NoValue"})
-    assert MODEL.text(rule["ExpirationInDays"], BUCKET.stack) == "parameter ReportRetentionDays"
-    assert MODEL.default(rule["ExpirationInDays"], BUCKET.stack) == "0"
+    for condition, rule, otherwise in (other["Fn::If"] for other in others):
+        assert (condition, otherwise) == ("ExpiresReports", {"Ref": "AWS::NoValue"})
+        assert MODEL.text(rule["ExpirationInDays"], BUCKET.stack) == "parameter ReportRetentionDays"
+        assert MODEL.default(rule["ExpirationInDays"], BUCKET.stack) == "0"
+
+
+def test_what_the_operator_decided_never_expires() -> None:
+    _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
+    assert [other["Fn::If"][1]["Prefix"] for other in others] == ["reports/", "results/", "scans/"]
+    assert not HOUSE.startswith(("reports/", "results/", "scans/"))
 
 
 def test_the_table_has_the_keys_and_the_index_that_the_gateway_uses() -> None:

@@ -96,6 +96,17 @@ class DynamoTable:
             request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
         return self._conditional("put_item", request) is not None
 
+    def put_further(self, item: Item, attribute: str, number: int) -> bool:
+        """Store the item with the number, over one whose number is lower. False: one that is as high is there."""
+        request = {
+            "TableName": self.name,
+            "Item": item | {attribute: {"N": str(number)}},
+            "ConditionExpression": "attribute_not_exists(pk) OR #number < :number",
+            "ExpressionAttributeNames": {"#number": attribute},
+            "ExpressionAttributeValues": {":number": {"N": str(number)}},
+        }
+        return self._conditional("put_item", request) is not None
+
     def delete(self, key: Item) -> None:
         """Remove the item, if it is there."""
         with translated(GATEWAY):

@@ -24,7 +24,7 @@
     asked      cascade/<root id>   asked/<key of the child>     body, expires_at
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
-    (inventory_items.py draws those of the inventory)
+    (inventory_items.py draws those of the inventory, recording_items.py those of reports that take several turns)
 
 An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
 `windows`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is

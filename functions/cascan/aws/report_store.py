@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,17 +43,20 @@ class S3ReportStore:
                 str(path), self._bucket, str(key), ExtraArgs={"ContentType": REPORT_TYPE, "Metadata": headers}
             )
 
-    def open_report(self, key: ReportKey) -> IO[bytes]:
-        report = self._open(str(key))
+    def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
+        report = self._open(str(key), start)
         if report is None:
             raise MalformedMessage(f"there is no report {key}")
         return report
 
-    def _open(self, key: str) -> IO[bytes] | None:
+    def _open(self, key: str, start: int = 0) -> IO[bytes] | None:
+        request: Any = {"Range": f"bytes={start}-"} if start else {}
         with translated(GATEWAY):
             try:
-                body = clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
+                body = clients.s3().get_object(Bucket=self._bucket, Key=key, **request)["Body"]
             except ClientError as exc:
+                if error_code(exc) == "InvalidRange":  # it ends there
+                    return io.BytesIO()
                 if error_code(exc) != "NoSuchKey":
                     raise
                 return None

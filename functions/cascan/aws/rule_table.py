@@ -20,6 +20,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RULES
 from cascan.model.cascade import StoredRule
 
+UNCHANGED = "attribute_not_exists(pk) OR #version = :before"
 RULES = "rules"  # the partition of the latest versions
 
 
@@ -42,9 +43,12 @@ class DynamoRuleTable:
                 document=dict(document),
                 stored_at=self._clock(),
             )
-            if not self._table.transact([self._as_latest(rule), put_new(self._table.name, _version_item(rule))]):
+            if self._store(rule, UNCHANGED):
                 return rule
         raise GatewayUnavailable(f"rule {name}: others kept storing it")
+
+    def restore_rule(self, rule: StoredRule) -> bool:
+        return self._store(rule, "attribute_not_exists(pk) OR #version < :version")
 
     def rules(self) -> Iterator[StoredRule]:
         items = (item for item in self._table.children(RULES, "rule/") if not _is_deleted(item))
@@ -63,14 +67,21 @@ class DynamoRuleTable:
         )
         return deleted is not None
 
-    def _as_latest(self, rule: StoredRule) -> dict[str, Any]:
-        """The action that makes it the latest, if the one before it still is."""
-        values = values_of({":version": rule.version, ":before": rule.version - 1, ":at": instant(_stored_at(rule))})
+    def _store(self, rule: StoredRule, when: str) -> bool:
+        """Store a new version, and make it the latest `when` the one that stands allows it. Both, or nothing."""
+        version = put_new(self._table.name, _version_item(rule))
+        return not self._table.transact([self._as_latest(rule, when), version])
+
+    def _as_latest(self, rule: StoredRule, when: str) -> dict[str, Any]:
+        """The action that makes it the latest; of the one that stands, `when` sees #version."""
+        values = values_of({":version": rule.version, ":at": instant(_stored_at(rule))})
+        if ":before" in when:
+            values |= values_of({":before": rule.version - 1})
         return update(
             self._table.name,
             _latest_key(rule.name),
             "SET #body = :body, #version = :version, #stored_at = :at REMOVE #deleted",
-            when="attribute_not_exists(pk) OR #version = :before",
+            when=when,
             values=values | {":body": body_of(rule.document)},
         )
 

@@ -30,6 +30,7 @@ from cascan.aws.items import (
     switch_key,
     values_of,
 )
+from cascan.aws.recording_items import RecordingItems
 from cascan.aws.shard_items import ShardItems, state_in
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
@@ -41,7 +42,7 @@ MAX_SPREADS = 1_000
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, HouseItems, InventoryItems):
+class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:

@@ -51,6 +51,9 @@ class DynamoScheduleTable:
                 return stored
         raise GatewayUnavailable(f"schedule {name}: others kept storing it")
 
+    def restore_schedule(self, stored: StoredSchedule) -> bool:
+        return self._table.put_new(_schedule_item(stored))
+
     def schedule(self, name: str) -> StoredSchedule | None:
         item = self._table.get(_key(SCHEDULES, f"schedule/{name}"))
         return _schedule_in(item) if item else None

@@ -8,8 +8,10 @@ from __future__ import annotations
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
+from cascan.gateways.house_records import HouseRecords
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
+from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Resolver
 from cascan.gateways.scan_table import ScanTable
@@ -19,9 +21,11 @@ __all__ = [
     "CascadeTable",
     "EventBus",
     "Fleet",
+    "HouseRecords",
     "Inventory",
     "Launch",
     "Received",
+    "Recordings",
     "ReportStore",
     "RequestQueue",
     "Resolver",

@@ -14,6 +14,9 @@ class RuleTable(Protocol):
     def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
         """Store the document as the rule's next version; the one that stands, if it is the same."""
 
+    def restore_rule(self, rule: StoredRule) -> bool:
+        """Store a version as it was; the latest, if none later is there. False: a later one, or this one, is."""
+
     def rules(self) -> Iterator[StoredRule]:
         """The latest version of each that is not deleted, in order of their names."""
 

@@ -15,8 +15,8 @@ class ReportStore(Protocol):
     def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
         """Store a report byte for byte."""
 
-    def open_report(self, key: ReportKey) -> IO[bytes]:
-        """A stream of the report. Raises: MalformedMessage: there is none under this key."""
+    def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
+        """A stream of the report, from byte `start` on. Raises: MalformedMessage: there is none under this key."""
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The scan's reports, in order of shard and attempt."""

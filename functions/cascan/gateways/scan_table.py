@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cascan.gateways.inventory import Inventory
+from cascan.gateways.recordings import Recordings
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine
@@ -15,7 +16,7 @@ from cascan.model.shard import Cut, NmapRun, Progress, Return, Shard, ShardClosi
 from cascan.severity import StoredRules
 
 
-class ScanTable(Inventory, Protocol):
+class ScanTable(Inventory, Recordings, Protocol):
     """Scans, shards, findings and the inventory. Every transition is a conditional write."""
 
     def create_scan(self, scan: Scan) -> bool:

@@ -15,6 +15,9 @@ class ScheduleTable(Protocol):
     def put_schedule(self, name: str, document: Mapping[str, Any]) -> StoredSchedule:
         """Store the manifest over the one that stands; that one, if it is the same. Intervals go on from the first."""
 
+    def restore_schedule(self, stored: StoredSchedule) -> bool:
+        """Store a manifest as it was. False: there is one of this name."""
+
     def schedule(self, name: str) -> StoredSchedule | None:
         """The manifest, read consistently."""
 

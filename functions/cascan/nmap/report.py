@@ -18,9 +18,10 @@ from typing import IO
 
 from cascan.model.details import number, whole
 from cascan.model.host import Host, Script
+from cascan.model.recording import Place
 from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
 from cascan.nmap.report_body import ReportBody
-from cascan.nmap.report_head import read_start
+from cascan.nmap.report_head import Start, read_start
 from cascan.nmap.report_values import instant, said
 
 
@@ -30,9 +31,9 @@ class ReportReader:
     `complete` says that the whole document is there, not that the scan went well: see `exit`, and nmap's exit code.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], place: Place | None = None) -> None:
         """Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type."""
-        start = read_start(stream)
+        start = Start({}, b"", closed=False, length=place.offset, remarks=()) if place else read_start(stream)
         self._start = start
         self._body = ReportBody(stream, start)
         self.head = said(Head, start.attributes)
@@ -49,13 +50,29 @@ class ReportReader:
         self.hosts_total: int | None = None
         self.prescripts: tuple[Script, ...] = ()
         self.postscripts: tuple[Script, ...] = ()
-        self.scaninfo: tuple[ScanInfo, ...] = ()  # which ports were asked, and how; known before the first host
+        # which ports were asked, and how; known before the first host
+        self.scaninfo: tuple[ScanInfo, ...] = place.scaninfo if place else ()
         self.skipped_targets: tuple[str, ...] = ()  # expressions nmap could not read; unresolved names are not here
+        self._body.broken = bool(place and place.broken)
 
     @property
     def complete(self) -> bool:
         """`</nmaprun>` was read, and nothing before or behind it was damaged."""
         return self._body.complete
+
+    @property
+    def read_to(self) -> int | None:
+        """A byte behind a whole host, and before the host that was given last: `place` says how to read on from there.
+
+        It moves every hundred kilobytes or so. None: the report holds comments and the like, and cannot be read on.
+        """
+        return self._body.read_to
+
+    @property
+    def place(self) -> Place | None:
+        """What `read_on` needs to begin at `read_to`."""
+        offset = self.read_to
+        return None if offset is None else Place(offset=offset, scaninfo=self.scaninfo, broken=self._body.broken)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -120,3 +137,11 @@ def read_report(stream: IO[bytes]) -> ReportReader:
     Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type.
     """
     return ReportReader(stream)
+
+
+def read_on(stream: IO[bytes], place: Place) -> ReportReader:
+    """The rest of a report, from a place that another reader of it gave; the stream begins there.
+
+    What stands before the place is not known again, but for `scaninfo`, and that it was damaged.
+    """
+    return ReportReader(stream, place)

@@ -52,6 +52,7 @@ class ReportBody:
         self._whole = whole
         self._quick = quick or QuickHosts()
         self.broken = False  # something was left out, or stands where it should not
+        self.read_to: int | None = start.length  # the byte behind the last batch whose hosts were all handed out
         self._everything = False
         for remark in start.remarks:
             self._warn(remark)
@@ -61,6 +62,7 @@ class ReportBody:
         self._everything = everything
         for batch in self._batches:
             yield from self._hosts(self._decoded(batch))
+            self.read_to = self._batches.position
         yield from self._end(self._decoded(self._batches.rest))
 
     def _hosts(self, text: str) -> Iterator[Host | Item]:

@@ -34,6 +34,12 @@ class HostBatches:
         self._clean_to = 0  # up to where the buffer holds no comment and the like, if cut carefully
         self._lost = lost
         self._ended = False
+        self._taken = offset + len(first)  # bytes of the report that came out of the stream
+
+    @property
+    def position(self) -> int | None:
+        """The byte behind what was handed out last; None: nobody knows, since comments were taken out."""
+        return None if self._careful else self._taken - len(self._buffer)
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
@@ -65,6 +71,7 @@ class HostBatches:
 
     def _read(self) -> None:
         chunk = self._stream.read(CHUNK_BYTES)
+        self._taken += len(chunk)
         self._ended = not chunk
         self._buffer += chunk
         if self._careful:
@@ -102,6 +109,7 @@ class HostBatches:
         while not self._ended:
             tail = bytes(self._buffer[-len(HOST_END) :])
             chunk = self._stream.read(CHUNK_BYTES)
+            self._taken += len(chunk)
             self._ended = not chunk
             self._buffer = bytearray(tail + chunk)
             end = self._buffer.find(HOST_END)

@@ -13,7 +13,6 @@ from cascan.nmap.report_text import NOT_UTF8, REPLACED, decoded, mended
 CHUNK_BYTES = 128 * 1024
 ROOT = "nmaprun"
 ROOT_TAG = re.compile(rb"<nmaprun(?:\s(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)?>")
-JUNK_AFTER = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 
 class Start(NamedTuple):

@@ -10,8 +10,8 @@ from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.rule_table import DynamoRuleTable
 from cascan.gateways import CascadeTable, RuleTable
 from cascan.limits import MAX_DECISIONS_KEPT
-from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild
-from tests.builders import SCAN_ID
+from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild, StoredRule
+from tests.builders import NOW, SCAN_ID
 from tests.cascading import rule_document
 from tests.fake_cascades import MemoryCascadeTable, MemoryRuleTable
 from tests.integration.gateways.conftest import TABLE
@@ -68,6 +68,16 @@ def test_a_deleted_rule_keeps_its_versions_and_goes_on_counting(rules: RuleTable
     assert rules.rule("one", 1)
     assert rules.put_rule("one", document).version == 2
     assert [rule.version for rule in rules.rules()] == [2]
+
+
+def test_versions_are_restored_as_they_were_and_never_over_later_ones(rules: RuleTable) -> None:
+    second, fourth = (
+        StoredRule(name="one", version=version, document=rule_document("one", scanType=f"t{version}"), stored_at=NOW)
+        for version in (2, 4)
+    )
+    assert [rules.restore_rule(rule) for rule in (second, fourth, fourth, second)] == [True, True, False, False]
+    assert (list(rules.rules()), rules.rule("one", 2), rules.rule("one", 3)) == ([fourth], second, None)
+    assert rules.put_rule("one", rule_document("one")).version == 5
 
 
 def test_rules_are_listed_by_name(rules: RuleTable) -> None:

@@ -10,6 +10,7 @@ from cascan import gateways
 from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
+from cascan.aws.house_records import S3HouseRecords
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.rule_table import DynamoRuleTable
@@ -21,9 +22,11 @@ from cascan.gateways import (
     CascadeTable,
     EventBus,
     Fleet,
+    HouseRecords,
     Inventory,
     Launch,
     Received,
+    Recordings,
     ReportStore,
     RequestQueue,
     Resolver,
@@ -46,8 +49,10 @@ RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.Me
 CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
+HOUSE_RECORDS: tuple[HouseRecords, ...] = (S3HouseRecords("bucket"), fakes.MemoryHouseRecords())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     Inventory: SCAN_TABLES,
+    Recordings: SCAN_TABLES,
     ScanTable: SCAN_TABLES,
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
@@ -59,6 +64,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     CascadeTable: CASCADE_TABLES,
     RequestQueue: REQUEST_QUEUES,
     ScheduleTable: SCHEDULE_TABLES,
+    HouseRecords: HOUSE_RECORDS,
 }
 
 

@@ -24,9 +24,16 @@ from cascan.aws.scan_table import DynamoScanTable
 from cascan.findings import findings_of
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
+from cascan.model.finding import Finding, FindingLine
+from cascan.model.inventory import HostUpdate
+from cascan.model.shard import NmapRun, TargetSlice
 from cascan.nmap.report import read_report
+from cascan.scope import Scope
+from on_report_stored.quarantine import Gate
+from on_report_stored.read_report import read_into_table
+from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.integration.gateways.conftest import TABLE
-from tests.integration.gateways.examples import SCAN_ID, a_scan
+from tests.integration.gateways.examples import SCAN_ID, a_scan, a_shard
 from tests.unit.cascan.test_report_damage import trickle
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -152,3 +159,53 @@ def test_memory_does_not_grow_with_the_hosts_of_a_report(sink: Sink) -> None:
         assert len(sink.ids) == 3 * count
     assert peaks[1] < 1.5 * peaks[0] + 3_200 * 3 * 100  # the sink's own ids
     assert peaks[1] < 30_000_000
+
+
+class Sieve(MemoryScanTable):
+    """Takes everything, and keeps sums alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = self.saved = 0
+
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
+        self.found += sum(1 for _ in findings)
+
+    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+        self.saved += sum(1 for _ in updates)
+        return []
+
+
+class Streamed(MemoryReportStore):
+    """Has one report, which is made as it is read."""
+
+    def __init__(self, hosts: Iterable[bytes]) -> None:
+        super().__init__()
+        self._hosts = hosts
+
+    def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
+        return a_report(self._hosts)
+
+
+def test_memory_does_not_grow_with_the_hosts_whose_every_port_is_open() -> None:
+    ports = [a_port(number) for number in range(1, 2_001)]
+    slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
+    shard = a_shard(family=4, exclude=(), slices=slices, run=NmapRun(exit_code=0, addresses=2**24, finished_at=AT))
+
+    def record(count: int) -> Sieve:
+        table, reports = Sieve(), Streamed(a_host(number, *ports) for number in range(count))
+        gate = Gate(shard, Scope.of(["10.0.0.0/8"]))
+        read_into_table(KEY, shard, AT, gate=gate, reports=reports, table=table)
+        return table
+
+    record(1)  # what is made once is made
+    peaks = []
+    for count in (3, 12):
+        tracemalloc.start()
+        table = record(count)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (table.found, table.saved) == (count * 2_001, count)
+    assert peaks[1] < 1.3 * peaks[0]

@@ -12,7 +12,7 @@ from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
 from cascan.ids import scan_id_of
 from cascan.model.scan import Counts
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, StoredSchedule
 from tests.builders import NOW, clock
 from tests.fake_schedules import MemoryScheduleTable
 from tests.integration.gateways.conftest import TABLE
@@ -41,6 +41,13 @@ def test_a_manifest_that_is_stored_again_is_one_version_and_a_changed_one_the_ne
     assert (second.version, table.schedule("nightly"), table.schedule("weekly")) == (2, second, None)
     other = table.put_schedule("hourly", {})
     assert list(table.schedules()) == [other, second]
+
+
+def test_a_manifest_is_restored_as_it_was_where_there_is_none(table: ScheduleTable) -> None:
+    was = StoredSchedule(name="nightly", version=4, document={"a": 1}, created_at=NOW - HOUR, stored_at=NOW)
+    assert [table.restore_schedule(was), table.restore_schedule(was)] == [True, False]
+    assert table.schedule("nightly") == was
+    assert table.put_schedule("nightly", {"a": 2}).version == 5
 
 
 def test_what_was_seen_of_the_scan_types_is_stored_over_its_version_before_alone(table: ScheduleTable) -> None:

@@ -53,6 +53,7 @@ class Stack:
             "SCAN_TABLE": TABLE,
             "REPORT_BUCKET": BUCKET,
             "SCAN_BUS": BUS,
+            "REPORT_QUEUE_URL": self.queue_urls["reports"],
             "EXPRESS_SHARD_QUEUE_URL": self.queue_urls["express"],
             "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from benchmarks.generated_reports import report as generated
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import NmapRun, Shard, ShardState
+from cascan.model.shard import NmapRun, Shard, ShardState, TargetSlice
+from on_report_stored.turns import LEAST_TURN_S
 from tests.builders import SCAN_ID, a_run, a_scan, a_shard
 from tests.data.envelopes.build import Envelope, object_created, recorded, sqs_event, sqs_record
 from tests.data.reports import hosts, report
@@ -62,6 +64,39 @@ def test_a_report_delivered_twice_is_recorded_and_announced_once(stack: Stack, o
     assert on_report_stored.failed(STORED) == []
     assert stack.items() == after_one
     assert stack.heard_names() == ["FindingsRecorded", "ScanCompleted"]
+
+
+def test_a_report_that_takes_longer_than_the_function_may_run_goes_on_with_the_next_message(
+    stack: Stack, on_report_stored: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("on_report_stored.app.LEAST_TURN_S", 1.0)
+    network = (TargetSlice("10.0.0.0/16", 0, 65_536),)
+    stack.store(a_scan(), a_shard(state=ShardState.REPORTED, attempt=1, slices=network, run=a_run(addresses=150)))
+    stack.put_report(KEYS[0], b"".join(generated(150, "mixed")))
+    (first,) = stack.received("reports")
+    messages, turns = [first], 0
+    while messages:
+        assert on_report_stored.failed({"Records": messages}, remaining_s=2.0) == []
+        turns, messages = turns + 1, stack.received("reports")
+        assert [message["body"] for message in messages] in ([first["body"]], [])
+    assert turns == 2
+    scan = stack.scan(SCAN_ID)
+    assert (scan.state, scan.findings.count) == (ScanState.PARSE_COMPLETED, len(list(stack.table.findings(SCAN_ID))))
+    assert scan.findings.count > 1_000
+
+
+def test_a_report_for_which_others_of_its_batch_left_no_time_is_put_off(
+    stack: Stack, on_report_stored: Function
+) -> None:
+    stack.store(a_scan(), reported())
+    stack.put_report(KEYS[0], report("connect"))
+    (message,) = stack.received("reports")
+    assert on_report_stored.failed({"Records": [message]}, remaining_s=LEAST_TURN_S - 1) == []
+    (again,) = stack.received("reports")
+    assert again["body"] == message["body"]
+    assert stack.shard(SCAN_ID).state is ShardState.REPORTED
+    assert on_report_stored.failed({"Records": [again]}) == []
+    assert stack.shard(SCAN_ID).state is ShardState.RECORDED
 
 
 def test_a_scan_goes_on_until_its_last_report(stack: Stack, on_report_stored: Function) -> None:

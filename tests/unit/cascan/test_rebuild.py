@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.closing import cancel_scan
+from cascan.control import Action, ControlRequested
 from cascan.events import ReportStored, ScanCompleted
 from cascan.ids import ReportKey
 from cascan.life_cycle import Stop
@@ -21,13 +22,14 @@ from cascan.pace import HouseRules
 from cascan.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.records import Reported, store_run
 from cascan.scope import Scope
+from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import keep_end, publish
 from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, a_run, body, claim, clock
 from tests.data.reports import report
-from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 SCOPE = Scope.of(["127.0.0.0/8"])
 
@@ -87,6 +89,11 @@ class World:
         outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
         record_findings(ReportStored(str(key), "", 0, "e"), scope=SCOPE, clock=later, **outside)  # type: ignore[arg-type]
 
+    def control(self, action: str, scan_id: str) -> None:
+        asked = ControlRequested(action=Action(action), scan_id=scan_id)
+        outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
+        control(asked, house=MemoryHouseRecords(), clock=clock, **outside)  # type: ignore[arg-type]
+
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):
             self.run(scan_id, number)
@@ -137,6 +144,25 @@ def test_a_scan_that_was_done_is_as_it_was_and_nothing_is_announced(world: World
         key: (s.state, s.outcome, s.run, s.attempt) for key, s in shards.items()
     }
     assert (world.bus.events, dict(world.queues.sent)) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "state"),
+    [(["suspend"], ScanState.SUSPENDED), (["suspend", "resume"], ScanState.SCANNING), ([], ScanState.SCANNING)],
+)
+def test_a_scan_that_somebody_suspended_stays_so_until_it_is_resumed(
+    world: World, asked: list[str], state: ScanState
+) -> None:
+    scan_id = world.plan()
+    world.run(scan_id, 0)
+    world.record(scan_id, 0)
+    for action in asked:
+        world.control(action, scan_id)
+    world.lose_the_table()
+    world.tick()
+    assert world.scan(scan_id).state is state
+    sent = [message.shard for messages in world.queues.sent.values() for message in messages]
+    assert sorted(set(sent)) == ([] if state is ScanState.SUSPENDED else [1, 2, 3])
 
 
 def test_the_second_rebuild_changes_nothing(world: World) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
+from io import BytesIO
 
 import pytest
 
+from benchmarks.generated_reports import report as generated
 from cascan.errors import UnreadableReport
 from cascan.model import details
 from cascan.model.host import Host, OsClass, Port
+from cascan.model.recording import Place
 from cascan.model.report import Finished, HostCounts, HostHint, PostScripts, PreScripts, RunStats
-from cascan.nmap.report import read_report
+from cascan.nmap.report import read_on, read_report
 from tests.data.reports import WHOLE, hosts, read_through, report
 
 
@@ -31,7 +33,7 @@ def test_a_whole_report_is_complete(name: str) -> None:
 
 
 def test_the_head_is_known_before_the_first_host_and_the_foot_after_the_last() -> None:
-    reader = read_report(io.BytesIO(report("connect")))
+    reader = read_report(BytesIO(report("connect")))
     assert (reader.scanner, reader.version, reader.exit) == ("nmap", "7.93", None)
     assert reader.args.startswith("nmap -n --no-stylesheet -oX - -sT -p ")
     assert reader.started_at is not None
@@ -217,6 +219,32 @@ def test_every_other_element_of_a_host_is_in_its_details() -> None:
     assert found["os"][0]["osmatch"][0]["osclass"][0]["cpe"] == [{"text": "cpe:/o:linux:linux_kernel:5"}]
 
 
+@pytest.mark.parametrize("name", ["hosts", "generated", "damaged"])
+def test_a_report_can_be_read_on_from_every_place_that_its_reader_gave(name: str) -> None:
+    data = report("hosts") if name == "hosts" else b"".join(generated(150, "mixed"))
+    if name == "damaged":
+        data = data.replace(b"</ports>", b"", 1)
+    reader = read_report(BytesIO(data))
+    whole, places = list[Host](), dict[int, tuple[int, Place]]()
+    for host in reader:
+        if reader.place:
+            places.setdefault(reader.place.offset, (len(whole), reader.place))
+        whole.append(host)
+    assert len(places) == (1 if name == "hosts" else 5)
+    for offset, (before, place) in list(places.items())[1:]:
+        rest = read_on(BytesIO(data[offset:]), place)
+        assert list(rest) == whole[before:]
+        assert (rest.scaninfo, rest.exit, rest.hosts_total) == (reader.scaninfo, reader.exit, reader.hosts_total)
+        assert rest.complete == reader.complete == (name != "damaged")
+
+
+def test_a_report_with_comments_between_its_hosts_has_no_place_to_read_on_from() -> None:
+    commented = b"".join(generated(150, "mixed")).replace(b"</ports>", b"</ports><!-- </host> -->", 1)
+    reader = read_report(BytesIO(commented))
+    assert len([host for host in reader if reader.place is None]) >= 119
+    assert len(list(read_report(BytesIO(commented)))) == 150
+
+
 def test_a_hosthint_is_no_host() -> None:
     assert b"<hosthint>" in report("oddities/structures")
     assert len(hosts("oddities/structures")) == 1
@@ -302,9 +330,9 @@ def test_masscans_hosts_are_up_where_a_port_is_open_and_keep_their_banners() -> 
 
 
 def test_everything_beside_the_hosts_is_read_in_order() -> None:
-    names = [type(item).__name__ for item in read_report(io.BytesIO(report("oddities/nmap5"))).items()]
+    names = [type(item).__name__ for item in read_report(BytesIO(report("oddities/nmap5"))).items()]
     assert names == ["ScanInfo", "Verbose", "Debugging", "TaskBegin", "TaskProgress", "TaskEnd", "Host", "RunStats"]
-    (pre, hint, _, post, stats) = list(read_report(io.BytesIO(report("oddities/structures"))).items())
+    (pre, hint, _, post, stats) = list(read_report(BytesIO(report("oddities/structures"))).items())
     assert isinstance(pre, PreScripts)
     assert isinstance(hint, HostHint)
     assert (hint.state, hint.reason, hint.addresses[0].addr) == ("up", "unknown-response", "192.0.2.30")
@@ -331,4 +359,4 @@ def test_everything_beside_the_hosts_is_read_in_order() -> None:
 )
 def test_what_is_no_report_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(UnreadableReport, match=why):
-        read_report(io.BytesIO(data))
+        read_report(BytesIO(data))

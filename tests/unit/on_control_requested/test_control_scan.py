@@ -10,9 +10,10 @@ from cascan.control import Action, ControlRequested
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
+from cascan.records import suspended_in
 from on_control_requested.control_scan import Controlled, control
 from tests.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
-from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 
 @dataclass
@@ -20,10 +21,20 @@ class Desk:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    reports: MemoryReportStore = field(default_factory=MemoryReportStore)
+    house: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
 
     def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> Controlled:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
-        return control(asked, table=self.table, queues=self.queues, bus=self.bus, clock=clock)
+        return control(
+            asked,
+            table=self.table,
+            reports=self.reports,
+            house=self.house,
+            queues=self.queues,
+            bus=self.bus,
+            clock=clock,
+        )
 
     def store(self, *shards: Shard, **fields: object) -> None:
         waiting = sum(shard.state is ShardState.WAITING for shard in shards)
@@ -145,6 +156,27 @@ def test_nothing_is_released_while_the_stack_is_halted_and_all_of_it_when_it_is_
     assert (switch.by, switch.reason) == ("soc", "too loud")
     assert desk.ask("lift", "").released == 1
     assert desk.table.switch() is None
+
+
+def test_what_stands_still_is_kept_for_a_rebuild_and_what_goes_on_again_too(desk: Desk) -> None:
+    desk.store(a_shard(state=ShardState.WAITING))
+    for action, suspended in (("suspend", True), ("suspend", True), ("resume", False), ("resume", False)):
+        desk.ask(action)
+        assert suspended_in(desk.reports, SCAN_ID) is suspended
+    for action, switch in (("halt", True), ("lift", False)):
+        desk.ask(action, "")
+        assert (desk.house.texts["switch.json"] != b"null") is switch
+
+
+def test_a_suspension_that_could_not_be_kept_comes_again(desk: Desk) -> None:
+    desk.store(a_shard(state=ShardState.WAITING))
+    desk.reports.down = True
+    with pytest.raises(GatewayUnavailable):
+        desk.ask("suspend")
+    assert desk.scan.state is ScanState.SUSPENDED  # that comes first
+    desk.reports.down = False
+    desk.ask("suspend")
+    assert suspended_in(desk.reports, SCAN_ID)
 
 
 def test_a_scan_that_is_not_there_is_a_message_to_be_parked(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from cascan.ids import scan_id_of
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import HostRecord, Sighting
 from on_report_stored import record_inventory
+from on_report_stored.read_report import HOSTS_AT_ONCE
 from tests.scanned_network import World, at, words, xml
 
 
@@ -261,8 +262,9 @@ def test_a_shard_of_thousands_of_hosts_is_read_and_written_by_the_batch(
 
         monkeypatch.setattr(world.table, name, counted)
     report = xml(dict.fromkeys(addresses, (22, 80)), total=4_096)
+    batches = -(-4_096 // HOSTS_AT_ONCE) + 2  # it is also written where the report can be read on
     world.scan(0, report, target="10.0.0.0/20", count=4_096)
-    assert calls == {"known_hosts": 64, "save_hosts": 64, "asked": 1}
+    assert calls == {"known_hosts": batches, "save_hosts": batches, "asked": 1}
     calls.clear()
     world.scan(1, report, target="10.0.0.0/20", count=4_096)
-    assert calls == {"known_hosts": 64, "save_hosts": 64}
+    assert calls == {"known_hosts": batches, "save_hosts": batches}

@@ -24,7 +24,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.pace import HouseRules
 from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
-from on_scan_requested.plan_scan import plan_scan
+from on_scan_requested.plan_scan import Planned, plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
 from tests.cascading import SCOPE, a_finding, a_parent, rule_document
 from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
@@ -45,6 +45,23 @@ class Bus(MemoryEventBus):
         if self.crash:
             self.crash()
         super().put(events)
+
+
+def planned_in(table: MemoryScanTable, message_id: str, request: str, scope: Scope = SCOPE) -> Planned:
+    """What on_scan_requested makes of the request."""
+    return plan_scan(
+        message_id,
+        request,
+        table=table,
+        reports=MemoryReportStore(),
+        queues=MemoryShardQueues(),
+        bus=MemoryEventBus(),
+        scope=scope,
+        express_reaches_private=True,
+        raw_scans=True,
+        rules=HouseRules(),
+        clock=clock,
+    )
 
 
 class World:
@@ -101,19 +118,7 @@ class World:
         """What the request queue's messages come to: plan_scan keeps one scan for each idempotency key."""
         table, ids = MemoryScanTable(), set()
         for number, body in enumerate(self.requests.sent):
-            planned = plan_scan(
-                f"message {number}",
-                body,
-                table=table,
-                reports=MemoryReportStore(),
-                queues=MemoryShardQueues(),
-                bus=MemoryEventBus(),
-                scope=SCOPE,
-                express_reaches_private=True,
-                raw_scans=True,
-                rules=HouseRules(),
-                clock=clock,
-            )
+            planned = planned_in(table, f"message {number}", body)
             assert planned.refused == ""
             ids.add(planned.scan_id)
         assert ids == set(table.scans)
@@ -137,19 +142,7 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
     world = World()
     world.complete()
     table = MemoryScanTable()
-    plan_scan(
-        "message",
-        world.requests.sent[0],
-        table=table,
-        reports=MemoryReportStore(),
-        queues=MemoryShardQueues(),
-        bus=MemoryEventBus(),
-        scope=SCOPE,
-        express_reaches_private=True,
-        raw_scans=True,
-        rules=HouseRules(),
-        clock=clock,
-    )
+    planned_in(table, "message", world.requests.sent[0])
     (scan,) = table.scans.values()
     assert (scan.hop, scan.cause_id) == (1, world.event.event_id)
 
@@ -158,19 +151,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
     world = World()
     world.complete()
     table = MemoryScanTable()
-    planned = plan_scan(
-        "message",
-        world.requests.sent[0],
-        table=table,
-        reports=MemoryReportStore(),
-        queues=MemoryShardQueues(),
-        bus=MemoryEventBus(),
-        scope=Scope.of([]),
-        express_reaches_private=True,
-        raw_scans=True,
-        rules=HouseRules(),
-        clock=clock,
-    )
+    planned = planned_in(table, "message", world.requests.sent[0], Scope.of([]))
     assert planned.refused
     (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
     assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)

@@ -18,7 +18,7 @@ from cli.commands import scans
 from cli.main import main
 from on_control_requested.control_scan import control
 from tests.builders import SCAN_ID, a_scan, a_shard, clock
-from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 
 class Stack:
@@ -32,7 +32,15 @@ class Stack:
     def send(self, body: str) -> str:
         self.sent.append(ControlRequested.from_wire(body))
         if self.listens:
-            control(self.sent[-1], table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock)
+            control(
+                self.sent[-1],
+                table=self.table,
+                reports=MemoryReportStore(),
+                house=MemoryHouseRecords(),
+                queues=MemoryShardQueues(),
+                bus=MemoryEventBus(),
+                clock=clock,
+            )
         return "message"
 
     def store(self, **fields: Any) -> None:

@@ -21,7 +21,7 @@ from cli.main import main
 from cli.rules_file import rules_in
 from tests.builders import NOW, SCAN_ID
 from tests.data.reports import hosts
-from tests.fakes import MemoryScanTable
+from tests.fakes import MemoryHouseRecords, MemoryScanTable
 
 RULES = """\
 # ours
@@ -47,12 +47,17 @@ def findings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
+def house() -> MemoryHouseRecords:
+    return MemoryHouseRecords()
+
+
+@pytest.fixture
+def table(house: MemoryHouseRecords, monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
     table = MemoryScanTable()
 
     @contextmanager
     def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=table)
+        yield SimpleNamespace(table=table, house=house)
 
     monkeypatch.setattr(severity, "access", access)
     return table
@@ -106,6 +111,19 @@ def test_apply_stores_the_file_as_the_next_version_and_show_prints_it(
     assert main(["severity", "show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rules"][0]["any_of"] == [{"category": "Open Port"}]
     assert table.severity_rules() is not None
+
+
+def test_what_is_applied_is_kept_for_a_rebuild_and_stands_where_it_cannot_be(
+    file: Path, table: MemoryScanTable, house: MemoryHouseRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["severity", "apply", "-f", str(file)]) == 0
+    assert list(house.names("")) == ["severity.json"]
+    house.down = True
+    assert main(["severity", "apply", "-f", str(file)]) == 0
+    assert "not kept for a rebuild of the table" in capsys.readouterr().err
+    stored = table.severity_rules()
+    assert stored
+    assert stored.version == 2
 
 
 def test_a_file_with_problems_changes_nothing_and_tells_them_all(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cli.parser import Commands
+from cli.words import SCAN_HELP
 
-SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
+if TYPE_CHECKING:
+    from cli.words import Commands
+
 OF_SCANS = (
     ("cancel", "end a scan now", "End a scan now. Running nmap stops within a heartbeat; what was found is kept."),
     (

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cli.parser import Commands
+    from cli.words import Commands
 
 ACTIONS = (
     ("show", "print a schedule: its next times, its scans and what they changed"),

@@ -6,18 +6,17 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.controlling import SCAN_HELP, add_controlling
-from cli.explaining import add_explaining
-from cli.following import add_following
-from cli.knowing import add_knowing
-from cli.reading import add_read
-from cli.scheduling import add_scheduling
-from cli.severity import add_severity
+from cli.words import SCAN_HELP
+from cli.words.cascades import add_following
+from cli.words.control import add_controlling
+from cli.words.explain import add_explaining
+from cli.words.known import add_knowing
+from cli.words.read import add_read
+from cli.words.schedule import add_scheduling
+from cli.words.severity import add_severity
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    Commands = _SubParsersAction[ArgumentParser]
+    from cli.words import Commands
 
 DESCRIPTION = """\
 Scan networks with nmap through a pipeline of events: on this machine, or on a stack in AWS.
@@ -64,7 +63,7 @@ def parser() -> ArgumentParser:
     _add_running(commands, where, output)
     add_read(commands)
     add_explaining(commands, request, output)
-    add_following(commands, where, output, SCAN_HELP)
+    add_following(commands, where, output)
     add_scheduling(commands, where, output)
     add_severity(commands, where, output)
     return top

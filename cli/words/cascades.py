@@ -5,15 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+from cli.words import SCAN_HELP
 
-    Commands = _SubParsersAction[ArgumentParser]
+if TYPE_CHECKING:
+    from cli.words import Commands
 
 RAW = RawDescriptionHelpFormatter
 
 
-def add_following(commands: Commands, where: ArgumentParser, output: ArgumentParser, scan_help: str) -> None:
+def add_following(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     """`where` and `output` are the parents with the options these share with other commands."""
     apply = commands.add_parser(
         "apply",
@@ -34,7 +34,7 @@ def add_following(commands: Commands, where: ArgumentParser, output: ArgumentPar
         help="manifests, YAML or JSON; a folder: every .yaml, .yml and .json in it; - reads standard input",
     )
     apply.set_defaults(run="apply")
-    _add_rules(commands, where, output, scan_help)
+    _add_rules(commands, where, output)
 
     tree = commands.add_parser(
         "tree",
@@ -42,11 +42,11 @@ def add_following(commands: Commands, where: ArgumentParser, output: ArgumentPar
         help="print the scans that followed a scan, and why there are no more",
         description="Print a scan's cascade: each child with its state and counts, and what was refused or capped.",
     )
-    tree.add_argument("scan", metavar="SCAN", help=scan_help)
+    tree.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
     tree.set_defaults(run="tree")
 
 
-def _add_rules(commands: Commands, where: ArgumentParser, output: ArgumentParser, scan_help: str) -> None:
+def _add_rules(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     rules = commands.add_parser("rules", help="list, show, test and delete cascading rules")
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", parents=[where, output], help="list the rules, stored and bundled")
@@ -68,7 +68,7 @@ def _add_rules(commands: Commands, where: ArgumentParser, output: ArgumentParser
     )
     test.add_argument("rules", nargs="*", metavar="RULE", help="stored or bundled rules; none: all of them")
     test.add_argument("-f", "--file", action="append", metavar="FILE", help="rules from files, folders or -")
-    test.add_argument("--scan", metavar="SCAN", help=scan_help)
+    test.add_argument("--scan", metavar="SCAN", help=SCAN_HELP)
     test.add_argument("--scan-file", metavar="FILE", help="the scan: a request as for submit, or a Scan manifest")
     test.add_argument(
         "--findings", metavar="FILE", help="its findings: a JSON array, as `cascan findings --json` prints"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cli.controlling import SCAN_HELP
+from cli.words import SCAN_HELP
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
-    Commands = _SubParsersAction[ArgumentParser]
+    from cli.words import Commands
 
 INVENTORY = """\
 What is open now, with when it was seen first and last, by address, network, port or service.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cli.parser import Commands
+    from cli.words import Commands
 
 DESCRIPTION = """\
 An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.

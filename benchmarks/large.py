@@ -1,0 +1,249 @@
+"""Large results, whole: reports in the bucket → on_report_stored's own handler → the emulator's table.
+
+    python -m benchmarks.large           # all cases at full size: some 15 minutes on two cores, 10 GB for the emulator
+    python -m benchmarks.large --part 16 # a sixteenth of each
+
+Every case has its handler in a process of its own, which is told as on Lambda how long it may still run (the Timeout
+in template.yaml), and which is given its message again as often as it sends it. Shown: turns, CPU and most memory of
+that process, what there is in the table then, and how evenly. Most of the time is the emulator's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.generated_reports import report as generated
+from cascan.aws import clients, lines
+from cascan.aws.items import bytes_of, findings_partitions, spread_of
+from cascan.aws.scan_table import DynamoScanTable
+from cascan.ids import ReportKey, scan_id_of
+from cascan.model.scan import Scan, ScanState
+from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
+from cli.local.aws import turn_to
+from cli.local.emulator import Emulator
+from cli.local.state import StateDir
+from cli.local.template import read_template
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+TABLE, BUCKET, BUS = "scan-table", "report-bucket", "scan-bus"
+ROOT = Path(__file__).parents[1]
+FUNCTION = read_template(ROOT / "template.yaml")["Resources"]["OnReportStored"]["Properties"]
+ALL_PORTS = 65_535
+HOST = '<host><status state="up" reason="syn-ack" reason_ttl="64"/><address addr="%s" addrtype="ipv4"/><ports>'
+PORT = (
+    '<port protocol="tcp" portid="%d"><state state="open" reason="syn-ack" reason_ttl="64"/>'
+    '<service name="s%d" method="table" conf="3"/>%s</port>'
+)
+START = '<nmaprun scanner="nmap" args="nmap" version="7.93"><scaninfo type="syn" protocol="tcp" services="1-65535"/>'
+END = '<runstats><finished time="1" exit="success"/><hosts up="%d" down="0" total="%d"/></runstats></nmaprun>'
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    hosts: int
+    ports: int  # asked of each
+    report: Iterable[bytes]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function about its own run."""
+
+    function_name: str = "on_report_stored"
+    memory_limit_in_mb: int = FUNCTION["MemorySize"]
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:on_report_stored"
+    aws_request_id: str = "benchmark"
+    until: float = field(default_factory=lambda: time.monotonic() + FUNCTION["Timeout"])
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.until - time.monotonic()) * 1_000)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    turns: int
+    cpu_s: float
+    longest_turn_s: float
+    begun_mb: int  # resident once the clients are made
+    most_mb: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", type=int, default=1, help="of how many parts of each case to run one")
+    parser.add_argument("--deliver", nargs=2, metavar=("KEY", "QUEUE"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.deliver:
+        sys.stdout.write(json.dumps(asdict(deliver(*args.deliver))))
+        return
+    print(f"{FUNCTION['MemorySize']} MB and {FUNCTION['Timeout']} s are what template.yaml gives the function")
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases(args.part):
+            emulator = Emulator(StateDir(Path(folder) / str(abs(hash(case.name)))))
+            try:
+                emulator.wait_until_healthy()
+                forget_clients()
+                turn_to(emulator.endpoint_url)
+                run(case, Path(folder) / "report.xml")
+            finally:
+                lines.close_lines()
+                emulator.stop()
+
+
+def cases(part: int) -> Iterator[Case]:
+    ports = ALL_PORTS // part
+    yield Case(f"a host with {ports:,} open ports", 1, ALL_PORTS, tarpits(1, ports))
+    yield Case("a script that said 5 MB", 1, 1, talkative(5_000_000 // part))
+    hosts = 65_536 // part
+    yield Case(f"{hosts:,} hosts, mixed", hosts, 1_000, generated(hosts, "mixed"))
+    yield Case(f"1,000,000 open ports of {16} hosts", 16, ALL_PORTS, tarpits(16, 62_500 // part))
+
+
+def tarpits(hosts: int, ports: int) -> Iterator[bytes]:
+    yield START.encode()
+    for number in range(hosts):
+        listed = "".join(PORT % (port, port % 997, "") for port in range(1, ports + 1))
+        yield f"{HOST % f'10.0.0.{number}'}{listed}</ports></host>\n".encode()
+    yield (END % (hosts, hosts)).encode()
+
+
+def talkative(length: int) -> Iterator[bytes]:
+    script = (
+        f'<script id="http-big" output="{"x" * (length // 2)}"><elem key="body">{"y" * (length // 2)}</elem></script>'
+    )
+    yield f"{START}{HOST % '10.0.0.1'}{PORT % (80, 1, script)}</ports></host>{END % (1, 1)}".encode()
+
+
+def run(case: Case, path: Path) -> None:
+    queue = make_resources()
+    with path.open("wb") as file:
+        file.writelines(case.report)
+    key, scan = ReportKey(scan_id_of(case.name), 0, 1), a_scan(case)
+    table = DynamoScanTable(TABLE)
+    table.create_scan(scan)
+    run_of = NmapRun(attempt=1, exit_code=0, addresses=case.hosts, started_at=AT, finished_at=AT)
+    slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
+    shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run_of)
+    table.add_shards([msgspec.structs.replace(shard, state=ShardState.REPORTED)])
+    clients.s3().upload_file(str(path), BUCKET, str(key))
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.large", "--deliver", str(key), queue]
+    environment = os.environ | environment_of(queue)
+    told = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+    delivered = Delivered(**json.loads(told.stdout.splitlines()[-1]))
+    show(case, path.stat().st_size, delivered, time.perf_counter() - started)
+
+
+def show(case: Case, size: int, delivered: Delivered, wall_s: float) -> None:
+    table, key, scan = DynamoScanTable(TABLE), ReportKey(scan_id_of(case.name), 0, 1), a_scan(case)
+    ended = table.get_scan(key.scan_id)
+    shares, largest = [], 0
+    for partition in findings_partitions(key.scan_id, spread_of(scan)):
+        sizes = [bytes_of(item) for item in table._table.partition(partition)]  # noqa: SLF001 (to weigh what is there)
+        shares.append(len(sizes))
+        largest = max(largest, *sizes, 0)
+    found = sum(shares)
+    state = f"{ended.state}, {ended.outcome}, {ended.findings.count:,} counted" if ended else "gone"
+    changes = sum(1 for _ in table.changes(key.scan_id, 0))
+    print(f"{case.name}: {size / 1e6:.1f} MB; {state}")
+    print(f"  {delivered.turns} turns, the longest {delivered.longest_turn_s:.0f} s; {wall_s:.0f} s in all")
+    print(f"  {delivered.cpu_s:.1f} s of CPU, {delivered.cpu_s * 1e6 / max(found, 1):.0f} ms for 1,000 findings")
+    print(f"  {delivered.most_mb} MB resident at most, {delivered.begun_mb} before the first message")
+    print(f"  {found:,} findings, largest item {largest / 1e3:.1f} KB; {changes:,} changes")
+    print(f"  {len(shares)} partition keys, the fullest with {max(shares) / max(found, 1):.1%}", flush=True)
+
+
+def deliver(key: str, queue: str) -> Delivered:
+    """Hand the report's message to the handler, and again for as long as it asks for that. In a fresh process."""
+    from on_report_stored import app  # noqa: PLC0415 (it reads its environment)
+
+    size = clients.s3().head_object(Bucket=BUCKET, Key=key)["ContentLength"]
+    detail = {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size}}
+    body = json.dumps({"source": "aws.s3", "detail-type": "Object Created", "id": "benchmark", "detail": detail})
+    app.wire()
+    begun_mb, started, longest_s, turns = most_mb(), time.process_time(), 0.0, 0
+    again: str | None = body
+    while again:
+        turns, turn_started = turns + 1, time.monotonic()
+        record: Any = {"messageId": "1", "body": again, "eventSource": "aws:sqs", "attributes": {}}
+        context: Any = Context()
+        if app.handler({"Records": [record]}, context)["batchItemFailures"]:
+            raise SystemExit("the message failed: its reason is in the log above")
+        longest_s = max(longest_s, time.monotonic() - turn_started)
+        again = next(received(queue), None)
+    print()
+    return Delivered(turns, time.process_time() - started, longest_s, begun_mb, most_mb())
+
+
+def received(queue: str) -> Iterator[str]:
+    for message in clients.sqs().receive_message(QueueUrl=queue).get("Messages", ()):
+        clients.sqs().delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        yield message["Body"]
+
+
+def most_mb() -> int:
+    """Resident at most so far. What getrusage says outlives an exec: it would be our parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def a_scan(case: Case) -> Scan:
+    return Scan(
+        scan_id=scan_id_of(case.name),
+        name="large",
+        state=ScanState.SCANNING,
+        requested_at=AT,
+        cause_id="benchmark",
+        shards=1,
+        shards_open=1,
+        shards_in_flight=1,
+        addresses=case.hosts,
+        probes=case.hosts * case.ports,
+    )
+
+
+def make_resources() -> str:
+    """Table, bucket, bus and a queue; the queue's address."""
+    table = read_template(ROOT / "infra" / "storage.yaml")["Resources"]["ScanTable"]["Properties"]
+    made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+    clients.s3().create_bucket(Bucket=BUCKET)
+    clients.events().create_event_bus(Name=BUS)
+    return clients.sqs().create_queue(QueueName="reports")["QueueUrl"]
+
+
+def environment_of(queue: str) -> dict[str, str]:
+    queues = ("REPORT", "EXPRESS_SHARD", "CONNECT_SHARD", "RAW_SHARD")
+    return {f"{name}_QUEUE_URL": queue for name in queues} | {
+        "SCAN_TABLE": TABLE,
+        "REPORT_BUCKET": BUCKET,
+        "SCAN_BUS": BUS,
+        "ALLOWED_TARGETS": "10.0.0.0/8",
+        "DENIED_TARGETS": "",
+        "POWERTOOLS_SERVICE_NAME": "on_report_stored",
+        "POWERTOOLS_METRICS_NAMESPACE": "cascan",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)]),
+    }
+
+
+def forget_clients() -> None:
+    for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs):
+        built.cache_clear()
+
+
+if __name__ == "__main__":
+    main()

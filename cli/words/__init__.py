@@ -1,0 +1,12 @@
+"""What may be typed after `cascan`, and what --help says of it: a module a family of commands, joined in parser.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+    Commands = _SubParsersAction[ArgumentParser]
+
+SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"

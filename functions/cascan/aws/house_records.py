@@ -1,0 +1,42 @@
+"""S3HouseRecords: what the operator decided, under `house/` in the report bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from cascan.aws import clients
+from cascan.aws.boundary import error_code, translated
+
+GATEWAY = "house records"
+HOUSE = "house/"
+
+
+class S3HouseRecords:
+    """HouseRecords on S3."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def put(self, name: str, text: bytes) -> None:
+        with translated(GATEWAY):
+            clients.s3().put_object(Bucket=self._bucket, Key=HOUSE + name, Body=text, ContentType="application/json")
+
+    def get(self, name: str) -> bytes | None:
+        with translated(GATEWAY):
+            try:
+                return clients.s3().get_object(Bucket=self._bucket, Key=HOUSE + name)["Body"].read()
+            except ClientError as exc:
+                if error_code(exc) != "NoSuchKey":
+                    raise
+                return None
+
+    def names(self, prefix: str) -> Iterator[str]:
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=HOUSE + prefix)
+        with translated(GATEWAY):
+            return iter([entry["Key"].removeprefix(HOUSE) for page in pages for entry in page.get("Contents", ())])
+
+    def remove(self, name: str) -> None:
+        with translated(GATEWAY):
+            clients.s3().delete_object(Bucket=self._bucket, Key=HOUSE + name)

@@ -1,0 +1,26 @@
+"""Reports that take longer to record than a function may run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from cascan.ids import ReportKey
+from cascan.model.recording import Recording
+from cascan.nmap.intervals import Interval
+
+
+class Recordings(Protocol):
+    """How far reports are recorded. Part of ScanTable."""
+
+    def recording(self, source: ReportKey) -> Recording | None:
+        """How far the report is recorded, read consistently; None: nobody noted anything."""
+
+    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+        """The addresses of the host elements before its place, as numbers."""
+
+    def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
+        """Note how far the report is recorded, with the addresses of its last stretch.
+
+        False: another delivery noted as much, or more, and that stays.
+        """

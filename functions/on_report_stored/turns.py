@@ -1,0 +1,67 @@
+"""A report may take longer to record than a function may run; so it is recorded in turns.
+
+A turn notes how far it is every NOTE_EVERY_S and when its time is up; then the report's message is sent again, and the
+next turn reads on from there. A delivery that dies goes on from the last note, too. Of two that record one report at a
+time the one that is further goes on alone, and no turn is lost: a message is only deleted when its note is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import inf
+
+from cascan.gateways import ScanTable
+from cascan.ids import ReportKey
+from cascan.model.recording import Recording
+from cascan.nmap.intervals import Interval
+from cascan.nmap.report_head import CHUNK_BYTES
+
+LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next delivery
+RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
+NOTE_EVERY_S = 15.0
+
+
+def for_ever() -> float:
+    """The time that somebody has left who is no function."""
+    return inf
+
+
+class Rest(StrEnum):
+    """Who records what a turn has left of its report."""
+
+    NONE = ""
+    LATER = "to be continued"
+    ELSEWHERE = "another delivery is further"
+
+
+@dataclass(slots=True)
+class Turn:
+    """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""
+
+    key: ReportKey
+    table: ScanTable
+    size: int = 0
+    left_s: Callable[[], float] = for_ever
+    _left_at_note_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._left_at_note_s = self.left_s()
+
+    def before(self) -> Recording | None:
+        """How far the turns before this one came; None: this is the first, as far as anybody noted."""
+        return self.table.recording(self.key) if self.size > CHUNK_BYTES else None  # a shorter one has no place to note
+
+    @property
+    def is_up(self) -> bool:
+        return self.left_s() < RESERVE_S
+
+    @property
+    def has_to_note(self) -> bool:
+        return self.is_up or self._left_at_note_s - self.left_s() >= NOTE_EVERY_S
+
+    def note(self, recording: Recording, addresses: Iterable[Interval]) -> bool:
+        """Note how far the report is recorded. False: somebody else is as far, or further, and goes on with it."""
+        self._left_at_note_s = self.left_s()
+        return self.table.note_recording(self.key, recording, addresses)

@@ -1,0 +1,37 @@
+"""The part of MemoryScanTable that is about reports which are recorded in several turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cascan.ids import ReportKey
+from cascan.model.recording import Recording
+from cascan.nmap.intervals import Interval
+
+
+class MemoryRecordings:
+    def __init__(self) -> None:
+        super().__init__()
+        self.recordings: dict[ReportKey, Recording] = {}
+        self.recorded_addresses: dict[tuple[ReportKey, tuple[int, int]], tuple[Interval, ...]] = {}
+
+    def _reach(self) -> None:
+        raise NotImplementedError
+
+    def recording(self, source: ReportKey) -> Recording | None:
+        self._reach()
+        return self.recordings.get(source)
+
+    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+        self._reach()
+        return iter([one for stretch in recording.noted for one in self.recorded_addresses[source, stretch]])
+
+    def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
+        self._reach()
+        if recording.noted:
+            self.recorded_addresses[source, recording.noted[-1]] = tuple(addresses)
+        stored = self.recordings.get(source)
+        if stored and stored.place.offset >= recording.place.offset:
+            return False
+        self.recordings[source] = recording
+        return True

@@ -1,0 +1,62 @@
+"""ScanTable's contract: how far a report is recorded. Every test runs on the fake and on DynamoDB."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from cascan.aws.recording_items import INTERVALS_PER_PAGE
+from cascan.gateways import ScanTable
+from cascan.ids import ReportKey
+from cascan.model.recording import Place, Recording
+from cascan.model.report import ScanInfo
+from tests.integration.gateways.examples import SCAN_ID, a_scan
+
+SOURCE = ReportKey(SCAN_ID, 3, 2)
+FIRST = Recording(
+    place=Place(offset=1_000, scaninfo=(ScanInfo(type="syn", protocol="tcp", services="1-9"),), broken=True),
+    turns=1,
+    hosts_read=7,
+    findings=20,
+    severities={"HIGH": 20},
+    quarantined_addresses=("10.0.0.9",),
+    noted=((0, 1_000),),
+)
+SECOND = replace(FIRST, place=Place(offset=2_500), turns=2, noted=((0, 1_000), (1_000, 2_500)))
+
+
+def test_a_report_that_nobody_began_has_none(table: ScanTable) -> None:
+    assert table.recording(SOURCE) is None
+
+
+def test_what_was_noted_is_read_again(table: ScanTable) -> None:
+    assert table.note_recording(SOURCE, FIRST, [(5, 9), (2**127, 2**127 + 3)])
+    assert table.recording(SOURCE) == FIRST
+    assert list(table.noted_addresses(SOURCE, FIRST)) == [(5, 9), (2**127, 2**127 + 3)]
+    assert table.recording(ReportKey(SCAN_ID, 3, 1)) is None
+
+
+def test_addresses_of_all_stretches_are_read_however_many(table: ScanTable) -> None:
+    many = [(number * 2, number * 2) for number in range(2 * INTERVALS_PER_PAGE + 1)]
+    table.note_recording(SOURCE, FIRST, many)
+    assert table.note_recording(SOURCE, SECOND, [(7, 7)])
+    assert table.recording(SOURCE) == SECOND
+    assert list(table.noted_addresses(SOURCE, SECOND)) == [*many, (7, 7)]
+
+
+def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
+    table.note_recording(SOURCE, FIRST, [(1, 1)])
+    table.note_recording(SOURCE, SECOND, [(2, 2)])
+    behind = replace(FIRST, place=Place(offset=2_400), noted=((0, 2_400),))
+    level = replace(FIRST, place=Place(offset=2_500), noted=((0, 2_500),))
+    assert not table.note_recording(SOURCE, behind, [(1, 2)])
+    assert not table.note_recording(SOURCE, level, [(1, 2)])
+    assert table.recording(SOURCE) == SECOND
+    assert list(table.noted_addresses(SOURCE, SECOND)) == [(1, 1), (2, 2)]
+
+
+def test_notes_go_with_their_scan(table: ScanTable) -> None:
+    table.create_scan(a_scan())
+    table.note_recording(SOURCE, FIRST, [(1, 1)])
+    assert table.remove_scan(SCAN_ID, 100)
+    assert table.recording(SOURCE) is None
+    assert table.get_scan(SCAN_ID) is None

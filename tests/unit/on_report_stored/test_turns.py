@@ -1,0 +1,182 @@
+"""A report that takes longer than the function may run: recorded in turns, it leaves what one delivery would."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from cascan.errors import GatewayUnavailable
+from cascan.ids import ReportKey
+from cascan.model.scan import Outcome, ScanState
+from cascan.model.shard import ShardClosing, ShardState
+from on_report_stored import read_report
+from on_report_stored.record_findings import Recorded
+from on_report_stored.turns import NOTE_EVERY_S, RESERVE_S, Rest
+from tests.scanned_network import World, xml
+
+ADDRESSES = 1_024
+NETWORK: dict[str, Any] = {"target": "10.0.0.0/22", "count": ADDRESSES}
+SILENT = "10.0.3.255"  # known from the first scan, and in no later report
+PORTS: tuple[int, ...] = tuple(range(1, 21))
+HOSTS = {f"10.0.{number // 256}.{number % 256}": PORTS[: 5 + number % 16] for number in range(ADDRESSES - 1)}
+KNOWN: dict[str, tuple[int, ...]] = dict.fromkeys([*list(HOSTS)[:40], SILENT], (22,))
+BEFORE = xml(KNOWN, total=ADDRESSES)
+REPORT = xml(HOSTS, total=ADDRESSES)  # some 2 MB: every turn that ends at once has a tenth of it
+
+
+def hurried() -> float:
+    """So little time that every turn ends as soon as it can."""
+    return RESERVE_S - 1
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.scan(0, BEFORE, **NETWORK)
+    return world
+
+
+@pytest.fixture
+def at_once(tmp_path: Path) -> tuple[Any, ...]:
+    """What is there after a single delivery."""
+    world = World(tmp_path)
+    world.scan(0, BEFORE, **NETWORK)
+    world.scan(1, REPORT, **NETWORK)
+    return world.outline()
+
+
+def turns(world: World, key: str) -> list[Recorded]:
+    """Deliver for as long as the message is sent again."""
+    recorded = [world.deliver(key, hurried)]
+    while recorded[-1].goes_on:
+        recorded.append(world.deliver(key, hurried))
+        assert len(recorded) < 100
+    return recorded
+
+
+def test_many_turns_leave_what_one_delivery_does(world: World, at_once: tuple[Any, ...]) -> None:
+    key = world.stored(1, REPORT, **NETWORK)
+    recorded = turns(world, key)
+    assert len(recorded) > 5
+    assert {one.outcome for one in recorded[:-1]} == {Rest.LATER}
+    assert recorded[-1].hosts == len(HOSTS)
+    assert world.outline() == at_once
+    assert not world.table.hosts_by_address[SILENT].is_up
+
+
+def test_a_turn_reads_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts, open_report = list[int](), world.reports.open_report
+
+    def opened(key: ReportKey, start: int = 0) -> IO[bytes]:
+        starts.append(start)
+        return open_report(key, start)
+
+    monkeypatch.setattr(world.reports, "open_report", opened)
+    recorded = turns(world, world.stored(1, REPORT, **NETWORK))
+    assert len(starts) == len(recorded)
+    assert starts == sorted(set(starts))
+    assert starts[0] == 0
+    assert all(REPORT[:start].endswith(b"</host>") for start in starts[1:])
+
+
+def test_a_delivery_with_time_enough_notes_nothing(world: World) -> None:
+    world.scan(1, REPORT, **NETWORK)
+    assert world.table.recordings == {}
+
+
+@pytest.mark.parametrize("dies_at", range(1, 9))
+def test_a_turn_that_dies_goes_on_from_its_last_note(
+    world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    key, clock = world.stored(1, REPORT, **NETWORK), count(10_000, -NOTE_EVERY_S)
+    save, saves = world.table.save_hosts, count(1)
+
+    def dies(*args: Any) -> list[str]:
+        if next(saves) == dies_at:
+            raise GatewayUnavailable("it died")
+        return save(*args)
+
+    monkeypatch.setattr(world.table, "save_hosts", dies)
+    with pytest.raises(GatewayUnavailable):
+        world.deliver(key, lambda: next(clock))
+    assert len(world.table.recordings) == (dies_at > 1)
+    assert not turns(world, key)[-1].goes_on
+    assert world.outline() == at_once
+
+
+def test_of_two_deliveries_at_once_the_one_behind_ends_without_another_turn(
+    world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, note, others = world.stored(1, REPORT, **NETWORK), world.table.note_recording, list[Recorded]()
+
+    def overtaken(*args: Any) -> bool:
+        monkeypatch.setattr(world.table, "note_recording", note)
+        others.extend(world.deliver(key, hurried) for _ in range(2))
+        return note(*args)
+
+    monkeypatch.setattr(world.table, "note_recording", overtaken)
+    behind = world.deliver(key, hurried)
+    assert (behind.outcome, behind.goes_on) == (Rest.ELSEWHERE, False)
+    assert all(other.goes_on for other in others)
+    turns(world, key)
+    assert world.outline() == at_once
+
+
+def test_a_message_that_comes_late_finds_the_shard_closed(world: World, at_once: tuple[Any, ...]) -> None:
+    key = world.stored(1, REPORT, **NETWORK)
+    turns(world, key)
+    late = world.deliver(key, hurried)
+    assert (late.goes_on, late.outcome) == (False, Outcome.COMPLETE)
+    assert world.outline() == at_once
+
+
+def test_a_shard_that_was_closed_between_two_turns_is_left_alone(world: World) -> None:
+    key = world.stored(1, REPORT, **NETWORK)
+    recorded = world.deliver(key, hurried)
+    closing = ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description="cancelled")
+    assert world.table.close_shard(recorded.scan_id, 0, closing)
+    assert not world.deliver(key, hurried).goes_on
+    assert world.table.scans[recorded.scan_id].findings.count == 0
+
+
+def test_a_report_that_takes_too_many_turns_is_recorded_in_part_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_report, "MAX_REPORT_TURNS", 3)
+    recorded = turns(world, world.stored(1, REPORT, **NETWORK))
+    scan = world.table.scans[recorded[-1].scan_id]
+    assert len(recorded) == 3
+    assert (scan.state, scan.shard_outcomes) == (ScanState.PARSE_COMPLETED, {"partial": 1})
+    shard = world.table.get_shard(scan.scan_id, 0)
+    assert shard
+    assert "the report is too large: it took more than 3 turns" in shard.error_description
+    assert 0 < scan.findings.count == len(list(world.table.findings(scan.scan_id)))
+    assert world.table.hosts_by_address[SILENT].is_up, "nobody knows whether it was in the rest"
+
+
+def test_a_host_that_comes_again_in_another_turn_is_counted_once(world: World) -> None:
+    again = dict.fromkeys(list(HOSTS)[:50], PORTS)
+    body, end = REPORT.split(b"<runstats>")
+    twice = body + xml(again).split(b"/>", 1)[1].split(b"<runstats>")[0] + b"<runstats>" + end
+    recorded = turns(world, world.stored(1, twice, **NETWORK))
+    scan = world.table.scans[recorded[-1].scan_id]
+    assert recorded[-1].hosts == len(HOSTS) + 50
+    assert scan.findings.count == sum(len(ports) + 1 for ports in HOSTS.values())
+
+
+def test_damage_in_an_early_turn_is_known_in_the_last(world: World) -> None:
+    damaged = REPORT.replace(b"</ports></host>", b"</host>", 1)
+    recorded = turns(world, world.stored(1, damaged, **NETWORK))
+    assert (recorded[-1].hosts, recorded[-1].outcome) == (len(HOSTS) - 1, Outcome.PARTIAL)
+    assert world.table.hosts_by_address[SILENT].is_up
+
+
+def test_hosts_that_are_kept_out_are_counted_over_all_turns(world: World) -> None:
+    narrow = NETWORK | {"target": "10.0.0.0/23", "count": 512}
+    recorded = turns(world, world.stored(1, REPORT, **narrow))
+    assert (recorded[-1].hosts, recorded[-1].quarantined) == (512, len(HOSTS) - 512)
+    events = [event for event in world.bus.events if type(event).__name__ == "HostQuarantined"]
+    assert [len(event.addresses) for event in events] == [100]  # type: ignore[attr-defined]
