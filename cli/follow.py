@@ -13,7 +13,7 @@ from cli.errors import EXIT_FAILED, EXIT_REFUSED, CliError
 from cli.show import Progress, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cascan.gateways import ScanTable
     from cascan.model.finding import Finding
@@ -25,6 +25,13 @@ POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the las
 POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
 MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
+CHANGE_WORDS = {
+    "PortOpened": "opened",
+    "PortClosed": "closed",
+    "ServiceChanged": "changed",
+    "HostAppeared": "appeared",
+    "HostGone": "gone",
+}  # cascan.model.inventory.ChangeKind, which only who compares scans loads
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
@@ -148,6 +155,12 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "notes": scan.notes,
         "refusals": scan.refusals,
     }
+
+
+def changes_in_words(changes: Mapping[str, int]) -> str:
+    """`2 opened 1 closed`: what changed since earlier scans; empty: nothing did. An unknown kind is told as it is."""
+    counts = {kind: changes[kind] for kind in (*CHANGE_WORDS, *sorted(changes)) if changes.get(kind)}
+    return " ".join(f"{count} {CHANGE_WORDS.get(kind, kind)}" for kind, count in counts.items())
 
 
 def report_uris(scan_id: str, stack: Access) -> list[str]:

@@ -21,6 +21,7 @@ STYLES = {
     "Done": "green",
     "Errored": "red",
 }
+WHOLE = frozenset({"SCAN"})  # columns that a narrow terminal does not fold: what stands there is copied
 
 
 def say(sentence: str) -> None:
@@ -47,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
     for row in texts:
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     Console().print(table)

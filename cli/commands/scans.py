@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cli.access import access
 from cli.errors import BadInput
-from cli.follow import scan_summary
+from cli.follow import changes_in_words, scan_summary
 from cli.show import print_json, print_table, say
 
 if TYPE_CHECKING:
     from cascan.model.agenda import Switch
     from cascan.model.scan import Scan
 
-COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "REMARK")
+COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
 
 
 def run(args: Namespace) -> int:
@@ -29,8 +29,17 @@ def run(args: Namespace) -> int:
         print_json([scan_summary(scan) for scan in scans])
         return 0
     rows = (
-        (s.scan_id, s.name, s.state, s.outcome or "", to_wire(s.requested_at), s.findings.count, _remark(s))
-        for s in scans
+        (
+            scan.scan_id,
+            scan.name,
+            scan.state,
+            scan.outcome or "",
+            to_wire(scan.requested_at),
+            scan.findings.count,
+            changes_in_words(scan.changes),
+            _remark(scan),
+        )
+        for scan in scans
     )
     print_table(COLUMNS, rows)
     return 0

@@ -16,7 +16,7 @@ from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
 from cli.access import Access, access
 from cli.errors import BadInput
-from cli.follow import scan_summary
+from cli.follow import changes_in_words, scan_summary
 from cli.keeping import kept
 from cli.show import print_json, print_table, say
 
@@ -124,7 +124,7 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     scan = run["scan"]
     if scan is None:
         return (run["dueAt"], run["id"], "not there", "", "", "")
-    changes = " ".join(f"{kind}={number}" for kind, number in scan["changes"].items())
+    changes = changes_in_words(scan["changes"])
     return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
 
 

@@ -20,12 +20,14 @@ from typing import Any
 
 import pytest
 
+from cascan.schedules import SCHEDULED_TIME, target_input
 from cli.local.aws import aws_environment, client_options, open_session
 from cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
 from cli.local.process import Process
 from cli.local.state import HOST, StateDir
 from cli.local.template import read_template, with_numbers
 from tests.cascading import rule_document
+from tests.e2e.ticks import another_scanner, tick
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +36,7 @@ RUNTIME = TEMPLATE["Globals"]["Function"]["Runtime"]  # python3.11, also the nam
 FUNCTIONS = sorted(name for name, resource in TEMPLATE["Resources"].items() if "Handler" in resource["Properties"])
 EMULATOR = "ministack[full]==1.5.33"
 STACK = "rehearsal"
+DUE_AT = "2026-01-01T00:00:00Z"  # as EventBridge Scheduler writes it
 GIVEN_BY_LAMBDA = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"}
 TAKEN_IF_THERE = {"certifi", "_distutils_hack"}  # by botocore, and by every interpreter that has setuptools
 
@@ -269,6 +272,47 @@ def test_a_halt_a_suspension_and_a_cancellation_reach_the_deployed_stack(cascan:
     assert [cascan(word, scan)[0]["state"] for word in ("suspend", "resume")] == ["Suspended", "Scanning"]
     assert cascan("cancel", scan)[0]["state"] == "Cancelled"
     assert not cascan("halt", "--lift")["halted"]
+
+
+def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cascan: Deployed, state: StateDir) -> None:
+    scan = {"scanType": "nmap", "parameters": ["-n", "-p", "9", HOST]}
+    spec = {"schedule": "0 0 1 1 *", "retriggerOnScanTypeChange": True, "scanSpec": scan}
+    head = {"apiVersion": "execution.securecodebox.io/v1", "kind": "ScheduledScan", "metadata": {"name": "yearly"}}
+    cascan("apply", "-f", "-", stdin=json.dumps(head | {"spec": spec}))
+    session, options = open_session(), client_options(state.endpoint_url())
+    stacks, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
+    outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+    (queue_url,) = [output["OutputValue"] for output in outputs if output["OutputKey"] == "ScheduleQueueUrl"]
+    for client in (stacks, sqs):
+        client.close()
+
+    def done() -> list[str]:
+        runs = cascan("schedule", "show", "yearly")["runs"]
+        return [run["dueAt"] for run in runs if run["scan"] and run["scan"]["state"] == "Done"]
+
+    sqs.send_message(QueueUrl=queue_url, MessageBody=target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
+    eventually(lambda: len(done()) == 1, timeout_s=60)
+    assert tick(state.endpoint_url())["retriggered"] == 0
+    with another_scanner(state.endpoint_url()):
+        assert tick(state.endpoint_url())["retriggered"] == 1
+    eventually(lambda: len(done()) == 2, timeout_s=60)
+    assert cascan("schedule", "show", "yearly")["lastSuccessfulScan"]
+
+
+def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_over(
+    cascan: Deployed, state: StateDir
+) -> None:
+    cascan("halt")
+    overdue = cascan.submit(activeDeadlineSeconds=1)
+    eventually(lambda: tick(state.endpoint_url())["done"].get("deadline"))
+    cascan("halt", "--lift")
+    eventually(lambda: cascan.state_of(overdue) == "Done", timeout_s=60)
+    assert [scan["outcome"] for scan in cascan("scans") if scan["id"] == overdue] == ["timed-out"]
+
+    short_lived = cascan.submit(parameters=["-n", "-p", "9"], ttlSecondsAfterFinished=0)
+    eventually(lambda: tick(state.endpoint_url())["done"].get("expire"), timeout_s=60)
+    eventually(lambda: not cascan.state_of(short_lived))
+    assert cascan.state_of(overdue)
 
 
 def test_the_deployed_stack_is_removed_without_a_remainder_that_costs_by_the_hour(stack: str, state: StateDir) -> None:

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from cli.local.aws import client_options, open_session
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 
 def tick(endpoint_url: str) -> Any:
     """What on_minute_passed did, of the one stack on this emulator."""
+    with _function(endpoint_url) as (functions, name):
+        answer = functions.invoke(FunctionName=name, Payload=b"{}")
+        kept = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, kept
+        return kept
+
+
+@contextmanager
+def another_scanner(endpoint_url: str) -> Iterator[None]:
+    """What the tick would be told by a deployment with another nmap; as before, when the block ends."""
+    with _function(endpoint_url) as (functions, name):
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": before | {"SCAN_TYPE_NMAP": "another"}}
+        )
+        yield
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+@contextmanager
+def _function(endpoint_url: str) -> Iterator[tuple[LambdaClient, str]]:
     functions = open_session().client("lambda", **client_options(endpoint_url))
     names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
     (name,) = [name for name in names if "OnMinutePassed" in name]
-    answer = functions.invoke(FunctionName=name, Payload=b"{}")
-    kept = json.loads(answer["Payload"].read())
+    yield functions, name
     functions.close()
-    assert "FunctionError" not in answer, kept
-    return kept

@@ -16,7 +16,7 @@ from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
-R = TypeVar("R", bound="Requirement | ScopeRequirement")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class SelectorOperator(StrEnum):
@@ -53,24 +53,19 @@ class ScopeRequirement(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
 
 
-class ScopeLimiter(msgspec.Struct, frozen=True):
+class ScopeLimiter(msgspec.Struct, frozen=True, rename="camel"):
     all_of: tuple[ScopeRequirement, ...] = ()
     any_of: tuple[ScopeRequirement, ...] = ()
     none_of: tuple[ScopeRequirement, ...] = ()
     valid_on_missing_render: bool = False
 
 
-class _LimiterFields(msgspec.Struct, frozen=True, rename="camel"):
-    valid_on_missing_render: bool = False
-    any_of: tuple[dict[str, Any], ...] = ()
-    all_of: tuple[dict[str, Any], ...] = ()
-    none_of: tuple[dict[str, Any], ...] = ()
-
-
-class _Plain(msgspec.Struct, frozen=True, rename="camel"):
-    """What is taken as it is written."""
+class Cascades(msgspec.Struct, frozen=True, rename="camel"):
+    """Which rules follow a scan, where they may lead, and what their scans inherit."""
 
     match_labels: dict[str, str] = {}
+    match_expressions: tuple[Requirement, ...] = ()
+    scope_limiter: ScopeLimiter | None = None
     inherit_labels: bool = True
     inherit_annotations: bool = True
     inherit_env: bool = False
@@ -79,18 +74,6 @@ class _Plain(msgspec.Struct, frozen=True, rename="camel"):
     inherit_hook_selector: bool = False
     inherit_affinity: bool = True
     inherit_tolerations: bool = True
-
-
-class _Fields(_Plain, frozen=True):
-    match_expressions: tuple[dict[str, Any], ...] = ()
-    scope_limiter: dict[str, Any] | None = None
-
-
-class Cascades(_Plain, frozen=True):
-    """Which rules follow a scan, where they may lead, and what their scans inherit."""
-
-    match_expressions: tuple[Requirement, ...] = ()
-    scope_limiter: ScopeLimiter | None = None
 
 
 def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
@@ -105,41 +88,45 @@ def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
 
 def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     """Raises: RequestRefused: a sentence for each problem, by its path."""
-    path = "cascades."
-    read = read_struct(_Fields, cascades, path)
-    problems: list[str] = []
-    fields = msgspec.structs.asdict(read)
-    expressions = _entries(Requirement, read.match_expressions, f"{path}matchExpressions", problems)
-    fields |= {"match_expressions": expressions}
-    if read.scope_limiter is not None:
-        fields |= {"scope_limiter": _limiter(read.scope_limiter, f"{path}scopeLimiter.", problems)}
-    if problems:
+    path, problems = "cascades.", list[str]()
+    fields = {**cascades, **_entries(Requirement, cascades, ("matchExpressions",), path, problems)}
+    limiter = cascades.get("scopeLimiter")
+    if isinstance(limiter, dict):
+        below = f"{path}scopeLimiter."
+        entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
+        fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
+    read = _read(Cascades, fields, path, problems)
+    if problems or read is None:
         raise refused(problems)
-    return Cascades(**fields)
+    return read
 
 
-def _limiter(fields: Mapping[str, Any], path: str, problems: list[str]) -> ScopeLimiter:
-    read = read_struct(_LimiterFields, fields, path)
-    return ScopeLimiter(
-        all_of=_entries(ScopeRequirement, read.all_of, f"{path}allOf", problems),
-        any_of=_entries(ScopeRequirement, read.any_of, f"{path}anyOf", problems),
-        none_of=_entries(ScopeRequirement, read.none_of, f"{path}noneOf", problems),
-        valid_on_missing_render=read.valid_on_missing_render,
-    )
-
-
-def _entries(kind: type[R], entries: tuple[dict[str, Any], ...], path: str, problems: list[str]) -> tuple[R, ...]:
-    """What can be read of the entries; what cannot is told in `problems`."""
-    read: list[R] = []
-    for index, entry in enumerate(entries):
-        try:
-            read.append(read_struct(kind, entry, f"{path}[{index}]."))
-        except RequestRefused as exc:
-            problems += exc.reasons
+def _entries(
+    kind: type[msgspec.Struct], fields: Mapping[str, Any], names: tuple[str, ...], path: str, problems: list[str]
+) -> dict[str, list[Any]]:
+    """By name what can be read of the entries of these lists; what cannot is told by its own path."""
+    read: dict[str, list[Any]] = {}
+    for name in names:
+        if not isinstance(fields.get(name), list | tuple):
             continue
-        if isinstance(read[-1], ScopeRequirement):
-            problems += _scope_problems(read[-1], f"{path}[{index}].")
-    return tuple(read)
+        read[name] = []
+        for index, entry in enumerate(fields[name]):
+            place = f"{path}{name}[{index}]"
+            if not isinstance(entry, dict):
+                problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")
+            elif value := _read(kind, entry, f"{place}.", problems):
+                read[name].append(value)
+                problems += _scope_problems(value, f"{place}.") if isinstance(value, ScopeRequirement) else []
+    return read
+
+
+def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[str]) -> S | None:
+    """None: it cannot be read; `problems` has why."""
+    try:
+        return read_struct(kind, fields, path)
+    except RequestRefused as exc:
+        problems += exc.reasons
+        return None
 
 
 def _scope_problems(requirement: ScopeRequirement, path: str) -> list[str]:

@@ -18,11 +18,11 @@ API_VERSION = "execution.securecodebox.io/v1"
 KIND = "Scan"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 OTHER_KINDS = {
-    "ScheduledScan": "it describes when scans start",
-    "CascadingRule": "it describes which scans follow from findings",
-    "ScanType": "it describes a scanner; nmap and nmap-privileged are built in",
-    "List": "it holds several requests",
-    "ScanList": "it holds several requests",
+    "ScheduledScan": "it describes when scans start; store it with cascan apply -f",
+    "CascadingRule": "it describes which scans follow from findings; store it with cascan apply -f",
+    "ScanType": f"it describes a scanner, and nmap and nmap-privileged are built in; send a {KIND}",
+    "List": "it holds several manifests; cascan apply -f takes them all",
+    "ScanList": "it holds several manifests; cascan apply -f takes them all",
 }
 ENVIRONMENT = "nmap runs with an environment of its own"
 KUBERNETES = "workers run on AWS, not in Kubernetes"
@@ -112,8 +112,8 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
 def _check_kind(document: Mapping[str, Any]) -> None:
     kind, version = document.get("kind"), document.get("apiVersion")
     if kind != KIND:
-        why = OTHER_KINDS.get(str(kind), "it is none that cascan knows")
-        raise refused([f"kind: {kind!r:.80} does not belong on the request queue: {why}; send a {KIND}"])
+        why = OTHER_KINDS.get(str(kind), f"it is none that cascan knows; send a {KIND}")
+        raise refused([f"kind: {kind!r:.80} does not belong on the request queue: {why}"])
     if version != API_VERSION:
         raise refused([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
 

@@ -1,6 +1,7 @@
 """Requests in both forms: what becomes of each field, and what is said of what cannot stay."""
 
 import json
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -232,9 +233,15 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
         ),
         ({**SCAN, "spec": None}, "spec.scanType is missing"),
         ({**SCAN, "sepc": {}}, "sepc is not a field here; did you mean spec?"),
-        ({**SCAN, "kind": "ScheduledScan"}, "kind: 'ScheduledScan' does not belong on the request queue"),
-        ({**SCAN, "kind": "CascadingRule"}, "send a Scan"),
-        ({**SCAN, "kind": "List", "items": []}, "it holds several requests"),
+        (
+            {**SCAN, "kind": "ScheduledScan"},
+            "kind: 'ScheduledScan' does not belong on the request queue: it describes when scans start; "
+            "store it with cascan apply -f",
+        ),
+        ({**SCAN, "kind": "CascadingRule"}, "store it with cascan apply -f"),
+        ({**SCAN, "kind": "List", "items": []}, "cascan apply -f takes them all"),
+        ({**SCAN, "kind": "ScanType"}, "nmap and nmap-privileged are built in; send a Scan"),
+        ({**SCAN, "kind": "Pod"}, "it is none that cascan knows; send a Scan"),
         ({**SCAN, "kind": None}, "kind: None does not belong"),
         ({**SCAN, "apiVersion": "v1"}, "apiVersion: 'v1' is not execution.securecodebox.io/v1"),
         ({"spec": {}}, "kind: None does not belong"),
@@ -242,6 +249,20 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
 )
 def test_a_field_that_cannot_stay_is_named_by_its_path(document: dict[str, Any], reason: str) -> None:
     assert any(reason in said for said in reasons_for(json.dumps(document)))
+
+
+def test_the_problems_of_its_cascades_are_told_together_each_by_its_path() -> None:
+    scope = {"allOf": [{"key": "cidr", "operator": "In", "values": []}], "anyOf": {}, "everyOf": []}
+    cascades = {"matchExpressions": [{"key": "a", "operator": "Is"}, None], "scopeLimiter": scope, "inheritLabel": True}
+    told = [re.split("[: ]", reason)[0] for reason in reasons_for(json.dumps({"targets": ["a"], "cascades": cascades}))]
+    assert sorted(told) == [
+        "cascades.inheritLabel",
+        "cascades.matchExpressions[0].operator",
+        "cascades.matchExpressions[1]",
+        "cascades.scopeLimiter.allOf[0].key",
+        "cascades.scopeLimiter.anyOf",
+        "cascades.scopeLimiter.everyOf",
+    ]
 
 
 def test_the_problems_of_a_request_are_told_together() -> None:
