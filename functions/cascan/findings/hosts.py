@@ -11,6 +11,7 @@ from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
 from cascan.model.host import ExtraPorts, Host
 
+NOTHING_SAID = script_attributes(())
 DESCRIPTION, CATEGORY = "Found a host", "Host"
 
 
@@ -25,21 +26,24 @@ class HostAttributes(msgspec.Struct, frozen=True, gc=False):
     extraports: tuple[ExtraPorts, ...]
     details: dict[str, list[dict[str, Any]]] | None
     comment: str | None
-    scripts: dict[str, str] | None = None
-    scripts_data: dict[str, Any] | None = None
+    scripts: dict[str, str] | None
+    scripts_data: dict[str, Any] | None
 
     @classmethod
     def of(cls, host: Host) -> HostAttributes:
+        vendors = [address.vendor for address in host.addresses if address.vendor]
+        said = script_attributes(host.scripts) if host.scripts else NOTHING_SAID
         return cls(
             host.reason,
             host.reason_ttl,
             host.timed_out,
-            next((address.vendor for address in host.addresses if address.vendor), None),
+            vendors[0] if vendors else None,
             [{"name": match.name, "accuracy": match.accuracy} for match in host.os_matches],
             host.extraports,
             host.details or None,
             host.comment or None,
-            **(script_attributes(host.scripts) if host.scripts else {}),
+            said["scripts"],
+            said["scripts_data"],
         )
 
 

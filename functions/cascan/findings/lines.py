@@ -43,8 +43,7 @@ def _scribe(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, s
     scribe.write_host()
     with_scripts = [port for port in host.ports if port.scripts]
     if with_scripts and scribe.asked_name is None:
-        for port in with_scripts:
-            shared.write_scripts(port, scribe)
+        shared.write_scripts(with_scripts, scribe)
     elif with_scripts:
         for _ in port_script_findings(scribe):
             pass

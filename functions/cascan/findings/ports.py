@@ -16,10 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
 from cascan.model.host import Port, Script, Service
 
+NO_SERVICE = Service()
+WORDS = {"service_product": "serviceProduct", "service_version": "serviceVersion"}  # secureCodeBox's
 CATEGORIES = {
     "open": "Open Port",
     "open|filtered": "Open or Filtered Port",
@@ -53,25 +57,71 @@ def described(port: Port) -> str:
     return f"Port {port.number} is {port.state} using {port.protocol} protocol."
 
 
-def port_attributes(port: Port) -> dict[str, Any]:
+class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What nmap knows beyond name, product and version; only what it gave."""
+
+    extrainfo: str = ""
+    ostype: str = ""
+    devicetype: str = ""
+    hostname: str = ""
+    servicefp: str = ""
+    banner: str = ""
+    proto: str = ""
+    rpcnum: int | None = None
+    lowver: int | None = None
+    highver: int | None = None
+
+    @classmethod
+    def of(cls, service: Service) -> ServiceDetails | None:
+        s = service
+        told = s.extrainfo, s.ostype, s.devicetype, s.hostname, s.servicefp, s.banner
+        if s.proto:
+            return cls(*told, s.proto, s.rpcnum, s.lowver, s.highver)
+        return cls(*told) if any(told) else None
+
+
+class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
     """What a finding says of its port. Source: secureCodeBox's nmap parser; the last six are ours."""
-    service = port.service or Service()
-    return {
-        "port": port.number,
-        "state": port.state,
-        "protocol": port.protocol,
-        "method": service.method or None,
-        "service": service.known_as or None,
-        "serviceProduct": service.product or None,
-        "serviceVersion": service.version or None,
-        "tunnel": service.tunnel or "none",
-        "cpe": list(service.cpe),
-        "reason": port.reason,
-        "reason_ttl": port.reason_ttl,
-        "reason_ip": port.reason_ip or None,
-        "confidence": service.confidence,
-        "service_details": _details(service),
-    }
+
+    port: int
+    state: str
+    protocol: str
+    method: str | None
+    service: str | None
+    service_product: str | None
+    service_version: str | None
+    tunnel: str
+    cpe: list[str]
+    reason: str
+    reason_ttl: int | None
+    reason_ip: str | None
+    confidence: int | None
+    service_details: ServiceDetails | None
+
+    @classmethod
+    def of(cls, port: Port) -> PortAttributes:
+        service = port.service or NO_SERVICE
+        return cls(
+            port.number,
+            port.state,
+            port.protocol,
+            service.method or None,
+            service.known_as or None,
+            service.product or None,
+            service.version or None,
+            service.tunnel or "none",
+            list(service.cpe),
+            port.reason,
+            port.reason_ttl,
+            port.reason_ip or None,
+            service.confidence,
+            ServiceDetails.of(service),
+        )
+
+
+def port_attributes(port: Port) -> dict[str, Any]:
+    attributes: dict[str, Any] = msgspec.to_builtins(PortAttributes.of(port))
+    return attributes
 
 
 def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
@@ -80,23 +130,3 @@ def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
         "scripts": {script.id: script.output for script in scripts} or None,
         "scripts_data": {script.id: script.data for script in scripts if script.data is not None} or None,
     }
-
-
-def _details(service: Service) -> dict[str, str | int | None] | None:
-    """What nmap knows beyond name, product and version; only what it gave."""
-    details: dict[str, str | int | None] = {
-        "extrainfo": service.extrainfo,
-        "ostype": service.ostype,
-        "devicetype": service.devicetype,
-        "hostname": service.hostname,
-        "servicefp": service.servicefp,
-        "banner": service.banner,
-    }
-    if service.proto:
-        details |= {
-            "proto": service.proto,
-            "rpcnum": service.rpcnum,
-            "lowver": service.lowver,
-            "highver": service.highver,
-        }
-    return {key: value for key, value in details.items() if value not in ("", None)} or None

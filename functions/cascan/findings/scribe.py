@@ -64,11 +64,10 @@ class Wire(NamedTuple):
     rest: bytes
 
     @classmethod
-    def of(cls, told: Told, about: Iterable[str], back: bytes, attributes: Any) -> Wire:
-        """`told.location` ends before the host's name. `attributes` are not empty."""
-        before, behind = f"{told.category}\x1f".encode(), b"".join([b"\x1f" + part.encode() for part in about])
-        text = encode(told)[1:-2], back, b"," + encode(attributes)[1:] + b"}"
-        return cls(told.category, told.severity, before, behind, *text)
+    def of(cls, told: Told, about: Iterable[str], back: bytes, rest: bytes) -> Wire:
+        """`told.location` ends before the host's name. `rest` is what follows the host's attributes and a comma."""
+        before, behind = f"{told.category}\x1f".encode(), "".join([f"\x1f{part}" for part in about]).encode()
+        return cls(told.category, told.severity, before, behind, encode(told)[1:-2], back, b"," + rest)
 
 
 class Scribe(Subject):

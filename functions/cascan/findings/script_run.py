@@ -6,8 +6,9 @@ Output of scripts is what a stranger's host sent: every accessor takes any shape
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding, Severity
@@ -16,8 +17,7 @@ from cascan.model.host import Port, Script
 SMB_PORTS = (445, 139)  # where nmap's smb library looks, in its order
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptRun:
+class ScriptRun(msgspec.Struct, frozen=True, gc=False):
     """`port` is None for a script that ran on the host as a whole."""
 
     subject: Subject

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from cascan.findings.ports import CATEGORIES, described, named, port_attributes, script_attributes
+from cascan.findings.ports import CATEGORIES, PortAttributes, described, named, script_attributes
 from cascan.findings.scribe import INFORMATIONAL, NETWORK, SAID, Scribe, Told, Wire, encode
 from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
@@ -21,8 +21,11 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
+MIN_START_BYTES = 400  # of a wire's, beside its service's name
 MAX_SEEN = 512  # pieces that came once, lately
 Wires = tuple[Wire, ...]
+Start = tuple[str, str, bytes, bytes, bytes, bytes]  # of a wire
+NO_SCRIPTS = b"," + encode(script_attributes(()))[1:]
 
 
 class Shared:
@@ -31,6 +34,7 @@ class Shared:
     def __init__(self, parsed_at: datetime) -> None:
         self._parsed_at = parsed_at
         self._ports: Memory[int, tuple[Port, Wire]] = Memory(MAX_WIRES_BYTES)  # by the port's id, which is its own
+        self._starts: Memory[tuple[int, str, str, str], Start] = Memory(MAX_WIRES_BYTES)
         self._scripts: Memory[tuple[int, str, int, str], tuple[Script, Wires | None]] = Memory(MAX_WIRES_BYTES)
         self._seen: dict[int, Port | Script] = {}
 
@@ -42,21 +46,37 @@ class Shared:
             if kept is not None and kept[0] is port:
                 found.append(kept[1])
             elif category := CATEGORIES.get(port.state):
-                wire = wire_of(port, category)
-                if not port.scripts or self._came_before(port):  # output of scripts is long, and seldom the same twice
-                    known.keep(id(port), (port, wire), weight_of(wire))
-                found.append(wire)
+                found.append(self._of_port(port, category))
         return found
 
-    def write_scripts(self, port: Port, scribe: Scribe) -> None:
-        """Have the findings of the port's scripts written; the host was asked for by address."""
-        for script in port.scripts:
-            wires = self._of_script(script, port)
-            if wires is None:
+    def _of_port(self, port: Port, category: str) -> Wire:
+        """The finding of a port that was not kept."""
+        scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
+        rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
+        wire = Wire(*self._before_rest(port, category), rest)
+        if not port.scripts or self._came_before(port):  # output of scripts is long, and seldom the same twice
+            self._ports.keep(id(port), (port, wire), len(rest))
+        return wire
+
+    def _before_rest(self, port: Port, category: str) -> Start:
+        """The wire of the port up to what is its own, which ports with other versions have in common."""
+        key = port.number, port.protocol, port.state, port.service.known_as if port.service else ""
+        return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_START_BYTES + len(key[3]))
+
+    def write_scripts(self, ports: list[Port], scribe: Scribe) -> None:
+        """Have the findings of the ports' scripts written; the host was asked for by address."""
+        found: list[Wire] = []
+        for port in ports:
+            for script in port.scripts:
+                wires = self._of_script(script, port)
+                if wires is not None:
+                    found += wires
+                    continue
+                scribe.fill(found)
+                found = []
                 for _ in script_findings_at(scribe, script, port):
                     pass
-            elif wires:
-                scribe.fill(wires)
+        scribe.fill(found)
 
     def _of_script(self, script: Script, port: Port) -> Wires | None:
         """None: it is not to be shared, or came never before."""
@@ -88,11 +108,9 @@ def weight_of(wire: Wire) -> int:
     return len(wire.front) + len(wire.back) + len(wire.rest)
 
 
-def wire_of(port: Port, category: str) -> Wire:
-    """What the port itself says."""
+def start_of(port: Port, category: str) -> Start:
     told = Told(named(port, category), described(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://")
-    attributes = port_attributes(port) | script_attributes(port.scripts)
-    return Wire.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, attributes)
+    return Wire.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
 
 
 def shared_wires(script: Script, port: Port, parsed_at: datetime) -> Wires | None:
@@ -131,7 +149,7 @@ class _Nobody(Subject):
     ) -> Finding:
         front, _, back = location.partition(BLANK)
         told = Told(name, description, category, severity.value, NETWORK, front)
-        self.found.append(Wire.of(told, about, encode(back)[1:-1] + b'","attributes":', attributes))
+        self.found.append(Wire.of(told, about, encode(back)[1:-1] + b'","attributes":', encode(attributes)[1:] + b"}"))
         return SAID
 
 

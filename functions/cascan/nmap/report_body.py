@@ -22,6 +22,8 @@ from cascan.nmap.report_quick import QuickHosts
 from cascan.nmap.report_quick_script import NotPlain
 from cascan.nmap.report_text import NOT_UTF8, REPLACED, decoded, mended
 
+HOST_END = "</host>"
+BETWEEN = f"{HOST_END}\n<host starttime="  # two hosts; the longer what is looked for, the faster it is found
 HOST_START = re.compile(r"<host[\s>]")
 ROOT_TAGS = re.compile(r"</nmaprun\s*>|<nmaprun(?:\s[^<>]*)?>")
 ROOT_END = re.compile(r"</nmaprun\s*>")
@@ -64,18 +66,23 @@ class ReportBody:
         yield from self._end(self._decoded(self._batches.rest))
 
     def _hosts(self, text: str) -> Iterator[Host | Item]:
-        elements = text.split("</host>")
         plain = text.isascii()
-        for place, element in enumerate(elements[:-1]):
+        stop = text.rfind(HOST_END)
+        for start, element in _elements(text, stop):
             host = self._quickly(element) if plain else None
             if host is not None:
                 yield host
                 continue
-            if ("<!" in element or "<?" in element) and self._batches.careful("</host>".join(elements[place:])):
-                return
-            yield from self._any_host(element)
-        if elements[-1]:  # hosthints, where no host ended for long
-            yield from self._beside(elements[-1])
+            at, parts = start, element.split(HOST_END)
+            for part in parts:
+                if plain and len(parts) > 1 and (host := self._quickly(part)):
+                    yield host
+                elif ("<!" in part or "<?" in part) and self._batches.careful(text[at:]):
+                    return
+                else:
+                    yield from self._any_host(part)
+                at += len(part) + len(HOST_END)
+        yield from self._beside(text[stop + len(HOST_END) :] if stop >= 0 else text)  # where no host ended for long
 
     def _quickly(self, text: str) -> Host | None:
         try:
@@ -96,7 +103,7 @@ class ReportBody:
             yield host
             return
         for start in starts if len(starts) == 1 else (starts[0], starts[-1]):
-            element = self._parsed(f"{text[start:]}</host>")
+            element = self._parsed(f"{text[start:]}{HOST_END}")
             if element is not None:
                 yield from self._host(element)
                 return
@@ -181,3 +188,16 @@ class ReportBody:
         """Something was left out: the report is not complete."""
         self.broken = True
         self._warn(sentence)
+
+
+def _elements(text: str, stop: int) -> Iterator[tuple[int, str]]:
+    """The text before `stop`, where the last host ends, cut between hosts as nmap writes them: places and pieces.
+
+    A piece has no end of a host behind it; inside, it may have some that stand otherwise.
+    """
+    start = 0
+    while (end := text.find(BETWEEN, start, stop)) >= 0:
+        yield start, text[start:end]
+        start = end + len(HOST_END)
+    if stop >= start:
+        yield start, text[start:stop]

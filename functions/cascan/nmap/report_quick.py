@@ -9,8 +9,8 @@ patterns are strict about quotes, order and references. `NotPlain` says that som
 caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches, short
 scripts) are read once and shared.
 
-Cutting at `<port ` and `<script ` is safe: `<` stands in XML text for nothing but markup, the caller has taken comments
-and CDATA out, and every piece has to match a pattern, or to be well-formed, by itself.
+Cutting between `</port>` and `<port `, and at `<script `, is safe: `<` stands in XML text for nothing but markup, the
+caller has taken comments and CDATA out, and every piece has to match a pattern, or to be well-formed, by itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from cascan.nmap.report_quick_ports import QuickPorts
 from cascan.nmap.report_quick_script import NotPlain
 from cascan.nmap.report_quick_tail import Details, read_flat
 
+PORTS, PORTS_END = "<ports>", "</ports>"
+BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; the longer what is looked for, the faster it is found
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
 
 
@@ -105,21 +107,21 @@ class QuickHosts:
 
 
 def _divided(text: str) -> tuple[str, list[str], str]:
-    """What follows the host's names: extraports, ports without their `<port `, and what follows the ports."""
-    if not text.startswith("<ports>"):
+    """What follows the host's names: extraports, ports without their tags, and what follows the ports."""
+    if not text.startswith(PORTS):
         return "", [], text
-    extras, *pieces = text[len("<ports>") :].split("<port ")
-    if not pieces:
-        extras, end, after = extras.partition("</ports>")
+    extras, found, ports = text.partition("<port ")
+    if not found:
+        extras, end, after = text.partition(PORTS_END)
         if not end:
             raise NotPlain
-        return extras.strip(), [], after.lstrip()
-    last, end, after = pieces[-1].partition("</port>")
-    pieces[-1] = f"{last}{end}\n"
+        return extras[len(PORTS) :].strip(), [], after.lstrip()
+    pieces = ports.split(BETWEEN)
+    pieces[-1], _, after = pieces[-1].partition("</port>")
     after = after.lstrip()
-    if not after.startswith("</ports>"):
+    if not after.startswith(PORTS_END):
         raise NotPlain
-    return extras, pieces, after[len("</ports>") :].lstrip()
+    return extras[len(PORTS) :], pieces, after[len(PORTS_END) :].lstrip()
 
 
 def _parsed(text: str) -> Any:

@@ -23,10 +23,9 @@ TOLD = "".join(
     for name in ("product", "version", "extrainfo", "hostname", "ostype", "devicetype", "servicefp")
 )
 COMMON = re.compile(  # a service with its attributes in nmap's order
-    rf'{START}<service name={VALUE}{TOLD}(?: tunnel="(ssl)")? method="(table|probed)" conf="([0-9]{{1,2}})"{REST}'
-    r"\s*</port>\s*"
+    rf'{START}<service name={VALUE}{TOLD}(?: tunnel="(ssl)")? method="(table|probed)" conf="([0-9]{{1,2}})"{REST}\s*'
 )
-PORT = re.compile(rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*</port>\s*")
+PORT = re.compile(rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*")
 CPE = re.compile("<cpe>([^<]*)</cpe>")
 
 
@@ -37,7 +36,7 @@ class QuickPorts:
         self._scripts: Memory[str, Script] = Memory(MAX_MEMO_CHARS)
 
     def ports(self, pieces: list[str]) -> tuple[Port, ...]:
-        """The ports of these elements, without their `<port `.
+        """The ports of these elements, without their `<port ` and `</port>`.
 
         Raises: NotPlain: written otherwise than nmap writes.
         """
@@ -56,10 +55,6 @@ class QuickPorts:
         core, *pieces = piece.split("<script ")
         if not pieces:
             return self._ports.keep(piece, port_of(piece), len(piece))
-        pieces[-1], end, behind = pieces[-1].rpartition("</port>")
-        if not end or behind.strip():
-            raise NotPlain
-        core += "</port>"
         port = self._ports.get(core) or self._ports.keep(core, port_of(core), len(core))
         return self._long_ports.keep(piece, replace(port, scripts=self.scripts(pieces)), len(piece))
 

@@ -11,8 +11,10 @@ from cascan.nmap.report_script import Pairs, data_of, tells_all
 from cascan.nmap.report_text import UnknownReference, unescaped
 
 SCRIPT = re.compile(r'id="([^"<\x00-\x1f]*)" output="([^"<\x00-\x1f]*)"(/?)>')
-TABLE = re.compile(r'<(/?)table(?: key="([^"<\x00-\x1f]+)")?>')
-ELEM = re.compile(r'<elem(?: key="([^"<\x00-\x1f]+)")?>([^<>\x00-\x08\x0b-\x1f]*)</elem>')
+TOKEN = re.compile(  # key and text of an elem; that a table begins, that it ends, its key
+    r'<elem(?: key="([^"<\x00-\x1f]+)")?>([^<>\x00-\x08\x0b-\x1f]*)</elem>'
+    r'|<(?:(table)|(/)table)(?: key="([^"<\x00-\x1f]+)")?>'
+)
 MAX_TABLES = MAX_XML_DEPTH - 5  # nested below host, ports, port and script
 
 
@@ -55,42 +57,33 @@ def plain(text: str) -> str:
 
 def _data(body: str) -> Any:
     """The structure between the script's tags: each elem and each table's tag on a line, nothing between them."""
+    tokens = TOKEN.findall(body)
     escaped = "&" in body
-    elems, *tables = TABLE.split(body)
-    pairs = _elems(elems, escaped)
-    count = len(pairs)
+    pairs: Pairs = []
     above: list[tuple[Pairs, str]] = []
-    for end, name, elems in zip(tables[::3], tables[1::3], tables[2::3], strict=True):
-        if not end:
-            above.append((pairs, plain(name or "")))
+    elems = 0
+    for key, value, opens, closes, name in tokens:
+        if opens:
+            if len(above) >= MAX_TABLES:
+                raise NotPlain
+            above.append((pairs, plain(name)))
             pairs = []
-        elif name or not above:
-            raise NotPlain
+        elif closes:
+            if name or not above:
+                raise NotPlain
+            told = _told(pairs)
+            pairs, name_above = above.pop()
+            pairs.append((name_above, {} if told is None else told))
         else:
-            value = _told(pairs)
-            pairs, key = above.pop()
-            pairs.append((key, {} if value is None else value))
-        if len(elems) > 1:
-            found = _elems(elems, escaped)
-            count += len(found)
-            pairs += found
-        if len(above) > MAX_TABLES:
-            raise NotPlain
-    tags = count + len(tables) // 3
-    if above or body.count("<") != count + tags:  # an elem has two of them
+            elems += 1
+            pairs.append((plain(key), plain(value)) if escaped else (key, value))
+    if above or body.count("<") != len(tokens) + elems:  # an elem has two of them
         raise NotPlain
-    if not tags and body and not body.isspace():
+    if not tokens and body and not body.isspace():
         raise NotPlain
-    if tags and (body.count(">\n<") != tags - 1 or body[0] != "<" or not body.endswith((">\n", ">"))):
+    if tokens and (body.count(">\n<") != len(tokens) - 1 or body[0] != "<" or not body.endswith((">\n", ">"))):
         raise NotPlain
     return _told(pairs)
-
-
-def _elems(text: str, escaped: bool) -> Pairs:
-    found: Pairs = ELEM.findall(text)
-    if escaped and "&" in text:
-        return [(plain(key), plain(value)) for key, value in found]
-    return found
 
 
 def _told(pairs: Pairs) -> Any:
