@@ -22,9 +22,10 @@ from botocore.awsrequest import AWSResponse
 
 from benchmarks.generated_reports import report
 from cascan.aws import batch_write, clients, lines
-from cascan.aws.items import Item, finding_item
+from cascan.aws.items import finding_item
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.wire import Item
 from cascan.findings import findings_of
 from cascan.findings.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of

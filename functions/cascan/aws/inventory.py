@@ -47,7 +47,7 @@ from cascan.aws.inventory_items import (
     service_pointers,
     split,
 )
-from cascan.aws.items import Item, bytes_of, text_in
+from cascan.aws.wire import Item, bytes_of, text_in
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, PortCoverage, Sighting, Sought

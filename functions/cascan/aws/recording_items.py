@@ -17,7 +17,7 @@ import msgspec
 
 from cascan.aws.boundary import chunks
 from cascan.aws.dynamo import TablePart
-from cascan.aws.items import Item, body_of, text_in
+from cascan.aws.wire import Item, body_of, text_in
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
