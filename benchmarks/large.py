@@ -164,9 +164,8 @@ def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
     counted = ended.findings.count if ended else 0
     state = f"{ended.state}, {ended.outcome}" if ended else "gone"
     print(f"{case.name}: {path.stat().st_size / 1e6:.1f} MB; {state}; {counted:,} findings counted")
-    print(
-        f"  {delivered.turns} turns, {delivered.failures} of them failed, the longest {delivered.longest_turn_s:.0f} s; {wall_s:.0f} s in all"
-    )
+    turns = f"{delivered.turns} turns, {delivered.failures} of them failed"
+    print(f"  {turns}, the longest {delivered.longest_turn_s:.0f} s; {wall_s:.0f} s in all")
     print(f"  {delivered.cpu_s:.1f} s of CPU, {delivered.cpu_s * 1e6 / max(counted, 1):.0f} ms for 1,000 findings")
     print(f"  {delivered.most_mb} MB resident at most, {delivered.begun_mb} before the first message", flush=True)
     shares, there, largest = Counter[str](), 0, 0
