@@ -30,6 +30,7 @@ from cascan.findings import findings_of
 from cascan.findings.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Finding, FindingLine
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report import read_report
 from cascan.scope import Scope
@@ -98,6 +99,8 @@ def on_the_emulator(data: bytes, count: int) -> None:
     key = ReportKey(SCAN_ID, 0, 1)
     clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data)
     reports, scans = S3ReportStore(BUCKET), DynamoScanTable(TABLE)
+    scan = Scan(scan_id=SCAN_ID, name="lan", state=ScanState.SCANNING, requested_at=AT, cause_id="", probes=1_000_000)
+    scans.create_scan(scan)
 
     def write_findings() -> None:
         with reports.open_report(key) as stream:
