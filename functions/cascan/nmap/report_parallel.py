@@ -20,7 +20,7 @@ from cascan.nmap.report_head import Start
 from cascan.nmap.report_quick import QuickHosts
 from cascan.nmap.report_worker import Part, Worker
 
-RANGE_BYTES = 256 * 1024  # small enough for memory, large enough that handing it over costs nothing
+RANGE_BYTES = 128 * 1024  # small enough for memory, large enough that handing it over costs nothing
 LOOK_BYTES = 16 * 1024  # most hosts end within
 
 Render = Callable[[Host], bytes]
