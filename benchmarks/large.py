@@ -27,8 +27,9 @@ import msgspec
 
 from benchmarks.generated_reports import report as generated
 from cascan.aws import clients, lines
-from cascan.aws.items import bytes_of, findings_partitions, spread_of
+from cascan.aws.items import findings_partitions, spread_of
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.wire import bytes_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice

@@ -22,13 +22,15 @@ from botocore.awsrequest import AWSResponse
 
 from benchmarks.generated_reports import report
 from cascan.aws import batch_write, clients, lines
-from cascan.aws.items import Item, finding_item
+from cascan.aws.items import finding_item
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.wire import Item
 from cascan.findings import findings_of
 from cascan.findings.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Finding, FindingLine
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report import read_report
 from cascan.scope import Scope
@@ -97,6 +99,8 @@ def on_the_emulator(data: bytes, count: int) -> None:
     key = ReportKey(SCAN_ID, 0, 1)
     clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data)
     reports, scans = S3ReportStore(BUCKET), DynamoScanTable(TABLE)
+    scan = Scan(scan_id=SCAN_ID, name="lan", state=ScanState.SCANNING, requested_at=AT, cause_id="", probes=1_000_000)
+    scans.create_scan(scan)
 
     def write_findings() -> None:
         with reports.open_report(key) as stream:

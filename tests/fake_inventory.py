@@ -61,10 +61,10 @@ class MemoryInventory:
             if of == family and interval[0] <= high and interval[1] >= low:
                 yield interval, sighting
 
-    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
+    def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         self._reach()
         for key in sorted(self.changes_by_key):
-            if key[:2] == (scan_id, shard):
+            if key[:2] == (scan_id, shard) and (not after or key[2] > _place(after)):
                 yield from self.changes_by_key[key]
 
 

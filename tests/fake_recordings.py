@@ -24,14 +24,14 @@ class MemoryRecordings:
 
     def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         self._reach()
-        return iter([one for stretch in recording.noted for one in self.recorded_addresses[source, stretch]])
+        return iter([one for stretch in recording.noted for one in self.recorded_addresses.get((source, stretch), ())])
 
     def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
         self._reach()
-        if recording.noted:
-            self.recorded_addresses[source, recording.noted[-1]] = tuple(addresses)
+        if recording.noted and (last := tuple(addresses)):
+            self.recorded_addresses[source, recording.noted[-1]] = last
         stored = self.recordings.get(source)
-        if stored and stored.place.offset >= recording.place.offset:
+        if stored and stored.progress >= recording.progress:
             return False
         self.recordings[source] = recording
         return True

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.fixed_rules import current_rules
 from cascan.clock import utc_now
 from cascan.house_records import keep_rule_deleted
 from cascan.model.cascade import StoredRule
@@ -28,7 +29,7 @@ def run(args: Namespace) -> int:
         return rehearse(args)
     with access(args) as stack:
         if args.action == "list":
-            _list(rules_of(stack), stack, as_json=args.json)
+            _list(current_rules(stack.rules, bundled_documents), stack, as_json=args.json)
         elif args.action == "show":
             _show(_found(args.rule, args.version, stack), as_json=args.json)
         elif not stack.rules.delete_rule(args.rule):
@@ -39,14 +40,8 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def rules_of(stack: Access) -> dict[str, StoredRule]:
-    """Every rule by name, a stored one before a bundled one of its name."""
-    bundled = {name: StoredRule(name=name, version=0, document=doc) for name, doc in bundled_documents().items()}
-    return dict(sorted((bundled | {rule.name: rule for rule in stack.rules.rules()}).items()))
-
-
 def _found(name: str, version: int, stack: Access) -> StoredRule:
-    rule = stack.rules.rule(name, version) if version else rules_of(stack).get(name)
+    rule = stack.rules.rule(name, version) if version else current_rules(stack.rules, bundled_documents).get(name)
     if rule is None:
         raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
     return rule

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
@@ -16,7 +18,7 @@ from cascan.ids import ReportKey
 from cascan.limits import MAX_REPORT_TURNS
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
-from cascan.model.recording import Place, Recording
+from cascan.model.recording import Place, Recording, ReportEnd, Told
 from cascan.model.scan import Counts
 from cascan.model.shard import Shard
 from cascan.nmap.report import ReportReader, read_on, read_report
@@ -48,6 +50,7 @@ class Answer:
     hosts_up: int = 0
     hosts_timed_out: int = 0
     quarantine: Quarantine = field(default_factory=Quarantine)
+    told: Told = field(default_factory=Told)  # of the changes, by earlier turns
     findings: int = 0
     severities: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -56,7 +59,14 @@ class Answer:
     def up_to(cls, recording: Recording) -> Answer:
         """The sum as an earlier turn noted it."""
         kept_out = dict.fromkeys(recording.quarantined_addresses)
+        end = recording.end or ReportEnd()
         return cls(
+            complete=end.complete,
+            exit=end.exit,
+            errormsg=end.errormsg,
+            hosts_total=end.hosts_total,
+            given_up=end.given_up,
+            told=recording.told,
             turns=recording.turns,
             hosts_read=recording.hosts_read,
             hosts_up=recording.hosts_up,
@@ -67,8 +77,28 @@ class Answer:
             categories=Counter(recording.categories),
         )
 
+    @property
+    def may_go_on(self) -> bool:
+        """Another turn may tell what this one has left to tell; the reading had as many."""
+        return self.turns + 1 < 2 * MAX_REPORT_TURNS
+
+    def told_recording(self, told: Told, size: int, *, ends_turn: bool) -> Recording:
+        """The sum as it is to be noted once the report is read, and so much of its changes told."""
+        end = ReportEnd(
+            complete=self.complete,
+            exit=self.exit,
+            errormsg=self.errormsg,
+            hosts_total=self.hosts_total,
+            given_up=self.given_up,
+        )
+        return replace(self._recording(Place(offset=size), ends_turn=ends_turn), end=end, told=told)
+
     def recording(self, place: Place, folding: Folding, *, ends_turn: bool) -> Recording:
         """The sum as it is to be noted at this place of the report."""
+        noted = folding.stretches_to(place.offset)
+        return replace(self._recording(place, ends_turn=ends_turn), recorded=folding.recorded, noted=noted)
+
+    def _recording(self, place: Place, *, ends_turn: bool) -> Recording:
         return Recording(
             place=place,
             turns=self.turns + ends_turn,
@@ -78,11 +108,9 @@ class Answer:
             findings=self.findings,
             severities=dict(self.severities),
             categories=dict(self.categories),
-            recorded=folding.recorded,
             quarantined=self.quarantine.count,
             quarantined_addresses=tuple(self.quarantine.addresses),
             quarantine_reason=self.quarantine.reason,
-            noted=folding.stretches_to(place.offset),
         )
 
     def add_finding(self, finding: Finding | FindingLine) -> None:
@@ -119,6 +147,8 @@ def read_into_table(
     turn = turn or Turn(key, table)
     before = turn.before()
     answer = Answer.up_to(before) if before else Answer()
+    if before and before.end:
+        return answer
     run = shard.run
     seen_at = run.finished_at if run and run.finished_at else now
     folding = Folding(key, seen_at, gate, table)

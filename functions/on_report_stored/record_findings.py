@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
 
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
@@ -23,7 +22,7 @@ from cascan.scope import Scope
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import Answer, read_into_table
-from on_report_stored.record_inventory import Announcing
+from on_report_stored.tell_changes import Announcing, tell_changes
 from on_report_stored.turns import Rest, Turn, for_ever
 
 NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
@@ -78,19 +77,18 @@ def record_findings(
     gate = Gate(shard, scope, tuple(_remainders(shard, table)))
     turn = Turn(key, table, stored.size, left_s)
     answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
-    hosts, kept_out = answer.hosts_read, answer.quarantine.count
-    if answer.rest:
-        if goes_on := answer.rest is Rest.LATER:
-            table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
-        found, rest = answer.findings, answer.rest
-        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, goes_on)
     outcome, flaw = judge(shard.run, answer)
     news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
-    changes = news.events(table.changes(scan.scan_id, shard.number))
-    bus.put(chain(changes, _events(scan, shard, stored, outcome, answer, news=news)))
+    rest = answer.rest or tell_changes(news, bus, turn, answer)
+    hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
+    if rest:
+        if goes_on := rest is Rest.LATER:
+            table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
+        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, goes_on)
+    bus.put([*news.pending, *_events(scan, shard, stored, outcome, answer, news=news)])
     closing = _closing(outcome, flaw, answer, news.counts)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
-    return Recorded(scan.scan_id, shard.number, hosts, closing.findings, kept_out, outcome, closed.state)
+    return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, outcome, closed.state)
 
 
 def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
@@ -138,5 +136,5 @@ def _events(
         outcome=outcome,
         hosts_up=answer.hosts_up,
         findings=answer.counts(),
-        changes=news.summed(),  # read last, so that every change has been counted
+        changes=news.summed(),
     )

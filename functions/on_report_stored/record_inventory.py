@@ -7,8 +7,7 @@ nothing new, and the events are made from the stored changes, never from the jud
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,14 +20,11 @@ from cascan.addresses import address_in
 from cascan.changes import judged
 from cascan.coverage import AskedPorts
 from cascan.errors import GatewayUnavailable
-from cascan.events import BusEvent, ChangeCounts, change_event
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.host import Host
-from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
+from cascan.model.inventory import NOT_UP, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
-from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged
 from cascan.sightings import ONLY_OPEN, missing, observation_of
@@ -143,29 +139,3 @@ class Folding:
     def _notes(self) -> list[tuple[Interval, Sighting]]:
         asked = self.gate.asked
         return [note for low, high in asked.intervals() for note in self.table.asked(asked.family, low, high)]
-
-
-@dataclass
-class Announcing:
-    """The stored changes of a shard as events: counted, and the first of them one by one."""
-
-    scan: Scan
-    shard: int
-    source: str  # the report's key
-    cause_id: str
-    counts: Counter[str] = field(default_factory=Counter)
-    baseline: Counter[str] = field(default_factory=Counter)
-
-    def events(self, changes: Iterable[Change]) -> Iterator[BusEvent]:
-        """The same events for the same changes, in the same order. What nothing covered before is counted alone."""
-        for change in changes:
-            if change.is_baseline:
-                self.baseline[change.kind.value] += 1
-                continue
-            self.counts[change.kind.value] += 1
-            if self.counts.total() <= MAX_CHANGE_EVENTS_PER_REPORT:
-                yield change_event(self.scan, self.shard, self.source, change, self.cause_id)
-
-    def summed(self) -> ChangeCounts:
-        announced = min(self.counts.total(), MAX_CHANGE_EVENTS_PER_REPORT)
-        return ChangeCounts(kinds=dict(self.counts), baseline=dict(self.baseline), announced=announced)

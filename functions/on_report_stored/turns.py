@@ -51,7 +51,7 @@ class Turn:
 
     def before(self) -> Recording | None:
         """How far the turns before this one came; None: this is the first, as far as anybody noted."""
-        return self.table.recording(self.key) if self.size > CHUNK_BYTES else None  # a shorter one has no place to note
+        return self.table.recording(self.key) if self.size > CHUNK_BYTES else None  # of a shorter one nothing is noted
 
     @property
     def is_up(self) -> bool:
@@ -59,6 +59,8 @@ class Turn:
 
     @property
     def has_to_note(self) -> bool:
+        if self.size <= CHUNK_BYTES:
+            return False
         return self.is_up or self._left_at_note_s - self.left_s() >= NOTE_EVERY_S
 
     def note(self, recording: Recording, addresses: Iterable[Interval]) -> bool:

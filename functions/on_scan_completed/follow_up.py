@@ -11,7 +11,7 @@ A crash between any two of these leaves what the next delivery needs to go on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,15 +22,16 @@ from cascan.cascades.child import manifest_of, request_of
 from cascan.cascades.children import children_of
 from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Child, Decision, Kind
+from cascan.cascades.fixed_rules import Bundled, current_rules, fixed_rules, read_rules
 from cascan.cascades.inheritance import chain_of
-from cascan.cascades.rule import CascadingRule, read_rule
+from cascan.cascades.rule import CascadingRule
 from cascan.clock import Clock
-from cascan.errors import MalformedMessage, RequestRefused
+from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, about
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
 from cascan.ids import event_id_of, scan_id_of
 from cascan.limits import MAX_CASCADE_EVENTS
-from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild, StoredRule
+from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.policy import PolicyProfile
@@ -65,7 +66,7 @@ class Follower:
     raw_scans: bool = True
     reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
-    bundled: Callable[[], Mapping[str, dict[str, Any]]] = dict  # the rules that come with cascan, if they are on
+    bundled: Bundled = dict  # the rules that come with cascan, if they are on
 
     def follow_up(self, event: ScanCompleted) -> Followed:
         """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""
@@ -86,12 +87,12 @@ class Follower:
     def _decide(self, scan: Scan, request: ScanRequest, event: ScanCompleted) -> None:
         root = request.origin.root_scan if request.origin else scan.scan_id
         root_scan = scan if root == scan.scan_id else self.table.get_scan(root)
-        current = self._current_rules()
+        current = current_rules(self.rules, self.bundled)
         record = self.cascades.begin_cascade(scan.scan_id, {rule.name: rule.version for rule in current.values()})
         if root_scan and root_scan.state is ScanState.CANCELLED:
             self.cascades.end_cascade(scan.scan_id, [CANCELLED])
             return
-        rules, unreadable = _read(self._fixed(current, record.rules))
+        rules, unreadable = read_rules(fixed_rules(current, record.rules, self.rules, self.bundled))
         own = list(self.cascades.cascade_children(scan.scan_id))  # of an earlier delivery of the same
         own_keys = {child.asked for child in own}
         context = Context(
@@ -115,24 +116,6 @@ class Follower:
         return Changed.by(
             change for number in range(scan.shards) for change in self.table.changes(scan.scan_id, number)
         )
-
-    def _current_rules(self) -> dict[str, StoredRule]:
-        """By name: a stored rule stands before a bundled one of its name."""
-        bundled = {name: StoredRule(name=name, version=0, document=doc) for name, doc in self.bundled().items()}
-        stored = {rule.name: rule for rule in self.rules.rules()}
-        return dict(sorted((bundled | stored).items()))
-
-    def _fixed(self, current: Mapping[str, StoredRule], versions: Mapping[str, int]) -> Iterable[StoredRule]:
-        """The rules as they were fixed; almost always those that are current."""
-        for name, version in versions.items():
-            rule = current.get(name)
-            if rule is None or rule.version != version:
-                bundled = self.bundled().get(name)
-                rule = self.rules.rule(name, version) if version else None
-                if not version and bundled is not None:
-                    rule = StoredRule(name=name, version=0, document=bundled)
-            if rule is not None:
-                yield rule
 
     def _reserved(self, decision: Decision, scan: Scan, root: str, event: ScanCompleted) -> Decision:
         """The decision, or that it is capped: the budget is the root scan's, and other scans spend from it as well."""
@@ -191,18 +174,6 @@ class Follower:
             findings=child.findings,
             count=child.count,
         )
-
-
-def _read(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[Decision]]:
-    """The rules, and a decision for each that cannot be read any more."""
-    rules: list[CascadingRule] = []
-    unreadable: list[Decision] = []
-    for rule in stored:
-        try:
-            rules.append(read_rule(rule.document))
-        except RequestRefused as exc:
-            unreadable.append(Decision(kind=Kind.FAILED, rule=rule.name, reason=str(exc)))
-    return rules, unreadable
 
 
 def _started_by(rules: Iterable[CascadingRule], chain: list[str]) -> CascadingRule | None:

@@ -45,7 +45,8 @@ class Changes:
         """The one scan of this name, once it has ended."""
 
         def found() -> list[Any]:
-            return [one for one in self.cascan("scans --json").json if one["name"] == name and one["finishedAt"]]
+            scans = self.cascan("scans --json").json
+            return [one for one in scans if one["name"] == name and one["state"] in ("Done", "Errored")]
 
         (scan,) = eventually(found, timeout_s=60)
         return scan

@@ -7,7 +7,7 @@ from typing import Any
 
 from cascan.aws import lines
 from cascan.aws.boundary import chunks, translated, tries
-from cascan.aws.items import Item
+from cascan.aws.wire import Item
 from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"

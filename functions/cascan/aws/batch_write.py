@@ -16,9 +16,9 @@ import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translated, tries
-from cascan.aws.items import Item
 from cascan.aws.lines import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, Patience, free_lines
 from cascan.aws.signed import Line
+from cascan.aws.wire import Item
 from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cascan.aws.dynamo import DynamoTable, put_new, update
-from cascan.aws.items import Item, body_of, decoded_body, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, key_of, values_of
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
 from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild
@@ -50,7 +50,7 @@ class DynamoCascadeTable:
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None
             return Reservation.RESERVED if is_there else Reservation.FULL
-        asked = _key(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": body_of(child.asked)}
+        asked = key_of(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": body_of(child.asked)}
         failed = self._table.transact(
             [
                 put_new(self._table.name, _child_item(scan_id, child)),
@@ -116,16 +116,12 @@ def _child_in(item: Item) -> StoredChild:
 
 
 def _cascade_key(scan_id: str) -> Item:
-    return _key(f"scan/{scan_id}", "cascade")
+    return key_of(f"scan/{scan_id}", "cascade")
 
 
 def _child_key(scan_id: str, key: str) -> Item:
-    return _key(f"scan/{scan_id}", f"child/{key}")
+    return key_of(f"scan/{scan_id}", f"child/{key}")
 
 
 def _budget_key(root_scan: str) -> Item:
-    return _key(f"cascade/{root_scan}", "budget")
-
-
-def _key(pk: str, sk: str) -> Item:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
+    return key_of(f"cascade/{root_scan}", "budget")

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from cascan.aws import batch_write, clients, lines
 from cascan.aws.boundary import error_code, translated, tries
-from cascan.aws.items import Item, Value, names_in
+from cascan.aws.wire import Item, Value, names_in
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 

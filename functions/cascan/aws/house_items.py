@@ -11,7 +11,6 @@ from cascan.aws.items import (
     AGENDA,
     agenda_in,
     agenda_key,
-    instant,
     severity_in,
     severity_item,
     severity_key,
@@ -19,6 +18,7 @@ from cascan.aws.items import (
     switch_item,
     switch_key,
 )
+from cascan.aws.wire import instant
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.severity import StoredRules
 

@@ -29,6 +29,7 @@ from cascan.aws.inventory_items import (
     changes_items,
     changes_partition,
     digest_of,
+    hex_of,
     hexed,
     host_in,
     host_item,
@@ -46,7 +47,7 @@ from cascan.aws.inventory_items import (
     service_pointers,
     split,
 )
-from cascan.aws.items import Item, bytes_of, text_in
+from cascan.aws.wire import Item, bytes_of, text_in
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, PortCoverage, Sighting, Sought
@@ -122,9 +123,10 @@ class InventoryItems(TablePart):
             )
             yield from (note for note in map(asked_in, notes) if note[0][1] >= piece[0])
 
-    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
+    def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
-        for item in self._table.children(partition, CHANGES_OF_HOST):
+        first = f"{CHANGES_OF_HOST}{hex_of(after)}/~" if after else CHANGES_OF_HOST
+        for item in self._between(partition, first, f"{CHANGES_OF_HOST}~"):
             yield from changes_in(item)
             if pages := pages_in(item):
                 for page in self._table.children(partition, pages):

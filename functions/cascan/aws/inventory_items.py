@@ -34,7 +34,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.addresses import address_in
-from cascan.aws.items import Item, body_of, instant, text_in
+from cascan.aws.wire import Item, body_of, instant, key_of, text_in
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
 from cascan.nmap.intervals import Interval
@@ -50,7 +50,7 @@ REFERENCE = "@"  # in the place of ports: the digest of the list
 
 
 def host_key(address: str) -> Item:
-    return _key(f"address/{address}", "host")
+    return key_of(f"address/{address}", "host")
 
 
 def host_item(record: HostRecord) -> Item:
@@ -74,7 +74,7 @@ def pages_token(record: HostRecord, source: ReportKey) -> str:
 def port_pages(record: HostRecord, token: str) -> Iterator[Item]:
     for number, start in enumerate(range(0, len(record.ports), PORTS_PER_PAGE)):
         body = body_of(record.ports[start : start + PORTS_PER_PAGE])
-        yield _key(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
+        yield key_of(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
 
 
 def ports_in(item: Item) -> tuple[PortRecord, ...]:
@@ -90,13 +90,13 @@ def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int)
     partition = changes_partition(source.scan_id, source.shard)
     about = f"{hex_of(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
-        yield _key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(changes)}
+        yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(changes)}
         return
     pages = f"pages/{about}/{revision:010d}/"
     for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
         body = body_of(changes[start : start + CHANGES_PER_PAGE])
-        yield _key(partition, f"{pages}{number:03d}") | {"body": body}
-    yield _key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(()), "pages": {"S": pages}}
+        yield key_of(partition, f"{pages}{number:03d}") | {"body": body}
+    yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(()), "pages": {"S": pages}}
 
 
 def changes_in(item: Item) -> tuple[Change, ...]:
@@ -112,13 +112,13 @@ def digest_of(ports: str) -> str:
 
 
 def port_set_key(digest: str) -> Item:
-    return _key(f"ports/{digest}", "ports")
+    return key_of(f"ports/{digest}", "ports")
 
 
 def asked_item(interval: Interval, family: int, asked: Sighting) -> Item:
     low, high = (hexed(number, family) for number in interval)
     version = f"{instant(asked.seen_at)}#{asked.scan_id}"
-    key = _key(f"network/{network_of(interval[0], family)}", f"asked/{low}-{high}")
+    key = key_of(f"network/{network_of(interval[0], family)}", f"asked/{low}-{high}")
     return key | {"body": body_of(asked), "version": {"S": version}}
 
 
@@ -132,17 +132,17 @@ def pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
     number = address_in(record.address)
     network, sk = network_of(int(number), number.version), hex_of(record.address)
     if known is None:
-        yield _key("networks", network)
-        yield _key(host_pointers(network), sk)
+        yield key_of("networks", network)
+        yield key_of(host_pointers(network), sk)
     before = {port.key: port.latest for port in known.ports} if known else {}
     services = {latest.service for latest in before.values()}
     for port in record.ports:
         if port.key not in before:
-            yield _key(port_pointers(network, *port.key), sk)
+            yield key_of(port_pointers(network, *port.key), sk)
         service = port.latest.service
         if service and service not in services:
             services.add(service)
-            yield _key(service_pointers(network, service), sk)
+            yield key_of(service_pointers(network, service), sk)
 
 
 def host_pointers(network: str) -> str:
@@ -190,7 +190,3 @@ def hexed(number: int, family: int) -> str:
 def address_of(digits: str) -> str:
     number = int(digits, 16)
     return str(IPv4Address(number) if len(digits) == DIGITS[IPV4] else IPv6Address(number))
-
-
-def _key(pk: str, sk: str) -> Item:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}

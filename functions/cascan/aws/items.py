@@ -40,19 +40,16 @@ give the findings in order of their id.
 
 from __future__ import annotations
 
-import re
-import zlib
-from base64 import b64decode
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from itertools import product
 from typing import Any
 
 import msgspec
 
+from cascan.aws.wire import Item, Value, body_of, decoded, from_value, instant, key_of, packed, text_in, values_of
 from cascan.clock import to_wire
-from cascan.errors import Rejected
 from cascan.findings.cut import cut_down
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
@@ -62,9 +59,6 @@ from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.severity import StoredRules
 
-Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
-Item = dict[str, Value]
-
 SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
@@ -73,17 +67,15 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
                     "error_description", "stderr")  # fmt: skip
-PACKED_BYTES = 4_096
 SPREAD_AT_PROBES = (10_000, 10_000_000)  # from so many on, one hex digit more
-MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
 
 
 def scan_key(scan_id: str) -> Item:
-    return _key(f"scan/{scan_id}", "scan")
+    return key_of(f"scan/{scan_id}", "scan")
 
 
 def shard_key(scan_id: str, number: int) -> Item:
-    return _key(f"scan/{scan_id}", f"shard/{number:06d}")
+    return key_of(f"scan/{scan_id}", f"shard/{number:06d}")
 
 
 def scan_item(scan: Scan) -> Item:
@@ -107,14 +99,14 @@ def scan_in(item: Item) -> Scan:
         "severities": from_value(item["severities"]),
         "categories": from_value(item["categories"]),
     }
-    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": _decoded(item, "windows") or ()}
+    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": decoded(item, "windows") or ()}
     return msgspec.convert(fields, Scan)
 
 
 def brief_in(item: Item, *, halted: bool) -> ScanBrief:
     """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
     own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
-    return msgspec.convert(own | {"windows": _decoded(item, "windows") or (), "halted": halted}, ScanBrief)
+    return msgspec.convert(own | {"windows": decoded(item, "windows") or (), "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
@@ -145,12 +137,12 @@ def shard_body(shard: Shard) -> Value:
 
 
 def shard_in(item: Item) -> Shard:
-    own = {name: _decoded(item, name) for name in ("run", "progress")}
+    own = {name: decoded(item, name) for name in ("run", "progress")}
     return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | own, Shard)
 
 
 def agenda_key(entry: AgendaEntry) -> Item:
-    return _key(AGENDA, f"{instant(entry.at)}/{entry.scan_id}/{entry.what}")
+    return key_of(AGENDA, f"{instant(entry.at)}/{entry.scan_id}/{entry.what}")
 
 
 def agenda_in(item: Item) -> AgendaEntry:
@@ -159,7 +151,7 @@ def agenda_in(item: Item) -> AgendaEntry:
 
 
 def switch_key() -> Item:
-    return _key("stack", "switch")
+    return key_of("stack", "switch")
 
 
 def switch_item(switch: Switch) -> Item:
@@ -192,7 +184,7 @@ def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
 
 
 def severity_key() -> Item:
-    return _key("stack", "severity")
+    return key_of("stack", "severity")
 
 
 def severity_item(stored: StoredRules) -> Item:
@@ -220,87 +212,13 @@ def _body_of_finding(finding: Finding | FindingLine, source: ReportKey | None) -
     text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
     if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
         text = msgspec.json.encode(cut_down(msgspec.json.decode(text, type=Finding), source))
-    return _packed(text)
+    return packed(text)
 
 
 def finding_in(item: Item) -> Finding:
     return msgspec.json.decode(text_in(item["body"]), type=Finding)
 
 
-def instant(moment: datetime) -> str:
-    """Text whose order is time's, to the microsecond."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def body_of(value: object) -> Value:
-    """Raises: Rejected: more than an item holds, even when packed."""
-    return _packed(msgspec.json.encode(value))
-
-
-def _packed(text: bytes) -> Value:
-    if len(text) <= PACKED_BYTES:
-        return {"S": text.decode()}
-    packed = zlib.compress(text)
-    if len(packed) > MAX_BODY_BYTES:
-        raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(packed)}")
-    return {"B": packed}
-
-
-def decoded_body(item: Item) -> str | bytes:
-    """The JSON text in an item's body."""
-    return text_in(item["body"])
-
-
-def bytes_of(item: Item) -> int:
-    """About what an item without maps weighs at DynamoDB: its names and values."""
-    return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
-
-
-def values_of(attributes: Mapping[str, Any]) -> Item:
-    """The attributes in wire form; None is left out."""
-    return {name: to_value(value) for name, value in attributes.items() if value is not None}
-
-
-def to_value(value: str | int | Mapping[str, Any]) -> Value:
-    if isinstance(value, str):
-        return {"S": str(value)}
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    return {"M": values_of(value)}
-
-
-def from_value(value: Value) -> Any:
-    ((kind, content),) = value.items()
-    if kind == "N":
-        return int(content)
-    if kind == "M":
-        return {name: from_value(inner) for name, inner in content.items()}
-    return content
-
-
-def names_in(*expressions: str) -> dict[str, str]:
-    """ExpressionAttributeNames for `#state` → `state`: half of our attributes are among DynamoDB's reserved words."""
-    return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
-
-
-def _key(pk: str, sk: str) -> Item:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
 def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
     body: dict[str, Any] = msgspec.json.decode(text_in(item["body"]))
     return body | {name: from_value(item[name]) for name in own if name in item}
-
-
-def _decoded(item: Item, name: str) -> Any:
-    return msgspec.json.decode(text_in(item[name])) if name in item else None
-
-
-def text_in(value: Value) -> str | bytes:
-    """The text of a body, unpacked. boto3 gives bytes, aws/lines.py the base64 that the service writes them in."""
-    if "S" in value:
-        return str(value["S"])
-    packed = value["B"]
-    return zlib.decompress(b64decode(packed) if isinstance(packed, str) else packed)

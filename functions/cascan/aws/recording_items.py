@@ -2,7 +2,7 @@
 
     what       pk              sk                                                        attributes
     ─────────  ──────────────  ────────────────────────────────────────────────────────  ────────────────────────────
-    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, offset
+    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress
     addresses  scan/<scan id>  recorded/<shard>/<attempt>/<from>-<to, 12 digits>/<page>  body: intervals in hex
 
 The recording names the stretches that count, so what a delivery leaves that came to less is never read. One stretch of
@@ -17,7 +17,7 @@ import msgspec
 
 from cascan.aws.boundary import chunks
 from cascan.aws.dynamo import TablePart
-from cascan.aws.items import Item, body_of, text_in
+from cascan.aws.wire import Item, body_of, text_in
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
@@ -40,7 +40,7 @@ class RecordingItems(TablePart):
     def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
         self._table.put_all(_pages(source, recording, addresses))
         item = _key(source, f"recording/{_about(source)}") | {"body": body_of(recording)}
-        return self._table.put_further(item, "offset", recording.place.offset)
+        return self._table.put_further(item, "progress", recording.progress)
 
 
 def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:

@@ -14,7 +14,7 @@ import msgspec
 
 from cascan.aws.boundary import tries
 from cascan.aws.dynamo import DynamoTable, put_new, update
-from cascan.aws.items import Item, body_of, decoded_body, instant, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, values_of
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RULES
@@ -55,7 +55,7 @@ class DynamoRuleTable:
         return map(_rule_in, islice(items, MAX_RULES))
 
     def rule(self, name: str, version: int) -> StoredRule | None:
-        item = self._table.get(_key(f"rule/{name}", f"version/{version:06d}"))
+        item = self._table.get(key_of(f"rule/{name}", f"version/{version:06d}"))
         return _rule_in(item) if item else None
 
     def delete_rule(self, name: str) -> bool:
@@ -88,7 +88,7 @@ class DynamoRuleTable:
 
 def _version_item(rule: StoredRule) -> Item:
     return (
-        _key(f"rule/{rule.name}", f"version/{rule.version:06d}")
+        key_of(f"rule/{rule.name}", f"version/{rule.version:06d}")
         | {"body": body_of(rule.document)}
         | values_of({"version": rule.version, "stored_at": instant(_stored_at(rule))})
     )
@@ -113,8 +113,4 @@ def _is_deleted(item: Item | None) -> bool:
 
 
 def _latest_key(name: str) -> Item:
-    return _key(RULES, f"rule/{name}")
-
-
-def _key(pk: str, sk: str) -> Item:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
+    return key_of(RULES, f"rule/{name}")

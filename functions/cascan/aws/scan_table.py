@@ -17,21 +17,19 @@ from cascan.aws.inventory_items import changes_partition
 from cascan.aws.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
-    Item,
     brief_in,
     finding_in,
     finding_item,
     findings_partitions,
-    instant,
     scan_in,
     scan_item,
     scan_key,
     spread_in,
     switch_key,
-    values_of,
 )
 from cascan.aws.recording_items import RecordingItems
 from cascan.aws.shard_items import ShardItems, state_in
+from cascan.aws.wire import Item, instant, values_of
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine

@@ -19,7 +19,7 @@ import msgspec
 
 from cascan.aws.boundary import tries
 from cascan.aws.dynamo import DynamoTable
-from cascan.aws.items import Item, body_of, decoded_body, instant, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, values_of
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
@@ -55,7 +55,7 @@ class DynamoScheduleTable:
         return self._table.put_new(_schedule_item(stored))
 
     def schedule(self, name: str) -> StoredSchedule | None:
-        item = self._table.get(_key(SCHEDULES, f"schedule/{name}"))
+        item = self._table.get(key_of(SCHEDULES, f"schedule/{name}"))
         return _schedule_in(item) if item else None
 
     def schedules(self) -> Iterator[StoredSchedule]:
@@ -63,21 +63,21 @@ class DynamoScheduleTable:
 
     def delete_schedule(self, name: str) -> bool:
         there = self.schedule(name) is not None
-        self._table.delete(_key(SCHEDULES, f"schedule/{name}"))
+        self._table.delete(key_of(SCHEDULES, f"schedule/{name}"))
         self._table.delete_all(list(self._table.keys(_partition(name))))
         return there
 
     def scan_types(self) -> ScanTypes | None:
-        item = self._table.get(_key(SCHEDULES, "scan-types"))
+        item = self._table.get(key_of(SCHEDULES, "scan-types"))
         return msgspec.json.decode(decoded_body(item), type=ScanTypes) if item else None
 
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
-        item = _key(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
+        item = key_of(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
         return self._table.put_version(item | values_of({"version": scan_types.version}), scan_types.version)
 
     def note_due(self, name: str, due_at: datetime) -> bool:
         noted = self._table.update(
-            _key(_partition(name), "status"),
+            key_of(_partition(name), "status"),
             "SET #last_due = :due",
             when="attribute_not_exists(#last_due) OR #last_due <= :due",
             values=values_of({":due": instant(due_at)}),
@@ -86,14 +86,14 @@ class DynamoScheduleTable:
 
     def note_result(self, name: str, result: Result) -> None:
         self._table.update(
-            _key(_partition(name), "status"),
+            key_of(_partition(name), "status"),
             "SET #result = :result, #finished_at = :at",
             when="attribute_not_exists(#finished_at) OR #finished_at <= :at",
             values=values_of({":at": instant(result.finished_at)}) | {":result": body_of(msgspec.to_builtins(result))},
         )
 
     def status(self, name: str) -> ScheduleStatus:
-        item = self._table.get(_key(_partition(name), "status")) or {}
+        item = self._table.get(key_of(_partition(name), "status")) or {}
         result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
         return ScheduleStatus(
             last_due_at=_instant_in(item, "last_due"),
@@ -102,12 +102,12 @@ class DynamoScheduleTable:
         )
 
     def add_run(self, run: ScheduledRun) -> ScheduledRun:
-        key = _key(_partition(run.schedule), f"run/{instant(run.due_at)}")
+        key = key_of(_partition(run.schedule), f"run/{instant(run.due_at)}")
         if not self._table.put_new(key | {"body": body_of(msgspec.to_builtins(run))}):
             item = self._table.get(key)
             run = _run_in(item) if item else run
         self._table.update(
-            _key(_partition(run.schedule), "status"),
+            key_of(_partition(run.schedule), "status"),
             "SET #last_run = :due",
             when="attribute_not_exists(#last_run) OR #last_run <= :due",
             values=values_of({":due": instant(run.due_at)}),
@@ -119,14 +119,14 @@ class DynamoScheduleTable:
 
     def end_run(self, run: ScheduledRun) -> None:
         self._table.update(
-            _key(_partition(run.schedule), f"run/{instant(run.due_at)}"),
+            key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"),
             "SET #ended = :yes",
             when="attribute_exists(pk)",
             values=values_of({":yes": True}),
         )
 
     def forget_run(self, run: ScheduledRun) -> None:
-        self._table.delete(_key(_partition(run.schedule), f"run/{instant(run.due_at)}"))
+        self._table.delete(key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"))
 
 
 def _schedule_item(stored: StoredSchedule) -> Item:
@@ -136,7 +136,7 @@ def _schedule_item(stored: StoredSchedule) -> Item:
         "stored_at": instant(stored.stored_at),
         "name": stored.name,
     }
-    return _key(SCHEDULES, f"schedule/{stored.name}") | {"body": body_of(stored.document)} | values_of(own)
+    return key_of(SCHEDULES, f"schedule/{stored.name}") | {"body": body_of(stored.document)} | values_of(own)
 
 
 def _schedule_in(item: Item) -> StoredSchedule:
@@ -160,7 +160,3 @@ def _instant_in(item: Item, name: str) -> datetime | None:
 
 def _partition(name: str) -> str:
     return f"schedule/{name}"
-
-
-def _key(pk: str, sk: str) -> Item:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}

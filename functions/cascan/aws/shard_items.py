@@ -13,21 +13,9 @@ from typing import Any
 from cascan import life_cycle
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling, update
-from cascan.aws.items import (
-    Item,
-    body_of,
-    bytes_of,
-    from_value,
-    instant,
-    scan_key,
-    shard_body,
-    shard_in,
-    shard_item,
-    shard_key,
-    values_of,
-    waiting_of,
-)
+from cascan.aws.items import scan_key, shard_body, shard_in, shard_item, shard_key, waiting_of
 from cascan.aws.tally import tally
+from cascan.aws.wire import Item, body_of, bytes_of, from_value, instant, values_of
 from cascan.errors import GatewayUnavailable
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cascan.aws.dynamo import update
-from cascan.aws.items import Item, values_of
+from cascan.aws.wire import Item, values_of
 from cascan.model.shard import ShardClosing
 
 MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB

@@ -34,5 +34,5 @@ class Inventory(Protocol):
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
         """The notes that touch `low` to `high`."""
 
-    def changes(self, scan_id: str, shard: int) -> Iterator[Change]:
-        """What the shard's reports changed, by address; in the same order each time."""
+    def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
+        """What the shard's reports changed, by address; in the same order each time. `after`: behind this address."""

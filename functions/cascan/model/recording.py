@@ -15,6 +15,28 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     broken: bool = False  # something before it was damaged
 
 
+class ReportEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a report says of itself once it is read to its end."""
+
+    complete: bool = False
+    exit: str | None = None
+    errormsg: str = ""
+    hosts_total: int | None = None
+    given_up: str = ""  # why the rest of it is not recorded
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The changes that were told already, of the addresses up to one."""
+
+    after: str = ""  # that address
+    counts: dict[str, int] = {}  # by kind
+    baseline: dict[str, int] = {}
+
+    @property
+    def number(self) -> int:
+        return sum(self.counts.values()) + sum(self.baseline.values())
+
+
 class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is in the table of a report that is not recorded to its end. Of the same place always the same."""
 
@@ -31,3 +53,10 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quarantined_addresses: tuple[str, ...] = ()  # the first of them
     quarantine_reason: str = ""
     noted: tuple[tuple[int, int], ...] = ()  # stretches of the report, whose addresses are kept beside this
+    end: ReportEnd | None = None  # it is all read
+    told: Told = Told()
+
+    @property
+    def progress(self) -> int:
+        """Grows with all that is done."""
+        return self.place.offset + self.told.number

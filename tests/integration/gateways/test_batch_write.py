@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError, HTTPClientError
 from cascan.aws import boundary, clients
 from cascan.aws.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.boundary import FIRST_PAUSE_S
-from cascan.aws.items import Item
 from cascan.aws.lines import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
 from cascan.aws.signature import host_of
 from cascan.aws.signed import MAX_IDLE_S
+from cascan.aws.wire import Item
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving

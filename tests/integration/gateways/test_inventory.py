@@ -83,6 +83,9 @@ class TestRecords:
         table.save_hosts(ReportKey(SCAN_ID, 4, 1), [an_update(a_host("10.0.0.1"), None, a_change("10.0.0.1"))])
         read = [(change.address, change.port) for change in table.changes(SCAN_ID, 3)]
         assert read == [("10.0.0.3", 22), ("10.0.0.3", 80), ("10.0.0.20", 22), ("10.0.0.20", 80)]
+        behind = [list(table.changes(SCAN_ID, 3, after)) for after in ("10.0.0.2", "10.0.0.3", "10.0.0.20")]
+        assert [{change.address for change in changes} for changes in behind[1:]] == [{"10.0.0.20"}, set()]
+        assert len(behind[0]) == 4
 
     def test_two_attempts_of_a_shard_keep_the_changes_of_both(self, table: ScanTable) -> None:
         first = a_host()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cascan.aws.recording_items import INTERVALS_PER_PAGE
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.model.recording import Place, Recording
+from cascan.model.recording import Place, Recording, ReportEnd, Told
 from cascan.model.report import ScanInfo
 from tests.integration.gateways.examples import SCAN_ID, a_scan
 
@@ -52,6 +52,16 @@ def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
     assert not table.note_recording(SOURCE, level, [(1, 2)])
     assert table.recording(SOURCE) == SECOND
     assert list(table.noted_addresses(SOURCE, SECOND)) == [(1, 1), (2, 2)]
+
+
+def test_what_was_told_of_a_report_that_is_read_counts_as_further(table: ScanTable) -> None:
+    end, told = ReportEnd(complete=True, exit="success"), Told(after="10.0.0.7", counts={"PortOpened": 3})
+    read = replace(FIRST, end=end, told=told)
+    assert table.note_recording(SOURCE, FIRST, [(1, 1)])
+    assert table.note_recording(SOURCE, read, ())
+    assert table.recording(SOURCE) == read
+    assert list(table.noted_addresses(SOURCE, read)) == [(1, 1)]
+    assert not table.note_recording(SOURCE, replace(read, told=Told(baseline={"PortOpened": 3})), ())
 
 
 def test_notes_go_with_their_scan(table: ScanTable) -> None:

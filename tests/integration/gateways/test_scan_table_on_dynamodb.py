@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from cascan.aws import clients, items, tally
 from cascan.aws.boundary import MAX_TRIES
-from cascan.aws.items import Item, scan_key, shard_key
+from cascan.aws.items import scan_key, shard_key
 from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.wire import Item
 from cascan.errors import GatewayUnavailable, Rejected
 from cascan.ids import ReportKey
 from cascan.model.inventory import Sought

@@ -9,10 +9,11 @@ from typing import IO, Any
 import pytest
 
 from cascan.errors import GatewayUnavailable
+from cascan.events import HostChange
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from on_report_stored import read_report
+from on_report_stored import read_report, tell_changes
 from on_report_stored.record_findings import Recorded
 from on_report_stored.turns import NOTE_EVERY_S, RESERVE_S, Rest
 from tests.scanned_network import World, xml
@@ -76,7 +77,7 @@ def test_a_turn_reads_on_where_the_last_one_ended(world: World, monkeypatch: pyt
 
     monkeypatch.setattr(world.reports, "open_report", opened)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
-    assert len(starts) == len(recorded)
+    assert len(starts) == len({one.hosts for one in recorded}), "only the changes were told after that"
     assert starts == sorted(set(starts))
     assert starts[0] == 0
     assert all(REPORT[:start].endswith(b"</host>") for start in starts[1:])
@@ -148,7 +149,7 @@ def test_a_report_that_takes_too_many_turns_is_recorded_in_part_and_says_so(
     monkeypatch.setattr(read_report, "MAX_REPORT_TURNS", 3)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     scan = world.table.scans[recorded[-1].scan_id]
-    assert len(recorded) == 3
+    assert len({one.hosts for one in recorded}) == 3
     assert (scan.state, scan.shard_outcomes) == (ScanState.PARSE_COMPLETED, {"partial": 1})
     shard = world.table.get_shard(scan.scan_id, 0)
     assert shard
@@ -180,3 +181,53 @@ def test_hosts_that_are_kept_out_are_counted_over_all_turns(world: World) -> Non
     assert (recorded[-1].hosts, recorded[-1].quarantined) == (512, len(HOSTS) - 512)
     events = [event for event in world.bus.events if type(event).__name__ == "HostQuarantined"]
     assert [len(event.addresses) for event in events] == [100]  # type: ignore[attr-defined]
+
+
+def test_changes_are_told_in_turns_as_they_are_in_one(
+    world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 500)
+    monkeypatch.setattr(tell_changes, "MAX_CHANGE_EVENTS_PER_REPORT", 700)
+    recorded = turns(world, world.stored(1, REPORT, **NETWORK))
+    telling = [one for one in recorded if one.hosts == len(HOSTS)]
+    assert len(telling) > 20
+    assert [one.goes_on for one in telling] == [True] * (len(telling) - 1) + [False]
+    hosts, changes, _, events, scans = world.outline()
+    assert (hosts, changes) == at_once[:2]
+    assert scans == at_once[4]
+    assert len([event for event in events.values() if isinstance(event, HostChange)]) == 700
+    assert world.summed.changes.announced == 700
+    assert len(world.bus.events) == len(events), "nothing was told twice"
+
+
+def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
+    world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 50)
+    key, clock, put, puts = world.stored(1, REPORT, **NETWORK), count(10_000, -NOTE_EVERY_S), world.bus.put, count(1)
+
+    def dies(events: Any) -> None:
+        put(events)
+        if next(puts) == 4:
+            raise GatewayUnavailable("it died after it had told")
+
+    monkeypatch.setattr(world.bus, "put", dies)
+    with pytest.raises(GatewayUnavailable):
+        world.deliver(key, lambda: next(clock))
+    opened = list[str]()
+    monkeypatch.setattr(world.reports, "open_report", lambda *_: opened.append("read again"))
+    assert not world.deliver(key).goes_on
+    assert world.outline() == at_once
+    assert opened == []
+
+
+def test_a_report_that_was_given_up_stays_so_while_its_changes_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_report, "MAX_REPORT_TURNS", 3)
+    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 4)
+    recorded = turns(world, world.stored(1, REPORT, **NETWORK))
+    shard = world.table.get_shard(recorded[-1].scan_id, 0)
+    assert shard
+    assert len(recorded) == 6, "as many turns again, and then the end"
+    assert "it took more than 3 turns" in shard.error_description

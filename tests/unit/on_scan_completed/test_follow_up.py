@@ -300,7 +300,7 @@ def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_sta
 def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
     world = World(rules=[rule_document("one", onlyNewOrChanged=True)])
     seen = Sighting(scan_id=SCAN_ID, seen_at=NOW, state="open")
-    world.table.changes = lambda scan_id, shard: iter(  # type: ignore[method-assign]
+    world.table.changes = lambda scan_id, shard, after="": iter(  # type: ignore[method-assign]
         [
             Change(kind=ChangeKind.PORT_OPENED, address="10.0.0.2", protocol="tcp", port=443, after=seen),
             Change(kind=ChangeKind.PORT_CLOSED, address="10.0.0.1", protocol="tcp", port=443, after=seen),

@@ -1,0 +1,99 @@
+"""DynamoDB's wire form of single values: JSON texts, packed where they are long; numbers, times, names.
+
+`Value` is one attribute, `{"S": "text"}` or `{"N": "1"}`; `Item` is all of an item's by name.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from base64 import b64decode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from cascan.errors import Rejected
+
+Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
+Item = dict[str, Value]
+
+PACKED_BYTES = 4_096
+MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
+
+
+def key_of(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def body_of(value: object) -> Value:
+    """Raises: Rejected: more than an item holds, even when packed."""
+    return packed(msgspec.json.encode(value))
+
+
+def packed(text: bytes) -> Value:
+    """The text, or zlib's binary of a long one. Raises: Rejected: more than an item holds, even then."""
+    if len(text) <= PACKED_BYTES:
+        return {"S": text.decode()}
+    binary = zlib.compress(text)
+    if len(binary) > MAX_BODY_BYTES:
+        raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(binary)}")
+    return {"B": binary}
+
+
+def decoded_body(item: Item) -> str | bytes:
+    """The JSON text in an item's body."""
+    return text_in(item["body"])
+
+
+def decoded(item: Item, name: str) -> Any:
+    """What the JSON in an attribute says; None: the item has none of this name."""
+    return msgspec.json.decode(text_in(item[name])) if name in item else None
+
+
+def text_in(value: Value) -> str | bytes:
+    """The text of a body, unpacked. boto3 gives bytes, aws/lines.py the base64 that the service writes them in."""
+    if "S" in value:
+        return str(value["S"])
+    binary = value["B"]
+    return zlib.decompress(b64decode(binary) if isinstance(binary, str) else binary)
+
+
+def bytes_of(item: Item) -> int:
+    """About what an item without maps weighs at DynamoDB: its names and values."""
+    return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
+
+
+def values_of(attributes: Mapping[str, Any]) -> Item:
+    """The attributes in wire form; None is left out."""
+    return {name: to_value(value) for name, value in attributes.items() if value is not None}
+
+
+def to_value(value: str | int | Mapping[str, Any]) -> Value:
+    if isinstance(value, str):
+        return {"S": str(value)}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"M": values_of(value)}
+
+
+def from_value(value: Value) -> Any:
+    ((kind, content),) = value.items()
+    if kind == "N":
+        return int(content)
+    if kind == "M":
+        return {name: from_value(inner) for name, inner in content.items()}
+    return content
+
+
+def names_in(*expressions: str) -> dict[str, str]:
+    """ExpressionAttributeNames for `#state` → `state`: half of our attributes are among DynamoDB's reserved words."""
+    return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
+
+
+def instant(moment: datetime) -> str:
+    """Text whose order is time's, to the microsecond."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
