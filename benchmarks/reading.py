@@ -2,13 +2,18 @@
 
     python -m benchmarks.reading                     # 1,000 and 10,000 hosts, every shape: a few minutes
     python -m benchmarks.reading 65536 alike         # one size and shape; 65,536 hosts are some 300 MB on disk
+    python -m benchmarks.reading --command 65536 alike     # `cascan read` itself besides, with its start
+    python -m benchmarks.reading --ivre 10000 alike        # IVRE besides, from PyPI, in an environment thrown away
 
 Ratios are to `expat`, the C parser without handlers on the same file in the same run: they hold from machine to machine
 and under load, seconds do not. Every figure is the least of ROUNDS processes that do nothing else: processor time, and
-wall time for more than one process; memory is the largest resident set. Peers run where they are installed:
+wall time for more than one process, which needs that many idle cores; memory is the largest resident set of a process.
+What cascan imports is part of its figures, and told by itself. `alike` is the shape the aims stand for: hosts with 7
+ports, 2.6 scripts and some 60 elements, 10 findings each, whose services come again, as they do in a network. Peers run
+where they are installed:
 
     python-libnmap   a dependency of cascan; its objects alone, no findings
-    IVRE             pip install ivre==0.9.20; its host documents, no findings
+    IVRE             pip install ivre==0.9.20, or --ivre; its host documents, no findings
     xml2js           npm install --prefix DIR xml2js, and XML2JS=DIR/node_modules/xml2js; secureCodeBox's parser uses it
     secureCodeBox    SECURECODEBOX_PARSER=…/scanners/nmap/parser/parser.js, from its repository, npm install done there
 """
@@ -24,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -34,8 +40,12 @@ from benchmarks.generated_reports import SHAPES, report
 SIZES, ROUNDS = (1_000, 10_000), 3
 MAX_PEER_HOSTS = 10_000  # beyond, libnmap wants more than 3 GB
 SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
-AIMS = {"cascan: findings": 2.3, "cascan: --jobs 2, wall": 1.4}
-AIM_PORTS, AIM_MB = 2.7, 32
+FINDINGS, JOBS, COMMAND = "cascan: findings", "cascan: --jobs 2, wall", "cascan read, the command"
+LONGEST = "cascan: --jobs 2, longest"  # processor time of the process that takes longest: holds on a busy machine, too
+AIMS = {("alike", FINDINGS): 2.3, ("alike", JOBS): 1.4, ("ports", FINDINGS): 2.7}  # times expat
+AIM_MB = 32
+BUSY = 1.5  # load beyond what is measured here, of two cores
+IVRE = "ivre==0.9.20"
 NODE = """
 const load = async (p) => { const m = await import(p); return m.default ?? m };
 const text = require("fs").readFileSync(process.argv[2], "utf8");
@@ -68,6 +78,17 @@ def findings(path: str, jobs: int = 1) -> None:
         out.writelines(reader.rendered(path, render, jobs))
     if not reader.complete:
         raise SystemExit(f"not read to its end: {reader.warnings}")
+
+
+def imports(_path: str) -> None:
+    import cascan.findings.lines  # noqa: PLC0415 (as above)
+    import cascan.findings.readers  # noqa: PLC0415
+    import cascan.nmap.report  # noqa: F401, PLC0415
+
+
+def command(path: str) -> None:
+    words = [sys.executable, "-m", "cli.main", "read", path]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
 
 def hosts(path: str) -> None:
@@ -105,30 +126,55 @@ def node(variable: str, path: str) -> None:
 
 CONTENDERS: dict[str, Callable[[str], None]] = {
     "expat": expat,
-    "cascan: findings": findings,
-    "cascan: --jobs 2, wall": partial(findings, jobs=2),
+    FINDINGS: findings,
+    JOBS: partial(findings, jobs=2),
+    LONGEST: partial(findings, jobs=2),
+    COMMAND: command,
     "cascan: hosts": hosts,
+    "cascan: imports": imports,
     "python-libnmap": libnmap,
     "IVRE": ivre,
     "xml2js": partial(node, "XML2JS"),
     "secureCodeBox": partial(node, "SECURECODEBOX_PARSER"),
 }
+ELSEWHERE = (COMMAND, "xml2js", "secureCodeBox")  # in a process of the measured one
 PEERS = ("python-libnmap", "IVRE", "xml2js", "secureCodeBox")
 
 
-def absent(name: str, size: int) -> str:
-    """Why a contender is not measured; empty: it is."""
-    if name in PEERS and size > MAX_PEER_HOSTS:
-        return f"not measured beyond {MAX_PEER_HOSTS:,} hosts"
-    if name == "IVRE" and importlib.util.find_spec("ivre") is None:
-        return "not installed: pip install ivre==0.9.20"
-    if name in ("xml2js", "secureCodeBox"):
-        variable = "XML2JS" if name == "xml2js" else "SECURECODEBOX_PARSER"
-        if not shutil.which("node"):
-            return "no node here"
-        if variable not in os.environ:
-            return f"{variable} is not set: see the head of this file"
-    return ""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is measured, and with which interpreter IVRE runs; None: it is not installed."""
+
+    folder: Path
+    with_command: bool
+    ivre: str | None
+
+    def absent(self, name: str, size: int) -> str:
+        """Why a contender is not measured; empty: it is."""
+        if name in PEERS and size > MAX_PEER_HOSTS:
+            return f"not measured beyond {MAX_PEER_HOSTS:,} hosts"
+        if name == COMMAND and not self.with_command:
+            return "not asked for: --command"
+        if name == "IVRE" and self.ivre is None:
+            return f"not installed: pip install {IVRE}, or --ivre"
+        if name in ("xml2js", "secureCodeBox"):
+            variable = "XML2JS" if name == "xml2js" else "SECURECODEBOX_PARSER"
+            if not shutil.which("node"):
+                return "no node here"
+            if variable not in os.environ:
+                return f"{variable} is not set: see the head of this file"
+        return ""
+
+    def measured(self, name: str, path: str) -> tuple[float, float] | None:
+        """Seconds and megabytes of a process of its own; None: it failed."""
+        python = self.ivre if name == "IVRE" and self.ivre else sys.executable
+        words = [python, "-m", "benchmarks.reading", "--measure", name, path]
+        errors = subprocess.DEVNULL if name in PEERS else None
+        ran = subprocess.run(words, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True)
+        if ran.returncode:
+            return None
+        seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])
+        return seconds, megabytes
 
 
 def measure(name: str, path: str) -> None:
@@ -136,45 +182,58 @@ def measure(name: str, path: str) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     CONTENDERS[name](path)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    children = getrusage(RUSAGE_CHILDREN)
-    memory = max(getrusage(RUSAGE_SELF).ru_maxrss, children.ru_maxrss) / 1024
-    if name in ("xml2js", "secureCodeBox"):
-        cpu = children.ru_utime + children.ru_stime
+    own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    if name in ELSEWHERE:
+        cpu, memory = children.ru_utime + children.ru_stime, children.ru_maxrss / 1024
+    else:
+        memory = max(own.ru_maxrss, children.ru_maxrss) / 1024
+    if name == LONGEST:
+        cpu = max(cpu, children.ru_utime + children.ru_stime)
     print(json.dumps([wall if name.endswith("wall") else cpu, memory]))
 
 
-def measured(name: str, path: str) -> tuple[float, float] | None:
-    """Seconds and megabytes of a process of its own; None: it failed."""
-    command = [sys.executable, "-m", "benchmarks.reading", "--measure", name, path]
-    errors = subprocess.DEVNULL if name in PEERS else None
-    ran = subprocess.run(command, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True)
-    if ran.returncode:
-        return None
-    seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])
-    return seconds, megabytes
+def environment_of_ivre(folder: Path) -> str:
+    """The interpreter of a new environment that has IVRE and nothing else."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = str(folder / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", IVRE], check=True)
+    return python
 
 
-def compare(size: int, shape: str, folder: Path) -> None:
-    path = folder / f"{shape}-{size}.xml"
+def compare(size: int, shape: str, run: Run) -> None:
+    path = run.folder / f"{shape}-{size}.xml"
     with path.open("wb") as out:
         out.writelines(report(size, shape))
     print(f"\n{size:,} hosts, {shape}, {path.stat().st_size / 1e6:.0f} MB: seconds, times expat, MB resident")
     best: dict[str, tuple[float, float]] = {}
     for round_ in range(ROUNDS):
         for name in CONTENDERS:
-            if absent(name, size) or (name in PEERS and round_):  # once is enough for what takes ten times as long
+            if run.absent(name, size) or (name in PEERS and round_):  # once is enough for what takes ten times as long
                 continue
-            if found := measured(name, str(path)):
+            if found := run.measured(name, str(path)):
                 best[name] = min(best.get(name, found), found)
     for name in CONTENDERS:
         if name not in best:
-            print(f"  {name:24} {absent(name, size) or 'failed'}")
+            print(f"  {name:26}{run.absent(name, size) or 'failed'}")
             continue
         seconds, megabytes = best[name]
-        aim = AIM_PORTS if shape == "ports" and name == "cascan: findings" else AIMS.get(name)
-        told = f"   aim {aim} times, {AIM_MB} MB" if aim else ""
-        print(f"  {name:24}{seconds:8.3f}{seconds / best['expat'][0]:8.2f}{megabytes:8.0f}{told}")
+        times = seconds / best["expat"][0]
+        print(f"  {name:26}{seconds:8.3f}{times:8.2f}{megabytes:8.0f}{_verdict(shape, name, times, megabytes)}")
+    print(f"  load of the machine: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     path.unlink()
+
+
+def _verdict(shape: str, name: str, times: float, megabytes: float) -> str:
+    """Whether the aim was met; memory has one for every shape."""
+    if name not in (FINDINGS, JOBS):
+        return ""
+    memory = f"{AIM_MB} MB {'met' if round(megabytes) <= AIM_MB else 'missed'}"
+    aim = AIMS.get((shape, name))
+    if aim is None:
+        return f"   aim {memory}"
+    met = "met" if times <= aim else "missed"
+    busy = ", on a busy machine" if name == JOBS and os.getloadavg()[0] > BUSY else ""
+    return f"   aim {aim} times {met}{busy}, {memory}"
 
 
 def main() -> None:
@@ -182,12 +241,18 @@ def main() -> None:
     if words[:1] == ["--measure"]:
         measure(*words[1:])
         return
+    flags = {word for word in words if word.startswith("--")}
+    words = [word for word in words if word not in flags]
     sizes = [int(word) for word in words if word.isdigit()] or SIZES
     shapes = [word for word in words if not word.isdigit()] or list(SHAPES)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        here = sys.executable if importlib.util.find_spec("ivre") else None
+        ivre_python = environment_of_ivre(folder / "ivre") if "--ivre" in flags else here
+        run = Run(folder, "--command" in flags, ivre_python)
         for size in sizes:
             for shape in shapes:
-                compare(size, shape, Path(folder))
+                compare(size, shape, run)
 
 
 if __name__ == "__main__":

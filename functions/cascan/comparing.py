@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import IO
 
+from cascan.asked_addresses import AskedAddresses
 from cascan.changes import judged
-from cascan.coverage import AskedAddresses, AskedPorts, accounts_for_all
+from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
 from cascan.model.shard import Shard

@@ -14,14 +14,15 @@ class Memory(dict[K, V]):
     def __init__(self, bound: int) -> None:
         super().__init__()
         self._bound = bound
-        self._weight = 0
+        self.weight = 0
 
     def keep(self, key: K, value: V, weight: int) -> V:
         """The value, kept for the next time that the key comes; one that is heavier than the bound is not."""
-        self._weight += weight
-        if self._weight > self._bound:
+        if weight > self._bound:
+            return value
+        self.weight += weight
+        if self.weight > self._bound:
             self.clear()
-            self._weight = weight if weight <= self._bound else 0
-        if weight <= self._bound:
-            self[key] = value
+            self.weight = weight
+        self[key] = value
         return value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from cascan.coverage import AskedAddresses
+from cascan.asked_addresses import AskedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
 from cascan.model.shard import Shard

@@ -21,8 +21,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
-MIN_START_BYTES = 400  # of a wire's, beside its service's name
-MAX_SEEN = 512  # pieces that came once, lately
+MIN_WIRE_BYTES = 400  # of what is kept besides the text that differs
 Wires = tuple[Wire, ...]
 Start = tuple[str, str, bytes, bytes, bytes, bytes]  # of a wire
 NO_SCRIPTS = b"," + encode(script_attributes(()))[1:]
@@ -33,35 +32,40 @@ class Shared:
 
     def __init__(self, parsed_at: datetime) -> None:
         self._parsed_at = parsed_at
-        self._ports: Memory[int, tuple[Port, Wire]] = Memory(MAX_WIRES_BYTES)  # by the port's id, which is its own
+        # By the port's id: that is its own as long as the port is there, and it is kept with its wire.
+        self._ports: Memory[int, tuple[Port, Wire | None]] = Memory(MAX_WIRES_BYTES)
         self._starts: Memory[tuple[int, str, str, str], Start] = Memory(MAX_WIRES_BYTES)
         self._scripts: Memory[tuple[int, str, int, str], tuple[Script, Wires | None]] = Memory(MAX_WIRES_BYTES)
-        self._seen: dict[int, Port | Script] = {}
+        self._seen: Memory[int, Port | Script] = Memory(MAX_WIRES_BYTES)  # lately, for the first time
+
+    @property
+    def memories(self) -> tuple[Memory[Any, Any], ...]:
+        return self._ports, self._starts, self._scripts, self._seen
 
     def of_ports(self, ports: tuple[Port, ...]) -> list[Wire]:
         """The findings of the ports whose state has a category, in that order."""
-        known, found = self._ports, []
-        for port in ports:
-            kept = known.get(id(port))
-            if kept is not None and kept[0] is port:
-                found.append(kept[1])
-            elif category := CATEGORIES.get(port.state):
-                found.append(self._of_port(port, category))
-        return found
+        kept = list(map(self._ports.get, map(id, ports)))
+        if None in kept:
+            kept = [found or self._of_port(port) for found, port in zip(kept, ports, strict=True)]
+        return [found[1] for found in kept if found and found[1]]
 
-    def _of_port(self, port: Port, category: str) -> Wire:
-        """The finding of a port that was not kept."""
-        scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
-        rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
-        wire = Wire(*self._before_rest(port, category), rest)
-        if not port.scripts or self._came_before(port):  # output of scripts is long, and seldom the same twice
-            self._ports.keep(id(port), (port, wire), len(rest))
-        return wire
+    def _of_port(self, port: Port) -> tuple[Port, Wire | None]:
+        """The finding of a port that was not kept; None: its state has no category."""
+        category = CATEGORIES.get(port.state)
+        rest, wire = b"", None
+        if category is not None:
+            scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
+            rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
+            wire = Wire(*self._before_rest(port, category), rest)
+        weight = MIN_WIRE_BYTES + len(rest) + sum([len(script.output) for script in port.scripts])
+        if not port.scripts or self._came_before(port, weight):  # output of scripts is long, and seldom the same twice
+            self._ports.keep(id(port), (port, wire), weight)
+        return port, wire
 
     def _before_rest(self, port: Port, category: str) -> Start:
         """The wire of the port up to what is its own, which ports with other versions have in common."""
         key = port.number, port.protocol, port.state, port.service.known_as if port.service else ""
-        return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_START_BYTES + len(key[3]))
+        return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_WIRE_BYTES + len(key[3]))
 
     def write_scripts(self, ports: list[Port], scribe: Scribe) -> None:
         """Have the findings of the ports' scripts written; the host was asked for by address."""
@@ -82,20 +86,18 @@ class Shared:
         """None: it is not to be shared, or came never before."""
         key = id(script), port.protocol, port.number, port.state
         found = self._scripts.get(key)
-        if found is not None and found[0] is script:
+        if found is not None:  # and of this very script, since it is kept with its wires
             return found[1]
-        if not self._came_before(script):
+        weight = MIN_WIRE_BYTES + len(script.output)
+        if not self._came_before(script, weight):
             return None
         wires = shared_wires(script, port, self._parsed_at)
-        weight = len(script.output) + sum(map(weight_of, wires or ()))
-        return self._scripts.keep(key, (script, wires), weight)[1]
+        return self._scripts.keep(key, (script, wires), weight + sum(map(weight_of, wires or ())))[1]
 
-    def _came_before(self, piece: Port | Script) -> bool:
-        if self._seen.get(id(piece)) is piece:
+    def _came_before(self, piece: Port | Script, weight: int) -> bool:
+        if id(piece) in self._seen:
             return True
-        if len(self._seen) >= MAX_SEEN:
-            self._seen.clear()
-        self._seen[id(piece)] = piece
+        self._seen.keep(id(piece), piece, weight)
         return False
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from cascan.cron import Cron, split_zone
 from cascan.errors import RequestRefused
-from cascan.forms.complete import POLICY_ANNOTATION, WINDOWS_ANNOTATION, is_name
+from cascan.forms.complete import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_name
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.forms.manifest import API_VERSION, TOP_FIELDS
 from cascan.forms.read import read_request
@@ -43,7 +43,7 @@ OURS_BY_THE_SCHEDULE = {
     "labels": "put them under metadata",
     "annotations": "put them under metadata",
 }
-KEPT_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION)  # what narrows a scan is not dropped in silence
+KEPT_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION, RETRY_ANNOTATION)  # what says how to scan
 History = Annotated[int, Meta(ge=0, le=MAX_HISTORY)]
 
 

@@ -1,9 +1,9 @@
 """A report on disk read by several processes: byte ranges in, what was made of their hosts out, in report order.
 
 Ranges end behind a `</host>`. A range that holds comments, CDATA or the like may end inside one: it and all behind it
-are then read by one process, as if there were no others. The process that asks reads its share of the ranges itself;
-the others are forked from it (report_worker.py), and each waits until its last part but one was taken, so that memory
-stays as it is for one.
+are then read by one process, as if there were no others. The process that asks reads ranges itself; the others are
+forked from it (report_worker.py). Whoever is free takes the next range. A process waits when what it made fills its
+pipe, so that memory stays as it is for one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO
 
 from cascan.model.host import Host
@@ -18,9 +19,9 @@ from cascan.nmap.report_body import ReportBody
 from cascan.nmap.report_cut import HOST_END
 from cascan.nmap.report_head import Start
 from cascan.nmap.report_quick import QuickHosts
-from cascan.nmap.report_worker import Part, Worker
+from cascan.nmap.report_worker import MAX_QUEUED, Part, Queue, Worker
 
-RANGE_BYTES = 256 * 1024  # small enough for memory, large enough that handing it over costs nothing
+RANGE_BYTES = 128 * 1024  # small enough for memory, large enough that handing it over costs nothing
 LOOK_BYTES = 16 * 1024  # most hosts end within
 
 Render = Callable[[Host], bytes]
@@ -32,19 +33,30 @@ def parts(path: str, start: int, jobs: int, render: Render) -> Iterator[Part]:
     A process that ends early is made good for by this one, reading on from its range.
     """
     ranges = list(_ranges(path, start)) or [(start, start)]
-    jobs = min(jobs, len(ranges))
-    workers = [Worker(_read(path, ranges[number::jobs], render)) for number in range(1, jobs)]
-    sources = [_read(path, ranges[::jobs], render), *(worker.parts() for worker in workers)]
+    queue = Queue(len(ranges))
+    workers = [Worker(_read(path, ranges, queue, render)) for _ in range(1, min(jobs, len(ranges)))]
+    done = 0
     try:
-        for number, (first, _) in enumerate(ranges):
-            part = next(sources[number % jobs], None)
-            if part is None:
-                yield from _the_rest(path, first, render)
-                return
-            yield part
+        for part in chain(_read(path, ranges, queue, render), [Part(number=len(ranges))]):
+            while done < part.number:
+                earlier = _taken(workers, done)
+                if earlier is None:
+                    yield from _the_rest(path, ranges[done][0], render)
+                    return
+                yield earlier
+                done += 1
+            if done < len(ranges):
+                yield part
+                done += 1
     finally:
+        queue.close()
         for worker in workers:
             worker.end()
+
+
+def _taken(workers: list[Worker], number: int) -> Part | None:
+    """The part of that number from whichever process has it; None: it ended before, or could not read it."""
+    return next((part for worker in workers if (part := worker.take(number))), None)
 
 
 def _ranges(path: str, start: int) -> Iterator[tuple[int, int]]:
@@ -52,7 +64,7 @@ def _ranges(path: str, start: int) -> Iterator[tuple[int, int]]:
     size = os.stat(path).st_size  # noqa: PTH116 (a path that may be /dev/fd/N)
     with open(path, "rb") as stream:  # noqa: PTH123 (as above)
         while start < size:
-            stop = _behind_a_host(stream, start + RANGE_BYTES, size)
+            stop = _behind_a_host(stream, start + max(RANGE_BYTES, size // MAX_QUEUED), size)
             yield start, stop
             start = stop
 
@@ -70,16 +82,19 @@ def _behind_a_host(stream: IO[bytes], offset: int, size: int) -> int:
     return size
 
 
-def _read(path: str, ranges: list[tuple[int, int]], render: Render) -> Iterator[Part]:
-    """A part for each range, until one cannot be read by itself."""
+def _read(path: str, ranges: list[tuple[int, int]], queue: Queue, render: Render) -> Iterator[Part]:
+    """A part for each range that the queue gives, until one cannot be read by itself."""
     size = os.stat(path).st_size  # noqa: PTH116 (as above)
     quick = QuickHosts()
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 (as above)
-        for first, stop in ranges:
+        for number in queue:
+            first, stop = ranges[number]
             data = os.pread(stream.fileno(), stop - first, first)
             if stop < size and (len(data) < stop - first or _has_markup(data)):
                 return
-            yield _part(data, first, render, quick, last=stop == size)
+            part = _part(data, first, render, quick, last=stop == size)
+            part.number = number
+            yield part
 
 
 def _has_markup(data: bytes) -> bool:

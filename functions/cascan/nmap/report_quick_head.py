@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 from cascan.model.host import Address, Hostname
 from cascan.nmap.report_quick_script import NotPlain, plain
@@ -28,15 +27,8 @@ ADDRESS = re.compile(rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vend
 HOSTNAME = re.compile(rf'<hostname name={VALUE} type="(user|PTR)"/>')
 
 
-class HostHead(NamedTuple):
-    end: int  # where the rest of the host begins
-    started_at: datetime | None
-    finished_at: datetime | None
-    state: str
-    reason: str
-    reason_ttl: int
-    addresses: tuple[Address, ...]
-    hostnames: tuple[Hostname, ...]
+# Where the rest of the host begins; when it was begun and finished, its state, reason and TTL, addresses and names.
+HostHead = tuple[int, datetime | None, datetime | None, str, str, int, tuple[Address, ...], tuple[Hostname, ...]]
 
 
 def read_head(text: str) -> HostHead:
@@ -49,7 +41,7 @@ def read_head(text: str) -> HostHead:
         addresses += (Address(mac, "mac", plain(vendor or "")),)
     names = () if name is None else (Hostname(plain(name), name_kind),)
     begun, ended = moment(started), moment(finished)
-    return HostHead(found.end(), begun, ended, plain(state), plain(reason), int(ttl), addresses, names)
+    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), addresses, names
 
 
 def _any_head(text: str) -> HostHead:
@@ -59,7 +51,7 @@ def _any_head(text: str) -> HostHead:
     started, finished, state, reason, ttl, addresses, _, names = found.groups()
     begun, ended = instant(started), instant(finished)
     told = _addresses(addresses), _hostnames(names) if names else ()
-    return HostHead(found.end(), begun, ended, plain(state), plain(reason), int(ttl), *told)
+    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), *told
 
 
 @lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second

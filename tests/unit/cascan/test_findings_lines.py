@@ -16,7 +16,8 @@ from benchmarks.generated_reports import report as generated
 from cascan.findings import findings_of
 from cascan.findings.lines import finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
-from cascan.ids import NAMESPACE, finding_id_of
+from cascan.findings.shared import Shared
+from cascan.ids import NAMESPACE, finding_id_of, fingerprint_of, id_fields, scan_hash
 from cascan.model.host import Address, Host, Hostname, Port, Script, Service
 from cascan.nmap.report import read_report
 from tests.data.reports import ODDITIES, REAL, hosts
@@ -107,3 +108,31 @@ def test_findings_of_scripts_are_shared_by_hosts_asked_for_by_address_alone() ->
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_the_id_of_a_finding_is_a_uuid_of_version_5(scan_id: str, fingerprint: str) -> None:
     assert finding_id_of(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=9), min_size=1, max_size=4))
+def test_ids_of_a_line_are_those_of_the_finding(scan_id: str, about: list[str]) -> None:
+    fingerprint = fingerprint_of(*about)
+    fields = id_fields(scan_hash(scan_id), "\x1f".join(about).encode())
+    assert fields.decode() == f'{{"id":"{finding_id_of(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
+
+
+def test_what_is_kept_of_ports_and_scripts_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cascan.findings.shared.MAX_WIRES_BYTES", 20_000)
+    shared = Shared(NOW)
+    monkeypatch.setattr("cascan.findings.lines.shared_at", lambda _: shared)
+    for host in read_report(io.BytesIO(b"".join(generated(200, "unlike")))):
+        assert finding_lines(host, SCAN, NOW) == encoded(host)
+        assert max(len(kept) for kept in shared.memories) <= 20_000 / 400
+        assert all(kept.weight <= 20_000 for kept in shared.memories)
+    assert any(shared.memories)
+
+
+def test_a_long_script_of_a_closed_port_is_not_kept() -> None:
+    shared = Shared(NOW)
+    for number in range(3):
+        script = Script("x", "y" * 600_000)
+        port = Port(protocol="tcp", number=number, state="closed", scripts=(script,))
+        for _ in range(3):
+            shared.of_ports((port,))
+    assert sum(kept.weight for kept in shared.memories) <= 2_000_000

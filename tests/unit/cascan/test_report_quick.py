@@ -58,6 +58,62 @@ def test_a_piece_read_before_is_not_read_again() -> None:
     assert quick.host(text).ports[0] is quick.host(again).ports[0]
 
 
+@pytest.mark.parametrize("between", ["", "\n\n", " <!-- a --> ", "<hosthint><address addr='192.0.2.1'/></hosthint>\n"])
+def test_hosts_are_the_same_whatever_stands_between_them(between: str) -> None:
+    data = b"".join(generated(8, "alike"))
+    assert data.count(b"</host>\n<host starttime=") == 7
+    apart = data.replace(b"</host>\n<host ", f"</host>{between}<host ".encode())
+    assert list(read_report(io.BytesIO(apart))) == list(read_report(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        '<uptime seconds="1" lastboot="a &amp; b"/>\n<distance value="3"/>\n',
+        '<distance value="3"/>\n<tcpsequence index="1" difficulty="Good luck!" values="A,B"/>\n'
+        '<ipidsequence class="All zeros" values="0,0"/>\n<tcptssequence class="1000HZ" values="1,2"/>\n',
+        '<uptime seconds="1" lastboot=""/>\n<distance value="3"/>\n'
+        '<tcpsequence index="1" difficulty="" values="&lt;"/>\n'
+        '<ipidsequence class="" values=""/>\n<tcptssequence class="none returned (unsupported)"/>\n',
+        '<trace>\n<hop ttl="1" ipaddr="192.0.2.1" rtt="--"/>\n'
+        '<hop ttl="2" ipaddr="192.0.2.2" rtt="1.50" host="a.b"/>\n</trace>\n',
+        '<trace port="80" proto="tcp">\n<hop ttl="1" ipaddr="2001:db8::1" host="a &quot;b"/>\n</trace>\n',
+        '<trace port="80" proto="tcp">\n<hop ttl="1" rtt="" ipaddr=""/>\n</trace>\n<trace>\n</trace>\n',
+        '<smurf responses="2"/>\n<distance value="1"/>\n<distance value="2"/>\n',
+    ],
+)
+def test_both_readings_of_what_follows_the_ports_are_the_same(tail: str) -> None:
+    data = report("hosts").replace(b"<times ", f"{tail}<times ".encode())
+    reader = read_report(io.BytesIO(data))
+    assert (list(reader), reader.warnings) == by_parser(data)
+    assert all(QuickHosts().host(text) for text in host_texts(data))
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        '<service name="http" product="a" version="b" extrainfo="c" hostname="d" ostype="e" devicetype="f" '
+        'servicefp="SF-Port80" tunnel="ssl" method="probed" conf="10">'
+        "<cpe>cpe:/a:b:c</cpe><cpe>cpe:/o:d</cpe></service>",
+        '<service name="" method="table" conf="3"/>',
+        '<service name="a" product="b &amp; c" method="probed" conf="10"/>',
+        '<service conf="3" name="a" method="table"/>',
+        '<service name="rpcbind" proto="rpc" rpcnum="100000" lowver="2" highver="4" method="probed" conf="10"/>',
+        "",
+    ],
+)
+def test_both_readings_of_a_service_are_the_same(service: str) -> None:
+    state = (
+        '<port protocol="tcp" portid="7"><state state="open" reason="syn-ack" reason_ttl="64" reason_ip="192.0.2.1"/>'
+    )
+    data = report("hosts").replace(
+        b"<port ", f'<port protocol="tcp" portid="7">{state}{service}</port>\n<port '.encode(), 1
+    )
+    reader = read_report(io.BytesIO(data))
+    assert (list(reader), reader.warnings) == by_parser(data)
+    assert all(QuickHosts().host(text) for text in host_texts(data))
+
+
 @pytest.mark.parametrize(
     ("was", "put"),
     [
@@ -166,6 +222,10 @@ def test_both_readings_of_any_structure_of_a_script_are_the_same(nodes: list[Any
                     b"a",
                     b"<port ",
                     b"<script ",
+                    b"</host>",
+                    b"</host>\n<host starttime=",
+                    b"</port>\n<port ",
+                    b"</ports>",
                 ]
             ),
         ),
