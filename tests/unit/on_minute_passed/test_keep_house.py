@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cascan.closing import NOTHING_IN_TIME
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import Outcome, Scan, ScanState
