@@ -13,6 +13,7 @@ class MemoryRecordings:
     def __init__(self) -> None:
         super().__init__()
         self.recordings: dict[ReportKey, Recording] = {}
+        self.writers: dict[ReportKey, str] = {}
         self.recorded_addresses: dict[tuple[ReportKey, tuple[int, int]], tuple[Interval, ...]] = {}
 
     def _reach(self) -> None:
@@ -26,12 +27,15 @@ class MemoryRecordings:
         self._reach()
         return iter([one for stretch in recording.noted for one in self.recorded_addresses.get((source, stretch), ())])
 
-    def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
+    def note_recording(
+        self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
+    ) -> bool:
         self._reach()
         if recording.noted and (last := tuple(addresses)):
             self.recorded_addresses[source, recording.noted[-1]] = last
         stored = self.recordings.get(source)
-        if stored and stored.progress >= recording.progress:
+        is_own = stored and (stored.progress, self.writers[source]) == (recording.progress, writer)
+        if stored and not is_own and stored.progress >= recording.progress:
             return False
-        self.recordings[source] = recording
+        self.recordings[source], self.writers[source] = recording, writer
         return True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
+from uuid import uuid4
 
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
@@ -45,6 +46,7 @@ class Turn:
     size: int = 0
     left_s: Callable[[], float] = for_ever
     _left_at_note_s: float = field(init=False)
+    _writer: str = field(default_factory=lambda: str(uuid4()))  # this delivery, as no other: not even its repeat
 
     def __post_init__(self) -> None:
         self._left_at_note_s = self.left_s()
@@ -66,4 +68,4 @@ class Turn:
     def note(self, recording: Recording, addresses: Iterable[Interval]) -> bool:
         """Note how far the report is recorded. False: somebody else is as far, or further, and goes on with it."""
         self._left_at_note_s = self.left_s()
-        return self.table.note_recording(self.key, recording, addresses)
+        return self.table.note_recording(self.key, recording, addresses, self._writer)

@@ -96,14 +96,19 @@ class DynamoTable:
             request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
         return self._conditional("put_item", request) is not None
 
-    def put_further(self, item: Item, attribute: str, number: int) -> bool:
-        """Store the item with the number, over one whose number is lower. False: one that is as high is there."""
+    def put_further(self, item: Item, progress: int, writer: str) -> bool:
+        """Store the item over one of less progress. False: one of more is there, or of as much and another writer.
+
+        Its own is no other's: a write whose answer was lost is sent again, and must not be told that it came too late.
+        """
+        own: Item = {"progress": {"N": str(progress)}, "writer": {"S": writer}}
+        further = "#progress < :progress OR (#progress = :progress AND #writer = :writer)"
         request = {
             "TableName": self.name,
-            "Item": item | {attribute: {"N": str(number)}},
-            "ConditionExpression": "attribute_not_exists(pk) OR #number < :number",
-            "ExpressionAttributeNames": {"#number": attribute},
-            "ExpressionAttributeValues": {":number": {"N": str(number)}},
+            "Item": item | own,
+            "ConditionExpression": f"attribute_not_exists(pk) OR {further}",
+            "ExpressionAttributeNames": names_in(further),
+            "ExpressionAttributeValues": {f":{name}": value for name, value in own.items()},
         }
         return self._conditional("put_item", request) is not None
 

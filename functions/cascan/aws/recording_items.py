@@ -2,7 +2,7 @@
 
     what       pk              sk                                                        attributes
     ─────────  ──────────────  ────────────────────────────────────────────────────────  ────────────────────────────
-    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress
+    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress, writer
     addresses  scan/<scan id>  recorded/<shard>/<attempt>/<from>-<to, 12 digits>/<page>  body: intervals in hex
 
 The recording names the stretches that count, so what a delivery leaves that came to less is never read. One stretch of
@@ -37,10 +37,12 @@ class RecordingItems(TablePart):
             for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
                 yield from map(_interval_in, msgspec.json.decode(text_in(page["body"]), type=tuple[str, ...]))
 
-    def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
+    def note_recording(
+        self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
+    ) -> bool:
         self._table.put_all(_pages(source, recording, addresses))
         item = _key(source, f"recording/{_about(source)}") | {"body": body_of(recording)}
-        return self._table.put_further(item, "progress", recording.progress)
+        return self._table.put_further(item, recording.progress, writer)
 
 
 def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:

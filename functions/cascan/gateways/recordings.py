@@ -19,8 +19,10 @@ class Recordings(Protocol):
     def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         """The addresses of the host elements before its place, as numbers."""
 
-    def note_recording(self, source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> bool:
+    def note_recording(
+        self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
+    ) -> bool:
         """Note how far the report is recorded, with the addresses of its last stretch.
 
-        False: another delivery noted as much, or more, and that stays.
+        False: another writer noted as much, or somebody more, and that stays. `writer` is of one delivery alone.
         """
