@@ -200,9 +200,9 @@ def test_memory_does_not_grow_with_the_hosts_whose_every_port_is_open() -> None:
         read_into_table(KEY, shard, AT, gate=gate, reports=reports, table=table)
         return table
 
-    record(1)  # what is made once is made
+    record(12)  # what is remembered of ports and texts has its bound, and fills up
     peaks = []
-    for count in (3, 12):
+    for count in (12, 36):
         tracemalloc.start()
         table = record(count)
         peaks.append(tracemalloc.get_traced_memory()[1])
