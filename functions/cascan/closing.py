@@ -26,6 +26,7 @@ class Closing(TypedDict):
     clock: Clock
 
 
+NOTHING_IN_TIME = "the time ran out before any host was found"
 ENDED = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
@@ -62,12 +63,22 @@ def settle(
         scan = table.get_scan(scan_id) or scan
     elif scan.state not in ENDED:
         outcome = outcome_of(scan.shard_outcomes)
-        failed = outcome is Outcome.FAILED
-        state = ScanState.ERRORED if failed else ScanState.PARSE_COMPLETED
-        table.close_scan(scan_id, state, outcome, clock(), error if failed else "")
+        if _nothing_in_time(scan):
+            table.close_scan(scan_id, ScanState.ERRORED, outcome, clock(), NOTHING_IN_TIME)
+        elif outcome is Outcome.FAILED:
+            table.close_scan(scan_id, ScanState.ERRORED, outcome, clock(), error)
+        else:
+            table.close_scan(scan_id, ScanState.PARSE_COMPLETED, outcome, clock(), "")
         scan = table.get_scan(scan_id) or scan
     announce(scan, table=table, bus=bus)
     return scan
+
+
+def _nothing_in_time(scan: Scan) -> bool:
+    """Every shard ran out of time, and no host was seen: there is no answer that could be called done."""
+    return {kind for kind, count in scan.shard_outcomes.items() if count > 0} == {
+        Outcome.TIMED_OUT
+    } and not scan.hosts_up
 
 
 def cancel_scan(

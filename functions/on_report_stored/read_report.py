@@ -31,7 +31,7 @@ from on_report_stored.turns import Rest, Turn
 FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 256  # at most, read, then written
 ENOUGH_HOSTS = 64  # to write them where the report can be read on
-ENOUGH_PORTS = 4_096  # the same: memory stays flat also where every port of every host is open
+ENOUGH_PORTS = 4_096  # to write them at once: memory stays flat also where every port of every host is open
 
 
 @dataclass(slots=True)
@@ -162,7 +162,8 @@ def read_into_table(
             return answer
         writing = _Writing(key, answer, folding, report, names_in(run), _found_in(table))
         for hosts, place in _chunks(report):
-            writing.write(hosts)
+            if hosts:
+                writing.write(hosts)
             if place and turn.has_to_note and _ends(turn, place, answer, folding):
                 return answer
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
@@ -244,15 +245,18 @@ def _judged_by(judge: Judge) -> FoundIn:
 def _chunks(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
     """The report's hosts in lists, each with the place behind it if the report can be read on from there."""
     chunk: list[Host] = []
-    ports, read_to = 0, report.read_to
+    ports, read_to, is_enough = 0, report.read_to, False
     for host in report:
-        may_be_cut = report.read_to != read_to
-        is_enough = len(chunk) >= ENOUGH_HOSTS or ports >= ENOUGH_PORTS
-        if len(chunk) == HOSTS_AT_ONCE or (may_be_cut and is_enough):
-            yield chunk, report.place if may_be_cut else None
-            chunk, ports = [], 0
+        if report.read_to != read_to and (is_enough or len(chunk) >= ENOUGH_HOSTS):
+            yield chunk, report.place
+            chunk.clear()
+            ports, is_enough = 0, False
         read_to = report.read_to
         chunk.append(host)
         ports += len(host.ports)
+        if len(chunk) == HOSTS_AT_ONCE or ports >= ENOUGH_PORTS:
+            yield chunk, None
+            chunk.clear()  # before the next host is read, which may be as large
+            ports, is_enough = 0, ports >= ENOUGH_PORTS
     if chunk:
         yield chunk, None  # the report's end belongs to them

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -198,9 +197,7 @@ def test_a_cancelled_scan_stops_nmap_within_a_heartbeat(stack: Stack, port: int)
     scan_id = stack("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(slow)).json["id"]
     stack.scanning()
     assert stack("cancel", scan_id, "--reason", "enough").code == 0
-    cancelled_at = time.monotonic()
     eventually(lambda: not stack.nmaps(), HEARTBEAT_S + 3)
-    assert time.monotonic() - cancelled_at < HEARTBEAT_S + 3
     assert stack.scan(scan_id)["state"] == "Cancelled"
 
 

@@ -38,7 +38,7 @@ def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function)
     stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.DEADLINE))
     assert on_minute_passed(recorded("tick"))["done"] == {"deadline": 1}
     assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.FAILED, Outcome.TIMED_OUT)
-    assert stack.heard_names() == ["ScanCompleted"]
+    assert stack.heard_names() == ["ScanFailed"]
     assert on_minute_passed(recorded("tick"))["done"] == {}
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from cascan.findings.vulns import severity_of_score
 from cascan.limits import MAX_FINDINGS_PER_SCRIPT
+from tests.no_hang import no_hang
 from tests.unit.cascan.test_findings_services import of, said, told
 
 
@@ -109,8 +108,7 @@ def test_a_structure_that_is_not_the_librarys_is_no_finding(data: object) -> Non
 @pytest.mark.parametrize(
     "flood", ["  \n" * 300_000, "  State: \n" * 100_000, "    IDs:  \n" * 100_000, " " * 1_000_000]
 )
-def test_a_flood_of_text_is_read_in_a_moment(flood: str) -> None:
-    started = time.process_time()
-    said("someones-script", f"VULNERABLE:\n{flood}")
-    said("vulners", flood)
-    assert time.process_time() - started < 2
+def test_a_flood_of_text_is_read_to_its_end(flood: str) -> None:
+    with no_hang():
+        assert said("someones-script", f"VULNERABLE:\n{flood}") == []
+        assert said("vulners", flood) == []

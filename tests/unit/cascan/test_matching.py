@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascan.matching import matches
+from tests.no_hang import no_hang
 
 FINDING: dict[str, Any] = {
     "name": "Open Port: 443 (https)",
@@ -154,7 +154,6 @@ def test_an_exclamation_mark_turns_every_answer_of_a_pattern_around(pattern: str
     assert matches(f"!{plain}", text) is not matches(plain, text)
 
 
-def test_a_pattern_of_many_stars_against_a_hosts_long_text_ends_in_a_moment() -> None:
-    started = time.process_time()
-    assert not matches("*a" * 200 + "b", "a" * 1_000_000)
-    assert time.process_time() - started < 1
+def test_a_pattern_of_many_stars_against_a_hosts_long_text_ends() -> None:
+    with no_hang():
+        assert not matches("*a" * 200 + "b", "a" * 1_000_000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from cascan.reach import Reach
 from cascan.scope import Scope
 from cascan.settings import SettingsError
 from tests.builders import a_request
+from tests.no_hang import no_hang
 
 ALLOWED = ["10.0.0.0/8", "192.0.2.0/24", "8.8.0.0/16", "2001:db8::/32", "example.test"]
 SCOPE = Scope.of(ALLOWED)
@@ -100,7 +100,6 @@ def test_a_lambda_outside_a_network_of_the_operators_has_no_ipv6() -> None:
 def test_a_wide_target_of_which_excludes_leave_little_is_not_walked_through() -> None:
     exclude = ("8.128.0.0/9", "8.64.0.0/10", "8.0.0.1-255", "8.0-63.1-255.*", "8.1-63.0.*")
     asked = a_request(targets=("8.0.0.0/8",), exclude=exclude)
-    started = time.process_time()
-    left = plan(asked, Scope.of(["8.0.0.0/8"]), express_reaches_private=False)
+    with no_hang():  # one by one they would take a minute
+        left = plan(asked, Scope.of(["8.0.0.0/8"]), express_reaches_private=False)
     assert (left.addresses, left.lane) == (1, Lane.EXPRESS)
-    assert time.process_time() - started < 5  # one by one they would take a minute

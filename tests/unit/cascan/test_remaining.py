@@ -4,7 +4,6 @@ import itertools
 import re
 import shutil
 import subprocess
-import time
 import tracemalloc
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from cascan.errors import RequestRefused
 from cascan.model.shard import TargetSlice
 from cascan.nmap.targets import Exclusion, count_left, enumerate_slice, parse_target, parse_targets, remaining
+from tests.no_hang import no_hang
 
 NEAR = st.integers(0, 9)  # small numbers, so that expressions meet
 ITEM = st.one_of(
@@ -122,13 +122,11 @@ def test_an_octet_range_knows_how_many_of_its_addresses_are_lower() -> None:
         assert target.rank(probe) == sum(number < probe for number in addresses)  # type: ignore[union-attr]
 
 
-def test_a_wide_network_minus_many_addresses_takes_little_time_and_memory() -> None:
+def test_a_wide_network_minus_many_addresses_is_not_walked_through() -> None:
     excludes = [f"10.{n >> 4}.{n & 15}.{n % 200}" for n in range(4_000)]
     tracemalloc.start()
-    started = time.perf_counter()
-    assert count_left(left(["10.0.0.0/8"], excludes)) == 2**24 - 4_000
-    elapsed = time.perf_counter() - started
+    with no_hang():
+        assert count_left(left(["10.0.0.0/8"], excludes)) == 2**24 - 4_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert elapsed < 2  # a tenth of it without tracemalloc
     assert peak < 10_000_000

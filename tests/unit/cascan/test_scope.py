@@ -2,7 +2,6 @@
 
 import ipaddress
 import itertools
-import time
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from cascan.nmap.targets import Name, parse_target
 from cascan.scope import NEVER, Scope
 from cascan.settings import SettingsError
+from tests.no_hang import no_hang
 
 EVERYTHING = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
 OFFICE = Scope.of(["10.0.0.0/8", "192.0.2.7", "127.0.0.0/8", "::1", "2001:db8::/32"], ["10.9.0.0/16", "10.0.0.13"])
@@ -184,9 +184,8 @@ def test_octet_ranges_are_judged_as_if_every_address_were_asked(
     assert (found.split()[0] if found else None) == first
 
 
-def test_a_thousand_ranges_are_judged_in_a_blink() -> None:
+def test_a_thousand_ranges_are_judged_without_a_walk_through_them() -> None:
     scope = Scope.of(["10.0.0.0/8"], [f"10.{second}.3.0/24" for second in range(0, 256, 2)])
     targets = [parse_target(f"10.{second}-{second + 1}.4-255.1-254") for second in range(250)] * 4
-    started = time.perf_counter()
-    assert [scope.refusal_of(target) for target in targets] == [None] * 1000
-    assert time.perf_counter() - started < 2
+    with no_hang():
+        assert [scope.refusal_of(target) for target in targets] == [None] * 1000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from cascan.limits import MAX_SEVERITY_REASON_CHARS, MAX_SEVERITY_RULES, MAX_SEV
 from cascan.model.finding import Finding, Severity
 from cascan.severity import Acceptance, Judge, Override, SeverityRule, as_found, counted_as, judge_of
 from cascan.severity_form import read_severity_rules
+from tests.no_hang import no_hang
 
 TELNET = Finding(
     id="f5c2d7fe-0000-5000-8000-000000000000",
@@ -161,15 +161,14 @@ class TestJudging:
     def test_what_a_rule_says_comes_first_so_that_a_finding_that_is_cut_keeps_it(self) -> None:
         assert list(judged(rule(suppress="x")).attributes)[:2] == ["severity_rules", "suppressed"]
 
-    def test_ten_thousand_findings_by_a_hundred_rules_take_a_moment(self) -> None:
+    def test_a_thousand_findings_by_a_hundred_rules_come_to_an_end(self) -> None:
         rules = [
             SeverityRule(name=str(n), any_of=({"category": f"C{n}", "name": "*x*"}, {"attributes": {"port": n}}))
             for n in range(100)
         ]
         judge = Judge(rules)
-        started = time.process_time()
-        assert all(judge.judged(TELNET).attributes["severity_rules"] == ["23"] for _ in range(1_000))
-        assert time.process_time() - started < 2
+        with no_hang():
+            assert all(judge.judged(TELNET).attributes["severity_rules"] == ["23"] for _ in range(1_000))
 
 
 class TestReading:

@@ -5,7 +5,6 @@ import itertools
 import re
 import shutil
 import subprocess
-import time
 import tracemalloc
 
 import pytest
@@ -25,6 +24,7 @@ from cascan.nmap.targets import (
     parse_targets,
     remaining,
 )
+from tests.no_hang import no_hang
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 against_nmap = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -223,13 +223,11 @@ def test_a_shard_never_holds_more_slices_than_fit_its_item() -> None:
 
 def test_a_network_of_sixteen_million_is_packed_in_arithmetic() -> None:
     tracemalloc.start()
-    started = time.perf_counter()
-    shards = sum(1 for _ in pack(remaining([parse_target("10.0.0.0/8")]), 256))
-    elapsed = time.perf_counter() - started
+    with no_hang():
+        shards = sum(1 for _ in pack(remaining([parse_target("10.0.0.0/8")]), 256))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert shards == 65_536
-    assert elapsed < 1.5  # well under a second without tracemalloc
     assert peak < 2_000_000
 
 

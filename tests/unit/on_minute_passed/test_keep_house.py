@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cascan.closing import NOTHING_IN_TIME
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -77,6 +78,15 @@ def test_a_scan_past_its_deadline_ends_timed_out_with_what_was_found(watch: Watc
     assert (event_names(watch.bus), watch.planned()) == (["ScanCompleted"], [])
 
 
+def test_a_scan_past_its_deadline_that_found_no_host_is_errored(watch: Watch) -> None:
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING))
+    watch.due(What.DEADLINE)
+    watch.tick()
+    assert (watch.scan.state, watch.scan.outcome) == (ScanState.ERRORED, Outcome.TIMED_OUT)
+    assert watch.scan.error_description == NOTHING_IN_TIME
+    assert event_names(watch.bus) == ["ScanFailed"]
+
+
 def test_a_worker_that_is_alive_at_the_deadline_may_report_and_the_next_ticks_look_again(watch: Watch) -> None:
     watch.store(a_shard())
     held = claim(watch.table, lease_until=NOW + timedelta(seconds=90))
@@ -87,7 +97,7 @@ def test_a_worker_that_is_alive_at_the_deadline_may_report_and_the_next_ticks_lo
     watch.tick(60)
     assert (watch.states(), watch.planned()) == (["running"], [(120, "deadline")])
     watch.tick(120)  # it died without a word
-    assert (watch.states(), watch.scan.state) == (["failed"], ScanState.PARSE_COMPLETED)
+    assert (watch.states(), watch.scan.state) == (["failed"], ScanState.ERRORED)
 
 
 def test_a_report_on_its_way_at_the_deadline_has_its_time_to_be_recorded(watch: Watch) -> None:

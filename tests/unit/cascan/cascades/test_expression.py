@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 import pytest
 
@@ -11,6 +9,7 @@ from cascan.cascades.decision import Kind
 from cascan.cascades.expression import ExpressionError, compile_expression, facts_of
 from cascan.limits import MAX_EXPRESSION_CHARS
 from tests.cascading import a_finding, a_rule, decide, reasons, started
+from tests.no_hang import no_hang
 
 FINDING = msgspec.to_builtins(
     a_finding(attributes={"service": "https", "serviceVersion": "7.2", "scripts": {"banner": "a" * 30 + "!"}})
@@ -54,18 +53,16 @@ def test_what_is_no_expression_is_refused_when_it_is_compiled(text: str, reason:
     assert reason in str(refused.value)
 
 
-def test_a_regular_expression_that_backtracks_elsewhere_takes_no_time() -> None:
-    started_at = time.process_time()
-    assert not compile_expression('finding.attributes.scripts.banner.matches("^(a+)+$")').holds(facts_of(FINDING))
-    assert time.process_time() - started_at < 1
+def test_a_regular_expression_that_backtracks_elsewhere_does_not_here() -> None:
+    with no_hang():
+        assert not compile_expression('finding.attributes.scripts.banner.matches("^(a+)+$")').holds(facts_of(FINDING))
 
 
-def test_the_dearest_expression_over_the_largest_finding_is_done_within_a_second() -> None:
+def test_the_dearest_expression_over_the_largest_finding_comes_to_an_end() -> None:
     large = FINDING | {"attributes": {"a": ["x" * 100_000] * 10_000}}
     dearest = compile_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, x.size() == y.size()))")
-    started_at = time.process_time()
-    assert dearest.holds(facts_of(large))
-    assert time.process_time() - started_at < 1
+    with no_hang():
+        assert dearest.holds(facts_of(large))
 
 
 def test_any_of_and_the_expression_must_both_hold() -> None:

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from cli.main import main
+from tests.no_hang import no_hang
 
 ROOT = Path(__file__).parents[4]
 
@@ -26,12 +26,11 @@ def test_addresses_are_printed_one_a_line_in_nmaps_order(capsys: pytest.CaptureF
 
 
 def test_the_count_is_exact_and_not_enumerated(capsys: pytest.CaptureFixture[str]) -> None:
-    started = time.perf_counter()
-    assert printed(capsys, "--count", "0.0.0.0/0", "--exclude", "10.0.0.0/8", "--exclude", "*.*.1.1") == (
-        f"{2**32 - 2**24 - 2**16 + 2**8}\n"
-    )
-    assert json.loads(printed(capsys, "--count", "--json", "-6", "2001:db8::/32")) == {"addresses": 2**96}
-    assert time.perf_counter() - started < 5
+    with no_hang():
+        assert printed(capsys, "--count", "0.0.0.0/0", "--exclude", "10.0.0.0/8", "--exclude", "*.*.1.1") == (
+            f"{2**32 - 2**24 - 2**16 + 2**8}\n"
+        )
+        assert json.loads(printed(capsys, "--count", "--json", "-6", "2001:db8::/32")) == {"addresses": 2**96}
 
 
 def test_a_name_is_printed_as_itself_and_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,14 +48,12 @@ def test_what_is_refused_is_told_with_every_reason_and_nothing_is_printed(capsys
     assert "exclude the address itself" in capsys.readouterr().err
 
 
-def test_a_reader_that_goes_away_ends_a_long_list_at_once_and_in_silence() -> None:
+def test_a_reader_that_goes_away_ends_a_long_list_in_silence() -> None:
     command = [sys.executable, "-m", "cli.main", "targets", "10.0.0.0/8"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
-    started = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as lister:
         assert lister.stdout
         assert lister.stderr
         assert lister.stdout.readline() == b"10.0.0.0\n"
         lister.stdout.close()
         assert lister.stderr.read() == b""
-    assert time.perf_counter() - started < 5
