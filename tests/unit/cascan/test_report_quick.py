@@ -103,9 +103,7 @@ def test_both_readings_of_what_follows_the_ports_are_the_same(tail: str) -> None
     ],
 )
 def test_both_readings_of_a_service_are_the_same(service: str) -> None:
-    state = (
-        '<port protocol="tcp" portid="7"><state state="open" reason="syn-ack" reason_ttl="64" reason_ip="192.0.2.1"/>'
-    )
+    state = '<state state="open" reason="syn-ack" reason_ttl="64" reason_ip="192.0.2.1"/>'
     data = report("hosts").replace(
         b"<port ", f'<port protocol="tcp" portid="7">{state}{service}</port>\n<port '.encode(), 1
     )
