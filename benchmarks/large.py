@@ -37,7 +37,7 @@ from cascan.findings.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cli.local.aws import turn_to
 from cli.local.emulator import Emulator
 from cli.local.state import StateDir

@@ -70,7 +70,7 @@ def expat(path: str) -> None:
 
 def findings(path: str, jobs: int = 1) -> None:
     from cascan.findings.lines import finding_lines  # noqa: PLC0415 (as above)
-    from cascan.nmap.report import read_report  # noqa: PLC0415
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415
 
     render = partial(finding_lines, scan_id="a" * 16, parsed_at=SEEN_AT)
     with Path(path).open("rb") as stream, Path(os.devnull).open("wb") as out:
@@ -83,7 +83,7 @@ def findings(path: str, jobs: int = 1) -> None:
 def imports(_path: str) -> None:
     import cascan.findings.lines  # noqa: PLC0415 (as above)
     import cascan.findings.readers  # noqa: PLC0415
-    import cascan.nmap.report  # noqa: F401, PLC0415
+    import cascan.nmap.report.read  # noqa: F401, PLC0415
 
 
 def command(path: str) -> None:
@@ -92,7 +92,7 @@ def command(path: str) -> None:
 
 
 def hosts(path: str) -> None:
-    from cascan.nmap.report import read_report  # noqa: PLC0415
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415
 
     with Path(path).open("rb") as stream:
         for _ in read_report(stream):

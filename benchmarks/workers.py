@@ -27,7 +27,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cli.access import local_parameters
 from cli.local.stack import down, up
 from cli.words.parser import parser

@@ -32,7 +32,7 @@ from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.scope import Scope
 from cli.local.aws import turn_to
 from cli.local.emulator import Emulator

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cli.errors import EXIT_REFUSED, BadInput
 from cli.report_file import opened
 from cli.show import say
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cascan.model.finding import Finding
     from cascan.model.host import Host
-    from cascan.nmap.report import ReportReader
+    from cascan.nmap.report.read import ReportReader
     from cascan.severity import Judge
 
     Render = Callable[[Host], bytes]
@@ -102,7 +102,7 @@ def _document(report: ReportReader) -> Iterator[bytes]:
 
     from cascan.model.host import Host  # noqa: PLC0415
     from cascan.model.report import Finished, HostCounts, RunStats  # noqa: PLC0415
-    from cascan.nmap.report_writer import document_end, document_start, xml_of  # noqa: PLC0415
+    from cascan.nmap.report.writer import document_end, document_start, xml_of  # noqa: PLC0415
 
     yield document_start(report.head).encode("ascii")
     counts: Counter[str] = Counter()
@@ -121,7 +121,7 @@ def _document(report: ReportReader) -> Iterator[bytes]:
 
 def _merge(names: list[str]) -> int:
     """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report_merge import ReportMerge  # noqa: PLC0415
+    from cascan.nmap.report.merge import ReportMerge  # noqa: PLC0415
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     with ExitStack() as files:

@@ -19,7 +19,7 @@ from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.sightings import ONLY_OPEN, missing, names_in, observation_of
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)  # a run without an end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
 from cascan.model.shard import Shard
-from cascan.nmap.report_merge import merge_reports
+from cascan.nmap.report.merge import merge_reports
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd, Told
 from cascan.model.scan import Counts
 from cascan.model.shard import Shard
-from cascan.nmap.report import ReportReader, read_on, read_report
+from cascan.nmap.report.read import ReportReader, read_on, read_report
 from cascan.severity import Judge, counted_as, judge_of
 from cascan.sightings import names_in
 from on_report_stored.quarantine import Gate, Quarantine

@@ -17,7 +17,7 @@ from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
-from cascan.nmap.report_head import CHUNK_BYTES
+from cascan.nmap.report.head import CHUNK_BYTES
 
 LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next delivery
 RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones

@@ -152,7 +152,7 @@ def _is_whole(report: Path) -> bool:
 
 def _finished(report: Path, which: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
     """The addresses of every such host that stands in the report to its end."""
-    from cascan.nmap.report import read_report  # noqa: PLC0415 - a run that nobody broke off needs no reader
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a run that nobody broke off needs no reader
 
     with report.open("rb") as stream:
         try:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from cascan.model.host import Host
-from cascan.nmap.report import ReportReader, read_report
+from cascan.nmap.report.read import ReportReader, read_report
 
 FOLDER = Path(__file__).parent
 CUT = ("killed",)  # not well-formed

@@ -25,7 +25,7 @@ from cascan.model.cascade import CascadeLine
 from cascan.model.finding import Finding
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.policy import PolicyProfile
 from on_scan_completed.follow_up import Follower
 from tests.builders import NOW, SCAN_ID, clock

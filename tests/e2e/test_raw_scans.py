@@ -16,7 +16,7 @@ import pytest
 
 from cascan.model.host import Host, Port
 from cascan.model.shard import Lane
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from tests.fargate import PYTHON, Rights, as_a_task, rights_of
 from tests.lab import Lab
 from tests.lab.network import HOSTS, ROUTER

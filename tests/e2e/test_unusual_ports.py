@@ -14,7 +14,7 @@ import pytest
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.rule import read_rule
 from cascan.findings import findings_of
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.policy import PolicyProfile
 from tests.builders import NOW, SCAN_ID
 from tests.cascading import a_finding, decide, the_child

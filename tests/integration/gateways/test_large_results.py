@@ -27,7 +27,7 @@ from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.inventory import HostUpdate
 from cascan.model.shard import NmapRun, TargetSlice
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.scope import Scope
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import read_into_table

@@ -19,7 +19,7 @@ from cascan.findings.ports import CATEGORIES
 from cascan.findings.shared import Shared
 from cascan.ids import NAMESPACE, finding_id_of, fingerprint_of, id_fields, scan_hash
 from cascan.model.host import Address, Host, Hostname, Port, Script, Service
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from tests.data.reports import ODDITIES, REAL, hosts
 
 SCAN = "a" * 16

@@ -9,7 +9,7 @@ from typing import Any
 from cascan.ids import ReportKey
 from cascan.merged_report import MergedReport, merged_report
 from cascan.model.shard import Shard, ShardState
-from cascan.nmap.report import ReportReader, read_report
+from cascan.nmap.report.read import ReportReader, read_report
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore

@@ -13,7 +13,7 @@ from cascan.model import details
 from cascan.model.host import Host, OsClass, Port
 from cascan.model.recording import Place
 from cascan.model.report import Finished, HostCounts, HostHint, PostScripts, PreScripts, RunStats
-from cascan.nmap.report import read_on, read_report
+from cascan.nmap.report.read import read_on, read_report
 from tests.data.reports import WHOLE, hosts, read_through, report
 
 

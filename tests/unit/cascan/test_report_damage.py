@@ -17,9 +17,10 @@ from cascan.changes import judged
 from cascan.coverage import AskedPorts
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
-from cascan.nmap import report_body, report_cut
-from cascan.nmap.report import read_report
-from cascan.nmap.report_head import CHUNK_BYTES
+from cascan.nmap.report import body
+from cascan.nmap.report import cut as cutting
+from cascan.nmap.report.head import CHUNK_BYTES
+from cascan.nmap.report.read import read_report
 from cascan.sightings import observation_of
 from tests.data.reports import REAL, hosts, read_through, report
 
@@ -158,7 +159,7 @@ def test_a_reference_cut_off_at_the_very_end_is_damage_not_a_crash() -> None:
 
 @pytest.mark.parametrize("small", [False, True])
 def test_a_host_beyond_the_byte_limit_is_read_over(monkeypatch: pytest.MonkeyPatch, small: bool) -> None:
-    monkeypatch.setattr(report_cut, "MAX_HOST_XML_BYTES", 300_000)
+    monkeypatch.setattr(cutting, "MAX_HOST_XML_BYTES", 300_000)
     data = report("hosts")
     second = data.index(b"<hostnames>", data.index(b"</host>"))
     huge = data[:second] + b'<smurf responses="' + b"x" * 900_000 + b'"/>' + data[second:]
@@ -171,7 +172,7 @@ def test_a_host_beyond_the_byte_limit_is_read_over(monkeypatch: pytest.MonkeyPat
 
 
 def test_many_small_hosts_do_not_add_up_to_the_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_cut, "MAX_HOST_XML_BYTES", 2 * CHUNK_BYTES)
+    monkeypatch.setattr(cutting, "MAX_HOST_XML_BYTES", 2 * CHUNK_BYTES)
     data = report("hosts")
     start, end = data.index(b"<host "), data.index(b"<runstats>")
     found, reader = read_through(data[:start] + data[start:end] * 300 + data[end:])
@@ -179,7 +180,7 @@ def test_many_small_hosts_do_not_add_up_to_the_byte_limit(monkeypatch: pytest.Mo
 
 
 def test_a_host_beyond_the_element_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_body, "MAX_HOST_XML_ELEMENTS", 400)
+    monkeypatch.setattr(body, "MAX_HOST_XML_ELEMENTS", 400)
     found, reader = read_through(
         report("hosts").replace(b"</host>\n<runstats>", b"<a/>" * 500 + b"</host>\n<runstats>")
     )

@@ -15,8 +15,8 @@ from xml.etree.ElementTree import XML, Element
 import pytest
 from libnmap.parser import NmapParser
 
-from cascan.nmap.report import read_report
-from cascan.nmap.report_merge import merge_reports
+from cascan.nmap.report.merge import merge_reports
+from cascan.nmap.report.read import read_report
 from tests.data.reports import REAL, hosts, report
 from tests.unit.cascan.test_report_damage import trickle
 

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.generated_reports import report as generated
 from cascan.model.host import Host
-from cascan.nmap import report_parallel
-from cascan.nmap.report import ReportReader, read_report
+from cascan.nmap.report import parallel
+from cascan.nmap.report.read import ReportReader, read_report
 from tests.data.reports import report
 
 WHOLE = b"".join(generated(120, "mixed"))
@@ -20,7 +20,7 @@ HOSTS = report("hosts")
 
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_parallel, "RANGE_BYTES", 20_000)
+    monkeypatch.setattr(parallel, "RANGE_BYTES", 20_000)
 
 
 def render(host: Host) -> bytes:

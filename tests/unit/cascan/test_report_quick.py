@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from benchmarks.generated_reports import SHAPES
 from benchmarks.generated_reports import report as generated
 from cascan.model.host import Host
-from cascan.nmap import report_body
-from cascan.nmap.report import read_report
-from cascan.nmap.report_quick import QuickHosts
-from cascan.nmap.report_quick_script import NotPlain
+from cascan.nmap.report import body
+from cascan.nmap.report.quick import QuickHosts
+from cascan.nmap.report.quick_script import NotPlain
+from cascan.nmap.report.read import read_report
 from tests.data.reports import ODDITIES, REAL, report
 
 
 def by_parser(data: bytes) -> tuple[list[Host], tuple[str, ...]]:
     """The hosts as the XML parser gives them, without the quick reading."""
-    with patch.object(report_body.ReportBody, "_quickly", lambda _self, _text: None):
+    with patch.object(body.ReportBody, "_quickly", lambda _self, _text: None):
         reader = read_report(io.BytesIO(data))
         return list(reader), reader.warnings
 

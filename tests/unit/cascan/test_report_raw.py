@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascan.nmap import report_raw
-from cascan.nmap.report_raw import RawChild, RawReport
+from cascan.nmap.report import raw as raw_reading
+from cascan.nmap.report.raw import RawChild, RawReport
 from tests.data.reports import REAL, WHOLE, report
 from tests.unit.cascan.test_report_damage import trickle
 
@@ -121,7 +121,7 @@ def test_something_behind_the_end_makes_it_incomplete() -> None:
 
 
 def test_an_element_beyond_the_limit_is_left_out_without_being_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_raw, "MAX_HOST_XML_BYTES", 1_000_000)
+    monkeypatch.setattr(raw_reading, "MAX_HOST_XML_BYTES", 1_000_000)
     many = (b'<script id="a" output="%s"/>' % (b"x" * 1_000) for _ in range(20_000))
 
     def chunks() -> Iterator[bytes]:
@@ -138,7 +138,7 @@ def test_an_element_beyond_the_limit_is_left_out_without_being_held(monkeypatch:
 
 
 def test_a_report_of_nothing_but_damage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_raw, "MAX_DAMAGES", 50)
+    monkeypatch.setattr(raw_reading, "MAX_DAMAGES", 50)
     children, raw = read(a_report(b"<host>&x;</host>" * 100_000))
     assert (children, raw.complete) == ([], False)
 

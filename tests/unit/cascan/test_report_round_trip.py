@@ -11,9 +11,9 @@ from xml.etree.ElementTree import XML, Element
 
 import pytest
 
-from cascan.nmap.report import read_report
-from cascan.nmap.report_text import mended, repaired
-from cascan.nmap.report_writer import document_end, document_start, xml_of
+from cascan.nmap.report.read import read_report
+from cascan.nmap.report.text import mended, repaired
+from cascan.nmap.report.writer import document_end, document_start, xml_of
 from tests.data.reports import HEADLESS, ODDITIES, WHOLE, report
 
 DTD = Path("/usr/share/nmap/nmap.dtd")

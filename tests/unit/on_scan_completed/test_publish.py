@@ -14,7 +14,7 @@ from cascan.findings import findings_of
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
-from cascan.nmap.report import read_report
+from cascan.nmap.report.read import read_report
 from cascan.severity import Judge, SeverityRule
 from on_scan_completed.publish import Published, publish
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table

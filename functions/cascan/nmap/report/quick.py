@@ -1,10 +1,10 @@
 """The quick reading: host elements written exactly as nmap writes them, cut by a few patterns instead of an XML parser.
 
-    report_quick_head.py    up to the host's names
-    report_quick_ports.py   ports, and with report_quick_script.py their scripts
-    report_quick_tail.py    what follows the ports
+    quick_head.py    up to the host's names
+    quick_ports.py   ports, and with quick_script.py their scripts
+    quick_tail.py    what follows the ports
 
-In goes the text of a host element, out comes its Host: the same that report_host.py makes of the parsed element. The
+In goes the text of a host element, out comes its Host: the same that host.py makes of the parsed element. The
 patterns are strict about quotes, order and references. `NotPlain` says that something is written otherwise, and the
 caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches, short
 scripts) are read once and shared.
@@ -22,11 +22,11 @@ from cascan.limits import MAX_MEMO_CHARS
 from cascan.memory import Memory
 from cascan.model.details import os_matches
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
-from cascan.nmap.report_host import TooDeep, extraports_in, plain_of
-from cascan.nmap.report_quick_head import read_head
-from cascan.nmap.report_quick_ports import QuickPorts
-from cascan.nmap.report_quick_script import NotPlain
-from cascan.nmap.report_quick_tail import Details, read_flat
+from cascan.nmap.report.host import TooDeep, extraports_in, plain_of
+from cascan.nmap.report.quick_head import read_head
+from cascan.nmap.report.quick_ports import QuickPorts
+from cascan.nmap.report.quick_script import NotPlain
+from cascan.nmap.report.quick_tail import Details, read_flat
 
 PORTS, PORTS_END = "<ports>", "</ports>"
 BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; the longer what is looked for, the faster it is found

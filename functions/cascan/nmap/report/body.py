@@ -14,13 +14,13 @@ from xml.parsers import expat
 from cascan.limits import MAX_HOST_XML_ELEMENTS, MAX_REASONS, MAX_XML_DEPTH
 from cascan.model.host import Host
 from cascan.model.report import Item
-from cascan.nmap.report_cut import HostBatches
-from cascan.nmap.report_head import Start
-from cascan.nmap.report_host import TooDeep, host_of
-from cascan.nmap.report_items import items_of, whole_elements
-from cascan.nmap.report_quick import QuickHosts
-from cascan.nmap.report_quick_script import NotPlain
-from cascan.nmap.report_text import NOT_UTF8, REPLACED, decoded, mended
+from cascan.nmap.report.cut import HostBatches
+from cascan.nmap.report.head import Start
+from cascan.nmap.report.host import TooDeep, host_of
+from cascan.nmap.report.items import items_of, whole_elements
+from cascan.nmap.report.quick import QuickHosts
+from cascan.nmap.report.quick_script import NotPlain
+from cascan.nmap.report.text import NOT_UTF8, REPLACED, decoded, mended
 
 HOST_END = "</host>"
 BETWEEN = f"{HOST_END}\n<host starttime="  # two hosts; the longer what is looked for, the faster it is found

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 from cascan.limits import MAX_PORT, MAX_XML_DEPTH
 from cascan.model.details import os_matches, whole
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Service
-from cascan.nmap.report_script import scripts_in
-from cascan.nmap.report_text import repaired
-from cascan.nmap.report_values import instant
+from cascan.nmap.report.script import scripts_in
+from cascan.nmap.report.text import repaired
+from cascan.nmap.report.values import instant
 
 NAMED = frozenset({"status", "address", "hostnames", "ports", "hostscript"})  # what Host has fields for
 SERVICE_ATTRIBUTES = frozenset(Service.__struct_fields__) - {"confidence", "cpe"} | {"conf"}

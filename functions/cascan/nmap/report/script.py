@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Node, Script
-from cascan.nmap.report_text import repaired
+from cascan.nmap.report.text import repaired
 
 Warn = Callable[[str], None]
 Pairs = list[tuple[str, Any]]

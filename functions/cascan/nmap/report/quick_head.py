@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 
 from cascan.model.host import Address, Hostname
-from cascan.nmap.report_quick_script import NotPlain, plain
-from cascan.nmap.report_quick_tail import ATTRIBUTES, VALUE
-from cascan.nmap.report_values import instant
+from cascan.nmap.report.quick_script import NotPlain, plain
+from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE
+from cascan.nmap.report.values import instant
 
 STATUS = rf'<status state={VALUE} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
 COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from cascan.model.details import whole
-from cascan.nmap.report_text import repaired
+from cascan.nmap.report.text import repaired
 
 S = TypeVar("S", bound=msgspec.Struct)
 

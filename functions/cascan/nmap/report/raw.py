@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from cascan.limits import MAX_HOST_XML_BYTES, MAX_XML_DEPTH
-from cascan.nmap.report_head import ROOT
+from cascan.nmap.report.head import ROOT
 
 CHUNK_BYTES = 128 * 1024
 # What XML 1.0 forbids, as references and as bytes; nmap writes it for control characters in its arguments.

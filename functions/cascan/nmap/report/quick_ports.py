@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from cascan.limits import MAX_MEMO_CHARS, MAX_MEMO_SCRIPT_CHARS, MAX_PORT
 from cascan.memory import Memory
 from cascan.model.host import Port, Script, Service
-from cascan.nmap.report_host import service_of
-from cascan.nmap.report_quick_script import NotPlain, plain, quick_script
-from cascan.nmap.report_quick_tail import ATTRIBUTES, VALUE, attributes_of
+from cascan.nmap.report.host import service_of
+from cascan.nmap.report.quick_script import NotPlain, plain, quick_script
+from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE, attributes_of
 
 START = (
     rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={VALUE} reason={VALUE}'

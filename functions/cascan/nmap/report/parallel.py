@@ -2,7 +2,7 @@
 
 Ranges end behind a `</host>`. A range that holds comments, CDATA or the like may end inside one: it and all behind it
 are then read by one process, as if there were no others. The process that asks reads ranges itself; the others are
-forked from it (report_worker.py). Whoever is free takes the next range. A process waits when what it made fills its
+forked from it (worker.py). Whoever is free takes the next range. A process waits when what it made fills its
 pipe, so that memory stays as it is for one.
 """
 
@@ -15,11 +15,11 @@ from itertools import chain
 from typing import IO
 
 from cascan.model.host import Host
-from cascan.nmap.report_body import ReportBody
-from cascan.nmap.report_cut import HOST_END
-from cascan.nmap.report_head import Start
-from cascan.nmap.report_quick import QuickHosts
-from cascan.nmap.report_worker import MAX_QUEUED, Part, Queue, Worker
+from cascan.nmap.report.body import ReportBody
+from cascan.nmap.report.cut import HOST_END
+from cascan.nmap.report.head import Start
+from cascan.nmap.report.quick import QuickHosts
+from cascan.nmap.report.worker import MAX_QUEUED, Part, Queue, Worker
 
 RANGE_BYTES = 128 * 1024  # small enough for memory, large enough that handing it over costs nothing
 LOOK_BYTES = 16 * 1024  # most hosts end within

@@ -7,8 +7,8 @@ from typing import Any
 
 from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Script
-from cascan.nmap.report_script import Pairs, data_of, tells_all
-from cascan.nmap.report_text import UnknownReference, unescaped
+from cascan.nmap.report.script import Pairs, data_of, tells_all
+from cascan.nmap.report.text import UnknownReference, unescaped
 
 SCRIPT = re.compile(r'id="([^"<\x00-\x1f]*)" output="([^"<\x00-\x1f]*)"(/?)>')
 TOKEN = re.compile(  # key and text of an elem; that a table begins, that it ends, its key

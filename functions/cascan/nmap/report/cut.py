@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from cascan.limits import MAX_HOST_XML_BYTES, MAX_MARKUP_BYTES
-from cascan.nmap.report_head import CHUNK_BYTES
+from cascan.nmap.report.head import CHUNK_BYTES
 
 HOST_END = b"</host>"
 HINT_END = b"</hosthint>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cascan.nmap.report_quick_script import NotPlain, plain
+from cascan.nmap.report.quick_script import NotPlain, plain
 
 Rows = list[dict[str, Any]]
 Details = dict[str, Rows]

@@ -7,10 +7,10 @@ from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from cascan.model.report import TAGS, Finished, HostCounts, HostHint, Item, Output, PostScripts, PreScripts, RunStats
-from cascan.nmap.report_host import addresses_in, count_in, hostnames_in, text_in
-from cascan.nmap.report_script import scripts_in
-from cascan.nmap.report_text import repaired
-from cascan.nmap.report_values import said
+from cascan.nmap.report.host import addresses_in, count_in, hostnames_in, text_in
+from cascan.nmap.report.script import scripts_in
+from cascan.nmap.report.text import repaired
+from cascan.nmap.report.values import said
 
 Warn = Callable[[str], None]
 

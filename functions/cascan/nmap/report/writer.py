@@ -11,8 +11,8 @@ import msgspec
 
 from cascan.model.host import Host
 from cascan.model.report import TAGS, Head, HostHint, Item, Output, PostScripts, PreScripts, RunStats
-from cascan.nmap.report_host_writer import addresses_xml, host_xml, hostnames_xml, status_xml
-from cascan.nmap.report_markup import element, escaped, scripts_xml
+from cascan.nmap.report.host_writer import addresses_xml, host_xml, hostnames_xml, status_xml
+from cascan.nmap.report.markup import element, escaped, scripts_xml
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n'
 FLAT_TAGS = {kind: tag for tag, kind in TAGS.items()}

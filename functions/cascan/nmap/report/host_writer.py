@@ -8,7 +8,7 @@ from typing import Any
 
 from cascan.model.host import ExtraPorts, Host, Port, Service
 from cascan.model.report import HostHint
-from cascan.nmap.report_markup import element, escaped, scripts_xml
+from cascan.nmap.report.markup import element, escaped, scripts_xml
 
 BEFORE_SCRIPTS = ("smurf", "os", "uptime", "distance", "tcpsequence", "ipidsequence", "tcptssequence")
 AFTER_SCRIPTS = ("trace",)

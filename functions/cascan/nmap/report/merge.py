@@ -21,7 +21,7 @@ from typing import IO
 from xml.etree.ElementTree import XML
 from xml.sax.saxutils import quoteattr
 
-from cascan.nmap.report_raw import RawChild, RawReport
+from cascan.nmap.report.raw import RawChild, RawReport
 
 FRAME = ("scaninfo", "verbose", "debugging")
 BODY = frozenset(
