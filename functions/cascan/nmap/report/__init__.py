@@ -5,4 +5,6 @@
     host, script, items    any element at all, by an XML parser; values, text: what attributes say
     parallel, worker       a report on disk, by several processes
     writer, host_writer    values as XML again, in nmap's spelling (markup); merge: reports of a scan's shards as one
+
+The values themselves are in cascan/model/host.py.
 """
