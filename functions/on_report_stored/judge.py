@@ -5,7 +5,7 @@ from __future__ import annotations
 from cascan.life_cycle import Stop
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun
-from on_report_stored.read_report import Answer
+from on_report_stored.answer import Answer
 
 TIMED_OUT = {Stop.TIME_LIMIT.value: "shard's time limit", Stop.SCAN_DEADLINE.value: "scan's deadline"}
 UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")  # nmap's words, and the kernel's

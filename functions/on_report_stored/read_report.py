@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-
-from msgspec.structs import replace
 
 from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.errors import UnreadableReport
@@ -18,13 +15,13 @@ from cascan.ids import ReportKey
 from cascan.limits import MAX_REPORT_TURNS
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
-from cascan.model.recording import Place, Recording, ReportEnd, Told
-from cascan.model.scan import Counts
+from cascan.model.recording import Place
 from cascan.model.shard import Shard
 from cascan.nmap.report.read import ReportReader, read_on, read_report
-from cascan.severity import Judge, counted_as, judge_of
+from cascan.severity import Judge, judge_of
 from cascan.sightings import names_in
-from on_report_stored.quarantine import Gate, Quarantine
+from on_report_stored.answer import Answer
+from on_report_stored.quarantine import Gate
 from on_report_stored.record_inventory import Folding
 from on_report_stored.turns import Rest, Turn
 
@@ -32,100 +29,6 @@ FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | Fin
 HOSTS_AT_ONCE = 256  # at most, read, then written
 ENOUGH_HOSTS = 64  # to write them where the report can be read on
 ENOUGH_PORTS = 4_096  # to write them at once: memory stays flat also where every port of every host is open
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a report held, summed up while it was read. A host that stands twice in it is counted once."""
-
-    unreadable: str = ""  # why it is no report at all
-    complete: bool = False  # the document is there to its end
-    exit: str | None = None  # nmap's own word for it
-    errormsg: str = ""
-    hosts_total: int | None = None
-    rest: Rest = Rest.NONE  # what is not recorded yet; then nothing else of this is final
-    given_up: str = ""  # why nobody records the rest
-    turns: int = 0  # that came before this one
-    hosts_read: int = 0
-    hosts_up: int = 0
-    hosts_timed_out: int = 0
-    quarantine: Quarantine = field(default_factory=Quarantine)
-    told: Told = field(default_factory=Told)  # of the changes, by earlier turns
-    findings: int = 0
-    severities: Counter[str] = field(default_factory=Counter)
-    categories: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def up_to(cls, recording: Recording) -> Answer:
-        """The sum as an earlier turn noted it."""
-        kept_out = dict.fromkeys(recording.quarantined_addresses)
-        end = recording.end or ReportEnd()
-        return cls(
-            complete=end.complete,
-            exit=end.exit,
-            errormsg=end.errormsg,
-            hosts_total=end.hosts_total,
-            given_up=end.given_up,
-            told=recording.told,
-            turns=recording.turns,
-            hosts_read=recording.hosts_read,
-            hosts_up=recording.hosts_up,
-            hosts_timed_out=recording.hosts_timed_out,
-            quarantine=Quarantine(recording.quarantined, kept_out, recording.quarantine_reason),
-            findings=recording.findings,
-            severities=Counter(recording.severities),
-            categories=Counter(recording.categories),
-        )
-
-    @property
-    def may_go_on(self) -> bool:
-        """Another turn may tell what this one has left to tell; the reading had as many."""
-        return self.turns + 1 < 2 * MAX_REPORT_TURNS
-
-    def told_recording(self, told: Told, size: int, *, ends_turn: bool) -> Recording:
-        """The sum as it is to be noted once the report is read, and so much of its changes told."""
-        end = ReportEnd(
-            complete=self.complete,
-            exit=self.exit,
-            errormsg=self.errormsg,
-            hosts_total=self.hosts_total,
-            given_up=self.given_up,
-        )
-        return replace(self._recording(Place(offset=size), ends_turn=ends_turn), end=end, told=told)
-
-    def recording(self, place: Place, folding: Folding, *, ends_turn: bool) -> Recording:
-        """The sum as it is to be noted at this place of the report."""
-        noted = folding.stretches_to(place.offset)
-        return replace(self._recording(place, ends_turn=ends_turn), recorded=folding.recorded, noted=noted)
-
-    def _recording(self, place: Place, *, ends_turn: bool) -> Recording:
-        return Recording(
-            place=place,
-            turns=self.turns + ends_turn,
-            hosts_read=self.hosts_read,
-            hosts_up=self.hosts_up,
-            hosts_timed_out=self.hosts_timed_out,
-            findings=self.findings,
-            severities=dict(self.severities),
-            categories=dict(self.categories),
-            quarantined=self.quarantine.count,
-            quarantined_addresses=tuple(self.quarantine.addresses),
-            quarantine_reason=self.quarantine.reason,
-        )
-
-    def add_finding(self, finding: Finding | FindingLine) -> None:
-        self.findings += 1
-        self.severities[counted_as(finding) if isinstance(finding, Finding) else finding.severity] += 1
-        self.categories[finding.category] += 1
-
-    def add_hosts(self, hosts: Iterable[Host]) -> None:
-        for host in hosts:
-            self.hosts_read += 1
-            self.hosts_up += host.state == "up"
-            self.hosts_timed_out += host.timed_out
-
-    def counts(self) -> Counts:
-        return Counts(count=self.findings, severities=dict(self.severities), categories=dict(self.categories))
 
 
 def read_into_table(

@@ -19,9 +19,10 @@ from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scope import Scope
+from on_report_stored.answer import Answer
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
-from on_report_stored.read_report import Answer, read_into_table
+from on_report_stored.read_report import read_into_table
 from on_report_stored.tell_changes import Announcing, tell_changes
 from on_report_stored.turns import Rest, Turn, for_ever
 

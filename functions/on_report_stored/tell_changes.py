@@ -17,7 +17,7 @@ from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import Change
 from cascan.model.recording import Told
 from cascan.model.scan import Scan
-from on_report_stored.read_report import Answer
+from on_report_stored.answer import Answer
 from on_report_stored.turns import Rest, Turn
 
 ENOUGH_CHANGES = 1_000  # to look at the clock

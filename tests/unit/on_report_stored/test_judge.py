@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cascan.model.scan import Outcome
+from on_report_stored.answer import Answer
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Quarantine
-from on_report_stored.read_report import Answer
 from tests.builders import a_run
 
 
