@@ -63,9 +63,18 @@ class Answer:
         )
 
     @property
+    def may_be_read_on(self) -> bool:
+        """Another turn may read what this one leaves."""
+        return self.turns + 1 < MAX_REPORT_TURNS
+
+    @property
     def may_go_on(self) -> bool:
         """Another turn may tell what this one has left to tell; the reading had as many."""
         return self.turns + 1 < 2 * MAX_REPORT_TURNS
+
+    def give_up(self) -> None:
+        """Nobody reads the rest."""
+        self.given_up = f"it took more than {MAX_REPORT_TURNS} turns; {self.hosts_read} hosts of it are recorded"
 
     def told_recording(self, told: Told, size: int, *, ends_turn: bool) -> Recording:
         """The sum as it is to be noted once the report is read, and so much of its changes told."""

@@ -12,7 +12,6 @@ from cascan.findings import findings_of
 from cascan.findings.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.limits import MAX_REPORT_TURNS
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place
@@ -124,11 +123,10 @@ def _ends(turn: Turn, place: Place, answer: Answer, folding: Folding) -> bool:
         answer.rest = Rest.ELSEWHERE
         return True
     folding.noted(recording)
-    if is_up and recording.turns >= MAX_REPORT_TURNS:
-        answer.given_up = f"it took more than {MAX_REPORT_TURNS} turns; {answer.hosts_read} hosts of it are recorded"
-        return True
-    if is_up:
+    if is_up and answer.may_be_read_on:
         answer.rest = Rest.LATER
+    elif is_up:
+        answer.give_up()
     return is_up
 
 

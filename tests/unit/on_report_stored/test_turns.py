@@ -13,7 +13,7 @@ from cascan.events import HostChange
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from on_report_stored import read_report, tell_changes
+from on_report_stored import answer, tell_changes
 from on_report_stored.record_findings import Recorded
 from on_report_stored.turns import NOTE_EVERY_S, RESERVE_S, Rest
 from tests.scanned_network import World, xml
@@ -146,7 +146,7 @@ def test_a_shard_that_was_closed_between_two_turns_is_left_alone(world: World) -
 def test_a_report_that_takes_too_many_turns_is_recorded_in_part_and_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_report, "MAX_REPORT_TURNS", 3)
+    monkeypatch.setattr(answer, "MAX_REPORT_TURNS", 3)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     scan = world.table.scans[recorded[-1].scan_id]
     assert len({one.hosts for one in recorded}) == 3
@@ -224,7 +224,7 @@ def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
 def test_a_report_that_was_given_up_stays_so_while_its_changes_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_report, "MAX_REPORT_TURNS", 3)
+    monkeypatch.setattr(answer, "MAX_REPORT_TURNS", 3)
     monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 4)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     shard = world.table.get_shard(recorded[-1].scan_id, 0)
