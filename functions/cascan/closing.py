@@ -76,9 +76,8 @@ def settle(
 
 def _nothing_in_time(scan: Scan) -> bool:
     """Every shard ran out of time, and no host was seen: there is no answer that could be called done."""
-    return {kind for kind, count in scan.shard_outcomes.items() if count > 0} == {
-        Outcome.TIMED_OUT
-    } and not scan.hosts_up
+    kinds = {kind for kind, count in scan.shard_outcomes.items() if count > 0}
+    return kinds == {Outcome.TIMED_OUT} and not scan.hosts_up
 
 
 def cancel_scan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from cascan.model.shard import Progress
@@ -25,13 +26,10 @@ class ReportTail:
 
     def look(self) -> Progress:
         """The progress now. A report that is not there yet, or cannot be read, says nothing new."""
-        try:
-            with self._report.open("rb") as stream:
-                stream.seek(self._offset)
-                while chunk := stream.read(CHUNK_BYTES):
-                    self._take(chunk)
-        except OSError:
-            pass
+        with suppress(OSError), self._report.open("rb") as stream:
+            stream.seek(self._offset)
+            while chunk := stream.read(CHUNK_BYTES):
+                self._take(chunk)
         return self._progress
 
     def _take(self, chunk: bytes) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cascan_command import ROOT, Cascan
+from tests.e2e.cascan_command import ROOT, Cascan, stack_up
 
 SERVE = """
 import json, sys
@@ -36,10 +35,5 @@ def lab() -> Iterator[dict[str, int]]:
 @pytest.fixture(scope="session")
 def cascan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cascan]:
     """The command, with its stack up."""
-    if shutil.which("nmap") is None:
-        pytest.skip("nmap is not installed")
-    command = Cascan(tmp_path_factory.mktemp("stack"))
-    up = command("local up")
-    assert up.code == 0, up.err
-    yield command
-    command("local down")
+    with stack_up(Cascan(tmp_path_factory.mktemp("stack"))) as command:
+        yield command

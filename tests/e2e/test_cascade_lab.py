@@ -6,17 +6,14 @@ The whole stack runs inside the lab's network, where there is no way to anywhere
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cascan.cascades.bundled import FOLDER
-from tests.e2e.cascan_command import ROOT, Cascan, Ran
+from tests.e2e.cascan_command import Cascan, stack_up
 from tests.lab import Lab
 from tests.waiting import eventually
 
@@ -36,34 +33,23 @@ LOOP = {
 }
 
 
+@dataclass(frozen=True)
 class InsideTheLab(Cascan):
     """The command on the lab's scanner."""
 
-    def __init__(self, state_dir: Path, lab: Lab) -> None:
-        super().__init__(state_dir)
-        object.__setattr__(self, "lab", lab)
+    lab: Lab = field(kw_only=True)
+    timeout_s: float = 200
 
-    def __call__(self, command: str, *words: str, stdin: str = "", nmap: tuple[str, ...] = ()) -> Ran:
-        argv = [sys.executable, "-m", "cli.main", *command.split(), *words, "--state-dir", str(self.state_dir)]
-        ran = subprocess.run(
-            self.lab.inside(*argv, *(["--", *nmap] if nmap else [])),  # type: ignore[attr-defined]
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"},
-            timeout=200,
-            check=False,
-        )
-        return Ran(ran.returncode, ran.stdout, ran.stderr.decode())
+    def where(self, argv: Sequence[str]) -> Sequence[str]:
+        return self.lab.inside(*argv)
 
 
 @pytest.fixture(scope="module")
 def cascan(network_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cascan]:
-    command = InsideTheLab(tmp_path_factory.mktemp("stack"), network_lab)
-    up = command("local up", "--allow", "192.0.2.0/24")
-    assert up.code == 0, up.err
-    yield command
-    command("local down")
+    with stack_up(
+        InsideTheLab(tmp_path_factory.mktemp("stack"), lab=network_lab), "--allow", "192.0.2.0/24"
+    ) as command:
+        yield command
 
 
 def submit(cascan: Cascan, lab: Lab, name: str, cascades: Mapping[str, Any], ports: str = OPEN) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from cli.local.aws import client_options, open_session
 from cli.local.lock import is_held
 from cli.local.warm import invoke
 from on_shard_queued.heartbeat import HEARTBEAT_S
-from tests.e2e.cascan_command import Cascan
+from tests.e2e.cascan_command import Cascan, stack_up
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -116,13 +115,8 @@ def kill(pids: list[int]) -> int:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of the module's own, since parts of it are killed."""
-    if shutil.which("nmap") is None:
-        pytest.skip("nmap is not installed")
-    command = Stack(tmp_path_factory.mktemp("killed"))
-    up = command("local up")
-    assert up.code == 0, up.err
-    yield command
-    command("local down")
+    with stack_up(Stack(tmp_path_factory.mktemp("killed"))) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")

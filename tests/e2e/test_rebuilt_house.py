@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ import pytest
 
 from cli.local.lock import is_held
 from tests.cascading import rule_document
-from tests.e2e.cascan_command import Cascan
+from tests.e2e.cascan_command import Cascan, stack_up
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -31,12 +30,8 @@ NIGHTLY = {
 
 @pytest.fixture
 def cascan(tmp_path: Path) -> Iterator[Cascan]:
-    if shutil.which("nmap") is None:
-        pytest.skip("nmap is not installed")
-    command = Cascan(tmp_path)
-    assert command("local up").code == 0
-    yield command
-    command("local down")
+    with stack_up(Cascan(tmp_path)) as command:
+        yield command
 
 
 def test_what_the_operator_decided_outlives_the_table(cascan: Cascan) -> None:

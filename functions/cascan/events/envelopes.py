@@ -51,20 +51,15 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
         if queued:
             return cls(id=event_id, planned=queued.from_wire(msgspec.json.encode(detail)).lanes)
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
-            spot_is_short = (
-                detail.get("capacityProviderName") == "FARGATE_SPOT" and detail.get("stopCode") in SPOT_IS_SHORT
-            )
-            return cls(
-                id=event_id, spot_is_short=spot_is_short, failed_at_once=not spot_is_short and _failed_at_once(detail)
-            )
+            if detail.get("capacityProviderName") == "FARGATE_SPOT" and detail.get("stopCode") in SPOT_IS_SHORT:
+                return cls(id=event_id, spot_is_short=True)
+            return cls(id=event_id, failed_at_once=_failed_at_once(detail))
         return cls(id=event_id)
 
 
 def _failed_at_once(task: Mapping[str, Any]) -> bool:
     """Of a stopped task: it never ran or its worker ended with an error, and all that in less than `AT_ONCE`."""
-    codes = (
-        container.get("exitCode", 0) for container in task.get("containers", ()) if container.get("name") == WORKER
-    )
+    codes = (of.get("exitCode", 0) for of in task.get("containers", ()) if of.get("name") == WORKER)
     if task.get("stopCode") != NOT_STARTED and not any(codes):
         return False
     created, ended = task.get("createdAt"), task.get("stoppedAt")
