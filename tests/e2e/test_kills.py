@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ class Stack(Cascan):
     def client(self, service: Any) -> Any:
         return open_session().client(service, **client_options(self.status()["endpointUrl"]))
 
+    @cache  # noqa: B019 (asked at every poll, and a stack lives as long as its module)
     def status(self) -> dict[str, Any]:
+        """Of the stack since its last start."""
         found: dict[str, Any] = self("local status", "--json").json
         return found
 
@@ -178,6 +181,7 @@ def test_the_whole_emulator_is_killed(stack: Stack, port: int, undisturbed: dict
     assert not stack.nmaps()
 
     up = stack("local up")
+    Stack.status.cache_clear()
     assert up.code == 0, up.err
     assert "go on" in up.err
     assert stack.scan(done) == before
