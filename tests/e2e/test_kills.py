@@ -32,7 +32,7 @@ ADDRESSES = "127.0.7.0/30"
 SERVING = ("127.0.7.1", "127.0.7.2")
 SLOW = ["-n", "--scan-delay", "300ms", "--max-retries", "0", "--max-hostgroup", "1"]
 PASSING = ("id", "parsed_at", "identified_at")
-SCAN_WITHIN_S = 45
+SCAN_WITHIN_S = 90
 
 
 class Stack(Cascan):
@@ -195,7 +195,7 @@ def test_a_cancelled_scan_stops_nmap_within_a_heartbeat(stack: Stack, port: int)
     scan_id = stack("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(slow)).json["id"]
     stack.scanning()
     assert stack("cancel", scan_id, "--reason", "enough").code == 0
-    eventually(lambda: not stack.nmaps(), HEARTBEAT_S + 3)
+    eventually(lambda: not stack.nmaps(), HEARTBEAT_S + 10)  # a busy machine is late
     assert stack.scan(scan_id)["state"] == "Cancelled"
 
 
