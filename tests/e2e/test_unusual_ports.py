@@ -23,7 +23,6 @@ from tests.cascading import PERMIT, a_finding, decide, the_child
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("nmap") is None, reason="nmap is not installed"),
-    pytest.mark.timeout(120),
 ]
 
 
