@@ -10,7 +10,7 @@ POLL_S = 0.02
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], timeout_s: float = 20.0) -> T:
+def eventually(check: Callable[[], T], timeout_s: float = 60.0) -> T:
     """What `check` gives, once that is true. Raises: AssertionError: it never was, in `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not (found := check()):

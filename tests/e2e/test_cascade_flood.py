@@ -17,7 +17,7 @@ from tests.e2e.cascan_command import ROOT, Cascan
 from tests.e2e.flood import ADDRESSES, FLOOD, LABEL, PORTS
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.e2e
 MATCHES = {"anyOf": [{"category": "Open Port", "attributes": {"flood": True}}]}
 RULES = [  # they are followed in the order of their names
     rule_document(

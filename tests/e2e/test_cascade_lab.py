@@ -17,7 +17,7 @@ from tests.e2e.cascan_command import Cascan, stack_up
 from tests.lab import Lab
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 ENDED = {"Done", "Errored", "Cancelled", "requested elsewhere"}
 HOSTS = ("web", "tls", "ssh", "files")

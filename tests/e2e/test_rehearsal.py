@@ -141,7 +141,7 @@ class Deployed:
         """The JSON that `cascan COMMAND words…` prints."""
         ours = dict(self.environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
         argv = [sys.executable, "-m", "cli.main", command, *words, "--stack", self.stack, "--json"]
-        return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=120, stdin=stdin))
+        return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=200, stdin=stdin))
 
     def submit(self, **request: Any) -> str:
         """The id of the scan, which is planned."""
@@ -254,12 +254,12 @@ def test_the_second_scan_of_a_series_knows_what_changed_and_a_rule_follows_it(ca
         ports = [one.getsockname()[1] for one in (closes, opens)]
         request = {"name": "series", "parameters": ["-n", "-sT", "-p", ",".join(map(str, sorted(ports)))]}
         first = cascan.submit(**request)
-        eventually(lambda: cascan.state_of(first) == "Done", timeout_s=60)
+        eventually(lambda: cascan.state_of(first) == "Done", timeout_s=120)
         closes.close()
         opens.listen()
         second = cascan.submit(**request, cascades={"matchLabels": {"of": "rehearsal"}})
-        (child,) = eventually(lambda: cascan("tree", second).get("children"), timeout_s=60)
-        eventually(lambda: cascan.state_of(child["id"]) == "Done", timeout_s=60)
+        (child,) = eventually(lambda: cascan("tree", second).get("children"), timeout_s=120)
+        eventually(lambda: cascan.state_of(child["id"]) == "Done", timeout_s=120)
 
     changes = {(change["kind"], change["port"]) for change in cascan("diff", second)}
     assert changes == {("PortClosed", ports[0]), ("PortOpened", ports[1])}
@@ -291,11 +291,11 @@ def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cas
         return [run["dueAt"] for run in runs if run["scan"] and run["scan"]["state"] == "Done"]
 
     sqs.send_message(QueueUrl=queue_url, MessageBody=target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
-    eventually(lambda: len(done()) == 1, timeout_s=60)
+    eventually(lambda: len(done()) == 1, timeout_s=120)
     assert tick(state.endpoint_url())["retriggered"] == 0
     with another_scanner(state.endpoint_url()):
         tick(state.endpoint_url())  # or the stack's own, which may have come first
-    eventually(lambda: len(done()) == 2, timeout_s=60)
+    eventually(lambda: len(done()) == 2, timeout_s=120)
     assert cascan("schedule", "show", "yearly")["lastSuccessfulScan"]
 
 
@@ -306,11 +306,11 @@ def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_ove
     overdue = cascan.submit(activeDeadlineSeconds=1)
     eventually(lambda: tick(state.endpoint_url())["done"].get("deadline"))
     cascan("halt", "--lift")
-    eventually(lambda: cascan.state_of(overdue) == "Errored", timeout_s=60)  # without a host to show for it
+    eventually(lambda: cascan.state_of(overdue) == "Errored", timeout_s=120)  # without a host to show for it
     assert [scan["outcome"] for scan in cascan("scans") if scan["id"] == overdue] == ["timed-out"]
 
     short_lived = cascan.submit(parameters=["-n", "-p", "9"], ttlSecondsAfterFinished=0)
-    eventually(lambda: tick(state.endpoint_url())["done"].get("expire"), timeout_s=60)
+    eventually(lambda: tick(state.endpoint_url())["done"].get("expire"), timeout_s=120)
     eventually(lambda: not cascan.state_of(short_lived))
     assert cascan.state_of(overdue)
 
