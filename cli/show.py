@@ -6,6 +6,7 @@ Text from scanned hosts is data: control characters are shown, never sent to the
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ WHOLE = frozenset({"SCAN"})  # columns that a narrow terminal does not fold: wha
 
 def say(sentence: str) -> None:
     print(f"cascan: {plain(sentence)}", file=sys.stderr)
+
+
+def quiet_output() -> None:
+    """What is left unwritten, and cannot be written, goes nowhere without a word at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:
