@@ -104,19 +104,19 @@ def _document(report: ReportReader) -> Iterator[bytes]:
     from cascan.model.report import Finished, HostCounts, RunStats  # noqa: PLC0415
     from cascan.nmap.report.writer import document_end, document_start, xml_of  # noqa: PLC0415
 
-    yield document_start(report.head).encode("ascii")
+    yield document_start(report.head).encode()
     counts: Counter[str] = Counter()
     for item in report.items():
         if isinstance(item, Host):
             counts[item.state] += 1
-        yield xml_of(item).encode("ascii")
+        yield xml_of(item).encode()
     if report.hosts_total is None:  # cut short: an end is made, or else no tool would open it
         at = str(int(report.started_at.timestamp())) if report.started_at else "0"
         finished = Finished(time=at, elapsed="0", exit="error", errormsg="The report is cut short.")
         total = counts.total()
         hosts = HostCounts(up=str(counts["up"]), down=str(total - counts["up"]), total=str(total))
-        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode("ascii")
-    yield document_end().encode("ascii")
+        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode()
+    yield document_end().encode()
 
 
 def _merge(names: list[str]) -> int:

@@ -97,6 +97,15 @@ class TestXml:
         assert b'<hosts up="3" down="0" total="3"/>' in out
         assert read(str(tmp_path / "saved.xml"))[0] == 0
 
+    def test_names_beyond_ascii_are_written_as_they_came(self, read: Read, tmp_path: Path) -> None:
+        (tmp_path / "odd.xml").write_bytes(
+            report("connect").replace(b"<times", "<zeiträume/><times größe='1'".encode())
+        )
+        code, out, _ = read(str(tmp_path / "odd.xml"), "--as", "xml")
+        assert code == 0
+        assert "größe" in out.decode()
+        assert "<zeiträume/>" in out.decode()
+
     def test_several_reports_become_one_with_every_host(self, read: Read, tmp_path: Path) -> None:
         code, out, err = read(PATHS["connect"], PATHS["ipv6"], "--as", "xml")
         (tmp_path / "merged.xml").write_bytes(out)
