@@ -36,7 +36,7 @@ from tests.lab import Lab
 from tests.lab.network import HOSTS
 from tests.lab.one_shard import SCOPE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 SAFE, INTRUSIVE = PolicyProfile.SAFE, PolicyProfile.INTRUSIVE
 WITH_NAMES = 'mount --bind "$0" /etc/hosts && exec "$@"'  # in a mount namespace of its own
 

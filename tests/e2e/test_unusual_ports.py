@@ -22,7 +22,6 @@ from tests.cascading import a_finding, decide, the_child
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("nmap") is None, reason="nmap is not installed"),
-    pytest.mark.timeout(120),
 ]
 
 
@@ -44,7 +43,7 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     decisions = decide(read_rule(bundled_documents()[rule]), found, policy=PolicyProfile.INTRUSIVE)
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]
-    report = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
+    report = subprocess.run(argv, capture_output=True, check=True, timeout=250).stdout
     (host,) = read_report(BytesIO(report))
     (open_port,) = [one for one in findings_of(host, SCAN_ID, NOW) if one.category == "Open Port"]
     assert open_port.attributes["port"] == port

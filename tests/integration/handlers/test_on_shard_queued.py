@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -190,18 +191,31 @@ def test_an_nmap_that_is_not_there_is_named_in_the_log_and_the_shard_is_tried_ag
     assert stack.shard(SCAN_ID).failures == 1
 
 
+@pytest.fixture
+def out_of_time_after_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still until nmap has finished a host, and is then past any limit."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def a_host_is_finished() -> bool:
+        return any(b"</host>" in report.read_bytes() for report in tmp_path.glob("shard-*/report.xml"))
+
+    clock = SimpleNamespace(monotonic=lambda: 10_000.0 if a_host_is_finished() else 0.0)
+    monkeypatch.setattr("on_shard_queued.nmap_process.time", clock)
+
+
+@pytest.mark.usefixtures("out_of_time_after_a_host")
 def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_worker(
     stack: Stack, cold_start: ColdStart, port: int
 ) -> None:
     slow = ("-p", f"{port},1-30", "--scan-delay", "20ms", "--max-hostgroup", "1")  # 0.6 s a host
-    stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-10", 0, 10),), addresses=10))
+    stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-100", 0, 100),), addresses=100))
     function = cold_start("on_shard_queued", NMAP_COMMAND="/usr/bin/nmap", ALLOWED_TARGETS="127.0.0.0/8")
-    assert function.failed(sqs_event(MESSAGE), remaining_s=23.0) == []
+    assert function.failed(sqs_event(MESSAGE)) == []
     done, rest = stack.shard(SCAN_ID), stack.shard(SCAN_ID, 1)
     assert done.run is not None
     assert (done.run.stopped, done.run.cut) == ("deadline", True)
-    assert 0 < done.addresses < 10
-    assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 10 - done.addresses)
+    assert 0 < done.addresses < 100
+    assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 100 - done.addresses)
     assert [json.loads(record["body"])["shard"] for record in stack.received("connect")] == [1]
     assert f'portid="{port}"><state state="open"'.encode() in stack.read(KEY)
     assert (stack.scan(SCAN_ID).shards, stack.scan(SCAN_ID).shards_open) == (2, 2)
