@@ -26,7 +26,7 @@ from cli.access import access
 from cli.errors import BadInput
 from cli.lookup import find_scan
 from cli.manifests import read_manifests, read_text
-from cli.policy import policy_of
+from cli.permit import permit_of
 from cli.show import print_json, print_table, say
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
@@ -42,15 +42,7 @@ def rehearse(args: Namespace) -> int:
     if scan.request and scan.request.cascades is None:
         say(WITHOUT_CASCADES)
         scan = _with_cascades(scan)
-    policy = policy_of(args)
-    context = Context(
-        scope=policy.scope,
-        policy=policy.policy,
-        raw_scans=policy.raw_scans,
-        reach=policy.reach,
-        **known,
-    )
-    decisions = list(children_of(scan, rules, findings, context))
+    decisions = list(children_of(scan, rules, findings, Context(permit=permit_of(args), **known)))
     if args.json:
         print_json(_told(decisions, scan))
     else:

@@ -18,7 +18,7 @@ from cascan.policy import PolicyProfile
 from cli.commands.scan import request_of
 from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
-from cli.policy import policy_of
+from cli.permit import permit_of
 from cli.raw import why_not_raw_here
 from cli.show import plain, print_json, print_table, say
 
@@ -61,15 +61,7 @@ def explained_for(body: str, args: Namespace) -> Explained:
         read = read_request(body)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    policy = policy_of(args)
-    explained = explain(
-        read.request,
-        policy.scope,
-        policy=policy.policy,
-        express_reaches_private=policy.express_reaches_private,
-        raw_scans=policy.raw_scans,
-        reach=policy.reach,
-    )
+    explained = explain(read.request, permit_of(args))
     here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 

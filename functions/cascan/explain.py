@@ -13,9 +13,9 @@ from cascan.nmap.arguments import Arguments, parse_arguments
 from cascan.nmap.command import nmap_argv
 from cascan.nmap.scripts import ScriptVerdict
 from cascan.nmap.target_syntax import parse_target
+from cascan.permit import Permit
 from cascan.planning import plan, profile_of
 from cascan.policy import PolicyProfile
-from cascan.reach import Reach
 from cascan.scope import Scope
 
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
@@ -50,28 +50,13 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Judged, ...] = ()
 
 
-def explain(
-    request: ScanRequest,
-    scope: Scope,
-    *,
-    policy: PolicyProfile = PolicyProfile.SAFE,
-    express_reaches_private: bool = True,
-    raw_scans: bool = True,
-    reach: Reach | None = None,
-) -> Explained:
+def explain(request: ScanRequest, permit: Permit) -> Explained:
     """As `plan`, but never raises: what is refused is told."""
     given = parse_arguments(request.parameters)
-    options, targets = _options(given), _targets(request, given, scope)
-    scripts = _scripts(request, given, policy)
+    options, targets = _options(given), _targets(request, given, permit.scope)
+    scripts = _scripts(request, given, permit.policy)
     try:
-        planned = plan(
-            request,
-            scope,
-            policy=policy,
-            express_reaches_private=express_reaches_private,
-            raw_scans=raw_scans,
-            reach=reach,
-        )
+        planned = plan(request, permit)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
     return Explained(

@@ -19,9 +19,7 @@ from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
-from cascan.policy import PolicyProfile
-from cascan.reach import Reach
-from cascan.scope import Scope
+from cascan.permit import Permit
 
 if TYPE_CHECKING:
     from cel import Context as Facts
@@ -54,10 +52,7 @@ class Changed:
 class Context:
     """What decides beside the scan, its findings and the rules."""
 
-    scope: Scope
-    policy: PolicyProfile = PolicyProfile.SAFE
-    raw_scans: bool = True
-    reach: Reach | None = None  # of the workers, where the stack made their network
+    permit: Permit
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
     asked: tuple[Asked, ...] = ()  # by other scans of the cascade
@@ -103,8 +98,8 @@ class Parent:
             target = parse_target(text, family)
         except RequestRefused as exc:
             return Kind.REFUSED, str(exc)
-        reach = self.context.reach
-        if reason := self.context.scope.refusal_of(target) or (reach and reach.refusal_of(target)):
+        permit = self.context.permit
+        if reason := permit.scope.refusal_of(target) or (permit.reach and permit.reach.refusal_of(target)):
             return Kind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

@@ -137,13 +137,11 @@ class Run:
         """Every target was judged on its own; what they have in common is planned with the first of them."""
         asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
         child = self._child(request.wish, request.words, request.targets, request.told, asked_for)
-        parent, context = self.parent, self.parent.context
+        parent = self.parent
         try:
             asked = request_of(child, parent.scan, parent.scan.scan_id, "")
             first = msgspec.structs.replace(asked, targets=asked.targets[:1])
-            planned = plan(
-                first, context.scope, policy=context.policy, raw_scans=context.raw_scans, reach=context.reach
-            )
+            planned = plan(first, parent.context.permit)
         except RequestRefused as exc:
             return self._decision(Kind.REFUSED, str(exc), request.told)
         addresses = sum(parent.addresses[target] for target in request.targets)

@@ -12,9 +12,10 @@ from cascan.cascades.scope_limiter import ScopeUnjudgeable, refusal_of
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from cascan.model.request import ScanRequest
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.scope import Scope
-from tests.cascading import SCOPE, a_finding, a_parent, a_rule, decide, reasons, started
+from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started
 
 KEY = "scope.cascading.securecodebox.io/it"
 HOSTNAME = "{{attributes.hostname}}"
@@ -40,7 +41,7 @@ def test_c21_without_a_limiter_the_stacks_own_scope_decides_and_nothing_is_allow
     decisions = decide(a_rule(), [inside, outside])
     assert [child.targets for child in started(decisions)] == [("10.0.0.1",)]
     assert reasons(decisions, Kind.OUT_OF_SCOPE) == ["192.0.2.1 is outside AllowedTargets"]
-    assert started(decide(a_rule(), inside, scope=Scope.of([]))) == []
+    assert started(decide(a_rule(), inside, permit=Permit(Scope.of([])))) == []
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_c32_a_refusal_says_what_was_compared_per_finding_and_rule() -> None:
 
 def test_c33_the_first_scan_is_checked_against_the_scope_as_well() -> None:
     with pytest.raises(RequestRefused, match=r"192\.0\.2\.1 is outside AllowedTargets"):
-        plan(ScanRequest(targets=("192.0.2.1",), cascades={}), SCOPE)
+        plan(ScanRequest(targets=("192.0.2.1",), cascades={}), PERMIT)
 
 
 def test_another_scanners_child_is_about_a_host_in_the_scope_as_well() -> None:

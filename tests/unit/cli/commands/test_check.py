@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli import policy
+from cli import permit
 from cli.main import main
 
 MANIFEST = """
@@ -124,7 +124,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
 ) -> None:
     parameters = {"AllowedTargets": "192.0.2.0/24, 10.0.0.0/8", "DeniedTargets": "192.0.2.9", "RawScans": "disabled"}
     described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    monkeypatch.setattr(policy, "describe_stack", lambda name: {"Parameters": described})
+    monkeypatch.setattr(permit, "describe_stack", lambda name: {"Parameters": described})
     here = ("--stack", "cascan")
     assert checked(capsys, "192.0.2.1", *here)[0] == 0
     assert checked(capsys, "127.0.0.1", *here)[0] == 2
@@ -141,7 +141,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
     assert main(["check", "10.0.0.1", *here]) == 2
     assert "is none of safe, intrusive, everything" in capsys.readouterr().err
-    monkeypatch.setattr(policy, "describe_stack", lambda name: {})
+    monkeypatch.setattr(permit, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
 
