@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from cli.errors import EXIT_FAILED, CliError
-from cli.show import say
+from cli.show import quiet_output, say
 from cli.words.parser import parser
 
 TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
@@ -32,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a scan that was accepted goes on when the stack is next up")
         return 130
     except BrokenPipeError:  # the reader went away: head, less
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten goes nowhere, quietly
+        quiet_output()
         return EXIT_FAILED
 
 

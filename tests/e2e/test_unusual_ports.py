@@ -46,7 +46,7 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     )
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]
-    report = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
+    report = subprocess.run(argv, capture_output=True, check=True, timeout=250).stdout
     (host,) = read_report(BytesIO(report))
     (open_port,) = [one for one in findings_of(host, SCAN_ID, NOW) if one.category == "Open Port"]
     assert open_port.attributes["port"] == port

@@ -58,6 +58,7 @@ class Context:
     asked: tuple[Asked, ...] = ()  # by other scans of the cascade
     changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
+    scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
     aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
 
     def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
@@ -75,7 +76,7 @@ class Parent:
 
     def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: Context) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
-        self.scan_type = str(request.scan_type or ScanType.NMAP)
+        self.scan_type = context.scan_type or str(request.scan_type or ScanType.NMAP)
         self.data = {
             "metadata": {"name": scan.name, "uid": scan.scan_id, "labels": request.labels,
                          "annotations": request.annotations},

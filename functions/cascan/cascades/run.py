@@ -12,7 +12,7 @@ from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
-from cascan.cascades.fill import OURS, Filler, NotFilled, Wish
+from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
@@ -88,7 +88,7 @@ class Run:
 
     def _wish_elsewhere(self, wish: Wish, finding_id: str, host: str) -> None:
         """What another scanner's words mean is not known here: the finding's own host has to be in the scope."""
-        problem = self.parent.problem_of(host) if host else None
+        problem = self.parent.problem_of(bare_host(host)) if host else None
         if problem:
             self._refuse(*problem, finding_id)
             return
