@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from cli.errors import EXIT_FAILED, CliError
-from cli.show import say
+from cli.show import quiet_output, say
 from cli.words.parser import parser
 
+TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
-    args = parser().parse_args(own)
+    args = _parsed(own)
     args.nmap_arguments = for_nmap
     if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
         say(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a scan that was accepted goes on when the stack is next up")
         return 130
     except BrokenPipeError:  # the reader went away: head, less
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unwritten goes nowhere, quietly
+        quiet_output()
         return EXIT_FAILED
 
 
@@ -43,6 +43,18 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
         asked = [word for word in own[1:] if word not in ("-h", "--help", "--json")]
         return [word for word in own if word not in asked], asked + for_nmap
     return own, for_nmap
+
+
+def _parsed(own: list[str]) -> argparse.Namespace:
+    """As argparse has it, and targets may stand on both sides of an option as well."""
+    known = parser()
+    args, rest = known.parse_known_args(own)
+    if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
+        hint = "; options of nmap stand behind --" if args.run in TAKE_NMAP_OPTIONS else ""
+        known.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    if rest:
+        getattr(args, TARGETS_OF[args.run]).extend(rest)
+    return args
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from msgspec import MsgspecError, json, structs
 
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, dollars
@@ -14,23 +15,31 @@ from cascan.cascades.child import manifest_of
 from cascan.cascades.children import children_of
 from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.fill import OURS
 from cascan.cascades.rule import KIND, CascadingRule, read_rule
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
+from cascan.forms.cascades import check_cascades
+from cascan.forms.document import read_document
+from cascan.forms.manifest import KIND as MANIFEST
+from cascan.forms.manifest import read_manifest
 from cascan.ids import scan_id_of
 from cascan.model.cascade import Spent
 from cascan.model.finding import Finding
+from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan, ScanState
 from cli.access import access
 from cli.errors import BadInput
 from cli.lookup import find_scan
 from cli.manifests import read_manifests, read_text
-from cli.policy import policy_of
-from cli.show import print_json, print_table, say
+from cli.permit import permit_of
+from cli.show import print_json, say
+from cli.table import print_table
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
-WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it; with `cascades: {}` these would:"
+WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
+WITH_CASCADES = "; with `cascades: {}` these would:"
 
 
 def rehearse(args: Namespace) -> int:
@@ -40,17 +49,9 @@ def rehearse(args: Namespace) -> int:
         raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
     scan, findings, rules, known = _from_files(args) if from_files else _from_stack(args)
     if scan.request and scan.request.cascades is None:
-        say(WITHOUT_CASCADES)
-        scan = _with_cascades(scan)
-    policy = policy_of(args)
-    context = Context(
-        scope=policy.scope,
-        policy=policy.policy,
-        raw_scans=policy.raw_scans,
-        reach=policy.reach,
-        **known,
-    )
-    decisions = list(children_of(scan, rules, findings, context))
+        say(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
+        scan = scan if from_files else _with_cascades(scan)
+    decisions = list(children_of(scan, rules, findings, Context(permit=permit_of(args), **known)))
     if args.json:
         print_json(_told(decisions, scan))
     else:
@@ -64,7 +65,7 @@ Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], dict
 def _from_files(args: Namespace) -> Case:
     documents = dict(_documents(args)) if args.file else dict(bundled_documents())
     try:
-        request = read_request(read_text(args.scan_file)).request
+        request, scan_type = _request(read_text(args.scan_file))
     except RequestRefused as exc:
         raise BadInput(f"{args.scan_file}: {exc}") from exc
     scan = Scan(
@@ -76,7 +77,24 @@ def _from_files(args: Namespace) -> Case:
         hop=request.origin.hop if request.origin else 0,
         request=request,
     )
-    return scan, _findings(args.findings), _chosen(args, documents), {}
+    return scan, _findings(args.findings), _chosen(args, documents), {"scan_type": scan_type}
+
+
+def _request(text: str) -> tuple[ScanRequest, str]:
+    """The request, and the scan type of one that another scanner did: rules follow what that found as well.
+
+    Raises: RequestRefused.
+    """
+    document = read_document(text)
+    spec = document.get("spec")
+    spec = spec if document.get("kind") == MANIFEST and isinstance(spec, dict) else {}
+    scan_type = spec.get("scanType")
+    if not isinstance(scan_type, str) or scan_type in OURS:
+        return read_request(text).request, ""
+    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}})
+    if problems := check_cascades(request.cascades):
+        raise RequestRefused(problems)
+    return structs.replace(request, name=request.name or scan_type), scan_type
 
 
 def _from_stack(args: Namespace) -> Case:
@@ -122,21 +140,29 @@ def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> list[Ca
 
 
 def _findings(name: str) -> list[dict[str, Any]]:
-    """secureCodeBox's findings; one without an id is called by its number."""
+    """secureCodeBox's findings; one without an id is called by its number, null stands for what is not there."""
+    text = read_text(name)
     try:
-        found = json.loads(read_text(name))
-    except ValueError as exc:
+        found = json.decode(text) if text.lstrip().startswith("[") else json.Decoder().decode_lines(text)
+        if len(found) == 1 and isinstance(found[0], dict) and "findings" in found[0]:
+            found = found[0]["findings"]
+    except MsgspecError as exc:
         raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
-    found = found.get("findings") if isinstance(found, dict) else found
     if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
-        raise BadInput(f"{name}: findings are a JSON array of mappings")
-    return [{"id": f"finding-{number}", "attributes": {}} | finding for number, finding in enumerate(found, start=1)]
+        raise BadInput(f"{name}: findings are a JSON array of mappings, or one of them a line")
+    return [_whole(name, number, finding) for number, finding in enumerate(found, start=1)]
+
+
+def _whole(name: str, number: int, finding: dict[str, Any]) -> dict[str, Any]:
+    """The finding with an id and attributes. Raises: BadInput: they are there, and of another kind."""
+    identity, attributes = finding.get("id") or f"finding-{number}", finding.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise BadInput(f"{name}: finding {number}: attributes are a mapping, not {type(attributes).__name__}")
+    return {**finding, "id": str(identity), "attributes": attributes}
 
 
 def _with_cascades(scan: Scan) -> Scan:
-    from msgspec.structs import replace  # noqa: PLC0415
-
-    return replace(scan, request=replace(scan.request, cascades={})) if scan.request else scan
+    return structs.replace(scan, request=structs.replace(scan.request, cascades={})) if scan.request else scan
 
 
 def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
@@ -161,7 +187,8 @@ def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
 
 
 def _print(decisions: list[Decision]) -> None:
-    print_table(COLUMNS, ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions))
+    rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
+    print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
     say(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
 

@@ -12,10 +12,11 @@ from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
 from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Scan
+from cascan.permit import Permit
 from cascan.scope import Scope
 from tests.builders import NOW, SCAN_ID, a_request, a_scan
 
-SCOPE = Scope.of(["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32", "example.org"])
+PERMIT = Permit(Scope.of(["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32", "example.org"]))
 OPEN_PORT = {"category": "Open Port", "attributes": {"state": "open"}}
 
 
@@ -67,7 +68,7 @@ def decide(
 ) -> list[Decision]:
     rules = [rules] if isinstance(rules, CascadingRule) else rules
     findings = [findings] if isinstance(findings, Finding) else findings
-    return list(children_of(parent or a_parent(), rules, findings, Context(**{"scope": SCOPE} | context)))
+    return list(children_of(parent or a_parent(), rules, findings, Context(**{"permit": PERMIT} | context)))
 
 
 def started(decisions: Iterable[Decision]) -> list[Child]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.explain import Explained, explain
+from cascan.explain import Explained, Judged, explain
 from cascan.forms import read_request
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
@@ -18,9 +18,10 @@ from cascan.policy import PolicyProfile
 from cli.commands.scan import request_of
 from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
-from cli.policy import policy_of
+from cli.permit import permit_of
 from cli.raw import why_not_raw_here
-from cli.show import plain, print_json, print_table, say
+from cli.show import plain, print_json, say
+from cli.table import print_table
 
 
 def run(args: Namespace) -> int:
@@ -61,15 +62,7 @@ def explained_for(body: str, args: Namespace) -> Explained:
         read = read_request(body)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    policy = policy_of(args)
-    explained = explain(
-        read.request,
-        policy.scope,
-        policy=policy.policy,
-        express_reaches_private=policy.express_reaches_private,
-        raw_scans=policy.raw_scans,
-        reach=policy.reach,
-    )
+    explained = explain(read.request, permit_of(args))
     here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
@@ -82,10 +75,7 @@ def _print(explained: Explained) -> None:
     print_table(("SCRIPT", "VERDICT", "REASON"), _script_rows(explained.scripts))
     print_table(
         ("TARGET", "VERDICT", "REASON"),
-        (
-            (f"target {one.target}", "outside" if one.refusal else "inside", one.refusal or "in the scope")
-            for one in explained.targets
-        ),
+        ((f"target {one.target}", *_verdict(one)) for one in explained.targets),
     )
     for note in explained.notes:
         say(f"note: {note}")
@@ -93,8 +83,15 @@ def _print(explained: Explained) -> None:
         say(f"refused ({refusal.rule}): {refusal.reason}")
     if explained.accepted:
         shards = "1 shard" if explained.shards == 1 else f"{explained.shards} shards"
-        print(f"accepted: {explained.addresses} addresses, {shards}, {explained.lane} lane")
+        addresses = "1 address" if explained.addresses == 1 else f"{explained.addresses} addresses"
+        print(f"accepted: {addresses}, {shards}, {explained.lane} lane")
         print(plain(shlex.join(explained.argv)))
+
+
+def _verdict(target: Judged) -> tuple[str, str]:
+    if target.refusal:
+        return "outside", target.refusal
+    return ("by name", target.note) if target.note else ("inside", "in the scope")
 
 
 def _script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from typing import Any
 from cli.errors import StateUnreadable
 
 HOST = "127.0.0.1"
+LOWEST_PORT, PORT_TRIES = 20_000, 50
+EPHEMERAL, FIRST_EPHEMERAL_PORT = Path("/proc/sys/net/ipv4/ip_local_port_range"), 49_152
 FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
 
 
@@ -80,8 +84,8 @@ class StateDir:
         """The port of this directory; picked among the free ones the first time."""
         stored = self._read("machine.json")
         if stored is None:
-            stored = {"port": _free_port()}
-            self._write("machine.json", stored)
+            self._write_first("machine.json", {"port": _free_port()})
+            stored = self._read("machine.json") or {}
         port = stored.get("port")
         if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
             raise self._damaged("machine.json", "it names no port")
@@ -157,10 +161,19 @@ class StateDir:
         return stored
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
-        path = self.root / name
-        draft = path.with_name(f"{name}.{os.getpid()}")
+        self._draft(name, value).replace(self.root / name)
+
+    def _write_first(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write the file unless there is one: of two commands at once both go by the same."""
+        draft = self._draft(name, value)
+        with suppress(FileExistsError):
+            (self.root / name).hardlink_to(draft)
+        draft.unlink()
+
+    def _draft(self, name: str, value: Mapping[str, Any]) -> Path:
+        draft = self.root / f"{name}.{os.getpid()}"
         draft.write_text(json.dumps(value))
-        draft.replace(path)
+        return draft
 
     def _damaged(self, name: str, why: str) -> StateUnreadable:
         return StateUnreadable(
@@ -170,7 +183,24 @@ class StateDir:
 
 
 def _free_port() -> int:
+    """A port that is free, and below those that the kernel hands out: between two commands nobody gets it by chance."""
+    candidates = range(LOWEST_PORT, _first_ephemeral_port())
+    for port in secrets.SystemRandom().sample(candidates, min(PORT_TRIES, len(candidates))):
+        with suppress(OSError):
+            return _bound(port)
+    return _bound(0)  # any at all
+
+
+def _bound(port: int) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.bind((HOST, port))
+        bound: int = probe.getsockname()[1]
+        return bound
+
+
+def _first_ephemeral_port() -> int:
+    """Source: ip(7). Elsewhere than on Linux: where IANA has them begin."""
+    try:
+        return int(EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return FIRST_EPHEMERAL_PORT

@@ -19,7 +19,8 @@ from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
 from cascan.nmap.target_kinds import IPV6
 from cascan.nmap.targets import Exclusion, Name, Target, count_left, enumerate_slice, pack, parse_targets, remaining
-from cascan.policy import PolicyProfile, narrowed
+from cascan.permit import Permit
+from cascan.policy import narrowed
 from cascan.reach import Reach
 from cascan.scope import Scope
 
@@ -63,31 +64,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def plan(
-    request: ScanRequest,
-    scope: Scope,
-    *,
-    policy: PolicyProfile = PolicyProfile.SAFE,
-    express_reaches_private: bool = True,
-    raw_scans: bool = True,
-    reach: Reach | None = None,
-) -> Plan:
-    """`policy` is the operator's, which the request may narrow. `reach` is the workers'; None: not known.
-
-    Raises: RequestRefused: with every reason, at most MAX_REASONS of them.
-    """
+def plan(request: ScanRequest, permit: Permit) -> Plan:
+    """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
     given = parse_arguments(request.parameters)
     profile = profile_of(request, given)
     found = _Refusals()
-    if profile == "raw" and not raw_scans:
+    if profile == "raw" and not permit.raw_scans:
         found.all.append(_raw_scans_disabled(given))
     with found.kept():
-        arguments = given.checked(profile, narrowed(policy, request.policy_profile))
+        arguments = given.checked(profile, narrowed(permit.policy, request.policy_profile))
     exclude = (*request.exclude, *given.exclude)
     with found.kept():
         exclusion = Exclusion.parse(exclude, given.family)
     with found.kept():
-        targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, scope)
+        targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, permit.scope)
     found.tell()
     left = tuple(remaining(targets, exclusion))
     addresses = _checked_count(left)
@@ -95,12 +85,12 @@ def plan(
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
     slices = tuple(pack(left, hosts))
     lane = lane_of(profile, arguments, addresses, len(slices))
-    if lane is Lane.EXPRESS and not express_reaches_private and _needs_a_network(left, arguments.family):
+    if lane is Lane.EXPRESS and not permit.express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
     slices, unsaid = names_apart(slices, arguments.options, targets)
     longer = bool(with_longer_host_timeout(arguments.options))
     pointless = NO_LONGER_LIMIT if request.retry_timed_out and not longer else ""
-    unreached = _check_reach(targets, reach) if reach and lane is not Lane.EXPRESS else ""
+    unreached = _check_reach(targets, permit.reach) if permit.reach and lane is not Lane.EXPRESS else ""
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
         lane=lane,

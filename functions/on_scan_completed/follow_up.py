@@ -34,9 +34,7 @@ from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.policy import PolicyProfile
-from cascan.reach import Reach
-from cascan.scope import Scope
+from cascan.permit import Permit
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
 CANCELLED = CascadeLine(kind=Kind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more")
@@ -60,11 +58,8 @@ class Follower:
     rules: RuleTable
     requests: RequestQueue
     bus: EventBus
-    scope: Scope
+    permit: Permit
     clock: Clock
-    policy: PolicyProfile = PolicyProfile.SAFE
-    raw_scans: bool = True
-    reach: Reach | None = None
     caps: Caps = field(default_factory=Caps)
     bundled: Bundled = dict  # the rules that come with cascan, if they are on
 
@@ -96,10 +91,7 @@ class Follower:
         own = list(self.cascades.cascade_children(scan.scan_id))  # of an earlier delivery of the same
         own_keys = {child.asked for child in own}
         context = Context(
-            scope=self.scope,
-            policy=self.policy,
-            raw_scans=self.raw_scans,
-            reach=self.reach,
+            permit=self.permit,
             caps=self.caps,
             spent=self.cascades.spent(root) - sum((child.weight for child in own), Spent()),
             asked=tuple(asked for asked in self.cascades.asked(root) if asked not in own_keys),

@@ -12,8 +12,7 @@ from cascan.aws.scan_table import DynamoScanTable
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
-from cascan.reach import Reach
-from cascan.scope import Scope
+from cascan.permit import Permit
 from on_scan_completed.follow_up import Follower
 
 if TYPE_CHECKING:
@@ -27,11 +26,8 @@ def follower_of(settings: Settings) -> Follower:
         rules=DynamoRuleTable(settings.scan_table),
         requests=SqsRequestQueue(settings.request_queue_url),
         bus=EventBridgeBus(settings.scan_bus),
-        scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+        permit=Permit.of(settings),
         clock=utc_now,
-        policy=settings.policy_profile,
-        raw_scans=settings.raw_scans == "enabled",
-        reach=Reach.of(settings.worker_egress),
         caps=Caps(
             scans=settings.cascade_max_scans,
             probes=settings.cascade_max_probes,

@@ -20,9 +20,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.report_store import S3ReportStore
 from cascan.pace import HouseRules
+from cascan.permit import Permit
 from cascan.policy import PolicyProfile
-from cascan.reach import Reach
-from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_requested.plan_scan import Planned, plan_scan
@@ -49,11 +48,7 @@ def wire() -> Callable[[str, str], Planned]:
         plan_scan,
         **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
-        scope=Scope.of(settings.allowed_targets, settings.denied_targets),
-        policy=settings.policy_profile,
-        express_reaches_private=settings.express_reaches == "private",
-        raw_scans=settings.raw_scans == "enabled",
-        reach=Reach.of(settings.worker_egress),
+        permit=Permit.of(settings, express_reaches_private=settings.express_reaches == "private"),
         rules=HouseRules(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
     )
 

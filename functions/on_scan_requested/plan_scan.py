@@ -22,11 +22,9 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import Shard, ShardState
 from cascan.pace import HouseRules, shared
+from cascan.permit import Permit
 from cascan.planning import Plan, plan
-from cascan.policy import PolicyProfile
-from cascan.reach import Reach
 from cascan.records import store_plan
-from cascan.scope import Scope
 from cascan.windows import Window, opening
 
 
@@ -62,11 +60,7 @@ def plan_scan(
     reports: ReportStore,
     queues: ShardQueues,
     bus: EventBus,
-    scope: Scope,
-    policy: PolicyProfile = PolicyProfile.SAFE,
-    express_reaches_private: bool,
-    raw_scans: bool,
-    reach: Reach | None = None,
+    permit: Permit,
     rules: HouseRules,
     clock: Clock,
 ) -> Planned:
@@ -77,14 +71,7 @@ def plan_scan(
     message, form = Message(message_id, body), None
     try:
         form = read_request(body)
-        planned = plan(
-            form.request,
-            scope,
-            policy=policy,
-            express_reaches_private=express_reaches_private,
-            raw_scans=raw_scans,
-            reach=reach,
-        )
+        planned = plan(form.request, permit)
     except RequestRefused as refused:
         return _refuse(message, form and form.request, refused, rules, table=table, bus=bus, clock=clock)
     scan = _accepted(message, form, planned, rules, clock())

@@ -153,8 +153,11 @@ def _deaf() -> int:
 
 
 def _closed() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return _port_of(server)
+    """Bound, so that nobody else gets it, and never listened on."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    _kept.append(server)
+    return _port_of(server)
 
 
 def _port_of(server: socket.socket) -> int:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True)
 class Cascan:
     state_dir: Path
-    timeout_s: float = 100
+    timeout_s: float = 250
 
     def where(self, argv: Sequence[str]) -> Sequence[str]:
         """The command line that runs `argv` where the command is to run: here."""

@@ -26,6 +26,7 @@ from cascan.model.finding import Finding
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
+from cascan.permit import Permit
 from cascan.policy import PolicyProfile
 from on_scan_completed.follow_up import Follower
 from tests.builders import NOW, SCAN_ID, clock
@@ -36,7 +37,7 @@ from tests.lab import Lab
 from tests.lab.network import HOSTS
 from tests.lab.one_shard import SCOPE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 SAFE, INTRUSIVE = PolicyProfile.SAFE, PolicyProfile.INTRUSIVE
 WITH_NAMES = 'mount --bind "$0" /etc/hosts && exec "$@"'  # in a mount namespace of its own
 
@@ -93,9 +94,8 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
         rules=MemoryRuleTable(),
         requests=requests,
         bus=MemoryEventBus(),
-        scope=SCOPE,
+        permit=Permit(SCOPE, policy),
         clock=clock,
-        policy=policy,
         bundled=lambda: {rule: bundled_documents()[rule]},
     )
     event = end_of(scan)

@@ -72,7 +72,7 @@ def tree_of(cascan: Cascan, scan_id: str) -> dict[str, Any]:
         tree: dict[str, Any] = cascan("tree", scan_id, "--json").json
         return tree if all(scan["state"] in ("Done", "requested elsewhere") for scan in _scans(tree)) else None
 
-    tree = eventually(ended, timeout_s=90)
+    tree = eventually(ended, timeout_s=250)
     assert tree
     return tree
 

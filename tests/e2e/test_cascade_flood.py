@@ -17,7 +17,7 @@ from tests.e2e.cascan_command import ROOT, Cascan
 from tests.e2e.flood import ADDRESSES, FLOOD, LABEL, PORTS
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.e2e
 MATCHES = {"anyOf": [{"category": "Open Port", "attributes": {"flood": True}}]}
 RULES = [  # they are followed in the order of their names
     rule_document(
@@ -40,7 +40,7 @@ def flood(cascan: Cascan) -> str:
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
@@ -58,7 +58,7 @@ def test_a_flood_of_findings_becomes_few_scans_and_its_caps_are_told(cascan: Cas
         states = {tree["state"], *(child["state"] for child in tree["children"])}
         return tree if tree["children"] and states <= {"Done", "requested elsewhere"} else None
 
-    tree = eventually(ended, timeout_s=100)
+    tree = eventually(ended, timeout_s=250)
     assert tree
 
     ours = [child for child in tree["children"] if child["id"]]

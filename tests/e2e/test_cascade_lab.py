@@ -17,7 +17,7 @@ from tests.e2e.cascan_command import Cascan, stack_up
 from tests.lab import Lab
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ENDED = {"Done", "Errored", "Cancelled", "requested elsewhere"}
 HOSTS = ("web", "tls", "ssh", "files")
@@ -38,7 +38,6 @@ class InsideTheLab(Cascan):
     """The command on the lab's scanner."""
 
     lab: Lab = field(kw_only=True)
-    timeout_s: float = 200
 
     def where(self, argv: Sequence[str]) -> Sequence[str]:
         return self.lab.inside(*argv)

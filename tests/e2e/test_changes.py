@@ -19,14 +19,16 @@ ADDRESS = "127.0.0.77"  # nobody else's
 
 
 @contextmanager
-def listening(port: int = 0) -> Iterator[int]:
-    with socket.create_server((ADDRESS, port)) as server:
-        yield server.getsockname()[1]
+def bound() -> Iterator[socket.socket]:
+    """A port that nobody else gets; it is closed until somebody listens."""
+    with socket.socket() as server:
+        server.bind((ADDRESS, 0))
+        yield server
 
 
-def a_free_port() -> int:
-    with listening() as port:
-        return port
+def port_of(server: socket.socket) -> int:
+    port: int = server.getsockname()[1]
+    return port
 
 
 class Heard:
@@ -55,7 +57,7 @@ class Heard:
 def test_a_port_that_opens_and_one_that_closes_are_told_between_two_scans_and_a_port_not_asked_is_not(
     cascan: Cascan,
 ) -> None:
-    opens, heard = a_free_port(), Heard(cascan)
+    heard = Heard(cascan)
 
     def scan(*ports: int) -> dict[str, Any]:
         asked = ",".join(str(port) for port in sorted(ports))
@@ -64,11 +66,15 @@ def test_a_port_that_opens_and_one_that_closes_are_told_between_two_scans_and_a_
         found: dict[str, Any] = ran.json["scan"]
         return found
 
-    with listening() as stays:
-        with listening() as closes:
+    with bound() as staying, bound() as opening:
+        stays, opens = port_of(staying), port_of(opening)
+        staying.listen()
+        with bound() as closing:
+            closes = port_of(closing)
+            closing.listen()
             assert scan(opens, closes, stays)["changes"] == {}
-        with listening(opens):
-            second = scan(opens, closes)
+        opening.listen()
+        second = scan(opens, closes)
     assert second["changes"] == {"PortOpened": 1, "PortClosed": 1}
 
     changes = {change["port"]: change for change in cascan("diff", second["id"], "--json").json}

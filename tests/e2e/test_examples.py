@@ -19,7 +19,7 @@ from cli.local.stack import up
 from tests.e2e.cascan_command import Cascan
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 SOURCE = "test.cascan"
 
 
@@ -48,7 +48,7 @@ class Changes:
             scans = self.cascan("scans --json").json
             return [one for one in scans if one["name"] == name and one["state"] in ("Done", "Errored")]
 
-        (scan,) = eventually(found, timeout_s=60)
+        (scan,) = eventually(found, timeout_s=120)
         return scan
 
 

@@ -20,6 +20,7 @@ import pytest
 from cascan.ids import ReportKey
 from cli.local.aws import client_options, open_session
 from cli.local.lock import is_held
+from cli.local.state import StateDir
 from cli.local.warm import invoke
 from on_shard_queued.heartbeat import HEARTBEAT_S
 from tests.e2e.cascan_command import Cascan, stack_up
@@ -31,18 +32,23 @@ ADDRESSES = "127.0.7.0/30"
 SERVING = ("127.0.7.1", "127.0.7.2")
 SLOW = ["-n", "--scan-delay", "300ms", "--max-retries", "0", "--max-hostgroup", "1"]
 PASSING = ("id", "parsed_at", "identified_at")
-SCAN_WITHIN_S = 45
+SCAN_WITHIN_S = 120
 
 
 class Stack(Cascan):
     """A stack, what it runs, and its end by force."""
 
     def client(self, service: Any) -> Any:
-        return open_session().client(service, **client_options(self.status()["endpointUrl"]))
+        return open_session().client(service, **client_options(self.endpoint_url()))
 
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self("local status", "--json").json
-        return found
+    def endpoint_url(self) -> str:
+        return StateDir(self.state_dir).endpoint_url()
+
+    def output(self, name: str) -> str:
+        """Read and not asked for: what looks for a moment of a scan has to be quicker than the scan."""
+        deployment = StateDir(self.state_dir).deployment()
+        assert deployment
+        return deployment.outputs[name]
 
     def submit(self, port: int) -> str:
         ports = ",".join(map(str, (*range(20, 26), port)))
@@ -69,7 +75,7 @@ class Stack(Cascan):
 
     def tick(self) -> bool:
         """Workers are counted now: a shard that failed comes again after the worker found nothing more to do. False."""
-        invoke(int(self.status()["endpointUrl"].rpartition(":")[2]), "OnShardsWaiting")
+        invoke(StateDir(self.state_dir).port(), "OnShardsWaiting")
         return False
 
     def pids(self, wanted: Callable[[list[str]], bool]) -> list[int]:
@@ -161,9 +167,9 @@ def test_the_emulators_lambda_processes_are_killed(stack: Stack, port: int, undi
     scan_id = stack.submit(port)
     stack.scanning()
     assert kill(stack.lambdas())
-    reports = eventually(lambda: keys(stack, f"reports/{scan_id}/"))
+    eventually(lambda: keys(stack, f"reports/{scan_id}/"))
     kill(stack.lambdas())
-    for key in reports:
+    for key in keys(stack, f"reports/{scan_id}/"):
         touch(stack, key)  # the event of a report whose reader died comes again
     assert stack.answer(scan_id) == undisturbed
 
@@ -186,18 +192,18 @@ def test_the_whole_emulator_is_killed(stack: Stack, port: int, undisturbed: dict
     assert stack.answer(scan_id) == undisturbed
 
 
-def test_a_cancelled_scan_stops_nmap_within_a_heartbeat(stack: Stack, port: int) -> None:
+def test_a_cancelled_scan_stops_nmap_long_before_it_would_end(stack: Stack, port: int) -> None:
     slow = {"targets": [ADDRESSES], "parameters": ["-n", "--scan-delay", "1s", "-p", f"1-200,{port}"]}
     scan_id = stack("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(slow)).json["id"]
     stack.scanning()
     assert stack("cancel", scan_id, "--reason", "enough").code == 0
-    eventually(lambda: not stack.nmaps(), HEARTBEAT_S + 3)
+    eventually(lambda: not stack.nmaps(), 4 * HEARTBEAT_S)  # of the thirteen minutes that it would take
     assert stack.scan(scan_id)["state"] == "Cancelled"
 
 
 def two_minutes_pass(stack: Stack, scan_id: str) -> None:
     """The lease of every running shard runs out, its message comes again, and a worker is started for it."""
-    dynamodb, table = stack.client("dynamodb"), stack.status()["outputs"]["ScanTableName"]
+    dynamodb, table = stack.client("dynamodb"), stack.output("ScanTableName")
     sqs = stack.client("sqs")
     (queue,) = [url for url in sqs.list_queues()["QueueUrls"] if "ConnectShardQueue" in url]
     for item in items(dynamodb, table, scan_id):
@@ -217,17 +223,17 @@ def two_minutes_pass(stack: Stack, scan_id: str) -> None:
 
 
 def no_task_runs(stack: Stack) -> bool:
-    cluster = stack.status()["outputs"]["ClusterName"]
+    cluster = stack.output("ClusterName")
     return not stack.client("ecs").list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
 
 
 def failures_of(stack: Stack, scan_id: str) -> int:
-    table = stack.status()["outputs"]["ScanTableName"]
+    table = stack.output("ScanTableName")
     return max(int(item["failures"]["N"]) for item in items(stack.client("dynamodb"), table, scan_id))
 
 
 def states(stack: Stack, scan_id: str) -> list[str]:
-    table = stack.status()["outputs"]["ScanTableName"]
+    table = stack.output("ScanTableName")
     return [item["state"]["S"] for item in items(stack.client("dynamodb"), table, scan_id)]
 
 
@@ -243,13 +249,13 @@ def items(dynamodb: Any, table: str, scan_id: str) -> list[dict[str, Any]]:
 
 
 def keys(stack: Stack, prefix: str) -> list[str]:
-    bucket = stack.status()["outputs"]["ReportBucketName"]
+    bucket = stack.output("ReportBucketName")
     answer = stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
     return [entry["Key"] for entry in answer.get("Contents", ())]
 
 
 def touch(stack: Stack, key: str) -> None:
-    bucket = stack.status()["outputs"]["ReportBucketName"]
+    bucket = stack.output("ReportBucketName")
     assert ReportKey.parse(key)
     stack.client("s3").copy_object(
         Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={}

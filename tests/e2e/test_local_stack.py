@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy
 from cli.local.lock import locked
 from cli.local.stack import LocalStack, down, local_stack, status, up
 from cli.local.state import StateDir
-from tests.waiting import eventually
+from tests.waiting import WITHIN_S, eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -110,6 +110,7 @@ with started.open("a") as log:
 if os.environ["IDLE"] == "yes":
     signal.signal(signal.SIGTERM, lambda *_: started.with_suffix(".stopped").touch())
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    started.with_suffix(".ready").touch()
     time.sleep(600)
     time.sleep(600)
 """
@@ -146,7 +147,7 @@ def state_dir(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "state"
     yield path
     down(path)
-    eventually(lambda: not processes_of(path), 15)
+    eventually(lambda: not processes_of(path))
 
 
 def processes_of(state_dir: Path) -> list[str]:
@@ -226,8 +227,10 @@ def test_the_emulator_listens_on_the_loopback_interface_alone(state_dir: Path, t
 
 def listeners_of(pid: int) -> set[tuple[str, int]]:
     """The addresses on which a process listens. Source: proc(5), net/tcp: state 0A is LISTEN."""
-    inodes = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
-    found = set()
+    inodes, found = set(), set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(str(fd.readlink()))
     for name in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
             fields = line.split()
@@ -311,7 +314,7 @@ def test_a_command_that_is_ended_by_a_signal_leaves_nothing(
 ) -> None:
     with holder(state_dir, template) as command:
         command.send_signal(number)
-        assert command.wait(20) != 0
+        assert command.wait(WITHIN_S) != 0
         eventually(lambda: not processes_of(state_dir))
 
     with running(state_dir, template) as stack:
@@ -439,7 +442,8 @@ def test_a_task_that_is_stopped_from_outside_gets_sigterm_and_then_sigkill_with_
     with running(state_dir, template) as stack, Tasks(stack, tmp_path) as tasks:
         before = len(processes_of(state_dir))
         arn = tasks.run(IDLE="yes")
-        eventually(lambda: len(processes_of(state_dir)) >= before + 3)  # keeper, worker, and what the worker started
+        eventually(lambda: tasks.started.with_suffix(".ready").exists())
+        assert len(processes_of(state_dir)) >= before + 3  # keeper, worker, and what the worker started
         tasks.ecs.stop_task(cluster=tasks.cluster, task=arn, reason="enough")
         eventually(lambda: tasks.started.with_suffix(".stopped").exists())
         eventually(lambda: len(processes_of(state_dir)) == before)
@@ -515,5 +519,5 @@ def test_a_supervisor_that_was_killed_is_not_attached_to(state_dir: Path, templa
     with running(state_dir, template) as stack:
         assert not stack.attached
         assert not stack.needs_rebuild
-    with locked(stack.state.lock, timeout_s=1):
+    with locked(stack.state.lock, timeout_s=WITHIN_S):
         assert status(state_dir).running is None

@@ -54,7 +54,7 @@ def test_what_the_operator_decided_outlives_the_table(cascan: Cascan) -> None:
         assert "restored: the halt, 1 severity rules, rule web, schedule nightly" in up.err
     assert cascan("resume", "held").code == 0
     assert cascan("halt", "--lift").code == 0
-    eventually(lambda: cascan("scans", "--json").json[0]["state"] == "Done", 60)
+    eventually(lambda: cascan("scans", "--json").json[0]["state"] == "Done", 120)
 
 
 def decided(cascan: Cascan) -> dict[str, Any]:

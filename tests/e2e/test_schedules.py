@@ -8,8 +8,6 @@ tests/integration/gateways/test_scheduler.py and tests/template/.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,9 @@ import pytest
 
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.ticks import tick
+from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 def manifest(name: str, port: int, **spec: Any) -> str:
@@ -33,13 +32,6 @@ def manifest(name: str, port: int, **spec: Any) -> str:
     )
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < timeout_s, "it did not come"
-        time.sleep(1)
-
-
 def test_an_interval_runs_at_once_and_again_when_its_schedule_fires(cascan: Cascan, lab: dict[str, int]) -> None:
     port = next(iter(lab.values()))
     applied = cascan("apply -f - --json", stdin=manifest("every-minute", port, interval="1m"))
@@ -49,8 +41,8 @@ def test_an_interval_runs_at_once_and_again_when_its_schedule_fires(cascan: Casc
         runs = cascan("schedule show every-minute --json").json["runs"]
         return sum(run["scan"] is not None and run["scan"]["state"] == "Done" for run in runs)
 
-    wait_until(lambda: done() >= 1, 30)
-    wait_until(lambda: done() >= 2, 90)
+    eventually(lambda: done() >= 1)
+    eventually(lambda: done() >= 2, 200)
     shown = cascan("schedule show every-minute --json").json
     assert shown["findings"]["count"] >= 1
     assert len({run["id"] for run in shown["runs"]}) == len(shown["runs"])
@@ -71,7 +63,7 @@ def test_a_paused_schedule_is_run_by_hand_and_its_history_is_bounded(cascan: Cas
     def last() -> str | None:
         return cascan("schedule show yearly --json").json["lastSuccessfulScan"]  # type: ignore[no-any-return]
 
-    wait_until(lambda: last() == first, 60)
+    eventually(lambda: last() == first, 120)
     assert cascan("schedule resume yearly").code == 0
     assert cascan("schedule show yearly --json").json["state"] == "active"
     assert cascan("schedule delete yearly").code == 0
@@ -93,7 +85,7 @@ def test_s6_a_deployment_with_another_scan_type_runs_the_schedules_that_wish_it_
         def runs(name: str) -> list[Any]:
             return cascan(f"schedule show {name} --json").json["runs"]  # type: ignore[no-any-return]
 
-        wait_until(lambda: [run["scan"] and run["scan"]["state"] for run in runs("wishes")] == ["Done"], 60)
+        eventually(lambda: [run["scan"] and run["scan"]["state"] for run in runs("wishes")] == ["Done"], 120)
         assert tick(endpoint_url)["retriggered"] == 0
         assert (len(runs("wishes")), runs("does-not")) == (1, [])
     finally:

@@ -15,14 +15,14 @@ from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.rule import read_rule
 from cascan.findings import findings_of
 from cascan.nmap.report.read import read_report
+from cascan.permit import Permit
 from cascan.policy import PolicyProfile
 from tests.builders import NOW, SCAN_ID
-from tests.cascading import a_finding, decide, the_child
+from tests.cascading import PERMIT, a_finding, decide, the_child
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("nmap") is None, reason="nmap is not installed"),
-    pytest.mark.timeout(120),
 ]
 
 
@@ -41,10 +41,12 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
 ) -> None:
     port = lab[server]
     found = a_finding("127.0.0.1", port, attributes=attributes)
-    decisions = decide(read_rule(bundled_documents()[rule]), found, policy=PolicyProfile.INTRUSIVE)
+    decisions = decide(
+        read_rule(bundled_documents()[rule]), found, permit=Permit(PERMIT.scope, PolicyProfile.INTRUSIVE)
+    )
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]
-    report = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
+    report = subprocess.run(argv, capture_output=True, check=True, timeout=250).stdout
     (host,) = read_report(BytesIO(report))
     (open_port,) = [one for one in findings_of(host, SCAN_ID, NOW) if one.category == "Open Port"]
     assert open_port.attributes["port"] == port

@@ -16,6 +16,7 @@ from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.forms import read_request
 from cascan.ids import ReportKey
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.policy import PolicyProfile
 from cascan.scope import Scope
@@ -32,7 +33,7 @@ DEADLINE_S = 100.0
 
 def main() -> None:
     policy = PolicyProfile(*sys.argv[1:] or [PolicyProfile.SAFE])
-    planned = plan(read_request(sys.stdin.read()).request, SCOPE, policy=policy)
+    planned = plan(read_request(sys.stdin.read()).request, Permit(SCOPE, policy))
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
     worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=SystemResolver(), clock=utc_now)

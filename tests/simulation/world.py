@@ -18,6 +18,7 @@ from cascan.ids import ReportKey
 from cascan.model.scan import ScanState
 from cascan.model.shard import Lane
 from cascan.pace import HouseRules
+from cascan.permit import Permit
 from cascan.scope import Scope
 from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
@@ -169,9 +170,7 @@ class World:
             message.body,
             **self._common(),
             reports=self.reports,
-            scope=SCOPE,
-            express_reaches_private=True,
-            raw_scans=True,
+            permit=Permit(SCOPE),
             rules=HouseRules(),
         )
 

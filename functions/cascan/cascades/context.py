@@ -19,9 +19,7 @@ from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
-from cascan.policy import PolicyProfile
-from cascan.reach import Reach
-from cascan.scope import Scope
+from cascan.permit import Permit
 
 if TYPE_CHECKING:
     from cel import Context as Facts
@@ -54,15 +52,13 @@ class Changed:
 class Context:
     """What decides beside the scan, its findings and the rules."""
 
-    scope: Scope
-    policy: PolicyProfile = PolicyProfile.SAFE
-    raw_scans: bool = True
-    reach: Reach | None = None  # of the workers, where the stack made their network
+    permit: Permit
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
     asked: tuple[Asked, ...] = ()  # by other scans of the cascade
     changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
+    scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
     aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
 
     def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
@@ -80,7 +76,7 @@ class Parent:
 
     def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: Context) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
-        self.scan_type = str(request.scan_type or ScanType.NMAP)
+        self.scan_type = context.scan_type or str(request.scan_type or ScanType.NMAP)
         self.data = {
             "metadata": {"name": scan.name, "uid": scan.scan_id, "labels": request.labels,
                          "annotations": request.annotations},
@@ -103,8 +99,8 @@ class Parent:
             target = parse_target(text, family)
         except RequestRefused as exc:
             return Kind.REFUSED, str(exc)
-        reach = self.context.reach
-        if reason := self.context.scope.refusal_of(target) or (reach and reach.refusal_of(target)):
+        permit = self.context.permit
+        if reason := permit.scope.refusal_of(target) or (permit.reach and permit.reach.refusal_of(target)):
             return Kind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -85,9 +86,19 @@ def host_or_ip(attributes: Mapping[str, Any]) -> str:
     return min(found, key=_order, default="")
 
 
+def bare_host(text: str) -> str:
+    """The host that a URL names, as some scanners call theirs; any other text as it is."""
+    if "://" not in text:
+        return text
+    try:
+        return urlsplit(text).hostname or text
+    except ValueError:
+        return text
+
+
 def _word(template: Template, data: Mapping[str, Any], *, ours: bool) -> str:
-    if template.is_literal:
-        return template.text
+    if template.literal is not None:
+        return template.literal
     rendered = render(template, data)
     if rendered.missing:
         raise NotFilled(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")

@@ -12,7 +12,8 @@ from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
-from cascan.cascades.fill import OURS, Filler, NotFilled, Wish
+from cascan.cascades.expression import ExpressionError
+from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
@@ -42,13 +43,16 @@ class Run:
         self.seconds = 0.0
 
     def take(self, about: About) -> None:
-        """Look at one finding. What goes wrong stays with the rule."""
+        """Look at one finding. What goes wrong stays with the rule; an expression without an answer, with the finding:
+        no host can say something that keeps a rule from all others."""
         if self.failure:
             return
         started = time.process_time() if self.rule.matches.expression else 0.0
         try:
             if self.matches(about.finding, about.facts):
                 self._follow(about)
+        except ExpressionError as exc:
+            self._refuse(Kind.FAILED, str(exc), about.finding["id"])
         except CascanError as exc:
             self.failure = str(exc)
         if started:
@@ -88,7 +92,7 @@ class Run:
 
     def _wish_elsewhere(self, wish: Wish, finding_id: str, host: str) -> None:
         """What another scanner's words mean is not known here: the finding's own host has to be in the scope."""
-        problem = self.parent.problem_of(host) if host else None
+        problem = self.parent.problem_of(bare_host(host)) if host else None
         if problem:
             self._refuse(*problem, finding_id)
             return
@@ -137,13 +141,11 @@ class Run:
         """Every target was judged on its own; what they have in common is planned with the first of them."""
         asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
         child = self._child(request.wish, request.words, request.targets, request.told, asked_for)
-        parent, context = self.parent, self.parent.context
+        parent = self.parent
         try:
             asked = request_of(child, parent.scan, parent.scan.scan_id, "")
             first = msgspec.structs.replace(asked, targets=asked.targets[:1])
-            planned = plan(
-                first, context.scope, policy=context.policy, raw_scans=context.raw_scans, reach=context.reach
-            )
+            planned = plan(first, parent.context.permit)
         except RequestRefused as exc:
             return self._decision(Kind.REFUSED, str(exc), request.told)
         addresses = sum(parent.addresses[target] for target in request.targets)

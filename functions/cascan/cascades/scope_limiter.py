@@ -1,14 +1,15 @@
 """Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope annotations. Fails closed.
 
 allOf, anyOf and noneOf are ANDed; one that is absent or empty holds. Unlike secureCodeBox an address of the other
-family is not inside a network, NotInCIDR means that none is inside, and what cannot be rendered never holds in noneOf.
+family is not inside a network, NotInCIDR and NotSubdomainOf mean that none is inside, and what cannot be rendered,
+wholly or in part, never holds in noneOf.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +19,11 @@ from cascan.forms.cascades import SCOPE_PREFIX, ScopeLimiter, ScopeOperator, Sco
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_DOMAIN_CHARS = 253
+MAPPED = IPv6Network("::ffff:0:0/96")
 MISSING_RENDER = "renders to nothing here"
 ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
     "domain": "{{attributes.hostname}}",
+    "hostname": "{{attributes.hostname}}",
     "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
 }
 
@@ -107,36 +110,45 @@ def _contains(annotation: str, values: Sequence[str]) -> bool:
     return all(value.strip() in listed for value in values)
 
 
-def _inside(annotation: str, values: Sequence[str]) -> Iterator[bool]:
-    """For each value whether it lies in the network; every value is read before the first answer."""
-    network = ip_network(annotation.strip(), strict=False)
-    addresses = [_bare(ip_address(value.strip().partition("/")[0])) for value in values]
-    return (_holds(network, address) for address in addresses)
-
-
-def _bare(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """IPv4 out of its IPv6 clothing."""
-    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
-
-
-def _holds(network: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> bool:
-    return address.version == network.version and address in network
-
-
 def _in_cidr(annotation: str, values: Sequence[str]) -> bool:
-    return all(list(_inside(annotation, values)))
+    network, found = _networks(annotation, values)
+    low, high = network[0], network[-1]
+    return all(one.version == network.version and low <= one[0] and one[-1] <= high for one in found)
 
 
 def _not_in_cidr(annotation: str, values: Sequence[str]) -> bool:
-    return not any(list(_inside(annotation, values)))
+    """None of them has an address inside."""
+    network, found = _networks(annotation, values)
+    return not any(one.version == network.version and network.overlaps(one) for one in found)
 
 
-def _subdomain_of(annotation: str, values: Sequence[str]) -> bool:
+def _networks(annotation: str, values: Sequence[str]) -> tuple[Any, list[Any]]:
+    """The scope's network, and each value as one: of a single address, as a rule. Every value is read."""
+    return ip_network(annotation.strip(), strict=False), [_network(value.strip()) for value in values]
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """IPv4 in IPv6 clothing is the IPv4 that it is."""
+    network = ip_interface(text).network
+    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+        return IPv4Network((int(network[0]) & 0xFFFFFFFF, network.prefixlen - MAPPED.prefixlen))
+    return network
+
+
+def _below(annotation: str, values: Sequence[str]) -> list[bool]:
+    """For each value whether it is the domain or lies below; each is read, so that an invalid one is told."""
     parent = _labels(annotation)
     if len(parent) < 2:  # noqa: PLR2004  `com` alone would let half of the world in
         raise ValueError(f"{_shown(annotation)} is no domain below a top level")
-    verdicts = [_labels(value)[-len(parent) :] == parent for value in values]  # each is read: an invalid one is told
-    return all(verdicts)
+    return [_labels(value)[-len(parent) :] == parent for value in values]
+
+
+def _subdomain_of(annotation: str, values: Sequence[str]) -> bool:
+    return all(_below(annotation, values))
+
+
+def _not_subdomain_of(annotation: str, values: Sequence[str]) -> bool:
+    return not any(_below(annotation, values))
 
 
 def _labels(text: str) -> list[str]:
@@ -161,7 +173,7 @@ OPERATORS: Mapping[ScopeOperator, Callable[[str, Sequence[str]], bool]] = {
     ScopeOperator.IN_CIDR: _in_cidr,
     ScopeOperator.NOT_IN_CIDR: _not_in_cidr,
     ScopeOperator.SUBDOMAIN_OF: _subdomain_of,
-    ScopeOperator.NOT_SUBDOMAIN_OF: _not(_subdomain_of),
+    ScopeOperator.NOT_SUBDOMAIN_OF: _not_subdomain_of,
 }
 
 

@@ -9,6 +9,7 @@ A scope limiter's values have three helpers more, which make lists: `{{#asList}}
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from cascan.limits import MAX_RENDER_STEPS, MAX_RENDERED_CHARS
 
 __all__ = ["Template", "TemplateError", "compile_template", "compile_values", "render", "render_values"]
 MISSING = object()
+INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(slots=True)
@@ -58,8 +60,14 @@ def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[
             if isinstance(part, Helper):
                 values += _HELPERS[part.name](part, data)
     else:
-        values.append(render(template, data).text)
+        values.append(_whole(template, data))
     return values if values and all(values) else None
+
+
+def _whole(template: Template, data: Mapping[str, Any]) -> str:
+    """What it renders to; nothing, where a variable of it had nothing to put in: half a value would be another."""
+    rendered = render(template, data)
+    return "" if rendered.missing else rendered.text
 
 
 def text_of(value: Any) -> str:
@@ -86,10 +94,20 @@ def look_up(path: Sequence[str], frames: Sequence[Any]) -> Any:
         if isinstance(frame, Mapping) and path[0] in frame:
             value = frame[path[0]]
             for name in path[1:]:
-                if not isinstance(value, Mapping) or name not in value:
-                    return MISSING
-                value = value[name]
+                value = _inside(value, name)
             return value
+    return MISSING
+
+
+def _inside(value: Any, name: str) -> Any:
+    """A mapping's field; an entry of a list by its number, from 0, or its length, as JavaScript has them; MISSING."""
+    if isinstance(value, Mapping):
+        return value.get(name, MISSING)
+    if isinstance(value, list | tuple):
+        if name == "length":
+            return len(value)
+        if INDEX.fullmatch(name) and int(name) < len(value):
+            return value[int(name)]
     return MISSING
 
 
@@ -149,14 +167,14 @@ def _frames_of(section: Section, value: Any) -> Iterator[Any]:
 
 
 def _as_list(helper: Helper, data: Mapping[str, Any]) -> list[str]:
-    value = look_up(tuple(helper.source.strip().split(".")), [data])
+    value = look_up(helper.key, [data])
     if value is MISSING or value is None:
         return [""]
     return [text_of(entry) for entry in value] if isinstance(value, list | tuple) else [text_of(value)]
 
 
 def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
-    *path, name = helper.source.strip().split(".")
+    *path, name = helper.key
     entries = look_up(tuple(path), [data])
     if not isinstance(entries, list | tuple):
         return [""]
@@ -165,7 +183,7 @@ def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
 
 def _split(helper: Helper, data: Mapping[str, Any]) -> list[str]:
     """At commas, with or without a space; one behind the last entry makes no further one."""
-    text = render(Template(helper.source, helper.body), data).text.strip()
+    text = _whole(Template(helper.source, helper.body), data).strip()
     if not text:
         return [""]
     entries = [entry.strip() for entry in text.split(",")]

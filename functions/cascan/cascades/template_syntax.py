@@ -35,6 +35,7 @@ class Helper:
     name: str
     body: tuple[Node, ...]
     source: str  # what stands between the tags
+    key: tuple[str, ...] = ()  # the list's dotted name, of those helpers that take one
 
 
 Node = str | Variable | Section | Helper
@@ -44,7 +45,7 @@ Node = str | Variable | Section | Helper
 class Template:
     text: str
     nodes: tuple[Node, ...]
-    is_literal: bool = False  # without any tag
+    literal: str | None = None  # what it always renders to, without any tag but comments
     is_one_value: bool = False  # one variable and nothing else: it renders to what the finding says
 
 
@@ -69,8 +70,9 @@ def _compiled(text: str, *, helpers: bool) -> Template:
     if len(text) > MAX_TEMPLATE_CHARS:
         raise TemplateError(f"{shown(text)}: {len(text)} characters are more than {MAX_TEMPLATE_CHARS}")
     nodes = _Parser(text, helpers=helpers).parse()
-    is_literal = all(isinstance(node, str) for node in nodes)
-    return Template(text, nodes, is_literal, len(nodes) == 1 and isinstance(nodes[0], Variable))
+    texts = [node for node in nodes if isinstance(node, str)]
+    literal = "".join(texts) if len(texts) == len(nodes) else None
+    return Template(text, nodes, literal, len(nodes) == 1 and isinstance(nodes[0], Variable))
 
 
 class _Parser:
@@ -119,9 +121,12 @@ class _Parser:
         if not self.helpers:
             raise self._error(f"{name} makes a list, for the values of a scope limiter alone")
         levels = HELPERS[name]
-        if levels and (not PATH.fullmatch(source.strip()) or len(source.strip().split(".")) < levels):
+        if not levels:
+            return Helper(name, body, source)
+        key = _key(source.strip(), body)
+        if len(key) < levels:
             raise self._error(f"the list key {source.strip()!r} of {name} must be at least {levels} levels deep")
-        return Helper(name, body, source)
+        return Helper(name, body, source, key)
 
     def _literal(self, text: str) -> list[Node]:
         if "{{" in text:
@@ -130,6 +135,14 @@ class _Parser:
 
     def _error(self, reason: str) -> TemplateError:
         return TemplateError(f"{shown(self.text)}: {reason}")
+
+
+def _key(source: str, body: tuple[Node, ...]) -> tuple[str, ...]:
+    """A list's dotted name, bare or in braces: secureCodeBox's manual shows both."""
+    named = [node for node in body if not isinstance(node, str) or node.strip()]
+    if len(named) == 1 and isinstance(named[0], Variable):
+        return named[0].path
+    return _path(source) if PATH.fullmatch(source) else ()
 
 
 def _path(name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
+LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -87,18 +88,25 @@ def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
 
 
 def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
-    """Raises: RequestRefused: a sentence for each problem, by its path."""
+    """Null is absent, as in Kubernetes. Raises: RequestRefused: a sentence for each problem, by its path."""
     path, problems = "cascades.", list[str]()
-    fields = {**cascades, **_entries(Requirement, cascades, ("matchExpressions",), path, problems)}
-    limiter = cascades.get("scopeLimiter")
+    fields = _given(cascades)
+    fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
+    lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
+    limiter = fields.get("scopeLimiter")
     if isinstance(limiter, dict):
         below = f"{path}scopeLimiter."
+        limiter = lenient | _given(limiter)
         entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
     read = _read(Cascades, fields, path, problems)
     if problems or read is None:
         raise refused(problems)
     return read
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _entries(
@@ -114,7 +122,7 @@ def _entries(
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
                 problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")
-            elif value := _read(kind, entry, f"{place}.", problems):
+            elif value := _read(kind, _given(entry), f"{place}.", problems):
                 read[name].append(value)
                 problems += _scope_problems(value, f"{place}.") if isinstance(value, ScopeRequirement) else []
     return read
@@ -131,6 +139,8 @@ def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[st
 
 def _scope_problems(requirement: ScopeRequirement, path: str) -> list[str]:
     problems = []
+    if not requirement.values:
+        problems.append(f"{path}values: empty; name what {requirement.key[:80]} is compared with")
     if not requirement.key.startswith(SCOPE_PREFIX):
         problems.append(f"{path}key: {requirement.key[:80]!r} does not start with {SCOPE_PREFIX}")
     for value in requirement.values:

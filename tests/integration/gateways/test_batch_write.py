@@ -132,7 +132,7 @@ class TestWhatIsSent:
 
 class TestSideBySide:
     def test_several_batches_are_on_their_way_at_once(self, server: TableServer) -> None:
-        together = threading.Barrier(MAX_LINES, timeout=10)
+        together = threading.Barrier(MAX_LINES, timeout=60)
         server.tell = lambda _: (together.wait(), None)[1]
         put_all(TABLE, items(25 * MAX_LINES))
         assert stored(server) == 25 * MAX_LINES

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,24 @@ def kept(tmp_path: Path) -> Path:
 @pytest.fixture
 def on_shard_queued(cold_start: ColdStart, kept: Path) -> Function:
     return cold_start("on_shard_queued", NMAP_COMMAND=str(kept / "nmap"))
+
+
+TimePasses = Callable[[bytes, float], None]
+
+
+@pytest.fixture
+def time_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimePasses:
+    """Has the clock of nmap's process stand still until the report shows something, and be so many seconds on then."""
+
+    def once(report_has: bytes, passed_s: float) -> None:
+        def monotonic() -> float:
+            begun = any(report_has in report.read_bytes() for report in tmp_path.glob("shard-*/report.xml"))
+            return passed_s if begun else 0.0
+
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        monkeypatch.setattr("on_shard_queued.nmap_process.time", SimpleNamespace(monotonic=monotonic))
+
+    return once
 
 
 def unavailable(*_: object) -> None:
@@ -146,8 +165,11 @@ def test_of_a_batch_only_the_messages_that_failed_return(stack: Stack, on_shard_
     assert stack.keys() == [str(KEY)]
 
 
-def test_nmap_is_stopped_in_time_to_store_what_it_has(stack: Stack, on_shard_queued: Function) -> None:
+def test_nmap_is_stopped_in_time_to_store_what_it_has(
+    stack: Stack, on_shard_queued: Function, time_passes: TimePasses
+) -> None:
     stack.store(a_scan(), shard("-p", "1-1000", "--scan-delay", "100ms"))  # 100 s at least
+    time_passes(b"<?xml", 1.0)
     assert on_shard_queued.failed(sqs_event(MESSAGE), remaining_s=21.0) == []
     run = stack.shard(SCAN_ID).run
     assert run is not None
@@ -191,17 +213,18 @@ def test_an_nmap_that_is_not_there_is_named_in_the_log_and_the_shard_is_tried_ag
 
 
 def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_worker(
-    stack: Stack, cold_start: ColdStart, port: int
+    stack: Stack, cold_start: ColdStart, port: int, time_passes: TimePasses
 ) -> None:
     slow = ("-p", f"{port},1-30", "--scan-delay", "20ms", "--max-hostgroup", "1")  # 0.6 s a host
-    stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-10", 0, 10),), addresses=10))
+    stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-100", 0, 100),), addresses=100))
     function = cold_start("on_shard_queued", NMAP_COMMAND="/usr/bin/nmap", ALLOWED_TARGETS="127.0.0.0/8")
+    time_passes(b"</host>", 3.0)
     assert function.failed(sqs_event(MESSAGE), remaining_s=23.0) == []
     done, rest = stack.shard(SCAN_ID), stack.shard(SCAN_ID, 1)
     assert done.run is not None
     assert (done.run.stopped, done.run.cut) == ("deadline", True)
-    assert 0 < done.addresses < 10
-    assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 10 - done.addresses)
+    assert 0 < done.addresses < 100
+    assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 100 - done.addresses)
     assert [json.loads(record["body"])["shard"] for record in stack.received("connect")] == [1]
     assert f'portid="{port}"><state state="open"'.encode() in stack.read(KEY)
     assert (stack.scan(SCAN_ID).shards, stack.scan(SCAN_ID).shards_open) == (2, 2)

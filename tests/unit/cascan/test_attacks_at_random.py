@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cascan.errors import RequestRefused
 from cascan.nmap.options import option_table
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.scope import Scope
 from tests.builders import a_request
@@ -57,7 +58,8 @@ def _option(dice: random.Random) -> list[str]:
 def emitted(words: list[str], scan_type: str) -> tuple[str, ...] | None:
     """nmap's options for the words; None: refused."""
     try:
-        return plan(a_request(targets=("10.0.0.1",), parameters=tuple(words), scan_type=scan_type), SCOPE).arguments
+        asked = a_request(targets=("10.0.0.1",), parameters=tuple(words), scan_type=scan_type)
+        return plan(asked, Permit(SCOPE)).arguments
     except RequestRefused:
         return None
 

@@ -252,7 +252,7 @@ def test_a_field_that_cannot_stay_is_named_by_its_path(document: dict[str, Any],
 
 
 def test_the_problems_of_its_cascades_are_told_together_each_by_its_path() -> None:
-    scope = {"allOf": [{"key": "cidr", "operator": "In", "values": []}], "anyOf": {}, "everyOf": []}
+    scope = {"allOf": [{"key": "cidr", "operator": "In", "values": ["a"]}], "anyOf": {}, "everyOf": []}
     cascades = {"matchExpressions": [{"key": "a", "operator": "Is"}, None], "scopeLimiter": scope, "inheritLabel": True}
     told = [re.split("[: ]", reason)[0] for reason in reasons_for(json.dumps({"targets": ["a"], "cascades": cascades}))]
     assert sorted(told) == [

@@ -4,6 +4,7 @@ import pytest
 
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.policy import PolicyProfile, narrowed
 from cascan.scope import Scope
@@ -40,14 +41,14 @@ def test_a_request_that_asks_for_nothing_gets_the_operators_profile() -> None:
 
 def test_an_operator_who_chose_nothing_gets_safe() -> None:
     with pytest.raises(RequestRefused, match="this scan has safe"):
-        plan(a_request(parameters=("--script", "http-enum")), SCOPE)
+        plan(a_request(parameters=("--script", "http-enum")), Permit(SCOPE))
 
 
 def test_the_profile_of_a_request_reaches_its_scripts() -> None:
     request = a_request(parameters=("--script", "http-enum"))
-    assert plan(request, SCOPE, policy=INTRUSIVE).arguments == ("--script", "http-enum")
+    assert plan(request, Permit(SCOPE, INTRUSIVE)).arguments == ("--script", "http-enum")
     with pytest.raises(RequestRefused, match="this scan has safe"):
-        plan(a_request(parameters=("--script", "http-enum"), policy_profile=SAFE), SCOPE, policy=INTRUSIVE)
+        plan(a_request(parameters=("--script", "http-enum"), policy_profile=SAFE), Permit(SCOPE, INTRUSIVE))
 
 
 @pytest.mark.parametrize("name", PolicyProfile)

@@ -10,6 +10,7 @@ from cascan.egress import egress_of
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Rule
 from cascan.model.shard import Lane
+from cascan.permit import Permit
 from cascan.planning import Plan, plan
 from cascan.reach import Reach
 from cascan.scope import Scope
@@ -23,9 +24,8 @@ REACH = Reach.of(["10.0.0.0/9", "10.128.0.0/10"])  # all below 10.192.0.0
 
 
 def planned(*targets: str, reach: Reach | None = REACH, **fields: Any) -> Plan:
-    return plan(
-        a_request(targets=targets, **{"parameters": (), **fields}), SCOPE, express_reaches_private=False, reach=reach
-    )
+    asked = a_request(targets=targets, **{"parameters": (), **fields})
+    return plan(asked, Permit(SCOPE, express_reaches_private=False, reach=reach))
 
 
 def reasons(*targets: str, **fields: Any) -> list[str]:
@@ -93,13 +93,13 @@ def test_a_lambda_outside_a_network_of_the_operators_has_no_ipv6() -> None:
     scope = Scope.of(["2606:4700::/32", "example.test"])
     for target in ("2606:4700::1", "www.example.test"):
         asked = a_request(targets=(target,), parameters=("-6", "-p", "443"))
-        assert plan(asked, scope, express_reaches_private=False).lane is Lane.CONNECT
-        assert plan(asked, scope, express_reaches_private=True).lane is Lane.EXPRESS
+        assert plan(asked, Permit(scope, express_reaches_private=False)).lane is Lane.CONNECT
+        assert plan(asked, Permit(scope, express_reaches_private=True)).lane is Lane.EXPRESS
 
 
 def test_a_wide_target_of_which_excludes_leave_little_is_not_walked_through() -> None:
     exclude = ("8.128.0.0/9", "8.64.0.0/10", "8.0.0.1-255", "8.0-63.1-255.*", "8.1-63.0.*")
     asked = a_request(targets=("8.0.0.0/8",), exclude=exclude)
     with no_hang():  # one by one they would take a minute
-        left = plan(asked, Scope.of(["8.0.0.0/8"]), express_reaches_private=False)
+        left = plan(asked, Permit(Scope.of(["8.0.0.0/8"]), express_reaches_private=False))
     assert (left.addresses, left.lane) == (1, Lane.EXPRESS)

@@ -19,6 +19,7 @@ from cascan.model.agenda import What
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import Cut, Lane, Shard, ShardClosing, ShardState, halves
 from cascan.pace import HouseRules
+from cascan.permit import Permit
 from cascan.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.records import Reported, store_run
 from cascan.scope import Scope
@@ -57,9 +58,7 @@ class World:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            scope=SCOPE,
-            express_reaches_private=True,
-            raw_scans=True,
+            permit=Permit(SCOPE),
             rules=HouseRules(),
             clock=clock,
         )

@@ -22,11 +22,12 @@ from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.pace import HouseRules
+from cascan.permit import Permit
 from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import Planned, plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
-from tests.cascading import SCOPE, a_finding, a_parent, rule_document
+from tests.cascading import PERMIT, a_finding, a_parent, rule_document
 from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
@@ -47,7 +48,7 @@ class Bus(MemoryEventBus):
         super().put(events)
 
 
-def planned_in(table: MemoryScanTable, message_id: str, request: str, scope: Scope = SCOPE) -> Planned:
+def planned_in(table: MemoryScanTable, message_id: str, request: str, permit: Permit = PERMIT) -> Planned:
     """What on_scan_requested makes of the request."""
     return plan_scan(
         message_id,
@@ -56,9 +57,7 @@ def planned_in(table: MemoryScanTable, message_id: str, request: str, scope: Sco
         reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
-        scope=scope,
-        express_reaches_private=True,
-        raw_scans=True,
+        permit=permit,
         rules=HouseRules(),
         clock=clock,
     )
@@ -93,7 +92,7 @@ class World:
             rules=self.rules,
             requests=self.requests,
             bus=self.bus,
-            scope=SCOPE,
+            permit=PERMIT,
             clock=clock,
             **operator,
         )
@@ -151,7 +150,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
     world = World()
     world.complete()
     table = MemoryScanTable()
-    planned = planned_in(table, "message", world.requests.sent[0], Scope.of([]))
+    planned = planned_in(table, "message", world.requests.sent[0], Permit(Scope.of([])))
     assert planned.refused
     (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
     assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,8 @@ from tests.fakes import MemoryShardQueues
 from tests.workers import a_program, a_worker
 
 WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun></nmaprun>" > "$2"\n'
-NEVER_ENDS = "#!/bin/sh\nexec sleep 60\n"
+ENDS_ITS_WORKER = "#!/bin/sh\nkill -USR1 $PPID\nexec sleep 60\n"
+RUNS_UNTIL_HELD = WRITES_A_REPORT.replace("echo", 'until [ -e "${0%/*}/held" ]; do sleep 0.1; done; echo')
 
 
 class MemoryShardSource:
@@ -34,6 +34,7 @@ class MemoryShardSource:
         self.deleted: list[str] = []
         self.held: list[tuple[str, int]] = []
         self.errors = 0
+        self.on_hold: Callable[[], object] = bool
 
     def receive(self, wait_s: int, hold_s: int) -> Received | None:
         assert wait_s >= 1
@@ -45,6 +46,7 @@ class MemoryShardSource:
 
     def hold(self, received: Received, hold_s: int) -> None:
         self.held.append((received.receipt, hold_s))
+        self.on_hold()
 
     def delete(self, received: Received) -> None:
         self.deleted.append(received.receipt)
@@ -82,13 +84,13 @@ def test_a_message_that_cannot_be_run_is_given_back_and_the_next_is_run(tmp_path
 
 def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(tmp_path: Path) -> None:
     source = MemoryShardSource(queued(0), queued(1))
-    it = worker(tmp_path, nmap=NEVER_ENDS)
+    it = worker(tmp_path, nmap=ENDS_ITS_WORKER)
     drain = Drain(source, it, idle_exit_s=0, shard_timeout_s=50)
     before = signal.signal(signal.SIGUSR1, drain.stop)
-    alarm = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
-    alarm.start()
-    drain.run()
-    signal.signal(signal.SIGUSR1, before)
+    try:
+        drain.run()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     assert drain.stopping == "SIGUSR1"
     assert source.deleted == ["receipt 0"]  # after a fresh message left
     assert isinstance(it.queues, MemoryShardQueues)
@@ -110,16 +112,16 @@ def test_a_message_that_arrives_with_the_signal_goes_back_at_once(tmp_path: Path
 def test_while_nmap_lives_its_message_stays_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0)
     source = MemoryShardSource(queued())
-    slow = WRITES_A_REPORT.replace("echo", "sleep 1.5; echo")
-    Drain(source, worker(tmp_path, nmap=slow), idle_exit_s=0, shard_timeout_s=20).run()
-    assert ("receipt 0", HOLD_S) in source.held
+    source.on_hold = (tmp_path / "held").touch  # what nmap waits for
+    Drain(source, worker(tmp_path, nmap=RUNS_UNTIL_HELD), idle_exit_s=0, shard_timeout_s=60).run()
+    assert set(source.held) == {("receipt 0", HOLD_S)}
     assert source.deleted == ["receipt 0"]
 
 
 def test_a_queue_that_fails_now_and_then_is_asked_again(tmp_path: Path) -> None:
     source = MemoryShardSource(queued())
     source.errors = QUEUE_ERRORS_IN_A_ROW - 1
-    Drain(source, worker(tmp_path), idle_exit_s=1, shard_timeout_s=20).run()
+    Drain(source, worker(tmp_path), idle_exit_s=0, shard_timeout_s=20).run()
     assert source.deleted == ["receipt 0"]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from on_shard_queued import nmap_process
 from on_shard_queued.nmap_process import Ended, run_nmap
 from tests.waiting import eventually
 
-WAIT = "import sys, time; open(sys.argv[1], 'w').write('<nmaprun>'); time.sleep(60)"
+WAIT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('<nmaprun>'); time.sleep(60)"
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.xml"
 
 
-def run(program: str, report: Path, *, deadline_s: float = 20, on_tick: nmap_process.OnTick = str) -> Ended:
-    return run_nmap([sys.executable, "-c", program, str(report)], report.parent, report, deadline_s, on_tick)
+def run(program: str, report: Path, *, on_tick: nmap_process.OnTick = str) -> Ended:
+    return run_nmap([sys.executable, "-c", program, str(report)], report.parent, report, 60, on_tick)
 
 
 def test_nmap_inherits_no_environment_no_terminal_and_no_files(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +49,21 @@ def test_what_nmap_says_is_kept_in_printable_characters_up_to_its_limit(report: 
     assert len(ended.stderr) <= MAX_STDERR_CHARS
 
 
+@pytest.fixture
+def past_deadline(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still until the report is begun, and is then past any deadline."""
+    clock = SimpleNamespace(monotonic=lambda: 10_000.0 if is_begun(report) else 0.0)
+    monkeypatch.setattr(nmap_process, "time", clock)
+    monkeypatch.setattr(nmap_process, "TICK_S", 0.05)
+
+
+def is_begun(report: Path) -> bool:
+    return report.exists() and report.read_text() == "<nmaprun>"
+
+
+@pytest.mark.usefixtures("past_deadline")
 def test_nmap_is_stopped_at_its_deadline_and_its_report_stays(report: Path) -> None:
-    ended = run(WAIT, report, deadline_s=1)
+    ended = run(WAIT, report)
     assert (ended.exit_code, ended.stopped) == (-15, "deadline")
     assert report.read_text() == "<nmaprun>"
 
@@ -58,9 +72,10 @@ def test_the_caller_can_stop_nmap_and_say_why(report: Path) -> None:
     assert run(WAIT, report, on_tick=lambda: "SIGTERM").stopped == "SIGTERM"
 
 
+@pytest.mark.usefixtures("past_deadline")
 def test_nmap_that_ignores_sigterm_is_killed(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nmap_process, "GRACE_S", 0.3)
-    ended = run("import signal; signal.signal(15, signal.SIG_IGN);" + WAIT, report, deadline_s=1)
+    ended = run("import signal; signal.signal(15, signal.SIG_IGN);" + WAIT, report)
     assert ended.exit_code == -9
 
 
@@ -82,4 +97,4 @@ def test_nothing_of_nmap_is_left_when_the_caller_fails(report: Path) -> None:
 
     with pytest.raises(RuntimeError, match="the queue is gone"):
         run(WAIT, report, on_tick=fail)
-    eventually(lambda: not Path(f"/proc/{pid[0]}").exists(), 5)
+    eventually(lambda: not Path(f"/proc/{pid[0]}").exists())

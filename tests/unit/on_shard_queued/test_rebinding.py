@@ -13,6 +13,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.scope import Scope
 from on_shard_queued.delivery import Worker
@@ -156,7 +157,7 @@ class TestTwoAnswers:
         assert "never scanned" in again.refused[0]
 
     def test_what_the_request_could_see_of_a_name_says_nothing_of_the_launch(self, tmp_path: Path) -> None:
-        assert plan(a_request(targets=(NAME,)), SCOPE).addresses == 1  # no name is looked up here
+        assert plan(a_request(targets=(NAME,)), Permit(SCOPE)).addresses == 1  # no name is looked up here
         run = self.run(self.worker(tmp_path, RebindingResolver(["10.1.0.1"])))
         assert (run.argv, len(run.refused)) == ((), 1)
 

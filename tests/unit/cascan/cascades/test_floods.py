@@ -11,7 +11,7 @@ from cascan.cascades.decision import Kind
 from cascan.model.cascade import Spent
 from cascan.planning import plan
 from tests.builders import SCAN_ID
-from tests.cascading import SCOPE, a_finding, a_parent, a_rule, decide, reasons, started, the_child
+from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started, the_child
 
 
 def address(number: int) -> str:
@@ -56,7 +56,7 @@ def test_ten_thousand_matching_findings_make_ten_requests_of_few_shards() -> Non
     children = started(decide(a_rule(), findings, parent))
     assert len(children) == 10
     assert sum(len(child.targets) for child in children) == 10_000
-    planned = [plan(request_of(child, parent, SCAN_ID, "event"), SCOPE) for child in children]
+    planned = [plan(request_of(child, parent, SCAN_ID, "event"), PERMIT) for child in children]
     assert sum(len(one.slices) for one in planned) <= 40
 
 

@@ -12,9 +12,10 @@ from cascan.cascades.scope_limiter import ScopeUnjudgeable, refusal_of
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from cascan.model.request import ScanRequest
+from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.scope import Scope
-from tests.cascading import SCOPE, a_finding, a_parent, a_rule, decide, reasons, started
+from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started
 
 KEY = "scope.cascading.securecodebox.io/it"
 HOSTNAME = "{{attributes.hostname}}"
@@ -40,7 +41,7 @@ def test_c21_without_a_limiter_the_stacks_own_scope_decides_and_nothing_is_allow
     decisions = decide(a_rule(), [inside, outside])
     assert [child.targets for child in started(decisions)] == [("10.0.0.1",)]
     assert reasons(decisions, Kind.OUT_OF_SCOPE) == ["192.0.2.1 is outside AllowedTargets"]
-    assert started(decide(a_rule(), inside, scope=Scope.of([]))) == []
+    assert started(decide(a_rule(), inside, permit=Permit(Scope.of([])))) == []
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,20 @@ def test_c28_an_invalid_domain_is_an_error(domain: str, value: str) -> None:
             holds(operator, domain, value)
 
 
+def test_c28_not_subdomain_of_means_none_below() -> None:
+    assert holds("NotSubdomainOf", "example.com", "a.org", "notexample.com")
+    assert not holds("NotSubdomainOf", "example.com", "a.org", "a.example.com")
+
+
+def test_c26_a_network_is_inside_as_a_whole_or_not_at_all() -> None:
+    assert holds("InCIDR", "10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/8")
+    assert not holds("InCIDR", "10.0.0.0/8", "10.0.0.0/7")
+    assert not holds("InCIDR", "10.0.0.0/8", "0.0.0.0/0")
+    assert not holds("NotInCIDR", "10.0.0.0/8", "10.0.0.0/7")
+    assert holds("InCIDR", "10.0.0.0/8", "::ffff:10.0.0.1")
+    assert not holds("InCIDR", "10.0.0.0/8", "::/0")
+
+
 def test_c29_values_are_templates_and_an_alias_comes_before_the_finding() -> None:
     limiter = {"allOf": [requirement("SubdomainOf", "{{$.domain}}")]}
     read = read_cascades({"scopeLimiter": limiter}).scope_limiter
@@ -180,6 +195,15 @@ def test_c30_get_values_takes_one_field_of_each_entry() -> None:
     value = "{{#getValues}}attributes.addresses.ip{{/getValues}}"
     assert holds("InCIDR", "10.0.0.0/8", value, addresses=[{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}])
     assert not holds("InCIDR", "10.0.0.0/8", value, addresses=[{"ip": "10.0.0.1"}, {"other": "x"}])
+
+
+def test_c30_a_list_key_may_stand_in_braces() -> None:
+    names, addresses = ["a.example.com", "example.com"], [{"ip": "10.0.0.1"}]
+    assert holds("SubdomainOf", "example.com", "{{#asList}}{{attributes.domains}}{{/asList}}", domains=names)
+    assert not holds("SubdomainOf", "example.com", "{{#asList}} {{attributes.domains}}{{/asList}}", domains=["b.org"])
+    assert holds("InCIDR", "10.0.0.0/8", "{{#getValues}}{{a.addresses.ip}}{{/getValues}}") is False
+    value = "{{#getValues}}{{attributes.addresses.ip}}{{/getValues}}"
+    assert holds("InCIDR", "10.0.0.0/8", value, addresses=addresses)
 
 
 @pytest.mark.parametrize("text", ["a.example.com,b.example.com", "a.example.com, b.example.com", "a.example.com,"])
@@ -214,6 +238,41 @@ def test_c31_a_value_that_renders_empty_never_passes_in_none_of(lenient: bool) -
     assert not in_scope(limiter, "a")
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["www{{attributes.nosuch}}.example.com", "{{#split}}{{attributes.hostname}},{{attributes.nosuch}}{{/split}}"],
+)
+def test_c31_half_a_value_is_none(value: str) -> None:
+    limiter = {"allOf": [requirement("SubdomainOf", value)]}
+    assert not in_scope(limiter, "example.com", hostname="a.example.com")
+    assert in_scope(limiter | {"validOnMissingRender": True}, "example.com", hostname="a.example.com")
+
+
+def test_c31_valid_on_missing_render_may_stand_one_level_above_as_in_the_manual() -> None:
+    limiter = {"allOf": [requirement("In", HOSTNAME)]}
+    for above, below, expected in (
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"validOnMissingRender": False}, False),
+    ):
+        cascades = {"validOnMissingRender": above, "scopeLimiter": limiter | below}
+        assert (refusal_of(read_cascades(cascades).scope_limiter, {KEY: "a"}, {}) is None) is expected
+
+
+@pytest.mark.parametrize("operator", ["In", "NotIn", "Contains", "InCIDR", "NotInCIDR", "SubdomainOf"])
+def test_a_requirement_without_values_is_refused_and_not_fulfilled_by_nobody(operator: str) -> None:
+    with pytest.raises(RequestRefused, match="values: empty"):
+        in_scope({"allOf": [requirement(operator)]}, "10.0.0.0/8")
+
+
+def test_null_in_cascades_is_what_is_not_there() -> None:
+    expression = {"key": "a", "operator": "Exists", "values": None}
+    nulls = {"matchLabels": None, "inheritLabels": None, "scopeLimiter": {"allOf": None, "validOnMissingRender": None}}
+    assert read_cascades({"matchExpressions": [expression], **nulls}) == read_cascades(
+        {"matchExpressions": [{"key": "a", "operator": "Exists"}], "scopeLimiter": {}}
+    )
+
+
 def test_c31_the_default_is_not_to_pass() -> None:
     assert not in_scope({"allOf": [requirement("In", HOSTNAME)]}, "a")
 
@@ -232,13 +291,23 @@ def test_c32_a_refusal_says_what_was_compared_per_finding_and_rule() -> None:
 
 def test_c33_the_first_scan_is_checked_against_the_scope_as_well() -> None:
     with pytest.raises(RequestRefused, match=r"192\.0\.2\.1 is outside AllowedTargets"):
-        plan(ScanRequest(targets=("192.0.2.1",), cascades={}), SCOPE)
+        plan(ScanRequest(targets=("192.0.2.1",), cascades={}), PERMIT)
 
 
 def test_another_scanners_child_is_about_a_host_in_the_scope_as_well() -> None:
     rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
     decisions = decide(rule, [a_finding("10.0.0.1"), a_finding("192.0.2.1")])
     assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
+
+
+def test_another_scanners_host_may_be_a_url() -> None:
+    rule = a_rule(scanType="gitleaks", parameters=["-r", "{{attributes.hostname}}"])
+    inside = a_finding(attributes={"hostname": "https://git.example.org/a.git"})
+    outside = a_finding(attributes={"hostname": "https://192.0.2.1/a.git"})
+    decisions = decide(rule, [inside, outside])
+    assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
+    assert decisions[0].child
+    assert decisions[0].child.parameters == ("-r", "https://git.example.org/a.git")
 
 
 def test_every_context_has_a_scope() -> None:

@@ -34,6 +34,8 @@ DATA: dict[str, Any] = {
         ("{{#none}}no{{/none}}{{^none}}yes{{/none}}", "yes"),
         ("{{#a}}{{b.c}} {{name}}{{/a}}", "1 x"),
         ("{{! a comment }}done", "done"),
+        ("{{list.1}} {{hosts.0.ip}} {{list.length}}", "b 10.0.0.1 2"),
+        ("{{list.2}}{{list.-1}}{{list.01}}{{list.one}}{{name.0}}", ""),
     ],
 )
 def test_what_a_template_renders_to(template: str, expected: str) -> None:
@@ -48,6 +50,12 @@ def test_what_a_template_renders_to(template: str, expected: str) -> None:
 def test_what_is_no_template_is_refused(template: str) -> None:
     with pytest.raises(TemplateError):
         compile_template(template)
+
+
+def test_a_comment_in_a_parameter_is_left_out() -> None:
+    rule = a_rule(parameters=["-Pn", "--max-retries{{! slow networks }}", "2", "{{! who }}{{$.hostOrIP}}"])
+    (child,) = started(decide(rule, a_finding("10.0.0.1")))
+    assert child.parameters == ("-Pn", "--max-retries", "2")
 
 
 def test_sections_over_long_lists_end_at_a_limit() -> None:

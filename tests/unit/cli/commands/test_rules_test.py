@@ -81,20 +81,75 @@ def test_the_bundled_rules_are_there_without_a_file_and_can_be_named(
     assert [child["metadata"]["generateName"] for child in said["children"]] == ["nmap-office-nmap-ssh-algorithms-"]
 
 
-def test_a_scan_without_cascades_is_told_so_and_rehearsed_all_the_same(
+def test_c1_nothing_follows_a_scan_without_cascades_and_that_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = SCAN[: SCAN.index("  cascades:")]
     code, said, err = rehearsed(tmp_path, capsys, "nmap-http", scan=scan)
-    assert (code, len(said["children"])) == (0, 1)
+    assert (code, said["children"], said["decisions"]) == (0, [], [])
     assert "no `cascades`" in err
+
+
+def test_the_scan_may_be_another_scanners(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = """
+apiVersion: execution.securecodebox.io/v1
+kind: Scan
+metadata:
+  name: subfinder-office
+  annotations: {scope.cascading.securecodebox.io/domain: www.example.org}
+spec:
+  scanType: subfinder
+  parameters: ["-d", "example.org"]
+  cascades:
+    scopeLimiter:
+      allOf: [{key: scope.cascading.securecodebox.io/domain, operator: In, values: ["{{attributes.name}}"]}]
+"""
+    found = [
+        {"name": name, "category": "Subdomain", "osi_layer": "NETWORK", "location": name, "attributes": {"name": name}}
+        for name in ("www.example.org", "ftp.example.org")
+    ]
+    code, said, _ = rehearsed(tmp_path, capsys, "nmap-hostscan", scan=scan, findings=found)
+    (child,) = said["children"]
+    assert (code, child["metadata"]["generateName"]) == (0, "nmap-office-nmap-hostscan-")
+    assert child["spec"]["parameters"][-1] == "www.example.org"
+    assert [one["decision"] for one in said["decisions"]] == ["start", "out of scope"]
+
+
+def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = SCAN.replace("scanType: nmap", "scanType: zap").replace(
+        "matchLabels: {", "matchExpressions: [{operator: Is, "
+    )
+    code, _, err = rehearsed(tmp_path, capsys, scan=scan.replace("light}", "light}]"))
+    assert code == 2
+    assert "cascades.matchExpressions[0].operator: 'Is' is not known" in err
+
+
+def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    for lines in (FINDINGS, FINDINGS[:1]):
+        (tmp_path / "findings").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+        files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings")]
+        assert main(["rules", "test", "nmap-http", *files, "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["children"]) == 1
+
+
+def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = [finding("10.0.0.1", 80, "http", id=None), {"category": "Open Port", "attributes": None}, {"id": 7}]
+    code, said, _ = rehearsed(tmp_path, capsys, "nmap-http", findings=found)
+    (child,) = said["children"]
+    assert (code, child["metadata"]["annotations"]["cascading.securecodebox.io/matched-finding"]) == (0, "finding-1")
 
 
 @pytest.mark.parametrize(
     ("words", "findings", "complaint"),
     [
         (["nosuch"], FINDINGS, "no rule nosuch"),
-        ([], {"a": 1}, "a JSON array of mappings"),
+        ([], [1], "a JSON array of mappings"),
+        ([], {"findings": {"a": 1}}, "a JSON array of mappings"),
+        ([], [{"name": "\ud800"}], "not JSON that can be read"),
+        ([], [{"attributes": [1]}], "finding 1: attributes are a mapping, not list"),
         (["--scan", "latest"], FINDINGS, "name a scan with --scan, or files"),
     ],
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from cli.errors import StateUnreadable
+from cli.local import state
 from cli.local.state import Deployment, Running, StateDir, default_root
 
 DEPLOYMENT = Deployment(
@@ -15,9 +17,9 @@ DEPLOYMENT = Deployment(
 
 
 def test_the_directory_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    state = StateDir(tmp_path / "a" / "b")
+    it = StateDir(tmp_path / "a" / "b")
 
-    assert state.root.stat().st_mode & 0o777 == 0o700
+    assert it.root.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
@@ -43,13 +45,49 @@ def test_the_port_is_chosen_once(tmp_path: Path) -> None:
     assert StateDir(tmp_path).port() == port
 
 
-def test_what_is_kept_reads_back(tmp_path: Path) -> None:
-    state = StateDir(tmp_path)
-    assert state.deployment() is None
-    assert state.running() is None
+def test_the_port_is_none_that_the_kernel_hands_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for first in (20_100, 30_000):
+        range_file = tmp_path / str(first)
+        range_file.write_text(f"{first}\t60999\n")
+        monkeypatch.setattr(state, "EPHEMERAL", range_file)
+        assert 20_000 <= StateDir(tmp_path / f"below-{first}").port() < first
+    range_file.write_text("1024 65535")  # then any will do
+    assert StateDir(tmp_path / "any").port() >= 1024
 
-    state.keep_deployment(DEPLOYMENT)
-    state.keep_running(Running(42, "2026-01-31T00:00:00Z"))
+
+def test_a_taken_port_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(state, "LOWEST_PORT", taken)
+        monkeypatch.setattr(state, "_first_ephemeral_port", lambda: taken + 1)
+        assert StateDir(tmp_path).port() != taken
+
+
+def test_of_two_commands_at_once_both_go_by_the_port_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[int] = []
+
+    def slowly() -> int:
+        chosen.append(2_000 + len(chosen))
+        own = chosen[-1]
+        if len(chosen) == 1:  # another command is quicker
+            assert StateDir(tmp_path).port() == 2_001
+        return own
+
+    monkeypatch.setattr(state, "_free_port", slowly)
+    assert StateDir(tmp_path).port() == 2_001
+    assert chosen == [2_000, 2_001]
+    assert [path.name for path in tmp_path.glob("machine.json*")] == ["machine.json"]
+
+
+def test_what_is_kept_reads_back(tmp_path: Path) -> None:
+    it = StateDir(tmp_path)
+    assert it.deployment() is None
+    assert it.running() is None
+
+    it.keep_deployment(DEPLOYMENT)
+    it.keep_running(Running(42, "2026-01-31T00:00:00Z"))
 
     again = StateDir(tmp_path)
     assert again.deployment() == DEPLOYMENT
@@ -60,20 +98,20 @@ def test_what_is_kept_reads_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"port": "many"}', '{"port": 0}', "\x00\xff"])
 def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, content: str) -> None:
-    state = StateDir(tmp_path)
+    damaged = StateDir(tmp_path)
     (tmp_path / "machine.json").write_text(content)
 
     with pytest.raises(StateUnreadable, match=r"machine\.json is damaged: .* --state-dir"):
-        state.port()
+        damaged.port()
 
 
 @pytest.mark.parametrize("name", ["deployment", "running"])
 def test_a_record_with_missing_fields_is_damaged(tmp_path: Path, name: str) -> None:
-    state = StateDir(tmp_path)
+    it = StateDir(tmp_path)
     (tmp_path / f"{name}.json").write_text("{}")
 
     with pytest.raises(StateUnreadable, match=rf"{name}\.json is damaged"):
-        getattr(state, name)()
+        getattr(it, name)()
 
 
 def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
@@ -84,38 +122,38 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
 
 
 def test_after_a_clean_end_the_deployment_counts(tmp_path: Path) -> None:
-    state = StateDir(tmp_path)
-    state.keep_deployment(DEPLOYMENT)
-    (state.objects / "bucket").mkdir()
-    state.exit_status.write_text("0")
+    it = StateDir(tmp_path)
+    it.keep_deployment(DEPLOYMENT)
+    (it.objects / "bucket").mkdir()
+    it.exit_status.write_text("0")
 
-    state.begin_run()
+    it.begin_run()
 
-    assert state.deployment() == DEPLOYMENT
-    assert not state.needs_rebuild()
+    assert it.deployment() == DEPLOYMENT
+    assert not it.needs_rebuild()
 
 
 @pytest.mark.parametrize("exit_status", [None, "", "137"])
 def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
     tmp_path: Path, exit_status: str | None
 ) -> None:
-    state = StateDir(tmp_path)
-    state.keep_deployment(DEPLOYMENT)
-    (state.objects / "bucket").mkdir()
+    it = StateDir(tmp_path)
+    it.keep_deployment(DEPLOYMENT)
+    (it.objects / "bucket").mkdir()
     if exit_status is not None:
-        state.exit_status.write_text(exit_status)
+        it.exit_status.write_text(exit_status)
 
-    state.begin_run()
+    it.begin_run()
 
-    assert state.deployment() is None
-    assert state.needs_rebuild()
-    state.mark_rebuilt()
-    assert not state.needs_rebuild()
+    assert it.deployment() is None
+    assert it.needs_rebuild()
+    it.mark_rebuilt()
+    assert not it.needs_rebuild()
 
 
 def test_a_new_directory_needs_no_rebuild(tmp_path: Path) -> None:
-    state = StateDir(tmp_path)
+    it = StateDir(tmp_path)
 
-    state.begin_run()
+    it.begin_run()
 
-    assert not state.needs_rebuild()
+    assert not it.needs_rebuild()

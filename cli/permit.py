@@ -1,11 +1,11 @@
-"""What a stack's operator allows: of the one on this machine, or of a deployed one, from its parameters."""
+"""What a stack's operator permits: of the one on this machine, or of a deployed one, from its parameters."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cascan.permit import Permit
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
 from cascan.scope import Scope
@@ -14,18 +14,7 @@ from cli.access import LOOPBACK_AND_PRIVATE, describe_stack
 from cli.errors import BadInput
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Field for field what planning is told."""
-
-    scope: Scope
-    policy: PolicyProfile = PolicyProfile.SAFE
-    express_reaches_private: bool = True
-    raw_scans: bool = True
-    reach: Reach | None = None  # of workers in the stack's own small VPC
-
-
-def policy_of(args: Namespace) -> Policy:
+def permit_of(args: Namespace) -> Permit:
     """Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack is not to be had."""
     parameters: Mapping[str, str] = {}
     allowed, denied = list(LOOPBACK_AND_PRIVATE), []
@@ -39,11 +28,11 @@ def policy_of(args: Namespace) -> Policy:
         allowed = _listed(parameters["AllowedTargets"])
         denied = _listed(parameters.get("DeniedTargets", ""))
     try:
-        return Policy(
+        return Permit(
             Scope.of([*allowed, *(args.allow or ())], [*denied, *(args.deny or ())]),
             _profile(args.policy_profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
-            _reaches_private(parameters),
             parameters.get("RawScans", "enabled") == "enabled",
+            _reaches_private(parameters),
             None if parameters.get("WorkerSubnets") else Reach.of(_listed(parameters.get("WorkerEgress", ""))),
         )
     except SettingsError as exc:
