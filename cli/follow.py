@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cascan.ids import ReportKey, scan_id_of
 from cli.access import Access
 from cli.errors import EXIT_FAILED, EXIT_REFUSED, CliError
-from cli.show import Progress, print_json, print_table, say
+from cli.show import Progress, print_json, say
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,7 +127,8 @@ def print_findings(findings: Iterable[Finding]) -> None:
     from cascan.severity import counted_as  # noqa: PLC0415
 
     rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
-    print_table(FINDING_COLUMNS, ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows))
+    cells = ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows)
+    print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:

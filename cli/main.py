@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
-from cli.show import say
+from cli.show import quiet_output, say
 from cli.words.parser import parser
 
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
@@ -29,11 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a scan that was accepted goes on when the stack is next up")
         return 130
     except BrokenPipeError:  # the reader went away: head, less
-        _write_nowhere()
+        quiet_output()
         return EXIT_FAILED
     except OSError as exc:  # a full disk, for one
         say(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
-        _write_nowhere()
+        quiet_output()
         return EXIT_FAILED
 
 
@@ -44,11 +44,6 @@ def _make_writable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _write_nowhere() -> None:
-    """What is left unwritten goes nowhere, quietly."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:

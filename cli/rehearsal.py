@@ -35,7 +35,8 @@ from cli.errors import BadInput
 from cli.lookup import find_scan
 from cli.manifests import read_manifests, read_text
 from cli.permit import permit_of
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
 WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
@@ -185,7 +186,8 @@ def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
 
 
 def _print(decisions: list[Decision]) -> None:
-    print_table(COLUMNS, ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions))
+    rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
+    print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
     say(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
 

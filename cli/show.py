@@ -6,8 +6,8 @@ Text from scanned hosts is data: control characters are shown, never sent to the
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,11 +21,15 @@ STYLES = {
     "Done": "green",
     "Errored": "red",
 }
-WHOLE = frozenset({"SCAN"})  # columns that a narrow terminal does not fold: what stands there is copied
 
 
 def say(sentence: str) -> None:
     print(f"cascan: {plain(sentence)}", file=sys.stderr)
+
+
+def quiet_output() -> None:
+    """What is left unwritten, and cannot be written, goes nowhere without a word at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:
@@ -34,25 +38,6 @@ def print_json(value: Any) -> None:
 
     escaped = sys.stdout.isatty() or (sys.stdout.encoding or "utf-8").lower() != "utf-8"
     print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=escaped))
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """One line a row. Piped: columns joined by tabs, without a header, for cut and awk."""
-    texts = [[plain(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        for row in texts:
-            print("\t".join(row))
-        return
-    from rich.console import Console  # noqa: PLC0415 - 30 ms that only a terminal needs
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
-    for row in texts:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    Console().print(table)
 
 
 def plain(value: object) -> str:

@@ -24,7 +24,8 @@ from cli.commands.schedule import NEXT_SHOWN, store
 from cli.errors import BadInput
 from cli.keeping import kept
 from cli.manifests import read_manifests
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 Applied = dict[str, Any]
 Apply = Callable[[Access], Applied]

@@ -20,7 +20,8 @@ from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
 from cli.permit import permit_of
 from cli.raw import why_not_raw_here
-from cli.show import plain, print_json, print_table, say
+from cli.show import plain, print_json, say
+from cli.table import print_table
 
 
 def run(args: Namespace) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cli.access import Access, access
 from cli.errors import BadInput
 from cli.lookup import find_scan
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from cascan.model.inventory import Change, Sighting
@@ -36,7 +37,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json([_as_json(change) for change in shown])
     else:
-        print_table(COLUMNS, map(_row, shown))
+        print_table(COLUMNS, map(_row, shown), drop=("LAST SEEN OTHERWISE", "NAME"), whole=("ADDRESS",))
     _say_more(scan, news, changes, everything=args.all)
     return 0
 

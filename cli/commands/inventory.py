@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cli.access import access
 from cli.errors import BadInput
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cascan.model.inventory import HostRecord, PortRecord, Sought
 
 COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
+LEAST_FIRST = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # what a narrow terminal goes without
 PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")
 PROTOCOLS = ("tcp", "udp", "sctp", "ip")
 MAX_STRETCHES = 256  # of one range with gaps; each is looked up by itself
@@ -29,7 +31,13 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json([_as_json(host, sought, everything=args.all) for host in hosts if args.all or host.is_up])
     else:
-        print_table(COLUMNS, (row for host in hosts for row in _rows(host, sought, everything=args.all)))
+        rows = (row for host in hosts for row in _rows(host, sought, everything=args.all))
+        print_table(
+            COLUMNS,
+            rows,
+            drop=("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE"),
+            whole=("ADDRESS", "SCAN"),
+        )
     if not hosts:
         say("nothing is known that fits")
     return 0

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cascan.nmap.getopt import read_words
 from cascan.nmap.options import option_table
 from cli.errors import EXIT_REFUSED
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

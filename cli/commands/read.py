@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
 from cascan.nmap.report.read import read_report
-from cli.errors import EXIT_REFUSED, BadInput
+from cli.errors import EXIT_REFUSED, BadInput, CliError
 from cli.report_file import opened
-from cli.show import say
+from cli.show import quiet_output, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -104,19 +104,19 @@ def _document(report: ReportReader) -> Iterator[bytes]:
     from cascan.model.report import Finished, HostCounts, RunStats  # noqa: PLC0415
     from cascan.nmap.report.writer import document_end, document_start, xml_of  # noqa: PLC0415
 
-    yield document_start(report.head).encode("ascii")
+    yield document_start(report.head).encode()
     counts: Counter[str] = Counter()
     for item in report.items():
         if isinstance(item, Host):
             counts[item.state] += 1
-        yield xml_of(item).encode("ascii")
+        yield xml_of(item).encode()
     if report.hosts_total is None:  # cut short: an end is made, or else no tool would open it
         at = str(int(report.started_at.timestamp())) if report.started_at else "0"
         finished = Finished(time=at, elapsed="0", exit="error", errormsg="The report is cut short.")
         total = counts.total()
         hosts = HostCounts(up=str(counts["up"]), down=str(total - counts["up"]), total=str(total))
-        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode("ascii")
-    yield document_end().encode("ascii")
+        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode()
+    yield document_end().encode()
 
 
 def _merge(names: list[str]) -> int:
@@ -124,19 +124,24 @@ def _merge(names: list[str]) -> int:
     from cascan.nmap.report.merge import ReportMerge  # noqa: PLC0415
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    remarks: list[str] = []
     with ExitStack() as files:
 
         def streams() -> Iterator[IO[bytes]]:
             for name in names:
-                yield files.enter_context(opened(name)).stream
+                file = files.enter_context(opened(name))
+                yield file.stream
+                remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
         _print(merge.pieces(streams()))
     if not merge.began:
         say("none of the files is a report of nmap")
         return EXIT_REFUSED
+    for remark in remarks:
+        say(remark)
     if merge.flaws:
         say(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
-    return EXIT_DAMAGED if merge.flaws else 0
+    return EXIT_DAMAGED if merge.flaws or remarks else 0
 
 
 def _print_header() -> None:
@@ -149,8 +154,14 @@ def _print(pieces: Iterable[bytes]) -> None:
     """In a terminal all beyond ASCII is escaped, since some of it moves the cursor; piped, text stays as it is."""
     if sys.stdout.isatty():
         pieces = map(_escaped, pieces)
-    sys.stdout.buffer.writelines(pieces)
-    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        quiet_output()
+        raise CliError(f"reading or printing ended early: {exc.strerror}") from exc
 
 
 def _escaped(text: bytes) -> bytes:

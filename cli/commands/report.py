@@ -11,7 +11,8 @@ from cascan.merged_report import merged_report, recorded_reports
 from cli.access import Access, access
 from cli.errors import CliError
 from cli.lookup import find_scan
-from cli.show import print_json, print_table
+from cli.show import print_json
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,9 @@ def run(args: Namespace) -> int:
         elif args.json:
             print_json([stack.uri(str(key)) for key in recorded.values()])
         else:
-            print_table(("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in recorded.values()))
+            print_table(
+                ("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in recorded.values()), whole=("REPORT",)
+            )
     return 0
 
 

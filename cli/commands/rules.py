@@ -14,7 +14,8 @@ from cascan.model.cascade import StoredRule
 from cli.access import Access, access
 from cli.errors import BadInput
 from cli.keeping import kept
-from cli.show import print_json, print_table
+from cli.show import print_json
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,8 @@ def _list(rules: Mapping[str, StoredRule], stack: Access, *, as_json: bool) -> N
             (row["name"], row["source"], " ".join(f"{k}={v}" for k, v in row["labels"].items()), row["scan"])
             for row in rows
         ),
+        drop=("LABELS", "SOURCE"),
+        whole=("RULE",),
     )
 
 

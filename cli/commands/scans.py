@@ -9,7 +9,8 @@ from cascan.clock import to_wire
 from cli.access import access
 from cli.errors import BadInput
 from cli.follow import changes_in_words, scan_summary
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 if TYPE_CHECKING:
     from cascan.model.agenda import Switch
@@ -41,7 +42,7 @@ def run(args: Namespace) -> int:
         )
         for scan in scans
     )
-    print_table(COLUMNS, rows)
+    print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 
 

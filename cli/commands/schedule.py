@@ -18,7 +18,8 @@ from cli.access import Access, access
 from cli.errors import BadInput
 from cli.follow import changes_in_words, scan_summary
 from cli.keeping import kept
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
 RUN_COLUMNS = ("DUE", "SCAN", "STATE", "OUTCOME", "FINDINGS", "CHANGES")
@@ -66,6 +67,8 @@ def _list(stack: Access, *, as_json: bool) -> None:
             )
             for row in rows
         ),
+        drop=("LAST", "FINDINGS"),
+        whole=("SCHEDULE",),
     )
 
 
@@ -110,7 +113,8 @@ def _show(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     print(f"{summary['name']}: {summary['when']}, {summary['state']}, version {summary['version']}")
     for at in summary["nextTimes"]:
         print(f"next  {at}")
-    print_table(RUN_COLUMNS, (_run_row(_run_summary(run, stack)) for run in reversed(runs)))
+    rows = (_run_row(_run_summary(run, stack)) for run in reversed(runs))
+    print_table(RUN_COLUMNS, rows, drop=("CHANGES", "FINDINGS"), whole=("SCAN",))
     if runs:
         say(f"what changed since the run before: cascan diff {stored.name}")
 

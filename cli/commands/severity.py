@@ -21,7 +21,8 @@ from cli.access import access
 from cli.errors import EXIT_REFUSED, BadInput, CliError
 from cli.keeping import kept
 from cli.rules_file import rules_text
-from cli.show import print_json, print_table, say
+from cli.show import print_json, say
+from cli.table import print_table
 
 
 def run(args: Namespace) -> int:
@@ -82,7 +83,7 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
     if args.json:
         print_json({"findings": [judged for _, judged in changed], "severities": dict(kinds), "unused": unused})
         return 0
-    print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed))
+    print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
     for name in unused:
         say(f"{name} fits none of these findings")
     say(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "there are no findings")

@@ -152,6 +152,12 @@ def test_text_in_a_command_line_cannot_leave_its_attribute() -> None:
     assert XML(data).find("host") is None
 
 
+def test_an_end_that_cannot_be_read_is_none() -> None:
+    damaged = report("hosts").replace(b"<finished", b"<x:finished").replace(b"<runstats>", b"<runstats><y:1/>")
+    assert finished(merged(damaged)).get("exit") == "error"
+    assert counts(merged(damaged)) == counts(merged(report("hosts")))
+
+
 @pytest.mark.parametrize("data", [b"", b"not xml", b"<nse-scripts/>"], ids=["empty", "no XML", "another document"])
 def test_where_nothing_is_a_report_there_is_no_merged_one(data: bytes) -> None:
     assert merged(data, data) == b""

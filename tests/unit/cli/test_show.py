@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cli.show import Progress, plain, print_json, print_table
+from cli.show import Progress, plain, print_json
 
 HOSTILE = "\x1b[2J\x9b31m\r\n=cmd|calc é"
 
@@ -20,21 +20,6 @@ class Terminal(io.StringIO):
 
 def test_control_characters_are_shown_and_never_sent() -> None:
     assert plain(HOSTILE) == r"\x1b[2J\x9b31m\r\n=cmd|calc é"
-
-
-def test_piped_a_table_is_tab_separated_lines_without_a_header(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(("A", "B"), [("one", 1), ("tab\there", None)])
-    assert capsys.readouterr().out == "one\t1\ntab\\there\tNone\n"
-
-
-def test_in_a_terminal_a_table_has_a_header_and_hostile_text_stays_in_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    print_table(("NAME", "BANNER"), [("[red]x[/red]", HOSTILE)])
-    shown = terminal.getvalue()
-    assert "NAME" in shown
-    assert "[red]x[/red]" in shown  # no markup of the table library either
-    assert "\x1b[2J" not in shown
 
 
 @pytest.mark.parametrize("out", [Terminal(), io.StringIO()])

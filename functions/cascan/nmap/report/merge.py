@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
-from xml.etree.ElementTree import XML
+from xml.etree.ElementTree import XML, ParseError
 from xml.sax.saxutils import quoteattr
 
 from cascan.nmap.report.raw import RawChild, RawReport
@@ -57,7 +57,11 @@ class _Counted:
         self.total += 1
 
     def read(self, runstats: bytes) -> None:
-        for child in XML(runstats):
+        try:
+            children = XML(runstats)
+        except ParseError:  # a prefix of no namespace: well-formed all the same, and nothing that nmap writes
+            return
+        for child in children:
             if child.tag == "finished":
                 self.finished = _number(child.get("time"))
                 self.succeeded = child.get("exit", "success") == "success"

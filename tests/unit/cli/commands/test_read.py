@@ -97,6 +97,15 @@ class TestXml:
         assert b'<hosts up="3" down="0" total="3"/>' in out
         assert read(str(tmp_path / "saved.xml"))[0] == 0
 
+    def test_names_beyond_ascii_are_written_as_they_came(self, read: Read, tmp_path: Path) -> None:
+        (tmp_path / "odd.xml").write_bytes(
+            report("connect").replace(b"<times", "<zeiträume/><times größe='1'".encode())
+        )
+        code, out, _ = read(str(tmp_path / "odd.xml"), "--as", "xml")
+        assert code == 0
+        assert "größe" in out.decode()
+        assert "<zeiträume/>" in out.decode()
+
     def test_several_reports_become_one_with_every_host(self, read: Read, tmp_path: Path) -> None:
         code, out, err = read(PATHS["connect"], PATHS["ipv6"], "--as", "xml")
         (tmp_path / "merged.xml").write_bytes(out)
@@ -159,6 +168,33 @@ class TestPacked:
         assert (code, "gzip stream is damaged or cut short" in err) == (1, True)
         assert len(out.splitlines()) == 5
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_report_in_another_encoding_is_read_as_if_it_were_in_nmaps(
+        self, read: Read, encoding: str, packed: bool, tmp_path: Path
+    ) -> None:
+        data = report("hosts").decode().replace("\n", "\r\n").encode(encoding)
+        (tmp_path / "saved.xml").write_bytes(gzip.compress(data) if packed else data)
+        assert read(str(tmp_path / "saved.xml"), "--jobs", "2") == read(PATHS["hosts"])
+
+    def test_half_a_character_at_the_end_is_a_report_cut_short(self, read: Read, tmp_path: Path) -> None:
+        data = report("hosts").decode().encode("utf-16")
+        (tmp_path / "cut.xml").write_bytes(data[: len(data) // 2 | 1])
+        code, out, err = read(str(tmp_path / "cut.xml"))
+        assert (code, len(out) > 0) == (1, True)
+        assert "cut short" in err
+
+    def test_warnings_in_front_of_a_report_are_read_over_and_told(self, read: Read, tmp_path: Path) -> None:
+        file, warning = tmp_path / "both.xml", b"Warning: <host> is no report, nmap <nothing>\n" * 5_000
+        file.write_bytes(warning + report("hosts"))
+        code, out, err = read(str(file))
+        assert (code, out) == (1, read(PATHS["hosts"])[1])
+        assert "Something stands before the report." in err
+        code, _, err = read(str(file), PATHS["connect"], "--as", "xml")
+        assert (code, err) == (1, f"cascan: {file}: Something stands before the report.\n")
+        file.write_bytes(b" \r\n\n" + report("hosts"))
+        assert read(str(file)) == read(PATHS["hosts"])
+
     def test_an_archive_of_something_else_is_no_report(self, read: Read, tmp_path: Path) -> None:
         (tmp_path / "x.gz").write_bytes(gzip.compress(b"hello"))
         assert read(str(tmp_path / "x.gz"))[0] == 2
@@ -220,6 +256,15 @@ class TestAsACommand:
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
         ran = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=60, check=False)
         assert (ran.stdout.strip(), ran.stderr) == (b"1", b"")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+    def test_a_full_disk_is_told_without_a_traceback(self) -> None:
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
+        with Path("/dev/full").open("wb") as full:
+            argv = [sys.executable, "-m", "cli.main", "read", PATHS["hosts"]]
+            done = subprocess.run(argv, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert done.returncode == 3
+        assert done.stderr == b"cascan: reading or printing ended early: No space left on device\n"
 
     def test_no_aws_library_is_loaded(self) -> None:
         code = (
