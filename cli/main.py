@@ -13,6 +13,7 @@ from cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
 from cli.show import quiet_output, say
 from cli.words.parser import parser
 
+TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
@@ -67,11 +68,23 @@ def _asked(words: list[str]) -> int:
     if not own:
         parser().print_help(sys.stderr)
         return EXIT_REFUSED
-    args = parser().parse_args(own)
+    args = _parsed(own)
     args.nmap_arguments = for_nmap
     if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
         raise BadInput(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
     return _command(args)
+
+
+def _parsed(own: list[str]) -> argparse.Namespace:
+    """As argparse has it, and targets may stand on both sides of an option as well."""
+    known = parser()
+    args, rest = known.parse_known_args(own)
+    if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
+        hint = "; options of nmap stand behind --" if args.run in TAKE_NMAP_OPTIONS else ""
+        known.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    if rest:
+        getattr(args, TARGETS_OF[args.run]).extend(rest)
+    return args
 
 
 def _command(args: argparse.Namespace) -> int:

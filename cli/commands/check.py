@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.explain import Explained, explain
+from cascan.explain import Explained, Judged, explain
 from cascan.forms import read_request
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
@@ -75,10 +75,7 @@ def _print(explained: Explained) -> None:
     print_table(("SCRIPT", "VERDICT", "REASON"), _script_rows(explained.scripts))
     print_table(
         ("TARGET", "VERDICT", "REASON"),
-        (
-            (f"target {one.target}", "outside" if one.refusal else "inside", one.refusal or "in the scope")
-            for one in explained.targets
-        ),
+        ((f"target {one.target}", *_verdict(one)) for one in explained.targets),
     )
     for note in explained.notes:
         say(f"note: {note}")
@@ -86,8 +83,15 @@ def _print(explained: Explained) -> None:
         say(f"refused ({refusal.rule}): {refusal.reason}")
     if explained.accepted:
         shards = "1 shard" if explained.shards == 1 else f"{explained.shards} shards"
-        print(f"accepted: {explained.addresses} addresses, {shards}, {explained.lane} lane")
+        addresses = "1 address" if explained.addresses == 1 else f"{explained.addresses} addresses"
+        print(f"accepted: {addresses}, {shards}, {explained.lane} lane")
         print(plain(shlex.join(explained.argv)))
+
+
+def _verdict(target: Judged) -> tuple[str, str]:
+    if target.refusal:
+        return "outside", target.refusal
+    return ("by name", target.note) if target.note else ("inside", "in the scope")
 
 
 def _script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:

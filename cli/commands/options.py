@@ -35,7 +35,7 @@ def look_up(words: list[str]) -> tuple[Iterable[Option], list[str]]:
         found = [row for row in option_table().rows() if words[0].lower() in row.name.lower()]
         return found, [] if found else [f"no option of nmap has {words[0]!r} in its name"]
     read = read_words([*words, VALUE])
-    return dict.fromkeys(given.option for given in read.options), read.errors
+    return dict.fromkeys(given.option for given in read.options), [error.sentence for error in read.errors]
 
 
 def _print(rows: Iterable[Option], *, as_json: bool) -> None:

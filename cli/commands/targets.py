@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
-from cascan.nmap.target_kinds import Name
+from cascan.nmap.target_kinds import IPV4, IPV6, Name
 from cascan.nmap.targets import Exclusion, count_left, parse_targets, remaining
 from cli.errors import EXIT_REFUSED
 from cli.show import print_json, say
@@ -24,7 +24,7 @@ LINES_AT_ONCE = 1_000
 
 def run(args: Namespace) -> int:
     """0, or 2 with every reason: one expression that is refused, and nothing is printed."""
-    family = 6 if args.ipv6 else 4
+    family = IPV6 if args.ipv6 or any(":" in word for word in (*args.expressions, *args.exclude)) else IPV4
     try:
         targets = parse_targets(args.expressions, family)
         slices = list(remaining(targets, Exclusion.parse(args.exclude, family)))

@@ -56,7 +56,12 @@ def add_explaining(commands: Commands, request: ArgumentParser, output: Argument
     targets.add_argument(
         "--exclude", action="append", default=[], metavar="EXPR", help="leave this out; may be repeated"
     )
-    targets.add_argument("-6", action="store_true", dest="ipv6", help="the expressions are of IPv6")
+    targets.add_argument(
+        "-6",
+        action="store_true",
+        dest="ipv6",
+        help="the expressions are of IPv6, names as well; one with a colon says so itself",
+    )
     targets.set_defaults(run="targets")
 
     options = commands.add_parser(

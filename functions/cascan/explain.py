@@ -12,12 +12,14 @@ from cascan.model.request import ScanRequest
 from cascan.nmap.arguments import Arguments, parse_arguments
 from cascan.nmap.command import nmap_argv
 from cascan.nmap.scripts import ScriptVerdict
+from cascan.nmap.target_kinds import Name
 from cascan.nmap.target_syntax import parse_target
 from cascan.permit import Permit
 from cascan.planning import plan, profile_of
 from cascan.policy import PolicyProfile
 from cascan.scope import Scope
 
+UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
 
 
@@ -31,10 +33,11 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A target, and why it is refused; empty: it is inside the scope."""
+    """A target, and why it is refused; empty: it is inside the scope, as far as is known."""
 
     target: str
     refusal: str
+    note: str = ""  # what is not known
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,14 +87,14 @@ def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> t
 
 
 def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[Judged, ...]:
-    return tuple(
-        Judged(expression, _refusal_of(expression, given.family, scope))
-        for expression in dict.fromkeys((*request.targets, *given.targets))
-    )
+    expressions = dict.fromkeys((*request.targets, *given.targets))
+    return tuple(_judged(expression, given.family, scope) for expression in expressions)
 
 
-def _refusal_of(expression: str, family: int, scope: Scope) -> str:
+def _judged(expression: str, family: int, scope: Scope) -> Judged:
     try:
-        return scope.refusal_of(parse_target(expression, family)) or ""
+        target = parse_target(expression, family)
     except RequestRefused as refused:
-        return str(refused)
+        return Judged(expression, str(refused))
+    refusal = scope.refusal_of(target) or ""
+    return Judged(expression, refusal, UNRESOLVED if isinstance(target, Name) and not refusal else "")

@@ -13,7 +13,7 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.conflicts import NO_PORT_SCAN, conflicts_in
-from cascan.nmap.getopt import Given, read_words
+from cascan.nmap.getopt import Given, read_words, shown
 from cascan.nmap.ignored import ignored_in
 from cascan.nmap.options import Decision, find_option
 from cascan.nmap.scripts import ScriptVerdict, choose_scripts
@@ -42,7 +42,7 @@ class Arguments(msgspec.Struct, frozen=True):
 
     options: tuple[Given, ...]
     targets: tuple[str, ...]
-    errors: tuple[str, ...] = ()
+    errors: tuple[Refusal, ...] = ()
 
     @property
     def family(self) -> int:
@@ -62,10 +62,9 @@ class Arguments(msgspec.Struct, frozen=True):
     def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
         """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
         check = self._check(profile, policy)
-        unread = [Refusal(" ".join(error.split()[:2]).rstrip(":"), Rule.OPTION, error) for error in self.errors]
-        refusals = [*unread, *check.reasons, *conflicts_in(self.options)]
+        refusals = [*self.errors, *check.refusals, *conflicts_in(self.options)]
         if refusals:
-            raise RequestRefused(refusals, Rule.OPTION)
+            raise RequestRefused(refusals)
         return CheckedArguments(
             options=tuple(check.words),
             targets=self.targets,
@@ -90,11 +89,12 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     """Never raises: what is wrong is kept, to be told with everything else."""
     read = read_words(words)
     unreadable = [
-        f"parameter {position} holds a character that is not printable ASCII"
+        Refusal(shown(word), Rule.OPTION, f"parameter {position} holds a character that is not printable ASCII")
         for position, word in enumerate(words, start=1)
         if not all(" " <= char <= "~" for char in word)
     ]
-    return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *read.errors))
+    misread = [Refusal(shown(error.word), Rule.OPTION, error.sentence) for error in read.errors]
+    return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
 
 
 class _Check:
@@ -104,7 +104,7 @@ class _Check:
         self.words: list[str] = []
         self.exclude: list[str] = []
         self.notes: list[str] = []
-        self.reasons: list[Refusal | str] = []
+        self.refusals: list[Refusal] = []
         self.families: set[str] = set()
         self.scripts: dict[str, list[str]] = {"--script": [], "--script-args": []}
         self.default_scripts = False
@@ -136,7 +136,7 @@ class _Check:
         try:
             value = checked_value(option.value or "nothing", given.value)
         except ValueError as exc:
-            self._refuse(given, f"{given.shown}: {exc}")
+            self._refuse(given, f"parameter {given.position}: {given.shown}: {exc}")
             return
         self.words += [name + value] if is_attached(name) else [name, value]
 
@@ -149,7 +149,7 @@ class _Check:
         elif name in ("-4", "-6"):
             self.families.add(name)
             if len(self.families) > 1:
-                self.reasons.append("Cannot use both -4 and -6 in one scan; ask for two scans")
+                self._refuse(given, "Cannot use both -4 and -6 in one scan; ask for two scans")
         elif name == "-A":
             self.default_scripts = True
             self._add_flags(*(AGGRESSIVE if self.profile == "connect" else AGGRESSIVE_RAW))
@@ -171,7 +171,7 @@ class _Check:
             asks_names="-R" in self.words,
             asks_ports=not NO_PORT_SCAN & set(self.words),
         )
-        self.reasons += [Refusal("--script", Rule.SCRIPT, reason) for reason in choice.reasons]
+        self.refusals += choice.refusals
         self.notes += choice.notes
         self.verdicts = choice.verdicts
         if choice.by_number and "-n" not in self.words:
@@ -180,7 +180,7 @@ class _Check:
         self.words += choice.words
 
     def _refuse(self, given: Given, reason: str) -> None:
-        self.reasons.append(Refusal(given.shown, Rule.OPTION, reason))
+        self.refusals.append(Refusal(given.shown, Rule.OPTION, reason))
 
     def _add_flags(self, *names: str) -> None:
         self.words += [name for name in names if name not in self.words]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from cascan.limits import MAX_PROTOCOL
+from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.getopt import Given
 from cascan.nmap.port_list import parse_ports
 from cascan.nmap.values import number_in
@@ -54,48 +55,59 @@ ORDERED = (  # least, most, whether they are times
     ("--min-rtt-timeout", "--max-rtt-timeout", True),
     ("--scan-delay", "--max-scan-delay", True),
 )
+Conflict = tuple[str, str]  # the canonical name of the option to blame, one sentence
 ONCE = ("-p", "--exclude-ports", "-PS", "-PA", "-PU", "-PY", "-PO")
 
 
-def conflicts_in(options: Sequence[Given]) -> Iterator[str]:
-    """One sentence for each conflict, naming the options and what to do."""
+def conflicts_in(options: Sequence[Given]) -> Iterator[Refusal]:
+    """One for each conflict, naming the options and what to do."""
     names = Counter(given.option.canonical for given in options)
+    written = {given.option.canonical: given.shown for given in reversed(options)}
+    for name, sentence in dict.fromkeys(_conflicts(options, names)):
+        yield Refusal(written[name], Rule.OPTION, sentence)
+
+
+def _conflicts(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[Conflict]:
     for ones, others, sentence in BESIDE:
         for one in sorted(ones & names.keys())[:1]:
-            yield from dict.fromkeys(sentence.format(one=one, other=other) for other in sorted(others & names.keys()))
+            yield from ((other, sentence.format(one=one, other=other)) for other in sorted(others & names.keys()))
     yield from _one_of_a_kind(names)
     yield from _of_packets(names)
     yield from _of_values(options, names)
 
 
-def _one_of_a_kind(names: Mapping[str, int]) -> Iterator[str]:
+def _one_of_a_kind(names: Mapping[str, int]) -> Iterator[Conflict]:
     tcp, common = sorted(TCP_SCANS & names.keys()), sorted(COMMON_PORTS & names.keys())
     if len(tcp) > 1:
-        yield f"{' and '.join(tcp)}: nmap takes one kind of TCP scan; choose one"
+        yield tcp[-1], f"{' and '.join(tcp)}: nmap takes one kind of TCP scan; choose one"
     if len(common) > 1:
-        yield f"{' and '.join(common)}: each chooses the ports, and nmap heeds one; choose one"
-    if sum(names[name] for name in PAYLOADS) > 1:
-        yield f"{', '.join(PAYLOADS)}: nmap takes one of them, once; choose one"
+        yield common[-1], f"{' and '.join(common)}: each chooses the ports, and nmap heeds one; choose one"
+    payloads = [name for name in PAYLOADS if name in names]
+    if sum(names[name] for name in payloads) > 1:
+        yield payloads[-1], f"{', '.join(PAYLOADS)}: nmap takes one of them, once; choose one"
     for name in ONCE:
         if names[name] > 1:
-            yield f"{name} stands {names[name]} times: nmap takes one; separate the values with commas"
+            yield name, f"{name} stands {names[name]} times: nmap takes one; separate the values with commas"
 
 
-def _of_packets(names: Mapping[str, int]) -> Iterator[str]:
+def _of_packets(names: Mapping[str, int]) -> Iterator[Conflict]:
     """What only certain packets can carry."""
     scans = SCANS & names.keys()
     for name, scan in NEEDS_SCAN.items():
         by_default = scan == "-sS" and not scans and not NO_PORT_SCAN & names.keys()
         if name in names and scan not in scans and not by_default:
-            yield f"{name} works with {scan} alone, so nmap takes it only beside {scan}"
+            yield name, f"{name} works with {scan} alone, so nmap takes it only beside {scan}"
     if scans == {"-sT"}:
         for name in sorted(CRAFTED & names.keys()):
-            yield f"{name}: -sT connects as any program does, so nmap would ignore it; use a raw scan, such as -sS"
+            yield (
+                name,
+                f"{name}: -sT connects as any program does, so nmap would ignore it; use a raw scan, as -sS",
+            )
     if "--scanflags" in names and not TCP_SCANS & scans and (scans | NO_PORT_SCAN) & names.keys():
-        yield "--scanflags is for TCP scans, and none stands there; nmap would ignore it"
+        yield "--scanflags", "--scanflags is for TCP scans, and none stands there; nmap would ignore it"
 
 
-def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[str]:
+def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[Conflict]:
     scans = SCANS & names.keys() or (set() if NO_PORT_SCAN & names.keys() else {"-sS"})
     family, others = ("IPv6", ".") if "-6" in names else ("IPv4", ":")
     for given in options:
@@ -103,14 +115,14 @@ def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[s
         if given.option.canonical == "-p":
             yield from _of_ports(value, scans)
         if given.option.canonical in SENDERS and others in re.sub(RANDOM, "", value):
-            yield f"{given.shown}: an address of the other family; this scan is of {family}"
+            yield given.option.canonical, f"{given.shown}: an address of the other family; this scan is of {family}"
     for least, most, is_time in ORDERED:
         low, high = _value(options, least, is_time=is_time), _value(options, most, is_time=is_time)
         if low is not None and high is not None and low > high:
-            yield f"{least} is more than {most}; exchange them"
+            yield least, f"{least} is more than {most}; exchange them"
 
 
-def _of_ports(ports: str, scans: Set[str]) -> Iterator[str]:
+def _of_ports(ports: str, scans: Set[str]) -> Iterator[Conflict]:
     """Ports that no scan would look at, and scans that would have no port."""
     try:
         items = parse_ports(ports)
@@ -120,12 +132,15 @@ def _of_ports(ports: str, scans: Set[str]) -> Iterator[str]:
     for letter, kinds in PORT_LETTERS.items():
         missing = "a TCP scan" if letter == "T" else " or ".join(sorted(kinds))
         if scans and not scans & kinds and letter in letters:
-            yield f"-p {ports[:60]}: {letter}: is for {missing}, and none stands there; nmap would leave it out"
+            yield "-p", f"-p {ports[:60]}: {letter}: is for {missing}, and none stands there; nmap would leave it out"
         if scans & kinds and not letters & {letter, ""}:
             scan = "the TCP scan" if letter == "T" else " and ".join(sorted(scans & kinds))
-            yield f"-p {ports[:60]}: {scan} has no port in it, as {letter}: would give it; nmap would leave it out"
+            yield (
+                "-p",
+                f"-p {ports[:60]}: {scan} has no port in it, as {letter}: would give it; nmap would leave it out",
+            )
     if "-sO" in scans and any(max(item.low or 0, item.high or 0) > MAX_PROTOCOL for item in items):
-        yield f"-p {ports[:60]}: Protocols specified must be between 0 and {MAX_PROTOCOL} inclusive"
+        yield "-p", f"-p {ports[:60]}: Protocols specified must be between 0 and {MAX_PROTOCOL} inclusive"
 
 
 def _value(options: Sequence[Given], name: str, *, is_time: bool) -> float | None:

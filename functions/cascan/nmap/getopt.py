@@ -27,17 +27,34 @@ class Given(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The option for a sentence: as written, and by its name where that is not plain to see."""
-        word = self.written if len(self.written) <= SHOWN_CHARS else self.written[:SHOWN_CHARS] + "..."
+        word = shown(self.written)
         plain = self.written.lstrip("-").startswith(self.option.name.lstrip("-"))
         return word if plain else f"{word} ({self.option.name})"
 
 
+class Misread(msgspec.Struct, frozen=True):
+    """A word that nmap would not take, and why, in nmap's words."""
+
+    word: str
+    position: int  # from 1
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        return f"parameter {self.position}: {self.why}"
+
+
 class Words(msgspec.Struct):
-    """What was read: options in order, the other words, and what nmap would not take, in its words."""
+    """What was read: options in order, the other words, and what nmap would not take."""
 
     options: list[Given] = []
     targets: list[str] = []
-    errors: list[str] = []
+    errors: list[Misread] = []
+
+
+def shown(word: str) -> str:
+    """A word for a sentence."""
+    return word if len(word) <= SHOWN_CHARS else word[:SHOWN_CHARS] + "..."
 
 
 def read_words(words: Sequence[str]) -> Words:
@@ -142,5 +159,5 @@ class _Reader:
     def _found(self, row: Option, value: str | None, word: str, position: int) -> None:
         self.found.options.append(Given(row, value, word, position))
 
-    def _error(self, position: int, sentence: str) -> None:
-        self.found.errors.append(f"parameter {position}: {sentence}")
+    def _error(self, position: int, why: str) -> None:
+        self.found.errors.append(Misread(self.words[position - 1], position, why))

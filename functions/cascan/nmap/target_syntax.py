@@ -56,14 +56,14 @@ def _parse(expression: str, family: int) -> Target:
         raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
     if "://" in expression:
         raise ValueError("a URL is no target; name its host alone")
+    if ":" in expression:
+        return _parse6(expression, family)
     host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
-    if ":" in host:
-        return _parse6(expression, host, bits, family)
     octets = _octets(host)
     if octets is None:
         return Name(expression, _checked_name(host), family, bits)
     if family != IPV4:
-        raise ValueError("an IPv4 target in an IPv6 scan; take -6 out of the parameters, or scan it separately")
+        raise ValueError("an IPv4 target in an IPv6 scan; scan it separately, without -6")
     return Octets(expression, octets if bits is None else masked(octets, bits))
 
 
@@ -118,7 +118,8 @@ def _checked_name(host: str) -> str:
     return ".".join(labels).lower()
 
 
-def _parse6(expression: str, host: str, bits: int | None, family: int) -> Network6:
+def _parse6(expression: str, family: int) -> Network6:
+    host, bits = _split_mask(expression, 128)
     address, percent, zone = host.partition("%")
     number = numeric6(address)
     if number is None or (percent and not ZONE.fullmatch(zone)):

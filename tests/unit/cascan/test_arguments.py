@@ -386,7 +386,7 @@ def test_nmap_itself_refuses_and_accepts_the_same_words(line: str) -> None:
     run = subprocess.run(
         ["nmap", "-n", "-sL", "127.0.0.1", *words], capture_output=True, text=True, timeout=60, check=False
     )
-    errors = read_words(words).errors
+    errors = [error.sentence for error in read_words(words).errors]
     said = run.stderr.splitlines()[0].removeprefix("nmap: ") if run.stderr else ""
     if errors and "needs a letter" not in errors[0] and "-sB" not in line:
         assert said in errors[0]
@@ -399,7 +399,7 @@ def test_nmap_finds_the_same_abbreviations_ambiguous() -> None:
     ambiguous = [prefix for prefix in prefixes if len(option_table().begin(prefix)) > 1]
     for prefix in ambiguous[::3]:
         run = subprocess.run(["nmap", f"--{prefix}"], capture_output=True, text=True, timeout=20, check=False)
-        assert run.stderr.splitlines()[0] == "nmap: " + read_words([f"--{prefix}"]).errors[0].removeprefix(
+        assert run.stderr.splitlines()[0] == "nmap: " + read_words([f"--{prefix}"]).errors[0].sentence.removeprefix(
             "parameter 1: "
         )
 

@@ -50,7 +50,7 @@ def names(selection: Selection) -> list[str]:
 
 
 def errors_of(*selections: str) -> str:
-    return "\n".join(select(selections).errors)
+    return "\n".join(error.reason for error in select(selections).errors)
 
 
 def test_the_table_holds_nmaps_scripts_with_their_categories() -> None:
@@ -127,7 +127,7 @@ def test_random_expressions_name_the_scripts_that_nmap_loads_for_them(text: str)
     selection = select([text])
     theirs = nmap_selects(text)
     if selection.errors:  # stricter than nmap alone where a word means nothing: `dos or nobody`
-        assert theirs is None or "is no script" in selection.errors[0]
+        assert theirs is None or "is no script" in selection.errors[0].reason
     else:
         assert names(selection) == theirs
 

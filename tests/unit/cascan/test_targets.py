@@ -168,7 +168,7 @@ def test_a_spelling_that_could_mean_something_else_is_refused(expression: str, w
 @pytest.mark.parametrize(
     ("expression", "why"),
     [
-        ("127.0.0.1", "take -6 out"),
+        ("127.0.0.1", "without -6"),
         ("::ffff:127.0.0.1", "clothing"),
         ("::ffff:7f00:1/120", "clothing"),
         ("::1%lo", "link-local"),

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.scripts.argument_syntax import parse_script_args, write_script_args
 from cascan.nmap.scripts.arguments import argument_reasons
 from cascan.nmap.scripts.judgement import ScriptVerdict, judge, version_notes, version_verdicts
-from cascan.nmap.scripts.selection import Selected, Selection, scripts_of, select
+from cascan.nmap.scripts.selection import Selected, Selection, refused, scripts_of, select
 from cascan.nmap.scripts.table import Script
 from cascan.policy import PolicyProfile
 
@@ -22,12 +23,13 @@ BY_NUMBER = (
     "with -n, and so without reverse names: {} would follow a redirect to a neighbour in the domain of such a name; "
     "policy profile intrusive goes without -n"
 )
+NO_PORT = "runs against a port, and -sn scans none"
 ASKS_NAMES = "-R beside {} needs policy profile intrusive: with a name, it follows redirects within the name's domain"
 
 
 class ScriptChoice(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     by_number: str = ""  # why names of addresses may not be asked for; empty: they may
     verdicts: tuple[ScriptVerdict, ...] = ()  # on each script that was selected, then on those that -sV adds
@@ -46,8 +48,8 @@ def choose_scripts(
     """`default`: -sC or -A stood there; `version`: -sV or -A did; `asks_names`: -R did; `asks_ports`: no -sn did."""
     selection = select(selections) if selections else Selection(scripts_of("default") if default else ())
     judged = judge(selection.scripts, policy)
-    reasons = [f"--script: {reason}" for reason in (*selection.errors, *judged.reasons)]
-    reasons += [] if asks_ports else _without_a_port(judged.kept)
+    refusals = [*selection.errors, *judged.refusals]
+    refusals += [] if asks_ports else _without_a_port(judged.kept)
     notes = list(judged.notes)
     if selections and default:
         notes.append(ADDS_NOTHING)
@@ -57,34 +59,35 @@ def choose_scripts(
     words = ["--script", ",".join(map(_word, judged.kept))] if judged.kept else []
     if arguments:
         written, why_not = _arguments(arguments, [*scripts, *version_scripts], policy)
-        reasons += why_not
+        refusals += (Refusal("--script-args", Rule.SCRIPT, f"--script-args{why}") for why in why_not)
         words += ["--script-args", written] if written else []
     redirected = [script.name for script in (*scripts, *version_scripts) if "redirects" in script.effects]
     by_number = ""
     if redirected and policy is PolicyProfile.SAFE:
         some = redirected[0] + (f" (and {len(redirected) - 1} more)" if len(redirected) > 1 else "")
         by_number = BY_NUMBER.format(some)
-        reasons += [ASKS_NAMES.format(some)] if asks_names else []
+        refusals += [Refusal("-R", Rule.SCRIPT, ASKS_NAMES.format(some))] if asks_names else []
     verdicts = (*judged.verdicts, *version_verdicts(version_scripts, selection.names))
-    return ScriptChoice(tuple(words), tuple(reasons), tuple(notes), by_number, verdicts)
+    return ScriptChoice(tuple(words), tuple(refusals), tuple(notes), by_number, verdicts)
 
 
-def _without_a_port(kept: Sequence[Selected]) -> list[str]:
+def _without_a_port(kept: Sequence[Selected]) -> list[Refusal]:
     """Why scripts that were named, or all that are left, would never run."""
     idle = [one for one in kept if one.script.rules <= {"portrule", "postrule"}]
     if idle and len(idle) == len(kept):
-        return [f"--script: {idle[0].script.name} runs against a port, and -sn scans none: nothing of it would run"]
-    return [f"--script: {one.script.name} runs against a port, and -sn scans none" for one in idle if one.named]
+        first = idle[0].script.name
+        return [refused(first, f"{first} {NO_PORT}: nothing of it would run")]
+    return [refused(one.script.name, f"{one.script.name} {NO_PORT}") for one in idle if one.named]
 
 
 def _arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, list[str]]:
     if len(texts) > 1:
-        return "", [f"--script-args stands {len(texts)} times: nmap takes the last alone; join them with commas"]
+        return "", [f" stands {len(texts)} times: nmap takes the last alone; join them with commas"]
     try:
         table = parse_script_args(texts[0])
     except ValueError as exc:
-        return "", [f"--script-args: {exc}"]
-    return write_script_args(table), [f"--script-args: {why}" for why in argument_reasons(table, scripts, policy)]
+        return "", [f": {exc}"]
+    return write_script_args(table), [f": {why}" for why in argument_reasons(table, scripts, policy)]
 
 
 def _word(selected: Selected) -> str:

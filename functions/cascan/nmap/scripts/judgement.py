@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-from cascan.nmap.scripts.selection import Selected
+from cascan.model.refusal import Refusal
+from cascan.nmap.scripts.selection import Selected, refused
 from cascan.nmap.scripts.table import Script
 from cascan.policy import PolicyProfile
 
@@ -57,7 +58,7 @@ class Judged(msgspec.Struct, frozen=True):
     """What may run; why what was named may not; what was left out of categories and expressions."""
 
     kept: tuple[Selected, ...] = ()
-    reasons: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[ScriptVerdict, ...] = ()
 
@@ -70,7 +71,7 @@ def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
 
 
 def judge(selected: Sequence[Selected], policy: PolicyProfile) -> Judged:
-    kept, reasons, left_out, verdicts = [], [], [], []
+    kept, refusals, left_out, verdicts = [], [], [], []
     for one in selected:
         needed, why = (EVERYTHING, FORCED) if one.forced else needed_profile(one.script)
         if policy.allows(needed):
@@ -78,14 +79,16 @@ def judge(selected: Sequence[Selected], policy: PolicyProfile) -> Judged:
             kept.append(one)
         elif one.named or one.forced:
             verdict = Verdict.REFUSED
-            reasons.append(refusal(one.script.name, needed, why, policy, forced=one.forced))
+            name = one.script.name
+            refusals.append(refused(name, refusal(name, needed, why, policy, forced=one.forced)))
         else:
             verdict = Verdict.LEFT_OUT
             left_out.append(one.script)
         verdicts.append(ScriptVerdict(one.script.name, verdict, needed, FORCED_SCRIPT if one.forced else why))
-    if left_out and not kept and not reasons:
-        reasons.append(f"nothing of it is left under policy profile {policy}: {_listed(left_out)}")
-    return Judged(tuple(kept), tuple(reasons), _left_out_notes(left_out, policy), tuple(verdicts))
+    if left_out and not kept and not refusals:
+        why = f"nothing of it is left under policy profile {policy}: {_listed(left_out)}"
+        refusals.append(refused("--script", why))
+    return Judged(tuple(kept), tuple(refusals), _left_out_notes(left_out, policy), tuple(verdicts))
 
 
 def refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:

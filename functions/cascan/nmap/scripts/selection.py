@@ -8,6 +8,8 @@ from difflib import get_close_matches
 import msgspec
 
 from cascan.limits import MAX_REASONS
+from cascan.model.refusal import Refusal, Rule
+from cascan.nmap.getopt import SHOWN_CHARS
 from cascan.nmap.scripts.expression import is_category, matches_name, parse_rule
 from cascan.nmap.scripts.table import CATEGORIES, Script, script_table, scripts_by_name
 
@@ -26,7 +28,7 @@ class Selection(msgspec.Struct, frozen=True):
     """What --script selects; `errors` holds what it cannot."""
 
     scripts: tuple[Selected, ...] = ()
-    errors: tuple[str, ...] = ()
+    errors: tuple[Refusal, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -37,19 +39,19 @@ def select(texts: Sequence[str]) -> Selection:
     """The values of every --script together, as nmap takes them."""
     rules = dict(_rules(texts))
     if not rules:
-        return Selection(errors=(f"it selects nothing; {NEVER_A_FILE}",))
+        return Selection(errors=(refused("--script", f"it selects nothing; {NEVER_A_FILE}"),))
     if (
         sum(map(len, rules)) > MAX_CHARS
         or sum(len(rule.split()) for rule in rules if not _is_name(rule)) > MAX_PATTERNS
     ):
-        return Selection(errors=("the selection is too long; write categories or patterns",))
+        return Selection(errors=(refused("--script", "the selection is too long; write categories or patterns"),))
     chosen: dict[str, Selected] = {}
-    errors: list[str] = []
+    errors: list[Refusal] = []
     for text, forced in rules.items():
         try:
             matching = _matching(text)
         except ValueError as exc:
-            errors.append(str(exc))
+            errors.append(refused(text[:SHOWN_CHARS], str(exc)))
             continue
         named = _is_name(text)
         for script in matching:
@@ -57,6 +59,11 @@ def select(texts: Sequence[str]) -> Selection:
             chosen[script.name] = Selected(script, named or before.named, before.forced)
     in_order = tuple(chosen[name] for name in scripts_by_name() if name in chosen)
     return Selection(in_order, tuple(errors[:MAX_REASONS]))
+
+
+def refused(what: str, why: str) -> Refusal:
+    """What of --script is refused: a rule of it, a script, or the whole."""
+    return Refusal(what, Rule.SCRIPT, f"--script: {why}")
 
 
 def _rules(texts: Sequence[str]) -> Iterator[tuple[str, bool]]:

@@ -45,10 +45,43 @@ def test_a_refused_request_is_told_with_every_reason_as_data(capsys: pytest.Capt
     assert (code, said["accepted"], said["argv"], said["addresses"]) == (2, False, [], None)
     assert [(one["what"], one["rule"]) for one in said["refusals"]] == [
         ("-oN", "option"),
-        ("--script", "script"),
+        ("/tmp/x", "script"),
         ("8.8.8.8", "scope"),
     ]
     assert [bool(one["refusal"]) for one in said["targets"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "reason"),
+    [
+        ("-n --max-r 5", "--max-r", "parameter 2: option '--max-r' is ambiguous"),
+        ("-F -T6", "-T6", "parameter 2: -T6: a digit from 0 to 5"),
+        ("-sV -sS -sX", "-sX", "-sS and -sX: nmap takes one kind"),
+        ("-sT -g 53", "-g", "--source-port: -sT connects as any program does"),
+        ("-4 -6", "-6", "Cannot use both -4 and -6"),
+        ("-p1 -p2", "-p1", "-p stands 2 times"),
+        ("--script banner,nobody", "nobody", "'nobody' is no script"),
+        ("--script banner,ftp-bounce", "ftp-bounce", "ftp-bounce needs policy profile intrusive"),
+        ("--script banner -sn", "banner", "banner runs against a port"),
+        ("--script ssl-cert --script-args userdb=/x", "--script-args", "--script-args: userdb"),
+        ("-sV -R", "-R", "-R beside"),
+    ],
+)
+def test_a_refusal_names_what_is_refused_as_it_was_written(
+    capsys: pytest.CaptureFixture[str], words: str, what: str, reason: str
+) -> None:
+    said = checked(capsys, "10.0.0.1", "--", *words.split())[1]
+    assert any(one["what"] == what and reason in one["reason"] for one in said["refusals"]), said["refusals"]
+
+
+def test_a_name_is_not_said_to_be_inside_before_anybody_knows_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    by_number, by_name = checked(capsys, "10.0.0.1", "www.example.test")[1]["targets"]
+    assert (by_number["refusal"], by_number["note"], by_name["refusal"]) == ("", "", "")
+    assert "when it is resolved" in by_name["note"]
+    assert main(["check", "www.example.test"]) == 0
+    out = capsys.readouterr().out
+    assert "target www.example.test\tby name\t" in out
+    assert "accepted: 1 address, 1 shard" in out
 
 
 def test_raw_sockets_are_chosen_where_an_option_needs_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +185,7 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert lines[0].startswith("option -sV\tallow\t")
     assert lines[1] == "45 version scripts\truns with -sV\tnmap adds them; --json names each"
     assert lines[2].startswith("target 10.0.0.1\tinside\t")
-    assert lines[3] == "accepted: 1 addresses, 1 shard, express lane"
+    assert lines[3] == "accepted: 1 address, 1 shard, express lane"
     assert lines[4].startswith("nmap -sV -n --unprivileged")
     assert main(["check", "8.8.8.8"]) == 2
     assert "refused (scope): 8.8.8.8 is outside AllowedTargets" in capsys.readouterr().err

@@ -25,6 +25,22 @@ def test_addresses_are_printed_one_a_line_in_nmaps_order(capsys: pytest.CaptureF
     assert printed(capsys, "-6", "2001:db8::/127").split() == ["2001:db8::", "2001:db8::1"]
 
 
+def test_expressions_of_ipv6_need_no_option_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "2001:db8::/127", "--exclude", "2001:db8::1", "example.org") == "2001:db8::\nexample.org\n"
+    assert printed(capsys, "--count", "2001:DB8::/64") == f"{2**64}\n"
+    assert main(["targets", "10.0.0.1", "2001:db8::1"]) == 2
+    assert "an IPv4 target in an IPv6 scan" in capsys.readouterr().err
+
+
+def test_expressions_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "10.0.0.0/31", "--exclude", "10.0.0.1", "10.0.0.4").split() == ["10.0.0.0", "10.0.0.4"]
+    with pytest.raises(SystemExit, match="2"):
+        main(["targets", "10.0.0.1", "--foo", "10.0.0.2"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "10.0.0.1", "-sV"])
+    assert "unrecognized arguments: -sV; options of nmap stand behind --" in capsys.readouterr().err
+
+
 def test_the_count_is_exact_and_not_enumerated(capsys: pytest.CaptureFixture[str]) -> None:
     with no_hang():
         assert printed(capsys, "--count", "0.0.0.0/0", "--exclude", "10.0.0.0/8", "--exclude", "*.*.1.1") == (

@@ -39,7 +39,7 @@ def test_check_explains_each_server_and_is_accepted_when_all_are(
     )
     assert main(["check", "--vuls", config, "web"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert (lines[0], lines[-2]) == ("server web", "accepted: 1 addresses, 1 shard, express lane")
+    assert (lines[0], lines[-2]) == ("server web", "accepted: 1 address, 1 shard, express lane")
 
 
 def test_check_tells_what_is_wrong_with_the_file_as_it_tells_of_any_request(
