@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import structs
+from msgspec import MsgspecError, json, structs
 
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, dollars
@@ -142,13 +141,15 @@ def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> list[Ca
 
 def _findings(name: str) -> list[dict[str, Any]]:
     """secureCodeBox's findings; one without an id is called by its number, null stands for what is not there."""
+    text = read_text(name)
     try:
-        found = json.loads(read_text(name))
-    except ValueError as exc:
+        found = json.decode(text) if text.lstrip().startswith("[") else json.Decoder().decode_lines(text)
+        if len(found) == 1 and isinstance(found[0], dict) and "findings" in found[0]:
+            found = found[0]["findings"]
+    except MsgspecError as exc:
         raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
-    found = found.get("findings") if isinstance(found, dict) else found
     if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
-        raise BadInput(f"{name}: findings are a JSON array of mappings")
+        raise BadInput(f"{name}: findings are a JSON array of mappings, or one of them a line")
     return [_whole(name, number, finding) for number, finding in enumerate(found, start=1)]
 
 

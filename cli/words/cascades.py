@@ -74,7 +74,7 @@ def _add_rules(commands: Commands, where: ArgumentParser, output: ArgumentParser
     test.add_argument("--scan", metavar="SCAN", help=SCAN_HELP)
     test.add_argument("--scan-file", metavar="FILE", help="the scan: a request as for submit, or a Scan manifest")
     test.add_argument(
-        "--findings", metavar="FILE", help="its findings: a JSON array, as `cascan findings --json` prints"
+        "--findings", metavar="FILE", help="its findings: a JSON array, or one a line, as `cascan read` prints"
     )
     test.add_argument("--deny", action="append", metavar="TARGET", help="network or domain that may not be scanned")
     rules.set_defaults(run="rules")

@@ -35,6 +35,7 @@ class Field:
     low: int
     high: int
     names: tuple[str, ...] = ()  # the first stands for `low`
+    last: int | None = None  # where `5/2` ends, if not at `high`
 
     def parse(self, text: str) -> frozenset[int]:
         """Raises: ValueError: one sentence."""
@@ -47,7 +48,8 @@ class Field:
             low, high = self.low, self.high
         else:
             low = self._number(first)
-            high = self._number(last) if dash else (self.high if slash else low)  # `5/15` is `5-59/15`
+            end = self.high if self.last is None else max(self.last, low)
+            high = self._number(last) if dash else (end if slash else low)  # `5/15` is `5-59/15`
         if high < low:
             raise ValueError(f"{self.name}: the range {part[:40]!r} ends before it begins")
         if slash and (not _is_number(step) or int(step) == 0):
@@ -64,7 +66,8 @@ class Field:
 
 MINUTE, HOUR = Field("minute", 0, 59), Field("hour", 0, 23)
 DAY, MONTH = Field("day of month", 1, 31), Field("month", 1, 12, MONTHS)
-WEEKDAY = Field("day of week", 0, 7, WEEKDAYS)  # 0 and 7 are Sunday
+WEEKDAY = Field("day of week", 0, 7, WEEKDAYS, last=6)  # 0 and 7 are Sunday
+STARS = {"*", "?", "*/1", "?/1"}  # of a list of days one is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,9 @@ class Cron:
         minutes, hours, days, months = (
             field.parse(part) for field, part in zip((MINUTE, HOUR, DAY, MONTH), fields[:4], strict=True)
         )
-        star = {"*", "?", "*/1"}
-        weekdays = WEEKDAY.parse("0-6" if fields[4] in star else fields[4])
-        weekdays = frozenset(number % 7 for number in weekdays)
-        cron = cls(minutes, hours, days, months, weekdays, fields[2] in star, fields[4] in star)
+        weekdays = frozenset(number % 7 for number in WEEKDAY.parse(fields[4]))
+        any_day, any_weekday = (bool(STARS & set(field.split(","))) for field in (fields[2], fields[4]))
+        cron = cls(minutes, hours, days, months, weekdays, any_day, any_weekday)
         if next(cron.after(datetime(2026, 1, 1, tzinfo=UTC), UTC), None) is None:
             raise ValueError(f"{text[:80]!r} never comes: there is no such day")
         return cron

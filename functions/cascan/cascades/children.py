@@ -1,6 +1,7 @@
 """A scan, its findings and the rules → what is started, and why the rest is not. Pure, and the same for the same input.
 
-A rule fails alone: what goes wrong with it is a decision of its own, and nothing of it is started.
+A rule fails alone: what goes wrong with it is a decision of its own, and nothing of it is started. Where its expression
+has no answer for a finding, it is that finding that is passed over, and told.
 """
 
 from __future__ import annotations

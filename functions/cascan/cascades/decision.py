@@ -21,7 +21,7 @@ class Kind(StrEnum):
     CAPPED = "capped"
     REFUSED = "refused"  # no request that would be accepted comes of it
     LOOP = "loop"  # the rule led here already
-    FAILED = "failed"  # the rule itself
+    FAILED = "failed"  # the rule itself, or its expression over some findings
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
+from cascan.cascades.expression import ExpressionError
 from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
@@ -42,13 +43,16 @@ class Run:
         self.seconds = 0.0
 
     def take(self, about: About) -> None:
-        """Look at one finding. What goes wrong stays with the rule."""
+        """Look at one finding. What goes wrong stays with the rule; an expression without an answer, with the finding:
+        no host can say something that keeps a rule from all others."""
         if self.failure:
             return
         started = time.process_time() if self.rule.matches.expression else 0.0
         try:
             if self.matches(about.finding, about.facts):
                 self._follow(about)
+        except ExpressionError as exc:
+            self._refuse(Kind.FAILED, str(exc), about.finding["id"])
         except CascanError as exc:
             self.failure = str(exc)
         if started:

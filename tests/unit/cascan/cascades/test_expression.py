@@ -71,6 +71,14 @@ def test_any_of_and_the_expression_must_both_hold() -> None:
     assert child.parameters == ("-Pn", "-p8443")
 
 
+def test_one_finding_that_an_expression_has_no_answer_for_keeps_it_from_no_other() -> None:
+    rule = a_rule(matches={"expression": "int(finding.attributes.serviceVersion) > 6"})
+    versions = {"10.0.0.1": "7", "10.0.0.2": "you will not count this", "10.0.0.3": "5", "10.0.0.4": "8"}
+    decisions = decide(rule, [a_finding(host, attributes={"serviceVersion": said}) for host, said in versions.items()])
+    assert [child.targets for child in started(decisions)] == [("10.0.0.1", "10.0.0.4")]
+    assert [(one.count, "invalid digit" in one.reason) for one in decisions if one.kind is Kind.FAILED] == [(1, True)]
+
+
 def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
     failing = a_rule("failing", matches={"expression": "finding.attributes.port"})
     decisions = decide([failing, a_rule("other")], a_finding())

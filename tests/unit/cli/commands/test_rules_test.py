@@ -124,6 +124,17 @@ def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: py
     assert "cascades.matchExpressions[0].operator: 'Is' is not known" in err
 
 
+def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    for lines in (FINDINGS, FINDINGS[:1]):
+        (tmp_path / "findings").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+        files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings")]
+        assert main(["rules", "test", "nmap-http", *files, "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["children"]) == 1
+
+
 def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = [finding("10.0.0.1", 80, "http", id=None), {"category": "Open Port", "attributes": None}, {"id": 7}]
     code, said, _ = rehearsed(tmp_path, capsys, "nmap-http", findings=found)
@@ -135,7 +146,9 @@ def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.C
     ("words", "findings", "complaint"),
     [
         (["nosuch"], FINDINGS, "no rule nosuch"),
-        ([], {"a": 1}, "a JSON array of mappings"),
+        ([], [1], "a JSON array of mappings"),
+        ([], {"findings": {"a": 1}}, "a JSON array of mappings"),
+        ([], [{"name": "\ud800"}], "not JSON that can be read"),
         ([], [{"attributes": [1]}], "finding 1: attributes are a mapping, not list"),
         (["--scan", "latest"], FINDINGS, "name a scan with --scan, or files"),
     ],
