@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from cascan.addresses import address_in
 from cascan.limits import MAX_ASKED_INTERVALS
@@ -42,8 +43,7 @@ class Asked(NamedTuple):
         return merged(pieces)
 
 
-@dataclass(frozen=True)
-class AskedAddresses:
+class AskedAddresses(msgspec.Struct, frozen=True):
     """Every address that a shard asked: its slices, with the addresses that its names stood for, less the excludes."""
 
     family: int

@@ -7,8 +7,8 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cascan.asked_addresses import AskedAddresses
@@ -21,12 +21,11 @@ MAX_ADDRESS_CHARS = 64  # an IPv6 address has 39; a forged report may say anythi
 NAMELESS = "(no address)"
 
 
-@dataclass(slots=True)
-class Quarantine:
+class Quarantine(Struct):
     """The hosts that were kept out of the table."""
 
     count: int = 0  # host elements
-    addresses: dict[str, None] = field(default_factory=dict)  # the first of them, in report order, without repeats
+    addresses: dict[str, None] = {}  # the first of them, in report order, without repeats
     reason: str = ""  # of the first
 
     def take(self, host: Host, reason: str) -> None:
