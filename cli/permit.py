@@ -31,7 +31,7 @@ def permit_of(args: Namespace) -> Permit:
         return Permit(
             Scope.of(
                 [*allowed, *(args.allow or ())], [*denied, *(getattr(args, "deny", None) or ())]
-            ),  # apply has none
+            ),
             _profile(args.policy_profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),
