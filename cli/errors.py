@@ -4,6 +4,7 @@ CliError                    3: failed, by default
 ├── BadInput                2: refused or mistyped; nothing was done
 └── LocalStackError         the stack on this machine
     ├── StateUnreadable     a file of the state directory is damaged or not ours
+    ├── DiskFull            there is no room for what the stack keeps
     ├── PortTaken           another program listens where the emulator has to
     ├── StackBusy           another command holds the state directory
     ├── EmulatorFailed      the emulator did not start, or ended by itself
@@ -37,6 +38,10 @@ class LocalStackError(CliError):
 
 class StateUnreadable(LocalStackError):
     """A file of the state directory is damaged, or not ours to use."""
+
+
+class DiskFull(LocalStackError):
+    """There is no room in the state directory for what the stack keeps."""
 
 
 class PortTaken(LocalStackError):

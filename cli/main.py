@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 
-from cli.errors import EXIT_FAILED, CliError
+from cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
 from cli.show import quiet_output, say
 from cli.words.parser import parser
 
@@ -15,15 +18,11 @@ TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code. Raises: SystemExit: by argparse, after --help, or with 2 after what it cannot read."""
     words = list(sys.argv[1:] if argv is None else argv)
-    own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
-    args = _parsed(own)
-    args.nmap_arguments = for_nmap
-    if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
-        say(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
-        return 2
+    _make_writable()
     try:
-        return _run(args)
+        return _run(words)
     except CliError as exc:
         say(str(exc))
         return exc.exit_code
@@ -33,6 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away: head, less
         quiet_output()
         return EXIT_FAILED
+    except OSError as exc:  # a full disk, for one
+        say(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
+        quiet_output()
+        return EXIT_FAILED
+
+
+def _make_writable() -> None:
+    """Whoever started us may have closed standard output, or have a terminal that knows few characters."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:
@@ -43,6 +55,24 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
         asked = [word for word in own[1:] if word not in ("-h", "--help", "--json")]
         return [word for word in own if word not in asked], asked + for_nmap
     return own, for_nmap
+
+
+def _run(words: list[str]) -> int:
+    code = _asked(words)
+    sys.stdout.flush()  # or what cannot be written would be noticed past all handlers
+    return code
+
+
+def _asked(words: list[str]) -> int:
+    own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
+    if not own:
+        parser().print_help(sys.stderr)
+        return EXIT_REFUSED
+    args = _parsed(own)
+    args.nmap_arguments = for_nmap
+    if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
+        raise BadInput(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
+    return _command(args)
 
 
 def _parsed(own: list[str]) -> argparse.Namespace:
@@ -57,7 +87,7 @@ def _parsed(own: list[str]) -> argparse.Namespace:
     return args
 
 
-def _run(args: argparse.Namespace) -> int:
+def _command(args: argparse.Namespace) -> int:
     from importlib import import_module  # noqa: PLC0415 - each command imports what it alone needs
 
     from cascan.errors import GatewayUnavailable  # noqa: PLC0415

@@ -30,7 +30,7 @@ class Machine:
 def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, str]) -> Iterator[Machine]:
     """Run the stack for the length of the block; the lock is released after it, whatever happens.
 
-    Raises: PortTaken, EmulatorFailed, DeployFailed: nothing is left running.
+    Raises: DiskFull, PortTaken, EmulatorFailed, DeployFailed: nothing is left running.
     """
     try:
         state.begin_run()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,10 +23,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.errors import StateUnreadable
+from cli.errors import DiskFull, StateUnreadable
 
 HOST = "127.0.0.1"
 LOWEST_PORT, PORT_TRIES = 20_000, 50
+LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
 EPHEMERAL, FIRST_EPHEMERAL_PORT = Path("/proc/sys/net/ipv4/ip_local_port_range"), 49_152
 FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
 
@@ -123,7 +125,18 @@ class StateDir:
         (self.root / "running.json").unlink(missing_ok=True)
 
     def begin_run(self) -> None:
-        """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects."""
+        """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects.
+
+        Raises: DiskFull: with so little room nothing could be kept.
+        """
+        shutil.rmtree(self.tmp, ignore_errors=True)  # each run unpacks the functions anew, 30 MB of them
+        self.tmp.mkdir(exist_ok=True)
+        free = shutil.disk_usage(self.root).free
+        if free < LEAST_FREE_BYTES:
+            raise DiskFull(
+                f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
+                f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
+            )
         if self._ended_cleanly():
             self.exit_status.unlink()
             return

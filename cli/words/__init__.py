@@ -10,3 +10,8 @@ if TYPE_CHECKING:
     Commands = _SubParsersAction[ArgumentParser]
 
 SCAN_HELP = "a scan's id, the beginning of one, a series name, or `latest`"
+
+
+def sentence(text: str) -> str:
+    """The line of a list of commands, as the description of the one."""
+    return f"{text[0].upper()}{text[1:]}."

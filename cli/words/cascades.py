@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cli.words import SCAN_HELP
+from cli.words import SCAN_HELP, sentence
 
 if TYPE_CHECKING:
     from cli.words import Commands
@@ -20,8 +20,8 @@ def add_following(commands: Commands, where: ArgumentParser, output: ArgumentPar
         parents=[where, output],
         formatter_class=RAW,
         help="store manifests: cascading rules, scheduled scans; a Scan is submitted",
-        description="Apply secureCodeBox manifests: a CascadingRule is stored as the rule's next version, a\n"
-        "ScheduledScan is stored and starts scans from then on, a Scan is submitted.\n"
+        description="Apply secureCodeBox manifests: a CascadingRule is stored as the rule's next\n"
+        "version, a ScheduledScan is stored and starts scans from then on, a Scan is\nsubmitted. "
         "Every manifest is checked before the first is applied.\n\n"
         "exit codes: 0 all are applied; 2 one is refused, and none was applied",
     )
@@ -47,23 +47,26 @@ def add_following(commands: Commands, where: ArgumentParser, output: ArgumentPar
 
 
 def _add_rules(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
-    rules = commands.add_parser("rules", help="list, show, test and delete cascading rules")
+    text = "list, show, test and delete cascading rules"
+    rules = commands.add_parser(
+        "rules", help=text, description=f"{sentence(text)} `cascan apply` stores them from CascadingRule manifests."
+    )
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", parents=[where, output], help="list the rules, stored and bundled")
+    text = "list the rules, stored and bundled"
+    actions.add_parser("list", parents=[where, output], help=text, description=sentence(text))
     for name, text in (("show", "print a rule as a manifest"), ("delete", "delete a stored rule")):
-        action = actions.add_parser(name, parents=[where, output], help=text)
-        action.add_argument("rule", metavar="RULE")
+        action = actions.add_parser(name, parents=[where, output], help=text, description=sentence(text))
+        action.add_argument("rule", metavar="RULE", help="its name")
         if name == "show":
             action.add_argument("--version", type=int, default=0, metavar="N", help="an earlier version of it")
     test = actions.add_parser(
         "test",
         parents=[where, output],
-        formatter_class=RAW,
         usage="cascan rules test RULE... --scan SCAN\n"
         "       cascan rules test -f FILE --scan-file FILE --findings FILE",
         help="say what rules would start, and why not more; starts nothing",
-        description="Decide about a scan's findings without starting anything: on the findings of a scan that the\n"
-        "stack has, or from files alone. Prints what would start, what is a duplicate, out of scope, over budget or\n"
+        description="Decide about a scan's findings without starting anything: on the findings of a scan that the "
+        "stack has, or from files alone. Prints what would start, what is a duplicate, out of scope, over budget or "
         "refused, each with its reason; with --json the child scans as secureCodeBox manifests.",
     )
     test.add_argument("rules", nargs="*", metavar="RULE", help="stored or bundled rules; none: all of them")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from cli.words import SCAN_HELP
@@ -19,9 +19,10 @@ OF_SCANS = (
     ),
     ("resume", "have a suspended scan go on", "Have a suspended scan go on where it stood."),
 )
-HALT = """\
-Have everything stand still, on the whole stack: no worker starts, running nmap stops within a heartbeat,
-requests are accepted and wait. `cascan halt --lift` lets it go on."""
+HALT = (
+    "Have everything stand still, on the whole stack: no worker starts, running nmap stops within a heartbeat, "
+    "requests are accepted and wait. `cascan halt --lift` lets it go on."
+)
 
 
 def add_controlling(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
@@ -37,7 +38,6 @@ def add_controlling(commands: Commands, where: ArgumentParser, output: ArgumentP
     halt = commands.add_parser(
         "halt",
         parents=[where, output, options],
-        formatter_class=RawDescriptionHelpFormatter,
         help="have everything stand still",
         description=HALT,
     )

@@ -5,24 +5,24 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
+from cli.words.shared import POLICY_PROFILES
+
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+    from cli.words import Commands
 
 
-def add_explaining(
-    commands: _SubParsersAction[ArgumentParser], request: ArgumentParser, output: ArgumentParser
-) -> None:
+def add_explaining(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
     """`request` and `output` are the parents with the options these share with other commands."""
-    raw = RawDescriptionHelpFormatter
     check = commands.add_parser(
         "check",
         parents=[request, output],
-        formatter_class=raw,
+        formatter_class=RawDescriptionHelpFormatter,
         help="explain what would become of a scan, without scanning",
         usage="cascan check TARGET... [options] [-- NMAP ARGS]\n       cascan check -f FILE [options]\n"
         "       cascan check --vuls FILE [SERVER...] [options]",
-        description="Explain a request without scanning and without a stack: the decision about each option, the\n"
-        "verdict about each target, the exact number of addresses, shards, the command line of nmap.\n\n"
+        description="Explain a request without scanning and without a stack: the decision about\n"
+        "each option, the verdict about each target, the exact number of addresses,\n"
+        "shards, the command line of nmap.\n\n"
         "exit codes: 0 it would be accepted; 2 refused",
     )
     check.add_argument("targets", nargs="*", metavar="TARGET")
@@ -38,7 +38,7 @@ def add_explaining(
     check.add_argument("--deny", action="append", metavar="TARGET", help="network or domain that may not be scanned")
     check.add_argument(
         "--policy-profile",
-        choices=["safe", "intrusive", "everything"],
+        choices=POLICY_PROFILES,
         help="what scripts and crafted packets may do; default: safe, or what the stack says",
     )
     check.set_defaults(run="check")
@@ -46,10 +46,9 @@ def add_explaining(
     targets = commands.add_parser(
         "targets",
         parents=[output],
-        formatter_class=raw,
         help="print the addresses behind target expressions",
-        description="Print addresses, one a line, each once, in the order nmap would take them. Nothing is sent.\n\n"
-        "A name is not resolved: it is printed as it was written and counts as one address,\n"
+        description="Print addresses, one a line, each once, in the order nmap would take them. Nothing is sent. "
+        "A name is not resolved: it is printed as it was written and counts as one address, "
         "or as many as its mask asks for.",
     )
     targets.add_argument("expressions", nargs="+", metavar="EXPR")

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from cli.words import Commands
 
 INVENTORY = """\
-What is open now, with when it was seen first and last, by address, network, port or service.
+What is open now, with when it was seen first and last, by address, network,
+port or service.
 
   cascan inventory 10.0.0.0/16 --port 22
   cascan inventory --service https --json"""
 DIFF = """\
-What a scan saw otherwise than the last scans that covered the same addresses and ports. What was not
-covered is not closed. With OTHER, the two scans are compared by their reports: from the earlier to the later.
+What a scan saw otherwise than the last scans that covered the same addresses
+and ports. What was not covered is not closed. With OTHER, the two scans are
+compared by their reports: from the earlier to the later.
 
-  cascan diff                    of the latest scan
-  cascan diff office-lan 4kq2    of the latest scan of a series, against another scan"""
+  cascan diff                  of the latest scan
+  cascan diff office-lan 4kq2  of the latest scan of a series, against another"""
 
 
 def add_knowing(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:

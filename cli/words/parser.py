@@ -6,56 +6,58 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.words import SCAN_HELP
+from cli.words import SCAN_HELP, sentence
 from cli.words.cascades import add_following
 from cli.words.control import add_controlling
 from cli.words.explain import add_explaining
 from cli.words.known import add_knowing
 from cli.words.read import add_read
 from cli.words.schedule import add_scheduling
+from cli.words.sentences import Words
 from cli.words.severity import add_severity
+from cli.words.shared import local_options, output_options, request_options, wait_options, where_options
 
 if TYPE_CHECKING:
     from cli.words import Commands
 
 DESCRIPTION = """\
-Scan networks with nmap through a pipeline of events: on this machine, or on a stack in AWS.
+Scan networks with nmap through a pipeline of events: on this machine, or on a
+stack in AWS.
 
-  cascan scan 127.0.0.1                       scan, wait, and print the findings
-  cascan scan 10.0.0.0/24 -- -sV -p 22,443    with options of nmap
-  cascan submit -f scan.yaml                  a request or a secureCodeBox Scan manifest from a file
-  cascan scans                                what was scanned
-  cascan findings latest --json               the findings of a scan
-  cascan diff                                 what the latest scan saw otherwise than those before
-  cascan inventory --port 22                  what is open now, and since when
-  cascan report latest --xml                  what nmap wrote
-  cascan cancel latest                        end a scan; also suspend, resume, halt
-  cascan read scan.xml                        findings of any report of nmap, without a stack
-  cascan local up                             keep the stack on this machine running
-  cascan check 10.0.0.0/24 -- -sV             what would become of a scan, without scanning
-  cascan targets 10.0.0-3.1,5/30              the addresses behind target expressions
-  cascan options -oN                          what is decided about an option of nmap, and why
-  cascan apply -f rules/                      store cascading rules: scans that follow from findings
-  cascan rules test nmap-http --scan latest   what a rule would start, and why not more
-  cascan apply -f nightly.yaml                a ScheduledScan: scans that come back on their own
-  cascan schedule list                        their next times; also show, pause, resume, run-now, delete
-  cascan tree latest                          the scans that followed a scan
-  cascan severity apply -f rules.yaml         rules on the severity of findings"""
+  cascan scan 127.0.0.1                      scan, wait, print the findings
+  cascan scan 10.0.0.0/24 -- -sV -p 22,443   with options of nmap
+  cascan submit -f scan.yaml                 a request, or a secureCodeBox Scan
+  cascan scans                               what was scanned
+  cascan findings latest --json              the findings of a scan
+  cascan diff                                what the latest scan saw otherwise
+  cascan inventory --port 22                 what is open now, and since when
+  cascan report latest --xml                 what nmap wrote
+  cascan cancel latest                       end it; also suspend, resume, halt
+  cascan read scan.xml                       findings of any report of nmap
+  cascan local up                            keep this machine's stack running
+  cascan check 10.0.0.0/24 -- -sV            what would become of a scan
+  cascan targets 10.0.0-3.1,5/30             the addresses behind expressions
+  cascan options -oN                         what is decided about an option
+  cascan apply -f rules/                     scans that follow from findings
+  cascan rules test nmap-http --scan latest  what a rule would start, and why
+  cascan apply -f nightly.yaml               scans that come back on their own
+  cascan schedule list                       their next times; also pause …
+  cascan tree latest                         the scans that followed a scan
+  cascan severity apply -f rules.yaml        rules on severities of findings"""
 
 EPILOG = """\
-exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing answered;
-            2 refused or bad input; 3 failed
+exit codes: 0 done; 1 partial: a part of the answer is missing, or nothing
+            answered; 2 refused or bad input; 3 failed
 
 Scan only what you have permission to scan."""
-POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 RAW = RawDescriptionHelpFormatter
 
 
 def parser() -> ArgumentParser:
-    top = ArgumentParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
+    top: ArgumentParser = Words(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action="version", version="cascan 0.1.0")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    where, output, request = _where(), _output(), _request()
+    where, output, request = where_options(), output_options(), request_options()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
     add_knowing(commands, where, output)
@@ -69,71 +71,13 @@ def parser() -> ArgumentParser:
     return top
 
 
-def _where() -> ArgumentParser:
-    """Which stack."""
-    options = ArgumentParser(add_help=False)
-    options.add_argument(
-        "--stack", metavar="NAME", help="a deployed CloudFormation stack; default: the one on this machine"
-    )
-    options.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="what the local stack keeps; default: the XDG state folder"
-    )
-    options.add_argument(
-        "--allow",
-        action="append",
-        metavar="TARGET",
-        help="network or domain that the local stack may scan, beside loopback and private networks",
-    )
-    options.add_argument(
-        "--policy-profile",
-        choices=POLICY_PROFILES,
-        help="what scripts and crafted packets may do on the local stack (default: safe)",
-    )
-    return options
-
-
-def _output() -> ArgumentParser:
-    options = ArgumentParser(add_help=False)
-    options.add_argument("--json", action="store_true", help="print JSON")
-    return options
-
-
-def _wait() -> ArgumentParser:
-    options = ArgumentParser(add_help=False)
-    options.add_argument(
-        "--no-wait", action="store_true", help="print the scan's id and go; the scan runs while the stack is up"
-    )
-    options.add_argument(
-        "--timeout", type=float, default=43_200, metavar="SECONDS", help="how long to wait (default: 12 hours)"
-    )
-    return options
-
-
-def _request() -> ArgumentParser:
-    """What a request says beside its targets."""
-    options = ArgumentParser(add_help=False)
-    options.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
-    options.add_argument(
-        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
-    )
-    options.add_argument(
-        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
-    )
-    options.add_argument(
-        "--type",
-        choices=["nmap", "nmap-privileged"],
-        help="nmap-privileged has raw sockets; default: what the options need",
-    )
-    return options
-
-
 def _add_scanning(
     commands: Commands,
     where: ArgumentParser,
     request: ArgumentParser,
     output: ArgumentParser,
 ) -> None:
-    wait = _wait()
+    wait = wait_options()
     scan = commands.add_parser(
         "scan",
         parents=[where, request, output, wait],
@@ -164,15 +108,18 @@ def _add_scanning(
 
 
 def _add_reading(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
-    scans = commands.add_parser("scans", parents=[where, output], help="list scans, newest first")
+    text = "list scans, newest first"
+    scans = commands.add_parser("scans", parents=[where, output], help=text, description=sentence(text))
     scans.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default: 20)")
     scans.set_defaults(run="scans")
 
-    findings = commands.add_parser("findings", parents=[where, output], help="print the findings of a scan")
+    text = "print the findings of a scan"
+    findings = commands.add_parser("findings", parents=[where, output], help=text, description=sentence(text))
     findings.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
     findings.set_defaults(run="findings")
 
-    report = commands.add_parser("report", parents=[where, output], help="list or print what nmap wrote")
+    text = "list or print what nmap wrote"
+    report = commands.add_parser("report", parents=[where, output], help=text, description=sentence(text))
     report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
     report.add_argument(
         "--xml", action="store_true", help="print the XML, byte for byte; the reports of several shards merged into one"
@@ -183,23 +130,25 @@ def _add_reading(commands: Commands, where: ArgumentParser, output: ArgumentPars
 
 
 def _add_running(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
-    local = commands.add_parser("local", help="keep the stack on this machine running, or end it")
+    text = "keep the stack on this machine running, or end it"
+    more = "Where none is running, a command starts it and ends it."
+    local = commands.add_parser("local", help=text, description=f"{sentence(text)} {more}")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in (
         ("up", "start the stack and leave it running"),
         ("down", "end it; what it holds is kept"),
         ("status", "say whether it runs, where, and what is deployed"),
     ):
-        actions.add_parser(name, parents=[where, output], help=text)
-    local.set_defaults(run="local")
+        options = [local_options(), output]
+        actions.add_parser(name, parents=options, help=text, description=sentence(text))
+    local.set_defaults(run="local", stack=None)
 
     rebuild = commands.add_parser(
         "rebuild",
         parents=[where, output],
         help="make a lost table again from the bucket",
-        description="Make a lost table again from the records and reports in the bucket. Scans that are in the table\n"
+        description="Make a lost table again from the records and reports in the bucket. Scans that are in the table "
         "stay as they are; those that were open go on; nothing that was over is announced again.",
-        formatter_class=RAW,
     )
     rebuild.add_argument("--yes", action="store_true", help="do not ask")
     rebuild.set_defaults(run="rebuild")
@@ -208,7 +157,7 @@ def _add_running(commands: Commands, where: ArgumentParser, output: ArgumentPars
         "egress",
         parents=[output],
         help="print the stack's WorkerEgress for what may be scanned",
-        description="Print the networks that workers of the stack's small VPC have to reach, for its parameter\n"
+        description="Print the networks that workers of the stack's small VPC have to reach, for its parameter "
         "WorkerEgress. Sends nothing.",
     )
     egress.add_argument("allowed", nargs="+", metavar="ALLOWED", help="the stack's AllowedTargets")

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+    from cli.words import Commands
 
 MAX_JOBS = 64
 DESCRIPTION = """\
-Read reports that nmap wrote with -oX, from any version since 5, from files or standard input, plain
-or gzip. No stack, no network. Memory stays the same however large a report is.
+Read reports that nmap wrote with -oX, from any version since 5, from files or
+standard input, plain or gzip. No stack, no network. Memory stays the same
+however large a report is.
 
-  cascan read scan.xml                        findings in secureCodeBox's format, a line of JSON each
-  nmap -oX - 127.0.0.1 | cascan read -        as nmap writes them
-  cascan read scan.xml --as hosts             everything nmap said of each host, a line of JSON each
-  cascan read scan.xml --as csv               findings for a spreadsheet; no cell is computed as a formula
-  cascan read cut-short.xml --as xml          a report that was cut short as a whole one
-  cascan read a.xml b.xml.gz --as xml         several reports as one
-  cascan read big.xml --jobs 2                with two processes
+  cascan read scan.xml                  findings, a line of JSON each
+  nmap -oX - 127.0.0.1 | cascan read -  as nmap writes them
+  cascan read scan.xml --as hosts       what nmap said of each host, as JSON
+  cascan read scan.xml --as csv         for a spreadsheet, safe from formulas
+  cascan read cut.xml --as xml          a report cut short as a whole one
+  cascan read a.xml b.xml.gz --as xml   several reports as one
+  cascan read big.xml --jobs 2          with two processes
 
-Ids and dates of findings follow from the report: read again, it gives the same lines."""
+Findings have secureCodeBox's format. Their ids and dates follow from the
+report: read again, it gives the same lines."""
 EPILOG = """\
-exit codes: 0 whole; 1 damaged: what could be saved was printed, and what is wrong told on stderr;
-            2 not a report of nmap, or no such file"""
+exit codes: 0 whole; 1 damaged: what could be saved was printed, and what is
+            wrong told on stderr; 2 not a report of nmap, or no such file"""
 
 
-def add_read(commands: _SubParsersAction[ArgumentParser]) -> None:
+def add_read(commands: Commands) -> None:
     read = commands.add_parser(
         "read",
         formatter_class=RawDescriptionHelpFormatter,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
+from cli.words import sentence
+
 if TYPE_CHECKING:
     from cli.words import Commands
 
@@ -24,8 +26,9 @@ def add_scheduling(commands: Commands, where: ArgumentParser, output: ArgumentPa
         description="Scheduled scans, which `cascan apply` stores from ScheduledScan manifests.",
     )
     actions = schedule.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", parents=[where, output], help="list the schedules, with the next time of each")
+    text = "list the schedules, with the next time of each"
+    actions.add_parser("list", parents=[where, output], help=text, description=sentence(text))
     for name, text in ACTIONS:
-        action = actions.add_parser(name, parents=[where, output], help=text, description=text.capitalize() + ".")
+        action = actions.add_parser(name, parents=[where, output], help=text, description=sentence(text))
         action.add_argument("schedule", metavar="SCHEDULE", help="its name")
     schedule.set_defaults(run="schedule")

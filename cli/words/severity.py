@@ -6,23 +6,26 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.words import sentence
+
 if TYPE_CHECKING:
     from cli.words import Commands
 
 DESCRIPTION = """\
-An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.
-They are applied to the findings of every report that is stored from then on; nothing is dropped.
+An operator's rules on findings: another severity, suppressed, or accepted
+until a date with a reason. They are applied to the findings of every report
+that is stored from then on; nothing is dropped.
 
-  cascan severity test -f rules.yaml --findings findings.json    what would become of these findings
-  cascan severity apply -f rules.yaml                            the stack's rules, instead of those it has
-  cascan severity show                                           the file as it was applied
+  cascan severity test -f rules.yaml --findings f.json   what they would do
+  cascan severity apply -f rules.yaml                    the stack's, from now
+  cascan severity show                                   the file as applied
 
   rules:
     - name: telnet
       matches: {anyOf: [{category: Open Port, attributes: {port: 23}}]}
       override: {severity: HIGH}
-    - matches: {anyOf: [{name: Self-Signed Certificate, location: "tcp://printer-*"}]}
-      accept: {until: 2027-03-31, reason: replaced with the printers in spring}
+    - matches: {anyOf: [{location: "tcp://printer-*"}]}
+      accept: {until: 2027-03-31, reason: replaced in spring}
     - matches: {anyOf: [{location: "tcp://honeypot.example:*"}]}
       suppress: a honeypot of ours"""
 
@@ -35,10 +38,13 @@ def add_severity(commands: Commands, where: ArgumentParser, output: ArgumentPars
         description=DESCRIPTION,
     )
     actions = severity.add_subparsers(dest="action", metavar="ACTION", required=True)
-    apply = actions.add_parser("apply", parents=[where, output], help="check a file and make it the stack's rules")
+    text = "check a file and make it the stack's rules"
+    apply = actions.add_parser("apply", parents=[where, output], help=text, description=sentence(text))
     apply.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
-    actions.add_parser("show", parents=[where, output], help="print the stack's rules")
-    test = actions.add_parser("test", parents=[output], help="say what a file would make of findings; no stack needed")
+    text = "print the stack's rules"
+    actions.add_parser("show", parents=[where, output], help=text, description=sentence(text))
+    text = "say what a file would make of findings; no stack needed"
+    test = actions.add_parser("test", parents=[output], help=text, description=sentence(text))
     test.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
     test.add_argument(
         "--findings",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cli.errors import StateUnreadable
+from cli.errors import DiskFull, StateUnreadable
 from cli.local import state
 from cli.local.state import Deployment, Running, StateDir, default_root
 
@@ -149,6 +150,23 @@ def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
     assert it.needs_rebuild()
     it.mark_rebuilt()
     assert not it.needs_rebuild()
+
+
+def test_what_an_earlier_run_left_to_scratch_is_gone(tmp_path: Path) -> None:
+    it = StateDir(tmp_path)
+    (it.tmp / "unpacked" / "function").mkdir(parents=True)
+
+    it.begin_run()
+
+    assert list(it.tmp.iterdir()) == []
+
+
+def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = SimpleNamespace(free=3_500_000)
+    monkeypatch.setattr("cli.local.state.shutil.disk_usage", lambda _: full)
+
+    with pytest.raises(DiskFull, match=r"has 3 MB left, and the stack needs 64 MB.*--state-dir"):
+        StateDir(tmp_path).begin_run()
 
 
 def test_a_new_directory_needs_no_rebuild(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""The command's edge: whatever was typed, and wherever its output goes, a person reads a sentence and gets a code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.words.parser import parser
+
+ROOT = Path(__file__).resolve().parents[3]
+OPTIONS = f"{sys.executable} -m cli.main options"
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"} | environment
+    return subprocess.run(["sh", "-c", line], env=ours, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def parsers(above: ArgumentParser) -> Iterator[ArgumentParser]:
+    yield above
+    for action in above._actions:
+        if isinstance(action, _SubParsersAction):
+            for below in action.choices.values():
+                yield from parsers(below)
+
+
+@pytest.mark.parametrize("command", list(parsers(parser())), ids=lambda command: command.prog)
+def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
+    command: ArgumentParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command.description
+    assert [line for line in command.format_help().splitlines() if len(line) >= 80] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scna"], "there is no command 'scna'; did you mean scan or scans? See: cascan --help"),
+        (["zzz"], "there is no command 'zzz'. See: cascan --help"),
+        (["schedule", "lsit"], "there is no action 'lsit'; did you mean list? See: cascan schedule --help"),
+        (["findings"], "the following arguments are required: SCAN. See: cascan findings --help"),
+        (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan --help"),
+    ],
+)
+def test_words_that_are_none_are_told_with_the_way_out(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert capsys.readouterr() == ("", f"cascan: {said}\n")
+
+
+def test_no_word_at_all_prints_the_help_and_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "cascan scan 127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["options", "targets 10.0.0.0/12", f"read {ROOT / 'tests/data/connect.xml'}"])
+def test_a_full_disk_is_a_sentence(command: str) -> None:
+    ran = shell(f"{sys.executable} -m cli.main {command} > /dev/full")
+    assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
+    assert ran.stderr.startswith("cascan: ")
+    assert ran.stderr.endswith("No space left on device\n")
+
+
+def test_a_reader_that_goes_away_and_a_closed_output_are_no_tracebacks() -> None:
+    assert shell(f"{OPTIONS} | true").stderr == ""
+    assert shell(f"{sys.executable} -m cli.main targets 10.0.0.1 | true").stderr == ""
+    closed = shell(f"{sys.executable} -m cli.main targets 10.0.0.1 >&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_what_a_terminal_cannot_show_is_escaped() -> None:
+    ran = shell(f"{sys.executable} -m cli.main inventory --help", PYTHONIOENCODING="ascii")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "ssh, https \\u2026" in ran.stdout
