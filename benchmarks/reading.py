@@ -8,9 +8,9 @@
 Ratios are to `expat`, the C parser without handlers on the same file in the same run: they hold from machine to machine
 and under load, seconds do not. Every figure is the least of ROUNDS processes that do nothing else: processor time, and
 wall time for more than one process, which needs that many idle cores; memory is the largest resident set of a process.
-What cascan imports is part of its figures, and told by itself. `alike` is the shape the aims stand for: hosts with 7
-ports, 2.6 scripts and some 60 elements, 10 findings each, whose services come again, as they do in a network. Peers run
-where they are installed:
+What cascan imports is part of its figures, and told by itself; like anything installed, it is compiled once. `alike` is
+the shape the aims stand for: hosts with 7 ports, 2.6 scripts and some 60 elements, 10 findings each, whose services
+come again, as they do in a network. Peers run where they are installed:
 
     python-libnmap   a dependency of cascan; its objects alone, no findings
     IVRE             pip install ivre==0.9.20, or --ivre; its host documents, no findings
@@ -170,7 +170,8 @@ class Run:
         python = self.ivre if name == "IVRE" and self.ivre else sys.executable
         words = [python, "-m", "benchmarks.reading", "--measure", name, path]
         errors = subprocess.DEVNULL if name in PEERS else None
-        ran = subprocess.run(words, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True)
+        own = {word: value for word, value in os.environ.items() if word != "PYTHONDONTWRITEBYTECODE"}
+        ran = subprocess.run(words, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True, env=own)
         if ran.returncode:
             return None
         seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])

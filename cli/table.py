@@ -89,7 +89,10 @@ def fitted(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[
     for title in drop:
         if _squeezed(shown, width, READABLE_WORD) > width:
             shown = [column for column in shown if column.title != title]
-    _squeezed(shown, width, SHORTEST_COLUMN)
+    beyond = _squeezed(shown, width, SHORTEST_COLUMN) - width
+    if beyond > 0:  # what is to stay whole is longer than a line
+        longest = max(shown, key=lambda column: column.width)
+        longest.width = max(SHORTEST_COLUMN, longest.width - beyond)
     _share(shown, width - _total(shown, "width"))
     return shown
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from cascan.addresses import address_in
@@ -44,8 +44,7 @@ class Asked(NamedTuple):
         return merged(pieces)
 
 
-@dataclass(frozen=True)
-class AskedAddresses:
+class AskedAddresses(msgspec.Struct, frozen=True):
     """Every address that a shard asked: its slices, with the addresses that its names stood for, less the excludes."""
 
     family: int
@@ -75,11 +74,14 @@ class AskedAddresses:
 class LeftToOthers:
     """The addresses that a shard asked, and that shards which were cut off from it ask again."""
 
-    def __init__(self, shard: Shard, remainders: Iterable[Shard]) -> None:
-        self._asked = AskedAddresses.by(shard)
+    def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: AskedAddresses | None = None) -> None:
+        """`asked`: the shard's own, where they are at hand."""
+        self._asked = asked or AskedAddresses.by(shard)
         self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
 
     def __contains__(self, address: object) -> bool:
+        if not self._left:
+            return False
         try:
             left = any(asked.names_for(str(address)) for asked in self._left)
             return left and not self._asked.names_for(str(address))

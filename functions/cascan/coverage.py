@@ -6,9 +6,10 @@ A port that was not covered says nothing: it is not closed. asked_addresses.py s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from cascan.limits import MAX_COVERAGE_CHARS
 from cascan.model.host import Host
@@ -42,8 +43,7 @@ def accounts_for_all(run: NmapRun | None, report: Ending) -> bool:
     return report.hosts_total is not None and report.hosts_total >= run.addresses
 
 
-@dataclass(frozen=True)
-class AskedPorts:
+class AskedPorts(msgspec.Struct, frozen=True):
     """The ports that a run asked of every host, by protocol, where an answer tells open from not open."""
 
     telling: Mapping[str, PortSet]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+from binascii import hexlify
 from hashlib import sha1, sha256
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # ours alone; changing it changes every finding id
 OWN = NAMESPACE.bytes
 VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the upper two bits of this digit are 10 in a UUID
-UUID_PARTS = Struct("8s4sx3sc3s12s8x").unpack  # of a SHA-1 in hex: its 13th digit becomes a 5, the last 8 are left out
-ENCODED_VARIANTS = {digit.encode(): variant.encode() for digit, variant in VARIANTS.items()}
+THEMSELVES = bytes(range(256 - 40 - 32))  # of a table for `translate`; a digest and a fingerprint in hex fill it up
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
@@ -48,14 +47,27 @@ def scan_hash(scan_id: str) -> HASH:
 def id_fields(scan: HASH, about: bytes) -> bytes:
     """How a finding's JSON begins, up to the end of the fingerprint: `{"id":"…","fingerprint":"…`.
 
-    The same as finding_id_of and fingerprint_of give, `about` being joined already, in half their time.
+    The same as finding_id_of and fingerprint_of give, `about` being joined already, in a third of their time.
     """
-    fingerprint = sha256(about).hexdigest()[:32].encode()
+    fingerprint = hexlify(sha256(about).digest()[:16])
     hashed = scan.copy()  # what has been hashed of the scan is not hashed again
     hashed.update(fingerprint)
-    low, middle, high, digit, clock, node = UUID_PARTS(hashed.hexdigest().encode())
-    variant = ENCODED_VARIANTS[digit]
-    return b'{"id":"%b-%b-5%b-%b%b-%b","fingerprint":"%b' % (low, middle, high, variant, clock, node, fingerprint)
+    digest = hexlify(hashed.digest())
+    return LAYOUTS[digest[16]].translate(THEMSELVES + digest + fingerprint)
+
+
+def _layout(variant: str) -> bytes:
+    """`id_fields` for `translate`: text that stands for itself, and digits by their places in the table.
+
+    So one call puts every digit in its place; cutting a digest up for a UUID and formatting the parts takes twice that.
+    """
+    places = bytes(range(len(THEMSELVES), 256))
+    digest, fingerprint = places[:40], places[40:]
+    parts = digest[:8], digest[8:12], digest[13:16], variant.encode(), digest[17:20], digest[20:32], fingerprint
+    return b'{"id":"%b-%b-5%b-%b%b-%b","fingerprint":"%b' % parts
+
+
+LAYOUTS = {ord(digit): _layout(variant) for digit, variant in VARIANTS.items()}
 
 
 def event_id_of(*parts: object) -> str:

@@ -6,9 +6,10 @@ conditional write of a move alone decides. docs/life-of-a-shard.md draws the pic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from cascan.model.scan import FINAL_STATES, ScanBrief, ScanState
 from cascan.model.shard import OPEN_STATES, ShardState
@@ -16,8 +17,7 @@ from cascan.model.shard import OPEN_STATES, ShardState
 WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """One kind of transition. `frm` is part of the condition of its write."""
 
     name: str  # of the method of ScanTable
@@ -105,8 +105,7 @@ class Stop(StrEnum):
 HELD = frozenset({Stop.WINDOW, Stop.SUSPENDED, Stop.HALTED})  # a shard waits while its scan is
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """May a scan's shards run now? `why_not` is None if so, until `until` if that is set, which then is `ends`."""
 
     why_not: Stop | None = None

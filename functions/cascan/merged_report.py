@@ -49,8 +49,8 @@ def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: Repo
     for shard in shards:
         if key := keys.get(shard.number):
             later = list(_remainders(shard, by_number))
-            told = SeenLater(shard, later, [keys[rest.number] for rest in later if rest.number in keys], reports)
-            yield Part(reports.open_report(key), told if later else ())
+            told = [keys[rest.number] for rest in later if rest.number in keys]
+            yield Part(reports.open_report(key), SeenLater(shard, later, told, reports) if told else ())
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -25,8 +26,7 @@ WRITTEN = re.compile(
 FORM = "write it as 'Mon-Fri 22:00-06:00 Europe/Berlin': days and zone may be left out"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     days: frozenset[int]  # 0 is Monday
     begin: timedelta  # since midnight
     end: timedelta  # since the same midnight, beyond `begin`
@@ -56,8 +56,7 @@ class Window:
         return (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """Whether a scan may run, and when that changes."""
 
     is_open: bool

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cascan.limits import MAX_REPORT_TURNS
@@ -19,8 +19,7 @@ from on_report_stored.record_inventory import Folding
 from on_report_stored.turns import Rest
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """What a report held, summed up while it was read. A host that stands twice in it is counted once."""
 
     unreadable: str = ""  # why it is no report at all

@@ -7,7 +7,8 @@ be forged, the operator may have narrowed the scope since. What is kept out stay
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from cascan.asked_addresses import AskedAddresses, LeftToOthers
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
@@ -19,12 +20,11 @@ MAX_ADDRESS_CHARS = 64  # an IPv6 address has 39; a forged report may say anythi
 NAMELESS = "(no address)"
 
 
-@dataclass(slots=True)
-class Quarantine:
+class Quarantine(Struct):
     """The hosts that were kept out of the table."""
 
     count: int = 0  # host elements
-    addresses: dict[str, None] = field(default_factory=dict)  # the first of them, in report order, without repeats
+    addresses: dict[str, None] = {}  # the first of them, in report order, without repeats
     reason: str = ""  # of the first
 
     def take(self, host: Host, reason: str) -> None:
@@ -40,7 +40,7 @@ class Gate:
     def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
         """`remainders`: the shards that were cut off from it since, and from those."""
         self.asked = AskedAddresses.by(shard)
-        self._left = LeftToOthers(shard, remainders)
+        self._left = LeftToOthers(shard, remainders, self.asked)
         self._scope = scope
 
     def is_left_to_others(self, host: Host) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
@@ -28,8 +29,7 @@ class ShardQueues(Protocol):
         """Messages that no worker has received; approximate, as SQS counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """One message of a shard queue, hidden from others for a while."""
 
     body: str

@@ -9,6 +9,7 @@ from functools import lru_cache
 from cascan.model.host import Address, Hostname
 from cascan.nmap.report.quick_script import NotPlain, plain
 from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE
+from cascan.nmap.report.text import compiled
 from cascan.nmap.report.values import instant
 
 STATUS = rf'<status state={VALUE} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
@@ -18,13 +19,13 @@ COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name
     rf'(?:<address addr="([0-9A-F:]+)" addrtype="mac"(?: vendor={VALUE})?/>\s*)?'
     rf'<hostnames>\s*(?:<hostname name={VALUE} type="(user|PTR)"/>\s*)?</hostnames>\s*'
 )
-HEAD = re.compile(
+HEAD = (
     rf'\s*<host(?: starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})")?>\s*{STATUS}'
     rf"((?:<address{ATTRIBUTES}/>\s*)+)"
     r"(?:<hostnames>\s*((?:<hostname [^<>]*/>\s*)*)</hostnames>\s*)?"
 )
-ADDRESS = re.compile(rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})?/>')
-HOSTNAME = re.compile(rf'<hostname name={VALUE} type="(user|PTR)"/>')
+ADDRESS = rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})?/>'
+HOSTNAME = rf'<hostname name={VALUE} type="(user|PTR)"/>'
 
 
 # Where the rest of the host begins; when it was begun and finished, its state, reason and TTL, addresses and names.
@@ -45,7 +46,7 @@ def read_head(text: str) -> HostHead:
 
 
 def _any_head(text: str) -> HostHead:
-    found = HEAD.match(text)
+    found = compiled(HEAD).match(text)
     if found is None:
         raise NotPlain
     started, finished, state, reason, ttl, addresses, _, names = found.groups()
@@ -60,14 +61,14 @@ def moment(seconds: str) -> datetime | None:
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
-    found = ADDRESS.findall(text)
+    found = compiled(ADDRESS).findall(text)
     if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
         raise NotPlain
     return tuple([Address(plain(addr), kind, plain(vendor)) for addr, kind, vendor in found])
 
 
 def _hostnames(text: str) -> tuple[Hostname, ...]:
-    found = HOSTNAME.findall(text)
+    found = compiled(HOSTNAME).findall(text)
     if len(found) != text.count("<"):
         raise NotPlain
     return tuple([Hostname(plain(name), kind) for name, kind in found])

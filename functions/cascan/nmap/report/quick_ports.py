@@ -12,6 +12,7 @@ from cascan.model.host import Port, Script, Service
 from cascan.nmap.report.host import service_of
 from cascan.nmap.report.quick_script import NotPlain, plain, quick_script
 from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE, attributes_of
+from cascan.nmap.report.text import compiled
 
 START = (
     rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={VALUE} reason={VALUE}'
@@ -25,7 +26,7 @@ TOLD = "".join(
 COMMON = re.compile(  # a service with its attributes in nmap's order
     rf'{START}<service name={VALUE}{TOLD}(?: tunnel="(ssl)")? method="(table|probed)" conf="([0-9]{{1,2}})"{REST}\s*'
 )
-PORT = re.compile(rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*")
+PORT = rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*"
 CPE = re.compile("<cpe>([^<]*)</cpe>")
 
 
@@ -106,7 +107,7 @@ def number_of(text: str) -> int:
 
 
 def _any_port(piece: str) -> Port:
-    found = PORT.fullmatch(piece)
+    found = compiled(PORT).fullmatch(piece)
     if found is None:
         raise NotPlain
     protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()

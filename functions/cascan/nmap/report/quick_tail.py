@@ -9,25 +9,26 @@ import re
 from typing import Any
 
 from cascan.nmap.report.quick_script import NotPlain, plain
+from cascan.nmap.report.text import compiled
 
 Rows = list[dict[str, Any]]
 Details = dict[str, Rows]
 
 VALUE = r'"([^"<\x00-\x1f]*)"'
-ATTRIBUTE = re.compile(rf" ([a-z_]+)={VALUE}")
+ATTRIBUTE = rf" ([a-z_]+)={VALUE}"
 ATTRIBUTES = r'((?: [a-z_]+="[^"<\x00-\x1f]*")*)'
 TIMES = re.compile(rf"<times srtt={VALUE} rttvar={VALUE} to={VALUE}/>\s*")
-GUESSES = re.compile(  # what nmap has of a host whose system it guessed, one behind the other
+GUESSES = (  # what nmap has of a host whose system it guessed, one behind the other
     rf"(?:<uptime seconds={VALUE} lastboot={VALUE}/>\s*)?"
     rf"<distance value={VALUE}/>\s*"
     rf"<tcpsequence index={VALUE} difficulty={VALUE} values={VALUE}/>\s*"
     rf"<ipidsequence class={VALUE} values={VALUE}/>\s*"
     rf"<tcptssequence class={VALUE} values={VALUE}/>\s*"
 )
-FLAT = re.compile(rf"<(uptime|distance|tcpsequence|ipidsequence|tcptssequence|times|smurf){ATTRIBUTES}/>\s*")
-TRACE = re.compile(rf"<trace{ATTRIBUTES}>\s*((?:<hop [^<>]*/>\s*)*)</trace>\s*")
-HOP = re.compile(rf"<hop ttl={VALUE} ipaddr={VALUE}(?: rtt={VALUE})?(?: host={VALUE})?/>")
-ANY_HOP = re.compile(rf"<hop{ATTRIBUTES}/>")
+FLAT = rf"<(uptime|distance|tcpsequence|ipidsequence|tcptssequence|times|smurf){ATTRIBUTES}/>\s*"
+TRACE = rf"<trace{ATTRIBUTES}>\s*((?:<hop [^<>]*/>\s*)*)</trace>\s*"
+HOP = rf"<hop ttl={VALUE} ipaddr={VALUE}(?: rtt={VALUE})?(?: host={VALUE})?/>"
+ANY_HOP = rf"<hop{ATTRIBUTES}/>"
 
 
 def read_flat(text: str, start: int, details: Details) -> int:
@@ -36,14 +37,14 @@ def read_flat(text: str, start: int, details: Details) -> int:
         srtt, rttvar, to = _told(times)
         _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": to})
         return times.end()
-    if guesses := GUESSES.match(text, start):
+    if guesses := compiled(GUESSES).match(text, start):
         _read_guesses(guesses, details)
         return guesses.end()
-    if trace := TRACE.match(text, start):
+    if trace := compiled(TRACE).match(text, start):
         hops = _hops(trace[2])
         _add(details, "trace", attributes_of(trace[1]) | ({"hop": hops} if hops else {}))
         return trace.end()
-    if flat := FLAT.match(text, start):
+    if flat := compiled(FLAT).match(text, start):
         _add(details, flat[1], attributes_of(flat[2]))
         return flat.end()
     return start
@@ -51,7 +52,7 @@ def read_flat(text: str, start: int, details: Details) -> int:
 
 def attributes_of(text: str) -> dict[str, str]:
     """Attributes as nmap writes them, a space before each."""
-    found = ATTRIBUTE.findall(text)
+    found = compiled(ATTRIBUTE).findall(text)
     attributes = dict(found)
     if len(attributes) != len(found):
         raise NotPlain
@@ -69,9 +70,9 @@ def _read_guesses(found: re.Match[str], details: Details) -> None:
 
 
 def _hops(text: str) -> Rows:
-    found = HOP.findall(text)
+    found = compiled(HOP).findall(text)
     if len(found) != text.count("<") or "&" in text or '=""' in text:  # findall tells no empty value from none
-        return [attributes_of(hop) for hop in ANY_HOP.findall(text)]
+        return [attributes_of(hop) for hop in compiled(ANY_HOP).findall(text)]
     return [
         {"ttl": ttl, "ipaddr": address, "rtt": rtt, "host": host}
         if rtt and host

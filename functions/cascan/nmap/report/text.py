@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-HIGH_BYTES = re.compile("[\x80-\xff]+")
+HIGH_BYTES = "[\x80-\xff]+"
 # References to characters that XML 1.0 forbids; nmap writes them for control characters in its arguments.
-FORBIDDEN = re.compile(
+FORBIDDEN = (
     r"&#(?:[xX]0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[efEF])"
     r"|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 )
 REPLACED = "Control characters, which XML cannot carry, were replaced."
 NOT_UTF8 = "Bytes that are no UTF-8 were read as Latin-1."
-REFERENCE = re.compile(r"&(?:#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))|(lt|gt|amp|quot|apos));")
+REFERENCE = r"&(?:#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))|(lt|gt|amp|quot|apos));"
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+UNWRITABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 class UnknownReference(ValueError):
     """A reference that the quick reading does not know."""
 
 
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern, compiled for the first who asks: to compile all that a report may need takes 5 ms."""
+    return re.compile(pattern)
+
+
 def repaired(text: str) -> str:
     """`Ã©` → `é`: a run of such characters that is valid UTF-8 when read as bytes becomes the text it stands for."""
-    return text if text.isascii() else HIGH_BYTES.sub(_as_utf8, text)
+    return text if text.isascii() else compiled(HIGH_BYTES).sub(_as_utf8, text)
 
 
 def unescaped(text: str) -> str:
@@ -40,13 +47,13 @@ def unescaped(text: str) -> str:
         .replace("&apos;", "'")
     )
     if text.count("&") != text.count("&amp;"):
-        return repaired(REFERENCE.sub(_character, _checked(text)))
+        return repaired(compiled(REFERENCE).sub(_character, _checked(text)))
     return text.replace("&amp;", "&")
 
 
 def mended(text: str) -> str:
     """The text with what XML cannot carry replaced."""
-    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    return compiled(FORBIDDEN).sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def decoded(data: bytes) -> tuple[str, bool]:
@@ -66,7 +73,7 @@ def _as_utf8(run: re.Match[str]) -> str:
 
 
 def _checked(text: str) -> str:
-    if len(REFERENCE.findall(text)) != text.count("&"):
+    if len(compiled(REFERENCE).findall(text)) != text.count("&"):
         raise UnknownReference
     return text
 
@@ -77,6 +84,6 @@ def _character(match: re.Match[str]) -> str:
         return NAMED[name]
     code = int(hexadecimal, 16) if hexadecimal else int(decimal)
     character = chr(code) if code < 0x110000 else "\0"  # noqa: PLR2004 (what Unicode ends before)
-    if UNWRITABLE.match(character):
+    if compiled(UNWRITABLE).match(character):
         raise UnknownReference
     return character

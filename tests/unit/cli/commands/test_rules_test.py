@@ -124,6 +124,21 @@ def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: py
     assert "cascades.matchExpressions[0].operator: 'Is' is not known" in err
 
 
+def test_c17_what_the_scan_had_from_its_own_rule_is_not_inherited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = rule_document("first", scanType="zap", scanSpec={"volumes": [{"name": "lists"}]})
+    second = rule_document("second", scanType="zap")
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "List", "items": [first, second]}))
+    scan = SCAN.replace("name: nmap-office", "name: x, annotations: {cascading.securecodebox.io/chain: first}")
+    scan = scan.replace("matchLabels: {securecodebox.io/intensive: light}", "inheritVolumes: true")
+    scan += "  volumes: [{name: lists}, {name: own}]\n"
+    _, said, _ = rehearsed(tmp_path, capsys, "-f", str(tmp_path / "rules.json"), scan=scan, findings=FINDINGS[:1])
+    (child,) = said["children"]
+    assert child["spec"]["volumes"] == [{"name": "own"}]
+    assert child["metadata"]["annotations"]["cascading.securecodebox.io/chain"] == "first,second"
+
+
 def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
