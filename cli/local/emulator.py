@@ -76,8 +76,16 @@ class Emulator:
             raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._said()}")
 
     def stop(self) -> bool:
-        """End it and all it started. False: it had to be killed, and what it held in memory is lost."""
-        return self._process.stop() == 0
+        """End it and all it started. False: it had to be killed, and what it held in memory is lost.
+
+        One that is still starting may do so first: while it reads what it kept, it cannot be asked to keep it.
+        """
+        try:
+            with contextlib.suppress(EmulatorFailed):
+                self.wait_until_healthy(STOP_GRACE_S)
+        finally:
+            code = self._process.stop()
+        return code == 0
 
     def _said(self) -> str:
         tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()

@@ -384,7 +384,7 @@ def test_a_character_that_is_not_printable_ascii_is_refused(word: str) -> None:
 def test_nmap_itself_refuses_and_accepts_the_same_words(line: str) -> None:
     words = shlex.split(line)
     run = subprocess.run(
-        ["nmap", "-n", "-sL", "127.0.0.1", *words], capture_output=True, text=True, timeout=60, check=False
+        ["nmap", "-n", "-sL", "127.0.0.1", *words], capture_output=True, text=True, timeout=250, check=False
     )
     errors = [error.sentence for error in read_words(words).errors]
     said = run.stderr.splitlines()[0].removeprefix("nmap: ") if run.stderr else ""
@@ -398,7 +398,7 @@ def test_nmap_finds_the_same_abbreviations_ambiguous() -> None:
     prefixes = sorted({row.name[2:end] for row in option_table().long for end in range(3, len(row.name))})
     ambiguous = [prefix for prefix in prefixes if len(option_table().begin(prefix)) > 1]
     for prefix in ambiguous[::3]:
-        run = subprocess.run(["nmap", f"--{prefix}"], capture_output=True, text=True, timeout=20, check=False)
+        run = subprocess.run(["nmap", f"--{prefix}"], capture_output=True, text=True, timeout=250, check=False)
         assert run.stderr.splitlines()[0] == "nmap: " + read_words([f"--{prefix}"]).errors[0].sentence.removeprefix(
             "parameter 1: "
         )
@@ -453,7 +453,7 @@ def test_abbreviations_of_every_refused_option_are_refused_as_well() -> None:
 def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) -> None:
     target = "::1" if "-6" in line else "127.0.0.1"
     command = ["nmap", "--privileged", "-n", *shlex.split(line), target]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     assert (run.returncode, "QUITTING!" in run.stderr) == (1, True)
     assert reasons_for(line, "raw")
 
@@ -479,7 +479,7 @@ def test_crafted_packets_that_nmap_does_not_make_are_refused_as_nmap_refuses_or_
     target = "::1" if "-6" in line else "127.0.0.1"
     command = ["nmap", "--privileged", "-n", "-Pn", "--max-retries", "0", *shlex.split(line), target]
     command += [] if "-sL" in line else ["-p", "1"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+    said = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False).stderr
     if os.geteuid() == 0:
         assert "QUITTING!" in said or "WARNING" in said
     with pytest.raises(RequestRefused) as refused:
