@@ -15,7 +15,6 @@ from cli.show import quiet_output, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
 
     from cascan.model.finding import Finding
     from cascan.model.host import Host
@@ -121,19 +120,19 @@ def _document(report: ReportReader) -> Iterator[bytes]:
 
 def _merge(names: list[str]) -> int:
     """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report.merge import ReportMerge  # noqa: PLC0415
+    from cascan.nmap.report.merge import Part, ReportMerge  # noqa: PLC0415
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     with ExitStack() as files:
 
-        def streams() -> Iterator[IO[bytes]]:
+        def parts() -> Iterator[Part]:
             for name in names:
                 file = files.enter_context(opened(name))
-                yield file.stream
+                yield Part(file.stream)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(streams()))
+        _print(merge.pieces(parts()))
     if not merge.began:
         say("none of the files is a report of nmap")
         return EXIT_REFUSED

@@ -69,7 +69,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))
     if outcome.goes_on:
-        recorder.queue.send(record.body)
+        recorder.queue.send(record.body, delay_s=outcome.after_s)
         count("ReportTurns")
         return
     count("FindingsRecorded", outcome.findings)
