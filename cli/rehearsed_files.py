@@ -75,7 +75,7 @@ def findings_in(name: str) -> list[dict[str, Any]]:
 
 def _in_yaml(name: str, text: str, why: MsgspecError) -> Any:
     """secureCodeBox's examples keep findings in YAML. Raises: BadInput: that cannot be read either."""
-    from cascan.forms.yaml_document import read_yaml  # noqa: PLC0415  findings are JSON, as a rule
+    from cascan.forms.yaml_document import read_yaml  # findings are JSON, as a rule
 
     try:
         return read_yaml(text, MAX_DEPTH)
