@@ -51,6 +51,6 @@ def add_severity(commands: Commands, where: ArgumentParser, output: ArgumentPars
         required=True,
         type=Path,
         metavar="FILE",
-        help="findings, as `cascan findings --json` or `cascan read` print them",
+        help="findings, as `cascan findings --json` or `cascan read` print them, or secureCodeBox's",
     )
     severity.set_defaults(run="severity")
