@@ -11,7 +11,7 @@ from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.cascades import check_cascades
-from cascan.forms.document import read_document
+from cascan.forms.document import MAX_DEPTH, read_document
 from cascan.forms.manifest import KIND, read_manifest
 from cascan.ids import scan_id_of
 from cascan.model.request import ScanRequest, ScanType
@@ -63,13 +63,24 @@ def findings_in(name: str) -> list[dict[str, Any]]:
     text = read_text(name)
     try:
         found = json.decode(text) if text.lstrip().startswith("[") else json.Decoder().decode_lines(text)
+    except MsgspecError as exc:
+        found = _in_yaml(name, text, exc)
+    else:
         if len(found) == 1 and isinstance(found[0], dict) and "findings" in found[0]:
             found = found[0]["findings"]
-    except MsgspecError as exc:
-        raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
     if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
         raise BadInput(f"{name}: findings are a JSON array of mappings, or one of them a line")
     return [_whole(name, number, finding) for number, finding in enumerate(found, start=1)]
+
+
+def _in_yaml(name: str, text: str, why: MsgspecError) -> Any:
+    """secureCodeBox's examples keep findings in YAML. Raises: BadInput: that cannot be read either."""
+    from cascan.forms.yaml_document import read_yaml  # noqa: PLC0415  findings are JSON, as a rule
+
+    try:
+        return read_yaml(text, MAX_DEPTH)
+    except RequestRefused:
+        raise BadInput(f"{name}: not JSON that can be read: {why}") from why
 
 
 def _whole(name: str, number: int, finding: dict[str, Any]) -> dict[str, Any]:

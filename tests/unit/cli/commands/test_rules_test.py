@@ -150,6 +150,29 @@ def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
         assert len(json.loads(capsys.readouterr().out)["children"]) == 1
 
 
+def test_findings_may_be_yaml_as_in_secure_code_boxs_examples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    attributes = "{hostname: a.example, port: 80, service: http, state: open}"
+    text = f"# found\n- {{name: x, category: Open Port, attributes: {attributes}}}\n"
+    (tmp_path / "findings.yaml").write_text(text)
+    files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings.yaml")]
+    assert main(["rules", "test", "nmap-http", *files, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["children"]) == 1
+
+
+def test_files_may_be_as_windows_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    light = {"securecodebox.io/intensive": "light"}
+    rules = [json.dumps(rule_document(name, labels=light), indent=1) for name in ("one", "two")]
+    texts = {"rules.yaml": "---\n" + "\n---\n".join(rules), "scan.yaml": SCAN, "found": json.dumps(FINDINGS)}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    files = ["-f", str(tmp_path / "rules.yaml"), "--scan-file", str(tmp_path / "scan.yaml"), "--findings"]
+    assert main(["rules", "test", *files, str(tmp_path / "found"), "--json"]) == 0
+    assert {one["rule"] for one in json.loads(capsys.readouterr().out)["decisions"]} == {"one", "two"}
+
+
 def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = [finding("10.0.0.1", 80, "http", id=None), {"category": "Open Port", "attributes": None}, {"id": 7}]
     code, said, _ = rehearsed(tmp_path, capsys, "nmap-http", findings=found)
