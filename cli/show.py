@@ -45,6 +45,11 @@ def plain(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """`1 shard`, `2 shards`; `several` where an s does not do."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
 class Progress:
     """One line on stderr that says what is going on; nothing where nobody watches."""
 

@@ -20,7 +20,7 @@ from cli.errors import EXIT_REFUSED, BadInput, CliError
 from cli.findings_file import findings_in
 from cli.keeping import kept
 from cli.rules_file import rules_text
-from cli.show import print_json, say
+from cli.show import counted, print_json, say
 from cli.table import print_table
 
 
@@ -52,7 +52,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
     if args.json:
         print_json({"version": version, "rules": len(rules)})
     else:
-        print(f"version {version}: {len(rules)} rules; they apply to what is reported from now on")
+        print(f"version {version}: {counted(len(rules), 'rule')}; they apply to what is reported from now on")
     return 0
 
 
