@@ -49,7 +49,15 @@ def _run_vuls(args: Namespace) -> int:
     servers = {server: explained_for(body, args) for server, body in bodies.items()}
     accepted = all(explained.accepted for explained in servers.values())
     if args.json:
-        print_json({"accepted": accepted, "servers": servers})
+        print_json(
+            {
+                "accepted": accepted,
+                "addresses": sum(explained.addresses or 0 for explained in servers.values()),
+                "shards": sum(explained.shards for explained in servers.values()),
+                "refusals": [refusal for explained in servers.values() for refusal in explained.refusals],
+                "servers": servers,
+            }
+        )
     else:
         for server, explained in servers.items():
             print(plain(f"server {server}"))

@@ -39,6 +39,9 @@ class Rest(StrEnum):
     ELSEWHERE = "another delivery is further"
 
 
+AFTER_S = {Rest.LATER: 0, Rest.ELSEWHERE: GIVE_WAY_S}  # until the report's message comes again
+
+
 @dataclass(slots=True)
 class Turn:
     """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""

@@ -232,6 +232,13 @@ REFUSED = [
     ("-sO -p 300", "between 0 and 255"),
     ("--top-ports 0", "from 1 to 65,535"),
     ("--port-ratio 1.5", "a number from 0"),
+    ("--port-ratio 0.5", "from 0 to 0.484"),
+    ("-p 22 --exclude-ports 22", "--exclude-ports leaves the TCP scan no port"),
+    ("-p 22-80,443 --exclude-ports T:20-90,443", "--exclude-ports leaves the TCP scan no port"),
+    ("-sS -sU -p T:22,U:53 --exclude-ports U:50-60", "--exclude-ports leaves -sU no port"),
+    ("--exclude-ports -", "--exclude-ports leaves the TCP scan no port"),
+    ("-PS22,23 --exclude-ports 22-25", "-PS: --exclude-ports leaves it no port"),
+    ("-PA --exclude-ports 80", "-PA: --exclude-ports leaves it no port"),
     ("--version-intensity 10", "a digit from 0 to 9"),
     ("--nsock-engine kqueue", "epoll"),
     ("-PEx", "takes no value"),
@@ -286,6 +293,12 @@ ACCEPTED = [
     ("--defeat-rst-ratelimit", "raw", "--defeat-rst-ratelimit"),  # -sS is the default there
     ("--defeat-icmp-ratelimit -sSU", "raw", "--defeat-icmp-ratelimit -sS -sU"),
     ("--min-rtt-timeout 500ms --max-rtt-timeout 1", "connect", "--min-rtt-timeout 500ms --max-rtt-timeout 1"),
+    ("-Pn --exclude-ports 80,443", "connect", "-Pn --exclude-ports 80,443"),
+    ("--exclude-ports 80,443", "raw", "--exclude-ports 80,443"),  # there nmap looks for hosts with ICMP as well
+    ("-PS22 --exclude-ports 80,443", "connect", "-PS22 --exclude-ports 80,443"),
+    ("-p 22,ssh --exclude-ports 22,443", "connect", "-p 22,ssh --exclude-ports 22,443"),  # a name may be anything
+    ("-p 22 --exclude-ports U:22", "connect", "-p 22 --exclude-ports U:22"),
+    ("--port-ratio .484", "connect", "--port-ratio .484"),
     ("--max-rate 100000 --script-timeout 0", "connect", "--max-rate 100000 --script-timeout 0"),
     ("-v -vv --reason --no-stylesheet --stats-every 5s", "connect", ""),
 ]
@@ -304,6 +317,12 @@ def reasons_for(line: str, profile: Profile = "connect") -> str:
 @pytest.mark.parametrize(("line", "why"), REFUSED)
 def test_what_could_do_more_than_scan_is_refused_with_the_reason(line: str, why: str) -> None:
     assert why in reasons_for(line, "raw")
+
+
+def test_hosts_that_would_only_seem_down_are_not_scanned_in_vain() -> None:
+    """Who connects looks for hosts at two ports alone."""
+    assert "each would seem down" in reasons_for("-p 22 --exclude-ports 80,443")
+    assert "each would seem down" in reasons_for("-sn --exclude-ports T:1-1024")
 
 
 @pytest.mark.parametrize("line", NEEDS_RAW)
@@ -473,6 +492,7 @@ def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) ->
         ("-sO -O", "nmap ignores -O"),
         ("-sO -A", "nmap ignores -A"),
         ("--ip-options R -O", "OS detection, which"),
+        (r"--ip-options \x01\x01", "or four"),
     ],
 )
 def test_crafted_packets_that_nmap_does_not_make_are_refused_as_nmap_refuses_or_warns(line: str, why: str) -> None:
