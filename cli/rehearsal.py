@@ -23,10 +23,11 @@ from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cli.access import access
 from cli.errors import BadInput
+from cli.findings_file import findings_in
 from cli.lookup import find_scan
 from cli.manifests import read_manifests
 from cli.permit import permit_of
-from cli.rehearsed_files import findings_in, scan_in
+from cli.rehearsed_scan import scan_in
 from cli.show import print_json, say
 from cli.table import print_table
 
