@@ -35,9 +35,9 @@ def launch_workers(
 ) -> tuple[LaneStaffing, ...]:
     """One worker for every `shards_per_worker` waiting shards, up to `max_workers` of all lanes together.
 
-    Beside those that are busy: a shard may take hours. What the waking event says was queued just now counts as well: SQS
-    counts what waits only after a while.
-    None while the stack is halted; none after a worker that failed at once: the next tick tries again.
+    Beside those that are busy: a shard may take hours. What the waking event says was queued just now counts as well:
+    SQS counts what waits only after a while. None while the stack is halted; none after a worker that failed at once:
+    the next tick tries again.
     """
     if wakeup.failed_at_once:
         return ()
