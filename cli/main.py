@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(str(exc))
         return exc.exit_code
     except KeyboardInterrupt:
-        say("interrupted; a scan that was accepted goes on when the stack is next up")
+        say("interrupted" + ("; a scan that was accepted goes on when the stack is next up" if asks(words) else ""))
         return 130
     except BrokenPipeError:  # the reader went away: head, less
         quiet_output()
@@ -45,6 +45,11 @@ def _make_writable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def asks(words: list[str]) -> bool:
+    """The command sends a request."""
+    return words[:1] in (["scan"], ["submit"])
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:
@@ -88,9 +93,9 @@ def _parsed(own: list[str]) -> argparse.Namespace:
 
 
 def _command(args: argparse.Namespace) -> int:
-    from importlib import import_module  # noqa: PLC0415 - each command imports what it alone needs
+    from importlib import import_module  # each command imports what it alone needs
 
-    from cascan.errors import GatewayUnavailable  # noqa: PLC0415
+    from cascan.errors import GatewayUnavailable
 
     try:
         return int(import_module(f"cli.commands.{args.run}").run(args))

@@ -42,7 +42,7 @@ def read_text(name: str) -> str:
                 data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise BadInput(f"{name} is longer than {MAX_FILE_BYTES} bytes; split it")
-        return data.decode()
+        return data.decode("utf-8-sig")  # what Windows writes begins with a mark
     except OSError as exc:
         raise BadInput(f"{name}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

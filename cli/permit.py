@@ -29,7 +29,7 @@ def permit_of(args: Namespace) -> Permit:
         denied = _listed(parameters.get("DeniedTargets", ""))
     try:
         return Permit(
-            Scope.of([*allowed, *(args.allow or ())], [*denied, *(args.deny or ())]),
+            Scope.of([*allowed, *(args.allow or ())], [*denied, *(getattr(args, "deny", None) or ())]),
             _profile(args.policy_profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import MsgspecError, json, structs
+from msgspec import structs
 
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, dollars
@@ -15,25 +15,19 @@ from cascan.cascades.child import manifest_of
 from cascan.cascades.children import children_of
 from cascan.cascades.context import Changed, Context
 from cascan.cascades.decision import Decision, Kind
-from cascan.cascades.fill import OURS
+from cascan.cascades.inheritance import chain_of
 from cascan.cascades.rule import KIND, CascadingRule, read_rule
-from cascan.clock import utc_now
 from cascan.errors import RequestRefused
-from cascan.forms import read_request
-from cascan.forms.cascades import check_cascades
-from cascan.forms.document import read_document
-from cascan.forms.manifest import KIND as MANIFEST
-from cascan.forms.manifest import read_manifest
-from cascan.ids import scan_id_of
 from cascan.model.cascade import Spent
 from cascan.model.finding import Finding
-from cascan.model.request import ScanRequest, ScanType
-from cascan.model.scan import Scan, ScanState
+from cascan.model.scan import Scan
 from cli.access import access
 from cli.errors import BadInput
+from cli.findings_file import findings_in
 from cli.lookup import find_scan
-from cli.manifests import read_manifests, read_text
+from cli.manifests import read_manifests
 from cli.permit import permit_of
+from cli.rehearsed_scan import scan_in
 from cli.show import print_json, say
 from cli.table import print_table
 
@@ -64,37 +58,9 @@ Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], dict
 
 def _from_files(args: Namespace) -> Case:
     documents = dict(_documents(args)) if args.file else dict(bundled_documents())
-    try:
-        request, scan_type = _request(read_text(args.scan_file))
-    except RequestRefused as exc:
-        raise BadInput(f"{args.scan_file}: {exc}") from exc
-    scan = Scan(
-        scan_id=scan_id_of(f"file:{request.name}"),
-        name=request.name,
-        state=ScanState.PARSE_COMPLETED,
-        requested_at=utc_now(),
-        cause_id="",
-        hop=request.origin.hop if request.origin else 0,
-        request=request,
-    )
-    return scan, _findings(args.findings), _chosen(args, documents), {"scan_type": scan_type}
-
-
-def _request(text: str) -> tuple[ScanRequest, str]:
-    """The request, and the scan type of one that another scanner did: rules follow what that found as well.
-
-    Raises: RequestRefused.
-    """
-    document = read_document(text)
-    spec = document.get("spec")
-    spec = spec if document.get("kind") == MANIFEST and isinstance(spec, dict) else {}
-    scan_type = spec.get("scanType")
-    if not isinstance(scan_type, str) or scan_type in OURS:
-        return read_request(text).request, ""
-    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}})
-    if problems := check_cascades(request.cascades):
-        raise RequestRefused(problems)
-    return structs.replace(request, name=request.name or scan_type), scan_type
+    scan, scan_type = scan_in(args.scan_file)
+    known = {"scan_type": scan_type, "started_by": _started_by(scan, documents)}
+    return scan, findings_in(args.findings), _chosen(args, documents), known
 
 
 def _from_stack(args: Namespace) -> Case:
@@ -106,12 +72,22 @@ def _from_stack(args: Namespace) -> Case:
         own = list(stack.cascades.cascade_children(scan.scan_id))
         known = {  # as it was before the scan's own children
             "spent": stack.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            "started_by": _started_by(scan, documents),
             "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
             "changed": Changed.by(
                 change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
             ),
         }
         return scan, list(stack.table.findings(scan.scan_id)), _chosen(args, documents), known
+
+
+def _started_by(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
+    """The rule that the scan itself came from, if it is among the documents: what that gave it is not inherited."""
+    chain = chain_of(scan.request.annotations) if scan.request else []
+    try:
+        return read_rule(documents[chain[-1]]) if chain and chain[-1] in documents else None
+    except RequestRefused:
+        return None
 
 
 def _documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -137,28 +113,6 @@ def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> list[Ca
     if problems:
         raise BadInput("\n".join(problems))
     return rules
-
-
-def _findings(name: str) -> list[dict[str, Any]]:
-    """secureCodeBox's findings; one without an id is called by its number, null stands for what is not there."""
-    text = read_text(name)
-    try:
-        found = json.decode(text) if text.lstrip().startswith("[") else json.Decoder().decode_lines(text)
-        if len(found) == 1 and isinstance(found[0], dict) and "findings" in found[0]:
-            found = found[0]["findings"]
-    except MsgspecError as exc:
-        raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
-    if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
-        raise BadInput(f"{name}: findings are a JSON array of mappings, or one of them a line")
-    return [_whole(name, number, finding) for number, finding in enumerate(found, start=1)]
-
-
-def _whole(name: str, number: int, finding: dict[str, Any]) -> dict[str, Any]:
-    """The finding with an id and attributes. Raises: BadInput: they are there, and of another kind."""
-    identity, attributes = finding.get("id") or f"finding-{number}", finding.get("attributes") or {}
-    if not isinstance(attributes, dict):
-        raise BadInput(f"{name}: finding {number}: attributes are a mapping, not {type(attributes).__name__}")
-    return {**finding, "id": str(identity), "attributes": attributes}
 
 
 def _with_cascades(scan: Scan) -> Scan:

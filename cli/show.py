@@ -34,7 +34,7 @@ def quiet_output() -> None:
 
 def print_json(value: Any) -> None:
     """Piped, text stays as it is; in a terminal all beyond ASCII is escaped, since some of it moves the cursor."""
-    import msgspec  # noqa: PLC0415 - only who asks for JSON
+    import msgspec  # only who asks for JSON
 
     escaped = sys.stdout.isatty() or (sys.stdout.encoding or "utf-8").lower() != "utf-8"
     print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=escaped))
@@ -43,6 +43,11 @@ def print_json(value: Any) -> None:
 def plain(value: object) -> str:
     """The value in one line of printable characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """`1 shard`, `2 shards`; `several` where an s does not do."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 class Progress:

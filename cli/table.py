@@ -45,7 +45,7 @@ class Column:
 
 
 def _longest(texts: Iterable[str]) -> int:
-    from rich.cells import cell_len  # noqa: PLC0415 - 30 ms that only a terminal needs
+    from rich.cells import cell_len  # 30 ms that only a terminal needs
 
     return max(map(cell_len, texts), default=0)
 
@@ -60,9 +60,9 @@ def print_table(
         for row in texts:
             print("\t".join(row))
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]
@@ -89,7 +89,10 @@ def fitted(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[
     for title in drop:
         if _squeezed(shown, width, READABLE_WORD) > width:
             shown = [column for column in shown if column.title != title]
-    _squeezed(shown, width, SHORTEST_COLUMN)
+    beyond = _squeezed(shown, width, SHORTEST_COLUMN) - width
+    if beyond > 0:  # what is to stay whole is longer than a line
+        longest = max(shown, key=lambda column: column.width)
+        longest.width = max(SHORTEST_COLUMN, longest.width - beyond)
     _share(shown, width - _total(shown, "width"))
     return shown
 

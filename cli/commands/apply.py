@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -18,12 +18,15 @@ from cascan.forms.schedule import KIND as SCHEDULE_KIND
 from cascan.forms.schedule import read_schedule
 from cascan.house_records import keep_rule
 from cascan.ids import scan_id_of
-from cascan.schedules import next_times
+from cascan.model.schedule import Schedule
+from cascan.planning import plan
+from cascan.schedules import child_request, next_times
 from cli.access import Access, access
 from cli.commands.schedule import NEXT_SHOWN, store
 from cli.errors import BadInput
 from cli.keeping import kept
 from cli.manifests import read_manifests
+from cli.permit import permit_of
 from cli.show import print_json, say
 from cli.table import print_table
 
@@ -37,7 +40,7 @@ def run(args: Namespace) -> int:
     problems: list[str] = []
     for name, document in manifests:
         try:
-            applications.append(_application(document))
+            applications.append(_application(document, args))
         except RequestRefused as exc:
             problems += (f"{name}: {_called(document)}{reason}" for reason in exc.reasons)
     if problems:
@@ -51,15 +54,15 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _application(document: dict[str, Any]) -> Apply:
+def _application(document: dict[str, Any], args: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the manifest."""
     kind = str(document.get("kind"))
     if kind not in KINDS:
         raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; {', '.join(KINDS)} can"])
-    return KINDS[kind](document)
+    return KINDS[kind](document, args)
 
 
-def _rule(document: dict[str, Any]) -> Apply:
+def _rule(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the rule."""
     rule = read_rule(document)
 
@@ -71,7 +74,7 @@ def _rule(document: dict[str, Any]) -> Apply:
     return apply
 
 
-def _scan(document: dict[str, Any]) -> Apply:
+def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the request."""
     body = json.dumps(document)
     request = read_request(body).request
@@ -84,14 +87,15 @@ def _scan(document: dict[str, Any]) -> Apply:
     return apply
 
 
-def _schedule(document: dict[str, Any]) -> Apply:
+def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the schedule, and of its scans."""
     schedule = read_schedule(document)
+    notes = (*schedule.notes, *_refused_today(schedule, args))
 
     def apply(stack: Access) -> Applied:
         stored = store(document, schedule, stack)
         times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
-        for note in schedule.notes:
+        for note in notes:
             say(f"{schedule.name}: {note}")
         next_one = "suspended" if schedule.suspend else f"next {times[0]}" if times else "no time is left"
         return {
@@ -100,13 +104,22 @@ def _schedule(document: dict[str, Any]) -> Apply:
             "result": f"version {stored.version}, {next_one}",
             "version": stored.version,
             "nextTimes": [] if schedule.suspend else times,
-            "notes": schedule.notes,
+            "notes": notes,
         }
 
     return apply
 
 
-KINDS: Mapping[str, Callable[[dict[str, Any]], Apply]] = {
+def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
+    """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
+    request = read_request(json.dumps(child_request(schedule, utc_now()))).request
+    try:
+        plan(request, permit_of(args))
+    except RequestRefused as refused:
+        yield from (f"its scans would be refused: {reason}" for reason in refused.reasons)
+
+
+KINDS: Mapping[str, Callable[[dict[str, Any], Namespace], Apply]] = {
     RULE_KIND: _rule,
     SCAN_KIND: _scan,
     SCHEDULE_KIND: _schedule,

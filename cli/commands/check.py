@@ -20,7 +20,7 @@ from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
 from cli.permit import permit_of
 from cli.raw import why_not_raw_here
-from cli.show import plain, print_json, say
+from cli.show import counted, plain, print_json, say
 from cli.table import print_table
 
 
@@ -49,7 +49,15 @@ def _run_vuls(args: Namespace) -> int:
     servers = {server: explained_for(body, args) for server, body in bodies.items()}
     accepted = all(explained.accepted for explained in servers.values())
     if args.json:
-        print_json({"accepted": accepted, "servers": servers})
+        print_json(
+            {
+                "accepted": accepted,
+                "addresses": sum(explained.addresses or 0 for explained in servers.values()),
+                "shards": sum(explained.shards for explained in servers.values()),
+                "refusals": [refusal for explained in servers.values() for refusal in explained.refusals],
+                "servers": servers,
+            }
+        )
     else:
         for server, explained in servers.items():
             print(plain(f"server {server}"))
@@ -82,9 +90,8 @@ def _print(explained: Explained) -> None:
     for refusal in explained.refusals:
         say(f"refused ({refusal.rule}): {refusal.reason}")
     if explained.accepted:
-        shards = "1 shard" if explained.shards == 1 else f"{explained.shards} shards"
-        addresses = "1 address" if explained.addresses == 1 else f"{explained.addresses} addresses"
-        print(f"accepted: {addresses}, {shards}, {explained.lane} lane")
+        addresses = counted(explained.addresses or 0, "address", "addresses")
+        print(f"accepted: {addresses}, {counted(explained.shards, 'shard')}, {explained.lane} lane")
         print(plain(shlex.join(explained.argv)))
 
 

@@ -13,9 +13,9 @@ from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
 from cli.access import Access, access
 from cli.errors import BadInput, CliError
-from cli.follow import scan_summary
 from cli.lookup import find_scan
 from cli.show import Progress, print_json, say
+from cli.telling import scan_summary
 
 POLL_S = 0.2
 DONE = {

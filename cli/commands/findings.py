@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from cli.access import access
-from cli.follow import exit_code_of, print_findings
 from cli.lookup import find_scan
 from cli.show import print_json, say
+from cli.telling import exit_code_of, print_findings
 
 
 def run(args: Namespace) -> int:

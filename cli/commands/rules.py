@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COLUMNS = ("RULE", "SOURCE", "LABELS", "SCAN")
+LABEL_PREFIX = "securecodebox.io/"
 
 
 def run(args: Namespace) -> int:
     if args.action == "test":
-        from cli.rehearsal import rehearse  # noqa: PLC0415  most of cascades, which the other actions do not need
+        from cli.rehearsal import rehearse  # most of cascades, which the other actions do not need
 
         return rehearse(args)
     with access(args) as stack:
@@ -55,13 +56,15 @@ def _list(rules: Mapping[str, StoredRule], stack: Access, *, as_json: bool) -> N
     rows = (_summary(rule, stack) for rule in rules.values())
     print_table(
         COLUMNS,
-        (
-            (row["name"], row["source"], " ".join(f"{k}={v}" for k, v in row["labels"].items()), row["scan"])
-            for row in rows
-        ),
+        ((row["name"], row["source"], _in_short(row["labels"]), row["scan"]) for row in rows),
         drop=("LABELS", "SOURCE"),
         whole=("RULE",),
     )
+
+
+def _in_short(labels: Mapping[str, str]) -> str:
+    """`invasive=non-invasive`: labels without the prefix that most of them have."""
+    return " ".join(f"{key.removeprefix(LABEL_PREFIX)}={value}" for key, value in labels.items())
 
 
 def _summary(rule: StoredRule, stack: Access) -> dict[str, Any]:
@@ -83,6 +86,6 @@ def _show(rule: StoredRule, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rule.document, indent=2))
         return
-    import yaml  # noqa: PLC0415
+    import yaml
 
     print(yaml.safe_dump(rule.document, sort_keys=False), end="")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cli.access import access
 from cli.errors import BadInput
-from cli.follow import changes_in_words, scan_summary
 from cli.show import print_json, say
 from cli.table import print_table
+from cli.telling import changes_in_words, scan_summary
 
 if TYPE_CHECKING:
     from cascan.model.agenda import Switch
@@ -42,6 +42,8 @@ def run(args: Namespace) -> int:
         )
         for scan in scans
     )
+    if not scans:
+        say("nothing was scanned yet: cascan scan TARGET")
     print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 

@@ -16,10 +16,10 @@ from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.schedules import Kind, ScheduleDue, next_times, scan_id_at
 from cli.access import Access, access
 from cli.errors import BadInput
-from cli.follow import changes_in_words, scan_summary
 from cli.keeping import kept
 from cli.show import print_json, say
 from cli.table import print_table
+from cli.telling import changes_in_words, scan_summary
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
 RUN_COLUMNS = ("DUE", "SCAN", "STATE", "OUTCOME", "FINDINGS", "CHANGES")
@@ -54,6 +54,8 @@ def _list(stack: Access, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        say("no schedule is stored: cascan apply stores ScheduledScan manifests")
     print_table(
         COLUMNS,
         (

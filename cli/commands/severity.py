@@ -5,23 +5,22 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.house_records import keep_severity_rules
-from cascan.model.finding import Finding
+from cascan.model.finding import Finding, Severity
 from cascan.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
 from cascan.severity_form import read_severity_rules
 from cli.access import access
 from cli.errors import EXIT_REFUSED, BadInput, CliError
+from cli.findings_file import findings_in
 from cli.keeping import kept
 from cli.rules_file import rules_text
-from cli.show import print_json, say
+from cli.show import counted, print_json, say
 from cli.table import print_table
 
 
@@ -53,7 +52,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
     if args.json:
         print_json({"version": version, "rules": len(rules)})
     else:
-        print(f"version {version}: {len(rules)} rules; they apply to what is reported from now on")
+        print(f"version {version}: {counted(len(rules), 'rule')}; they apply to what is reported from now on")
     return 0
 
 
@@ -99,21 +98,13 @@ def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
     return found.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
 
 
-def _findings(path: Path) -> Iterator[Finding]:
-    """A JSON array, or one finding a line. Raises: BadInput: it is neither."""
-    try:
-        with path.open("rb") as file:
-            is_array = file.read(1) == b"["
-            file.seek(0)
-            yield from _decoded([file.read()], list[Finding]) if is_array else _decoded(file, Finding)
-    except OSError as exc:
-        raise BadInput(f"{path}: {exc.strerror}") from exc
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        raise BadInput(f"{path} holds no findings of cascan: {exc}") from exc
-
-
-def _decoded(documents: Iterable[bytes], kind: Any) -> Iterator[Finding]:
-    for document in documents:
-        if document.strip():
-            found = msgspec.json.decode(document, type=kind)
-            yield from found if isinstance(found, list) else [found]
+def _findings(name: str) -> Iterator[Finding]:
+    """Raises: BadInput: the file holds none."""
+    blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
+    blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
+    for found in findings_in(name):
+        given = {key: value for key, value in found.items() if value is not None}
+        try:
+            yield msgspec.convert(blank | given, Finding)
+        except msgspec.ValidationError as exc:
+            raise BadInput(f"{name}: {found['id']} is no finding: {exc}") from exc

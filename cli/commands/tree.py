@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cascan.limits import MAX_TREE_SCANS
 from cli.access import Access, access
 from cli.lookup import find_scan
-from cli.show import plain, print_json, say
+from cli.show import counted, plain, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,14 +101,14 @@ def _below(scan: dict[str, Any], indent: str) -> Iterator[str]:
 def _described(scan: dict[str, Any]) -> str:
     what = f"{scan['name']} {scan['id']}".rstrip()
     asked = f" ({scan['scanType']} {' '.join(scan['parameters'])})" if "scanType" in scan else ""
-    targets = f" {scan['targets']} targets" if scan.get("targets") else ""
+    targets = f" {counted(scan['targets'], 'target')}" if scan.get("targets") else ""
     outcome = f", {scan['outcome']}" if scan.get("outcome") else ""
-    found = f", {scan['findings']} findings" if "findings" in scan else ""
+    found = f", {counted(scan['findings'], 'finding')}" if "findings" in scan else ""
     error = f": {scan['errorDescription']}" if scan.get("errorDescription") else ""
     return f"{what}{asked}{targets} {scan['state']}{outcome}{found}{error}"
 
 
 def _refusal(line: dict[str, Any]) -> str:
     cap = f" ({line['cap']})" if line["cap"] else ""
-    findings = f", {line['count']} findings" if line["count"] else ""
+    findings = f", {counted(line['count'], 'finding')}" if line["count"] else ""
     return f"{line['rule']}: {line['decision']}{cap}{findings}: {line['reason']}"

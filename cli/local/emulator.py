@@ -16,7 +16,7 @@ from cli.local.aws import CREDENTIAL, REGION, bare_environment
 from cli.local.process import Process
 from cli.local.state import HOST, StateDir
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0  # it takes 0.2 s where a core is idle
 STOP_GRACE_S = 10.0
 POLL_S = 0.01
 TAIL_CHARS = 2_000
@@ -76,8 +76,16 @@ class Emulator:
             raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._said()}")
 
     def stop(self) -> bool:
-        """End it and all it started. False: it had to be killed, and what it held in memory is lost."""
-        return self._process.stop() == 0
+        """End it and all it started. False: it had to be killed, and what it held in memory is lost.
+
+        One that is still starting may do so first: while it reads what it kept, it cannot be asked to keep it.
+        """
+        try:
+            with contextlib.suppress(EmulatorFailed):
+                self.wait_until_healthy(STOP_GRACE_S)
+        finally:
+            code = self._process.stop()
+        return code == 0
 
     def _said(self) -> str:
         tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()

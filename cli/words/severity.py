@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.words import sentence
@@ -49,8 +48,7 @@ def add_severity(commands: Commands, where: ArgumentParser, output: ArgumentPars
     test.add_argument(
         "--findings",
         required=True,
-        type=Path,
         metavar="FILE",
-        help="findings, as `cascan findings --json` or `cascan read` print them",
+        help="findings, as `cascan findings --json` or `cascan read` print them, or secureCodeBox's",
     )
     severity.set_defaults(run="severity")

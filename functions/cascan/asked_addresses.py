@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from cascan.addresses import address_in
 from cascan.limits import MAX_ASKED_INTERVALS
@@ -68,6 +69,24 @@ class AskedAddresses(msgspec.Struct, frozen=True):
         """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
         asked = merged(interval for part in self.parts if part.start < part.stop for interval in part.intervals())
         return without(asked, self.exclusion.intervals)
+
+
+class LeftToOthers:
+    """The addresses that a shard asked, and that shards which were cut off from it ask again."""
+
+    def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: AskedAddresses | None = None) -> None:
+        """`asked`: the shard's own, where they are at hand."""
+        self._asked = asked or AskedAddresses.by(shard)
+        self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
+
+    def __contains__(self, address: object) -> bool:
+        if not self._left:
+            return False
+        try:
+            left = any(asked.names_for(str(address)) for asked in self._left)
+            return left and not self._asked.names_for(str(address))
+        except ValueError:
+            return False
 
 
 def _asked_by(shard: Shard) -> Iterator[Asked]:

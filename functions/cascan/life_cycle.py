@@ -32,7 +32,7 @@ RELEASE = Move(
     frozenset({WAITING}),
     frozenset({QUEUED}),
     "whoever sent its message, or the worker that got it first",
-    "fewer than `parallel` shards of the scan are in flight, and it is Init or Scanning",
+    "fewer than `parallel` shards of the scan are in flight, and it is Init, Scanning or Parsing",
 )
 HOLD = Move(
     "hold_shard",

@@ -30,6 +30,7 @@ MAX_TIMEOUT_MS = 43_200_000  # of a host or a script: no message, and so no shar
 MIN_RATE, MAX_RATE = 0.001, 100_000  # packets a second
 MAX_PARALLELISM = 900  # nmap warns beyond it
 MAX_HOSTGROUP = 65_536
+MAX_PORT_RATIO = 0.484  # of http, which nmap found open most often; of a higher one it would scan nothing
 MAX_RETRIES = 50
 EXPRESS_MAX_PROBES = 5_000  # addresses x ports that one Lambda finishes well within its 15 minutes
 MAX_GENERATIONS = 64  # how often what is left of a shard may be cut again

@@ -14,28 +14,56 @@ Source: secureCodeBox's cascading hook, which compares with lodash's isMatchWith
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 PATTERNS_KEPT = 4_096
 
 
+Test = Callable[[Any], bool]
+
+
 def matches(pattern: Any, value: Any) -> bool:
     """Whether the value is what the pattern asks for. No pattern takes longer than its length times the value's."""
+    return test_of(pattern)(value)
+
+
+def test_of(pattern: Any) -> Test:
+    """The pattern as a test, made once for many values."""
     if isinstance(pattern, str):
-        return isinstance(value, str) and (pattern == value or glob_of(pattern).fits(value))
+        return _text_test(pattern)
     if isinstance(pattern, Mapping):
-        return isinstance(value, Mapping) and all(
-            key in value and matches(wanted, value[key]) for key, wanted in pattern.items()
-        )
+        return _mapping_test([(key, test_of(wanted)) for key, wanted in pattern.items()])
     if isinstance(pattern, (list, tuple)):
-        return isinstance(value, (list, tuple)) and all(
-            any(matches(wanted, entry) for entry in value) for wanted in pattern
+        wanted = [test_of(entry) for entry in pattern]
+        return lambda value: (
+            isinstance(value, (list, tuple)) and all(any(fits(entry) for entry in value) for fits in wanted)
         )
-    if isinstance(pattern, bool) or isinstance(value, bool):
-        return pattern is value
-    return bool(pattern == value)
+    if isinstance(pattern, bool):
+        return lambda value: value is pattern
+    return lambda value: not isinstance(value, bool) and bool(value == pattern)
+
+
+def _text_test(pattern: str) -> Test:
+    glob = glob_of(pattern)
+    if not glob.negated and len(glob.parts) == 1:
+        return lambda value: isinstance(value, str) and value in (pattern, glob.parts[0])
+    if not glob.negated and len(glob.parts) == 2 and not glob.parts[1]:  # noqa: PLR2004  `http*`, as most are
+        return lambda value: isinstance(value, str) and value.startswith(glob.parts[0])
+    return lambda value: isinstance(value, str) and (value == pattern or glob.fits(value))
+
+
+def _mapping_test(wanted: list[tuple[Any, Test]]) -> Test:
+    def test(value: Any) -> bool:
+        if type(value) is not dict and not isinstance(value, Mapping):
+            return False
+        for key, fits in wanted:  # noqa: SIM110  asked of every finding: a loop is faster
+            if key not in value or not fits(value[key]):
+                return False
+        return True
+
+    return test
 
 
 class Glob(NamedTuple):

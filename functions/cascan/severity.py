@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, replace
 
-from cascan.matching import matches
+from cascan.matching import matches, test_of
 from cascan.model.finding import Finding, Severity
 
 SUPPRESSED, ACCEPTED = "(suppressed)", "(accepted)"
@@ -72,6 +72,7 @@ class Judge:
 
     def __init__(self, rules: Iterable[SeverityRule]) -> None:
         self._rules = tuple(rules)
+        self._tests = {rule.name: [test_of(pattern) for pattern in rule.any_of] for rule in self._rules}
         self._by_category: dict[str, tuple[SeverityRule, ...]] = {}
 
     @property
@@ -88,7 +89,7 @@ class Judge:
         if not candidates:
             return finding
         seen = _as_json(finding)
-        fitting = [rule for rule in candidates if any(matches(pattern, seen) for pattern in rule.any_of)]
+        fitting = [rule for rule in candidates if any(fits(seen) for fits in self._tests[rule.name])]
         return _with(finding, fitting) if fitting else finding
 
     def fitting(self, finding: Finding) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
         return
     outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))
-    if outcome.goes_on:
-        recorder.queue.send(record.body)
+    if outcome.after_s is not None:
+        recorder.queue.send(record.body, delay_s=outcome.after_s)
         count("ReportTurns")
         return
     count("FindingsRecorded", outcome.findings)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from cascan.asked_addresses import AskedAddresses
+from cascan.asked_addresses import AskedAddresses, LeftToOthers
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
 from cascan.model.shard import Shard
@@ -41,19 +40,12 @@ class Gate:
     def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
         """`remainders`: the shards that were cut off from it since, and from those."""
         self.asked = AskedAddresses.by(shard)
-        self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
+        self._left = LeftToOthers(shard, remainders, self.asked)
         self._scope = scope
 
     def is_left_to_others(self, host: Host) -> bool:
         """A remainder of the shard asks for the host again, and records it."""
-        return any(self._is_left(address.addr) for address in host.addresses if self._left and address.kind != "mac")
-
-    def _is_left(self, address: str) -> bool:
-        try:
-            left = any(asked.names_for(address) for asked in self._left)
-            return left and not self.asked.names_for(address)
-        except ValueError:
-            return False
+        return any(address.addr in self._left for address in host.addresses if address.kind != "mac")
 
     def refusal_of(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""

@@ -24,7 +24,7 @@ from on_report_stored.judge import judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import read_into_table
 from on_report_stored.tell_changes import Announcing, tell_changes
-from on_report_stored.turns import Rest, Turn, for_ever
+from on_report_stored.turns import AFTER_S, Rest, Turn, for_ever
 
 NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
 
@@ -40,7 +40,11 @@ class Recorded:
     quarantined: int  # hosts that were kept out
     outcome: str
     scan_state: str
-    goes_on: bool = False  # its message is to be sent again
+    after_s: int | None = None  # its message is to be sent again, to be received after so long; None: it is not
+
+    @property
+    def goes_on(self) -> bool:
+        return self.after_s is not None
 
 
 def record_findings(
@@ -83,9 +87,9 @@ def record_findings(
     rest = answer.rest or tell_changes(news, bus, turn, answer)
     hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
     if rest:
-        if goes_on := rest is Rest.LATER:
+        if rest is Rest.LATER:
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
-        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, goes_on)
+        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
     bus.put([*news.pending, *_events(scan, shard, stored, outcome, answer, news=news)])
     closing = _closing(outcome, flaw, answer, news.counts)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan

@@ -2,7 +2,8 @@
 
 A turn notes how far it is every NOTE_EVERY_S and when its time is up; then the report's message is sent again, and the
 next turn reads on from there. A delivery that dies goes on from the last note, too. Of two that record one report at a
-time the one that is further goes on alone, and no turn is lost: a message is only deleted when its note is stored.
+time the one that is further goes on alone, and no turn is lost: a message is only deleted when its note is stored. The
+one behind sends the message again, for later: both may be deliveries of one message, which whoever ends first deletes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cascan.nmap.report.head import CHUNK_BYTES
 LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next delivery
 RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
 NOTE_EVERY_S = 15.0
+GIVE_WAY_S = 180  # longer than a turn: whoever was further has noted its end by then, or has died
 
 
 def for_ever() -> float:
@@ -35,6 +37,9 @@ class Rest(StrEnum):
     NONE = ""
     LATER = "to be continued"
     ELSEWHERE = "another delivery is further"
+
+
+AFTER_S = {Rest.LATER: 0, Rest.ELSEWHERE: GIVE_WAY_S}  # until the report's message comes again
 
 
 @dataclass(slots=True)

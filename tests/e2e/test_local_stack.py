@@ -321,15 +321,38 @@ def test_a_command_that_is_ended_by_a_signal_leaves_nothing(
         assert not stack.needs_rebuild  # the keeper ended the emulator gracefully, also after SIGKILL
 
 
+def test_a_command_that_is_interrupted_while_the_emulator_starts_loses_nothing_that_it_kept(
+    state_dir: Path, template: Path
+) -> None:
+    with running(state_dir, template) as stack, Echo(stack) as echo:
+        echo.say("before")
+        eventually(lambda: outbox_size(echo) == 1)
+    with starting(state_dir, template) as command:
+        eventually(lambda: any("ministack" in line and "keeper" not in line for line in processes_of(state_dir)))
+        command.send_signal(signal.SIGINT)
+        assert command.wait(WITHIN_S) != 0
+
+    with running(state_dir, template) as stack, Echo(stack) as echo:
+        assert not stack.needs_rebuild
+        assert echo.answer()["text"] == "hello before"
+
+
 @contextmanager
 def holder(state_dir: Path, template: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the stack up for the length of one command."""
+    with starting(state_dir, template) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "up\n"
+        yield command
+
+
+@contextmanager
+def starting(state_dir: Path, template: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that is about to have it up."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, state_dir, template], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as command:
         try:
-            assert command.stdout is not None
-            assert command.stdout.readline() == "up\n"
             yield command
         finally:
             command.kill()

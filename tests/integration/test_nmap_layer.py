@@ -120,7 +120,7 @@ def scan_inside(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         text=True,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=250,
     )
     if ran.returncode == 125:  # chroot's own failure, not that of the command in it
         pytest.skip(f"chroot is not permitted here: {ran.stderr.strip()}")

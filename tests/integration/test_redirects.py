@@ -57,7 +57,7 @@ def visits_next_door(folder: Path, words: tuple[str, ...]) -> list[str]:
     hosts = folder / "hosts"
     hosts.write_text(HOSTS)
     argv = ["unshare", "-n", "-m", "sh", "-c", INSIDE, "sh", str(hosts), sys.executable, "-c", TRAP, *words]
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=250, check=False)
     assert not ran.returncode, ran.stderr
     said = json.loads(ran.stdout)
     assert said["ports"] == 1  # the target itself was asked

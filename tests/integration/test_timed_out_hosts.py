@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 
 import pytest
 
 from cascan.events import ReportStored, ShardQueued
 from cascan.ids import ReportKey
+from cascan.merged_report import merged_report
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState, TargetSlice
+from cascan.nmap.report.read import read_report
 from cascan.scope import Scope
 from on_report_stored.record_findings import record_findings
 from on_shard_queued.run_shard import run_shard
@@ -47,4 +50,6 @@ def test_a_host_that_timed_out_is_asked_once_more_with_twice_the_time_and_its_sc
     assert (again.outcome, again.arguments[-2:]) == (Outcome.COMPLETE, ("--host-timeout", "6000ms"))
     scan = table.scans[SCAN_ID]
     assert (scan.state, scan.outcome, scan.hosts_up) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE, 1)
+    (seen,) = read_report(BytesIO(b"".join(merged_report(SCAN_ID, table=table, reports=reports).pieces)))
+    assert (seen.timed_out, ports["http"] in {port.number for port in seen.ports}) == (False, True)
     assert f"tcp://127.0.0.1:{ports['http']}" in {finding.location for finding in table.findings(SCAN_ID)}

@@ -34,7 +34,7 @@ from tests.lab.network import FAR, HOSTS
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("unshare", "nsenter", "ip")
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL")
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 120.0
 
 
 class NoLab(Exception):

@@ -1,6 +1,7 @@
 """Replay a seed: `PYTHONPATH=functions:. python -m tests.simulation SEED [-v]`; -v prints everything that happened.
 
-`python -m tests.simulation FIRST LAST` runs a range and names the seeds that break a promise.
+`python -m tests.simulation FIRST LAST` runs a range and names the seeds that break a promise. With --turns reports are
+recorded in turns; with --mishaps much more goes wrong.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import logging
 import sys
 import time
 
+from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.invariants import problems
 from tests.simulation.world import World
 
+KINDS: dict[str, type[World]] = {"--turns": WorldInTurns, "--mishaps": WorldOfMishaps}
 
-def broken(seed: int) -> tuple[list[str], World]:
-    world = World(seed)
+
+def broken(seed: int, kind: type[World] = World) -> tuple[list[str], World]:
+    world = kind(seed)
     try:
         world.run()
     except Exception as exc:  # noqa: BLE001 - whatever it is, the seed is worth a look
@@ -24,11 +28,11 @@ def broken(seed: int) -> tuple[list[str], World]:
 
 def main(argv: list[str]) -> int:
     seeds = [int(word) for word in argv if word.isdigit()]
-    verbose = "-v" in argv
+    verbose, kind = "-v" in argv, next((KINDS[word] for word in argv if word in KINDS), World)
     logging.disable()
     started, bad = time.perf_counter(), 0
     for seed in range(seeds[0], seeds[-1] + 1):
-        found, world = broken(seed)
+        found, world = broken(seed, kind)
         bad += bool(found)
         if verbose:
             print("\n".join(world.clockwork.trace))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -13,14 +13,18 @@ from cascan import closing, life_cycle, releasing
 from cascan.gateways import Received
 from cascan.model.shard import Cut, Shard, ShardState, halves
 from on_control_requested import control_scan
+from on_report_stored import record_findings
+from on_report_stored.turns import Rest
 from on_shard_queued import take_shard
 from on_shard_queued.drain import Drain
 from tests import fake_shards
 from tests.fakes import MemoryScanTable
+from tests.simulation.harder import WorldInTurns
+from tests.simulation.world import World
 
 handle, cut_shard = Drain._handle, MemoryScanTable.cut_shard
 
-CLOSE_ANY = replace(life_cycle.CLOSE, frm=frozenset(ShardState))
+CLOSE_ANY = structs.replace(life_cycle.CLOSE, frm=frozenset(ShardState))
 
 
 def acknowledged_first(self: Drain, received: Received) -> None:
@@ -68,6 +72,7 @@ class Mutation:
     attribute: str
     by: object
     seed: int  # that catches it
+    kind: type[World] = World
 
     def applied(self) -> AbstractContextManager[object]:
         return patch.object(self.owner, self.attribute, self.by)
@@ -82,5 +87,6 @@ MUTATIONS = (
     Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
     Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 21),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
+    Mutation("who gives way leaves a report to nobody", record_findings, "AFTER_S", {Rest.LATER: 0}, 236, WorldInTurns),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

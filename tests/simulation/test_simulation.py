@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.__main__ import broken
+from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.world import World
 
 SEEDS, AT_ONCE = 2_000, 100
 
@@ -30,6 +32,13 @@ def test_every_promise_holds_whatever_happens(first: int) -> None:
     assert found == {}
 
 
+@pytest.mark.parametrize("kind", [WorldInTurns, WorldOfMishaps])
+@pytest.mark.parametrize("first", [1, 101, 1101])
+def test_every_promise_holds_in_a_harder_world(kind: type[World], first: int) -> None:
+    found = {seed: problems for seed in range(first, first + AT_ONCE) if (problems := broken(seed, kind)[0])}
+    assert found == {}
+
+
 def test_a_seed_is_the_same_run_every_time() -> None:
     (_, once), (_, again) = broken(16), broken(16)
     assert once.clockwork.trace
@@ -39,6 +48,6 @@ def test_a_seed_is_the_same_run_every_time() -> None:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_bug_is_caught_by_its_seed(mutation: Mutation) -> None:
     with mutation.applied():
-        problems, _ = broken(mutation.seed)
+        problems, _ = broken(mutation.seed, mutation.kind)
     assert problems
-    assert broken(mutation.seed)[0] == []
+    assert broken(mutation.seed, mutation.kind)[0] == []

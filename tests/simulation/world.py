@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from cascan.scope import Scope
 from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
+from on_report_stored.turns import for_ever
 from on_scan_completed.publish import publish
 from on_scan_requested.plan_scan import plan_scan
 from on_shard_abandoned.close_shard import close_abandoned
@@ -185,8 +186,16 @@ class World:
         close_abandoned(ShardQueued.from_wire(message.body), message.message_id, **self._common())
 
     def _record(self, message: Message) -> None:
-        stored = ReportStored(key=message.body, bucket="reports", size=1, event_id=message.message_id)
-        record_findings(stored, scope=SCOPE, reports=self._gateway(self.reports, "reports"), **self._common())
+        size = len(self.reports.objects.get(message.body, b""))
+        stored = ReportStored(key=message.body, bucket="reports", size=size, event_id=message.message_id)
+        reports = self._gateway(self.reports, "reports")
+        recorded = record_findings(stored, scope=SCOPE, reports=reports, left_s=self._time_left(), **self._common())
+        if recorded.after_s is not None:
+            self.stored.send(message.body, recorded.after_s)
+
+    def _time_left(self) -> Callable[[], float]:
+        """Of the function that records a report."""
+        return for_ever
 
     def _publish(self, message: Message) -> None:
         event = ScanCompleted.from_wire(message.body)

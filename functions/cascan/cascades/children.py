@@ -13,6 +13,7 @@ import msgspec
 
 from cascan.cascades.context import About, Context, Parent
 from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.expression import joined, names_in
 from cascan.cascades.inheritance import chain_of
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.run import Run
@@ -40,6 +41,8 @@ def children_of(
     chosen = [rule for rule in rules if selects(cascades, rule.labels)]
     runs: list[Run | Decision] = [_begin(rule, parent) for rule in chosen]
     active = [run for run in runs if isinstance(run, Run)]
+    expressions = [run.rule.matches.expression for run in active]
+    parent.names = joined(names_in(text) for text in expressions if text)
     for finding in findings if active else ():
         about = About(finding if isinstance(finding, dict) else msgspec.to_builtins(finding), parent)
         if SUPPRESSED not in about.finding["attributes"]:

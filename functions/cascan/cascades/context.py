@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
 from cascan.cascades.decision import Kind
-from cascan.cascades.expression import facts_of
+from cascan.cascades.expression import Names, facts_of
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
@@ -83,6 +83,7 @@ class Parent:
             "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
             "status": {"findings": {"count": scan.findings.count}},
         }  # fmt: skip
+        self.names: Names | None = None  # what the rules' expressions are about; None: any of a finding
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[Kind, str] | None] = {}
         self.addresses: dict[str, int] = {}  # behind each target without a problem
@@ -128,7 +129,7 @@ class About:
 
     def facts(self) -> Facts:
         if self._facts is None:
-            self._facts = facts_of(self.finding)
+            self._facts = facts_of(self.finding, self.parent.names)
         return self._facts
 
     @property

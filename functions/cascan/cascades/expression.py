@@ -12,10 +12,10 @@ The library (Rust, compiled) is imported by the first expression alone: its pack
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascan.errors import Rejected
 from cascan.limits import (
@@ -28,7 +28,12 @@ from cascan.limits import (
 if TYPE_CHECKING:
     from cel import Context, Program
 
-VARIABLE = "finding"
+VARIABLE, ATTRIBUTES = "finding", "attributes"
+NAMED = re.compile(  # neither a call nor a part of a longer name
+    rf"\b{VARIABLE}\s*\.\s*(\w+)\b(?!\s*\()(?:(?<=\b{ATTRIBUTES})\s*\.\s*(\w+)\b(?!\s*\())?"
+)
+LITERAL = re.compile(r"""\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'""")
+UNUSUAL = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")  # comments, and texts that end otherwise
 LOOPS = "all|exists|exists_one|existsOne|filter|map"
 LOOP = re.compile(rf"\.\s*(?:{LOOPS})\s*\(\s*(?P<bound>\w+)?\s*")
 PATTERN = re.compile(r"""\.\s*matches\s*\(\s*(?P<literal>r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*')\s*\)""")
@@ -64,11 +69,48 @@ class Expression:
         return answer
 
 
-def facts_of(finding: Mapping[str, Any]) -> Context:
-    """The finding as expressions see it, made once for all of them: this is the dear part."""
+def facts_of(finding: Mapping[str, Any], names: Names | None = None) -> Context:
+    """The finding as expressions see it, made once for all of them: this is the dear part.
+
+    `names`: all that these expressions are about; None: make all of it.
+    """
     from cel import Context  # noqa: PLC0415  as below
 
-    return Context({VARIABLE: trimmed(finding)})
+    if names is None:
+        return Context({VARIABLE: trimmed(finding)})
+    told = {key: trimmed(value) for key, value in finding.items() if key in names.fields and value is not None}
+    attributes = finding.get(ATTRIBUTES)
+    if names.attributes and isinstance(attributes, Mapping):
+        told[ATTRIBUTES] = trimmed({key: value for key, value in attributes.items() if key in names.attributes})
+    return Context({VARIABLE: told})
+
+
+class Names(NamedTuple):
+    """Of a finding: fields as a whole, and attributes by themselves."""
+
+    fields: frozenset[str] = frozenset()
+    attributes: frozenset[str] = frozenset()
+
+
+def names_in(text: str) -> Names | None:
+    """What an expression names of a finding; None: it asks for it in other ways than by dots."""
+    code = LITERAL.sub('""', text)
+    found = [match.groups() for match in NAMED.finditer(code)]
+    is_whole = (ATTRIBUTES, None) in found or len(found) != len(re.findall(rf"\b{VARIABLE}\b", code))
+    if is_whole or UNUSUAL.search(text):
+        return None
+    fields = frozenset(field for field, _ in found if field != ATTRIBUTES)
+    return Names(fields, frozenset(name for field, name in found if field == ATTRIBUTES and name))
+
+
+def joined(names: Iterable[Names | None]) -> Names | None:
+    """What several expressions are about."""
+    fields, attributes = frozenset[str](), frozenset[str]()
+    for one in names:
+        if one is None:
+            return None
+        fields, attributes = fields | one.fields, attributes | one.attributes
+    return Names(fields, attributes)
 
 
 @lru_cache(maxsize=1024)

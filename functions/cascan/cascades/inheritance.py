@@ -18,6 +18,7 @@ CASCADE_PREFIX = "cascading.securecodebox.io/"
 PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
 HOOK = "securecodebox.io/hook"
 COUNT = "cascan/matched-findings"  # ours: how many findings asked for the child, where several did
+ALSO_EMPTY = ("affinity", "tolerations")  # an empty one says: none, whatever the scan type's own
 ONE_REQUEST = "cascan/idempotency-key"  # of one request, and so no child's
 
 
@@ -68,21 +69,25 @@ def carried_by(
             inherit=cascades.inherit_init_containers,
         ),
         "hookSelector": _selector(own.get("hookSelector") or {}, old.hook_selector, rule.hook_selector, cascades),
-        "affinity": rule.affinity
-        or (_affinity(own.get("affinity"), old.affinity) if cascades.inherit_affinity else {}),
-        "tolerations": _joined(
-            own.get("tolerations"), old.tolerations, rule.tolerations, inherit=cascades.inherit_tolerations
-        ),
+        "affinity": _affinity(own, old, cascades) if rule.affinity is None else rule.affinity,
+        "tolerations": _tolerations(own, old, rule, cascades),
         "nodeSelector": rule.node_selector,
         "resources": rule.resources,
         "imagePullSecrets": list(rule.image_pull_secrets),
         "resourceMode": own.get("resourceMode") or rule.resource_mode,
     }
-    return {name: value for name, value in fields.items() if value}
+    return {name: value for name, value in fields.items() if value or (name in ALSO_EMPTY and value is not None)}
 
 
 def _purged(own: Any, old: Sequence[Any]) -> list[Any]:
-    return [entry for entry in own or [] if entry not in old]
+    return [entry for entry in own or [] if not any(_is_of(entry, one) for one in old)]
+
+
+def _is_of(entry: Any, one: Any) -> bool:
+    """Whether an entry of the parent is its rule's: equal, or of the same name where the rule's is a template."""
+    if entry == one or not (isinstance(entry, dict) and isinstance(one, dict)):
+        return bool(entry == one)
+    return "name" in one and entry.get("name") == one["name"] and "{{" in str(one)
 
 
 def _joined(own: Any, old: Sequence[Any], new: Sequence[Any], *, inherit: bool) -> list[Any]:
@@ -97,8 +102,20 @@ def _by_name(parents: Sequence[dict[str, Any]], rules: Sequence[dict[str, Any]])
     return [entry for entry in parents if entry.get("name") not in ours] + list(rules)
 
 
-def _affinity(own: Any, old: Mapping[str, Any]) -> dict[str, Any]:
-    return {} if not own or own == old else dict(own)
+def _affinity(own: Mapping[str, Any], old: ScanSpec, cascades: Cascades) -> dict[str, Any] | None:
+    """The parent's, unless it had it from its own rule. None: it has none."""
+    affinity: dict[str, Any] | None = own.get("affinity") if cascades.inherit_affinity else None
+    return None if affinity and affinity == old.affinity else affinity
+
+
+def _tolerations(
+    own: Mapping[str, Any], old: ScanSpec, rule: ScanSpec, cascades: Cascades
+) -> list[dict[str, Any]] | None:
+    """None: neither has any; an empty list stands where one of them has one."""
+    theirs = own.get("tolerations") if cascades.inherit_tolerations else None
+    if theirs is None and rule.tolerations is None:
+        return None
+    return _joined(theirs, old.tolerations or (), rule.tolerations or (), inherit=True)
 
 
 def _selector(

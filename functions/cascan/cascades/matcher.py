@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascan.cascades.expression import compile_expression
 from cascan.cascades.rule import Matches
-from cascan.matching import matches as fits
+from cascan.matching import test_of
 
 if TYPE_CHECKING:
     from cel import Context
@@ -48,6 +48,7 @@ def _quick(matcher: Mapping[str, Any]) -> Fit:
     plain_attributes, rest_attributes = _parted(attributes) if isinstance(attributes, dict) else ([], attributes)
     if rest_attributes:
         rest["attributes"] = rest_attributes
+    fits_rest = test_of(rest) if rest else None
 
     def fit(finding: Mapping[str, Any]) -> bool:
         for key, value in plain:
@@ -59,7 +60,7 @@ def _quick(matcher: Mapping[str, Any]) -> Fit:
                 there = found.get(key)
                 if there != value or there is True:  # which is 1, to Python
                     return False
-        return not rest or fits(rest, finding)
+        return fits_rest is None or fits_rest(finding)
 
     return fit
 

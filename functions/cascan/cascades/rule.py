@@ -44,8 +44,8 @@ class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
     volume_mounts: tuple[dict[str, Any], ...] = ()
     init_containers: tuple[dict[str, Any], ...] = ()
     hook_selector: dict[str, Any] = {}
-    affinity: dict[str, Any] = {}
-    tolerations: tuple[dict[str, Any], ...] = ()
+    affinity: dict[str, Any] | None = None  # empty: none, whatever the parent's is
+    tolerations: tuple[dict[str, Any], ...] | None = None
     node_selector: dict[str, str] = {}
     resources: dict[str, Any] = {}
     image_pull_secrets: tuple[dict[str, Any], ...] = ()

@@ -92,7 +92,10 @@ class Run:
 
     def _wish_elsewhere(self, wish: Wish, finding_id: str, host: str) -> None:
         """What another scanner's words mean is not known here: the finding's own host has to be in the scope."""
-        problem = self.parent.problem_of(bare_host(host)) if host else None
+        bare = bare_host(host)
+        problem = self.parent.problem_of(bare) if bare else None
+        if bare and not problem and self.parent.addresses[bare] != 1:
+            problem = Kind.REFUSED, f"{bare[:60]!r} would be more than the one host that was found"
         if problem:
             self._refuse(*problem, finding_id)
             return

@@ -40,7 +40,7 @@ def script_findings_at(subject: Subject, script: Script, port: Port | None = Non
 @cache
 def _readers() -> tuple[type[ScriptRun], Callable[[ScriptRun], Iterator[Finding]]]:
     """What reads scripts, imported by the first one: ten modules that most reports do without."""
-    from cascan.findings.readers import read_script  # noqa: PLC0415
-    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415
+    from cascan.findings.readers import read_script  # noqa: PLC0415 (see above)
+    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (see above)
 
     return ScriptRun, read_script

@@ -10,7 +10,7 @@ from cascan.errors import RequestRefused
 from cascan.forms.document import read_document
 from cascan.limits import MAX_APPLIED
 
-DIVIDER = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+DIVIDER = re.compile(r"^---(?:[ \t].*)?\r?$", re.MULTILINE)
 LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
 
 

@@ -104,7 +104,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
         annotations=metadata.annotations,
         cascades=spec.cascades,
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
-        carried={name: document["spec"][name] for name in CARRIED if document["spec"].get(name)},
+        carried={name: document["spec"][name] for name in CARRIED if document["spec"].get(name) is not None},
     )
     return request, _notes(document["spec"])
 

@@ -40,7 +40,9 @@ def _problems(portscan: PortScan) -> Iterator[str]:
     if not portscan.scanner_bin_path:
         yield "scannerBinPath: To enable the PortScan option, ScannerBinPath must be set. Set it to nmap"
     elif PurePosixPath(portscan.scanner_bin_path).name != "nmap":
-        yield f"scannerBinPath: {portscan.scanner_bin_path[:80]!r} is not nmap; workers bring their own nmap alone"
+        path = portscan.scanner_bin_path[:80]
+        missing = f"scanner is not found. ScannerBinPath: {path} not exists"
+        yield f"scannerBinPath: {missing}: it is not nmap, and workers bring their own nmap alone"
     for technique in portscan.scan_techniques:
         if technique.lower() not in TECHNIQUES:
             supported = ", ".join(TECHNIQUES.values())

@@ -27,7 +27,7 @@ class ScanState(StrEnum):
 
 
 FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED})
-UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING})  # its shards may be released and run
+UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING, ScanState.PARSING})  # its shards may be released and run
 
 
 MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no ceiling

@@ -62,7 +62,7 @@ class Arguments(msgspec.Struct, frozen=True):
     def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
         """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
         check = self._check(profile, policy)
-        refusals = [*self.errors, *check.refusals, *conflicts_in(self.options)]
+        refusals = [*self.errors, *check.refusals, *conflicts_in(self.options, raw=profile == "raw")]
         if refusals:
             raise RequestRefused(refusals)
         return CheckedArguments(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from cascan.limits import MAX_PROTOCOL
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.getopt import Given
+from cascan.nmap.left_ports import portless
 from cascan.nmap.port_list import parse_ports
 from cascan.nmap.values import number_in
 
@@ -59,21 +60,29 @@ Conflict = tuple[str, str]  # the canonical name of the option to blame, one sen
 ONCE = ("-p", "--exclude-ports", "-PS", "-PA", "-PU", "-PY", "-PO")
 
 
-def conflicts_in(options: Sequence[Given]) -> Iterator[Refusal]:
-    """One for each conflict, naming the options and what to do."""
+def conflicts_in(options: Sequence[Given], *, raw: bool = True) -> Iterator[Refusal]:
+    """`raw`: there are raw sockets. One for each conflict, naming the options and what to do."""
     names = Counter(given.option.canonical for given in options)
     written = {given.option.canonical: given.shown for given in reversed(options)}
-    for name, sentence in dict.fromkeys(_conflicts(options, names)):
+    for name, sentence in dict.fromkeys(_conflicts(options, names, raw=raw)):
         yield Refusal(written[name], Rule.OPTION, sentence)
 
 
-def _conflicts(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[Conflict]:
+def _conflicts(options: Sequence[Given], names: Mapping[str, int], *, raw: bool) -> Iterator[Conflict]:
     for ones, others, sentence in BESIDE:
         for one in sorted(ones & names.keys())[:1]:
             yield from ((other, sentence.format(one=one, other=other)) for other in sorted(others & names.keys()))
     yield from _one_of_a_kind(names)
     yield from _of_packets(names)
     yield from _of_values(options, names)
+    values = {given.option.canonical: given.value or "" for given in options}
+    scans = _scans(names)
+    yield from portless(values, {letter: scans & kinds for letter, kinds in PORT_LETTERS.items()}, raw=raw)
+
+
+def _scans(names: Mapping[str, int]) -> Set[str]:
+    """Those that stand there, or nmap's own choice."""
+    return SCANS & names.keys() or (set() if NO_PORT_SCAN & names.keys() else {"-sS"})
 
 
 def _one_of_a_kind(names: Mapping[str, int]) -> Iterator[Conflict]:
@@ -108,7 +117,7 @@ def _of_packets(names: Mapping[str, int]) -> Iterator[Conflict]:
 
 
 def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[Conflict]:
-    scans = SCANS & names.keys() or (set() if NO_PORT_SCAN & names.keys() else {"-sS"})
+    scans = _scans(names)
     family, others = ("IPv6", ".") if "-6" in names else ("IPv4", ":")
     for given in options:
         value = given.value or ""

@@ -20,7 +20,7 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "os-tries": (r"0*([1-9]|[1-4][0-9]|50)", "a whole number from 1 to 50"),
     "intensity": (r"[0-9]", "a digit from 0 to 9"),
     "rate": (r"[0-9]{1,9}(\.[0-9]{1,3})?", "a number, packets a second"),
-    "ratio": (r"0?\.[0-9]{1,9}|0", "a number from 0 up to, not including, 1"),
+    "ratio": (r"0?\.[0-9]{1,9}|0", "a number from 0 to 0.484, where http alone is left"),
     "rtt": (TIME, HOW_TIME),
     "delay": (TIME, HOW_TIME),
     "timeout": (TIME, HOW_TIME),
@@ -32,10 +32,16 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "flags": (r"(?i:[0-9]{1,3}|(URG|ACK|PSH|RST|SYN|FIN|ECE|CWR)+)", "a number up to 255, or flags as in SYNFIN"),
     "bytes": (r"(0x)?([0-9A-Fa-f]{2}){1,700}|(\\x[0-9A-Fa-f]{2}){1,350}", "bytes, as in 0xdeadbeef"),
     "text": (r"[ -~]{1,400}", "up to 400 printable characters"),
-    "mac": (r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}", "0 for a random one, or hexadecimal digits"),
+    "mac": (
+        r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}|[A-Za-z][A-Za-z0-9 .&-]{1,40}",
+        "0, hexadecimal digits, or a vendor",
+    ),
     "address": (r"[0-9A-Fa-f:.]{3,39}", "an address"),
     "decoys": (rf"{DECOY}(,{DECOY}){{0,127}}", "addresses, ME and RND:number, separated by commas"),
-    "ip-options": (r"[RTU]|[SL] [0-9. ]{7,150}|(\\x[0-9A-Fa-f]{2}){1,40}", "R, T, U, or L or S with addresses"),
+    "ip-options": (
+        r"[RTU]|[SL] [0-9. ]{7,150}|((\\x[0-9A-Fa-f]{2}){4}){1,10}",
+        "R, T, U, L or S with addresses, or four \\x and so on",
+    ),
 }
 TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
@@ -46,6 +52,7 @@ BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times
     "length": (0, limits.MAX_DATA_LENGTH),
     "ttl": (0, limits.MAX_OCTET),
     "mtu": (8, limits.MAX_MTU),
+    "ratio": (0, limits.MAX_PORT_RATIO),
     "retries": (0, limits.MAX_RETRIES),
     "rate": (limits.MIN_RATE, limits.MAX_RATE),
     "rtt": (limits.MIN_RTT_TIMEOUT_MS, limits.MAX_RTT_TIMEOUT_MS),

@@ -126,6 +126,12 @@ class TestReleasing:
         assert _counts(table) == (3, 1, 2)
         assert [shard.state for shard in table.shards(SCAN_ID)] == ["queued", "queued", "waiting"]
 
+    @pytest.mark.parametrize("state", ["Init", "Scanning", "Parsing"])  # the last while another report is awaited again
+    def test_a_shard_of_a_scan_that_is_under_way_is_released(self, table: ScanTable, state: str) -> None:
+        table.create_scan(a_scan(state=ScanState(state), shards_waiting=1, shards_in_flight=0))
+        table.add_shards([a_shard(state=WAITING)])
+        assert table.release_shard(SCAN_ID, 0)
+
     @pytest.mark.parametrize("state", sorted(set(ScanState) - UNDER_WAY))
     def test_no_shard_of_a_scan_that_is_not_under_way_is_released(self, table: ScanTable, state: ScanState) -> None:
         scan = a_scan(state=state, shards_waiting=1, shards_in_flight=1)

@@ -6,6 +6,8 @@ import io
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from cascan.ids import ReportKey
 from cascan.merged_report import MergedReport, merged_report
 from cascan.model.shard import Shard, ShardState
@@ -66,6 +68,41 @@ def test_the_scan_began_when_its_first_shard_did() -> None:
     late, early = (a_run(started_at=NOW + timedelta(minutes=minute)) for minute in (9, -9))
     shards = [a_recorded_shard(0, run=late), a_recorded_shard(1, run=early)]
     assert read(merge(shards, {(0, 1): "connect", (1, 1): "connect"}))[1].started_at == NOW - timedelta(minutes=9)
+
+
+def a_cut_shard(**fields: Any) -> Shard:
+    """Its one host is another shard's by now."""
+    return a_recorded_shard(0, slices=(), remainder=1, run=a_run(asked_again=1), **fields)
+
+
+def test_a_host_that_timed_out_and_was_asked_again_stands_once_as_it_was_seen_last() -> None:
+    stored = {(0, 1): "host-timeout", (1, 1): "connect"}
+    merged = b"".join(merge([a_cut_shard(), a_recorded_shard(1, remainder_of=0)], stored).pieces)
+    reader = read_report(io.BytesIO(merged))
+    (host,) = reader
+    assert (host.address, host.timed_out, bool(host.ports)) == ("127.0.0.1", False, True)
+    assert (reader.hosts_total, b'<hosts up="1" down="0" total="1"/>' in merged) == (1, True)
+
+
+def test_the_last_word_on_a_host_may_be_the_remainders_own_remainder() -> None:
+    stored = {(0, 1): "host-timeout", (1, 1): "list", (2, 1): "connect"}
+    shards = [a_cut_shard(), a_recorded_shard(1, slices=(), remainder=2), a_recorded_shard(2)]
+    addresses, reader = read(merge(shards, stored))
+    assert addresses.count("127.0.0.1") == 1
+    assert reader.complete
+
+
+@pytest.mark.parametrize(
+    "later", [{}, {(1, 1): "ipv6"}, {(1, 1): "bad-ports"}], ids=["no report", "not in it", "no host"]
+)
+def test_a_host_that_timed_out_is_kept_where_no_later_report_has_it(later: dict[tuple[int, int], str]) -> None:
+    merged = merge([a_cut_shard(), a_recorded_shard(1, remainder_of=0)], {(0, 1): "host-timeout", **later})
+    assert "127.0.0.1" in read(merged)[0]
+
+
+def test_a_host_that_the_shard_kept_is_never_left_out() -> None:
+    shards = [a_recorded_shard(0, remainder=1, run=a_run(cut=True)), a_recorded_shard(1, slices=())]
+    assert read(merge(shards, {(0, 1): "connect", (1, 1): "connect"}))[0] == ["127.0.0.1", "127.0.0.1"]
 
 
 def test_a_scan_without_reports_has_no_merged_one() -> None:

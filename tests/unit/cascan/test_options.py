@@ -15,7 +15,7 @@ LONG = option_table().long
 
 def nmap_says(*words: str) -> str:
     """nmap's first complaint about words that it does not take."""
-    run = subprocess.run(["nmap", *words], capture_output=True, text=True, timeout=20, check=False)
+    run = subprocess.run(["nmap", *words], capture_output=True, text=True, timeout=250, check=False)
     assert run.returncode == 255, run
     return run.stderr.splitlines()[0].removeprefix("nmap: ")
 

@@ -81,7 +81,7 @@ def test_v9_the_real_nmap_of_an_ordinary_user_agrees(text: str, nmap: Path) -> N
         setcap(text, nmap)
     scan = f"setpriv --reuid {USER} --regid {USER} --clear-groups {nmap} --privileged -sS -n -Pn -p 1 127.0.0.1"
     namespace = ["unshare", "-n", "sh", "-c", f"ip link set lo up && exec {scan}"]
-    ran = subprocess.run(namespace, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(namespace, capture_output=True, text=True, timeout=250, check=False)
     if "unshare" in ran.stderr:
         pytest.skip(ran.stderr)
     possible = why_not_raw(str(nmap), uid=USER) == ""

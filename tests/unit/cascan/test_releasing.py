@@ -8,7 +8,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.model.agenda import Switch
 from cascan.model.scan import ScanState
 from cascan.model.shard import Lane, ShardState
-from cascan.releasing import release_next
+from cascan.releasing import release_next, send_again
 from tests.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.fakes import MemoryScanTable, MemoryShardQueues
 
@@ -42,6 +42,14 @@ def test_the_next_shards_start_up_to_the_ceiling() -> None:
     scan = table.scans[SCAN_ID]
     assert (scan.shards_in_flight, scan.shards_waiting) == (4, 2)
     assert release(table, queues) == {}
+
+
+def test_a_shard_that_has_to_run_again_starts_although_its_report_was_begun_to_be_read() -> None:
+    """The last report was being recorded when its shard was taken over, and put back since the stack was halted."""
+    table, queues = a_wide_scan(state=ScanState.PARSING), MemoryShardQueues()
+    assert release(table, queues) == {"connect": 1, "raw": 1}
+    assert table.scans[SCAN_ID].shards_in_flight == 4
+    assert sum(send_again(table.scans[SCAN_ID], table=table, queues=queues, clock=clock).values()) == 4
 
 
 @pytest.mark.parametrize("state", [ScanState.SUSPENDED, ScanState.CANCELLED, ScanState.DONE])

@@ -31,7 +31,7 @@ def reasons_for(line: str, policy: PolicyProfile = PolicyProfile.EVERYTHING) -> 
 def nmap_parses(text: str) -> bool:
     """What nmap says of arguments, before it does anything: -sL of a number, without a script that could read them."""
     command = ["nmap", "-n", "-sL", "127.0.0.1", "--script", "creds-summary", "--script-args", text]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     assert run.returncode == 0 or "arguments did not parse" in run.stderr, run
     return run.returncode == 0
 

@@ -38,7 +38,7 @@ def needs_nmap() -> None:
 def nmap_selects(selection: str) -> list[str] | None:
     """The scripts nmap loads for a selection, without a network; None where it refuses."""
     command = ["unshare", "-n", "nmap", "--script-help", selection, "-oX", "-"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     if run.returncode:
         assert "did not match" in run.stderr, run
         return None

@@ -51,7 +51,7 @@ NETWORK6 = st.builds(
 
 def listed_by_nmap(expression: str, *options: str) -> list[str]:
     run = subprocess.run(
-        ["nmap", "-n", "-sL", *options, "--", expression], capture_output=True, text=True, timeout=30, check=True
+        ["nmap", "-n", "-sL", *options, "--", expression], capture_output=True, text=True, timeout=250, check=True
     )
     return re.findall(r"^Nmap scan report for (\S+)$", run.stdout, re.MULTILINE)
 

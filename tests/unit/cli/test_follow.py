@@ -12,8 +12,9 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
 from cli.access import Access
 from cli.errors import BadInput, CliError
-from cli.follow import exit_code_of, progress_of, said_by, wait_for_cascade
+from cli.follow import wait_for_cascade
 from cli.lookup import find_scan
+from cli.telling import exit_code_of, progress_of, said_by
 from tests.builders import NOW, a_request, a_scan, a_shard
 from tests.fake_cascades import MemoryCascadeTable
 from tests.fakes import MemoryScanTable

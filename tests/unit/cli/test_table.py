@@ -84,6 +84,13 @@ def test_a_wide_terminal_shows_everything_on_one_line_a_row(show: Show, capsys: 
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_longer_than_a_line_is_folded_and_squeezes_nothing_else(show: Show) -> None:
+    shown = show(("SHARD", "REPORT"), [(0, "s3://" + "x" * 100)], whole=("REPORT",)).splitlines()
+    assert shown[0].split() == ["SHARD", "REPORT"]
+    assert max(map(len, shown)) <= 80
+    assert "".join(line[7:].strip() for line in shown[1:]) == "s3://" + "x" * 100
+
+
 def test_a_table_without_rows_is_its_header(show: Show) -> None:
     assert show(("NAME", "BANNER"), []).split() == ["NAME", "BANNER"]
     many = show(tuple(f"COLUMN-{number}" for number in range(20)), [], drop=("COLUMN-1",))

@@ -15,7 +15,7 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_report_stored import answer, tell_changes
 from on_report_stored.record_findings import Recorded
-from on_report_stored.turns import NOTE_EVERY_S, RESERVE_S, Rest
+from on_report_stored.turns import GIVE_WAY_S, NOTE_EVERY_S, RESERVE_S, Rest
 from tests.scanned_network import World, xml
 
 ADDRESSES = 1_024
@@ -108,7 +108,7 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
     assert world.outline() == at_once
 
 
-def test_of_two_deliveries_at_once_the_one_behind_ends_without_another_turn(
+def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_later(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, note, others = world.stored(1, REPORT, **NETWORK), world.table.note_recording, list[Recorded]()
@@ -120,8 +120,8 @@ def test_of_two_deliveries_at_once_the_one_behind_ends_without_another_turn(
 
     monkeypatch.setattr(world.table, "note_recording", overtaken)
     behind = world.deliver(key, hurried)
-    assert (behind.outcome, behind.goes_on) == (Rest.ELSEWHERE, False)
-    assert all(other.goes_on for other in others)
+    assert (behind.outcome, behind.goes_on, behind.after_s) == (Rest.ELSEWHERE, True, GIVE_WAY_S)
+    assert all(other.goes_on and not other.after_s for other in others)
     turns(world, key)
     assert world.outline() == at_once
 

@@ -7,17 +7,18 @@ What stands below the roots is copied byte for byte, one report after the other;
     runstats   hosts: summed; of a report without runstats, the hosts that it has whole
                finished: time is the latest, elapsed is from start to then, exit is success if every report says so
 
-A damaged report contributes its whole hosts. What nmap.dtd does not know is left out. Source: nmap.dtd.
+A host that another report says more of is left out, and out of the sums. A damaged report contributes its whole hosts.
+What nmap.dtd does not know is left out. Source: nmap.dtd.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
+from typing import IO, NamedTuple
 from xml.etree.ElementTree import XML, ParseError
 from xml.sax.saxutils import quoteattr
 
@@ -27,12 +28,20 @@ FRAME = ("scaninfo", "verbose", "debugging")
 BODY = frozenset(
     {"target", "taskbegin", "taskprogress", "taskend", "hosthint", "prescript", "postscript", "host", "output"}
 )
+ADDRESS = re.compile(rb"<address\b[^>]*?\baddr\s*=\s*[\"']([^\"']*)[\"'][^>]*?\baddrtype\s*=\s*[\"']ipv[46]")
 STATE = re.compile(rb"<status\b[^>]*?\bstate\s*=\s*[\"'](\w+)")
 PIECE_BYTES = 256 * 1024
 
 
+class Part(NamedTuple):
+    """One of the reports that are merged."""
+
+    stream: IO[bytes]
+    left_out: Container[str] = ()  # addresses whose hosts another of the reports has
+
+
 def merge_reports(
-    reports: Iterable[IO[bytes]], *, note: str = "", missing: int = 0, started_at: datetime | None = None
+    reports: Iterable[Part], *, note: str = "", missing: int = 0, started_at: datetime | None = None
 ) -> Iterator[bytes]:
     """The merged report in pieces of about PIECE_BYTES; none at all where no stream is a report.
 
@@ -86,7 +95,7 @@ class ReportMerge:
         """A report was among the streams."""
         return self._root is not None
 
-    def pieces(self, reports: Iterable[IO[bytes]]) -> Iterator[bytes]:
+    def pieces(self, reports: Iterable[Part]) -> Iterator[bytes]:
         """See merge_reports."""
         held = bytearray()
         for piece in self._elements(reports):
@@ -97,17 +106,17 @@ class ReportMerge:
         if held:
             yield bytes(held)
 
-    def _elements(self, reports: Iterable[IO[bytes]]) -> Iterator[bytes]:
-        for stream in reports:
+    def _elements(self, reports: Iterable[Part]) -> Iterator[bytes]:
+        for stream, left_out in reports:
             with stream:
-                yield from self._elements_of(RawReport(stream))
+                yield from self._elements_of(RawReport(stream), left_out)
         if self._root is not None:
             yield from self._beginning(())
             yield self._ending()
 
-    def _elements_of(self, report: RawReport) -> Iterator[bytes]:
+    def _elements_of(self, report: RawReport, left_out: Container[str]) -> Iterator[bytes]:
         frame: list[RawChild] = []
-        hosts, said = _Counted(), _Counted()
+        hosts, said, elsewhere = _Counted(), _Counted(), _Counted()
         for child in report:
             self._see(report.root)
             if child.name in FRAME:
@@ -117,20 +126,22 @@ class ReportMerge:
             elif child.name in BODY:
                 if child.name == "host":
                     hosts.count(child.xml)
+                    if left_out and _address(child.xml) in left_out:
+                        elsewhere.count(child.xml)
+                        continue
                 yield from self._beginning(frame)
                 yield child.xml + b"\n"
         self._see(report.root)
-        self._add(hosts, said if said.finished else None, whole=report.complete)
+        self._add(said if said.finished else hosts, elsewhere, whole=report.complete)
 
     def _see(self, root: dict[str, str] | None) -> None:
         """Keep the first root, or rather the first that says its version: nmap may fail before it does."""
         if root is not None and (self._root is None or ("version" in root and "version" not in self._root)):
             self._root = root
 
-    def _add(self, hosts: _Counted, said: _Counted | None, *, whole: bool) -> None:
-        counted = said or hosts
-        self._up += counted.up
-        self._total += counted.total
+    def _add(self, counted: _Counted, elsewhere: _Counted, *, whole: bool) -> None:
+        self._up += max(0, counted.up - elsewhere.up)
+        self._total += max(0, counted.total - elsewhere.total)
         self._finished = max(self._finished, counted.finished)
         self.flaws += not (whole and counted.succeeded)
 
@@ -174,6 +185,12 @@ class ReportMerge:
             ran["errormsg"] = f"{self.flaws} of the reports merged here are missing, cut short, or of a run that failed"
         counts = {"up": str(self._up), "down": str(max(0, self._total - self._up)), "total": str(self._total)}
         return f"<runstats><finished{_written(ran)}/><hosts{_written(counts)}/>\n</runstats>\n</nmaprun>\n".encode()
+
+
+def _address(host: bytes) -> str:
+    """The first address of a host element that is none of Ethernet."""
+    found = ADDRESS.search(host)
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def _written(attributes: dict[str, str]) -> str:

@@ -258,6 +258,25 @@ def test_c17_what_the_parent_had_from_its_own_rule_is_not_inherited() -> None:
     assert spec["tolerations"] == [{"key": "t"}]
 
 
+def test_c17_what_a_template_of_the_rule_gave_the_parent_is_known_by_its_name() -> None:
+    rule = {"env": [{"name": "HOST", "value": "{{$.hostOrIP}}"}, {"name": "PLAIN", "value": "1"}]}
+    parent = with_manifest(
+        {"inheritEnv": True},
+        env=[{"name": "HOST", "value": "db.example.org"}, {"name": "PLAIN", "value": "another"}],
+    )
+    spec = elsewhere(parent, started_by={"scanSpec": rule})
+    assert spec["env"] == [{"name": "PLAIN", "value": "another"}]
+
+
+def test_c16_an_empty_affinity_or_list_of_tolerations_is_not_a_missing_one() -> None:
+    parent = with_manifest({}, affinity={"podAffinity": {"x": 1}}, tolerations=[])
+    assert elsewhere(parent)["affinity"] == {"podAffinity": {"x": 1}}
+    assert elsewhere(parent)["tolerations"] == []
+    spec = elsewhere(parent, scanSpec={"affinity": {}, "tolerations": []})
+    assert (spec["affinity"], spec["tolerations"]) == ({}, [])
+    assert not {"affinity", "tolerations"} & elsewhere(with_manifest({})).keys()
+
+
 def test_c18_a_child_has_its_parents_cascades_and_resource_mode_and_no_wider_ones() -> None:
     parent = with_manifest({"matchLabels": {}}, resourceMode="clusterWide")
     spec = elsewhere(parent, scanSpec={"cascades": {"matchLabels": {"invasive": "invasive"}}})

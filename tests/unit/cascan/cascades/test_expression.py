@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cascan.cascades.decision import Kind
-from cascan.cascades.expression import ExpressionError, compile_expression, facts_of
+from cascan.cascades.expression import ExpressionError, compile_expression, facts_of, joined, names_in
 from cascan.limits import MAX_EXPRESSION_CHARS
 from tests.cascading import a_finding, a_rule, decide, reasons, started
 from tests.no_hang import no_hang
@@ -51,6 +51,42 @@ def test_what_is_no_expression_is_refused_when_it_is_compiled(text: str, reason:
     with pytest.raises(ExpressionError) as refused:
         compile_expression(text)
     assert reason in str(refused.value)
+
+
+TRICKY = [
+    "finding.attributes.size() > 6",
+    "size(finding.attributes) > 6 && finding.attributes.port == 443",
+    'finding.attributes.exists(key, key == "reason") || finding.attributes.port == 443',
+    'finding["attributes"].port == 443',
+    'finding.attributes["port"] == 443',
+    "finding . attributes . port == 443",
+    'has(finding.attributes) && finding.category == "Open Port"',
+    'finding.name.startsWith("Open") && finding.attributes.service.startsWith("http")',
+    "[1].exists(finding, finding == 1)",
+    'finding.name == "it is \'finding.attributes\' by name" || finding.attributes.state == "open"',
+    "finding.attributes.port == 443 // it's finding.attributes.state\n && finding.attributes.state == 'open'",
+    r"""finding.name == r'\' || finding.attributes.state == 'open'""",
+    "finding.size() > 5",
+    "finding == finding && finding.attributes == finding.attributes",
+]
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_an_expression_sees_all_that_it_is_about_when_a_finding_is_made_in_part(text: str) -> None:
+    expression = compile_expression(text)
+    assert expression.holds(facts_of(FINDING, names_in(text))) is expression.holds(facts_of(FINDING)) is True
+
+
+def test_of_an_expression_that_goes_by_dots_alone_its_names_are_known() -> None:
+    text = (
+        'finding.attributes.port > 80 && has(finding.attributes.scripts.banner) && finding.severity != "finding.name"'
+    )
+    assert names_in(text) == (frozenset({"severity"}), frozenset({"port", "scripts"}))
+    assert joined([names_in(text), names_in("finding.name != finding.attributes.port")]) == (
+        frozenset({"severity", "name"}),
+        frozenset({"port", "scripts"}),
+    )
+    assert joined([names_in(text), names_in('finding["name"] == ""')]) is None
 
 
 def test_a_regular_expression_that_backtracks_elsewhere_does_not_here() -> None:

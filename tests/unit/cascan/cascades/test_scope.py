@@ -300,6 +300,13 @@ def test_another_scanners_child_is_about_a_host_in_the_scope_as_well() -> None:
     assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
 
 
+@pytest.mark.parametrize("name", ["10.0.0.0/24", "10.0.0.1-5", "10.0.0.1,2", "example.org/24"])
+def test_a_host_cannot_call_itself_many_for_another_scanner_either(name: str) -> None:
+    rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
+    (decision,) = decide(rule, a_finding(attributes={"hostname": name}))
+    assert (decision.kind, decision.child) == (Kind.REFUSED, None)
+
+
 def test_another_scanners_host_may_be_a_url() -> None:
     rule = a_rule(scanType="gitleaks", parameters=["-r", "{{attributes.hostname}}"])
     inside = a_finding(attributes={"hostname": "https://git.example.org/a.git"})

@@ -47,7 +47,7 @@ def read(capfdbinary: pytest.CaptureFixture[bytes]) -> Read:
 def command(*words: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
     argv = [sys.executable, "-m", "cli.main", "read", *words]
-    return subprocess.run(argv, env=environment, capture_output=True, timeout=60, check=False, **more)
+    return subprocess.run(argv, env=environment, capture_output=True, timeout=250, check=False, **more)
 
 
 class TestFindings:
@@ -254,7 +254,7 @@ class TestAsACommand:
         (tmp_path / "long.xml").write_bytes(data[:start] + data[start:end] * 500 + data[end:])
         line = f"{sys.executable} -m cli.main read {tmp_path / 'long.xml'} | head -1 | wc -l"
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
-        ran = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=60, check=False)
+        ran = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=250, check=False)
         assert (ran.stdout.strip(), ran.stderr) == (b"1", b"")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -262,7 +262,7 @@ class TestAsACommand:
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
         with Path("/dev/full").open("wb") as full:
             argv = [sys.executable, "-m", "cli.main", "read", PATHS["hosts"]]
-            done = subprocess.run(argv, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+            done = subprocess.run(argv, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=250, check=False)
         assert done.returncode == 3
         assert done.stderr == b"cascan: reading or printing ended early: No space left on device\n"
 
@@ -274,7 +274,7 @@ class TestAsACommand:
         )
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
         ran = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, timeout=60, check=False
+            [sys.executable, "-c", code], env=environment, capture_output=True, timeout=250, check=False
         )
         assert ran.returncode == 0, ran.stderr
 

@@ -124,6 +124,21 @@ def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: py
     assert "cascades.matchExpressions[0].operator: 'Is' is not known" in err
 
 
+def test_c17_what_the_scan_had_from_its_own_rule_is_not_inherited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = rule_document("first", scanType="zap", scanSpec={"volumes": [{"name": "lists"}]})
+    second = rule_document("second", scanType="zap")
+    (tmp_path / "rules.json").write_text(json.dumps({"kind": "List", "items": [first, second]}))
+    scan = SCAN.replace("name: nmap-office", "name: x, annotations: {cascading.securecodebox.io/chain: first}")
+    scan = scan.replace("matchLabels: {securecodebox.io/intensive: light}", "inheritVolumes: true")
+    scan += "  volumes: [{name: lists}, {name: own}]\n"
+    _, said, _ = rehearsed(tmp_path, capsys, "-f", str(tmp_path / "rules.json"), scan=scan, findings=FINDINGS[:1])
+    (child,) = said["children"]
+    assert child["spec"]["volumes"] == [{"name": "own"}]
+    assert child["metadata"]["annotations"]["cascading.securecodebox.io/chain"] == "first,second"
+
+
 def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +148,29 @@ def test_findings_may_stand_one_a_line_as_cascan_read_prints_them(
         files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings")]
         assert main(["rules", "test", "nmap-http", *files, "--json"]) == 0
         assert len(json.loads(capsys.readouterr().out)["children"]) == 1
+
+
+def test_findings_may_be_yaml_as_in_secure_code_boxs_examples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    attributes = "{hostname: a.example, port: 80, service: http, state: open}"
+    text = f"# found\n- {{name: x, category: Open Port, attributes: {attributes}}}\n"
+    (tmp_path / "findings.yaml").write_text(text)
+    files = ["--scan-file", str(tmp_path / "scan.yaml"), "--findings", str(tmp_path / "findings.yaml")]
+    assert main(["rules", "test", "nmap-http", *files, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["children"]) == 1
+
+
+def test_files_may_be_as_windows_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    light = {"securecodebox.io/intensive": "light"}
+    rules = [json.dumps(rule_document(name, labels=light), indent=1) for name in ("one", "two")]
+    texts = {"rules.yaml": "---\n" + "\n---\n".join(rules), "scan.yaml": SCAN, "found": json.dumps(FINDINGS)}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    files = ["-f", str(tmp_path / "rules.yaml"), "--scan-file", str(tmp_path / "scan.yaml"), "--findings"]
+    assert main(["rules", "test", *files, str(tmp_path / "found"), "--json"]) == 0
+    assert {one["rule"] for one in json.loads(capsys.readouterr().out)["decisions"]} == {"one", "two"}
 
 
 def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ import pytest
 from cascan.model.inventory import ChangeKind
 from cascan.model.scan import Outcome, ScanState
 from cli.commands import scans
-from cli.follow import CHANGE_WORDS, changes_in_words
 from cli.main import main
+from cli.telling import CHANGE_WORDS, changes_in_words
 from tests.builders import SCAN_ID, a_scan
 from tests.fakes import MemoryScanTable
 

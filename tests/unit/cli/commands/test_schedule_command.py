@@ -132,6 +132,15 @@ def test_s5_a_suspended_interval_is_not_due_until_it_is_resumed(cascan: Terminal
     assert [due.schedule for due in cascan.stack.sent() if due] == ["hourly"]
 
 
+def test_applying_says_that_its_scans_would_be_refused_as_things_stand_and_stores_it(cascan: Terminal) -> None:
+    scan = {"scanType": "nmap", "parameters": ["-oN", "x", "8.8.8.8"]}
+    applied = cascan.apply("outside", schedule="30 2 * * *", scanSpec=scan)
+    assert applied["version"] == 1
+    assert [note.partition(":")[0] for note in applied["notes"]] == ["its scans would be refused"] * 2
+    assert {word in cascan.err for word in ("-oN", "8.8.8.8 is outside AllowedTargets")} == {True}
+    assert cascan.apply("inside", schedule="30 2 * * *")["notes"] == []
+
+
 def test_applying_says_when_it_fires_next_and_what_has_no_effect(cascan: Terminal) -> None:
     text = manifest("nightly", schedule="30 2 * * *", interval="1h")
     assert (

@@ -155,14 +155,37 @@ def test_two_people_who_apply_at_once_are_told(
     assert table.rules_on_findings == theirs
 
 
-@pytest.mark.parametrize("content", [b"[{]", b"no findings\n", b"\xff\xfe", b'{"id": 1}\n'])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[{]", "not JSON that can be read"),
+        (b"no findings\n", "findings are a JSON array of mappings"),
+        (b"[1]", "findings are a JSON array of mappings"),
+        (b"\xff\xfe", "not JSON that can be read"),
+        (b'{"id": 1}\n{"id": 2\n', "not JSON that can be read"),
+        (b'{"name": "a"}\n{"severity": "dire"}\n', "finding-2 is no finding: Invalid enum value 'dire'"),
+    ],
+)
 def test_a_file_that_holds_no_findings_is_told(
-    content: bytes, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: bytes, why: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "other.json"
     path.write_bytes(content)
     assert main(["severity", "test", "-f", str(file), "--findings", str(path)]) == 2
-    assert "holds no findings of cascan" in capsys.readouterr().err
+    assert why in capsys.readouterr().err
+
+
+def test_findings_may_be_secure_code_boxs(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "findings.json"
+    attributes = {"port": 23, "state": "open"}
+    found = {"name": "Open Port: 23", "description": None, "category": "Open Port", "severity": "INFORMATIONAL"}
+    path.write_text(json.dumps([found | {"attributes": attributes, "parsed_at": "2026-03-01T00:00:00.000Z"}], indent=1))
+    (tmp_path / "rules.yaml").write_text(
+        "rules: [{matches: {anyOf: [{attributes: {port: 23}}]}, override: {severity: high}}]"
+    )
+    words = ["-f", str(tmp_path / "rules.yaml"), "--findings", str(path), "--json"]
+    assert main(["severity", "test", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["severities"] == {"HIGH": 1}
 
 
 def test_a_file_that_is_not_there_is_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

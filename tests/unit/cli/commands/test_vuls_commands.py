@@ -37,6 +37,8 @@ def test_check_explains_each_server_and_is_accepted_when_all_are(
         False,
         {"web": True, "db": False},
     )
+    assert (said["addresses"], said["shards"]) == (1, 1)
+    assert said["refusals"] == said["servers"]["db"]["refusals"] != []
     assert main(["check", "--vuls", config, "web"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0], lines[-2]) == ("server web", "accepted: 1 address, 1 shard, express lane")

@@ -1,0 +1,56 @@
+"""A scan from a file, for `cascan rules test`: a request, or any scanner's Scan manifest."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from cascan.cascades.fill import OURS
+from cascan.clock import utc_now
+from cascan.errors import RequestRefused
+from cascan.forms import read_request
+from cascan.forms.cascades import check_cascades
+from cascan.forms.document import read_document
+from cascan.forms.manifest import KIND, read_manifest
+from cascan.ids import scan_id_of
+from cascan.model.request import ScanRequest, ScanType
+from cascan.model.scan import Scan, ScanState
+from cli.errors import BadInput
+from cli.manifests import read_text
+
+
+def scan_in(name: str) -> tuple[Scan, str]:
+    """The scan as it would be when it is completed; and the scan type of one that another scanner did, else nothing.
+
+    Raises: BadInput: the file holds no request.
+    """
+    try:
+        request, scan_type = _request(read_text(name))
+    except RequestRefused as exc:
+        raise BadInput(f"{name}: {exc}") from exc
+    scan = Scan(
+        scan_id=scan_id_of(f"file:{request.name}"),
+        name=request.name,
+        state=ScanState.PARSE_COMPLETED,
+        requested_at=utc_now(),
+        cause_id="",
+        hop=request.origin.hop if request.origin else 0,
+        request=request,
+    )
+    return scan, scan_type
+
+
+def _request(text: str) -> tuple[ScanRequest, str]:
+    """The request, and the scan type of one that another scanner did: rules follow what that found as well.
+
+    Raises: RequestRefused.
+    """
+    document = read_document(text)
+    spec = document.get("spec")
+    spec = spec if document.get("kind") == KIND and isinstance(spec, dict) else {}
+    scan_type = spec.get("scanType")
+    if not isinstance(scan_type, str) or scan_type in OURS:
+        return read_request(text).request, ""
+    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}})
+    if problems := check_cascades(request.cascades):
+        raise RequestRefused(problems)
+    return structs.replace(request, name=request.name or scan_type), scan_type

@@ -1,0 +1,130 @@
+"""What is told of a scan: its findings as a table, how it ended, how far it is; as JSON; as an exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cascan.ids import ReportKey
+from cli.errors import EXIT_FAILED, EXIT_REFUSED
+from cli.show import counted, say
+from cli.table import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cascan.model.finding import Finding
+    from cascan.model.scan import Scan
+    from cascan.model.shard import Shard
+    from cli.access import Access
+
+EXIT_DONE, EXIT_PARTIAL = 0, 1
+CHANGE_WORDS = {
+    "PortOpened": "opened",
+    "PortClosed": "closed",
+    "ServiceChanged": "changed",
+    "HostAppeared": "appeared",
+    "HostGone": "gone",
+}  # cascan.model.inventory.ChangeKind, which only who compares scans loads
+FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
+
+
+def exit_code_of(scan: Scan) -> int:
+    """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
+    from cascan.model.scan import Outcome, ScanState
+
+    if scan.state is ScanState.ERRORED:
+        return EXIT_FAILED if scan.shards else EXIT_REFUSED
+    whole = scan.state is ScanState.DONE and scan.outcome is Outcome.COMPLETE
+    return EXIT_DONE if whole or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    from cascan.severity import counted_as
+
+    rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
+    cells = ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows)
+    print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
+
+
+def scan_summary(scan: Scan) -> dict[str, Any]:
+    """The scan as JSON: secureCodeBox's status words, in camelCase as they are there."""
+    return {
+        "id": scan.scan_id,
+        "name": scan.name,
+        "state": scan.state,
+        "outcome": scan.outcome,
+        "errorDescription": scan.error_description,
+        "requestedAt": scan.requested_at,
+        "finishedAt": scan.finished_at,
+        "labels": scan.labels,
+        "addresses": scan.addresses,
+        "hostsUp": scan.hosts_up,
+        "changes": scan.changes,
+        "shards": scan.shards,
+        "shardsOpen": scan.shards_open,
+        "shardsWaiting": scan.shards_waiting,
+        "shardOutcomes": scan.shard_outcomes,
+        "findings": {
+            "count": scan.findings.count,
+            "severities": scan.findings.severities,
+            "categories": scan.findings.categories,
+        },
+        "notes": scan.notes,
+        "refusals": scan.refusals,
+    }
+
+
+def changes_in_words(changes: Mapping[str, int]) -> str:
+    """`2 opened 1 closed`: what changed since earlier scans; empty: nothing did. An unknown kind is told as it is."""
+    counts = {kind: changes[kind] for kind in (*CHANGE_WORDS, *sorted(changes)) if changes.get(kind)}
+    return " ".join(f"{count} {CHANGE_WORDS.get(kind, kind)}" for kind, count in counts.items())
+
+
+def report_uris(scan_id: str, stack: Access) -> list[str]:
+    """Where the reports of the scan's shards lie: of each, the attempt that counted."""
+    shards = (shard for shard in stack.table.shards(scan_id) if shard.run)
+    return [stack.uri(str(ReportKey(scan_id, shard.number, shard.attempt))) for shard in shards]
+
+
+def print_end(scan: Scan, stack: Access) -> None:
+    addresses = counted(scan.addresses, "address", "addresses")
+    counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
+    if scan.outcome and scan.shards:
+        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+        if scan.changes:
+            changes = counted(sum(scan.changes.values()), "change")
+            say(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
+    elif scan.shards:
+        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
+    if scan.error_description:
+        say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
+    for note in scan.notes:
+        say(f"note: {note}")
+    for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
+        say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def progress_of(scan: Scan, running: str = "") -> str:
+    """One line; `running` is what those shards say that run now."""
+    done = scan.shards - scan.shards_open
+    shards, findings = counted(scan.shards, "shard"), counted(scan.findings.count, "finding")
+    line = f"{scan.name}: {scan.state}, {done} of {shards}, {findings}"
+    return f"{line}; {running}" if running else line
+
+
+def said_by(shards: Iterable[Shard]) -> str:
+    """What running nmaps say of themselves: the task of one, with its percent; of several, how far they are."""
+    told = [shard.progress for shard in shards if shard.progress]
+    if not told:
+        return ""
+    percents = [one.percent for one in told]
+    span = f"{min(percents)} to {max(percents)} %" if len(set(percents)) > 1 else f"{percents[0]} %"
+    tasks = {one.task for one in told}
+    what = tasks.pop() if len(tasks) == 1 else f"{len(told)} shards run"
+    return f"{what} {span}, {counted(sum(one.hosts_done for one in told), 'host')} done"
+
+
+def _detail(finding: Finding) -> str:
+    of = finding.attributes
+    parts = (of.get("serviceProduct"), of.get("serviceVersion"))
+    return " ".join(str(part) for part in parts if part)
