@@ -51,6 +51,7 @@ def _interval(text: str) -> Interval:
 
 
 NEVER_WHY = tuple((4 if "." in text else 6, _interval(text), why) for text, why in NEVER.items())
+LOOPBACK = ((4, _interval("127.0.0.0/8")), (6, _interval("::1/128")))
 CLOTHING = tuple((_interval(text), shift) for text, shift in CLOTHED.items())
 
 
@@ -59,7 +60,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     permitted4: tuple[Interval, ...] = ()
     permitted6: tuple[Interval, ...] = ()
-    denied: tuple[tuple[int, Interval, str], ...] = ()  # family, interval, as written
+    denied: tuple[tuple[int, Interval, str], ...] = ()  # family, interval, as written; loopback unwritten
     domains: tuple[str, ...] = ()
     denied_domains: tuple[str, ...] = ()
 
@@ -74,6 +75,7 @@ class Scope(msgspec.Struct, frozen=True):
         denied_networks, denied_domains = _entries("DeniedTargets", denied, problems)
         if problems:
             raise SettingsError("; ".join(problems))
+        denied_networks += _unnamed_loopback(networks)
         holes = denied_networks + [(family, interval, why) for family, interval, why in NEVER_WHY]
         clothing = [interval for interval, _ in CLOTHING]
         return cls(
@@ -144,7 +146,9 @@ class Scope(msgspec.Struct, frozen=True):
                 return f"is never scanned: {why}"
         for kind, (low, high), text in self.denied:
             if kind == family and low <= number <= high:
-                return f"is in DeniedTargets ({text})"
+                return (
+                    f"is in DeniedTargets ({text})" if text else "is the worker itself; AllowedTargets has to name it"
+                )
         return ""
 
 
@@ -173,6 +177,17 @@ def _span(network: IPv4Network | IPv6Network) -> Interval:
 
 def _of_family(entries: Iterable[tuple[int, Interval, str]], family: int) -> tuple[Interval, ...]:
     return merged(interval for kind, interval, _ in entries if kind == family)
+
+
+def _unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tuple[int, Interval, str]]:
+    """Loopback that is only allowed along with wider networks: it is not what they are about."""
+    unnamed: list[tuple[int, Interval, str]] = []
+    for family, (low, high) in LOOPBACK:
+        of_family = [span for kind, span, _ in networks if kind == family]
+        named = merged((first, last) for first, last in of_family if low <= first and last <= high)
+        if any(first <= low and high <= last for first, last in of_family):
+            unnamed += ((family, interval, "") for interval in without(((low, high),), named))
+    return unnamed
 
 
 def _loopback6(

@@ -1,6 +1,6 @@
 """What --exclude-ports leaves: a scan or a ping without a port, which nmap skips with a warning, hosts and all.
 
-It takes ports from pings as well. Who connects looks for hosts at 80 and 443 alone, so that without these two each host
+It takes ports from pings as well, from those of a protocol that is scanned. Who connects looks for hosts at 80 and 443 alone, so that without these two each host
 seems down. Source: runs of nmap 7.93.
 """
 
@@ -31,7 +31,11 @@ def portless(given: Mapping[str, str], scans: Mapping[str, Set[str]], *, raw: bo
     if "-Pn" in given:
         return
     for name, (letter, default) in PINGS.items():
-        if name in given and _nothing_left(given[name] or default, given["--exclude-ports"], letter):
+        if (
+            name in given
+            and scans.get(letter)
+            and _nothing_left(given[name] or default, given["--exclude-ports"], letter)
+        ):
             yield name, f"{name}: --exclude-ports leaves it no port, so nmap would look for hosts without it; {INSTEAD}"
     if not raw and not PINGS.keys() & given.keys() and _nothing_left(BY_DEFAULT, given["--exclude-ports"], "T"):
         why = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out, so each would seem down"

@@ -239,6 +239,7 @@ REFUSED = [
     ("--exclude-ports -", "--exclude-ports leaves the TCP scan no port"),
     ("-PS22,23 --exclude-ports 22-25", "-PS: --exclude-ports leaves it no port"),
     ("-PA --exclude-ports 80", "-PA: --exclude-ports leaves it no port"),
+    ("-sU -PU --exclude-ports 40125", "-PU: --exclude-ports leaves it no port"),
     ("--version-intensity 10", "a digit from 0 to 9"),
     ("--nsock-engine kqueue", "epoll"),
     ("-PEx", "takes no value"),
@@ -295,6 +296,8 @@ ACCEPTED = [
     ("--min-rtt-timeout 500ms --max-rtt-timeout 1", "connect", "--min-rtt-timeout 500ms --max-rtt-timeout 1"),
     ("-Pn --exclude-ports 80,443", "connect", "-Pn --exclude-ports 80,443"),
     ("--exclude-ports 80,443", "raw", "--exclude-ports 80,443"),  # there nmap looks for hosts with ICMP as well
+    ("-sY -PS --exclude-ports 80", "raw", "-sY -PS --exclude-ports 80"),  # no TCP scan: there -PS keeps its port
+    ("-PU53 --exclude-ports 53", "raw", "-PU53 --exclude-ports 53"),
     ("-PS22 --exclude-ports 80,443", "connect", "-PS22 --exclude-ports 80,443"),
     ("-p 22,ssh --exclude-ports 22,443", "connect", "-p 22,ssh --exclude-ports 22,443"),  # a name may be anything
     ("-p 22 --exclude-ports U:22", "connect", "-p 22 --exclude-ports U:22"),

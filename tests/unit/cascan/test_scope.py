@@ -29,6 +29,18 @@ def test_an_empty_scope_allows_nothing() -> None:
     assert nothing.refusal_of_address("8.8.8.8", "example.org")
 
 
+def test_a_wide_network_does_not_allow_loopback_which_has_to_be_named() -> None:
+    assert refusal(EVERYTHING, "126-127.0.0.1") == (
+        "127.0.0.1 (126-127.0.0.1) is the worker itself; AllowedTargets has to name it"
+    )
+    assert "the worker itself" in str(refusal(EVERYTHING, "::1", 6))
+    assert "the worker itself" in str(EVERYTHING.refusal_of_address("::ffff:127.0.0.1"))
+    named = Scope.of(["0.0.0.0/0", "::/0", "127.0.0.1", "::1"])
+    assert (refusal(named, "127.0.0.1"), refusal(named, "::1", 6)) == (None, None)
+    assert "the worker itself" in str(refusal(named, "127.0.0.0/31"))
+    assert "is in DeniedTargets" in str(refusal(Scope.of(["127.0.0.1"], ["127.0.0.0/8"]), "127.0.0.1"))
+
+
 @pytest.mark.parametrize("network", NEVER)
 def test_what_is_never_scanned_is_refused_whatever_is_allowed(network: str) -> None:
     allowed = Scope.of(["0.0.0.0/0", "::/0", network, "example.org"])
