@@ -230,6 +230,7 @@ class MemoryShardQueues(Breakable):
         self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
         self.delays_s: list[int] = []  # of each call, the delays included
         self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
         self._reach()
@@ -243,6 +244,10 @@ class MemoryShardQueues(Breakable):
     def waiting(self, lane: Lane) -> int:
         self._reach()
         return len(self.sent[lane])
+
+    def held(self, lane: Lane) -> int:
+        self._reach()
+        return self.held_by_workers[lane]
 
 
 class MemoryFleet(Breakable):

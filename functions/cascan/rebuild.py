@@ -44,6 +44,9 @@ class NoQueues:
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None: ...
 
+    def held(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
+        return 0
+
     def waiting(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
         return 0
 

@@ -41,6 +41,7 @@ class Settings:
     spot: Literal["enabled", "disabled"]
     max_workers: int
     shards_per_worker: int
+    worker_slots: int
 
 
 @cache
@@ -60,6 +61,7 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
         ),
         max_workers=settings.max_workers,
         shards_per_worker=settings.shards_per_worker,
+        worker_slots=settings.worker_slots,
     )
 
 

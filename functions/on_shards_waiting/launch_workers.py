@@ -31,11 +31,13 @@ def launch_workers(
     fleet: Fleet,
     max_workers: int,
     shards_per_worker: int,
+    worker_slots: int = 1,
 ) -> tuple[LaneStaffing, ...]:
     """One worker for every `shards_per_worker` waiting shards, up to `max_workers` of all lanes together.
 
-    What the waking event says was queued just now counts as well: SQS counts what waits only after a while.
-    None while the stack is halted; none after a worker that failed at once: the next tick tries again.
+    Beside those that are busy: a shard may take hours. What the waking event says was queued just now counts as well:
+    SQS counts what waits only after a while. None while the stack is halted; none after a worker that failed at once:
+    the next tick tries again.
     """
     if wakeup.failed_at_once:
         return ()
@@ -43,7 +45,8 @@ def launch_workers(
     if not any(waiting.values()) or table.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
-    wanted = {lane: -(-count // shards_per_worker) for lane, count in waiting.items()}
+    busy = {lane: min(running[lane], -(-queues.held(lane) // worker_slots)) for lane in WORKER_LANES}
+    wanted = {lane: busy[lane] - (-count // shards_per_worker) for lane, count in waiting.items()}
     staffing = []
     for lane, missing in _shares(wanted, running, max_workers).items():
         launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short) if missing else None

@@ -117,6 +117,10 @@ class SimulatedShardQueues:
     def waiting(self, lane: Lane) -> int:
         return len(self._queues[lane].messages)
 
+    def held(self, lane: Lane) -> int:
+        queue = self._queues[lane]
+        return sum(message.visible_at > queue.clockwork.now for message in queue.messages.values())
+
 
 class SimulatedShardSource:
     """ShardSource over Queue."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
 from cascan.aws.boundary import chunks, translated, tries
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 GATEWAY = "shard queues"
 MAX_ENTRIES = 10  # SendMessageBatch; ten of our messages are far below its 1 MiB
 WAITING: Final = "ApproximateNumberOfMessages"
+HELD: Final = "ApproximateNumberOfMessagesNotVisible"
+Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
 class SqsShardQueues:
@@ -43,9 +45,15 @@ class SqsShardQueues:
             clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
 
     def waiting(self, lane: Lane) -> int:
+        return self._count(lane, WAITING)
+
+    def held(self, lane: Lane) -> int:
+        return self._count(lane, HELD)
+
+    def _count(self, lane: Lane, which: Counted) -> int:
         with translated(GATEWAY):
-            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[WAITING])
-        return int(answer["Attributes"][WAITING])
+            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[which])
+        return int(answer["Attributes"][which])
 
     def _send_all(self, lane: Lane, entries: list[Entry]) -> None:
         why: set[str] = set()

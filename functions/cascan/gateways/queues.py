@@ -28,6 +28,9 @@ class ShardQueues(Protocol):
     def waiting(self, lane: Lane) -> int:
         """Messages that no worker has received; approximate, as SQS counts."""
 
+    def held(self, lane: Lane) -> int:
+        """Messages that workers hold, or held until lately; approximate as well."""
+
 
 class Received(msgspec.Struct, frozen=True):
     """One message of a shard queue, hidden from others for a while."""

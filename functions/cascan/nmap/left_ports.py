@@ -1,7 +1,7 @@
 """What --exclude-ports leaves: a scan or a ping without a port, which nmap skips with a warning, hosts and all.
 
-It takes ports from pings as well, from those of a protocol that is scanned. Who connects looks for hosts at 80 and
-443 alone, so that without these two each host seems down. Source: runs of nmap 7.93.
+Of the protocols that are scanned it takes ports from pings as well. Who connects looks for hosts at 80 and 443 alone:
+without these two each host seems down. Source: runs of nmap 7.93, and the packets it sent.
 """
 
 from __future__ import annotations

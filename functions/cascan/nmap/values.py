@@ -32,7 +32,10 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "flags": (r"(?i:[0-9]{1,3}|(URG|ACK|PSH|RST|SYN|FIN|ECE|CWR)+)", "a number up to 255, or flags as in SYNFIN"),
     "bytes": (r"(0x)?([0-9A-Fa-f]{2}){1,700}|(\\x[0-9A-Fa-f]{2}){1,350}", "bytes, as in 0xdeadbeef"),
     "text": (r"[ -~]{1,400}", "up to 400 printable characters"),
-    "mac": (r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}", "0 for a random one, or hexadecimal digits"),
+    "mac": (
+        r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}|[A-Za-z][A-Za-z0-9 .&-]{1,40}",
+        "0, hexadecimal digits, or a vendor",
+    ),
     "address": (r"[0-9A-Fa-f:.]{3,39}", "an address"),
     "decoys": (rf"{DECOY}(,{DECOY}){{0,127}}", "addresses, ME and RND:number, separated by commas"),
     "ip-options": (

@@ -80,6 +80,12 @@ class TestSqs:
         with pytest.raises(GatewayUnavailable, match="shard queues: "):
             gone.waiting(Lane.RAW)
 
+    def test_what_a_worker_holds_is_counted_apart_from_what_waits(self, sqs_queues: SqsShardQueues) -> None:
+        sqs_queues.send(Lane.RAW, map(a_message, range(3)))
+        url = clients.sqs().get_queue_url(QueueName=Lane.RAW)["QueueUrl"]
+        clients.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=1)
+        assert (sqs_queues.waiting(Lane.RAW), sqs_queues.held(Lane.RAW)) == (2, 1)
+
 
 def _received(queue: str) -> list[ShardQueued]:
     url = clients.sqs().get_queue_url(QueueName=queue)["QueueUrl"]

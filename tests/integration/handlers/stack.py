@@ -86,6 +86,7 @@ class Stack:
             "SPOT": "enabled",
             "MAX_WORKERS": "20",
             "SHARDS_PER_WORKER": "4",
+            "WORKER_SLOTS": "1",
         }
 
     def store(self, scan: Scan, *shards: Shard) -> None:

@@ -522,6 +522,7 @@ OPT_INS = [
     ("-D 192.0.2.1,ME,RND:3", PolicyProfile.EVERYTHING),
     ("-S 192.0.2.1", PolicyProfile.EVERYTHING),
     ("--spoof-mac 0", PolicyProfile.EVERYTHING),
+    ("--spoof-mac Apple", PolicyProfile.EVERYTHING),
 ]
 
 
@@ -542,7 +543,7 @@ def test_an_opt_in_is_passed_on_under_the_profile_that_allows_it_and_no_lesser_o
     "words",
     [
         *("-D host.example.org", "-S x", "--mtu 9", "--mtu 9000", "--ttl 256", "--data-length 1500", "--data zz"),
-        *("--scanflags 256", "--scanflags NONE", "--spoof-mac Apple", "-g 0", "-g 65536", "-g 53x"),
+        *("--scanflags 256", "--scanflags NONE", "--spoof-mac App/le", "-g 0", "-g 65536", "-g 53x"),
     ],
 )
 def test_a_value_of_an_opt_in_is_checked_in_every_profile(words: str) -> None:

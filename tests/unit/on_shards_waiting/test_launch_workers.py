@@ -17,13 +17,27 @@ TABLE = MemoryScanTable()  # of a stack that is not halted
 
 
 def launch(
-    waiting: int, running: int = 0, *, planned: int = 0, most: int = 10, lane: Lane = Lane.CONNECT
+    waiting: int,
+    running: int = 0,
+    *,
+    planned: int = 0,
+    held: int = 0,
+    slots: int = 1,
+    most: int = 10,
+    lane: Lane = Lane.CONNECT,
 ) -> tuple[LaneStaffing, ...]:
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     queues.send(lane, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=n) for n in range(waiting)])
-    fleet.workers[lane] = running
-    wakeup = WorkersWanted(id="tick", planned={lane: planned})
-    return launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=4)
+    fleet.workers[lane], queues.held_by_workers[lane] = running, held
+    return launch_workers(
+        WorkersWanted(id="tick", planned={lane: planned}),
+        table=TABLE,
+        queues=queues,
+        fleet=fleet,
+        max_workers=most,
+        shards_per_worker=4,
+        worker_slots=slots,
+    )
 
 
 def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), most: int) -> tuple[int, int]:
@@ -41,6 +55,24 @@ def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), mo
 )
 def test_one_worker_for_every_four_waiting_shards_up_to_the_most(waiting: int, running: int, launched: int) -> None:
     assert launch(waiting, running) == (LaneStaffing("connect", waiting, running, launched),)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "held", "launched"),
+    [
+        (4, 8, 8, 1),  # a small scan, and everybody else is on shards that may take hours
+        (4, 8, 7, 0),  # one has nothing to do
+        (40, 8, 8, 2),  # up to the most
+        (4, 0, 5, 1),  # of workers that died: their messages come back
+        (4, 8, 9, 1),
+    ],
+)
+def test_who_is_busy_does_not_keep_others_waiting(waiting: int, running: int, held: int, launched: int) -> None:
+    assert launch(waiting, running, held=held) == (LaneStaffing("connect", waiting, running, launched),)
+
+
+def test_a_worker_of_several_slots_is_busy_when_each_has_a_shard() -> None:
+    assert [launch(4, 2, held=held, slots=4)[0].launched for held in (3, 4, 5, 8)] == [0, 0, 1, 1]
 
 
 def test_an_empty_queue_starts_nobody() -> None:
