@@ -29,6 +29,6 @@ def host_script_findings(subject: Subject) -> Iterator[Finding]:
 def script_findings_at(subject: Subject, script: Script, port: Port | None = None) -> Iterator[Finding]:
     """Findings of one script that ran on the port; None: on the host as a whole."""
     from cascan.findings.readers import read_script  # noqa: PLC0415 (ten modules that most reports do without)
-    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415
+    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (as above)
 
     return read_script(ScriptRun(subject, script, port) if port else ScriptRun.on_host(subject, script))
