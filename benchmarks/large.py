@@ -195,7 +195,7 @@ def batched(keys: Iterator[Item], size: int) -> Iterator[list[Item]]:
 
 def deliver(key: str, queue: str) -> Delivered:
     """Hand the report's message to the handler, and again for as long as it asks for that. In a fresh process."""
-    from on_report_stored import app  # noqa: PLC0415 (it reads its environment)
+    from on_report_stored import app  # it reads its environment
 
     size = clients.s3().head_object(Bucket=BUCKET, Key=key)["ContentLength"]
     detail = {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size}}

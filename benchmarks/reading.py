@@ -59,7 +59,7 @@ const text = require("fs").readFileSync(process.argv[2], "utf8");
 
 
 def expat(path: str) -> None:
-    from xml.parsers.expat import ParserCreate  # noqa: PLC0415 (a process imports what it measures)
+    from xml.parsers.expat import ParserCreate  # a process imports what it measures
 
     parser = ParserCreate()
     with Path(path).open("rb") as stream:
@@ -69,8 +69,8 @@ def expat(path: str) -> None:
 
 
 def findings(path: str, jobs: int = 1) -> None:
-    from cascan.findings.lines import finding_lines  # noqa: PLC0415 (as above)
-    from cascan.nmap.report.read import read_report  # noqa: PLC0415
+    from cascan.findings.lines import finding_lines
+    from cascan.nmap.report.read import read_report
 
     render = partial(finding_lines, scan_id="a" * 16, parsed_at=SEEN_AT)
     with Path(path).open("rb") as stream, Path(os.devnull).open("wb") as out:
@@ -81,9 +81,9 @@ def findings(path: str, jobs: int = 1) -> None:
 
 
 def imports(_path: str) -> None:
-    import cascan.findings.lines  # noqa: PLC0415 (as above)
-    import cascan.findings.readers  # noqa: PLC0415
-    import cascan.nmap.report.read  # noqa: F401, PLC0415
+    import cascan.findings.lines
+    import cascan.findings.readers
+    import cascan.nmap.report.read  # noqa: F401 - for what importing takes
 
 
 def command(path: str) -> None:
@@ -92,7 +92,7 @@ def command(path: str) -> None:
 
 
 def hosts(path: str) -> None:
-    from cascan.nmap.report.read import read_report  # noqa: PLC0415
+    from cascan.nmap.report.read import read_report
 
     with Path(path).open("rb") as stream:
         for _ in read_report(stream):
@@ -100,15 +100,15 @@ def hosts(path: str) -> None:
 
 
 def libnmap(path: str) -> None:
-    from libnmap.parser import NmapParser  # noqa: PLC0415
+    from libnmap.parser import NmapParser
 
     NmapParser.parse_fromfile(path)
 
 
 def ivre(path: str) -> None:
-    from xml.sax import make_parser  # noqa: PLC0415 (our own file)
+    from xml.sax import make_parser  # our own file
 
-    from ivre.xmlnmap import Nmap2Txt, NoExtResolver  # noqa: PLC0415
+    from ivre.xmlnmap import Nmap2Txt, NoExtResolver
 
     class Counted(Nmap2Txt):  # type: ignore[misc]  # IVRE has no types
         def _addhost(self) -> None:

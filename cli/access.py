@@ -45,49 +45,49 @@ class Access:
 
     @property
     def table(self) -> DynamoScanTable:
-        from cascan.aws.scan_table import DynamoScanTable  # noqa: PLC0415 - the request is on its way by then
+        from cascan.aws.scan_table import DynamoScanTable  # the request is on its way by then
 
         return DynamoScanTable(self.outputs["ScanTableName"])
 
     @property
     def reports(self) -> S3ReportStore:
-        from cascan.aws.report_store import S3ReportStore  # noqa: PLC0415
+        from cascan.aws.report_store import S3ReportStore
 
         return S3ReportStore(self.outputs["ReportBucketName"])
 
     @property
     def house(self) -> S3HouseRecords:
-        from cascan.aws.house_records import S3HouseRecords  # noqa: PLC0415
+        from cascan.aws.house_records import S3HouseRecords
 
         return S3HouseRecords(self.outputs["ReportBucketName"])
 
     @property
     def requests(self) -> SqsRequestQueue:
-        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+        from cascan.aws.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
 
     @property
     def rules(self) -> DynamoRuleTable:
-        from cascan.aws.rule_table import DynamoRuleTable  # noqa: PLC0415
+        from cascan.aws.rule_table import DynamoRuleTable
 
         return DynamoRuleTable(self.outputs["ScanTableName"])
 
     @property
     def cascades(self) -> DynamoCascadeTable:
-        from cascan.aws.cascade_table import DynamoCascadeTable  # noqa: PLC0415
+        from cascan.aws.cascade_table import DynamoCascadeTable
 
         return DynamoCascadeTable(self.outputs["ScanTableName"])
 
     @property
     def schedules(self) -> DynamoScheduleTable:
-        from cascan.aws.schedule_table import DynamoScheduleTable  # noqa: PLC0415
+        from cascan.aws.schedule_table import DynamoScheduleTable
 
         return DynamoScheduleTable(self.outputs["ScanTableName"])
 
     @property
     def scheduler(self) -> EventBridgeScheduler:
-        from cascan.aws.scheduler import EventBridgeScheduler  # noqa: PLC0415
+        from cascan.aws.scheduler import EventBridgeScheduler
 
         return EventBridgeScheduler(
             self.outputs["ScheduleGroupName"],
@@ -98,13 +98,13 @@ class Access:
 
     @property
     def due(self) -> SqsRequestQueue:
-        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+        from cascan.aws.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ScheduleQueueUrl"], "schedule queue")
 
     @property
     def controls(self) -> SqsRequestQueue:
-        from cascan.aws.request_queue import SqsRequestQueue  # noqa: PLC0415
+        from cascan.aws.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
 
@@ -118,8 +118,8 @@ def access(args: Namespace) -> Iterator[Access]:
     if args.stack:
         yield Access(_deployed_outputs(args.stack), stays_up=True)
         return
-    from cli.local.stack import local_stack  # noqa: PLC0415
-    from cli.local.state import StateDir  # noqa: PLC0415
+    from cli.local.stack import local_stack
+    from cli.local.state import StateDir
 
     parameters = local_parameters(args)
     preparing = threading.Thread(target=_prepare, args=(StateDir(args.state_dir).endpoint_url(),), daemon=True)
@@ -129,7 +129,7 @@ def access(args: Namespace) -> Iterator[Access]:
     ) as stack:
         preparing.join()
         if stack.needs_rebuild:
-            from cli.local.rebuilding import rebuild_local  # noqa: PLC0415 - seldom
+            from cli.local.rebuilding import rebuild_local  # seldom
 
             rebuild_local(stack, say)
         yield Access(stack.outputs, stays_up=stack.attached)
@@ -137,10 +137,10 @@ def access(args: Namespace) -> Iterator[Access]:
 
 def _prepare(endpoint_url: str) -> None:
     """Load boto3 and the client that is needed first, while the emulator boots."""
-    from cli.local.aws import turn_to  # noqa: PLC0415
+    from cli.local.aws import turn_to
 
     turn_to(endpoint_url)
-    from cascan.aws import clients  # noqa: PLC0415
+    from cascan.aws import clients
 
     clients.sqs()
 
@@ -172,8 +172,8 @@ def _made_of(nmap: Path) -> str:
 
 def describe_stack(name: str) -> StackTypeDef:
     """The deployed stack as CloudFormation has it. Raises: CliError: it cannot be read."""
-    import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]

@@ -60,7 +60,7 @@ def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float) -> int:
     """
     if stack.stays_up or scan.request is None or scan.request.cascades is None:
         return 0
-    from cascan.model.scan import FINAL_STATES  # noqa: PLC0415
+    from cascan.model.scan import FINAL_STATES
 
     started, looks, open_ids, followed = time.monotonic(), 0, {scan.scan_id}, 0
     with Progress() as progress:
@@ -85,7 +85,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
     """
-    from cascan.model.scan import FINAL_STATES, ScanState  # noqa: PLC0415 - the request is on its way by now
+    from cascan.model.scan import FINAL_STATES, ScanState  # the request is on its way by now
 
     table, started, looks, running = stack.table, time.monotonic(), 0, ""
     with Progress() as progress:
@@ -119,7 +119,7 @@ def _print_accepted(scan_id: str, stack: Access, *, as_json: bool) -> None:
 
 
 def _running(table: ScanTable, scan: Scan) -> str:
-    from cascan.model.shard import ShardState  # noqa: PLC0415
+    from cascan.model.shard import ShardState
 
     if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
         return ""

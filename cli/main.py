@@ -93,9 +93,9 @@ def _parsed(own: list[str]) -> argparse.Namespace:
 
 
 def _command(args: argparse.Namespace) -> int:
-    from importlib import import_module  # noqa: PLC0415 - each command imports what it alone needs
+    from importlib import import_module  # each command imports what it alone needs
 
-    from cascan.errors import GatewayUnavailable  # noqa: PLC0415
+    from cascan.errors import GatewayUnavailable
 
     try:
         return int(import_module(f"cli.commands.{args.run}").run(args))

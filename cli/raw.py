@@ -25,10 +25,10 @@ def refuse_raw_here(body: str, args: Namespace) -> None:
 
 
 def _needs_raw(body: str) -> bool:
-    from cascan.errors import RequestRefused  # noqa: PLC0415 - only where raw sockets are not to be had
-    from cascan.forms import read_request  # noqa: PLC0415
-    from cascan.nmap.arguments import parse_arguments  # noqa: PLC0415
-    from cascan.planning import profile_of  # noqa: PLC0415
+    from cascan.errors import RequestRefused  # only where raw sockets are not to be had
+    from cascan.forms import read_request
+    from cascan.nmap.arguments import parse_arguments
+    from cascan.planning import profile_of
 
     try:
         request = read_request(body).request

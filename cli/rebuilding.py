@@ -21,7 +21,7 @@ NOT_KEPT = "what cascades had decided and spent, and the runs of schedules, are 
 
 def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
     """Put every scan of the bucket into the table that is not there. Raises: GatewayUnavailable: to be repeated."""
-    from on_report_stored.record_findings import record_findings  # noqa: PLC0415 - the readers come with it
+    from on_report_stored.record_findings import record_findings  # the readers come with it
 
     record = partial(
         record_findings,
@@ -43,7 +43,7 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
 
 def restore_house(stack: Access, records: HouseRecords) -> str:
     """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
-    from cascan.forms.schedule import read_schedule  # noqa: PLC0415 - few stacks have any
+    from cascan.forms.schedule import read_schedule  # few stacks have any
 
     try:
         restored = restore(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)

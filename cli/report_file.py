@@ -88,8 +88,8 @@ def _encoding_of(start: bytes) -> str | None:
 
 def _unpacked(packed: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
     """What a gzip stream holds, as far as it goes; then `remarks` says so."""
-    import gzip  # noqa: PLC0415 (most reports are plain)
-    import zlib  # noqa: PLC0415
+    import gzip  # most reports are plain
+    import zlib
 
     file = gzip.GzipFile(fileobj=packed)
     try:

@@ -26,8 +26,8 @@ def rules_text(name: str) -> str:
 
 def rules_in(name: str) -> tuple[SeverityRule, ...]:
     """The rules of the file. Raises: BadInput: it is none; every problem is told."""
-    from cascan.errors import RequestRefused  # noqa: PLC0415 (most commands read no rules)
-    from cascan.severity_form import read_severity_rules  # noqa: PLC0415
+    from cascan.errors import RequestRefused  # most commands read no rules
+    from cascan.severity_form import read_severity_rules
 
     try:
         return read_severity_rules(rules_text(name))

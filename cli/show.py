@@ -34,7 +34,7 @@ def quiet_output() -> None:
 
 def print_json(value: Any) -> None:
     """Piped, text stays as it is; in a terminal all beyond ASCII is escaped, since some of it moves the cursor."""
-    import msgspec  # noqa: PLC0415 - only who asks for JSON
+    import msgspec  # only who asks for JSON
 
     escaped = sys.stdout.isatty() or (sys.stdout.encoding or "utf-8").lower() != "utf-8"
     print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=escaped))

@@ -45,7 +45,7 @@ class Column:
 
 
 def _longest(texts: Iterable[str]) -> int:
-    from rich.cells import cell_len  # noqa: PLC0415 - 30 ms that only a terminal needs
+    from rich.cells import cell_len  # 30 ms that only a terminal needs
 
     return max(map(cell_len, texts), default=0)
 
@@ -60,9 +60,9 @@ def print_table(
         for row in texts:
             print("\t".join(row))
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]

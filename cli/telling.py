@@ -30,7 +30,7 @@ FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 def exit_code_of(scan: Scan) -> int:
     """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
-    from cascan.model.scan import Outcome, ScanState  # noqa: PLC0415
+    from cascan.model.scan import Outcome, ScanState
 
     if scan.state is ScanState.ERRORED:
         return EXIT_FAILED if scan.shards else EXIT_REFUSED
@@ -39,7 +39,7 @@ def exit_code_of(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    from cascan.severity import counted_as  # noqa: PLC0415
+    from cascan.severity import counted_as
 
     rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
     cells = ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows)

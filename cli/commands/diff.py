@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
 
 def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:
     """What changed from the earlier of the two scans to the later one, by their reports."""
-    from cascan.comparing import Comparison  # noqa: PLC0415 - reading reports is for who compares two scans
+    from cascan.comparing import Comparison  # reading reports is for who compares two scans
 
     earlier, later = sorted((one, other), key=lambda scan: (scan.requested_at, scan.scan_id))
     comparison = Comparison()
@@ -55,8 +55,8 @@ def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:
 
 
 def _read(comparison: Any, scan: Scan, stack: Access) -> Iterator[Change]:
-    from cascan.errors import MalformedMessage, UnreadableReport  # noqa: PLC0415
-    from cascan.ids import ReportKey  # noqa: PLC0415
+    from cascan.errors import MalformedMessage, UnreadableReport
+    from cascan.ids import ReportKey
 
     for shard in stack.table.shards(scan.scan_id):
         if shard.run is None:
@@ -81,7 +81,7 @@ def _seen(sighting: Sighting) -> str:
 
 
 def _as_json(change: Change) -> dict[str, Any]:
-    import msgspec  # noqa: PLC0415 - only who asks for JSON
+    import msgspec  # only who asks for JSON
 
     return {"baseline": change.is_baseline, **msgspec.to_builtins(change)}
 

@@ -45,8 +45,8 @@ def run(args: Namespace) -> int:
 
 def sought_by(addresses: list[str], ports: list[str], service: str) -> Sought:
     """Raises: BadInput: no address, network or range of addresses; no port."""
-    from cascan.model.inventory import Sought  # noqa: PLC0415 - after --help
-    from cascan.nmap.intervals import merged  # noqa: PLC0415
+    from cascan.model.inventory import Sought  # after --help
+    from cascan.nmap.intervals import merged
 
     found = [network for text in addresses for network in _networks(text)]
     networks = tuple(
@@ -59,9 +59,9 @@ def sought_by(addresses: list[str], ports: list[str], service: str) -> Sought:
 
 
 def _networks(text: str) -> Iterator[tuple[int, int, int]]:
-    from cascan.errors import RequestRefused  # noqa: PLC0415
-    from cascan.nmap.target_kinds import Name, Network6  # noqa: PLC0415
-    from cascan.nmap.targets import parse_target  # noqa: PLC0415
+    from cascan.errors import RequestRefused
+    from cascan.nmap.target_kinds import Name, Network6
+    from cascan.nmap.targets import parse_target
 
     family = 6 if ":" in text else 4
     try:
@@ -81,7 +81,7 @@ def _networks(text: str) -> Iterator[tuple[int, int, int]]:
 
 def _ports(text: str) -> list[tuple[str, int]]:
     match = PORT.fullmatch(text)
-    if not match or int(match["number"]) > 65_535:  # noqa: PLR2004
+    if not match or int(match["number"]) > 65_535:  # noqa: PLR2004 - the last port
         raise BadInput(f"--port {text}: a number, or udp/53")
     return [(protocol, int(match["number"])) for protocol in ([match["protocol"]] if match["protocol"] else PROTOCOLS)]
 

@@ -62,22 +62,22 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
 
 def _judge(name: str) -> Judge:
     """Raises: BadInput: the file holds no severity rules."""
-    from cascan.severity import Judge  # noqa: PLC0415
-    from cli.rules_file import rules_in  # noqa: PLC0415
+    from cascan.severity import Judge
+    from cli.rules_file import rules_in
 
     return Judge(rules_in(name))
 
 
 def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
     """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
-    import msgspec  # noqa: PLC0415 (each form imports what it alone needs)
+    import msgspec  # each form imports what it alone needs
 
     encode = msgspec.json.Encoder().encode
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
-    from cascan.clock import utc_now  # noqa: PLC0415
-    from cascan.findings import findings_of  # noqa: PLC0415
-    from cascan.ids import scan_id_of  # noqa: PLC0415
+    from cascan.clock import utc_now
+    from cascan.findings import findings_of
+    from cascan.ids import scan_id_of
 
     scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
 
@@ -86,22 +86,22 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
         return map(judge.judged, found) if judge else found
 
     if form == "csv":
-        from cli.finding_rows import rows  # noqa: PLC0415
+        from cli.finding_rows import rows
 
         return lambda host: rows(findings(host))
     if judge:
         return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
-    from cascan.findings.lines import finding_lines  # noqa: PLC0415
+    from cascan.findings.lines import finding_lines
 
     return lambda host: finding_lines(host, scan_id, at)
 
 
 def _document(report: ReportReader) -> Iterator[bytes]:
-    from collections import Counter  # noqa: PLC0415
+    from collections import Counter
 
-    from cascan.model.host import Host  # noqa: PLC0415
-    from cascan.model.report import Finished, HostCounts, RunStats  # noqa: PLC0415
-    from cascan.nmap.report.writer import document_end, document_start, xml_of  # noqa: PLC0415
+    from cascan.model.host import Host
+    from cascan.model.report import Finished, HostCounts, RunStats
+    from cascan.nmap.report.writer import document_end, document_start, xml_of
 
     yield document_start(report.head).encode()
     counts: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def _document(report: ReportReader) -> Iterator[bytes]:
 
 def _merge(names: list[str]) -> int:
     """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report.merge import Part, ReportMerge  # noqa: PLC0415
+    from cascan.nmap.report.merge import Part, ReportMerge
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
@@ -144,7 +144,7 @@ def _merge(names: list[str]) -> int:
 
 
 def _print_header() -> None:
-    from cli.finding_rows import header  # noqa: PLC0415
+    from cli.finding_rows import header
 
     _print([header()])
 
@@ -164,7 +164,7 @@ def _print(pieces: Iterable[bytes]) -> None:
 
 
 def _escaped(text: bytes) -> bytes:
-    import re  # noqa: PLC0415 (only a terminal needs it)
+    import re  # only a terminal needs it
 
     def units(match: re.Match[str]) -> str:
         data = match[0].encode("utf-16-be", "surrogatepass")

@@ -26,7 +26,7 @@ LABEL_PREFIX = "securecodebox.io/"
 
 def run(args: Namespace) -> int:
     if args.action == "test":
-        from cli.rehearsal import rehearse  # noqa: PLC0415  most of cascades, which the other actions do not need
+        from cli.rehearsal import rehearse  # most of cascades, which the other actions do not need
 
         return rehearse(args)
     with access(args) as stack:
@@ -86,6 +86,6 @@ def _show(rule: StoredRule, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rule.document, indent=2))
         return
-    import yaml  # noqa: PLC0415
+    import yaml
 
     print(yaml.safe_dump(rule.document, sort_keys=False), end="")

@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
 
 def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
     """Server → its request. Raises: BadInput: the file cannot be read. RequestRefused: all that is wrong in it."""
-    from cascan.forms.vuls import read_vuls  # noqa: PLC0415 - who reads no TOML needs none of it
+    from cascan.forms.vuls import read_vuls  # who reads no TOML needs none of it
 
     documents, notes = read_vuls(read_body(name), servers)
     for note in notes:

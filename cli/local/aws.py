@@ -45,8 +45,8 @@ def turn_to(endpoint_url: str) -> None:
 
 def open_session() -> Session:
     """A session with the emulator's credentials, blind to profiles and configuration files."""
-    import boto3  # noqa: PLC0415 - 0.13 s that overlap the emulator's start
-    import botocore.session  # noqa: PLC0415
+    import boto3  # 0.13 s that overlap the emulator's start
+    import botocore.session
 
     blind = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     core = botocore.session.Session(session_vars=blind)
@@ -55,7 +55,7 @@ def open_session() -> Session:
 
 def client_options(endpoint_url: str) -> ClientOptions:
     """Arguments of `Session.client` that reach the emulator directly, whatever proxy is configured."""
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config
 
     return {
         "endpoint_url": endpoint_url,

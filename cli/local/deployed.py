@@ -36,9 +36,9 @@ def bring_up_to_date(state: StateDir, template: Path, parameters: Mapping[str, s
 
 
 def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
-    from cli.local.aws import client_options, open_session  # noqa: PLC0415 - boto3 is for those who deploy
-    from cli.local.deploy import CODE_BUCKET, deploy  # noqa: PLC0415
-    from cli.local.package import package  # noqa: PLC0415
+    from cli.local.aws import client_options, open_session  # boto3 is for those who deploy
+    from cli.local.deploy import CODE_BUCKET, deploy
+    from cli.local.package import package
 
     packed = package(template, parameters, CODE_BUCKET)
     made_of = fingerprint(template.parent, packed.sources, parameters)

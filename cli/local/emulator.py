@@ -16,7 +16,7 @@ from cli.local.aws import CREDENTIAL, REGION, bare_environment
 from cli.local.process import Process
 from cli.local.state import HOST, StateDir
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0  # it takes 0.2 s where a core is idle
 STOP_GRACE_S = 10.0
 POLL_S = 0.01
 TAIL_CHARS = 2_000

@@ -39,7 +39,7 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
         try:
             if current_outputs(state, template, parameters) is None:
                 emulator.prepare_to_deploy()
-            from cli.local.agent import TaskAgent  # noqa: PLC0415 - boto3 loads while the emulator boots
+            from cli.local.agent import TaskAgent  # boto3 loads while the emulator boots
 
             agent = TaskAgent(state, template.parent / FUNCTIONS, since)
             emulator.wait_until_healthy()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 KEEPER = Path(__file__).with_name("keeper.py")
-MARGIN_S = 5.0  # beyond the grace, for the keeper to clear up
+MARGIN_S = 15.0  # beyond the grace, for the keeper to clear up
 
 
 class Process:

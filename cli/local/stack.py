@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 BUSY_TIMEOUT_S = 300.0
-UP_TIMEOUT_S = 60.0
-DOWN_TIMEOUT_S = 30.0
+UP_TIMEOUT_S = 120.0
+DOWN_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def local_stack(
         outputs = bring_up_to_date(state, template, deployment.parameters if deployment else parameters)
         yield LocalStack(state, state.endpoint_url(), outputs, attached=True)
         return
-    from cli.local.machine import held  # noqa: PLC0415 - who attaches needs none of it
+    from cli.local.machine import held  # who attaches needs none of it
 
     with held(state, found, template, parameters) as machine:
         yield LocalStack(state, machine.emulator.endpoint_url, machine.outputs, attached=False)
@@ -108,7 +108,7 @@ def up(
     if running_stack(state):
         bring_up_to_date(state, template, parameters)
     else:
-        from cli.local.supervisor import launch  # noqa: PLC0415
+        from cli.local.supervisor import launch
 
         launch(state, template, parameters, timeout_s)
     return status(state_dir)
@@ -123,7 +123,7 @@ def down(state_dir: Path | None, *, timeout_s: float = DOWN_TIMEOUT_S) -> bool:
     running = running_stack(state)
     if running is None:
         return False
-    from cli.local.supervisor import end  # noqa: PLC0415
+    from cli.local.supervisor import end
 
     end(state, running.pid, timeout_s)
     return True

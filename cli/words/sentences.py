@@ -19,8 +19,8 @@ class Words(ArgumentParser):
 
 def _in_words(message: str) -> str:
     """argparse lists every choice: of two dozen commands the nearest say more."""
-    import re  # noqa: PLC0415 - only who mistypes needs it
-    from difflib import get_close_matches  # noqa: PLC0415
+    import re  # only who mistypes needs it
+    from difflib import get_close_matches
 
     found = re.fullmatch(r"argument (COMMAND|ACTION): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if found is None:

@@ -1,4 +1,4 @@
-"""What was made of something once, for the next time that it comes: a mapping that never grows beyond its bound."""
+"""What was made of something once, for the next time that it comes: mappings and sets that never outgrow a bound."""
 
 from __future__ import annotations
 
@@ -26,3 +26,23 @@ class Memory(dict[K, V]):
             self.weight = weight
         self[key] = value
         return value
+
+
+class Sighted(set[int]):
+    """Hashes of what was seen lately: who keeps things when they come again wastes nothing on those that never do.
+
+    Two things of one hash are no harm: one of them is kept too early. A full set starts anew.
+    """
+
+    def __init__(self, bound: int) -> None:
+        super().__init__()
+        self._bound = bound
+
+    def came_before(self, mark: int) -> bool:
+        """Whether the hash was seen; from now on it was."""
+        if mark in self:
+            return True
+        if len(self) >= self._bound:
+            self.clear()
+        self.add(mark)
+        return False

@@ -101,7 +101,7 @@ def _merged(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[dateti
 def _since_midnight(clock: str, text: str) -> timedelta:
     hours, minutes = map(int, clock.split(":"))
     since = timedelta(hours=hours, minutes=minutes)
-    if minutes > 59 or since > DAY:  # noqa: PLR2004
+    if minutes > 59 or since > DAY:  # noqa: PLR2004 - of an hour
         raise ValueError(f"{text[:80]!r}: {clock} is no time of day, 00:00 to 24:00")
     return since
 

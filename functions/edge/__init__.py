@@ -34,7 +34,7 @@ def traced(handler: Handler) -> Handler:
     """On Lambda a trace of each call and of its calls to AWS. Elsewhere the X-Ray SDK would only cost 0.15 s."""
     if "LAMBDA_TASK_ROOT" not in os.environ or os.environ.get("POWERTOOLS_TRACE_DISABLED") == "true":
         return handler
-    from aws_lambda_powertools import Tracer  # noqa: PLC0415
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - 0.15 s, as said
 
     traced_handler: Handler = Tracer(patch_modules=["botocore"]).capture_lambda_handler(handler)
     return traced_handler

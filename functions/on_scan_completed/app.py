@@ -59,7 +59,7 @@ def wire() -> tuple[Callable[[ScanCompleted], Published], Callable[[str], ScanSt
 @cache
 def wire_follower() -> Callable[[ScanCompleted], Followed]:
     """Loaded by the first scan that asks for cascades: the planner and nmap's tables come with them."""
-    from on_scan_completed.wiring import follower_of  # noqa: PLC0415
+    from on_scan_completed.wiring import follower_of  # noqa: PLC0415 - see above
 
     return follower_of(from_env(Settings, os.environ)).follow_up
 

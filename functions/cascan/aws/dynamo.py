@@ -63,6 +63,14 @@ class DynamoTable:
             ConsistentRead=True,
         )
 
+    def between(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        """The items of a partition from one sort key to another, both included, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
+            ConsistentRead=True,
+        )
+
     def partition(self, pk: str) -> Iterator[Item]:
         """The items of a partition, read consistently."""
         return self.query(

@@ -28,7 +28,8 @@ from cascan.aws.items import (
     switch_key,
 )
 from cascan.aws.recording_items import RecordingItems
-from cascan.aws.shard_items import ShardItems, state_in
+from cascan.aws.shard_items import ShardItems
+from cascan.aws.shard_moves import state_in
 from cascan.aws.wire import Item, instant, values_of
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey

@@ -13,7 +13,8 @@ from typing import Any
 from cascan import life_cycle
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling, update
-from cascan.aws.items import scan_key, shard_body, shard_in, shard_item, shard_key, waiting_of
+from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_of
+from cascan.aws.shard_moves import COUNTER, counting, moving, narrowing, one_more, state_in, waiting
 from cascan.aws.tally import tally
 from cascan.aws.wire import Item, body_of, bytes_of, from_value, instant, values_of
 from cascan.errors import GatewayUnavailable
@@ -31,7 +32,6 @@ from cascan.model.shard import (
     halves,
 )
 
-COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "shards_waiting"}
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
@@ -72,13 +72,15 @@ class ShardItems(TablePart):
 
     def release_shard(self, scan_id: str, number: int) -> bool:
         may_run, states = state_in(UNDER_WAY)
-        to_queued = self._move(
+        to_queued = moving(
+            self._table.name,
             life_cycle.RELEASE,
             shard_key(scan_id, number),
             "SET #state = :to REMOVE #listing, #listed_at",
             {":to": ShardState.QUEUED},
         )
-        counted = self._scan_counters(
+        counted = counting(
+            self._table.name,
             scan_id,
             {"shards_waiting": -1, "shards_in_flight": 1},
             when=f"{may_run} AND #shards_in_flight < #parallel",
@@ -87,13 +89,14 @@ class ShardItems(TablePart):
         return not self._table.transact([to_queued, counted])
 
     def hold_shard(self, scan_id: str, number: int) -> bool:
-        to_waiting = self._move(
+        to_waiting = moving(
+            self._table.name,
             life_cycle.HOLD,
             shard_key(scan_id, number),
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
-            {":to": ShardState.WAITING, **_listing(scan_id, number)},
+            {":to": ShardState.WAITING, **waiting(scan_id, number)},
         )
-        return not self._table.transact([to_waiting, self._scan_counters(scan_id, BACK_TO_WAITING)])
+        return not self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)])
 
     def claim_shard(
         self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
@@ -134,8 +137,9 @@ class ShardItems(TablePart):
             if shard is None or scan is None or shard.attempt != attempt:
                 return None
             done, rest = halves(shard, cut, from_value(scan["shards"]))
-            failed = self._table.transact([self._narrowing(done), put_new(self._table.name, shard_item(rest)),
-                                           self._one_more(rest)])  # fmt: skip
+            table = self._table.name
+            actions = [narrowing(table, done), put_new(table, shard_item(rest)), one_more(table, rest)]
+            failed = self._table.transact(actions)
             if not failed:
                 return rest
             if 0 in failed or self._is_over(scan_id):
@@ -154,14 +158,14 @@ class ShardItems(TablePart):
         }
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
-            values |= _listing(scan_id, number)
+            values |= waiting(scan_id, number)
         change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
         if back.to is ShardState.QUEUED:  # in flight as before
             item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, values_of(values))
             return shard_in(item) if item else None
         mine = values | {":attempt": attempt}
-        to_waiting = self._move(life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
-        if self._table.transact([to_waiting, self._scan_counters(scan_id, BACK_TO_WAITING)]):
+        to_waiting = moving(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
+        if self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)]):
             return None
         return self.get_shard(scan_id, number)
 
@@ -186,60 +190,13 @@ class ShardItems(TablePart):
             frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
         raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
 
-    # ---- the parts of a move
-
-    def _move(
-        self, move: life_cycle.Move, key: Item, change: str, values: dict[str, Any], when: str = ""
-    ) -> dict[str, Any]:
-        is_there, states = state_in(move.frm)
-        condition = f"{is_there} AND {when}" if when else is_there
-        return update(self._table.name, key, change, when=condition, values=values_of(values | states))
+    # ---- what several moves do
 
     def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
         is_there, states = state_in(move.frm)
         mine = values | values_of({":attempt": attempt} | states)
         return self._table.update(key, change, when=f"#attempt = :attempt AND {is_there}", values=mine)
 
-    def _scan_counters(
-        self,
-        scan_id: str,
-        more: dict[str, int],
-        *,
-        when: str = "attribute_exists(pk)",
-        values: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        change = "ADD " + ", ".join(f"#{name} :{name}" for name in more)
-        counts = {f":{name}": count for name, count in more.items()}
-        return update(self._table.name, scan_key(scan_id), change, when=when, values=values_of(counts | (values or {})))
-
-    def _narrowing(self, done: Shard) -> dict[str, Any]:
-        is_there, states = state_in(life_cycle.CUT.frm)
-        values = values_of({":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder} | states)
-        values |= {":body": shard_body(done), ":run": body_of(done.run)}
-        change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
-        key, when = shard_key(done.scan_id, done.number), f"{is_there} AND #attempt = :attempt"
-        return update(self._table.name, key, change, when=when, values=values)
-
-    def _one_more(self, rest: Shard) -> dict[str, Any]:
-        """The remainder, counted in its scan; fails when another has its number, or the scan is over."""
-        is_over, states = state_in(FINAL_STATES)
-        return self._scan_counters(
-            rest.scan_id,
-            {"shards": 1, "shards_open": 1, COUNTER[rest.state]: 1},
-            when=f"#shards = :number AND NOT {is_over}",
-            values={":number": rest.number, **states},
-        )
-
     def _is_over(self, scan_id: str) -> bool:
         scan = self._table.get(scan_key(scan_id), "state")
         return scan is None or from_value(scan["state"]) in FINAL_STATES
-
-
-def state_in(states: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """The condition that an item is in one of the states, and its values."""
-    values = {f":state{number}": state for number, state in enumerate(sorted(states))}
-    return f"#state IN ({', '.join(values)})", values
-
-
-def _listing(scan_id: str, number: int) -> dict[str, str]:
-    return {":listing": waiting_of(scan_id), ":listed_at": shard_key(scan_id, number)["sk"]["S"]}

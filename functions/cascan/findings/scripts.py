@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
 from cascan.model.host import Port, Script
+
+if TYPE_CHECKING:
+    from cascan.findings.script_run import ScriptRun
 
 
 def script_findings(subject: Subject) -> Iterator[Finding]:
@@ -28,7 +33,14 @@ def host_script_findings(subject: Subject) -> Iterator[Finding]:
 
 def script_findings_at(subject: Subject, script: Script, port: Port | None = None) -> Iterator[Finding]:
     """Findings of one script that ran on the port; None: on the host as a whole."""
-    from cascan.findings.readers import read_script  # noqa: PLC0415 (ten modules that most reports do without)
-    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415
+    run, read_script = _readers()
+    return read_script(run(subject, script, port) if port else run.on_host(subject, script))
 
-    return read_script(ScriptRun(subject, script, port) if port else ScriptRun.on_host(subject, script))
+
+@cache
+def _readers() -> tuple[type[ScriptRun], Callable[[ScriptRun], Iterator[Finding]]]:
+    """What reads scripts, imported by the first one: ten modules that most reports do without."""
+    from cascan.findings.readers import read_script  # noqa: PLC0415 (see above)
+    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (see above)
+
+    return ScriptRun, read_script

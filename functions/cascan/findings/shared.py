@@ -15,8 +15,8 @@ from cascan.findings.ports import CATEGORIES, PortAttributes, described, named, 
 from cascan.findings.scribe import INFORMATIONAL, NETWORK, SAID, Scribe, Told, Wire, encode
 from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
-from cascan.limits import MAX_WIRES_BYTES
-from cascan.memory import Memory
+from cascan.limits import MAX_SIGHTED, MAX_WIRES_BYTES
+from cascan.memory import Memory, Sighted
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
@@ -36,11 +36,11 @@ class Shared:
         self._ports: Memory[int, tuple[Port, Wire | None]] = Memory(MAX_WIRES_BYTES)
         self._starts: Memory[tuple[int, str, str, str], Start] = Memory(MAX_WIRES_BYTES)
         self._scripts: Memory[tuple[int, str, int, str], tuple[Script, Wires | None]] = Memory(MAX_WIRES_BYTES)
-        self._seen: Memory[int, Port | Script] = Memory(MAX_WIRES_BYTES)  # lately, for the first time
+        self._sighted = Sighted(MAX_SIGHTED)  # what scripts said: long, and seldom the same twice
 
     @property
     def memories(self) -> tuple[Memory[Any, Any], ...]:
-        return self._ports, self._starts, self._scripts, self._seen
+        return self._ports, self._starts, self._scripts
 
     def of_ports(self, ports: tuple[Port, ...]) -> list[Wire]:
         """The findings of the ports whose state has a category, in that order."""
@@ -57,10 +57,10 @@ class Shared:
             scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
             rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
             wire = Wire(*self._before_rest(port, category), rest)
-        weight = MIN_WIRE_BYTES + len(rest) + sum([len(script.output) for script in port.scripts])
-        if not port.scripts or self._came_before(port, weight):  # output of scripts is long, and seldom the same twice
-            self._ports.keep(id(port), (port, wire), weight)
-        return port, wire
+        said = [script.output for script in port.scripts]
+        if said and not self._sighted.came_before(hash(tuple(said))):
+            return port, wire
+        return self._ports.keep(id(port), (port, wire), MIN_WIRE_BYTES + len(rest) + sum(map(len, said)))
 
     def _before_rest(self, port: Port, category: str) -> Start:
         """The wire of the port up to what is its own, which ports with other versions have in common."""
@@ -76,8 +76,9 @@ class Shared:
                 if wires is not None:
                     found += wires
                     continue
-                scribe.fill(found)
-                found = []
+                if found:
+                    scribe.fill(found)
+                    found = []
                 for _ in script_findings_at(scribe, script, port):
                     pass
         scribe.fill(found)
@@ -88,17 +89,11 @@ class Shared:
         found = self._scripts.get(key)
         if found is not None:  # and of this very script, since it is kept with its wires
             return found[1]
-        weight = MIN_WIRE_BYTES + len(script.output)
-        if not self._came_before(script, weight):
+        if not self._sighted.came_before(hash(script.output)):
             return None
         wires = shared_wires(script, port, self._parsed_at)
-        return self._scripts.keep(key, (script, wires), weight + sum(map(weight_of, wires or ())))[1]
-
-    def _came_before(self, piece: Port | Script, weight: int) -> bool:
-        if id(piece) in self._seen:
-            return True
-        self._seen.keep(id(piece), piece, weight)
-        return False
+        weight = MIN_WIRE_BYTES + len(script.output) + sum(map(weight_of, wires or ()))
+        return self._scripts.keep(key, (script, wires), weight)[1]
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -31,7 +31,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any]
 
 
-class FindingLine(NamedTuple):
+class FindingLine(msgspec.Struct, frozen=True, gc=False):
     """A finding as JSON, with what it is stored and counted by."""
 
     id: str

@@ -1,11 +1,11 @@
-"""A memory keeps what fits."""
+"""A memory keeps what fits, and what was sighted is known until there are too many."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.memory import Memory
+from cascan.memory import Memory, Sighted
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=60))
@@ -30,3 +30,17 @@ def test_what_is_too_heavy_is_not_kept_and_crowds_out_nothing() -> None:
     memory.keep("a", "A", 6)
     assert memory.keep("b", "B", 11) == "B"
     assert memory == {"a": "A"}
+
+
+def test_what_came_before_is_known_the_second_time() -> None:
+    sighted = Sighted(10)
+    assert [sighted.came_before(mark) for mark in (1, 2, 1, 1, 3)] == [False, False, True, True, False]
+
+
+@given(st.lists(st.integers(), max_size=60))
+def test_no_more_is_sighted_than_the_bound_says(marks: list[int]) -> None:
+    sighted = Sighted(5)
+    for mark in marks:
+        sighted.came_before(mark)
+        assert mark in sighted
+        assert len(sighted) <= 5

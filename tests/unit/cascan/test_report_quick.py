@@ -58,6 +58,14 @@ def test_a_piece_read_before_is_not_read_again() -> None:
     assert quick.host(text).ports[0] is quick.host(again).ports[0]
 
 
+def test_what_scripts_say_is_kept_when_it_came_twice() -> None:
+    quick, text = QuickHosts(), next(text for text in host_texts(report("scripts")) if "<script " in text)
+    once, twice, thrice = ([port for port in quick.host(text).ports if port.scripts] for _ in range(3))
+    assert once == twice == thrice
+    assert [port is kept for port, kept in zip(once, twice, strict=True)] == [False] * len(once)
+    assert [port is kept for port, kept in zip(twice, thrice, strict=True)] == [True] * len(once)
+
+
 @pytest.mark.parametrize("between", ["", "\n\n", " <!-- a --> ", "<hosthint><address addr='192.0.2.1'/></hosthint>\n"])
 def test_hosts_are_the_same_whatever_stands_between_them(between: str) -> None:
     data = b"".join(generated(8, "alike"))

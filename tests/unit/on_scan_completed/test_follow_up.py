@@ -27,7 +27,7 @@ from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.plan_scan import Planned, plan_scan
 from tests.builders import NOW, SCAN_ID, a_request, clock
-from tests.cascading import PERMIT, a_finding, a_parent, rule_document
+from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, rule_document, the_child
 from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
@@ -282,8 +282,6 @@ def test_a_cancelled_root_scan_ends_its_cascade() -> None:
 
 
 def request_of_first(world: World) -> Any:
-    from tests.cascading import a_rule, decide, the_child  # noqa: PLC0415
-
     return request_of(the_child(decide(a_rule("one"), FINDINGS[0], world.scan)), world.scan, SCAN_ID, "event")
 
 
