@@ -115,6 +115,12 @@ spec:
     assert [one["decision"] for one in said["decisions"]] == ["start", "out of scope"]
 
 
+def test_the_targets_of_the_scan_may_lie_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = SCAN.replace('["-sV", "10.0.0.0/24"]', '["-iL", "/targets/targets.txt"]')
+    code, said, _ = rehearsed(tmp_path, capsys, "nmap-http", scan=scan)
+    assert (code, len(said["children"])) == (0, 1)
+
+
 def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scan = SCAN.replace("scanType: nmap", "scanType: zap").replace(
         "matchLabels: {", "matchExpressions: [{operator: Is, "
