@@ -215,6 +215,22 @@ def test_every_problem_of_every_rule_is_told_at_once(tmp_path: Path, capsys: pyt
     assert "two: spec.matches.expression" in err
 
 
+def test_c19_a_rule_that_sets_the_scope_is_refused_and_the_others_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    light = {"securecodebox.io/intensive": "light"}
+    widening = rule_document(
+        "wide", labels=light, scanAnnotations={"scope.cascading.securecodebox.io/cidr": "0.0.0.0/0"}
+    )
+    (tmp_path / "rules.json").write_text(
+        json.dumps({"kind": "List", "items": [widening, rule_document("other", labels=light)]})
+    )
+    code, said, err = rehearsed(tmp_path, capsys, "-f", str(tmp_path / "rules.json"), findings=FINDINGS[:1])
+    assert (code, [one["rule"] for one in said["decisions"]]) == (2, ["wide", "other"])
+    assert [child["metadata"]["generateName"] for child in said["children"]] == ["nmap-office-other-"]
+    assert "wide: spec.scanAnnotations: scope.cascading.securecodebox.io/cidr is not a rule's to set" in err
+
+
 @pytest.mark.parametrize("name", bundled_documents())
 def test_n14_to_n16_each_bundled_rule_is_one_and_is_labelled(name: str) -> None:
     rule = read_rule(bundled_documents()[name])
