@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cascan.gateways import HouseRecords, ReportStore, ScanTable
     from cli.access import Access
 
-EVERYWHERE = ("0.0.0.0/0", "::/0")  # what was recorded was in the scope of its day, and each shard says what it asked
+# What was recorded was in the scope of its day, and each shard says what it asked.
+EVERYWHERE = ("0.0.0.0/0", "::/0", "127.0.0.0/8", "::1")
 NOT_KEPT = "what cascades had decided and spent, and the runs of schedules, are not among the records"
 
 

@@ -22,7 +22,7 @@ from cascan.model.cascade import Spent
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cli.access import access
-from cli.errors import BadInput
+from cli.errors import EXIT_REFUSED, BadInput
 from cli.findings_file import findings_in
 from cli.lookup import find_scan
 from cli.manifests import read_manifests
@@ -37,23 +37,27 @@ WITH_CASCADES = "; with `cascades: {}` these would:"
 
 
 def rehearse(args: Namespace) -> int:
-    """0, whatever is decided; a rule or a file that cannot be read is bad input."""
+    """0, whatever is decided; 2: a rule cannot be read, and the others were looked at without it."""
     from_files = bool(args.scan_file or args.findings)
     if from_files == bool(args.scan) or (from_files and not (args.scan_file and args.findings)):
         raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
-    scan, findings, rules, known = _from_files(args) if from_files else _from_stack(args)
+    scan, findings, (rules, unreadable), known = _from_files(args) if from_files else _from_stack(args)
     if scan.request and scan.request.cascades is None:
         say(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
         scan = scan if from_files else _with_cascades(scan)
-    decisions = list(children_of(scan, rules, findings, Context(permit=permit_of(args), **known)))
+    context = Context(permit=permit_of(args), **known)
+    decisions = [*unreadable, *children_of(scan, rules, findings, context)]
     if args.json:
         print_json(_told(decisions, scan))
     else:
         _print(decisions)
-    return 0
+    for decision in unreadable:
+        say(f"{decision.rule}: {decision.reason}")
+    return EXIT_REFUSED if unreadable else 0
 
 
-Case = tuple[Scan, Iterable[Finding | dict[str, Any]], list[CascadingRule], dict[str, Any]]  # the last: of the Context
+Chosen = tuple[list[CascadingRule], list[Decision]]  # the second: of those that cannot be read
+Case = tuple[Scan, Iterable[Finding | dict[str, Any]], Chosen, dict[str, Any]]  # the last: of the Context
 
 
 def _from_files(args: Namespace) -> Case:
@@ -98,21 +102,19 @@ def _documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
             yield str(metadata.get("name") if isinstance(metadata, dict) else None), document
 
 
-def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> list[CascadingRule]:
-    """Raises: BadInput: no such rule, or every problem of those that cannot be read."""
+def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> Chosen:
+    """Raises: BadInput: no such rule."""
     unknown = sorted(set(args.rules) - documents.keys())
     if unknown:
         raise BadInput(f"no rule {', '.join(unknown)}; there are {', '.join(sorted(documents)) or 'none'}")
     rules: list[CascadingRule] = []
-    problems: list[str] = []
+    unreadable: list[Decision] = []
     for name in sorted(args.rules or documents):
         try:
             rules.append(read_rule(documents[name]))
         except RequestRefused as exc:
-            problems += (f"{name}: {reason}" for reason in exc.reasons)
-    if problems:
-        raise BadInput("\n".join(problems))
-    return rules
+            unreadable.append(Decision(kind=Kind.FAILED, rule=name, reason=str(exc)))
+    return rules, unreadable
 
 
 def _with_cascades(scan: Scan) -> Scan:

@@ -42,15 +42,17 @@ def scan_in(name: str) -> tuple[Scan, str]:
 def _request(text: str) -> tuple[ScanRequest, str]:
     """The request, and the scan type of one that another scanner did: rules follow what that found as well.
 
+    Of a manifest only what cascades go by is checked: its targets may lie in a file that is not here.
+
     Raises: RequestRefused.
     """
     document = read_document(text)
     spec = document.get("spec")
-    spec = spec if document.get("kind") == KIND and isinstance(spec, dict) else {}
-    scan_type = spec.get("scanType")
-    if not isinstance(scan_type, str) or scan_type in OURS:
+    if document.get("kind") != KIND or not isinstance(spec, dict):
         return read_request(text).request, ""
-    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}})
+    said = spec.get("scanType")
+    scan_type = said if isinstance(said, str) and said not in OURS else ""
+    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}} if scan_type else document)
     if problems := check_cascades(request.cascades):
         raise RequestRefused(problems)
-    return structs.replace(request, name=request.name or scan_type), scan_type
+    return structs.replace(request, name=request.name or scan_type or ScanType.NMAP), scan_type

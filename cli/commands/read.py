@@ -48,7 +48,9 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
             return EXIT_REFUSED
         render = None if form == "xml" else _render(form, report, judge)
         if render is None:
-            pieces = _document(report)
+            from cli.whole_report import document
+
+            pieces = document(report)
         elif file.path and jobs > 1:
             pieces = report.rendered(file.path, render, jobs)
         else:
@@ -94,28 +96,6 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
     from cascan.findings.lines import finding_lines
 
     return lambda host: finding_lines(host, scan_id, at)
-
-
-def _document(report: ReportReader) -> Iterator[bytes]:
-    from collections import Counter
-
-    from cascan.model.host import Host
-    from cascan.model.report import Finished, HostCounts, RunStats
-    from cascan.nmap.report.writer import document_end, document_start, xml_of
-
-    yield document_start(report.head).encode()
-    counts: Counter[str] = Counter()
-    for item in report.items():
-        if isinstance(item, Host):
-            counts[item.state] += 1
-        yield xml_of(item).encode()
-    if report.hosts_total is None:  # cut short: an end is made, or else no tool would open it
-        at = str(int(report.started_at.timestamp())) if report.started_at else "0"
-        finished = Finished(time=at, elapsed="0", exit="error", errormsg="The report is cut short.")
-        total = counts.total()
-        hosts = HostCounts(up=str(counts["up"]), down=str(total - counts["up"]), total=str(total))
-        yield xml_of(RunStats(finished=finished, hosts=hosts)).encode()
-    yield document_end().encode()
 
 
 def _merge(names: list[str]) -> int:

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,9 +24,7 @@ from typing import Any
 from cli.errors import DiskFull, StateUnreadable
 
 HOST = "127.0.0.1"
-LOWEST_PORT, PORT_TRIES = 20_000, 50
 LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
-EPHEMERAL, FIRST_EPHEMERAL_PORT = Path("/proc/sys/net/ipv4/ip_local_port_range"), 49_152
 FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
 
 
@@ -86,7 +82,9 @@ class StateDir:
         """The port of this directory; picked among the free ones the first time."""
         stored = self._read("machine.json")
         if stored is None:
-            self._write_first("machine.json", {"port": _free_port()})
+            from cli.local.port import free_port  # once in the life of a directory
+
+            self._write_first("machine.json", {"port": free_port(HOST)})
             stored = self._read("machine.json") or {}
         port = stored.get("port")
         if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
@@ -193,27 +191,3 @@ class StateDir:
             f"{self.root / name} is damaged: {why}. Delete that file (the stored reports are not in it), "
             "or choose another directory with --state-dir"
         )
-
-
-def _free_port() -> int:
-    """A port that is free, and below those that the kernel hands out: between two commands nobody gets it by chance."""
-    candidates = range(LOWEST_PORT, _first_ephemeral_port())
-    for port in secrets.SystemRandom().sample(candidates, min(PORT_TRIES, len(candidates))):
-        with suppress(OSError):
-            return _bound(port)
-    return _bound(0)  # any at all
-
-
-def _bound(port: int) -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, port))
-        bound: int = probe.getsockname()[1]
-        return bound
-
-
-def _first_ephemeral_port() -> int:
-    """Source: ip(7). Elsewhere than on Linux: where IANA has them begin."""
-    try:
-        return int(EPHEMERAL.read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return FIRST_EPHEMERAL_PORT

@@ -74,6 +74,7 @@ MAX_CASCADE_FAN_OUT = 200  # children of one scan
 MAX_CASCADE_SCANS = 1_000  # below one root scan, at whatever depth; these three are Parameters of the template
 MAX_CASCADE_PROBES = 10_000_000  # hosts x ports below one root scan
 MAX_CASCADE_COST_USD = 10  # below one root scan, estimated
+CHILD_PARTS = 10  # of a root scan's budget: of many targets one child takes one part, so that what fits is started
 MAX_TARGETS_PER_CHILD = 1_000  # of a rule's children in one request
 MAX_CHILD_TARGET_BYTES = 64 * 1024  # of those: the request is kept in one item of the table
 MAX_FINDINGS_TOLD = 100  # ids kept of one decision; the rest are counted

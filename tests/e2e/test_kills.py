@@ -52,7 +52,8 @@ class Stack(Cascan):
 
     def submit(self, port: int) -> str:
         ports = ",".join(map(str, (*range(20, 26), port)))
-        request = {"targets": [ADDRESSES], "hostsPerShard": 2, "parameters": [*SLOW, "-p", ports]}
+        one_by_one = {"hostsPerShard": 2, "maxParallelShards": 1}  # so that there is a moment to kill in
+        request = {"targets": [ADDRESSES], "parameters": [*SLOW, "-p", ports], **one_by_one}
         accepted = self("submit", "-f", "-", "--no-wait", "--json", stdin=json.dumps(request))
         assert accepted.code == 0, accepted.err
         scan_id: str = accepted.json["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -197,7 +198,17 @@ def test_nmap_that_fails_ends_the_scan_errored_with_nmaps_own_message(cascan: Ca
     assert "Found no matches for the service mask 'no-such-service'" in ran.err
 
 
+def a_name_server_answers() -> bool:
+    """Without one a name may exist, and the worker tries again for minutes."""
+    try:
+        return bool(socket.getaddrinfo("does-not-exist.invalid", None))
+    except socket.gaierror as exc:
+        return exc.errno != socket.EAI_AGAIN
+
+
 def test_a_name_that_does_not_resolve_is_said_to_be_unresolved(cascan: Cascan) -> None:
+    if not a_name_server_answers():
+        pytest.skip("no name server answers here")
     ran = cascan("scan", "does-not-exist.invalid", "--json", nmap=("-n", "-F"))
     assert ran.code == 1
     assert ran.json["scan"]["outcome"] == "unresolved"

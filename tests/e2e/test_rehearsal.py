@@ -326,7 +326,7 @@ def test_the_deployed_stack_is_removed_without_a_remainder_that_costs_by_the_hou
     cloudformation, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
     cloudformation.delete_stack(StackName=stack)
     cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 200}
     )
 
     assert not sqs.list_queues().get("QueueUrls")

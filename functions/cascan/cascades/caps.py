@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cascan.limits import (
+    CHILD_PARTS,
     MAX_CASCADE_COST_USD,
     MAX_CASCADE_FAN_OUT,
     MAX_CASCADE_PROBES,
@@ -29,6 +30,13 @@ class Caps:
     scans: int = MAX_CASCADE_SCANS
     probes: int = MAX_CASCADE_PROBES
     cost_micro_usd: int = MAX_CASCADE_COST_USD * MICRO
+
+    def addresses_of_one(self, arguments: Sequence[str]) -> int:
+        """How many one child may ask with these options of nmap, for a part of the budget; at least one."""
+        each = weight_of(arguments, 1)
+        by_probes = self.probes // CHILD_PARTS // max(1, each.probes)
+        by_cost = self.cost_micro_usd // CHILD_PARTS // max(1, each.cost_micro_usd)
+        return max(1, min(by_probes, by_cost))
 
     def reached(self, spent: Spent) -> tuple[Cap, str] | None:
         """The budget of the root scan that `spent` goes beyond, with a sentence; None: it stays within all."""

@@ -10,7 +10,7 @@ import hashlib
 from base64 import b32encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
 from cascan.cascades.fill import Wish
@@ -62,7 +62,17 @@ class Request:
     wish: Wish
     words: tuple[str, ...]  # of nmap, without targets
     targets: tuple[str, ...]
-    told: Told
+    told: tuple[Told, ...]  # of each target
+
+    def parts(self, addresses: Mapping[str, int], most: int) -> Iterator[Request]:
+        """The same in several, each of at most so many addresses, or of one target that has more."""
+        first = size = 0
+        for number, target in enumerate(self.targets):
+            if number > first and size + addresses[target] > most:
+                yield replace(self, targets=self.targets[first:number], told=self.told[first:number])
+                first, size = number, 0
+            size += addresses[target]
+        yield replace(self, targets=self.targets[first:], told=self.told[first:])
 
 
 class Joined:
@@ -96,7 +106,7 @@ class Joined:
         for joint in sorted(self.groups, key=lambda joint: (joint.wish.scan_type, joint.wish.words, repr(joint))):
             for ports, targets in _fewest(self.groups[joint]):
                 for chunk in _chunks(targets):
-                    told = Told.of([self.told[joint, target] for target in chunk])
+                    told = tuple(self.told[joint, target] for target in chunk)
                     yield Request(self._base(joint), ports, joint.wish, _words(joint, ports), chunk, told)
 
     def _base(self, joint: Joint) -> str:

@@ -126,7 +126,7 @@ class Run:
             yield Decision(kind=Kind.FAILED, rule=self.rule.name, reason=self.failure)
             return
         for request in self.joined.requests():
-            yield self._start(request)
+            yield from self._start(request)
         for wish, told in sorted(self.elsewhere.items(), key=lambda item: repr(item[0])):
             reason = f"{wish.scan_type} is another scanner's: CascadeRequested says what to run"
             asked = Asked(self.rule.name, digest_of(repr(wish)), (), ("",))
@@ -140,21 +140,30 @@ class Run:
         for (kind, reason), told in self.refused.items():
             yield self._decision(kind, reason, told)
 
-    def _start(self, request: Request) -> Decision:
-        """Every target was judged on its own; what they have in common is planned with the first of them."""
-        asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
-        child = self._child(request.wish, request.words, request.targets, request.told, asked_for)
-        parent = self.parent
+    def _start(self, request: Request) -> Iterator[Decision]:
+        """Every target was judged on its own; what they have in common is planned with the first of them.
+
+        One that is large beside the root scan's budget is asked for in parts: what fits of it starts.
+        """
+        parent, told = self.parent, Told.of(request.told)
         try:
-            asked = request_of(child, parent.scan, parent.scan.scan_id, "")
+            asked = request_of(self._asking(request, told), parent.scan, parent.scan.scan_id, "")
             first = msgspec.structs.replace(asked, targets=asked.targets[:1])
-            planned = plan(first, parent.context.permit)
+            arguments = plan(first, parent.context.permit).arguments
         except RequestRefused as exc:
-            return self._decision(Kind.REFUSED, str(exc), request.told)
-        addresses = sum(parent.addresses[target] for target in request.targets)
-        reason = f"{addresses} {'address' if addresses == 1 else 'addresses'}: {' '.join(child.parameters)}"
-        weighed = msgspec.structs.replace(child, weight=weight_of(planned.arguments, addresses))
-        return self._decision(Kind.START, reason, request.told, child=weighed)
+            yield self._decision(Kind.REFUSED, str(exc), told)
+            return
+        for part in request.parts(parent.addresses, parent.context.caps.addresses_of_one(arguments)):
+            told = Told.of(part.told)
+            child = self._asking(part, told)
+            addresses = sum(parent.addresses[target] for target in part.targets)
+            reason = f"{addresses} {'address' if addresses == 1 else 'addresses'}: {' '.join(child.parameters)}"
+            weighed = msgspec.structs.replace(child, weight=weight_of(arguments, addresses))
+            yield self._decision(Kind.START, reason, told, child=weighed)
+
+    def _asking(self, request: Request, told: Told) -> Child:
+        asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
+        return self._child(request.wish, request.words, request.targets, told, asked_for)
 
     def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told, asked: Asked) -> Child:
         rule, parent = self.rule, self.parent

@@ -163,7 +163,7 @@ def _frames_of(section: Section, value: Any) -> Iterator[Any]:
         if isinstance(value, list | tuple):
             yield from value
         else:
-            yield value if isinstance(value, Mapping) else MISSING
+            yield MISSING if value is True else value
 
 
 def _as_list(helper: Helper, data: Mapping[str, Any]) -> list[str]:

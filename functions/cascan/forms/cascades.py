@@ -17,6 +17,7 @@ from cascan.forms.fields import read_struct, refused
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
+ONE_EXPRESSION = "matchExpression"  # so its manual's example of a Scan has it: it narrows, as it is meant to
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -91,6 +92,8 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     """Null is absent, as in Kubernetes. Raises: RequestRefused: a sentence for each problem, by its path."""
     path, problems = "cascades.", list[str]()
     fields = _given(cascades)
+    if isinstance(fields.get(ONE_EXPRESSION), dict) and "matchExpressions" not in fields:
+        fields["matchExpressions"] = [fields.pop(ONE_EXPRESSION)]
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
     limiter = fields.get("scopeLimiter")

@@ -76,7 +76,7 @@ def test_a_script_that_is_named_and_not_allowed_is_refused_with_the_profile_that
 
 
 @pytest.mark.parametrize("name", ["smb-protocols", "banner", "ftp-anon", "ssl-cert", "http-title", "ssh-hostkey",
-                                  "snmp-interfaces", "smb-os-discovery", "http-headers", "ike-version"])  # fmt: skip
+                                  "snmp-info", "smb-os-discovery", "http-headers", "ike-version"])  # fmt: skip
 def test_the_scripts_that_ask_the_target_alone_are_safe(name: str) -> None:
     assert chosen(f"--script {name}") == [name]
 
@@ -94,10 +94,17 @@ def test_nothing_that_could_leave_its_target_or_harm_it_is_safe() -> None:
 def test_a_script_that_runs_before_any_target_is_known_is_for_everything_unless_only_an_argument_wakes_it() -> None:
     woken_by_argument = {"snmp-interfaces", "dns-client-subnet-scan", "dns-zone-transfer"}  # refused, all of them
     for script in script_table().scripts:
-        if "prerule" in script.rules and script.name not in woken_by_argument:
-            assert needed_profile(script)[0] is EVERYTHING, script
+        if "prerule" in script.rules:
+            needed = INTRUSIVE if script.name in woken_by_argument else EVERYTHING
+            assert needed_profile(script)[0] is needed, script
     for name in woken_by_argument:
         assert scripts_by_name()[name].harmful, name
+
+
+def test_a_probe_for_a_vulnerability_is_safe_only_where_nmap_calls_it_so() -> None:
+    probes = [script for script in script_table().scripts if "vuln" in script.categories]
+    assert all("safe" in script.categories for script in probes if needed_profile(script)[0] is SAFE)
+    assert "not called safe" in reasons_for("--script http-vuln-cve2017-5638")
 
 
 def test_every_effect_of_the_table_is_either_judged_or_known_to_be_none() -> None:

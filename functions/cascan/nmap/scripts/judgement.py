@@ -13,7 +13,7 @@ from cascan.nmap.scripts.table import Script
 from cascan.policy import PolicyProfile
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
-# category or effect → the first profile that allows it, and what the script does ("it …"); the gravest come first
+# category, effect or rule → the first profile that allows it, and what the script does ("it …"); the gravest come first
 NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "broadcast": (EVERYTHING, "sends broadcasts, which no list of targets bounds"),
     "unbounded": (EVERYTHING, "runs before any target is known, and sends where no list of targets bounds it"),
@@ -32,7 +32,9 @@ NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "fuzzer": (INTRUSIVE, "sends the target input that is meant to break it"),
     "malware": (INTRUSIVE, "looks for malware by behaving like its operators"),
     "raw": (INTRUSIVE, "sends packets of its own making, or listens to those of others"),
+    "prerule": (INTRUSIVE, "has a part that runs before any target is known"),
     "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
+    "unsafe-vuln": (INTRUSIVE, "probes for a vulnerability, and is not called safe"),
 }
 FORCED_SCRIPT = "is to run against every port, whatever its own rule says: + stands before it"
 FORCED = "+ has a script run against every port, whatever its own rule says"
@@ -65,7 +67,9 @@ class Judged(msgspec.Struct, frozen=True):
 
 def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
     """The least profile that allows a script, and what is the reason; empty where `safe` does."""
-    traits = script.categories | script.effects
+    traits = script.categories | script.effects | (script.rules & {"prerule"})
+    if "vuln" in traits and "safe" not in traits:
+        traits |= {"unsafe-vuln"}
     needs = [need for trait, need in NEEDS.items() if trait in traits]
     return max(needs, key=lambda need: need[0].rank, default=(PolicyProfile.SAFE, ""))
 

@@ -100,6 +100,21 @@ def test_the_budget_of_the_root_scan_is_capped_by_scans_probes_and_cost() -> Non
         assert len(started(decisions)) == 1
 
 
+def test_of_many_hosts_beyond_the_budget_those_start_that_fit() -> None:
+    rule = a_rule(parameters=["-Pn", "-p1-1000", "{{$.hostOrIP}}"])
+    findings = [a_finding(f"10.0.0.{number}") for number in range(100)]
+    decisions = decide(rule, findings, caps=Caps(probes=50_000))
+    assert [len(child.targets) for child in started(decisions)] == [5] * 10
+    capped = [decision for decision in decisions if decision.kind is Kind.CAPPED]
+    assert {(one.cap, one.reason) for one in capped} == {
+        ("probes", "the cascade of one root scan has at most 50,000 probes")
+    }
+    assert sum(decision.count for decision in decisions) == 100
+    hosts = [target for child in started(decisions) for target in child.targets]
+    assert len(set(hosts)) == len(hosts) == 50
+    assert len({child.key for child in started(decisions)}) == 10
+
+
 def test_a_rule_that_matches_its_own_output_runs_once_in_a_chain() -> None:
     rule, parent = a_rule("loop"), a_parent()
     child = the_child(decide(rule, a_finding(), parent))

@@ -50,6 +50,13 @@ def test_c2_labels_and_expressions_of_the_selector_are_anded(selector: dict[str,
     assert selects(read_cascades(selector), LABELS) is expected
 
 
+def test_c2_one_expression_may_stand_in_the_singular_as_in_the_manual() -> None:
+    expression = {"key": "invasive", "operator": "In", "values": ["non-invasive"]}
+    assert read_cascades({"matchExpression": expression}) == read_cascades({"matchExpressions": [expression]})
+    with pytest.raises(RequestRefused, match="matchExpression is not a field here"):
+        read_cascades({"matchExpression": expression, "matchExpressions": []})
+
+
 def test_c2_an_unknown_operator_is_an_error_that_names_the_supported_ones() -> None:
     with pytest.raises(RequestRefused, match="'Like' is not known here; In, NotIn, Exists, DoesNotExist are"):
         read_cascades({"matchExpressions": [{"key": "a", "operator": "Like", "values": ["b"]}]})

@@ -31,6 +31,8 @@ DATA: dict[str, Any] = {
         ("{{yes}} {{number}} {{list}}", "true 3 a,b"),
         ("{{#hosts}}{{ip}};{{/hosts}}", "10.0.0.1;10.0.0.2;"),
         ("{{#list}}{{.}}{{/list}}", "ab"),
+        ("{{#name}}<{{.}}>{{/name}}{{#number}}{{.}}{{name}}{{/number}}", "<x>3x"),
+        ("{{#yes}}{{name}}{{/yes}}{{#a.b.c}}{{name}}{{/a.b.c}}", "xx"),
         ("{{#none}}no{{/none}}{{^none}}yes{{/none}}", "yes"),
         ("{{#a}}{{b.c}} {{name}}{{/a}}", "1 x"),
         ("{{! a comment }}done", "done"),

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from cascan.model.host import Host
+from cascan.nmap.report.read import read_report
 from cli.finding_rows import COLUMNS, safe
 from cli.main import main
 from tests.data.reports import FOLDER, REAL, WHOLE, hosts, report
@@ -96,6 +97,19 @@ class TestXml:
         assert b'exit="error"' in out
         assert b'<hosts up="3" down="0" total="3"/>' in out
         assert read(str(tmp_path / "saved.xml"))[0] == 0
+
+    @pytest.mark.skipif(not (DTD.exists() and shutil.which("xmllint")), reason="needs xmllint, and nmap's DTD")
+    def test_reports_that_stand_one_behind_the_other_become_one(self, read: Read, tmp_path: Path) -> None:
+        (tmp_path / "both.xml").write_bytes(report("hosts") + report("hosts"))
+        code, out, _ = read(str(tmp_path / "both.xml"), "--as", "xml")
+        (tmp_path / "one.xml").write_bytes(out)
+        argv = ["xmllint", "--noout", "--dtdvalid", str(DTD), str(tmp_path / "one.xml")]
+        assert subprocess.run(argv, capture_output=True, text=True, check=False).stderr == ""
+        assert code == 1
+        assert (out.count(b"</host>"), out.count(b"<runstats>")) == (6, 1)
+        whole, twice = read_report(io.BytesIO(report("hosts"))), read_report(io.BytesIO(out))
+        assert len(list(whole)) * 2 == len(list(twice)) == 6
+        assert twice.hosts_total == (whole.hosts_total or 0) * 2
 
     def test_names_beyond_ascii_are_written_as_they_came(self, read: Read, tmp_path: Path) -> None:
         (tmp_path / "odd.xml").write_bytes(

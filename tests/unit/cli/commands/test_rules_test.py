@@ -115,6 +115,12 @@ spec:
     assert [one["decision"] for one in said["decisions"]] == ["start", "out of scope"]
 
 
+def test_the_targets_of_the_scan_may_lie_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = SCAN.replace('["-sV", "10.0.0.0/24"]', '["-iL", "/targets/targets.txt"]')
+    code, said, _ = rehearsed(tmp_path, capsys, "nmap-http", scan=scan)
+    assert (code, len(said["children"])) == (0, 1)
+
+
 def test_a_scan_of_another_scanner_is_checked_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scan = SCAN.replace("scanType: nmap", "scanType: zap").replace(
         "matchLabels: {", "matchExpressions: [{operator: Is, "
@@ -207,6 +213,22 @@ def test_every_problem_of_every_rule_is_told_at_once(tmp_path: Path, capsys: pyt
     assert code == 2
     assert "one: spec.scanSpec.parameters[0]" in err
     assert "two: spec.matches.expression" in err
+
+
+def test_c19_a_rule_that_sets_the_scope_is_refused_and_the_others_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    light = {"securecodebox.io/intensive": "light"}
+    widening = rule_document(
+        "wide", labels=light, scanAnnotations={"scope.cascading.securecodebox.io/cidr": "0.0.0.0/0"}
+    )
+    (tmp_path / "rules.json").write_text(
+        json.dumps({"kind": "List", "items": [widening, rule_document("other", labels=light)]})
+    )
+    code, said, err = rehearsed(tmp_path, capsys, "-f", str(tmp_path / "rules.json"), findings=FINDINGS[:1])
+    assert (code, [one["rule"] for one in said["decisions"]]) == (2, ["wide", "other"])
+    assert [child["metadata"]["generateName"] for child in said["children"]] == ["nmap-office-other-"]
+    assert "wide: spec.scanAnnotations: scope.cascading.securecodebox.io/cidr is not a rule's to set" in err
 
 
 @pytest.mark.parametrize("name", bundled_documents())
