@@ -35,6 +35,7 @@ from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChi
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.permit import Permit
+from on_scan_completed.not_followed import lines_of
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
 CANCELLED = CascadeLine(kind=Kind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more")
@@ -100,7 +101,7 @@ class Follower:
         )
         found = children_of(scan, rules, self.table.findings(scan.scan_id), context)
         decisions = [*unreadable, *(self._reserved(decision, scan, root, event) for decision in found)]
-        lines = [_line(decision) for decision in decisions if decision.child is None]
+        lines = lines_of(decisions)
         self._tell(scan, lines, event)
         self.cascades.end_cascade(scan.scan_id, lines)
 
@@ -191,15 +192,4 @@ def _stored(decision: Decision, child: Child, scan: Scan, root: str, event: Scan
         weight=child.weight,
         asked=child.asked,
         body=body,
-    )
-
-
-def _line(decision: Decision) -> CascadeLine:
-    return CascadeLine(
-        kind=decision.kind,
-        rule=decision.rule,
-        reason=decision.reason,
-        count=decision.count,
-        cap=decision.cap,
-        findings=decision.findings,
     )

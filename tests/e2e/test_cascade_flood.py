@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cascan.limits import MAX_CASCADE_FAN_OUT
+from cascan.limits import CHILD_PARTS, MAX_CASCADE_FAN_OUT, MAX_CASCADE_PROBES
 from tests.cascading import rule_document
 from tests.e2e.cascan_command import ROOT, Cascan
 from tests.e2e.flood import ADDRESSES, FLOOD, LABEL, PORTS
@@ -26,7 +26,12 @@ RULES = [  # they are followed in the order of their names
         matches=MATCHES,
         parameters=["-Pn", "-n", "-p{{attributes.port}}", "{{$.hostOrIP}}"],
     ),
-    rule_document("flood-2-wide", labels=LABEL, matches=MATCHES, parameters=["-Pn", "-n", "-p-", "{{$.hostOrIP}}"]),
+    rule_document(
+        "flood-2-wide",  # its scans are over at once
+        labels=LABEL,
+        matches=MATCHES,
+        parameters=["-Pn", "-n", "-p-", "--host-timeout", "100ms", "{{$.hostOrIP}}"],
+    ),
     rule_document(
         "flood-3-elsewhere", labels=LABEL, matches=MATCHES, scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"]
     ),
@@ -62,22 +67,28 @@ def test_a_flood_of_findings_becomes_few_scans_and_its_caps_are_told(cascan: Cas
     assert tree
 
     ours = [child for child in tree["children"] if child["id"]]
-    assert [(child["rule"], child["targets"], child["matchedFindings"]) for child in ours] == [
-        ("flood-1-ports", len(ADDRESSES), FLOOD)
-    ]
-    assert ours[0]["parameters"][-1] == "-p" + ",".join(map(str, PORTS))
-    assert ours[0]["children"] == []
+    (ports,) = [child for child in ours if child["rule"] == "flood-1-ports"]
+    assert (ports["targets"], ports["matchedFindings"]) == (len(ADDRESSES), FLOOD)
+    assert ports["parameters"][-1] == "-p" + ",".join(map(str, PORTS))
+    assert [child["children"] for child in ours] == [[]] * len(ours)
+    wide = [child["targets"] for child in ours if child is not ports]
+    assert {child["rule"] for child in ours if child is not ports} == {"flood-2-wide"}
+    assert sum(wide) == MAX_CASCADE_PROBES // CHILD_PARTS // 65_535 * CHILD_PARTS  # what fits of the budget
     elsewhere = Counter(child["rule"] for child in tree["children"] if not child["id"])
     assert elsewhere == {"flood-3-elsewhere": MAX_CASCADE_FAN_OUT - len(ours)}
 
     scans = cascan("scans", "--limit", "1000", "--json").json
-    assert sorted(scan["id"] for scan in scans if "flood" in scan["name"]) == sorted([scan_id, ours[0]["id"]])
+    assert sorted(scan["id"] for scan in scans if "flood" in scan["name"]) == sorted(
+        [scan_id, *(child["id"] for child in ours)]
+    )
 
     capped = Counter((line["rule"], line["cap"]) for line in tree["notFollowed"] if line["decision"] == "capped")
     assert capped == {
         ("flood-2-wide", "probes"): 1,
-        ("flood-3-elsewhere", "fan-out"): len(ADDRESSES) + len(ours) - MAX_CASCADE_FAN_OUT,
+        ("flood-3-elsewhere", "fan-out"): 1,
     }
     lines = cascan("tree", scan_id).out.decode()
-    assert f"flood-2-wide: capped (probes), {FLOOD} findings: the cascade of one root scan has at most" in lines
-    assert f"flood-3-elsewhere: capped (fan-out), {len(PORTS)} findings: one scan has at most" in lines
+    too_many = (len(ADDRESSES) - sum(wide)) * len(PORTS)
+    assert f"flood-2-wide: capped (probes), {too_many} findings: the cascade of one root scan has at most" in lines
+    too_many = (len(ADDRESSES) + len(ours) - MAX_CASCADE_FAN_OUT) * len(PORTS)
+    assert f"flood-3-elsewhere: capped (fan-out), {too_many} findings: one scan has at most" in lines

@@ -247,6 +247,17 @@ def test_a_cap_that_is_reached_is_an_event_and_a_line() -> None:
     assert world.cascades.budgets[SCAN_ID].scans == 1
 
 
+def test_children_that_one_cap_keeps_back_are_one_line_and_one_event() -> None:
+    wide = rule_document("wide", parameters=["-Pn", "-p1-1000", "{{$.hostOrIP}}"])
+    world = World([wide], [a_finding(f"10.0.0.{last}") for last in range(1, 11)], caps=Caps(probes=2_000))
+    world.complete()
+    assert len(world.requests.sent) == 2
+    (line,), (event,) = world.cascades.records[SCAN_ID].lines, world.events(CascadeCapped)
+    assert (
+        (line.cap, line.count, len(line.findings)) == (event.cap, event.count, len(event.findings)) == ("probes", 8, 8)
+    )
+
+
 def test_what_other_scans_of_the_cascade_spend_meanwhile_is_not_overspent() -> None:
     world = World(rules=[rule_document("one")], caps=Caps(scans=5))
     pure_answer = Spent()
