@@ -32,12 +32,7 @@ def run(args: Namespace) -> int:
         print_json([_as_json(host, sought, everything=args.all) for host in hosts if args.all or host.is_up])
     else:
         rows = (row for host in hosts for row in _rows(host, sought, everything=args.all))
-        print_table(
-            COLUMNS,
-            rows,
-            drop=("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE"),
-            whole=("ADDRESS", "SCAN"),
-        )
+        print_table(COLUMNS, rows, drop=LEAST_FIRST, whole=("ADDRESS", "SCAN"))
     if not hosts:
         say("nothing is known that fits")
     return 0
