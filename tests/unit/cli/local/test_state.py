@@ -10,7 +10,7 @@ import pytest
 
 from cli.errors import DiskFull, StateUnreadable
 from cli.local import port
-from cli.local.state import Deployment, Running, StateDir, default_root
+from cli.local.state import MAX_SCRATCH_ENTRIES, Deployment, Running, StateDir, default_root
 
 DEPLOYMENT = Deployment(
     "f00d", ("functions", "template.yaml"), {"AllowedTargets": "127.0.0.1"}, {"RequestQueueUrl": "http://127.0.0.1:1/q"}
@@ -152,13 +152,30 @@ def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
     assert not it.needs_rebuild()
 
 
-def test_what_an_earlier_run_left_to_scratch_is_gone(tmp_path: Path) -> None:
+def test_what_earlier_runs_left_to_scratch_is_gone_once_it_is_much(tmp_path: Path) -> None:
     it = StateDir(tmp_path)
-    (it.tmp / "unpacked" / "function").mkdir(parents=True)
+    for number in range(MAX_SCRATCH_ENTRIES - 1):
+        (it.tmp / f"function-{number}" / "code").mkdir(parents=True)
 
+    it.begin_run()
+    assert len(list(it.tmp.iterdir())) == MAX_SCRATCH_ENTRIES - 1
+    (it.tmp / "one more").mkdir()
     it.begin_run()
 
     assert list(it.tmp.iterdir()) == []
+
+
+def test_where_the_disk_is_full_scratch_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = StateDir(tmp_path)
+    left = it.tmp / "function"
+    left.mkdir()
+    monkeypatch.setattr(
+        "cli.local.state.shutil.disk_usage", lambda _: SimpleNamespace(free=3_500_000 if left.exists() else 10**9)
+    )
+
+    it.begin_run()
+
+    assert not left.exists()
 
 
 def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
