@@ -56,7 +56,7 @@ types: setup  ## mypy, strict
 
 check: lint types test  ## what CI runs
 
-bench: nmap setup  ## every figure of the README
+bench: nmap setup  ## the figures of the README (benchmarks.large, which takes long, apart)
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.planning
