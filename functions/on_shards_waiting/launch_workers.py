@@ -41,11 +41,13 @@ def launch_workers(
     """
     if wakeup.failed_at_once:
         return ()
-    waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0)) for lane in WORKER_LANES}
+    held = {lane: queues.held(lane) for lane in WORKER_LANES}
+    # of what was queued just now, idle workers may hold some already: those wait no more
+    waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0) - held[lane]) for lane in WORKER_LANES}
     if not any(waiting.values()) or table.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
-    busy = {lane: min(running[lane], -(-queues.held(lane) // worker_slots)) for lane in WORKER_LANES}
+    busy = {lane: min(running[lane], -(-held[lane] // worker_slots)) for lane in WORKER_LANES}
     wanted = {lane: busy[lane] - (-count // shards_per_worker) for lane, count in waiting.items()}
     staffing = []
     for lane, missing in _shares(wanted, running, max_workers).items():

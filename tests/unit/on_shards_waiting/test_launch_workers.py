@@ -83,6 +83,11 @@ def test_what_was_planned_just_now_counts_although_the_queue_does_not_show_it_ye
     assert launch(0, planned=9) == (LaneStaffing("connect", 9, 0, 3),)
 
 
+def test_what_idle_workers_took_since_it_was_planned_starts_nobody_again() -> None:
+    assert launch(0, 8, planned=8, held=8) == ()
+    assert launch(0, 8, planned=12, held=4) == (LaneStaffing("connect", 8, 8, 0),)
+
+
 def test_express_shards_need_no_worker() -> None:
     assert launch(50, lane=Lane.EXPRESS) == ()
 
