@@ -42,10 +42,6 @@ class Recorded:
     scan_state: str
     after_s: int | None = None  # its message is to be sent again, to be received after so long; None: it is not
 
-    @property
-    def goes_on(self) -> bool:
-        return self.after_s is not None
-
 
 def record_findings(
     stored: ReportStored,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from cascan.events import WorkersWanted
 from cascan.gateways import Fleet, ScanTable, ShardQueues
@@ -47,8 +48,8 @@ def launch_workers(
     if not any(waiting.values()) or table.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
-    busy = {lane: min(running[lane], -(-held[lane] // worker_slots)) for lane in WORKER_LANES}
-    wanted = {lane: busy[lane] - (-count // shards_per_worker) for lane, count in waiting.items()}
+    busy = {lane: min(running[lane], ceil(held[lane] / worker_slots)) for lane in WORKER_LANES}
+    wanted = {lane: busy[lane] + ceil(count / shards_per_worker) for lane, count in waiting.items()}
     staffing = []
     for lane, missing in _shares(wanted, running, max_workers).items():
         launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short) if missing else None

@@ -189,7 +189,7 @@ def test_a_malformed_message_never_blocks_the_queue(cascan: Cascan, lab: dict[st
     def states() -> list[str]:
         return [scan["state"] for scan_id in (bad, good) if (scan := scan_of(cascan, scan_id))]
 
-    eventually(lambda: states() == ["Errored", "Done"])
+    assert eventually(lambda: states() == ["Errored", "Done"])
 
 
 def test_nmap_that_fails_ends_the_scan_errored_with_nmaps_own_message(cascan: Cascan) -> None:

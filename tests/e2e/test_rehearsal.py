@@ -215,7 +215,7 @@ def answers(port: int) -> bool:
 
 
 def test_the_template_passes_sam_validate_with_its_lint(environment: Mapping[str, str]) -> None:
-    run([str(SAM), "validate", "--lint"], environment)
+    assert "is a valid SAM Template" in run([str(SAM), "validate", "--lint"], environment)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -203,9 +203,10 @@ def test_a_damaged_envelope_is_read_or_malformed_and_nothing_worse(data: st.Data
     body = bytearray(json.dumps(data.draw(st.sampled_from([bus_event(COMPLETED), object_created("key")]))).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    for read in (ReportStored.from_wire, lambda text: event_in(text, ScanCompleted)):
-        with suppress(MalformedMessage):
-            read(bytes(body))
+    with suppress(MalformedMessage):
+        assert isinstance(ReportStored.from_wire(bytes(body)), ReportStored)
+    with suppress(MalformedMessage):
+        assert isinstance(event_in(bytes(body), ScanCompleted), ScanCompleted)
 
 
 class TestEnvelopes:

@@ -52,7 +52,7 @@ def at_once(tmp_path: Path) -> tuple[Any, ...]:
 def turns(world: World, key: str) -> list[Recorded]:
     """Deliver for as long as the message is sent again."""
     recorded = [world.deliver(key, hurried)]
-    while recorded[-1].goes_on:
+    while recorded[-1].after_s is not None:
         recorded.append(world.deliver(key, hurried))
         assert len(recorded) < 100
     return recorded
@@ -104,7 +104,7 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
     with pytest.raises(GatewayUnavailable):
         world.deliver(key, lambda: next(clock))
     assert len(world.table.recordings) == (dies_at > 1)
-    assert not turns(world, key)[-1].goes_on
+    assert turns(world, key)[-1].after_s is None
     assert world.outline() == at_once
 
 
@@ -120,8 +120,8 @@ def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_late
 
     monkeypatch.setattr(world.table, "note_recording", overtaken)
     behind = world.deliver(key, hurried)
-    assert (behind.outcome, behind.goes_on, behind.after_s) == (Rest.ELSEWHERE, True, GIVE_WAY_S)
-    assert all(other.goes_on and not other.after_s for other in others)
+    assert (behind.outcome, behind.after_s) == (Rest.ELSEWHERE, GIVE_WAY_S)
+    assert all(other.after_s == 0 for other in others)
     turns(world, key)
     assert world.outline() == at_once
 
@@ -130,7 +130,7 @@ def test_a_message_that_comes_late_finds_the_shard_closed(world: World, at_once:
     key = world.stored(1, REPORT, **NETWORK)
     turns(world, key)
     late = world.deliver(key, hurried)
-    assert (late.goes_on, late.outcome) == (False, Outcome.COMPLETE)
+    assert (late.after_s, late.outcome) == (None, Outcome.COMPLETE)
     assert world.outline() == at_once
 
 
@@ -139,7 +139,7 @@ def test_a_shard_that_was_closed_between_two_turns_is_left_alone(world: World) -
     recorded = world.deliver(key, hurried)
     closing = ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description="cancelled")
     assert world.table.close_shard(recorded.scan_id, 0, closing)
-    assert not world.deliver(key, hurried).goes_on
+    assert world.deliver(key, hurried).after_s is None
     assert world.table.scans[recorded.scan_id].findings.count == 0
 
 
@@ -191,7 +191,7 @@ def test_changes_are_told_in_turns_as_they_are_in_one(
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     telling = [one for one in recorded if one.hosts == len(HOSTS)]
     assert len(telling) > 20
-    assert [one.goes_on for one in telling] == [True] * (len(telling) - 1) + [False]
+    assert [one.after_s for one in telling] == [0] * (len(telling) - 1) + [None]
     hosts, changes, _, events, scans = world.outline()
     assert (hosts, changes) == at_once[:2]
     assert scans == at_once[4]
@@ -216,7 +216,7 @@ def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
         world.deliver(key, lambda: next(clock))
     opened = list[str]()
     monkeypatch.setattr(world.reports, "open_report", lambda *_: opened.append("read again"))
-    assert not world.deliver(key).goes_on
+    assert world.deliver(key).after_s is None
     assert world.outline() == at_once
     assert opened == []
 
