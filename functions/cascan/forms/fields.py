@@ -14,6 +14,7 @@ from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS
 from cascan.model.refusal import Refusal, Rule
 
+MAX_PATH_CHARS = 256
 S = TypeVar("S", bound=msgspec.Struct)
 SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
 
@@ -40,8 +41,16 @@ def read_struct(kind: type[S], fields: Mapping[str, Any], path: str = "", hints:
 
 
 def refused(problems: Iterable[str]) -> RequestRefused:
-    """The problems as refusals: each sentence begins with the path of its field."""
-    return RequestRefused([Refusal(re.split(r"[\s:]", problem)[0], Rule.FIELD, problem) for problem in problems])
+    """The problems as refusals, at most MAX_REASONS and one: each sentence begins with the path of its field."""
+    listed = list(problems)
+    refusals = [Refusal(_path_in(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
+    if len(listed) > MAX_REASONS:
+        refusals.append(Refusal("", Rule.LIMIT, f"and {len(listed) - MAX_REASONS} more reasons"))
+    return RequestRefused(refusals)
+
+
+def _path_in(problem: str) -> str:
+    return re.split(r"[\s:]", problem[:MAX_PATH_CHARS], maxsplit=1)[0]
 
 
 def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}) -> list[str]:
