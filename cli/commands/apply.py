@@ -112,7 +112,7 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
-    request = read_request(json.dumps(child_request(schedule, utc_now()))).request
+    request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, permit_of(args))
     except RequestRefused as refused:

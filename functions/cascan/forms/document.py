@@ -27,7 +27,8 @@ def read_document(
     if not text.strip():
         raise RequestRefused([f"{what} is empty"])
     try:
-        document = _read_json(text, what) if text.lstrip().startswith(("{", "[", '"')) else _read_yaml(text, what, most_values)
+        is_json = text.lstrip().startswith(("{", "[", '"'))
+        document = _read_json(text, what) if is_json else _read_yaml(text, what, most_values)
     except RecursionError as exc:
         raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):

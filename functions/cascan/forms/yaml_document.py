@@ -18,9 +18,7 @@ class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # which of the tw
     """Mappings with text keys that stand once."""
 
 
-def read_yaml(
-    text: str, max_depth: int, what: str = "the request", most_values: int = MAX_DOCUMENT_VALUES
-) -> Any:
+def read_yaml(text: str, max_depth: int, what: str = "the request", most_values: int = MAX_DOCUMENT_VALUES) -> Any:
     """Raises: RequestRefused: not YAML, or more than plain data."""
     try:
         _check_events(text, max_depth, what, most_values)

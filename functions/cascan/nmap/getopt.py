@@ -157,7 +157,8 @@ class _Reader:
                 self._error(position, f"{shown(word)}: Scantype {letter} not supported")
             else:
                 self._error(
-                    position, f"{shown(word)}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO"
+                    position,
+                    f"{shown(word)}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO",
                 )
 
     def _take(self) -> str | None:
