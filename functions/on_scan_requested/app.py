@@ -1,7 +1,7 @@
 """Plan a requested scan.
 
 Wakes on    a scan request, short form or secureCodeBox manifest, through the request queue (batches of 1); and one that
-            the queue gave up, through its DLQ
+            its queue gave up, through the DLQ
 Reads       the message, and whether cascan itself issued it
 Writes      the scan and its shards, its plan to the report bucket; or the scan as Errored, with why it was refused
 Emits       ShardQueued for each shard, to the queue of its lane; ScanPlanned, or ScanFailed for a refusal

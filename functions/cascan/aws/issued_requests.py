@@ -26,7 +26,7 @@ class DynamoIssuedRequests:
         self._clock = clock
 
     def issue(self, scan_id: str, body: str) -> None:
-        self._table.put(issued_item(scan_id, body, self._clock))
+        self._table.put_new(issued_item(scan_id, body, self._clock))
 
     def was_issued(self, scan_id: str, digest: str) -> bool:
         item = self._table.get(_key(scan_id))
