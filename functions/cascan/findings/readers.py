@@ -9,9 +9,10 @@ that failed says `ERROR: …` in place of its output and yields nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
-from cascan.findings.access import OPEN, guessed_accounts, http_default_accounts, lets_anyone_in
+from cascan.findings.access import OPEN, http_default_accounts, lets_anyone_in
+from cascan.findings.brute import brute_findings, is_brute_script, netbus_brute
 from cascan.findings.ftp import banner, ftp_anon
 from cascan.findings.http import (
     http_git,
@@ -28,7 +29,7 @@ from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_
 from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, sshv1
 from cascan.findings.tls_certificate import ssl_cert
 from cascan.findings.tls_ciphers import ssl_enum_ciphers, sslv2
-from cascan.findings.vulns import reports_vulnerabilities, vulners, vulns_library
+from cascan.findings.vulns import has_vulnerabilities, vulners, vulns_library
 from cascan.limits import MAX_FINDINGS_PER_SCRIPT
 from cascan.model.finding import Finding
 
@@ -37,9 +38,9 @@ ScriptReader = Callable[[ScriptRun], Iterator[Finding]]
 
 def read_script(run: ScriptRun) -> Iterator[Finding]:
     """Findings of one script, at most MAX_FINDINGS_PER_SCRIPT: the text beside the port holds the rest."""
-    reader = READERS.get(run.script.id) or _reader_by_kind(run)
-    if reader and not run.output.lstrip().startswith("ERROR:"):
-        yield from islice(reader(run), MAX_FINDINGS_PER_SCRIPT)
+    if not run.output.lstrip().startswith("ERROR:"):
+        findings = chain.from_iterable(reader(run) for reader in _readers_of(run))
+        yield from islice(findings, MAX_FINDINGS_PER_SCRIPT)
     if run.port and run.port.state not in CATEGORIES:  # no finding of the port is there to carry the text
         yield _text_alone(run, run.port.state)
 
@@ -55,10 +56,14 @@ def _text_alone(run: ScriptRun, state: str) -> Finding:
     )
 
 
-def _reader_by_kind(run: ScriptRun) -> ScriptReader | None:
-    if reports_vulnerabilities(run):
-        return vulns_library
-    return guessed_accounts if run.script.id.endswith("-brute") else None
+def _readers_of(run: ScriptRun) -> Iterator[ScriptReader]:
+    """The script's own reader, and that of the library it reports through: a script may do both."""
+    if reader := READERS.get(run.script.id):
+        yield reader
+    if has_vulnerabilities(run):
+        yield vulns_library
+    elif not reader and is_brute_script(run.script.id):
+        yield brute_findings
 
 
 READERS: dict[str, ScriptReader] = {
@@ -71,6 +76,7 @@ READERS: dict[str, ScriptReader] = {
     "http-security-headers": http_security_headers,
     "http-server-header": http_server_header,
     "http-title": http_title,
+    "netbus-brute": netbus_brute,
     "rdp-enum-encryption": rdp_enum_encryption,
     "smb-protocols": smb_protocols,
     "smb-security-mode": smb_security_mode,
