@@ -16,7 +16,6 @@ from cascan.model.finding import Finding, Severity
 
 VALID = "Valid credentials"
 VALID_STATE = re.compile(r"Valid credentials(?:,.*)?|Valid - .*")  # the second: cics-user-brute, without a password
-HASHED = "Hashed valid or invalid credentials"  # oracle-brute-stealth: a hash, whether or not the account exists
 OTHER_VALID_STATES = frozenset(
     {
         "Login Success",  # ms-sql-brute; then the error of a login whose password was right
@@ -59,16 +58,14 @@ class Account(NamedTuple):
 
 
 def is_brute_script(script_id: str) -> bool:
-    return script_id.endswith("-brute") or script_id in ("citrix-brute-xml", "oracle-brute-stealth")
+    return script_id.endswith("-brute") or script_id == "citrix-brute-xml"
 
 
 def brute_findings(run: ScriptRun) -> Iterator[Finding]:
-    """Guessed accounts, hashes to crack, and a service that asks for no password."""
+    """Guessed accounts, and a service that asks for no password."""
     accounts = list(dict.fromkeys(_accounts(run)))  # each once
     if valid := [account for account in accounts if account.is_valid]:
         yield _guessed_accounts(run, valid)
-    if hashed := [account for account in accounts if account.state == HASHED]:
-        yield _password_hashes(run, hashed)
     if run.script.id not in PUBLIC_BY_DESIGN and NO_PASSWORD.search(run.output):
         yield run.finding(
             "no password",
@@ -100,18 +97,6 @@ def _guessed_accounts(run: ScriptRun, accounts: list[Account]) -> Finding:
     )
 
 
-def _password_hashes(run: ScriptRun, accounts: list[Account]) -> Finding:
-    names = ", ".join(account.username for account in accounts)
-    return run.finding(
-        "hashes",
-        name="Password Hashes disclosed",
-        description=f"{run.where} hands out what the passwords of {names} can be cracked from",
-        category="Default Account",
-        severity=Severity.MEDIUM,
-        accounts=[account._asdict() for account in accounts],
-    )
-
-
 def _accounts(run: ScriptRun) -> list[Account]:
     lines = run.output.splitlines()
     return (
@@ -131,11 +116,11 @@ def _structured_accounts(data: Any) -> Iterator[Account]:
 
 
 def _accounts_of_text(lines: Iterable[str]) -> Iterator[Account]:
-    """Accounts that the text calls valid, or whose hash it shows."""
+    """Accounts that the text calls valid."""
     for line in lines:
         for separator in (ARROW, DASH, ENUMERATED):
             account = _account_of_line(line.strip(), separator)
-            if account and (account.is_valid or account.state == HASHED):
+            if account and account.is_valid:
                 yield account
                 break
 

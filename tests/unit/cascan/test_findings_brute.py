@@ -17,7 +17,7 @@ GUESS_OTHER_THINGS = {
     "oracle-sid-brute": "names of databases",
     "rtsp-url-brute": "addresses of streams",
 }
-WITHOUT_DOCUMENTED_OUTPUT = {"pop3-brute", "sip-brute"}
+WITHOUT_DOCUMENTED_OUTPUT = {"sip-brute"}
 
 
 def guessed(findings: list[Finding]) -> Finding:
@@ -175,9 +175,3 @@ def test_a_service_that_asks_for_no_password_is_a_finding(script: str, output: s
         "Unauthenticated Access",
         Severity.HIGH,
     )
-
-
-def test_hashes_to_crack_are_a_finding_of_their_own() -> None:
-    row = {"username": "dummy", "password": "$o5logon$12*34", "state": "Hashed valid or invalid credentials"}
-    (finding,) = said("oracle-brute-stealth", "x", {"Accounts": [row]})
-    assert (finding.name, finding.severity) == ("Password Hashes disclosed", Severity.MEDIUM)
