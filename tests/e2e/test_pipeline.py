@@ -14,6 +14,7 @@ import pytest
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES
 from cli.local.aws import client_options, open_session
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.waiting import eventually
 
@@ -26,8 +27,8 @@ def outputs(cascan: Cascan) -> dict[str, str]:
 
 
 def client(cascan: Cascan, service: Any) -> Any:
-    url = cascan("local status", "--json").json["endpointUrl"]
-    return open_session().client(service, **client_options(url))
+    endpoint = StateDir(cascan.state_dir).endpoint()
+    return open_session(endpoint).client(service, **client_options(endpoint))
 
 
 def scan_of(cascan: Cascan, scan_id: str) -> dict[str, Any] | None:
