@@ -152,7 +152,8 @@ def test_b2_a_schedules_refused_scan_is_stored_under_the_promised_id(office: Off
 
 
 def test_a_refused_request_with_a_key_is_stored_under_the_id_that_the_key_gives(office: Office) -> None:
-    for number, request in enumerate(({"targets": ["8.8.8.8"]}, {"targets": [5]}, {"nosuch": 1})):
+    requests: list[dict[str, Any]] = [{"targets": ["8.8.8.8"]}, {"targets": [5]}, {"nosuch": 1}]
+    for number, request in enumerate(requests):
         planned = office.submit(body(**request, idempotencyKey=f"k-{number}"), message_id=f"m-{number}")
         assert (bool(planned.refused), planned.scan_id) == (True, own_scan_id_of("alice", f"k-{number}"))
 
