@@ -6,6 +6,8 @@
 Standard library only, for any Python 3: it runs before there is a virtual environment.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import sys
@@ -44,14 +46,14 @@ def is_there(program: str) -> bool:
     return shutil.which(program, path=path) is not None
 
 
-def missing_packages() -> list:
+def missing_packages() -> list[str]:
     """The packages without which something is skipped, in the order of the table."""
     return list(dict.fromkeys(package for _, program, package in PROGRAMS if not is_there(program)))
 
 
-def skipped() -> dict:
+def skipped() -> dict[str, str]:
     """What will be skipped, and what it lacks."""
-    lacking = {}
+    lacking: dict[str, list[str]] = {}
     for what, program, package in PROGRAMS:
         if not is_there(program):
             lacking.setdefault(what, []).append(package)
