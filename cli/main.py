@@ -95,12 +95,17 @@ def _parsed(own: list[str]) -> argparse.Namespace:
 def _command(args: argparse.Namespace) -> int:
     from importlib import import_module  # each command imports what it alone needs
 
-    from cascan.errors import GatewayUnavailable
+    from cascan import stored
+    from cascan.errors import GatewayUnavailable, UnreadableItem
+    from cli.show import say
 
+    stored.listen(lambda error: say(f"note: {error}"))
     try:
         return int(import_module(f"cli.commands.{args.run}").run(args))
     except GatewayUnavailable as exc:
         raise CliError(f"the stack does not answer: {exc}") from exc
+    except UnreadableItem as exc:
+        raise CliError(f"{exc}; use the version of cascan that wrote it") from exc
 
 
 if __name__ == "__main__":
