@@ -66,7 +66,7 @@ def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
     stored = desk.schedules.schedule(due.schedule)
     if stored is None:
         return _answer(due, "deleted")
-    schedule = read_schedule(stored.document)
+    schedule = read_schedule(stored.document, is_stored=True)
     if due.kind is Kind.SETTLE:
         return _settle(due, schedule, desk)
     if why := _stands_against(due, schedule, desk):

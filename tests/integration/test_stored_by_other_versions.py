@@ -295,8 +295,8 @@ def damage(prefix: str, sk: str) -> None:
     pages = clients.dynamodb().scan(TableName=TABLE, ConsistentRead=True)["Items"]
     item: Any = next(
         item
-        for item in sorted(pages, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))  # type: ignore[index]
-        if item["pk"]["S"].startswith(prefix) and item["sk"]["S"].startswith(sk)  # type: ignore[index]
+        for item in sorted(pages, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
+        if item["pk"]["S"].startswith(prefix) and item["sk"]["S"].startswith(sk)
     )
     clients.dynamodb().put_item(TableName=TABLE, Item=item | {"body": {"S": '{"name": 5}'}})
 
