@@ -32,6 +32,7 @@ from cascan.limits import (
     MAX_SEVERITY_RULES,
     MAX_SEVERITY_RULES_BYTES,
 )
+from cascan.matching import pattern_problems
 from cascan.model.finding import Finding, Severity
 from cascan.model.refusal import Rule
 from cascan.severity import MARKS, Acceptance, Override, SeverityRule
@@ -136,6 +137,7 @@ def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
         if not pattern:
             problems.append(f"{where} would fit every finding; say what it is to fit")
         problems += unknown_fields(pattern, MATCHED, f"{where}.")
+        problems += pattern_problems(pattern, where)
     if problems:
         raise refused(problems)
     return any_of

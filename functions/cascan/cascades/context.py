@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
 from cascan.cascades.decision import Kind
-from cascan.cascades.expression import Names, facts_of
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
@@ -20,10 +19,6 @@ from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
 from cascan.permit import Permit
-
-if TYPE_CHECKING:
-    from cel import Context as Facts
-
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
@@ -83,7 +78,6 @@ class Parent:
             "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
             "status": {"findings": {"count": scan.findings.count}},
         }  # fmt: skip
-        self.names: Names | None = None  # what the rules' expressions are about; None: any of a finding
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[Kind, str] | None] = {}
         self.addresses: dict[str, int] = {}  # behind each target without a problem
@@ -124,13 +118,7 @@ class About:
     def __init__(self, finding: dict[str, Any], parent: Parent) -> None:
         self.finding, self.parent = finding, parent
         self._data: dict[str, Any] | None = None
-        self._facts: Facts | None = None
         self._scope: tuple[str | None] | None = None
-
-    def facts(self) -> Facts:
-        if self._facts is None:
-            self._facts = facts_of(self.finding, self.parent.names)
-        return self._facts
 
     @property
     def data(self) -> dict[str, Any]:

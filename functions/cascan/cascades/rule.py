@@ -17,6 +17,7 @@ from cascan.forms.cascades import SCOPE_PREFIX
 from cascan.forms.complete import is_name
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
+from cascan.matching import pattern_problems
 from cascan.model.request import Seconds
 
 API_VERSION = "cascading.securecodebox.io/v1"
@@ -158,6 +159,7 @@ def _match_problems(matches: Matches) -> Iterator[str]:
         if not matcher:
             yield f"{path[:-1]}: empty; it would match every finding"
         yield from unknown_fields(matcher, MATCHER_FIELDS, path)
+        yield from pattern_problems(matcher, path[:-1])
         if not isinstance(matcher.get("attributes", {}), dict):
             yield f"{path}attributes: expected a mapping"
     if matches.expression:

@@ -25,9 +25,9 @@ from cascan.cascades.template_syntax import (
     compile_values,
     shown,
 )
-from cascan.limits import MAX_RENDER_STEPS, MAX_RENDERED_CHARS
+from cascan.limits import MAX_RENDER_STEPS, MAX_RENDERED_CHARS, MAX_RENDERED_VALUES
 
-__all__ = ["Template", "TemplateError", "compile_template", "compile_values", "render", "render_values"]
+__all__ = ["Rendered", "Template", "TemplateError", "compile_template", "compile_values", "render", "render_values"]
 MISSING = object()
 INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -39,6 +39,7 @@ class Rendered:
     text: str
     values: list[str]  # what was put in from outside, in order
     missing: list[str]  # variables outside any section that had nothing to put in
+    steps: int = 0  # what it took: nodes, and entries of lists
 
 
 def render(template: Template, data: Mapping[str, Any]) -> Rendered:
@@ -61,6 +62,9 @@ def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[
                 values += _HELPERS[part.name](part, data)
     else:
         values.append(_whole(template, data))
+    if len(values) > MAX_RENDERED_VALUES or sum(map(len, values)) > MAX_RENDERED_CHARS:
+        most = f"{MAX_RENDERED_VALUES} values or {MAX_RENDERED_CHARS} characters"
+        raise TemplateError(f"{shown(template.text)} renders to more than {most}")
     return values if values and all(values) else None
 
 
@@ -121,21 +125,25 @@ class _Renderer:
 
     def run(self, frames: list[Any]) -> Rendered:
         self._nodes(self.template.nodes, frames, depth=0)
-        self.found.text = "".join(self.parts)
+        self.found.text, self.found.steps = "".join(self.parts), self.steps
         return self.found
 
     def _nodes(self, nodes: tuple[Node, ...], frames: list[Any], depth: int) -> None:
         for node in nodes:
-            self.steps += 1
-            if self.steps > MAX_RENDER_STEPS:
-                raise TemplateError(f"{shown(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
+            self._step()
             if isinstance(node, str):
                 self._put(node)
             elif isinstance(node, Variable):
                 self._variable(node, frames, depth)
             elif isinstance(node, Section):
                 for frame in _frames_of(node, look_up(node.path, frames)):
+                    self._step()
                     self._nodes(node.body, frames if frame is MISSING else [*frames, frame], depth + 1)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_RENDER_STEPS:
+            raise TemplateError(f"{shown(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
 
     def _variable(self, node: Variable, frames: list[Any], depth: int) -> None:
         value = look_up(node.path, frames)

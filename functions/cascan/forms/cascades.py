@@ -14,6 +14,7 @@ import msgspec
 from cascan.cascades.template import TemplateError, compile_values
 from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
+from cascan.limits import MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
@@ -96,16 +97,35 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
         fields["matchExpressions"] = [fields.pop(ONE_EXPRESSION)]
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
+    problems += _size_problems(fields, path)
     limiter = fields.get("scopeLimiter")
     if isinstance(limiter, dict):
         below = f"{path}scopeLimiter."
         limiter = lenient | _given(limiter)
+        problems += _size_problems(limiter, below)
         entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
     read = _read(Cascades, fields, path, problems)
     if problems or read is None:
         raise refused(problems)
     return read
+
+
+def _size_problems(fields: Mapping[str, Any], path: str) -> list[str]:
+    """Each requirement costs something for each finding, or each rule: there is an end to their number."""
+    problems = []
+    for name in ("matchExpressions", "allOf", "anyOf", "noneOf"):
+        entries = fields.get(name)
+        if not isinstance(entries, list | tuple):
+            continue
+        if len(entries) > MAX_REQUIREMENTS:
+            problems.append(f"{path}{name}: {len(entries)} entries are more than {MAX_REQUIREMENTS}")
+        for index, entry in enumerate(entries[:MAX_REQUIREMENTS]):
+            values = entry.get("values") if isinstance(entry, dict) else None
+            if isinstance(values, list | tuple) and len(values) > MAX_REQUIREMENT_VALUES:
+                count = f"{len(values)} entries are more than {MAX_REQUIREMENT_VALUES}"
+                problems.append(f"{path}{name}[{index}].values: {count}")
+    return problems
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from cascan.limits import (
     MAX_HISTORY,
     MAX_INTERVAL_MINUTES,
     MAX_SCHEDULE_NAME_CHARS,
+    MAX_TIME_CHARS,
 )
 from cascan.model.schedule import Concurrency, Schedule
 from cascan.schedules import blackout, child_request
@@ -115,7 +116,7 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
 
 def interval_minutes(text: str) -> int:
     """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
-    parts = DURATION.findall(text)
+    parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
     if not text or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text[:40]!r} is no duration: write it as 12h or 1h30m; hours are the largest unit")
     seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
