@@ -89,7 +89,8 @@ class Cron:
             raise ValueError(f"{len(text)} characters are more than {MAX_TIME_CHARS}")
         fields = MACROS.get(text.strip().lower(), text).split()
         if len(fields) != 5:  # noqa: PLR2004  # it is in the name
-            raise ValueError(f"{text[:80]!r} has {len(fields)} fields: {EXAMPLE}")
+            named = f"; of the names there are {', '.join(MACROS)} and @every" if text.startswith("@") else ""
+            raise ValueError(f"{text[:80]!r} has {len(fields)} fields: {EXAMPLE}{named}")
         minutes, hours, days, months = (
             field.parse(part) for field, part in zip((MINUTE, HOUR, DAY, MONTH), fields[:4], strict=True)
         )
