@@ -12,7 +12,7 @@ from cascan.cascades.decision import Kind
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
-from cascan.forms.cascades import Cascades
+from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import Asked, Spent
 from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
@@ -54,7 +54,6 @@ class Context:
     changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
-    aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
 
     def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
         """What was asked for by the rule: ports by target, by what they have in common."""
@@ -78,6 +77,7 @@ class Parent:
             "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
             "status": {"findings": {"count": scan.findings.count}},
         }  # fmt: skip
+        self.aliases = {**ALIASES, **cascades.scope_limiter_aliases}
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[Kind, str] | None] = {}
         self.addresses: dict[str, int] = {}  # behind each target without a problem
@@ -129,9 +129,9 @@ class About:
     @property
     def out_of_scope(self) -> str | None:
         if self._scope is None:
-            limiter, request = self.parent.cascades.scope_limiter, self.parent.request
+            limiter, annotations = self.parent.cascades.scope_limiter, self.parent.request.annotations
             try:
-                reason = scope_limiter.refusal_of(limiter, request.annotations, self.data, self.parent.context.aliases)
+                reason = scope_limiter.refusal_of(limiter, annotations, self.data, self.parent.aliases)
             except scope_limiter.ScopeUnjudgeable as exc:
                 reason = f"the scope cannot be judged: {exc}"
             self._scope = (reason,)

@@ -192,6 +192,7 @@ class Run:
             annotations=annotations,
             carried=carried_by(parent.request, parent.cascades, spec, parent.context.started_by),
             ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+            suspend=spec.suspend,
             weight=Spent(scans=1),
             asked=asked,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,6 +74,20 @@ def _compiled(text: str, *, helpers: bool) -> Template:
     texts = [node for node in nodes if isinstance(node, str)]
     literal = "".join(texts) if len(texts) == len(nodes) else None
     return Template(text, nodes, literal, len(nodes) == 1 and isinstance(nodes[0], Variable))
+
+
+def never_rendered(template: Template, known: Container[str]) -> list[str]:
+    """Names in `$` that nothing ever stands behind: `$.x`, where x is not known."""
+    found: list[str] = []
+    waiting = list(template.nodes)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, Section | Helper):
+            waiting += node.body
+        path = node.path if isinstance(node, Variable | Section) else node.key if isinstance(node, Helper) else ()
+        if path and path[0] == "$" and ".".join(path[1:]) not in known:
+            found.append(".".join(path))
+    return list(dict.fromkeys(found))
 
 
 class _Parser:

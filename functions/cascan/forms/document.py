@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from cascan.errors import RequestRefused
 
 MAX_DEPTH = 32
+JSON = re.compile(r"""\s*([\["]|\{\s*(["}]|$))""")  # a mapping in braces whose keys have no quotes is YAML
 REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
@@ -21,7 +23,7 @@ def read_document(text: str, what: str = "the request", example: str = REQUEST) 
     if not text.strip():
         raise RequestRefused([f"{what} is empty"])
     try:
-        document = _read_json(text, what) if text.lstrip().startswith(("{", "[", '"')) else _read_yaml(text, what)
+        document = _read_json(text, what) if JSON.match(text) else _read_yaml(text, what)
     except RecursionError as exc:
         raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):

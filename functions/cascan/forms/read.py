@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from cascan.errors import RequestRefused
@@ -31,7 +32,15 @@ def read_request(body: str | bytes) -> ReadRequest:
         request, notes = read_manifest(document)
     else:
         request, notes = read_short_form(document), ()
-    return ReadRequest(completed(request), notes)
+    request = completed(request)
+    return ReadRequest(request, (*notes, *_scope_notes(request)))
+
+
+def _scope_notes(request: ScanRequest) -> Iterator[str]:
+    if request.cascades and request.cascades.get("scopeLimiter"):
+        from cascan.forms.cascades import scope_notes  # noqa: PLC0415 - as in completed()
+
+        yield from scope_notes(request.cascades)
 
 
 def _text(body: str | bytes) -> str:

@@ -74,9 +74,7 @@ def test_where_clocks_change_a_window_is_the_shorter_of_what_it_can_mean(
         ("01:35-01:55 Australia/Lord_Howe", "2026-04-04 14:35", "2026-04-04 14:55"),  # clocks go back by half an hour
     ],
 )
-def test_a_window_within_the_hour_that_comes_twice_opens_once_the_first_time(
-    window: str, begin: str, end: str
-) -> None:
+def test_a_window_within_the_hour_that_comes_twice_opens_once_the_first_time(window: str, begin: str, end: str) -> None:
     parsed = Window.parse(window)
     day = at(begin).astimezone(parsed.zone).date()
     assert parsed.span(day) == (at(begin), at(end))
