@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile  # two files at a time: half of the end-to-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nmap scan test test-fast lint types check bench clean
+.PHONY: help setup nmap scan test test-fast soak lint types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,9 @@ scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0
 
 test: nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+soak: nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: every seed, all of the fuzz, every kill (hours)
+	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 $(BIN)/python -m pytest -m soak -o timeout=14400 $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: setup  ## unit, integration and template tests only
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration tests/template

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import soak
 from tests.lab import Lab, NoLab, lab
 
 # The same examples in every run, and none is judged by how long it takes; `--hypothesis-profile explore` tries others.
@@ -25,3 +26,19 @@ def network_lab() -> Iterator[Lab]:
             yield hosts
     except NoLab as exc:
         pytest.skip(f"no lab: {exc}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    soak.parametrize(metafunc)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        soak.note_seeds(item)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    if lines := soak.summary(reports):
+        terminalreporter.section("seeds")
+        terminalreporter.write_line("\n".join(lines))

@@ -1,6 +1,6 @@
-"""The readers of scripts: one function a script, in the table at the end.
+"""The readers of scripts: one function a script, in the table at the end, or rows of cascan.findings.proofs.
 
-To add one, write a function that takes a ScriptRun and yields findings, give it its row here and in docs/findings.md.
+docs/findings.md says how to add one, docs/scripts.md what comes of each of nmap's scripts.
 A script without a row that reports through nmap's vulns library is read too, and one that guesses passwords. Text of
 any other is not lost: the finding of its port, or of its host, carries it, as it carries the text of all. A script
 that failed says `ERROR: …` in place of its output and yields nothing.
@@ -9,11 +9,13 @@ that failed says `ERROR: …` in place of its output and yields nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 
-from cascan.findings.access import OPEN, guessed_accounts, http_default_accounts, lets_anyone_in
+from cascan.findings.access import guessed_accounts, http_default_accounts, iscsi_info, smb_enum_shares
 from cascan.findings.ftp import banner, ftp_anon
 from cascan.findings.http import (
+    http_auth,
     http_git,
     http_headers,
     http_methods,
@@ -22,10 +24,11 @@ from cascan.findings.http import (
     http_title,
 )
 from cascan.findings.ports import CATEGORIES
+from cascan.findings.proofs import PROOFS, read_proofs
 from cascan.findings.script_run import ScriptRun
 from cascan.findings.services import TOLD, rdp_enum_encryption, snmp_sysdescr, tells
 from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_mode
-from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, sshv1
+from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, ssh_hostkey, sshv1
 from cascan.findings.tls_certificate import ssl_cert
 from cascan.findings.tls_ciphers import ssl_enum_ciphers, sslv2
 from cascan.findings.vulns import reports_vulnerabilities, vulners, vulns_library
@@ -64,6 +67,7 @@ def _reader_by_kind(run: ScriptRun) -> ScriptReader | None:
 READERS: dict[str, ScriptReader] = {
     "banner": banner,
     "ftp-anon": ftp_anon,
+    "http-auth": http_auth,
     "http-default-accounts": http_default_accounts,
     "http-git": http_git,
     "http-headers": http_headers,
@@ -71,18 +75,21 @@ READERS: dict[str, ScriptReader] = {
     "http-security-headers": http_security_headers,
     "http-server-header": http_server_header,
     "http-title": http_title,
+    "iscsi-info": iscsi_info,
     "rdp-enum-encryption": rdp_enum_encryption,
+    "smb-enum-shares": smb_enum_shares,
     "smb-protocols": smb_protocols,
     "smb-security-mode": smb_security_mode,
     "smb2-security-mode": smb2_security_mode,
     "snmp-sysdescr": snmp_sysdescr,
     "ssh-auth-methods": ssh_auth_methods,
+    "ssh-hostkey": ssh_hostkey,
     "ssh2-enum-algos": ssh2_enum_algos,
     "sshv1": sshv1,
     "ssl-cert": ssl_cert,
     "ssl-enum-ciphers": ssl_enum_ciphers,
     "sslv2": sslv2,
     "vulners": vulners,
-    **{script: lets_anyone_in(found) for script, found in OPEN.items()},
+    **{script: partial(read_proofs, proofs=proofs) for script, proofs in PROOFS.items()},
     **{script: tells(what) for script, what in TOLD.items()},
 }
