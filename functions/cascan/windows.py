@@ -2,8 +2,8 @@
 
 Written `[DAYS] HH:MM-HH:MM [ZONE]`, as in `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`, `Sat,Sun 00:00-24:00`.
 The days are those on which a window opens; one that ends at or before its beginning ends on the next day; the zone is
-UTC if none is named. Where clocks are put back or forward a window is the shorter of what its times can mean; one that lies
-within the hour that comes twice opens once, the first time.
+UTC if none is named. Where clocks are put back or forward a window is the shorter of what its times can mean; one that
+lies within the hour that comes twice opens once, the first time.
 """
 
 from __future__ import annotations

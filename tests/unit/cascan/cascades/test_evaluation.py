@@ -18,7 +18,10 @@ FILES = Path(__file__).parents[3] / "data" / "securecodebox"
 LONG = "x" * 4_096
 LARGE = a_finding("10.0.0.9", name=LONG, attributes={"a": [LONG] * 128})
 PLAIN = a_rule("plain", matches={"expression": "finding.attributes.port == 443"})
-TIME, MEMORY = "took more than 1 s for one finding", "needs more than 128 MB for one finding"
+LIMITS = (  # which of them is reached first is the machine's affair
+    "its expression took more than 1 s for one finding",
+    "its expression needs more than 128 MB for one finding",
+)
 PEAK_KB = 400 * 1024  # of the process; without the limit, cel-memory takes ten times as much
 
 
@@ -36,19 +39,19 @@ def failures(decisions: list[Decision]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "reason"),
+    "rule",
     [
-        (rule_in("cel-memory"), MEMORY),
-        (rule_in("cel-slow-map"), MEMORY),
-        (by_expression("finding.attributes.a.map(x, finding.attributes.a.map(y, x + y)).size() > 0"), MEMORY),
-        (by_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, !x.matches('(a|x){0,99}y')))"), TIME),
-        (by_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, x.matches(y)))"), TIME),
+        rule_in("cel-memory"),
+        rule_in("cel-slow-map"),
+        by_expression("finding.attributes.a.map(x, finding.attributes.a.map(y, x + y)).size() > 0"),
+        by_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, !x.matches('(a|x){0,99}y')))"),
+        by_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, x.matches(y)))"),
     ],
     ids=["texts", "lists", "lists in lists", "a pattern many times", "patterns out of texts"],
 )
-def test_a4_an_evaluation_has_a_limit_and_the_other_rules_go_on(rule: CascadingRule, reason: str) -> None:
+def test_a4_an_evaluation_has_a_limit_and_the_other_rules_go_on(rule: CascadingRule) -> None:
     decisions = decide([rule, PLAIN], [LARGE, a_finding()])
-    assert reason in failures(decisions)[rule.name]
+    assert failures(decisions)[rule.name] in LIMITS
     assert [child.targets for child in started(decisions)] == [("10.0.0.1", "10.0.0.9")]
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < PEAK_KB
 
@@ -75,7 +78,7 @@ def test_a4_processes_that_expressions_may_end_are_counted(monkeypatch: pytest.M
     endless = by_expression("finding.attributes.a.map(x, finding.attributes.a.map(y, x + y)).size() > 0")
     decisions = decide([endless, PLAIN, a_rule("other")], LARGE)
     told = failures(decisions)
-    assert MEMORY in told["dear"]
+    assert told["dear"] in LIMITS
     assert told["plain"] == "expressions of this scan's rules went beyond their limits 2 times"
     assert [child.key.partition("/")[0] for child in started(decisions)] == ["other"]
 
