@@ -40,7 +40,13 @@ from cascan.severity import MARKS, Acceptance, Override, SeverityRule
 WHAT = "the file"
 EXAMPLE = '{"rules": []}'
 T = TypeVar("T")
-MATCHED = frozenset(Finding.__struct_fields__) - {"id", "fingerprint", "parsed_at"}
+FIXED = {  # fields that no rule gives
+    "id": "the table knows the finding by it",
+    "fingerprint": "the finding is told from others by it, across scans",
+    "parsed_at": "acceptances are compared with it",
+    "added": "name the field itself",
+}
+MATCHED = frozenset(Finding.__struct_fields__) - FIXED.keys()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -64,6 +70,8 @@ class _Override(msgspec.Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     category: str | None = None
+    osi_layer: str | None = None
+    location: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -144,7 +152,10 @@ def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
 
 
 def _override(fields: dict[str, Any], path: str) -> Override:
-    read = read_struct(_Override, fields, f"{path}override.")
+    known = {field.encode_name for field in msgspec.structs.fields(_Override)} | FIXED.keys()
+    further = {name: value for name, value in fields.items() if name not in known and value is not None}
+    own = {name: value for name, value in fields.items() if name not in further and value is not None}
+    read = read_struct(_Override, own, f"{path}override.", FIXED)
     problems = [
         f"{path}override.attributes.{name} is a name that cascan keeps for itself"
         for name in read.attributes
@@ -153,7 +164,7 @@ def _override(fields: dict[str, Any], path: str) -> Override:
     severity = read.severity.upper()
     if severity and severity not in Severity.__members__:
         problems.append(f"{path}override.severity: {read.severity!r:.40} is none of {', '.join(Severity)}")
-    if not any(msgspec.structs.astuple(read)):
+    if not further and not any(msgspec.structs.astuple(read)):
         problems.append(f"{path}override says nothing")
     if problems:
         raise refused(problems)
@@ -162,7 +173,10 @@ def _override(fields: dict[str, Any], path: str) -> Override:
         name=read.name,
         description=read.description,
         category=read.category,
+        osi_layer=read.osi_layer,
+        location=read.location,
         attributes=read.attributes,
+        added=further,
     )
 
 

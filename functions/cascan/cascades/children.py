@@ -25,6 +25,7 @@ from cascan.forms.cascades import read_cascades
 from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
+from cascan.published import published
 
 FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one go
 SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
@@ -50,7 +51,7 @@ def children_of(
 
 
 def _as_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
-    return finding if isinstance(finding, dict) else msgspec.to_builtins(finding)
+    return finding if isinstance(finding, dict) else published(finding)
 
 
 def _follow(runs: list[Run], abouts: Iterable[About]) -> None:
@@ -79,7 +80,7 @@ def _ask(runs: list[Run], block: list[About], evaluation: Evaluation, names: Nam
         if not run.failure and run.fits(about.finding)
     ]
     places = {place for place, _ in pairs}
-    seen = [visible(about.finding, names) if place in places else {} for place, about in enumerate(block)]
+    seen = [visible(about.with_scan, names) if place in places else {} for place, about in enumerate(block)]
     for (place, number), answer in evaluation.answers(seen, pairs).items():
         runs[number].take_answer(block[place], answer)
 

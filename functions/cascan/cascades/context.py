@@ -19,6 +19,7 @@ from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
 from cascan.permit import Permit
+from cascan.published import scan_fields
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
@@ -76,6 +77,7 @@ class Parent:
                          "annotations": request.annotations},
             "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
             "status": {"findings": {"count": scan.findings.count}},
+            "scan": scan_fields(scan, self.scan_type),
         }  # fmt: skip
         self.aliases = {**ALIASES, **cascades.scope_limiter_aliases}
         self.exclusions: dict[int, Exclusion | None] = {}
@@ -119,6 +121,11 @@ class About:
         self.finding, self.parent = finding, parent
         self._data: dict[str, Any] | None = None
         self._scope: tuple[str | None] | None = None
+
+    @property
+    def with_scan(self) -> dict[str, Any]:
+        """The finding, with the scan that it is of."""
+        return {"scan": self.parent.data["scan"], **self.finding}
 
     @property
     def data(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from cascan.cascades.child import manifest_of, request_of
 from cascan.cascades.decision import Kind
 from cascan.cascades.rule import read_rule
+from cascan.clock import to_wire
 from cascan.errors import RequestRefused
 from cascan.findings import findings_of
 from cascan.forms import read_request
@@ -97,3 +98,13 @@ def test_c5_a_name_that_never_renders_is_told_when_the_request_is_read() -> None
 def test_c5_an_alias_that_cannot_be_read_is_refused_by_its_path(text: Any) -> None:
     with pytest.raises(RequestRefused, match=r"cascades.scopeLimiterAliases"):
         read_cascades({"scopeLimiterAliases": {"ip": text}})
+
+
+def test_c3_templates_and_expressions_name_the_scan_that_a_finding_is_of() -> None:
+    words = ["--script-args", "{{scan.name}},{{scan.scan_type}},{{scan.namespace}}", "{{scan.created_at}}"]
+    elsewhere = a_rule(scanType="nuclei", parameters=words)
+    child = the_child(decide(elsewhere, a_finding()))
+    assert child.parameters[1:] == ("lan,nmap,default", to_wire(NOW))
+    for name, is_followed in (("lan", True), ("wan", False)):
+        rule = a_rule(matches={"expression": f'finding.scan.name == "{name}" && finding.scan.scan_type == "nmap"'})
+        assert bool(started(decide(rule, a_finding()))) is is_followed
