@@ -1,4 +1,4 @@
-"""Findings of accounts that anyone can guess, and of shares and disks that want none."""
+"""Findings of default accounts, and of shares and disks that ask for none."""
 
 from __future__ import annotations
 
@@ -25,20 +25,6 @@ def http_default_accounts(run: ScriptRun) -> Iterator[Finding]:
             product=product,
             path=text(said, "path") or None,
             cpe=text(said, "cpe") or None,
-            accounts=[{"username": name, "password": password} for name, password in accounts],
-        )
-
-
-def guessed_accounts(run: ScriptRun) -> Iterator[Finding]:
-    """What one of nmap's brute scripts found: accounts whose passwords it guessed."""
-    accounts = [_account(row) for row in rows(run.data.get("Accounts")) if text(row, "state") == "Valid credentials"]
-    names = ", ".join(name or "anyone" for name, _ in accounts)
-    if accounts:
-        yield run.finding(
-            name="Guessed Account",
-            description=f"{run.where} lets {names} in by a guessed password",
-            category="Default Account",
-            severity=HIGH,
             accounts=[{"username": name, "password": password} for name, password in accounts],
         )
 

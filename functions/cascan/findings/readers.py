@@ -1,7 +1,7 @@
 """The readers of scripts: one function a script, in the table at the end, or rows of cascan.findings.proofs.
 
 docs/findings.md says how to add one, docs/scripts.md what comes of each of nmap's scripts.
-A script without a row that reports through nmap's vulns library is read too, and one that guesses passwords. Text of
+What a script reports through nmap's vulns library is read too, and accounts that a brute script guessed. Text of
 any other is not lost: the finding of its port, or of its host, carries it, as it carries the text of all. A script
 that failed says `ERROR: …` in place of its output and yields nothing.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
-from cascan.findings.access import guessed_accounts, http_default_accounts, iscsi_info, smb_enum_shares
+from cascan.findings.access import http_default_accounts, iscsi_info, smb_enum_shares
+from cascan.findings.brute import brute_findings, is_brute_script, netbus_brute
 from cascan.findings.ftp import banner, ftp_anon
 from cascan.findings.http import (
     http_auth,
@@ -31,7 +32,7 @@ from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_
 from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, ssh_hostkey, sshv1
 from cascan.findings.tls_certificate import ssl_cert
 from cascan.findings.tls_ciphers import ssl_enum_ciphers, sslv2
-from cascan.findings.vulns import reports_vulnerabilities, vulners, vulns_library
+from cascan.findings.vulns import has_vulnerabilities, vulners, vulns_library
 from cascan.limits import MAX_FINDINGS_PER_SCRIPT
 from cascan.model.finding import Finding
 
@@ -40,9 +41,9 @@ ScriptReader = Callable[[ScriptRun], Iterator[Finding]]
 
 def read_script(run: ScriptRun) -> Iterator[Finding]:
     """Findings of one script, at most MAX_FINDINGS_PER_SCRIPT: the text beside the port holds the rest."""
-    reader = READERS.get(run.script.id) or _reader_by_kind(run)
-    if reader and not run.output.lstrip().startswith("ERROR:"):
-        yield from islice(reader(run), MAX_FINDINGS_PER_SCRIPT)
+    if not run.output.lstrip().startswith("ERROR:"):
+        findings = chain.from_iterable(reader(run) for reader in _readers_of(run))
+        yield from islice(findings, MAX_FINDINGS_PER_SCRIPT)
     if run.port and run.port.state not in CATEGORIES:  # no finding of the port is there to carry the text
         yield _text_alone(run, run.port.state)
 
@@ -58,10 +59,14 @@ def _text_alone(run: ScriptRun, state: str) -> Finding:
     )
 
 
-def _reader_by_kind(run: ScriptRun) -> ScriptReader | None:
-    if reports_vulnerabilities(run):
-        return vulns_library
-    return guessed_accounts if run.script.id.endswith("-brute") else None
+def _readers_of(run: ScriptRun) -> Iterator[ScriptReader]:
+    """The script's own reader, and those of the libraries it reports through: a script may do both."""
+    if reader := READERS.get(run.script.id):
+        yield reader
+    if has_vulnerabilities(run):
+        yield vulns_library
+    if is_brute_script(run.script.id):
+        yield brute_findings
 
 
 READERS: dict[str, ScriptReader] = {
@@ -76,6 +81,7 @@ READERS: dict[str, ScriptReader] = {
     "http-server-header": http_server_header,
     "http-title": http_title,
     "iscsi-info": iscsi_info,
+    "netbus-brute": netbus_brute,
     "rdp-enum-encryption": rdp_enum_encryption,
     "smb-enum-shares": smb_enum_shares,
     "smb-protocols": smb_protocols,

@@ -72,6 +72,7 @@ SERVICES: Rows = {
     "rmi-dumpregistry": unauthenticated("RMI Registry listed", MEDIUM),
     "rpcap-info": unauthenticated("Remote Packet Capture for anyone", HIGH, r"^\s{0,9}Addresses|^\s{0,9}\S"),
     "rpcinfo": unauthenticated("RPC Programs listed", LOW, r"^\s{0,9}program version|^\s{0,9}1\d{5}[ \t]"),
+    "rtsp-url-brute": unauthenticated("RTSP Stream without Authentication", MEDIUM, r"^\s{0,9}discovered:"),
     "rsync-list-modules": unauthenticated("Rsync Modules listed", MEDIUM),
     "smb-ls": unauthenticated("SMB Files readable", MEDIUM, r"^\s{0,9}Volume \S"),
     "smb-print-text": unauthenticated("Printer open to anyone by SMB", MEDIUM, r"^Printer job started"),

@@ -13,7 +13,6 @@ secrets = partial(Proof, "Credentials Disclosure")
 USERS: Rows = {
     "cics-enum": names("CICS Transactions enumerated", LOW, r" - CICS Transaction ID"),
     "cics-user-enum": names("CICS Users enumerated", LOW, r" - CICS User ID"),
-    "citrix-brute-xml": account("Guessed Account", HIGH, r" => (?:Login was successful|Must change password)"),
     "cvs-brute-repository": names("CVS Repositories guessed", LOW, r"^\s{0,9}Repositories"),
     "finger": names("Users listed by Finger", LOW),
     "http-domino-enum-passwords": secrets(
@@ -37,6 +36,7 @@ USERS: Rows = {
     "mysql-users": names("MySQL Users listed", LOW),
     "ncp-enum-users": names("NetWare Users enumerated", LOW, r"^\s{0,9}CN="),
     "oracle-brute-stealth": secrets("Oracle Password Hashes leaked", HIGH, r"\$o5logon\$", "CVE-2012-3137"),
+    "oracle-sid-brute": names("Oracle Databases guessed", LOW),
     "oracle-enum-users": names("Oracle Users enumerated", LOW, r" is a valid user account"),
     "rusers": names("Users listed by rusers", LOW),
     "sip-enum-users": names("SIP Extensions enumerated", LOW, r"^\s{0,9}\S+: (?:Auth required|No auth)"),
