@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.document import read_document
+from cascan.forms.documents import read_documents
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.limits import (
     MAX_SEVERITY_MATCHERS,
@@ -88,7 +88,7 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_SEVERITY_RULES_BYTES:
         raise RequestRefused([f"{WHAT} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
-    entries = read_struct(_File, read_document(text, WHAT, EXAMPLE)).rules
+    entries = [entry for document in _documents(text) for entry in read_struct(_File, document).rules]
     if len(entries) > MAX_SEVERITY_RULES:
         raise RequestRefused([f"{WHAT} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
     rules: list[SeverityRule] = []
@@ -103,6 +103,13 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     if problems:
         raise refused(problems)
     return tuple(rules)
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    documents = read_documents(text, WHAT, EXAMPLE)
+    if not documents:
+        raise RequestRefused([f"{WHAT} is empty"])
+    return documents
 
 
 def _rule(entry: dict[str, Any], index: int) -> SeverityRule:

@@ -10,9 +10,8 @@ from cascan.errors import RequestRefused
 from cascan.forms.document import REQUEST, read_document
 from cascan.limits import MAX_APPLIED
 
-DIVIDER = re.compile(r"^---(?=[ \t]|\r?$)", re.MULTILINE)  # what stands behind it on its line belongs to the document
+DIVIDER = re.compile(r"^(?:---|\.\.\.)(?=[ \t]|\r?$)", re.MULTILINE)  # what stands behind it belongs to the document
 NOTHING = ("#", "%")  # how lines begin that hold no data: comments, and what a stream says of YAML itself
-END = "..."
 LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
 
 
@@ -20,7 +19,7 @@ def read_documents(text: str, what: str = "the request", example: str = REQUEST)
     """Raises: RequestRefused: what of it is no mapping, each sentence with the number of its document."""
     documents: list[dict[str, Any]] = []
     problems: list[str] = []
-    parts = list(_parts(text))
+    parts = list(split_documents(text))
     for number, part in enumerate(parts, start=1):
         try:
             documents += _items(read_document(part, what, example))
@@ -34,13 +33,13 @@ def read_documents(text: str, what: str = "the request", example: str = REQUEST)
     return documents
 
 
-def _parts(text: str) -> Iterator[str]:
+def split_documents(text: str) -> Iterator[str]:
     """What stands between dividers, without parts that hold nothing but comments. No line of a JSON or YAML document
     begins with a divider: text within quotes and blocks is escaped or indented."""
     for part in DIVIDER.split(text):
-        lines = [line.strip() for line in part.splitlines()]
-        if any(line and line != END and not line.startswith(NOTHING) for line in lines):
-            yield "\n".join(line for line in part.splitlines() if not line.startswith("%"))
+        lines = part.splitlines()
+        if any(line.strip() and not line.strip().startswith(NOTHING) for line in lines):
+            yield "\n".join("" if line.startswith(NOTHING) else line for line in lines)
 
 
 def _items(document: dict[str, Any]) -> list[dict[str, Any]]:
