@@ -15,6 +15,7 @@ from cli.errors import BadInput
 
 MAX_WHOLE_BYTES = 1024**3  # of what is not one finding a line, and so is read at once
 MAX_DEPTH = 32
+DIVIDER = b"---"  # of documents, each on one line
 DECODER = json.Decoder()
 
 
@@ -58,9 +59,10 @@ def _findings(name: str, file: IO[bytes]) -> Iterator[Any]:
 
 def _lines(name: str, file: IO[bytes]) -> Iterator[Any]:
     for line in file:
-        if line.strip():
+        if line.strip() and line.strip() != DIVIDER:
             try:
-                yield DECODER.decode(line)
+                found = DECODER.decode(line)
+                yield from found if isinstance(found, list) else [found]
             except MsgspecError as exc:
                 raise BadInput(f"{name}: not JSON that can be read: {exc}: {line[:60]!r}") from exc
 

@@ -101,9 +101,9 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     fields = _given(cascades)
     if isinstance(fields.get(ONE_EXPRESSION), dict) and "matchExpressions" not in fields:
         fields["matchExpressions"] = [fields.pop(ONE_EXPRESSION)]
+    problems += _size_problems(fields, path)
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
-    problems += _size_problems(fields, path)
     limiter = fields.get("scopeLimiter")
     if isinstance(limiter, dict):
         below = f"{path}scopeLimiter."
