@@ -99,7 +99,7 @@ def explained_manifest(body: str, args: Namespace) -> Explained:
             return Explained(accepted=True, notes=(*rule.notes, stored))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
-            explained = explained_for(json.dumps(child_request(schedule, utc_now())), args)
+            explained = explained_for(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
             stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
             return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
     except RequestRefused as refused:
@@ -107,9 +107,9 @@ def explained_manifest(body: str, args: Namespace) -> Explained:
     return explained_for(body, args)
 
 
-def explained_for(body: str, args: Namespace) -> Explained:
+def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
     try:
-        read = read_request(body)
+        read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
     explained = explain(read.request, permit_of(args))

@@ -101,14 +101,12 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     fields = _given(cascades)
     if isinstance(fields.get(ONE_EXPRESSION), dict) and "matchExpressions" not in fields:
         fields["matchExpressions"] = [fields.pop(ONE_EXPRESSION)]
-    problems += _size_problems(fields, path)
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
     limiter = fields.get("scopeLimiter")
     if isinstance(limiter, dict):
         below = f"{path}scopeLimiter."
         limiter = lenient | _given(limiter)
-        problems += _size_problems(limiter, below)
         entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
     problems += _alias_problems(fields, path)
@@ -147,23 +145,6 @@ def _alias_problems(fields: Mapping[str, Any], path: str) -> Iterator[str]:
             yield f"{path}scopeLimiterAliases.{name[:64]}: {exc}"
 
 
-def _size_problems(fields: Mapping[str, Any], path: str) -> list[str]:
-    """Each requirement costs something for each finding, or each rule: there is an end to their number."""
-    problems = []
-    for name in ("matchExpressions", "allOf", "anyOf", "noneOf"):
-        entries = fields.get(name)
-        if not isinstance(entries, list | tuple):
-            continue
-        if len(entries) > MAX_REQUIREMENTS:
-            problems.append(f"{path}{name}: {len(entries)} entries are more than {MAX_REQUIREMENTS}")
-        for index, entry in enumerate(entries[:MAX_REQUIREMENTS]):
-            values = entry.get("values") if isinstance(entry, dict) else None
-            if isinstance(values, list | tuple) and len(values) > MAX_REQUIREMENT_VALUES:
-                count = f"{len(values)} entries are more than {MAX_REQUIREMENT_VALUES}"
-                problems.append(f"{path}{name}[{index}].values: {count}")
-    return problems
-
-
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -177,13 +158,15 @@ def _entries(
         if not isinstance(fields.get(name), list | tuple):
             continue
         read[name] = []
-        for index, entry in enumerate(fields[name]):
+        if len(fields[name]) > MAX_REQUIREMENTS:
+            problems.append(f"{path}{name}: {len(fields[name])} entries are more than {MAX_REQUIREMENTS}; join some")
+        for index, entry in enumerate(fields[name][:MAX_REQUIREMENTS]):
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
                 problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")
             elif value := _read(kind, _given(entry), f"{place}.", problems):
                 read[name].append(value)
-                problems += _scope_problems(value, f"{place}.") if isinstance(value, ScopeRequirement) else []
+                problems += _value_problems(value, f"{place}.")
     return read
 
 
@@ -194,6 +177,13 @@ def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[st
     except RequestRefused as exc:
         problems += exc.reasons
         return None
+
+
+def _value_problems(requirement: Any, path: str) -> list[str]:
+    """Each value costs something for each finding, or each rule: there is an end to their number."""
+    if len(requirement.values) > MAX_REQUIREMENT_VALUES:
+        return [f"{path}values: {len(requirement.values)} entries are more than {MAX_REQUIREMENT_VALUES}"]
+    return _scope_problems(requirement, path) if isinstance(requirement, ScopeRequirement) else []
 
 
 def _scope_problems(requirement: ScopeRequirement, path: str) -> list[str]:

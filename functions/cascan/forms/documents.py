@@ -8,7 +8,7 @@ from typing import Any
 
 from cascan.errors import RequestRefused
 from cascan.forms.document import REQUEST, read_document
-from cascan.limits import MAX_APPLIED
+from cascan.limits import MAX_APPLIED, MAX_APPLIED_VALUES
 
 DIVIDER = re.compile(r"^(?:---|\.\.\.)(?=[ \t]|\r?$)", re.MULTILINE)  # what stands behind it belongs to the document
 NOTHING = ("#", "%")  # how lines begin that hold no data: comments, and what a stream says of YAML itself
@@ -22,7 +22,7 @@ def read_documents(text: str, what: str = "the request", example: str = REQUEST)
     parts = list(split_documents(text))
     for number, part in enumerate(parts, start=1):
         try:
-            documents += _items(read_document(part, what, example))
+            documents += _items(read_document(part, what, example, most_values=MAX_APPLIED_VALUES))
         except RequestRefused as exc:
             place = f"document {number}: " if len(parts) > 1 else ""
             problems += [f"{place}{reason}" for reason in exc.reasons]
