@@ -30,15 +30,20 @@ class Lock:
         os.close(self.fd)
 
 
-def try_lock(path: Path) -> Lock | None:
+def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
     """The lock; None: somebody holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None
     return Lock(fd)
+
+
+def share_lock(path: Path) -> Lock | None:
+    """The lock, shared with others who share it; None: somebody has it alone."""
+    return try_lock(path, fcntl.LOCK_SH)
 
 
 def owner(path: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
 lock                held while anything of a stack runs; names its owner
+tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
@@ -72,6 +73,7 @@ class StateDir:
             ) from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
+        self.tasks_lock = self.root / "tasks.lock"
         self.home = self.root / "home"
         self.tmp = self.root / "tmp"
         self.logs = self.root / "logs"

@@ -15,7 +15,7 @@ from pathlib import Path
 from cli.errors import CliError, EmulatorFailed, StackBusy
 from cli.local import state as states
 from cli.local.attach import lock_or_running, running_stack
-from cli.local.lock import Lock, is_held, try_lock
+from cli.local.lock import Lock, is_held, locked
 from cli.local.machine import held
 
 POLL_S = 0.02
@@ -75,10 +75,8 @@ def main(order: str) -> int:
 def _hold(
     state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
 ) -> None:
-    up = try_lock(state.up_lock)  # to the end of this process, which is how others know that it lives
-    if up is None:
-        raise StackBusy(f"{state.up_lock} is held by a process that does not hold {state.lock}")
-    with held(state, lock, template, parameters) as machine:
+    with held(state, lock, template, parameters) as machine, locked(state.up_lock, BUSY_TIMEOUT_S):
+        # Others know by up.lock that this process lives. It is given back before `lock`: whoever gets that finds both.
         state.keep_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
         try:
             while not leave.wait(LOOK_S):
