@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import DeployFailed
@@ -42,6 +43,19 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 
     packed = package(template, parameters, CODE_BUCKET)
     made_of = fingerprint(template.parent, packed.sources, parameters)
-    outputs = deploy(open_session(), client_options(state.endpoint_url()), packed, parameters)
-    state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
+    with _half_deployed(state):
+        outputs = deploy(open_session(), client_options(state.endpoint_url()), packed, parameters)
+        state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
     return outputs
+
+
+@contextmanager
+def _half_deployed(state: StateDir) -> Iterator[None]:
+    """Mark what the emulator keeps as half a stack. The mark stays if we are killed or interrupted."""
+    state.deploying.touch()
+    try:
+        yield
+    except DeployFailed:  # the emulator has rolled it back
+        state.deploying.unlink(missing_ok=True)
+        raise
+    state.deploying.unlink(missing_ok=True)

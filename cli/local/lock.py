@@ -54,6 +54,17 @@ def owner(path: Path) -> int | None:
         return None
 
 
+def is_alive(pid: int) -> bool:
+    """There is a process of this number, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def is_held(path: Path) -> bool:
     lock = try_lock(path)
     if lock is None:

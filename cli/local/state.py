@@ -7,7 +7,8 @@ up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
-emulator/           the emulator's tables and queues (state), objects (objects), exit-status
+emulator/           the emulator's tables and queues (state), objects (objects), exit-status; when it started
+                    (started), and whether a deployment is under way (deploying)
 home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
 """
 
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import DiskFull, StateUnreadable
+from cli.local.leftovers import clear_scratch, drop_drafts, is_mixed
 
 HOST = "127.0.0.1"
 LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
-MAX_SCRATCH_ENTRIES = 32  # functions that earlier runs unpacked, 7 MB each; removing a run's slows it by half a second
 FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
 
 
@@ -80,6 +81,8 @@ class StateDir:
         self.emulator_state = self.root / "emulator" / "state"
         self.objects = self.root / "emulator" / "objects"
         self.exit_status = self.root / "emulator" / "exit-status"
+        self.started = self.root / "emulator" / "started"
+        self.deploying = self.root / "emulator" / "deploying"
 
     def port(self) -> int:
         """The port of this directory; picked among the free ones the first time."""
@@ -130,20 +133,27 @@ class StateDir:
 
         Raises: DiskFull: with so little room nothing could be kept.
         """
-        if sum(1 for _ in self.tmp.iterdir()) >= MAX_SCRATCH_ENTRIES or self._free_bytes() < LEAST_FREE_BYTES:
-            shutil.rmtree(self.tmp, ignore_errors=True)
-            self.tmp.mkdir(exist_ok=True)
+        drop_drafts(self.root)
+        clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
             raise DiskFull(
                 f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
                 f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
             )
-        if self._ended_cleanly():
-            self.exit_status.unlink()
-            return
+        if not self._ended_cleanly():
+            self._forget_tables()
+        self.exit_status.unlink(missing_ok=True)
+        self.started.touch()
+
+    def _forget_tables(self) -> None:
+        """What the emulator kept is behind, or not whole: the stack is deployed again, its tables are rebuilt."""
         if self.emulator_used():
             (self.root / "rebuild").touch()
         (self.root / "deployment.json").unlink(missing_ok=True)
+        if self.deploying.exists() or is_mixed(self.emulator_state, self.started):
+            shutil.rmtree(self.emulator_state)
+            self.emulator_state.mkdir()
+        self.deploying.unlink(missing_ok=True)
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
@@ -159,8 +169,9 @@ class StateDir:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
+        """Its last run ended by itself, saved everything, and not in the middle of a deployment."""
         try:
-            return self.exit_status.read_text() == "0"
+            return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
             return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from cli.local.attach import lock_or_running, running_stack
 from cli.local.lock import Lock, is_held, locked
 from cli.local.machine import held
 
+MODULE = "cli.local.supervisor"
 POLL_S = 0.02
 LOOK_S = 1.0
 BUSY_TIMEOUT_S = 30.0
@@ -30,7 +32,7 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
     order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "cli.local.supervisor", json.dumps(order)],
+            [sys.executable, "-m", MODULE, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -47,7 +49,9 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
 
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
     """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
-    os.kill(pid, signal.SIGTERM)
+    if _is_supervisor(pid):  # it may have been killed this moment, and its number given to somebody else
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     while is_held(state.lock) or is_held(state.up_lock):
         if time.monotonic() > deadline:
@@ -93,6 +97,17 @@ def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log
         if time.monotonic() > deadline:
             raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
         time.sleep(POLL_S)
+
+
+def _is_supervisor(pid: int) -> bool:
+    """The process runs this module, as far as /proc tells; where there is none, its number has to do."""
+    proc = Path("/proc")
+    if not (proc / "self").exists():
+        return True
+    try:
+        return MODULE in os.fsdecode((proc / str(pid) / "cmdline").read_bytes()).split("\0")
+    except OSError:
+        return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
