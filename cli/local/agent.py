@@ -9,6 +9,7 @@ stopped, again with each look until the emulator says that it is.
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.local.announce import Listeners, stopped
 from cli.local.aws import aws_environment, bare_environment, client_options, open_session
+from cli.local.leftovers import sweep_scratch
 from cli.local.lock import Lock, share_lock
 from cli.local.process import Process
 from cli.local.state import StateDir
@@ -37,6 +39,7 @@ IDLE_POLL_S = 0.5  # after a while without a task
 IDLE_AFTER_S = 30.0
 CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
 LOGS_KEPT = 50
+SWEEP_EVERY_S = 600.0
 STOPPED = "STOPPED"
 MACHINE_STOPPED = "the machine it ran on was stopped"
 logger = logging.getLogger(__name__)
@@ -79,7 +82,7 @@ class TaskAgent:
     def _run(self) -> None:
         self._closing.wait(FIRST_LOOK_S)
         ecs = open_session().client("ecs", **client_options(self._state.endpoint_url()))
-        busy_at = time.monotonic()
+        busy_at = swept_at = time.monotonic()
         complained = False
         while not self._closing.is_set():
             try:
@@ -90,6 +93,9 @@ class TaskAgent:
                 complained = True
             if self._processes:
                 busy_at = time.monotonic()
+            if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                sweep_scratch(self._state.tmp)
+                swept_at = time.monotonic()
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
         self._end_all(ecs)
         ecs.close()
@@ -107,6 +113,7 @@ class TaskAgent:
             if code is not None:
                 task = _stop_task(ecs, arn, f"the command ended with exit code {code}")
                 del self._processes[arn]
+                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # of a killed worker: nobody else cleans up
                 self._tell(task, code)
             elif arn not in listed:
                 process.ask_to_stop()
@@ -140,10 +147,15 @@ class TaskAgent:
             logger.warning("a task cannot be started: %s", exc)
             _stop_task(ecs, arn, f"its process cannot be started: {exc}")
 
+    def _scratch(self, arn: str) -> Path:
+        return self._state.tmp / f"task-{_task_id(arn)}"
+
     def _start(self, arn: str, task: TaskCommand) -> Process:
+        scratch = self._scratch(arn)
+        scratch.mkdir(mode=0o700)
         ours = {
             "HOME": str(self._state.home),
-            "TMPDIR": str(self._state.tmp),
+            "TMPDIR": str(scratch),
             "PYTHONPATH": str(self._functions),
         }
         python = ("python", "python3")
@@ -151,7 +163,7 @@ class TaskAgent:
             [sys.executable if word in python and at == 0 else word for at, word in enumerate(task.command)],
             bare_environment() | task.environment | ours | aws_environment(self._state.endpoint_url()),
             folder=self._state.tmp,
-            log=self._state.logs / "tasks" / f"{arn.rpartition('/')[2]}.log",
+            log=self._state.logs / "tasks" / f"{_task_id(arn)}.log",
             grace_s=task.stop_timeout_s,
             lock_fds=(self._lock_fd, *((self._tasks_lock.fd,) if self._tasks_lock else ())),
         )
@@ -182,6 +194,10 @@ def _described(ecs: ECSClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
 
 def _stop_task(ecs: ECSClient, arn: str, reason: str) -> TaskTypeDef:
     return ecs.stop_task(cluster=_cluster(arn), task=arn, reason=reason)["task"]
+
+
+def _task_id(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def _cluster(arn: str) -> str:
