@@ -33,9 +33,10 @@ def _switch(found: Status) -> Switch | None:
     """That the stack is halted: from its table while it is up, else from what is kept beside the reports."""
     if found.deployed is None:
         return None
+    state = StateDir(found.state_dir)
     if found.running is None:
-        return kept_switch(StateDir(found.state_dir).objects, found.deployed["ReportBucketName"])
-    turn_to(found.endpoint_url)
+        return kept_switch(state.objects, found.deployed["ReportBucketName"])
+    turn_to(state.endpoint())
     return Access(found.deployed, stays_up=True).table.switch()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cli.errors import DeployFailed
 from cli.local.fingerprint import fingerprint
 from cli.local.lock import locked
+from cli.local.private import FILE_MODE
 from cli.local.state import Deployment, StateDir
 
 LOCK_TIMEOUT_S = 60.0
@@ -43,8 +44,9 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 
     packed = package(template, parameters, CODE_BUCKET)
     made_of = fingerprint(template.parent, packed.sources, parameters)
+    endpoint = state.endpoint()
     with _half_deployed(state):
-        outputs = deploy(open_session(), client_options(state.endpoint_url()), packed, parameters)
+        outputs = deploy(open_session(endpoint), client_options(endpoint), packed, parameters)
         state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
     return outputs
 
@@ -52,7 +54,7 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 @contextmanager
 def _half_deployed(state: StateDir) -> Iterator[None]:
     """Mark what the emulator keeps as half a stack. The mark stays if we are killed or interrupted."""
-    state.deploying.touch()
+    state.deploying.touch(FILE_MODE)
     try:
         yield
     except DeployFailed:  # the emulator has rolled it back

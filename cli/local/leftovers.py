@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from cli.local.lock import is_alive
 MAX_UNPACKED = 32  # functions that earlier runs unpacked, 7 MB each; removing a run's slows it by half a second
 MAX_UNPACKED_AGE_S = 86_400.0
 UNPACKED = "ministack-lambda-"  # what the emulator calls the folder of a function
+DRAFT = re.compile(r".+\.(?P<pid>\d{1,10})\.\d+")  # as private.py names them
 SHARD = "shard-"  # what a worker or a function calls the folder of an nmap: its report may be as large as the disk
 LONGEST_EXPRESS_S = 3_600.0  # a function runs for 15 minutes at most
 
@@ -47,10 +49,10 @@ def is_mixed(snapshot: Path, started: Path) -> bool:
 
 
 def drop_drafts(root: Path) -> None:
-    """`name.json.PID`, which process PID was about to put in the place of `name.json`, once there is none."""
-    for path in root.glob("*.json.*"):
-        pid = path.suffix.removeprefix(".")
-        if pid.isdigit() and not is_alive(int(pid)):
+    """`name.PID.THREAD`, which process PID was about to put in the place of `name`, once there is no such process."""
+    for path in root.iterdir():
+        draft = DRAFT.fullmatch(path.name)
+        if draft and not is_alive(int(draft["pid"])):
             _remove(path)
 
 

@@ -1,8 +1,8 @@
-"""Any process of ours is killed at any moment, and the next two scans complete; what was interrupted goes on with them.
+"""Any process of ours is killed at any moment, and the next two scans complete; what was interrupted completes, too.
 
-A scan of the local stack consists of the command (or the supervisor behind `cascan local up`), which holds the stack and
-runs the task agent; the emulator and its functions; the workers and nmap; and the keepers that end them. Each seed kills
-one kind of them after a while, on a stack of its own way: for one command, or up.
+A scan on the local stack consists of the command (or the supervisor behind `cascan local up`), which holds the stack
+and runs the task agent; the emulator and its functions; workers and nmap; and the keepers that end them. Each seed
+kills one kind of them after a while.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def scanning(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
             command.kill()
 
 
-def two_more_scans_complete(stack: Stack) -> None:
+def two_more_scans_complete(stack: Stack, what: str = "a kill") -> None:
     for number in range(2):
         ran = stack("scan", "127.0.8.1", "--timeout", str(WITHIN_S), "--json", nmap=QUICK)
-        assert ran.code == 0, f"scan {number + 1} after the kill: {ran.err}"
-        assert ran.json["scan"]["outcome"] == "complete"
+        assert ran.code == 0, f"{what}: scan {number + 1} after it: {ran.err}"
+        assert ran.json["scan"]["outcome"] == "complete", what
 
 
 def nothing_is_left(stack: Stack) -> bool:
@@ -119,7 +119,7 @@ def test_any_process_is_killed_at_any_moment_and_two_more_scans_complete(stack: 
     for seed in seeds:
         chance = random.Random(seed)  # noqa: S311 - it is to be the same in every run
         kind, up, delay_s = chance.choice(sorted(KINDS)), chance.random() < 0.5, chance.uniform(0, LONGEST_DELAY_S)
-        print(f"seed {seed}: {kind}, {'up' if up else 'for one command'}, after {delay_s:.1f} s")
+        what = f"seed {seed}: {kind}, {'up' if up else 'for one command'}, after {delay_s:.1f} s"
         if up:
             assert stack("local up").code == 0
         with scanning(stack) as command:
@@ -127,6 +127,6 @@ def test_any_process_is_killed_at_any_moment_and_two_more_scans_complete(stack: 
             kill(KINDS[kind](stack))
             if chance.random() < 0.5:  # the person looks at it, or gives up
                 command.send_signal(signal.SIGKILL)
-        two_more_scans_complete(stack)
+        two_more_scans_complete(stack, what)
         stack("local down")
         eventually(lambda: nothing_is_left(stack))

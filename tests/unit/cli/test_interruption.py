@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, a closed terminal or --timeout while a scan is followed: the scan's id, what becomes of it, its end."""
+"""Ctrl-C, SIGTERM, a closed terminal or --timeout while a scan is followed: what becomes of the scan, and its id."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_on_a_stack_that_ends_with_the_command_the_scan_is_suspended(
 ) -> None:
     stack = Stack(stays_up=False)
     stack.table.create_scan(a_scan())
-    interrupted(stack, Namespace(stack=None, state_dir=Path("/tmp/a b")), error)  # noqa: S108 - nobody opens it
+    interrupted(stack, Namespace(stack=None, state_dir=Path("/tmp/a b")), error)
     assert stack.scan
     assert stack.scan.state is ScanState.SUSPENDED
     assert [(sent.action, sent.scan_id) for sent in stack.sent] == [(Action.SUSPEND, SCAN_ID)]
@@ -127,9 +127,11 @@ def test_a_signal_is_an_exit_code_and_no_traceback(number: signal.Signals, tmp_p
     os.mkfifo(pipe)
     argv = [sys.executable, "-m", "cli.main", "submit", "--state-dir", str(tmp_path), "-f", str(pipe)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, env=environment, cwd=ROOT) as command:
-        with pipe.open("wb"):  # once the command has opened it, to read from it
-            command.send_signal(number)
-            assert command.stderr
-            assert command.stderr.read() == b"cascan: interrupted; no scan was requested\n"
+    with (
+        subprocess.Popen(argv, stderr=subprocess.PIPE, env=environment, cwd=ROOT) as command,
+        pipe.open("wb"),  # once the command has opened it, to read from it
+    ):
+        command.send_signal(number)
+        assert command.stderr
+        assert command.stderr.read() == b"cascan: interrupted; no scan was requested\n"
     assert command.returncode == 128 + number

@@ -60,4 +60,4 @@ time.sleep({WITHIN_S})
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
         process.kill()
-    eventually(lambda: (tmp_path / "told").exists())
+    eventually((tmp_path / "told").exists)

@@ -19,7 +19,7 @@ from tests.waiting import WITHIN_S, eventually
 
 ROOT = Path(__file__).parents[4]
 LONG_S = 300.0
-WAITS = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(__import__('os').getpid())); time.sleep(300)"
+WAITS = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(300)"
 IGNORES = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 HOLDS = """
 import sys, time
