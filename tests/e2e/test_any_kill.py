@@ -22,6 +22,7 @@ from cli.local.lock import is_held
 from cli.local.state import StateDir
 from tests.e2e.cascan_command import ROOT
 from tests.e2e.test_kills import Stack, kill
+from tests.soak import share
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -81,7 +82,8 @@ def nothing_is_left(stack: Stack) -> bool:
     return not stack.pids(lambda _: True) and not is_held(StateDir(stack.state_dir).lock)
 
 
-@pytest.mark.parametrize("up", [False, True], ids=["for one command", "up"])
+@pytest.mark.soak
+@pytest.mark.parametrize("up", [False, True][: share(1, 2)], ids=["for one command", "up"][: share(1, 2)])
 def test_the_holder_is_killed_twice_while_a_worker_runs_and_every_scan_completes(stack: Stack, up: bool) -> None:
     before = len(stack("scans", "--json").json)
     for _ in range(2):
@@ -114,7 +116,7 @@ def test_a_stack_is_up_again_at_once_after_the_kill_of_its_emulator(stack: Stack
     assert stack("local down").code == 0
 
 
-@pytest.mark.soak(few=2, many=64, at_once=1)
+@pytest.mark.soak(few=1, many=64, at_once=1)
 def test_any_process_is_killed_at_any_moment_and_two_more_scans_complete(stack: Stack, seeds: range) -> None:
     for seed in seeds:
         chance = random.Random(seed)  # noqa: S311 - it is to be the same in every run
