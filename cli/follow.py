@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cascan.ids import scan_id_of
+from cascan.ids import body_digest_of
 from cli.access import Access
 from cli.errors import CliError, NotEnded
 from cli.halted import HaltWatch, halt_sentence
 from cli.interruption import reporting
 from cli.show import Progress, counted, print_json, say
+from cli.submitted import expected_scan_id, possible_scan_ids
 from cli.telling import (
     EXIT_DONE,
     exit_code_of,
@@ -35,16 +35,16 @@ MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 
 
-def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Namespace) -> int:
+def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     """The exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.requests.send(body)
-    scan_ids = [scan_id_of(message_id)] + ([scan_id_of(idempotency_key)] if idempotency_key else [])
     if args.no_wait:
-        _print_accepted(scan_ids[-1], stack, as_json=args.json)
+        _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE
-    open_ids = scan_ids[-1:]
+    scan_ids = possible_scan_ids(body, message_id, stack)
+    open_ids = [expected_scan_id(body, message_id, stack)]
     with reporting(open_ids, stack, args):
-        scan = wait_for_end(scan_ids, hashlib.sha256(body.encode()).hexdigest(), stack, args.timeout)
+        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout)
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:

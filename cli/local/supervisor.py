@@ -21,6 +21,7 @@ from cli.local.machine import held
 from cli.local.private import PRIVATE_UMASK, open_for_writing
 
 MODULE = "cli.local.supervisor"
+PROC = Path("/proc")
 POLL_S = 0.02
 LOOK_S = 1.0
 BUSY_TIMEOUT_S = 30.0
@@ -51,11 +52,11 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
 
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
     """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
-    if _is_supervisor(pid):  # it may have been killed this moment, and its number given to somebody else
+    if _may_be_supervisor(pid):  # it may have been killed this moment, and its number given to somebody else
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_held(state.lock) or is_held(state.up_lock):
+    while is_held(state.lock) or is_held(state.up_lock) or (PROC.exists() and _may_be_supervisor(pid)):
         if time.monotonic() > deadline:
             raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
         time.sleep(POLL_S)
@@ -101,13 +102,12 @@ def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log
         time.sleep(POLL_S)
 
 
-def _is_supervisor(pid: int) -> bool:
+def _may_be_supervisor(pid: int) -> bool:
     """The process runs this module, as far as /proc tells; where there is none, its number has to do."""
-    proc = Path("/proc")
-    if not (proc / "self").exists():
+    if not PROC.exists():
         return True
     try:
-        return MODULE in os.fsdecode((proc / str(pid) / "cmdline").read_bytes()).split("\0")
+        return MODULE in os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
     except OSError:
         return False
 
