@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.ids import body_digest_of
+from cascan.published import published, scan_fields
 from cli.access import Access
 from cli.errors import CliError, NotEnded
 from cli.halted import HaltWatch, halt_sentence
@@ -49,7 +50,8 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        print_json({"scan": scan_summary(scan), "findings": findings, "reports": reports})
+        said = [published(finding, scan_fields(scan)) for finding in findings]
+        print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
     else:
         print_findings(findings)
         print_end(scan, stack)
