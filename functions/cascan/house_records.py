@@ -50,6 +50,11 @@ def keep_switch(records: HouseRecords, table: ScanTable) -> None:
     records.put(SWITCH, msgspec.json.encode(table.switch()))
 
 
+def is_kept(switch: Switch | None, records: HouseRecords) -> bool:
+    """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
+    return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
+
+
 def keep_severity_rules(records: HouseRecords, table: ScanTable) -> None:
     records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
 
