@@ -103,6 +103,11 @@ class ReportReader:
             if part.rendered:
                 yield part.rendered
 
+    @property
+    def source(self) -> str:
+        """XML of the host or item that was given last, with all that the report has of it: see ReportBody.source."""
+        return self._body.source
+
     def items(self) -> Iterator[Host | Item]:
         """Everything that stands below the root, in report order, once: instead of the hosts alone."""
         for item in self._body.read(everything=True):
