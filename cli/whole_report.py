@@ -18,7 +18,10 @@ CUT_SHORT = "The report is cut short."
 
 
 def document(report: ReportReader) -> Iterator[bytes]:
-    """Pieces of XML, element by element as in the report. What a second report appended says again of the frame is left out, and all ends are one."""
+    """Pieces of XML, element by element as in the report.
+
+    What a second report appended says again of the frame is left out, and all ends are one.
+    """
     yield document_start(report.head).encode()
     counts: Counter[str] = Counter()
     frame: set[object] = set()

@@ -18,6 +18,7 @@ from cascan.nmap.report.cut import HostBatches
 from cascan.nmap.report.head import Start
 from cascan.nmap.report.host import TooDeep, host_of
 from cascan.nmap.report.items import item_of, whole_elements
+from cascan.nmap.report.known import check_text, drop_namespaces
 from cascan.nmap.report.markup import parsed_xml
 from cascan.nmap.report.quick import QuickHosts
 from cascan.nmap.report.quick_script import NotPlain
@@ -58,7 +59,7 @@ class ReportBody:
         self._readable = ""  # the text that was parsed last
         self._source: str | Element = ""  # of what was handed out last
         for remark in start.remarks:
-            self._warn(remark)
+            self.warn(remark)
 
     @property
     def source(self) -> str:
@@ -126,7 +127,7 @@ class ReportBody:
 
     def _host(self, element: Element, source: str | Element) -> Iterator[Host]:
         try:
-            host = host_of(element, self._warn)
+            host = host_of(element, self.warn)
         except TooDeep:
             self._lost(TOO_DEEP)
             return
@@ -138,7 +139,7 @@ class ReportBody:
             if element.tag == "host":  # `<host/>`, which no tool of nmap's writes
                 yield from self._host(element, element)
                 continue
-            item = item_of(element, self._warn)
+            item = item_of(element, self.warn)
             if item is not None:
                 self._source = element
                 yield item
@@ -151,6 +152,8 @@ class ReportBody:
             self._lost(FOLLOWED)
             text = ROOT_TAGS.sub("", text)
         parsed = self._parsed(f"<r>{text}</r>")
+        if parsed is not None:
+            check_text(parsed, self.warn)
         yield from self._items(whole_elements(text) if parsed is None else parsed)
 
     def _end(self, text: str) -> Iterator[Host | Item]:
@@ -184,26 +187,32 @@ class ReportBody:
         """The element, if it is well-formed once what XML cannot carry is replaced; else the damage is told."""
         self._readable = text
         try:
-            return XML(text)
+            return self._element(text)
         except ParseError:
             pass
         self._readable = mended(text)
         try:
-            element = XML(self._readable)
+            element = self._element(self._readable)
         except ParseError as exc:
             reason = expat.ErrorString(exc.code)
             self._lost(f"The report is damaged near byte {self._batches.offset}: {reason}.")
             return None
-        self._warn(REPLACED)
+        self.warn(REPLACED)
+        return element
+
+    def _element(self, text: str) -> Element:
+        element = XML(text)
+        if "xmlns" in text:
+            drop_namespaces(element, self.warn)
         return element
 
     def _decoded(self, data: bytes) -> str:
         text, known = decoded(data)
         if not known:
-            self._warn(NOT_UTF8)
+            self.warn(NOT_UTF8)
         return text
 
-    def _warn(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Keep a sentence, once; of many different ones the first MAX_REASONS."""
         if sentence not in self.warnings and len(self.warnings) < MAX_REASONS:
             self.warnings.append(sentence)
@@ -211,14 +220,14 @@ class ReportBody:
     def take(self, warnings: list[str], *, broken: bool, complete: bool) -> None:
         """Take over what another body, which read a range of this report, says of it."""
         for warning in warnings:
-            self._warn(warning)
+            self.warn(warning)
         self.broken |= broken
         self.complete = complete and not self.broken
 
     def _lost(self, sentence: str) -> None:
         """Something was left out: the report is not complete."""
         self.broken = True
-        self._warn(sentence)
+        self.warn(sentence)
 
 
 def _elements(text: str, stop: int) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from cascan.model.report import TAGS, Finished, HostCounts, HostHint, Item, Output, PostScripts, PreScripts, RunStats
 from cascan.nmap.report.host import addresses_in, count_in, hostnames_in, text_in
+from cascan.nmap.report.known import ITEMS, check
 from cascan.nmap.report.script import scripts_in
 from cascan.nmap.report.text import repaired
 from cascan.nmap.report.values import said
@@ -17,6 +18,8 @@ Warn = Callable[[str], None]
 
 def item_of(element: Element, warn: Warn) -> Item | None:
     """The element's value; None where nmap does not know such an element, which `warn` is told."""
+    if element.tag in ITEMS:
+        check(element, ITEMS[element.tag], warn)
     match element.tag:
         case tag if tag in TAGS:
             return said(TAGS[tag], element.attrib)
@@ -55,9 +58,9 @@ def _hint(element: Element, warn: Warn) -> HostHint:
     return HostHint(
         state=text_in(attributes, "state") or "unknown",
         reason=text_in(attributes, "reason"),
-        reason_ttl=count_in(attributes, "reason_ttl"),
+        reason_ttl=count_in(attributes, "reason_ttl", warn),
         addresses=addresses_in(element, warn),
-        hostnames=hostnames_in(element),
+        hostnames=hostnames_in(element, warn),
     )
 
 
