@@ -45,7 +45,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 (random reports, no secrets)
-        self.oddity = self.random.choice((0, 0, 0.01, 0.04))
+        self.oddity = self.random.choice((0, 0, 0.01, 0.04, 0.1))
 
     def odd(self) -> bool:
         return self.random.random() < self.oddity
@@ -58,19 +58,20 @@ class Writer:
         text = escape(text.encode().decode("latin-1"), {'"': "&quot;", "'": "&apos;"})
         return "".join(f"&#x{ord(c):x};" if c < " " or c > "~" else c for c in text)
 
-    def tag(self, name: str, attributes: dict[str, str | None], content: str | None = None) -> str:
+    def tag(self, element: str, attributes: dict[str, str | None], content: str | None = None) -> str:
         given = {key: value for key, value in attributes.items() if value is not None}
         if given and self.odd():
             given.pop(self.random.choice(list(given)))
         if given and self.odd():
             given[self.random.choice(list(given))] = ""
         if self.odd():
-            given[self.random.choice(("new", "text", "xmlns", "name"))] = self.random.choice(WORDS)
+            name, value = self.random.choice(("new", "text", "xmlns", "name")), self.random.choice(WORDS)
+            given[name] = value or "a"
         quote, space = ("'", " ") if self.odd() else ('"', "")
-        start = name + "".join(f" {key}={quote}{self.spelled(value)}{quote}" for key, value in given.items())
+        start = element + "".join(f" {key}={quote}{self.spelled(value)}{quote}" for key, value in given.items())
         if content is None:
-            return f"<{start}{space}/>" if not self.odd() else f"<{start}></{name}>"
-        return f"<{start}{space}>{self.stray()}{content}{self.stray()}</{name}>"
+            return f"<{start}{space}/>" if not self.odd() else f"<{start}></{element}>"
+        return f"<{start}{space}>{self.stray()}{content}{self.stray()}</{element}>"
 
     def stray(self) -> str:
         if not self.odd():
