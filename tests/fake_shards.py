@@ -140,7 +140,7 @@ class MemoryShards:
         if shard is None or scan is None or shard.state not in life_cycle.CLOSE.frm:
             return False
         ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
-        self._store(replace(shard, progress=None, **ended))
+        self._store(replace(shard, progress=None, reasons=closing.reasons_at(number), **ended))
         in_flight = shard.state in IN_FLIGHT
         self._count(scan_id, shards_open=-1, shards_waiting=-int(not in_flight), shards_in_flight=-int(in_flight))
         scan = self.scans[scan_id]
@@ -148,6 +148,7 @@ class MemoryShards:
             scan,
             shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
             hosts_up=scan.hosts_up + closing.hosts_up,
+            extra_addresses=scan.extra_addresses + closing.extra_addresses,
             changes=_sum(scan.changes, closing.changes),
             findings=Counts(
                 count=scan.findings.count + closing.findings,

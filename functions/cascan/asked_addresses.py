@@ -15,7 +15,7 @@ from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged, without
 from cascan.nmap.octets import Octets
 from cascan.nmap.target_kinds import Name, Network6
-from cascan.nmap.targets import Exclusion, parse_target
+from cascan.nmap.targets import Exclusion, enumerate_slice, parse_target
 
 
 class Asked(NamedTuple):
@@ -89,15 +89,35 @@ class LeftToOthers:
             return False
 
 
+def extra_addresses(shard: Shard) -> int:
+    """How many addresses more than planned the shard came down to; less than 0: fewer.
+
+    The plan counts a name as one address: with --resolve-all it has several, and names may share one. A name without an
+    address stays one. What is excluded does not count.
+    """
+    resolved = shard.run.resolved if shard.run else {}
+    if not resolved:
+        return 0
+    exclusion = Exclusion.parse(shard.exclude, shard.family)
+    planned, addresses = 0, set[str]()
+    for piece in shard.slices:
+        target = parse_target(piece.expression, shard.family)
+        if not isinstance(target, Name) or target.name in resolved:
+            planned += piece.stop - piece.start
+            addresses.update(enumerate_slice(piece, shard.family, resolved))
+    return sum(not exclusion.contains(address) for address in addresses) - planned
+
+
 def _asked_by(shard: Shard) -> Iterator[Asked]:
     """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
-    resolved = shard.run.resolved if shard.run else {}
+    resolved, asked_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
     for piece in shard.slices:
         target = parse_target(piece.expression, shard.family)
         if not isinstance(target, Name):
             yield Asked(target, piece.start, piece.stop, "")
             continue
-        name = target.name if target.count == 1 else ""  # a name vouches for its own address, never for a block
+        asked = asked_as.get(target.name, target.name)
+        name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
             yield Asked(target.pinned(address), piece.start, piece.stop, name)
 

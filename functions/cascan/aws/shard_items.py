@@ -172,14 +172,16 @@ class ShardItems(TablePart):
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
         key = shard_key(scan_id, number)
-        ended = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
+        ended = values_of({":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description})
+        ended[":reasons"] = body_of(closing.reasons_at(number))
         change = (
-            "SET #state = :to, #outcome = :outcome, #error_description = :error REMOVE #listing, #listed_at, #progress"
+            "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
+            "REMOVE #listing, #listed_at, #progress"
         )
         frm = IN_FLIGHT
         for _ in tries():
             is_there, states = state_in(frm)
-            ending = update(self._table.name, key, change, when=is_there, values=values_of(ended | states))
+            ending = update(self._table.name, key, change, when=is_there, values=ended | values_of(states))
             counted = tally(self._table.name, scan_key(scan_id), closing, was=COUNTER[min(frm)])
             failed = self._table.transact([telling(ending), counted])
             if not failed:
