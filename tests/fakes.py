@@ -21,8 +21,7 @@ from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
 from cascan.findings.cut import cut_down
-from cascan.gateways import Launch
-from cascan.gateways.resolver import Lookup
+from cascan.gateways import Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
@@ -291,7 +290,7 @@ class FixedResolver:
         self.names = dict(names)
         self.asked: list[tuple[str, int]] = []
 
-    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> dict[str, Lookup]:
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
         self.asked += ((name, family) for name in names)
         return {name: self._lookup(name, family) for name in names}
 

@@ -142,11 +142,12 @@ def _refusal(run: NmapRun, answer: Answer) -> tuple[ReasonCode, str]:
 
 
 def _of_quarantine(answer: Answer) -> Flaw:
-    kept_out = answer.quarantine
-    sentence = f"{kept_out.count} hosts were reported that may not be recorded: {kept_out.reason}"
-    addresses = list(kept_out.addresses) or [""]
-    reasons = [Reason.of(ReasonCode.HOST_QUARANTINED, address, sentence) for address in addresses]
-    return Outcome.PARTIAL, Reasons.of(reasons, {ReasonCode.HOST_QUARANTINED: kept_out.count - len(reasons)})
+    kept_out, code = answer.quarantine, ReasonCode.HOST_QUARANTINED
+    addresses = list(kept_out.addresses) or ["a host without an address"]
+    sentences = {address: f"{address} was reported and is not recorded" for address in addresses}
+    sentences[addresses[0]] += f": {kept_out.reason}"
+    reasons = [Reason.of(code, address, sentence) for address, sentence in sentences.items()]
+    return Outcome.PARTIAL, Reasons.of(reasons, {code: kept_out.count - len(reasons)})
 
 
 def _of_timed_out_hosts(answer: Answer) -> Flaw:

@@ -13,7 +13,7 @@ import dns.name
 import dns.rcode
 import dns.resolver
 
-from cascan.gateways.resolver import Lookup
+from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cascan.gateways import Resolver
-from cascan.gateways.resolver import Lookup
+from cascan.gateways import Lookup, Resolver
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.reason import Reason, ReasonCode
 from cascan.model.shard import Shard

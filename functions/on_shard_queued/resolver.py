@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from cascan.gateways.resolver import Lookup
+from cascan.gateways import Lookup
 from cascan.limits import FIRST_LOOKUP_S, LOOKUP_PAUSES_S, LOOKUP_S, MAX_LOOKING_UP_S, MAX_LOOKUPS_AT_ONCE
 from cascan.model.reason import ReasonCode
 from on_shard_queued.hosts_file import hosts_addresses
@@ -39,7 +39,7 @@ class DnsResolver:
     ) -> None:
         self._hosts_file, self._connect, self._sleep = hosts_file, connect, sleep
 
-    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> dict[str, Lookup]:
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
         wanted = {name: name.removesuffix(".") for name in names}
         known = hosts_addresses(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
         lookups = {name: Lookup(asked=stem, addresses=known[stem]) for name, stem in wanted.items() if stem in known}

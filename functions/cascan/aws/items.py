@@ -82,7 +82,8 @@ def shard_key(scan_id: str, number: int) -> Item:
 
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
-    counts, windows, reasons = (fields.pop(name) for name in ("findings", "windows", "reasons"))
+    counts, windows = fields.pop("findings"), fields.pop("windows")
+    reasons = fields.pop("reasons") if scan.reasons.counts else None
     own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
@@ -114,7 +115,8 @@ def brief_in(item: Item, *, halted: bool) -> ScanBrief:
 def shard_item(shard: Shard) -> Item:
     """Raises: Rejected: it has more slices or arguments than an item holds."""
     fields = msgspec.to_builtins(shard)
-    run, progress, reasons = (fields.pop(name) for name in ("run", "progress", "reasons"))
+    run, progress = fields.pop("run"), fields.pop("progress")
+    reasons = fields.pop("reasons") if shard.reasons.counts else None
     own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
     own["lease_until"] = instant(shard.lease_until) if shard.lease_until else None  # compared as text
     item = shard_key(shard.scan_id, shard.number) | {"body": body_of(fields)} | values_of(own)

@@ -13,7 +13,7 @@ from cascan.gateways.inventory import Inventory
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
-from cascan.gateways.resolver import Resolver
+from cascan.gateways.resolver import Lookup, Resolver
 from cascan.gateways.scan_table import ScanTable
 from cascan.gateways.schedules import ScheduleTable
 
@@ -24,6 +24,7 @@ __all__ = [
     "HouseRecords",
     "Inventory",
     "Launch",
+    "Lookup",
     "Received",
     "Recordings",
     "ReportStore",

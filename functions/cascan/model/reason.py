@@ -53,7 +53,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return cls(code=code.value, subject=_one_line(subject), sentence=_one_line(sentence))
 
 
-class Reasons(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     """Reasons, counted by code; `listed` holds the first MAX_LISTED_REASONS of them."""
 
     counts: dict[str, int] = {}

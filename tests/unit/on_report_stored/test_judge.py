@@ -143,11 +143,16 @@ def test_a_run_that_was_cut_is_complete_once_every_host_that_it_finished_is_ther
 
 
 def test_hosts_that_were_kept_out_make_any_answer_partial() -> None:
-    kept_out = Quarantine(count=1, reason="10.0.0.9 was not asked for")
-    sentence = "1 hosts were reported that may not be recorded: 10.0.0.9 was not asked for"
-    assert judged(a_run(), an_answer(quarantine=kept_out)) == (Outcome.PARTIAL, sentence)
+    kept_out = Quarantine(count=3, addresses=dict.fromkeys(["10.0.0.9", "10.0.0.8"]), reason="nobody asked for it")
+    outcome, reasons = judge(a_shard(run=a_run()), an_answer(quarantine=kept_out))
+    assert outcome is Outcome.PARTIAL
+    assert [(reason.subject, reason.sentence) for reason in reasons.listed] == [
+        ("10.0.0.9", "10.0.0.9 was reported and is not recorded: nobody asked for it"),
+        ("10.0.0.8", "10.0.0.8 was reported and is not recorded"),
+    ]
+    assert reasons.counts == {"host-quarantined": 3}
     nothing_else = an_answer(quarantine=kept_out, hosts_read=0, exit="error")
-    assert judged(a_run(exit_code=1), nothing_else) == (Outcome.PARTIAL, f"{sentence} (and 1 more)")
+    assert judged(a_run(exit_code=1), nothing_else)[0] is Outcome.PARTIAL
 
 
 def test_a_report_that_no_worker_accounts_for_is_no_answer() -> None:

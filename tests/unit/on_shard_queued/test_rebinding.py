@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascan.events import ShardQueued
-from cascan.gateways.resolver import Lookup
+from cascan.gateways import Lookup
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
 from cascan.permit import Permit
