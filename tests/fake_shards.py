@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ class Breakable:
 class MemoryShards:
     scans: dict[str, Scan]
     shards_by_key: dict[tuple[str, int], Shard]
+    shard_by_address: dict[tuple[str, str], int]
 
     def _reach(self) -> None:
         raise NotImplementedError
@@ -157,6 +158,11 @@ class MemoryShards:
             ),
         )
         return True
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        self._reach()
+        counted = {a: self.shard_by_address.setdefault((scan_id, a), number) for a in addresses}
+        return frozenset(address for address, by in counted.items() if by != number)
 
     def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
         shard = self.get_shard(scan_id, number)

@@ -43,6 +43,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         super().__init__()
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
+        self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
         self.findings_by_key: dict[tuple[str, str], Finding] = {}
@@ -118,7 +119,13 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
-        stores: list[dict[Any, Any]] = [self.findings_by_key, self.changes_by_key, self.shards_by_key, self.recordings]
+        stores: list[dict[Any, Any]] = [
+            self.findings_by_key,
+            self.changes_by_key,
+            self.shards_by_key,
+            self.recordings,
+            self.shard_by_address,
+        ]
         keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
         for store, key in keys[:most]:
             del store[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -89,11 +89,11 @@ class LeftToOthers:
             return False
 
 
-def extra_addresses(shard: Shard) -> int:
+def extra_addresses(shard: Shard, counted_elsewhere: Collection[str] = ()) -> int:
     """How many addresses more than planned the shard came down to; less than 0: fewer.
 
-    The plan counts a name as one address: with --resolve-all it has several, and names may share one. A name without an
-    address stays one. What is excluded does not count.
+    The plan counts a name as one address: with --resolve-all it has several, and names may share one, also with names
+    of other shards, which then count it. A name without an address stays one. What is excluded does not count.
     """
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
@@ -105,7 +105,17 @@ def extra_addresses(shard: Shard) -> int:
         if not isinstance(target, Name) or target.name in resolved:
             planned += piece.stop - piece.start
             addresses.update(enumerate_slice(piece, shard.family, resolved))
-    return sum(not exclusion.contains(address) for address in addresses) - planned
+    return sum(not exclusion.contains(a) and a not in counted_elsewhere for a in addresses) - planned
+
+
+def named_addresses(shard: Shard) -> frozenset[str]:
+    """The addresses that the shard asked for the sake of a name alone: not by number, and not as a block around one."""
+    resolved = shard.run.resolved if shard.run else {}
+    if not resolved:
+        return frozenset()
+    asked = AskedAddresses.by(shard)
+    names_by_address = {a: asked.names_for(a) for addresses in resolved.values() for a in addresses}
+    return frozenset(address for address, names in names_by_address.items() if names and "" not in names)
 
 
 def _asked_by(shard: Shard) -> Iterator[Asked]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ class Answer(Struct):
     hosts_up: int = 0
     hosts_timed_out: int = 0
     timed_out_addresses: list[str] = field(default_factory=list)  # the first of them
+    named_up: list[str] = field(default_factory=list)  # addresses of names that are up
     elements_up: int = 0  # host elements that are up, recorded or not
     elements_unasked: int = 0  # host elements of a list scan (-sL), which asks nobody
     quarantine: Quarantine = field(default_factory=Quarantine)
@@ -62,6 +63,7 @@ class Answer(Struct):
             hosts_up=recording.hosts_up,
             hosts_timed_out=recording.hosts_timed_out,
             timed_out_addresses=list(recording.timed_out_addresses),
+            named_up=list(recording.named_up),
             elements_up=recording.elements_up,
             elements_unasked=recording.elements_unasked,
             quarantine=Quarantine(recording.quarantined, kept_out, recording.quarantine_reason),
@@ -109,6 +111,7 @@ class Answer(Struct):
             hosts_up=self.hosts_up,
             hosts_timed_out=self.hosts_timed_out,
             timed_out_addresses=tuple(self.timed_out_addresses),
+            named_up=tuple(self.named_up),
             elements_up=self.elements_up,
             elements_unasked=self.elements_unasked,
             findings=self.findings,
@@ -149,11 +152,13 @@ class Answer(Struct):
             self.elements_up += host.state == "up"
             self.elements_unasked += host.state == "unknown"
 
-    def add_hosts(self, hosts: Iterable[Host]) -> None:
-        """Count hosts that are recorded."""
+    def add_hosts(self, hosts: Iterable[Host], names: Container[str] = ()) -> None:
+        """Count hosts that are recorded; `names` holds the addresses that were asked for a name."""
         for host in hosts:
             self.hosts_read += 1
             self.hosts_up += host.state == "up"
+            if host.state == "up" and host.address in names:
+                self.named_up.append(host.address)
             if host.timed_out:
                 self.hosts_timed_out += 1
                 if len(self.timed_out_addresses) < MAX_LISTED_REASONS:

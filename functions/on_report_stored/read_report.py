@@ -94,7 +94,7 @@ class _Writing:
         findings = (finding for host, is_first in admitted for finding in self._findings(host, is_first=is_first))
         self.folding.table.put_findings(self.key.scan_id, findings, self.key)
         self.folding.add(recorded, AskedPorts.in_report(self.report.scaninfo), self.names)
-        self.answer.add_hosts(recorded)
+        self.answer.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
         """Whether the host is the first of its address in the report; nothing, where it is not to be recorded."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cascan.asked_addresses import extra_addresses
+from cascan.asked_addresses import extra_addresses, named_addresses
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
@@ -17,7 +17,6 @@ from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportSto
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.limits import MAX_GENERATIONS
-from cascan.model.reason import Reasons
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scope import Scope
@@ -89,7 +88,8 @@ def record_findings(
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
         return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
     bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
-    closing = _closing(shard, outcome, reasons, answer, news.counts)
+    elsewhere = _counted_elsewhere(shard, table)
+    closing = _closing(shard, (outcome, reasons), answer, news.counts, elsewhere=elsewhere)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, outcome, closed.state)
 
@@ -104,19 +104,25 @@ def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
         yield rest
 
 
+def _counted_elsewhere(shard: Shard, table: ScanTable) -> frozenset[str]:
+    """The addresses that several names share, and that another shard of the scan has counted already."""
+    named = named_addresses(shard)
+    return table.count_addresses(shard.scan_id, shard.number, named) if named else frozenset()
+
+
 def _closing(
-    shard: Shard, outcome: Outcome, reasons: Reasons, answer: Answer, changes: Mapping[str, int]
+    shard: Shard, verdict: Verdict, answer: Answer, changes: Mapping[str, int], *, elsewhere: frozenset[str]
 ) -> ShardClosing:
-    counts = answer.counts()
+    (outcome, reasons), counts = verdict, answer.counts()
     return ShardClosing(
         state=ShardState.FAILED if outcome is Outcome.FAILED else ShardState.RECORDED,
         outcome=outcome,
         severities=counts.severities,
         categories=counts.categories,
         findings=counts.count,
-        hosts_up=answer.hosts_answered,
+        hosts_up=answer.hosts_answered - len(elsewhere.intersection(answer.named_up)),
         changes=dict(changes),
-        extra_addresses=extra_addresses(shard),
+        extra_addresses=extra_addresses(shard, elsewhere),
         reasons=reasons,
         error_description=reasons.sentence,
     )

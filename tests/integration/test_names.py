@@ -148,3 +148,12 @@ def test_every_address_of_a_name_counts_once() -> None:
     result = scan_names(Scenario(zone={"many.test": addresses}, targets=("many.test",), arguments=arguments))
     assert (result.scan.hosts_up, result.scan.asked_addresses) == (16, 16)
     assert result.end["addresses"] == 16
+
+
+@pytest.mark.parametrize("script", [(), ("--script", "+banner")], ids=["one shard", "a shard for each name"])
+def test_names_that_share_an_address_are_one_address(script: tuple[str, ...]) -> None:
+    zone = {"a.test": HERE, "b.test": HERE, "c.test": ["127.0.1.3"]}
+    arguments = ("-n", "-sT", "-p", "8080", *script)
+    result = scan_names(Scenario(zone=zone, targets=("a.test", "b.test", "c.test"), arguments=arguments))
+    assert len(result.shards) == (3 if script else 1)
+    assert (result.scan.outcome, result.scan.hosts_up, result.scan.asked_addresses) == (Outcome.COMPLETE, 2, 2)

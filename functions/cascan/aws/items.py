@@ -14,6 +14,7 @@
                                                                 lease_until, progress, remainder, run, outcome,
                                                                 reasons, error_description, stderr; while it waits
                                                                 listing="waiting/<scan id>", listed_at=<its sort key>
+    address    scan/<scan id>      address/<of a name>          shard (number), which counts it
     due        agenda              <instant>/<scan id>/<what>
     switch     stack               switch                       body
     severity   stack               severity                     body, version
@@ -124,6 +125,11 @@ def shard_item(shard: Shard) -> Item:
         if value:
             item[name] = body_of(value)
     return item | listing_of(shard) if shard.state is ShardState.WAITING else item
+
+
+def address_item(scan_id: str, number: int, address: str) -> Item:
+    """Of an address that a name stands for: the shard that counts it."""
+    return key_of(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
 
 
 def listing_of(shard: Shard) -> Item:

@@ -6,7 +6,7 @@ False or None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from cascan import life_cycle
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling, update
 from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_of
-from cascan.aws.shard_moves import COUNTER, counting, moving, narrowing, one_more, state_in, waiting
+from cascan.aws.shard_moves import COUNTER, counted_once, counting, moving, narrowing, one_more, state_in, waiting
 from cascan.aws.tally import tally
 from cascan.aws.wire import Item, body_of, bytes_of, from_value, instant, values_of
 from cascan.errors import GatewayUnavailable
@@ -191,6 +191,20 @@ class ShardItems(TablePart):
                 return False
             frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
         raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        mine: list[str] = []
+        for some in chunks(sorted(addresses), MAX_TRANSACTION):
+            left = list(some)
+            for _ in tries():
+                failed = self._table.transact([counted_once(self._table.name, scan_id, number, a) for a in left])
+                left = [address for place, address in enumerate(left) if place not in failed]
+                if not failed or not left:
+                    break
+            else:
+                raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
+            mine += left
+        return frozenset(addresses) - frozenset(mine)
 
     # ---- what several moves do
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Protocol
 
@@ -110,6 +110,12 @@ class ScanTable(Inventory, Recordings, Protocol):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        """Count the addresses of the shard's names in their scan. Those that another shard has counted already.
+
+        A repeat of the same shard is told the same.
+        """
 
     # ---- the house: what is due, and the switch
 

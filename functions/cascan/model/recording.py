@@ -47,6 +47,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosts_up: int = 0
     hosts_timed_out: int = 0
     timed_out_addresses: tuple[str, ...] = ()  # the first of them
+    named_up: tuple[str, ...] = ()  # addresses of names that are up
     elements_up: int = 0  # host elements that are up, recorded or not
     elements_unasked: int = 0  # host elements that nmap only listed
     findings: int = 0

@@ -402,6 +402,19 @@ class TestClosingShards:
         assert not table.close_shard(SCAN_ID, 0, CLOSING)
         assert _scan(table) == before
 
+    def test_an_address_of_a_name_is_counted_by_the_first_shard_that_has_it_however_often_it_asks(
+        self, table: ScanTable
+    ) -> None:
+        many = [f"10.0.{n // 250}.{n % 250}" for n in range(250)]
+        table.create_scan(a_scan())
+        assert table.count_addresses(SCAN_ID, 0, many) == frozenset()
+        assert table.count_addresses(SCAN_ID, 1, ["10.0.0.7", "10.9.0.1", "10.0.0.249"]) == {"10.0.0.7", "10.0.0.249"}
+        assert table.count_addresses(SCAN_ID, 0, ["10.0.0.7", "10.9.0.1"]) == {"10.9.0.1"}
+        assert table.count_addresses(SCAN_ID, 1, ["10.9.0.1"]) == frozenset()
+        assert table.remove_scan(SCAN_ID, 1_000)
+        table.create_scan(a_scan())
+        assert table.count_addresses(SCAN_ID, 1, many) == frozenset()
+
     def test_a_shard_nobody_stored_is_not_counted(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         assert not table.close_shard(SCAN_ID, 0, CLOSING)
