@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from cascan.limits import MAX_LISTED_REASONS, MAX_REASON_CHARS
+from cascan.limits import MAX_LISTED_REASONS, MAX_SENTENCE_CHARS
 
 
 class ReasonCode(StrEnum):
@@ -49,7 +49,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def of(cls, code: ReasonCode, subject: str, sentence: str) -> Reason:
-        """With a sentence that is one line of at most MAX_REASON_CHARS."""
+        """With a sentence that is one line of at most MAX_SENTENCE_CHARS."""
         return cls(code=code.value, subject=_one_line(subject), sentence=_one_line(sentence))
 
 
@@ -96,4 +96,4 @@ def merged(parts: Iterable[Reasons]) -> Reasons:
 
 def _one_line(text: str) -> str:
     clean = "".join(char if char.isprintable() else " " for char in text)
-    return clean if len(clean) <= MAX_REASON_CHARS else clean[: MAX_REASON_CHARS - 3] + "..."
+    return clean if len(clean) <= MAX_SENTENCE_CHARS else clean[: MAX_SENTENCE_CHARS - 3] + "..."
