@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import dns.exception
@@ -13,6 +15,7 @@ import dns.name
 import dns.rcode
 import dns.resolver
 
+from cascan.addresses import address_in
 from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
@@ -47,7 +50,8 @@ class DnsClient:
             domains = self._resolver.search or [self._resolver.domain]
             for domain in domains[:MAX_SEARCH_DOMAINS]:
                 if domain != dns.name.root:
-                    yield dns.name.Name(absolute.labels[:-1] + domain.labels)
+                    with suppress(dns.name.NameTooLong):  # together they are no name
+                        yield dns.name.Name(absolute.labels[:-1] + domain.labels)
         yield absolute
 
     def _ask(self, name: dns.name.Name, family: int, within_s: float) -> Lookup:
@@ -92,10 +96,40 @@ def _configured(path: Path) -> dns.resolver.Resolver:
     """What resolv.conf says; where there is none, or it names no server, what the system's resolver would do."""
     resolver = dns.resolver.Resolver(configure=False)
     try:
-        resolver.read_resolv_conf(str(path))
+        resolver.read_resolv_conf(StringIO("\n".join(_readable_lines(path))))
     except dns.resolver.NoResolverConfiguration:
         resolver.nameservers = [DEFAULT_SERVER]
     return resolver
+
+
+def _readable_lines(path: Path) -> Iterator[str]:
+    """The lines without those that the system's resolver passes over, and dnspython would fail on."""
+    try:
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        keyword, *values = line.split() or [""]
+        if keyword in ("search", "domain"):
+            yield " ".join([keyword, *filter(_is_domain, values)])
+        elif keyword != "nameserver" or (values and _is_address(values[0])):
+            yield line
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        dns.name.from_text(text)
+    except dns.exception.DNSException:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    try:
+        address_in(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unanswered(asked: str, exc: dns.resolver.NoNameservers) -> Lookup:
