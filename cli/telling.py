@@ -58,7 +58,22 @@ def _rank(finding: Finding) -> tuple[object, ...]:
     from cascan.severity import counted_as
 
     of = finding.attributes
-    return _severity_rank(counted_as(finding)), _address_rank(of.get("ip_addresses")), of.get("port") or 0, finding.name
+    return _severity_rank(counted_as(finding)), _address_rank(addresses_of(finding)), of.get("port") or 0, finding.name
+
+
+def addresses_of(finding: Finding) -> list[str]:
+    """The addresses of its host; empty for a finding of another scanner."""
+    addresses = finding.attributes.get("ip_addresses")
+    return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
+
+
+def is_loopback(address: str) -> bool:
+    from cascan.addresses import address_in
+
+    try:
+        return address_in(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _severity_rank(severity: str) -> tuple[int, str]:
@@ -66,11 +81,11 @@ def _severity_rank(severity: str) -> tuple[int, str]:
     return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
 
 
-def _address_rank(addresses: object) -> tuple[int, int]:
+def _address_rank(addresses: list[str]) -> tuple[int, int]:
     from cascan.addresses import address_in
 
     try:
-        address = address_in(addresses[0] if isinstance(addresses, list) and addresses else "")
+        address = address_in(addresses[0] if addresses else "")
     except ValueError:  # of another scanner's finding
         return 0, 0
     return address.version, int(address)
