@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cascan.ids import ReportKey
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cascan.model.finding import Finding
+    from cascan.model.reason import Reason
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
     from cli.access import Access
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
+SHOWN_REASONS = 10  # in a terminal; --json has all that are kept
 CHANGE_WORDS = {
     "PortOpened": "opened",
     "PortClosed": "closed",
@@ -25,6 +28,7 @@ CHANGE_WORDS = {
     "HostAppeared": "appeared",
     "HostGone": "gone",
 }  # cascan.model.inventory.ChangeKind, which only who compares scans loads
+SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")  # cascan.model.finding.Severity, worst first
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
@@ -41,9 +45,50 @@ def exit_code_of(scan: Scan) -> int:
 def print_findings(findings: Iterable[Finding]) -> None:
     from cascan.severity import counted_as
 
-    rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
-    cells = ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows)
+    rows = sorted(findings, key=_rank)
+    if rows:
+        counts = Counter(counted_as(finding) for finding in rows)
+        say(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
+    cells = ((counted_as(f), f.category, f.location, f.name, detail_of(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
+
+
+def _rank(finding: Finding) -> tuple[object, ...]:
+    """What matters most first; then by address as a number, and by port."""
+    from cascan.severity import counted_as
+
+    of = finding.attributes
+    return _severity_rank(counted_as(finding)), _address_rank(addresses_of(finding)), of.get("port") or 0, finding.name
+
+
+def addresses_of(finding: Finding) -> list[str]:
+    """The addresses of its host; empty for a finding of another scanner."""
+    addresses = finding.attributes.get("ip_addresses")
+    return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
+
+
+def is_loopback(address: str) -> bool:
+    from cascan.addresses import address_in
+
+    try:
+        return address_in(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _severity_rank(severity: str) -> tuple[int, str]:
+    """What a rule suppressed or accepted comes last."""
+    return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
+
+
+def _address_rank(addresses: list[str]) -> tuple[int, int]:
+    from cascan.addresses import address_in
+
+    try:
+        address = address_in(addresses[0] if addresses else "")
+    except ValueError:  # of another scanner's finding
+        return 0, 0
+    return address.version, int(address)
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:
@@ -53,11 +98,16 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "name": scan.name,
         "state": scan.state,
         "outcome": scan.outcome,
+        "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
         "finishedAt": scan.finished_at,
         "labels": scan.labels,
-        "addresses": scan.addresses,
+        "targets": scan.request.targets if scan.request else (),
+        "parameters": scan.request.parameters if scan.request else (),
+        "scanType": scan.request.scan_type if scan.request else None,
+        "durationSeconds": duration_s(scan),
+        "addresses": scan.asked_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -74,6 +124,11 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
     }
 
 
+def duration_s(scan: Scan) -> float | None:
+    """From the request to the end; None: it has not ended."""
+    return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
+
+
 def changes_in_words(changes: Mapping[str, int]) -> str:
     """`2 opened 1 closed`: what changed since earlier scans; empty: nothing did. An unknown kind is told as it is."""
     counts = {kind: changes[kind] for kind in (*CHANGE_WORDS, *sorted(changes)) if changes.get(kind)}
@@ -87,7 +142,7 @@ def report_uris(scan_id: str, stack: Access) -> list[str]:
 
 
 def print_end(scan: Scan, stack: Access) -> None:
-    addresses = counted(scan.addresses, "address", "addresses")
+    addresses = counted(scan.asked_addresses, "address", "addresses")
     counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
@@ -98,10 +153,30 @@ def print_end(scan: Scan, stack: Access) -> None:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
         say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
+    print_reasons(scan)
     for note in scan.notes:
         say(f"note: {note}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
         say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def print_reasons(scan: Scan) -> None:
+    """Why the outcome is not complete: the first reasons in sentences, the others by number."""
+    if not scan.reasons.listed:
+        return
+    say(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
+    shown = scan.reasons.listed[:SHOWN_REASONS]
+    for reason in shown:
+        say(f"  {reason.code}: {reason_in_words(reason)}")
+    more = scan.reasons.count - len(shown)
+    if more > 0:
+        say(f"  and {more} more: cascan scans --json")
+
+
+def reason_in_words(reason: Reason) -> str:
+    """The sentence, after its subject where it does not name it."""
+    named = not reason.subject or reason.subject in reason.sentence
+    return reason.sentence if named else f"{reason.subject}: {reason.sentence}"
 
 
 def progress_of(scan: Scan, running: str = "") -> str:
@@ -124,7 +199,13 @@ def said_by(shards: Iterable[Shard]) -> str:
     return f"{what} {span}, {counted(sum(one.hosts_done for one in told), 'host')} done"
 
 
-def _detail(finding: Finding) -> str:
+def detail_of(finding: Finding) -> str:
+    """What there is to know beyond the finding's name: the product, a title, an operating system, a certificate."""
     of = finding.attributes
-    parts = (of.get("serviceProduct"), of.get("serviceVersion"))
-    return " ".join(str(part) for part in parts if part)
+    facts = [of.get("serviceProduct"), of.get("serviceVersion"), of.get("title")]
+    if finding.category == "Host":
+        facts.append(of.get("operating_system"))
+    if of.get("not_after"):
+        subject = of.get("subject")
+        facts += [subject.get("commonName") if isinstance(subject, dict) else None, f"until {of['not_after']}"]
+    return " ".join(str(fact) for fact in facts if fact)
