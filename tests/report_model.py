@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree.ElementTree import XML, Element
 from xml.sax.saxutils import escape
@@ -58,7 +58,7 @@ class Writer:
         text = escape(text.encode().decode("latin-1"), {'"': "&quot;", "'": "&apos;"})
         return "".join(f"&#x{ord(c):x};" if c < " " or c > "~" else c for c in text)
 
-    def tag(self, element: str, attributes: dict[str, str | None], content: str | None = None) -> str:
+    def tag(self, element: str, attributes: Mapping[str, str | None], content: str | None = None) -> str:
         given = {key: value for key, value in attributes.items() if value is not None}
         if given and self.odd():
             given.pop(self.random.choice(list(given)))
