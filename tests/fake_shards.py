@@ -157,6 +157,9 @@ class MemoryShards:
         )
         return True
 
+    def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
+        return sum(self.close_shard(scan_id, shard.number, closing) for shard in list(shards))
+
     def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
         shard = self.get_shard(scan_id, number)
         return shard if shard and shard.state in move.frm and shard.attempt == attempt else None

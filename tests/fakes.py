@@ -72,12 +72,12 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
         return islice(iter(newest_first), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
         if scan is None or scan.state not in set(frm):
             return False
-        self.scans[scan_id] = replace(scan, state=to)
+        self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
         return True
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:

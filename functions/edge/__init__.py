@@ -46,8 +46,19 @@ def observed(handler: Handler) -> Handler:
     return logged
 
 
-def queue_handler(on_record: Callable[..., None], wire: Callable[[], object]) -> Handler:
+def time_left(context: LambdaContext) -> Callable[[], float]:
+    """Seconds until the function is stopped, whenever it is asked."""
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def queue_handler(
+    on_record: Callable[..., None],
+    wire: Callable[[], object],
+    after_batch: Callable[[LambdaContext], None] | None = None,
+) -> Handler:
     """A handler of SQS batches: `on_record` for each message, and only the failed ones return to their queue.
+
+    `after_batch`: what is done behind all of them, and may be left undone.
 
     An empty batch wires the function and does no more: a way to start it before its first message.
     """
@@ -60,6 +71,8 @@ def queue_handler(on_record: Callable[..., None], wire: Callable[[], object]) ->
             return {"batchItemFailures": []}
         response = process_partial_response(event, on_message, processor, context)
         count("MessagesFailed", len(response["batchItemFailures"]))
+        if after_batch:
+            after_batch(context)
         return response
 
     return observed(handler)

@@ -24,7 +24,7 @@ from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
-from edge import count, logger, observed
+from edge import count, logger, observed, time_left
 from on_minute_passed.keep_house import House, keep_house
 from on_minute_passed.notice_change import Deployed, notice_change
 
@@ -57,9 +57,9 @@ def wire() -> tuple[House, Deployed]:
 
 
 @observed
-def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     house, deployed = wire()
-    kept = asdict(keep_house(house))
+    kept = asdict(keep_house(house, time_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:

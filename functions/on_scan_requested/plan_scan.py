@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.closing import announce, cancel_scan
+from cascan.closing import announce
+from cascan.ending import cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import ReadRequest, read_request

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from cascan import agenda
+from cascan.clock import for_ever
 from cascan.control import Action, ControlRequested
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
 from cascan.ids import ReportKey
@@ -23,7 +24,6 @@ from cascan.scope import Scope
 from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
-from on_report_stored.turns import for_ever
 from on_scan_completed.publish import publish
 from on_scan_requested.plan_scan import plan_scan
 from on_shard_abandoned.close_shard import close_abandoned

@@ -24,6 +24,7 @@ from cascan.aws.items import (
     scan_in,
     scan_item,
     scan_key,
+    shard_key,
     spread_in,
     switch_key,
 )
@@ -38,6 +39,7 @@ from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, Sc
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
+SHARDS = "shard/"  # how their sort keys begin
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -71,9 +73,12 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         )
         return map(self._scan_in, islice(newest_first, limit))
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
         is_there, states = state_in(frm)
-        return self._change_scan(scan_id, "SET #state = :to", is_there, {":to": to} | states)
+        change, values = "SET #state = :to", {":to": to.value} | states
+        if why:
+            change, values = f"{change}, #error_description = :why", values | {":why": why}
+        return self._change_scan(scan_id, change, is_there, values)
 
     def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
         is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
@@ -101,15 +106,33 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         )
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        own, scan = scan_key(scan_id), self.get_scan(scan_id)
-        changes = (changes_partition(scan_id, shard) for shard in range(scan.shards if scan else 0))
-        partitions = chain(findings_partitions(scan_id, self._spread(scan_id)), changes, (own["pk"]["S"],))
-        keys = (key for pk in partitions for key in self._table.keys(pk) if key != own)
+        own = scan_key(scan_id)
+        keys = chain(self._keys_of_findings(scan_id), self._keys_of_shards(scan_id), self._keys_beside(scan_id))
         self._table.delete_all(islice(keys, most))
         if next(keys, None):
             return False
         self._table.delete(own)
         return True
+
+    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from self._table.keys(partition)
+
+    def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
+        """Of each shard its changes, then itself: what a turn has removed, the next one does not ask for again.
+
+        A shard that nobody claimed changed nothing: of thousands that never ran no partition is asked.
+        """
+        for shard in self.shards(scan_id):
+            if shard.attempt:
+                yield from self._table.keys(changes_partition(scan_id, shard.number))
+            yield shard_key(scan_id, shard.number)
+
+    def _keys_beside(self, scan_id: str) -> Iterator[Item]:
+        """What else is kept with the scan, without its own item and its shards."""
+        own = scan_key(scan_id)
+        keys = self._table.keys(own["pk"]["S"])
+        return (key for key in keys if key != own and not key["sk"]["S"].startswith(SHARDS))
 
     def _change_scan(self, scan_id: str, change: str, when: str, values: Mapping[str, Any]) -> bool:
         return self._table.update(scan_key(scan_id), change, when=when, values=values_of(values)) is not None

@@ -34,7 +34,7 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
 
 
 def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function) -> None:
-    stack.store(a_scan(), a_shard())
+    stack.store(a_scan(deadline_at=PAST), a_shard())
     stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.DEADLINE))
     assert on_minute_passed(recorded("tick"))["done"] == {"deadline": 1}
     assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.FAILED, Outcome.TIMED_OUT)
