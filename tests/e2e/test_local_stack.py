@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy
+from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
+from cli.local.emulator import GUARD
 from cli.local.lock import locked
 from cli.local.stack import LocalStack, down, local_stack, status, up
 from cli.local.state import StateDir
@@ -124,6 +125,16 @@ with local_stack(Path(sys.argv[1]), {"Greeting": "hello"}, template=Path(sys.arg
     print("up", flush=True)
     time.sleep(600)
 """
+EARLIER = """
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from cli.local import emulator, endpoint, supervisor
+
+emulator.GUARD = Path(find_spec("ministack.__main__").origin)
+endpoint.Endpoint.listener = lambda _: endpoint.Listener.GUARD  # nobody asked in those days
+sys.exit(supervisor.main(sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -216,7 +227,7 @@ def test_the_persons_own_configuration_stays_outside(
     assert isinstance(environment, dict)
     assert not {"AWS_PROFILE", "HTTP_PROXY", "A_SECRET"} & set(environment)
     assert Path(environment["HOME"]) == state_dir / "home"
-    assert environment["AWS_ENDPOINT_URL"] == stack.endpoint_url
+    assert environment["AWS_ENDPOINT_URL"] == stack.endpoint.url
 
 
 def test_the_emulator_listens_on_the_loopback_interface_alone(state_dir: Path, template: Path) -> None:
@@ -267,6 +278,54 @@ def test_a_second_run_finds_what_the_first_left_and_deploys_nothing(state_dir: P
 
     assert second.outputs == first.outputs
     assert (state_dir / "deployment.json").stat().st_mtime_ns == deployed_at
+
+
+def test_a_state_that_an_earlier_version_left_is_gone_on_with_and_closed_to_others(
+    state_dir: Path, template: Path
+) -> None:
+    with running(state_dir, template) as first, Echo(first) as echo:
+        echo.say("before")
+        eventually(lambda: outbox_size(echo) == 1)
+    (state_dir / "secret").unlink()  # that version had none, and left to the umask who may read
+    for path in (state_dir, *state_dir.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+
+    with running(state_dir, template) as second, Echo(second) as echo:
+        assert echo.answer()["text"] == "hello before"
+        assert second.outputs == first.outputs
+
+    assert [path for path in (state_dir, *state_dir.rglob("*")) if path.stat().st_mode & 0o077] == []
+
+
+@contextmanager
+def kept_up_by_an_earlier_version(state_dir: Path, template: Path) -> Iterator[int]:
+    """The process that keeps a stack up whose emulator has no guard."""
+    order = {"state_dir": str(state_dir), "template": str(template), "parameters": {"Greeting": "hello"}}
+    with subprocess.Popen([sys.executable, "-c", EARLIER, json.dumps(order)], cwd=ROOT) as supervisor:
+        try:
+            eventually(lambda: supervisor.poll() is not None or (state_dir / "running.json").exists())
+            yield supervisor.pid
+        finally:
+            supervisor.terminate()
+
+
+def test_a_stack_that_an_earlier_version_keeps_up_is_replaced_with_all_it_holds(
+    state_dir: Path, template: Path
+) -> None:
+    with kept_up_by_an_earlier_version(state_dir, template) as pid:
+        with pytest.raises(StackUnguarded, match=rf"process {pid} .*cascan local up"):
+            running(state_dir, template).__enter__()
+        deployed = StateDir(state_dir).deployment()
+
+        started = up(state_dir, {"Greeting": "hello"}, template=template)
+
+    assert started.running
+    assert started.running.pid != pid
+    assert deployed
+    assert started.deployed == deployed.outputs
+    with running(state_dir, template) as stack, Echo(stack) as echo:
+        echo.say("world")
+        assert echo.answer()["text"] == "hello world"
 
 
 def outbox_size(echo: Echo) -> int:
@@ -328,7 +387,7 @@ def test_a_command_that_is_interrupted_while_the_emulator_starts_loses_nothing_t
         echo.say("before")
         eventually(lambda: outbox_size(echo) == 1)
     with starting(state_dir, template) as command:
-        eventually(lambda: any("ministack" in line and "keeper" not in line for line in processes_of(state_dir)))
+        eventually(lambda: any(GUARD.name in line and "keeper" not in line for line in processes_of(state_dir)))
         command.send_signal(signal.SIGINT)
         assert command.wait(WITHIN_S) != 0
 
@@ -364,7 +423,7 @@ def test_a_killed_emulator_is_noticed_and_the_next_run_knows_its_tables_are_behi
     with running(state_dir, template) as killed, store(killed) as s3:
         s3.put_object(Bucket=killed.outputs["Store"], Key="report", Body=b"what nmap wrote")
         for line in processes_of(state_dir):
-            if "ministack" in line and "keeper" not in line:
+            if GUARD.name in line and "keeper" not in line:
                 os.kill(int(line.split()[0]), signal.SIGKILL)
     assert processes_of(state_dir) == []
 
@@ -444,7 +503,7 @@ def test_a_task_runs_once_with_its_overrides_and_ends_stopped(
 
     starts = tasks.starts()
     assert [start["environment"]["LANE"] for start in starts] == ["connect", "raw"]
-    assert starts[0]["environment"]["AWS_ENDPOINT_URL"] == stack.endpoint_url
+    assert starts[0]["environment"]["AWS_ENDPOINT_URL"] == stack.endpoint.url
     assert "A_SECRET" not in starts[0]["environment"]
 
 
