@@ -230,6 +230,7 @@ class MemoryShardQueues(Breakable):
         self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
         self.delays_s: list[int] = []  # of each call, the delays included
         self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.parked: defaultdict[Lane, list[tuple[str, str]]] = defaultdict(list)  # with the reasons
         self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
@@ -240,6 +241,10 @@ class MemoryShardQueues(Breakable):
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
         self._reach()
         self.given_up[lane].append(message)
+
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        self._reach()
+        self.parked[lane].append((body, reason))
 
     def waiting(self, lane: Lane) -> int:
         self._reach()

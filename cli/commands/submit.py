@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.errors import RequestRefused
-from cascan.forms import read_request
 from cascan.limits import MAX_REQUEST_BYTES
 from cli.access import access
 from cli.errors import BadInput
@@ -30,7 +29,7 @@ def run(args: Namespace) -> int:
     for body in bodies:
         refuse_raw_here(body, args)
     with access(args) as stack:
-        return max(submit_and_follow(body, idempotency_key_of(body), stack, args) for body in bodies)
+        return max(submit_and_follow(body, stack, args) for body in bodies)
 
 
 def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
@@ -41,14 +40,6 @@ def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
     for note in notes:
         say(f"note: {note}")
     return {server: json.dumps(document) for server, document in documents.items()}
-
-
-def idempotency_key_of(body: str) -> str:
-    """The request's own key, which its scan's id derives from; empty: it has none, or will be refused."""
-    try:
-        return read_request(body).request.idempotency_key
-    except RequestRefused:
-        return ""
 
 
 def read_body(name: str) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cascan.limits import MAX_WINDOW_CHARS
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -35,7 +37,7 @@ class Window(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Window:
         """Raises: ValueError: one sentence, with the fix."""
-        match = WRITTEN.fullmatch(text.strip())
+        match = WRITTEN.fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
         if not match:
             raise ValueError(f"{text[:80]!r} is no window: {FORM}")
         begin, end = (_since_midnight(match[part], text) for part in ("begin", "end"))

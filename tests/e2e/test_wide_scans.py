@@ -11,6 +11,7 @@ import pytest
 
 from cascan.clock import from_wire
 from cascan.limits import MAX_SHARDS_PER_SCAN
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.test_pipeline import client, outputs, scan_of, send
 from tests.e2e.ticks import tick
@@ -48,7 +49,7 @@ def _waiting(cascan: Cascan, scan_id: str) -> int:
 
 
 def ticked(cascan: Cascan) -> Any:
-    return tick(cascan("local status", "--json").json["endpointUrl"])
+    return tick(StateDir(cascan.state_dir).endpoint())
 
 
 def test_a_wide_scan_is_cancelled_and_the_command_follows_it_to_its_end(cascan: Cascan) -> None:

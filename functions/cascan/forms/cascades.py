@@ -14,6 +14,7 @@ import msgspec
 from cascan.cascades.template import TemplateError, compile_values
 from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
+from cascan.limits import MAX_REQUIREMENTS
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
@@ -121,7 +122,9 @@ def _entries(
         if not isinstance(fields.get(name), list | tuple):
             continue
         read[name] = []
-        for index, entry in enumerate(fields[name]):
+        if len(fields[name]) > MAX_REQUIREMENTS:
+            problems.append(f"{path}{name}: {len(fields[name])} entries are more than {MAX_REQUIREMENTS}; join some")
+        for index, entry in enumerate(fields[name][:MAX_REQUIREMENTS]):
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
                 problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")

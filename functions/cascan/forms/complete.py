@@ -27,6 +27,7 @@ from cascan.policy import PolicyProfile
 from cascan.windows import Window
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule: its end is found by it
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
@@ -34,16 +35,18 @@ RETRY_ANNOTATION = "cascan/retry-timed-out"
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
-def completed(request: ScanRequest) -> ScanRequest:
+def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     """The request with its name, policy profile and idempotency key in place.
 
-    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
+    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target; unless cascan itself issued it,
+        a claim that it follows from a scan or a schedule.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
     again = request.annotations.get(RETRY_ANNOTATION, "")
     windows = request.windows or _annotated_windows(request)
     problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
+    problems += () if is_issued else _provenance_problems(request)
     if not any(targets):
         problems.append(NO_TARGET)
     if request.name and not is_name(request.name):
@@ -86,6 +89,14 @@ def slug_of(text: str) -> str:
     """A name for a series that was given none: `10.0.0.0/24` → `10.0.0.0-24`."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"
+
+
+def _provenance_problems(request: ScanRequest) -> Iterator[str]:
+    """A request that claims what cascan alone can know: that a rule or a schedule asked for it."""
+    if request.origin:
+        yield "origin: a cascade's own requests have it, and this one is none; leave it out"
+    if SCHEDULE_LABEL in request.labels:
+        yield f"labels[{SCHEDULE_LABEL!r}]: a schedule's own scans have it, and this is none; leave it out"
 
 
 def _annotated_windows(request: ScanRequest) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cascan.errors import RequestRefused
 from cascan.forms.document import read_document
-from cascan.limits import MAX_APPLIED
+from cascan.limits import MAX_APPLIED, MAX_APPLIED_VALUES
 
 DIVIDER = re.compile(r"^---(?:[ \t].*)?\r?$", re.MULTILINE)
 LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
@@ -20,7 +20,7 @@ def read_documents(text: str) -> list[dict[str, Any]]:
     problems: list[str] = []
     for number, part in enumerate(_parts(text), start=1):
         try:
-            documents += _items(read_document(part))
+            documents += _items(read_document(part, most_values=MAX_APPLIED_VALUES))
         except RequestRefused as exc:
             problems += [f"document {number}: {reason}" for reason in exc.reasons]
     if len(documents) > MAX_APPLIED:

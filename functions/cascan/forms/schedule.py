@@ -190,6 +190,7 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
     """Notes on the scans. Raises: RequestRefused: they would be refused."""
     field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
     try:
-        return read_request(json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))).notes
+        request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+        return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
         raise refused([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

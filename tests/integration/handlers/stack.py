@@ -20,10 +20,12 @@ REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
 QUEUES = (
     "requests",
+    "abandoned",
     "express",
     "connect",
     "raw",
     "dead",
+    "parked",
     "reports",
     "completions",
     "controls",
@@ -58,11 +60,13 @@ class Stack:
             "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
             "EXPRESS_SHARD_DLQ_URL": self.queue_urls["dead"],
+            "PARKED_SHARDS_URL": self.queue_urls["parked"],
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
             "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
             "RAW_SCANS": "enabled",
+            "REQUEST_DLQ_ARN": _arn(self.queue_urls["abandoned"]),
             "REQUEST_QUEUE_URL": self.queue_urls["requests"],
             "CONTROL_QUEUE_URL": self.queue_urls["controls"],
             "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],
@@ -163,7 +167,12 @@ def _arn(queue_url: str) -> str:
 def _messages(queue_url: str) -> Iterator[dict[str, Any]]:
     while (
         messages := clients.sqs()
-        .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])
+        .receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
         .get("Messages")
     ):
         for message in messages:
@@ -177,7 +186,7 @@ def _record(message: dict[str, Any]) -> Envelope:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": {},
+        "messageAttributes": {name: one["StringValue"] for name, one in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:queue",

@@ -85,7 +85,7 @@ def test_s6_a_retrigger_on_change_of_the_scan_type_is_off_unless_the_manifest_sa
 
 
 def test_s7_labels_are_copied_and_of_annotations_only_those_of_secure_code_box() -> None:
-    request = read_request(json.dumps(child_request(read_schedule(a_manifest()), NOW))).request
+    request = read_request(json.dumps(child_request(read_schedule(a_manifest()), NOW)), is_issued=True).request
     assert request.labels == {"team": "blue", "cascan/schedule": "nightly"}
     assert request.annotations == {
         "scope.cascading.securecodebox.io/cidr": "127.0.0.0/8",
@@ -96,7 +96,7 @@ def test_s7_labels_are_copied_and_of_annotations_only_those_of_secure_code_box()
 
 def test_s7_the_same_time_is_the_same_scan_and_the_series_has_the_schedules_name() -> None:
     schedule = read_schedule(a_manifest())
-    requests = [read_request(json.dumps(child_request(schedule, NOW))).request for _ in range(2)]
+    requests = [read_request(json.dumps(child_request(schedule, NOW)), is_issued=True).request for _ in range(2)]
     assert requests[0] == requests[1]
     assert requests[0].name == "nightly"
     assert scan_id_at(schedule, NOW) != scan_id_at(schedule, NOW + timedelta(minutes=1))
@@ -117,7 +117,7 @@ def test_a_scan_that_would_be_refused_is_refused_with_the_schedule() -> None:
 def test_a_request_in_the_short_form_takes_the_place_of_the_scan_spec_with_its_windows() -> None:
     request = {"targets": ["127.0.0.1"], "authorization": "CHG-1"}
     schedule = read_schedule(a_manifest(scanSpec=None, request=request, windows=["22:00-06:00"]))
-    asked = read_request(json.dumps(child_request(schedule, NOW))).request
+    asked = read_request(json.dumps(child_request(schedule, NOW)), is_issued=True).request
     assert (asked.targets, asked.authorization, asked.windows) == (("127.0.0.1",), "CHG-1", ("22:00-06:00",))
     assert "exactly one" in refusals(request=request)
     assert "spec.request.idempotencyKey" in refusals(scanSpec=None, request=request | {"idempotencyKey": "x"})
@@ -208,7 +208,6 @@ def test_the_end_of_a_schedules_scan_is_heard_and_that_of_another_is_nobodys() -
         '{"schedule": "nightly", "dueAt": "soon"}',
         '{"schedule": "nightly", "dueAt": "2026-03-01T12:00:00"}',
         '{"schedule": "", "dueAt": "2026-03-01T12:00:00Z"}',
-        '{"schedule": "nightly", "dueAt": "2026-03-01T12:00:00Z", "more": 1}',
         "[" * 100_000,
     ],
 )
