@@ -66,14 +66,14 @@ def wire() -> Worker:
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    left_s = lambda_context.get_remaining_time_in_millis() / 1000
+    worker, left_s = wire(), lambda_context.get_remaining_time_in_millis() / 1000
     delivery = Delivery(
         record.message_id,
         time_limit_s=left_s - RESERVE_S,
         lease_s=left_s,  # nobody need extend it
         deliveries=int(record.attributes.approximate_receive_count),
     )
-    outcome = run_shard(ShardQueued.from_wire(record.body), delivery, worker=wire())
+    outcome = run_shard(ShardQueued.from_wire(record.body), delivery, worker=worker)
     (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
     count("ShardsRun")
 

@@ -24,7 +24,7 @@ from on_shard_queued.drain import Drain
 from on_shard_queued.heartbeat import Heartbeat
 from tests import fake_shards
 from tests.fakes import MemoryScanTable
-from tests.simulation.harder import WorldInTurns
+from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.world import World
 
 handle, cut_shard, beat_if_due = Drain._handle, MemoryScanTable.cut_shard, Heartbeat._beat_if_due
@@ -104,16 +104,18 @@ MUTATIONS = (
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
-    Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
+    Mutation(
+        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 63, WorldOfMishaps
+    ),
     Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 21),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
     Mutation("who gives way leaves a report to nobody", record_findings, "AFTER_S", {Rest.LATER: 0}, 236, WorldInTurns),
-    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 1),
-    Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 1),
-    Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 1),
-    Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 1),
-    Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 1),
-    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 1),
-    Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 1),
+    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
+    Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 101),
+    Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
+    Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
+    Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
+    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 11),
+    Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

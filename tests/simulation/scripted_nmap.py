@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from on_shard_queued.nmap_process import Ended
 from tests.simulation.clockwork import Clockwork
@@ -42,7 +42,7 @@ TIMES_OUT = 0.15  # a host, where it may: with --host-timeout
 class Run:
     """One run of nmap, from its start to its end or that of its worker."""
 
-    actor: int
+    actor: greenlet
     addresses: tuple[str, ...]
     started_at: datetime
     ended_at: datetime
@@ -66,7 +66,7 @@ class ScriptedNmap:
             ended = self._scan(argv, addresses, report, deadline_s, on_tick)
             stopped = ended.stopped
         finally:
-            run = Run(id(getcurrent()), tuple(addresses), started_at, self._clockwork.now, stopped)
+            run = Run(getcurrent(), tuple(addresses), started_at, self._clockwork.now, stopped)
             self.runs.append(run)
         return ended
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from io import IOBase
 from typing import Any, cast
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from tests.simulation.clockwork import Clockwork
 
@@ -20,7 +20,7 @@ class Call:
     """One call that was made, whether or not its caller lived to hear the answer."""
 
     at: datetime
-    actor: int
+    actor: greenlet
     method: str
     args: tuple[Any, ...]
     answer: Any
@@ -46,7 +46,7 @@ class Stepping:
             if isinstance(answer, Iterator) and not isinstance(answer, IOBase):
                 answer = iter(list(answer))  # read now: what comes later is not in it
             if self._journal is not None:
-                self._journal.append(Call(self._clockwork.now, id(getcurrent()), method, args, answer))
+                self._journal.append(Call(self._clockwork.now, getcurrent(), method, args, answer))
             if self._steps:
                 self._clockwork.step(what, before=False)
             return answer
