@@ -118,6 +118,6 @@ MAX_BLACKOUT_DATES = 100
 MAX_HISTORY = 100  # ended scans of one schedule that are kept, of each kind
 MAX_RUNS = 1_000  # of one schedule that are looked at: those that run, and those that are kept
 SCHEDULE_RETRY_S = 60  # until a scan that was passed over is tried again; secureCodeBox's minute
-SETTLE_RETRY_S = 10
+SETTLE_RETRY_S = 10  # at least; the tick that sends it again comes once a minute
 MAX_SETTLE_RETRIES = 90  # looks, SETTLE_RETRY_S apart, at a scan that ended and whose results are being published
 PLANNED_WITHIN_S = 900  # a request that was sent and is no scan by then is lost
