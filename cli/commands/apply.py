@@ -69,7 +69,15 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
     def apply(stack: Access) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
         kept(keep_rule, stack.house, stored)
-        return {"kind": RULE_KIND, "name": rule.name, "result": f"version {stored.version}", "version": stored.version}
+        for note in rule.notes:
+            say(f"{rule.name}: {note}")
+        return {
+            "kind": RULE_KIND,
+            "name": rule.name,
+            "result": f"version {stored.version}",
+            "version": stored.version,
+            "notes": rule.notes,
+        }
 
     return apply
 
@@ -77,12 +85,20 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
 def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the request."""
     body = json.dumps(document)
-    request = read_request(body).request
+    request, notes = read_request(body)
 
     def apply(stack: Access) -> Applied:
         message_id = stack.requests.send(body)
+        for note in notes:
+            say(f"{request.name}: {note}")
         scan_id = expected_scan_id(body, message_id, stack)
-        return {"kind": SCAN_KIND, "name": request.name, "result": f"submitted as {scan_id}", "id": scan_id}
+        return {
+            "kind": SCAN_KIND,
+            "name": request.name,
+            "result": f"submitted as {scan_id}",
+            "id": scan_id,
+            "notes": notes,
+        }
 
     return apply
 

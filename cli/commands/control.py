@@ -10,6 +10,7 @@ from math import inf
 
 from cascan.closing import ENDED
 from cascan.control import Action, ControlRequested
+from cascan.house_records import is_kept
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
 from cli.access import Access, access
@@ -74,12 +75,20 @@ def _why_not(action: Action, scan: Scan) -> str:
 def _switch(action: Action, stack: Access, args: Namespace) -> int:
     _send(action, "", stack, args)
     halted = action is Action.HALT
-    _wait(lambda: (stack.table.switch() is not None) is halted, f"{action}: sent", args.timeout)
+    _wait(lambda: _is_halted(stack) is halted, f"{action}: sent", args.timeout)
     if args.json:
         print_json({"halted": halted, "switch": stack.table.switch()})
     else:
         say("the stack is halted: nothing is scanned until cascan halt --lift" if halted else "the stack goes on")
     return 0
+
+
+def _is_halted(stack: Access) -> bool | None:
+    """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
+    switch = stack.table.switch()
+    if not stack.stays_up and not is_kept(switch, stack.house):
+        return None
+    return switch is not None
 
 
 def _send(action: Action, scan_id: str, stack: Access, args: Namespace) -> None:
@@ -103,16 +112,17 @@ def _wait_for(action: Action, scan: Scan, stack: Access, args: Namespace) -> Sca
     _wait(took_effect, f"{action} {scan.scan_id}: sent", args.timeout)
     now = _follow_end(scan, stack, max(args.timeout, TURNS_WITHIN_S)) if action is Action.CANCEL else None
     now = now or stack.table.get_scan(scan.scan_id) or scan
-    say(f"scan {scan.scan_id} ({scan.name}) {_said_of(action, now)}")
+    say(f"scan {scan.scan_id} ({scan.name}) {_said_of(action, now, stays_up=stack.stays_up)}")
     return now
 
 
-def _said_of(action: Action, scan: Scan) -> str:
+def _said_of(action: Action, scan: Scan, *, stays_up: bool) -> str:
     if scan.state in ENDED and scan.state is not ScanState.CANCELLED:
         return f"was {scan.state} by then"
     if action is Action.CANCEL and scan.finished_at is None:
         return f"cancelled: nothing of it starts any more; {counted(scan.shards_open, 'shard')} are still to be closed"
-    return DONE[action]
+    waits = action is Action.RESUME and not stays_up
+    return DONE[action] + (", while a local stack is up: cascan local up" if waits else "")
 
 
 def _follow_end(scan: Scan, stack: Access, patience_s: float) -> Scan:

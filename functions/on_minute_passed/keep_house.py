@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cascan.agenda import next_change, next_look, next_minute
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.closing import Closing, settle
 from cascan.ending import Left, end_turn, is_over
-from cascan.errors import CascanError
+from cascan.errors import CascanError, UnreadableItem
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
-from cascan.limits import LEAST_TURN_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS
+from cascan.limits import LEAST_TURN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.releasing import release_next, send_again
@@ -67,8 +69,19 @@ def _do_one(entry: AgendaEntry, house: House, left_s: TimeLeft, kept: Kept) -> N
         if entry not in later:
             house.table.done(entry)
         kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
+    except UnreadableItem as exc:  # of another version, or damaged: it does not stand in the way of the others
+        kept.failures.append((entry.scan_id, str(exc)))
+        _put_off(entry, house)
     except CascanError as exc:
         kept.failures.append((entry.scan_id, str(exc)))
+    except Exception as exc:  # noqa: BLE001 - a fault of ours with one scan costs no other its deadline
+        kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
+
+
+def _put_off(entry: AgendaEntry, house: House) -> None:
+    """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
+    house.table.plan_at(replace(entry, at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    house.table.done(entry)
 
 
 def _do(entry: AgendaEntry, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:

@@ -32,6 +32,8 @@ IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
 RETRY_ANNOTATION = "cascan/retry-timed-out"
+MAX_SHOWN_CHARS = 80
+TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
@@ -48,7 +50,7 @@ def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     problems += _window_problems(windows)
     problems += () if is_issued else _provenance_problems(request)
     if not any(targets):
-        problems.append(NO_TARGET)
+        problems.append(_why_no_target(request))
     if request.name and not is_name(request.name):
         problems.append(
             f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
@@ -79,6 +81,18 @@ def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
         retry_timed_out=request.retry_timed_out or again == "true",
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
+
+
+def _why_no_target(request: ScanRequest) -> str:
+    """Who wrote an option that takes targets from elsewhere is told about that option."""
+    options = parse_arguments(request.parameters).options
+    other = next((given for given in options if given.option.name in TARGETS_FROM_ELSEWHERE), None)
+    if other is None:
+        return NO_TARGET
+    containers = [one for one in request.carried.get("initContainers") or () if isinstance(one, dict)]
+    names = ", ".join(str(one.get("name") or "without a name")[:MAX_SHOWN_CHARS] for one in containers)
+    said = f"parameters: {other.shown} {other.option.reason}"
+    return f"{said}: workers run nmap alone, and nobody runs initContainers ({names})" if containers else said
 
 
 def is_name(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ from cascan.limits import MAX_DOCUMENT_VALUES
 from cascan.model.refusal import Rule
 
 MAX_DEPTH = 32
+JSON = re.compile(r"""\s*([\["]|\{\s*(["}]|$))""")  # a mapping in braces whose keys have no quotes is YAML
 REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
@@ -27,8 +29,7 @@ def read_document(
     if not text.strip():
         raise RequestRefused([f"{what} is empty"])
     try:
-        is_json = text.lstrip().startswith(("{", "[", '"'))
-        document = _read_json(text, what) if is_json else _read_yaml(text, what, most_values)
+        document = _read_json(text, what) if JSON.match(text) else _read_yaml(text, what, most_values)
     except RecursionError as exc:
         raise RequestRefused([f"{what} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cascan.errors import RequestRefused
@@ -43,7 +43,15 @@ def request_in(document: Mapping[str, Any], *, is_issued: bool = False) -> ReadR
         request, notes = read_manifest(document)
     else:
         request, notes = read_short_form(document, is_issued=is_issued), ()
-    return ReadRequest(completed(request, is_issued=is_issued), notes)
+    request = completed(request, is_issued=is_issued)
+    return ReadRequest(request, (*notes, *_scope_notes(request)))
+
+
+def _scope_notes(request: ScanRequest) -> Iterator[str]:
+    if request.cascades and request.cascades.get("scopeLimiter"):
+        from cascan.forms.cascades import scope_notes  # noqa: PLC0415 - as in completed()
+
+        yield from scope_notes(request.cascades)
 
 
 def idempotency_key_in(document: Mapping[str, Any]) -> str:

@@ -69,6 +69,46 @@ def test_s1_what_is_no_duration_of_whole_minutes_is_refused(text: str) -> None:
         interval_minutes(text)
 
 
+@pytest.mark.parametrize(
+    ("line", "minutes"),
+    [("@every 5m", 5), ("@every 1h30m", 90), ("TZ=Europe/Berlin @every 24h", 1440), (" @every  300s ", 5)],
+)
+def test_c5_every_is_an_interval_whose_first_scan_starts_when_it_is_over(line: str, minutes: int) -> None:
+    schedule = read_schedule(a_manifest(interval=None, schedule=line))
+    assert (schedule.cron, schedule.interval_minutes, schedule.starts_at_once) == ("", minutes, False)
+    assert next(next_times(schedule, NOW, NOW)) == NOW + timedelta(minutes=minutes)
+    assert read_schedule(a_manifest()).starts_at_once
+
+
+@pytest.mark.parametrize("name", ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"])
+def test_c5_the_named_times_of_cron_are_read(name: str) -> None:
+    assert next(next_times(read_schedule(a_manifest(interval=None, schedule=name)), NOW, NOW)) > NOW
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("@every", "no duration"),
+        ("@every 30s", "not a whole number of minutes"),
+        ("@every day", "no duration"),
+        ("@reboot", "@daily, @midnight, @hourly and @every"),
+        ("@every " + "1" * 100_000, "no duration"),
+        ("*," * 2_000 + "* * * * *", "characters are more than"),
+    ],
+)
+def test_c5_what_is_no_such_time_is_refused_by_its_field(line: str, says: str) -> None:
+    reason = refusals(interval=None, schedule=line)
+    assert reason.startswith("spec.schedule: ")
+    assert says in reason
+
+
+@pytest.mark.parametrize(("prefix", "is_said"), [("TZ=UTC", True), ("CRON_TZ=UTC", True), ("TZ=Europe/Berlin", False)])
+def test_a_zone_in_front_of_the_cron_wins_over_time_zone_and_a_note_says_so(prefix: str, is_said: bool) -> None:
+    schedule = read_schedule(a_manifest(interval=None, schedule=f"{prefix} 0 5 * * *", timeZone="Europe/Berlin"))
+    assert schedule.time_zone == prefix.partition("=")[2]
+    assert ["spec.timeZone has no effect here" in note for note in schedule.notes] == [True] * is_said
+
+
 def test_s3_s4_s5_limits_policy_and_suspension_are_those_of_secure_code_box() -> None:
     plain = read_schedule(a_manifest())
     assert (plain.successful_limit, plain.failed_limit) == (3, 3)  # 3 as documented, where the code had 1
