@@ -94,8 +94,7 @@ def _parsed(own: list[str]) -> argparse.Namespace:
     known = parser()
     args, rest = known.parse_known_args(own)
     if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
-        hint = "; options of nmap stand behind --" if args.run in TAKE_NMAP_OPTIONS else ""
-        known.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        known.refuse(rest, args.command, "options of nmap go behind --" if args.run in TAKE_NMAP_OPTIONS else "")
     if rest:
         getattr(args, TARGETS_OF[args.run]).extend(rest)
     return args
