@@ -62,13 +62,13 @@ def wire() -> tuple[House, Deployed, PutOff]:
 @observed
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     house, deployed, put_off = wire()
-    sent = send_delayed(put_off)
     kept = asdict(keep_house(house, time_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
     count("DeedsFailed", len(kept["failures"]))
+    sent = send_delayed(put_off)  # behind the deadlines: if it fails, they are met
     told = notice_change(deployed)
     if told:
         logger.info("a scan type has changed", extra={"schedules": told})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cascan.clock import Clock
-from cascan.gateways import RequestQueue
-from cascan.gateways.delayed import DelayedMessages
+from cascan.gateways import DelayedMessages, RequestQueue
 from cascan.limits import MAX_DUE_AT_ONCE
 
 

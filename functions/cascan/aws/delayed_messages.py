@@ -18,7 +18,7 @@ from itertools import islice
 from cascan.aws.dynamo import DynamoTable
 from cascan.aws.wire import instant, key_of
 from cascan.clock import Clock, utc_now
-from cascan.gateways.delayed import DelayedMessage
+from cascan.gateways import DelayedMessage
 
 DELAYED = "delayed"
 PAST_ANY_HASH = "/~"
