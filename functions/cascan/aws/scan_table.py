@@ -25,21 +25,22 @@ from cascan.aws.items import (
     scan_in,
     scan_item,
     scan_key,
-    shard_key,
     spread_in,
     switch_key,
 )
 from cascan.aws.recording_items import RecordingItems
 from cascan.aws.shard_items import ShardItems
 from cascan.aws.shard_moves import state_in
-from cascan.aws.wire import Item, instant, read_item, readable_items, values_of
+from cascan.aws.wire import Item, Value, body_of, instant, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.reason import Reasons
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
+NEVER: Value = {"N": "0"}  # attempts, of a shard that nobody claimed
 SHARDS = "shard/"  # how their sort keys begin
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
@@ -82,16 +83,28 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
             change, values = f"{change}, #error_description = :why", values | {":why": why}
         return self._change_scan(scan_id, change, is_there, values)
 
-    def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
         is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
         if to is ScanState.CANCELLED:  # the state was first
             may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
+        ended = {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0}
         return self._change_scan(
             scan_id,
-            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error",
+            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error, "
+            "#reasons = :reasons",
             f"#shards_open = :none AND {may_end}",
-            {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0} | states,
+            ended | states,
+            {":reasons": body_of(reasons)},
         )
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
@@ -125,10 +138,11 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
 
         A shard that nobody claimed changed nothing: of thousands that never ran no partition is asked.
         """
-        for shard in self.shards(scan_id):
-            if shard.attempt:
-                yield from self._table.keys(changes_partition(scan_id, shard.number))
-            yield shard_key(scan_id, shard.number)
+        for item in self._table.children(f"scan/{scan_id}", SHARDS):
+            number = item["sk"]["S"].removeprefix(SHARDS)
+            if number.isdigit() and item.get("attempt") != NEVER:
+                yield from self._table.keys(changes_partition(scan_id, int(number)))
+            yield {name: item[name] for name in ("pk", "sk")}
 
     def _keys_beside(self, scan_id: str) -> Iterator[Item]:
         """What else is kept with the scan, without its own item and its shards."""
@@ -136,8 +150,12 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         keys = self._table.keys(own["pk"]["S"])
         return (key for key in keys if key != own and not key["sk"]["S"].startswith(SHARDS))
 
-    def _change_scan(self, scan_id: str, change: str, when: str, values: Mapping[str, Any]) -> bool:
-        return self._table.update(scan_key(scan_id), change, when=when, values=values_of(values)) is not None
+    def _change_scan(
+        self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
+    ) -> bool:
+        """`bodies`: further values, which are in wire form already."""
+        wire = values_of(values) | dict(bodies or {})
+        return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
     # ---- findings
 

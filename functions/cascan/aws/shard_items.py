@@ -7,7 +7,7 @@ False or None.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_
 from cascan.aws.shard_moves import (
     COUNTER,
     as_counted,
+    counted_once,
     counting,
     ending,
     moving,
@@ -207,6 +208,20 @@ class ShardItems(TablePart):
         still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.frm)
         together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
         return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        mine: list[str] = []
+        for some in chunks(sorted(addresses), MAX_TRANSACTION):
+            left = list(some)
+            for _ in tries():
+                failed = self._table.transact([counted_once(self._table.name, scan_id, number, a) for a in left])
+                left = [address for place, address in enumerate(left) if place not in failed]
+                if not failed or not left:
+                    break
+            else:
+                raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
+            mine += left
+        return frozenset(addresses) - frozenset(mine)
 
     # ---- what several moves do
 

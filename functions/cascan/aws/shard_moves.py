@@ -10,7 +10,7 @@ from typing import Any
 
 from cascan import life_cycle
 from cascan.aws.dynamo import update
-from cascan.aws.items import scan_key, shard_body, shard_key, waiting_of
+from cascan.aws.items import address_item, scan_key, shard_body, shard_key, waiting_of
 from cascan.aws.wire import Item, body_of, values_of
 from cascan.model.scan import FINAL_STATES
 from cascan.model.shard import IN_FLIGHT, Shard, ShardClosing, ShardState
@@ -32,9 +32,13 @@ def ending(
 ) -> dict[str, Any]:
     """The shard is closed, if it is in one of the states `frm`: all of them counted by one counter of the scan."""
     is_there, states = state_in(frm)
-    values = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
-    change = "SET #state = :to, #outcome = :outcome, #error_description = :error REMOVE #listing, #listed_at, #progress"
-    return update(table, shard_key(scan_id, number), change, when=is_there, values=values_of(values | states))
+    plain = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
+    values = values_of(plain | states) | {":reasons": body_of(closing.reasons_at(number))}
+    change = (
+        "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
+        "REMOVE #listing, #listed_at, #progress"
+    )
+    return update(table, shard_key(scan_id, number), change, when=is_there, values=values)
 
 
 def as_counted(state: ShardState) -> frozenset[ShardState]:
@@ -76,6 +80,19 @@ def one_more(table: str, rest: Shard) -> dict[str, Any]:
         when=f"#shards = :number AND NOT {is_over}",
         values={":number": rest.number, **states},
     )
+
+
+def counted_once(table: str, scan_id: str, number: int, address: str) -> dict[str, Any]:
+    """The address of a name is counted for this shard, if it is not for another."""
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": address_item(scan_id, number, address),
+            "ConditionExpression": "attribute_not_exists(pk) OR #shard = :shard",
+            "ExpressionAttributeNames": {"#shard": "shard"},
+            "ExpressionAttributeValues": {":shard": {"N": str(number)}},
+        }
+    }
 
 
 def state_in(states: Iterable[str]) -> tuple[str, dict[str, str]]:

@@ -24,6 +24,9 @@ def tally(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, in
     changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :number"]
     values = {":closed": -number, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":number": number}
     values |= {f":{counter}": -count for counter, count in was.items()}
+    if closing.extra_addresses:  # a scan of an earlier version has no such attribute: ADD makes one
+        changes.append("#extra_addresses :extra")
+        values[":extra"] = closing.extra_addresses
     names = {"#outcome": closing.outcome.value}
     counts = (("severities", closing.severities), ("categories", closing.categories), ("changes", closing.changes))
     for letter, (counted, kinds) in zip("scn", counts, strict=True):
