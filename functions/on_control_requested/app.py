@@ -51,8 +51,9 @@ _closing: list[str] = []  # wide scans that were cancelled by the batch at hand
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    outcome = wire().control(ControlRequested.from_wire(record.body), left_s=time_left(lambda_context))
-    logger.warning("controlled", extra=asdict(outcome))  # somebody interfered: worth finding again
+    sender, left_s = record.attributes.sender_id or "", time_left(lambda_context)
+    outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
+    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # somebody interfered: worth finding again
     count("Controlled")
     if outcome.closing:
         _closing.append(outcome.scan_id)

@@ -41,6 +41,7 @@ class Controlled:
 def control(
     asked: ControlRequested,
     *,
+    sender: str = "",
     table: ScanTable,
     reports: ReportStore,
     house: HouseRecords,
@@ -52,12 +53,13 @@ def control(
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
     What grows with the scan is only begun here: `closing` says that shards of a cancelled scan are open still.
+    `sender`: who sent the message, as SQS tells it; `by` in the message is what somebody claims.
 
     Raises: MalformedMessage: there is no such scan.
     """
     match asked.action:
         case Action.HALT:
-            table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason))
+            table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason, sender=sender))
             keep_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:

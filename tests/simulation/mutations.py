@@ -115,7 +115,7 @@ MUTATIONS = (
     Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
     Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 11),
+    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 9),
     Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )
