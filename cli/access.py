@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cli.local.endpoint import Endpoint
 
 LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+MOST_EXPRESS = 16  # a function and its nmap take 80 MB
 NMAP_MISSING = (
     "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
     "dnf install nmap (Fedora), apk add nmap nmap-scripts (Alpine)"
@@ -180,6 +181,7 @@ def local_parameters(args: Namespace) -> dict[str, str]:
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # the express lane reaches what this machine does
         "MaxWorkers": str(os.cpu_count() or 1),
+        "ExpressConcurrency": str(min(MOST_EXPRESS, 2 * (os.cpu_count() or 1))),
         "IdleExitSeconds": "8",  # a shard that failed comes again after 5
     }
 
