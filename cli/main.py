@@ -94,8 +94,7 @@ def _parsed(own: list[str]) -> argparse.Namespace:
     known = parser()
     args, rest = known.parse_known_args(own)
     if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
-        hint = "; options of nmap stand behind --" if args.run in TAKE_NMAP_OPTIONS else ""
-        known.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        known.refuse(rest, args.command, "options of nmap go behind --" if args.run in TAKE_NMAP_OPTIONS else "")
     if rest:
         getattr(args, TARGETS_OF[args.run]).extend(rest)
     return args
@@ -104,12 +103,17 @@ def _parsed(own: list[str]) -> argparse.Namespace:
 def _command(args: argparse.Namespace) -> int:
     from importlib import import_module  # each command imports what it alone needs
 
-    from cascan.errors import GatewayUnavailable
+    from cascan import stored
+    from cascan.errors import GatewayUnavailable, UnreadableItem
+    from cli.show import say
 
+    stored.listen(lambda error: say(f"note: {error}"))
     try:
         return int(import_module(f"cli.commands.{args.run}").run(args))
     except GatewayUnavailable as exc:
         raise CliError(f"the stack does not answer: {exc}") from exc
+    except UnreadableItem as exc:
+        raise CliError(f"{exc}; use the version of cascan that wrote it") from exc
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert main(["check", "10.0.0.1", "--", "-sV"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("option -sV\tallow\t")
-    assert lines[1] == "45 version scripts\truns with -sV\tnmap adds them; --json names each"
+    assert lines[1] == "45 scripts\truns with -sV\tnmap adds them to version detection; --verbose names each"
     assert lines[2].startswith("target 10.0.0.1\tinside\t")
     assert lines[3] == "accepted: 1 address, 1 shard, express lane"
     assert lines[4].startswith("nmap -sV -n --unprivileged")
