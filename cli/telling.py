@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cascan.model.finding import Finding
+    from cascan.model.reason import Reason
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
     from cli.access import Access
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
+SHOWN_REASONS = 10  # in a terminal; --json has all that are kept
 CHANGE_WORDS = {
     "PortOpened": "opened",
     "PortClosed": "closed",
@@ -96,6 +98,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "name": scan.name,
         "state": scan.state,
         "outcome": scan.outcome,
+        "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
         "finishedAt": scan.finished_at,
@@ -104,7 +107,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.addresses,
+        "addresses": scan.asked_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -139,7 +142,7 @@ def report_uris(scan_id: str, stack: Access) -> list[str]:
 
 
 def print_end(scan: Scan, stack: Access) -> None:
-    addresses = counted(scan.addresses, "address", "addresses")
+    addresses = counted(scan.asked_addresses, "address", "addresses")
     counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
@@ -150,10 +153,30 @@ def print_end(scan: Scan, stack: Access) -> None:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
         say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
+    print_reasons(scan)
     for note in scan.notes:
         say(f"note: {note}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
         say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def print_reasons(scan: Scan) -> None:
+    """Why the outcome is not complete: the first reasons in sentences, the others by number."""
+    if not scan.reasons.listed:
+        return
+    say(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
+    shown = scan.reasons.listed[:SHOWN_REASONS]
+    for reason in shown:
+        say(f"  {reason.code}: {reason_in_words(reason)}")
+    more = scan.reasons.count - len(shown)
+    if more > 0:
+        say(f"  and {more} more: cascan scans --json")
+
+
+def reason_in_words(reason: Reason) -> str:
+    """The sentence, after its subject where it does not name it."""
+    named = not reason.subject or reason.subject in reason.sentence
+    return reason.sentence if named else f"{reason.subject}: {reason.sentence}"
 
 
 def progress_of(scan: Scan, running: str = "") -> str:
