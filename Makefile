@@ -69,7 +69,7 @@ types: setup  ## mypy, strict
 
 check: lint types test  ## what CI runs
 
-bench: nmap setup  ## the figures of the README (benchmarks.large, which takes long, apart)
+bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.large, which takes long)
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.planning
