@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
 from cascan.nmap.report.read import read_report
+from cascan.nmap.report.sections import join_sections
 from cli.errors import EXIT_REFUSED, BadInput, CliError
 from cli.report_file import opened
 from cli.show import quiet_output, say
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Render = Callable[[Host], bytes]
 
 EXIT_DAMAGED = 1
+MASSCAN = "masscan"
 JUDGED = ("findings", "csv")
 
 
@@ -51,6 +53,8 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
             from cli.whole_report import document
 
             pieces = document(report)
+        elif report.scanner == MASSCAN:  # it writes an element for every port and banner
+            pieces = map(render, join_sections(report))
         elif file.path and jobs > 1:
             pieces = report.rendered(file.path, render, jobs)
         else:

@@ -94,7 +94,7 @@ class _Ports:
         for key, now in self._sightings():
             record = self._records.get(key)
             last = self._last_covered(key, record)
-            if last is not None and last.order >= now.order:
+            if last is not None and self._is_old(last, now):
                 self._fill_in(key, now, last, record)
             elif now.state == OPEN:
                 self._found_open(key, now, last, record)
@@ -103,6 +103,14 @@ class _Ports:
                     self._changed(ChangeKind.PORT_CLOSED, key, record.latest, now)
                 self._records[key] = replace(record, latest=now)
         return tuple(self._records[key] for key in sorted(self._records))
+
+    def _is_old(self, last: Sighting, now: Sighting) -> bool:
+        """Whether a newer scan covered the port, or this one, and it says no more now.
+
+        A report may have two elements of a host: a port that the second one lists as open is open.
+        """
+        says_more = now.state == OPEN != last.state and self.host.latest.order == now.order
+        return last.order > now.order or (last.order == now.order and not says_more)
 
     def _sightings(self) -> Iterator[tuple[PortKey, Sighting]]:
         """What the report says, in its order: of the ports that it lists, and of those known before that it covers."""

@@ -17,6 +17,7 @@ from cascan.model.host import Host
 from cascan.model.recording import Place
 from cascan.model.shard import Shard
 from cascan.nmap.report.read import ReportReader, read_on, read_report
+from cascan.nmap.report.sections import join_sections
 from cascan.severity import Judge, judge_of
 from cascan.sightings import names_in
 from on_report_stored.answer import Answer
@@ -89,6 +90,7 @@ class _Writing:
     def write(self, hosts: list[Host]) -> None:
         """Write the hosts that may be recorded. Those that may not are counted, those of other shards passed over."""
         self.answer.add_elements(hosts)
+        hosts = list(join_sections(hosts))  # nmap has two elements of a target that was given twice
         admitted = [(host, is_first) for host in hosts for is_first in self._admit(host)]
         recorded = [host for host, _ in admitted]
         findings = (finding for host, is_first in admitted for finding in self._findings(host, is_first=is_first))

@@ -7,12 +7,12 @@ nothing new, and the events are made from the stored changes, never from the jud
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.host import Host
-from cascan.model.inventory import NOT_UP, HostUpdate, Observation, Sighting
+from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged
@@ -123,11 +123,20 @@ class Folding:
             record, changes = judged(before, seen, None if before else self._asked_before(seen))
             self.recorded += record is not None
             if record is not None and record is not before:
+                if changes and before and before.latest.order == seen.order:
+                    changes = (*dict.fromkeys((*self._changes_of_earlier_element(seen.address), *changes)),)
                 revision = before.revision + 1 if before else 1
                 updates.append(HostUpdate(record=replace(record, revision=revision), known=before, changes=changes))
         moved = self.table.save_hosts(self.key, updates) if updates else []
         self.recorded -= len(moved)
         return moved
+
+    def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
+        """What an earlier element of the host in this report changed: one item holds the changes of an address."""
+        number = int(address_in(address))
+        before = str(type(address_in(address))(number - 1)) if number else ""
+        changes = self.table.changes(self.key.scan_id, self.key.shard, after=before)
+        return takewhile(lambda change: change.address == address, changes)
 
     def _asked_before(self, seen: Observation) -> Sighting | None:
         """When an address without a record was asked last; then it was not up."""

@@ -10,13 +10,18 @@ Text from the scanned host (banners, titles, names) is carried as it came: data,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
+
+from msgspec.json import encode
+from msgspec.structs import replace
 
 from cascan.findings.hosts import host_finding
 from cascan.findings.ports import port_findings
 from cascan.findings.scripts import script_findings
 from cascan.findings.subject import Subject
+from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 
@@ -33,6 +38,25 @@ def findings_of(
     if host.state != "up":
         return
     subject = Subject.of(host, scan_id, parsed_at, names or {})
-    yield from port_findings(subject)
-    yield host_finding(subject)
-    yield from script_findings(subject)
+    found = chain(port_findings(subject), [host_finding(subject)], script_findings(subject))
+    yield from _with_ids_of_their_own(found, scan_id)
+
+
+def _with_ids_of_their_own(findings: Iterable[Finding], scan_id: str) -> Iterator[Finding]:
+    """The findings, each once. Of several with one id, those that differ from the first get other ids.
+
+    Several have one id where a port is listed twice, or a script ran twice on it.
+    """
+    firsts: dict[str, Finding] = {}
+    contents: dict[str, set[bytes]] = {}
+    for finding in findings:
+        first = firsts.setdefault(finding.id, finding)
+        if first is finding:
+            yield finding
+            continue
+        known = contents.setdefault(finding.id, {encode(first)})
+        content = encode(finding)
+        if content not in known:
+            known.add(content)
+            fingerprint = fingerprint_of(finding.fingerprint, str(len(known)))
+            yield replace(finding, fingerprint=fingerprint, id=finding_id_of(scan_id, fingerprint))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from cascan.findings import findings_of
 from cascan.findings.scribe import Scribe, encode
 from cascan.findings.scripts import host_script_findings, port_script_findings
 from cascan.findings.shared import shared_at
@@ -19,6 +20,8 @@ from cascan.model.host import Host
 def finding_lines(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None) -> bytes:
     """A line of JSON for each finding of the host, in the order of `findings_of`; empty for a host that is not up."""
     scribe = _scribe(host, scan_id, parsed_at, names)
+    if scribe and scribe.repeats_an_id:
+        return b"".join([encode(finding) + b"\n" for finding in findings_of(host, scan_id, parsed_at, names)])
     return b"\n".join([*scribe.lines, b""]) if scribe else b""
 
 
@@ -27,6 +30,8 @@ def lines_of(
 ) -> list[FindingLine]:
     """The findings of `findings_of`, encoded, one by one."""
     scribe = _scribe(host, scan_id, parsed_at, names)
+    if scribe and scribe.repeats_an_id:
+        return [line_of(finding) for finding in findings_of(host, scan_id, parsed_at, names)]
     return scribe.told() if scribe else []
 
 

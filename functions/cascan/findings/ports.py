@@ -131,7 +131,20 @@ def port_attributes(port: Port) -> dict[str, Any]:
 
 def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
     """Output of scripts by script id: as text, and as the structure behind it where a script gave one."""
-    return {
-        "scripts": {script.id: script.output for script in scripts} or None,
-        "scripts_data": {script.id: script.data for script in scripts if script.data is not None} or None,
-    }
+    outputs = {script.id: script.output for script in scripts}
+    data = {script.id: script.data for script in scripts if script.data is not None}
+    if len(outputs) < len(scripts):
+        outputs, data = _several_runs(scripts)
+    return {"scripts": outputs or None, "scripts_data": data or None}
+
+
+def _several_runs(scripts: tuple[Script, ...]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Where a script ran more than once: its outputs one behind the other, its structures in a list."""
+    outputs: dict[str, dict[str, None]] = {}
+    data: dict[str, list[Any]] = {}
+    for script in scripts:
+        outputs.setdefault(script.id, {})[script.output] = None
+        if script.data is not None:
+            data.setdefault(script.id, []).append(script.data)
+    joined = {identity: "\n".join(texts) for identity, texts in outputs.items()}
+    return joined, {identity: found[0] if len(found) == 1 else found for identity, found in data.items()}

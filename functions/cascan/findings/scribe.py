@@ -121,6 +121,11 @@ class Scribe(Subject):
         self.kinds.append((category, severity.value))
         return SAID
 
+    @property
+    def repeats_an_id(self) -> bool:
+        """Two lines are of one id, which `findings_of` tells apart."""
+        return len({line[ID] for line in self.lines}) < len(self.lines)
+
     def told(self) -> list[FindingLine]:
         """The lines, each with what it is stored and counted by."""
         return [

@@ -15,7 +15,7 @@ from cascan.events import HostChange, PortChange, ScanCompleted
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import HostRecord, Sighting
-from on_report_stored import record_inventory
+from on_report_stored import read_report, record_inventory
 from on_report_stored.read_report import HOSTS_AT_ONCE
 from tests.scanned_network import World, at, words, xml
 
@@ -152,6 +152,19 @@ class TestWhatIsTold:
         report = xml({"10.0.0.1": (22,)})
         element = report[report.index(b"<host>") : report.index(b"</host>") + 7]
         assert world.scan(1, report.replace(element, element * 2)) == ["PortOpened 10.0.0.1:22"]
+
+    @pytest.mark.parametrize("at_once", [256, 1], ids=["near each other", "far apart"])
+    def test_ports_of_a_second_element_of_a_host_are_in_the_inventory_and_announced(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
+    ) -> None:
+        monkeypatch.setattr(read_report, "HOSTS_AT_ONCE", at_once)
+        world.scan(0, xml({"10.0.0.1": ()}))
+        first, second = xml({"10.0.0.1": (22,)}), xml({"10.0.0.1": (80,)})
+        element = second[second.index(b"<host>") : second.index(b"</host>") + 7]
+        report = first.replace(b"</host>", b"</host>" + element)
+        assert world.scan(1, report) == ["PortOpened 10.0.0.1:22", "PortOpened 10.0.0.1:80"]
+        assert [port.port for port in world.table.hosts_by_address["10.0.0.1"].open_ports] == [22, 80]
+        assert world.scan(2, report) == []
 
 
 class Breaking:
