@@ -90,12 +90,13 @@ class _Writing:
     def write(self, hosts: list[Host]) -> None:
         """Write the hosts that may be recorded. Those that may not are counted, those of other shards passed over."""
         self.answer.add_elements(hosts)
-        hosts = list(join_sections(hosts))  # nmap has two elements of a target that was given twice
         admitted = [(host, is_first) for host in hosts for is_first in self._admit(host)]
         recorded = [host for host, _ in admitted]
-        findings = (finding for host, is_first in admitted for finding in self._findings(host, is_first=is_first))
+        firsts = {host.address for host, is_first in admitted if is_first}
+        joined = list(join_sections(recorded))  # a target that was given twice has two elements
+        findings = (finding for host in joined for finding in self._findings(host, is_first=host.address in firsts))
         self.folding.table.put_findings(self.key.scan_id, findings, self.key)
-        self.folding.add(recorded, AskedPorts.in_report(self.report.scaninfo), self.names)
+        self.folding.add(joined, AskedPorts.in_report(self.report.scaninfo), self.names)
         self.answer.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
