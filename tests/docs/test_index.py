@@ -64,7 +64,7 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
             assert link["place"] in places_in(target), link[0]
 
 
-PATH = re.compile(r"`((?:functions|cli|tests|infra|layers|benchmarks|docs)/[\w./-]+)`")
+PATH = re.compile(r"`((?:functions|cli|cascan_cli|tests|infra|layers|benchmarks|docs)/[\w./-]+)`")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
