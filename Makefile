@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
 TARGET ?= 127.0.0.1
-SIDE_BY_SIDE := -n 2 --dist loadfile  # two files at a time: half of the end-to-end tests is waiting
+# Two files at a time, as half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
+# first, and many short ones fill up the end.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nmap scan test test-fast soak lint types check bench clean
+.PHONY: help setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,8 +40,15 @@ nmap:  # nmap from the distribution, where it is missing and we may install it
 scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
 	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
 
-test: nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
+test: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+what-is-skipped:
+	@echo "make test: $$($(PYTHON) tests/packages.py)"
+
+test-packages:  ## what the tests use of the machine, from Debian packages; starts no service
+	@packages="$$($(PYTHON) tests/packages.py --missing)"; \
+		if [ -z "$$packages" ]; then echo "every package that the tests use is installed"; else ./.ci/install $$packages; fi
 
 soak: nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: every seed, all of the fuzz, every kill (hours)
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 $(BIN)/python -m pytest -m soak -o timeout=14400 $(SIDE_BY_SIDE) $(ARGS)

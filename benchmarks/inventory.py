@@ -43,7 +43,7 @@ def main() -> None:
         emulator = Emulator(StateDir(Path(folder)))
         try:
             emulator.wait_until_healthy()
-            turn_to(emulator.endpoint_url)
+            turn_to(emulator.endpoint)
             made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
             table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
             clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})

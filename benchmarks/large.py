@@ -108,7 +108,7 @@ def main() -> None:
             try:
                 emulator.wait_until_healthy()
                 forget_clients()
-                turn_to(emulator.endpoint_url)
+                turn_to(emulator.endpoint)
                 run(case, Path(folder) / "report.xml")
             finally:
                 lines.close_lines()

@@ -56,7 +56,7 @@ def main() -> None:
         emulator = Emulator(StateDir(Path(folder)))
         try:
             emulator.wait_until_healthy()
-            turn_to(emulator.endpoint_url)
+            turn_to(emulator.endpoint)
             for shape in SHAPES:
                 data = b"".join(report(HOSTS, shape))
                 count = sum(1 for _ in findings(data))

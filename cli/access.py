@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cascan.aws.scan_table import DynamoScanTable
     from cascan.aws.schedule_table import DynamoScheduleTable
     from cascan.aws.scheduler import EventBridgeScheduler
+    from cli.local.endpoint import Endpoint
 
 LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 NMAP_MISSING = (
@@ -122,12 +123,15 @@ def access(args: Namespace) -> Iterator[Access]:
     from cli.local.state import StateDir
 
     parameters = local_parameters(args)
-    preparing = threading.Thread(target=_prepare, args=(StateDir(args.state_dir).endpoint_url(),), daemon=True)
+    endpoint = StateDir(args.state_dir).endpoint()
+    preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
     with local_stack(
         args.state_dir, parameters, keeps_parameters=not (args.allow or args.policy_profile), say=say
     ) as stack:
         preparing.join()
+        if stack.endpoint != endpoint:  # a stack that was killed has a new secret
+            _turn_again(stack.endpoint)
         if stack.needs_rebuild:
             from cli.local.rebuilding import rebuild_local  # seldom
 
@@ -135,14 +139,22 @@ def access(args: Namespace) -> Iterator[Access]:
         yield Access(stack.outputs, stays_up=stack.attached)
 
 
-def _prepare(endpoint_url: str) -> None:
+def _prepare(endpoint: Endpoint) -> None:
     """Load boto3 and the client that is needed first, while the emulator boots."""
     from cli.local.aws import turn_to
 
-    turn_to(endpoint_url)
+    turn_to(endpoint)
     from cascan.aws import clients
 
     clients.sqs()
+
+
+def _turn_again(endpoint: Endpoint) -> None:
+    """As `_prepare`, where that went by a secret that does not count any more."""
+    from cascan.aws import clients
+
+    clients.forget()
+    _prepare(endpoint)
 
 
 def local_parameters(args: Namespace) -> dict[str, str]:

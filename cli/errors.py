@@ -7,6 +7,7 @@ CliError                    3: failed, by default
     ├── DiskFull            there is no room for what the stack keeps
     ├── PortTaken           another program listens where the emulator has to
     ├── StackBusy           another command holds the state directory
+    ├── StackUnguarded      the stack that is up was started by an earlier version
     ├── EmulatorFailed      the emulator did not start, or ended by itself
     └── DeployFailed        the template could not be deployed on it
 """
@@ -50,6 +51,10 @@ class PortTaken(LocalStackError):
 
 class StackBusy(LocalStackError):
     """Another command holds the state directory for longer than we wait."""
+
+
+class StackUnguarded(LocalStackError):
+    """The stack that stays up answers without the secret of its state directory."""
 
 
 class EmulatorFailed(LocalStackError):

@@ -63,7 +63,8 @@ class TaskAgent:
 
     def _run(self) -> None:
         self._closing.wait(FIRST_LOOK_S)
-        ecs = open_session().client("ecs", **client_options(self._state.endpoint_url()))
+        endpoint = self._state.endpoint()
+        ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
         busy_at = time.monotonic()
         complained = False
         while not self._closing.is_set():
@@ -98,7 +99,7 @@ class TaskAgent:
 
     def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
         if self._listeners is None:
-            self._listeners = Listeners(self._state.endpoint_url())
+            self._listeners = Listeners(self._state.endpoint())
         self._listeners.tell(stopped(task, exit_code))
 
     def _take(self, ecs: ECSClient, task: TaskTypeDef) -> None:
@@ -122,7 +123,7 @@ class TaskAgent:
         python = ("python", "python3")
         return Process(
             [sys.executable if word in python and at == 0 else word for at, word in enumerate(task.command)],
-            bare_environment() | task.environment | ours | aws_environment(self._state.endpoint_url()),
+            bare_environment() | task.environment | ours | aws_environment(self._state.endpoint()),
             folder=self._state.tmp,
             log=self._state.logs / "tasks" / f"{arn.rpartition('/')[2]}.log",
             grace_s=task.stop_timeout_s,

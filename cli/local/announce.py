@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
 
+    from cli.local.endpoint import Endpoint
+
 SOURCE, DETAIL_TYPE = "aws.ecs", "ECS Task State Change"
 TOLD = ("clusterArn", "taskArn", "taskDefinitionArn", "capacityProviderName", "stoppedReason")
 
@@ -48,8 +50,8 @@ def stopped(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
 class Listeners:
     """Who is told of a stopped task: the functions behind the rules of the default bus, asked anew each time."""
 
-    def __init__(self, endpoint_url: str) -> None:
-        session, options = open_session(), client_options(endpoint_url)
+    def __init__(self, endpoint: Endpoint) -> None:
+        session, options = open_session(endpoint), client_options(endpoint)
         self._events: EventBridgeClient = session.client("events", **options)
         self._functions: LambdaClient = session.client("lambda", **options)
 

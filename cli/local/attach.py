@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 
-from cli.errors import StackBusy
+from cli.errors import StackBusy, StackUnguarded
+from cli.local.endpoint import Listener
 from cli.local.lock import Lock, is_held, owner, try_lock
-from cli.local.state import HOST, Running, StateDir
+from cli.local.state import Running, StateDir
 
 POLL_S = 0.05
 Say = Callable[[str], None]
@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Running:
     """The lock of the directory, or the stack that stays up in it.
 
-    Raises: StackBusy: another command held it for `timeout_s`.
+    Raises: StackBusy: another command held it for `timeout_s`. StackUnguarded: see running_stack.
     """
     deadline = time.monotonic() + timeout_s
     told = False
@@ -42,12 +42,24 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
 
 
 def running_stack(state: StateDir) -> Running | None:
-    """The stack that stays up; None: there is none, whatever a killed one left behind."""
+    """The stack that stays up; None: there is none, whatever a killed one left behind.
+
+    Raises: StackUnguarded: an earlier version started it.
+    """
+    running = kept_up(state)
+    if running is None:
+        return None
+    listener = state.endpoint().listener()
+    if listener is Listener.SOMEBODY:
+        raise StackUnguarded(
+            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: an earlier "
+            "version of cascan started it, and it answers every user of this machine. "
+            "Start it again, with everything it holds: cascan local up"
+        )
+    return running if listener is Listener.GUARD else None
+
+
+def kept_up(state: StateDir) -> Running | None:
+    """The process that keeps a stack up, whoever listens on its port."""
     running = state.running()
-    return running if running and is_held(state.up_lock) and _listens(state.port()) else None
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex((HOST, port)) == 0
+    return running if running and is_held(state.up_lock) else None

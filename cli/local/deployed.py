@@ -42,6 +42,7 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 
     packed = package(template, parameters, CODE_BUCKET)
     made_of = fingerprint(template.parent, packed.sources, parameters)
-    outputs = deploy(open_session(), client_options(state.endpoint_url()), packed, parameters)
+    endpoint = state.endpoint()
+    outputs = deploy(open_session(endpoint), client_options(endpoint), packed, parameters)
     state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
     return outputs

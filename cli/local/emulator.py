@@ -1,4 +1,4 @@
-"""The AWS emulator as a child process: on 127.0.0.1 alone, with a state and an environment of its own."""
+"""The AWS emulator as a child process: behind its guard, with a state and an environment of its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from pathlib import Path
 
 from cli.errors import EmulatorFailed, PortTaken
 from cli.local.aws import CREDENTIAL, REGION, bare_environment
+from cli.local.endpoint import Endpoint, Listener
+from cli.local.guard import HOST
 from cli.local.process import Process
-from cli.local.state import HOST, StateDir
+from cli.local.state import StateDir
 
 START_TIMEOUT_S = 60.0  # it takes 0.2 s where a core is idle
 STOP_GRACE_S = 10.0
 POLL_S = 0.01
 TAIL_CHARS = 2_000
 HEALTH_PATH = "/_ministack/health"
+GUARD = Path(__file__).with_name("guard.py")
 
 
 class Emulator:
@@ -31,13 +34,13 @@ class Emulator:
 
     def __init__(self, state: StateDir, lock_fd: int | None = None) -> None:
         self.state = state
-        self.port = state.port()
+        self.endpoint = state.endpoint()
         self.log = state.logs / "emulator.log"
-        _check_port(self.port, state.root)
+        _check_port(self.endpoint.port, state.root)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
         self._process = Process(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-P", str(GUARD)],  # without our folder among those that modules come from
             emulator_environment(state),
             folder=state.tmp,
             log=self.log,
@@ -46,14 +49,10 @@ class Emulator:
             lock_fd=lock_fd,
         )
 
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end of its log."""
         deadline = time.monotonic() + timeout_s
-        while not _answers(self.port):
+        while not _answers(self.endpoint):
             self.check()
             if time.monotonic() > deadline:
                 raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._said()}")
@@ -67,7 +66,7 @@ class Emulator:
     def _ask_for_stacks(self) -> None:
         with contextlib.suppress(EmulatorFailed, OSError, http.client.HTTPException):
             self.wait_until_healthy()
-            _get(self.port, "/?Action=ListStacks")
+            self.endpoint.request("GET", "/?Action=ListStacks")
 
     def check(self) -> None:
         """Raises: EmulatorFailed: it is not running any more."""
@@ -94,12 +93,13 @@ class Emulator:
 
 def emulator_environment(state: StateDir) -> dict[str, str]:
     """The emulator's environment, whole. Functions inherit it, so nothing of the person's own is in it."""
+    endpoint = state.endpoint()
     return bare_environment() | {
         "HOME": str(state.home),
         "TMPDIR": str(state.tmp),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,  # what queue URLs name
-        "GATEWAY_PORT": str(state.port()),
+        "GATEWAY_PORT": str(endpoint.port),
         "MINISTACK_REGION": REGION,
         "PERSIST_STATE": "1",
         "STATE_DIR": str(state.emulator_state),
@@ -113,6 +113,7 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: nobody takes traces here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
         "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_SESSION_TOKEN": endpoint.secret,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
@@ -129,17 +130,9 @@ def _check_port(port: int, root: Path) -> None:
             ) from exc
 
 
-def _answers(port: int) -> bool:
+def _answers(endpoint: Endpoint) -> bool:
+    """Whether our emulator is up: who else may listen there does not get to see the secret."""
     try:
-        return _get(port, HEALTH_PATH) == http.client.OK
+        return endpoint.listener() is Listener.GUARD and endpoint.request("GET", HEALTH_PATH)[0] == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
-
-
-def _get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    finally:
-        connection.close()

@@ -45,7 +45,7 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
             emulator.wait_until_healthy()
             try:
                 outputs = bring_up_to_date(state, template, parameters)
-                warm_up(emulator.port)
+                warm_up(emulator.endpoint)
                 agent.start()
                 yield Machine(emulator, outputs, since)
             finally:

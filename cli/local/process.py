@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cli.local.private import PRIVATE_UMASK, open_for_writing
+
 KEEPER = Path(__file__).with_name("keeper.py")
 MARGIN_S = 15.0  # beyond the grace, for the keeper to clear up
 
@@ -31,13 +33,14 @@ class Process:
         lock_fd: int | None = None,
     ) -> None:
         self.grace_s = grace_s
-        with log.open("wb") as sink:
+        with open_for_writing(log) as sink:
             self._keeper = subprocess.Popen(  # noqa: S603 - an argument list, made here or read from our own stack
                 [sys.executable, "-I", "-S", KEEPER, str(grace_s), str(status_file or "-"), *command],
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
                 env=dict(environment),
+                umask=PRIVATE_UMASK,
                 cwd=folder,
                 start_new_session=True,  # Ctrl-C is for the command line; it tells us
                 pass_fds=() if lock_fd is None else (lock_fd,),

@@ -51,7 +51,7 @@ def rebuild_local(stack: LocalStack, say: Say) -> None:
                     say(sentence_of(rebuilt))
                 if bucket != current:
                     _move(s3, bucket, current)
-        invoke(stack.state.port(), KEEPS_HOUSE)
+        invoke(stack.endpoint, KEEPS_HOUSE)
         stack.mark_rebuilt()
         say(NOT_KEPT)
 

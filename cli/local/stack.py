@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.local.attach import Say, lock_or_running, running_stack
+from cli.errors import StackUnguarded
+from cli.local.attach import Say, kept_up, lock_or_running, running_stack
 from cli.local.aws import client_options, open_session
 from cli.local.deployed import bring_up_to_date
+from cli.local.endpoint import Endpoint
 from cli.local.state import Running, StateDir
 
 if TYPE_CHECKING:
@@ -35,15 +37,15 @@ class LocalStack:
     """A stack that is up. `outputs` are those of the template; `attached`: it was up before, and stays up."""
 
     state: StateDir
-    endpoint_url: str
+    endpoint: Endpoint
     outputs: Mapping[str, str]
     attached: bool
 
     def session(self) -> Session:
-        return open_session()
+        return open_session(self.endpoint)
 
     def client_options(self) -> ClientOptions:
-        return client_options(self.endpoint_url)
+        return client_options(self.endpoint)
 
     @property
     def needs_rebuild(self) -> bool:
@@ -85,12 +87,12 @@ def local_stack(
     if isinstance(found, Running):
         deployment = state.deployment() if keeps_parameters else None
         outputs = bring_up_to_date(state, template, deployment.parameters if deployment else parameters)
-        yield LocalStack(state, state.endpoint_url(), outputs, attached=True)
+        yield LocalStack(state, state.endpoint(), outputs, attached=True)
         return
     from cli.local.machine import held  # who attaches needs none of it
 
     with held(state, found, template, parameters) as machine:
-        yield LocalStack(state, machine.emulator.endpoint_url, machine.outputs, attached=False)
+        yield LocalStack(state, machine.emulator.endpoint, machine.outputs, attached=False)
 
 
 def up(
@@ -105,7 +107,7 @@ def up(
     Raises: LocalStackError: it did not come up; nothing is left running.
     """
     state = StateDir(state_dir)
-    if running_stack(state):
+    if _is_up(state):
         bring_up_to_date(state, template, parameters)
     else:
         from cli.local.supervisor import launch
@@ -114,13 +116,22 @@ def up(
     return status(state_dir)
 
 
+def _is_up(state: StateDir) -> bool:
+    """Whether a stack stays up. One that an earlier version started is ended: it has no guard."""
+    try:
+        return running_stack(state) is not None
+    except StackUnguarded:
+        down(state.root)
+        return False
+
+
 def down(state_dir: Path | None, *, timeout_s: float = DOWN_TIMEOUT_S) -> bool:
     """End the stack that stays up; what it holds is kept. False: there was none.
 
     Raises: StackBusy: it does not end in time.
     """
     state = StateDir(state_dir)
-    running = running_stack(state)
+    running = kept_up(state)
     if running is None:
         return False
     from cli.local.supervisor import end
@@ -133,4 +144,4 @@ def status(state_dir: Path | None) -> Status:
     """What this state directory has: a stack that stays up, or none, and what is deployed."""
     state = StateDir(state_dir)
     deployment = state.deployment()
-    return Status(state.root, state.endpoint_url(), running_stack(state), deployment.outputs if deployment else None)
+    return Status(state.root, state.endpoint().url, running_stack(state), deployment.outputs if deployment else None)

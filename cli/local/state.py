@@ -1,6 +1,7 @@
 """The state directory: everything the stack on this machine keeps, and nothing outside it.
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
+secret              what every call of the emulator carries as its session token; another one after an unclean end
 lock                held while anything of a stack runs; names its owner
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
@@ -16,17 +17,27 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.errors import DiskFull, StateUnreadable
+from cli.local.endpoint import Endpoint
+from cli.local.guard import HOST
+from cli.local.private import (
+    FILE_MODE,
+    FOLDER_MODE,
+    create_file,
+    is_tight,
+    make_folder,
+    replace_file,
+    tighten,
+)
+from cli.local.secret import stored_secret
 
-HOST = "127.0.0.1"
 LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
 MAX_SCRATCH_ENTRIES = 32  # functions that earlier runs unpacked, 7 MB each; removing a run's slows it by half a second
-FOLDERS = ("emulator/state", "emulator/objects", "home", "tmp", "logs/tasks")
+FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
 
 
 def default_root() -> Path:
@@ -62,10 +73,11 @@ class StateDir:
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or default_root()).absolute()
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.root.chmod(0o700)
+            self.root.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            self._check_owner()
+            self.root.chmod(FOLDER_MODE)
             for folder in FOLDERS:
-                (self.root / folder).mkdir(parents=True, exist_ok=True)
+                make_folder(self.root / folder)
         except OSError as exc:
             raise StateUnreadable(
                 f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
@@ -85,15 +97,16 @@ class StateDir:
         if stored is None:
             from cli.local.port import free_port  # once in the life of a directory
 
-            self._write_first("machine.json", {"port": free_port(HOST)})
+            create_file(self.root / "machine.json", json.dumps({"port": free_port(HOST)}))
             stored = self._read("machine.json") or {}
         port = stored.get("port")
         if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
             raise self._damaged("machine.json", "it names no port")
         return port
 
-    def endpoint_url(self) -> str:
-        return f"http://{HOST}:{self.port()}"
+    def endpoint(self) -> Endpoint:
+        """Where the emulator listens, with the secret that it asks for."""
+        return Endpoint(self.port(), stored_secret(self.root / "secret"))
 
     def deployment(self) -> Deployment | None:
         stored = self._read("deployment.json")
@@ -126,11 +139,14 @@ class StateDir:
     def begin_run(self) -> None:
         """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects.
 
+        Nor does the secret: somebody else may have listened on the port since, and heard calls that came too late.
         Raises: DiskFull: with so little room nothing could be kept.
         """
         if sum(1 for _ in self.tmp.iterdir()) >= MAX_SCRATCH_ENTRIES or self._free_bytes() < LEAST_FREE_BYTES:
             shutil.rmtree(self.tmp, ignore_errors=True)
-            self.tmp.mkdir(exist_ok=True)
+            make_folder(self.tmp)
+        if not all(is_tight(self.root / folder) for folder in FOLDERS):
+            tighten(self.root)
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
             raise DiskFull(
                 f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
@@ -140,7 +156,8 @@ class StateDir:
             self.exit_status.unlink()
             return
         if self.emulator_used():
-            (self.root / "rebuild").touch()
+            (self.root / "rebuild").touch(FILE_MODE)
+            (self.root / "secret").unlink(missing_ok=True)
         (self.root / "deployment.json").unlink(missing_ok=True)
 
     def _free_bytes(self) -> int:
@@ -175,20 +192,17 @@ class StateDir:
             raise self._damaged(name, "it is not an object")
         return stored
 
+    def _check_owner(self) -> None:
+        """Raises: StateUnreadable: another user could read and replace what is in it."""
+        owner = self.root.stat().st_uid
+        if owner != os.geteuid():
+            raise StateUnreadable(
+                f"the state directory {self.root} belongs to another user (uid {owner}). "
+                "Choose one of your own with --state-dir"
+            )
+
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
-        self._draft(name, value).replace(self.root / name)
-
-    def _write_first(self, name: str, value: Mapping[str, Any]) -> None:
-        """Write the file unless there is one: of two commands at once both go by the same."""
-        draft = self._draft(name, value)
-        with suppress(FileExistsError):
-            (self.root / name).hardlink_to(draft)
-        draft.unlink()
-
-    def _draft(self, name: str, value: Mapping[str, Any]) -> Path:
-        draft = self.root / f"{name}.{os.getpid()}"
-        draft.write_text(json.dumps(value))
-        return draft
+        replace_file(self.root / name, json.dumps(value))
 
     def _damaged(self, name: str, why: str) -> StateUnreadable:
         return StateUnreadable(

@@ -17,6 +17,7 @@ from cli.local import state as states
 from cli.local.attach import lock_or_running, running_stack
 from cli.local.lock import Lock, is_held, try_lock
 from cli.local.machine import held
+from cli.local.private import PRIVATE_UMASK, open_for_writing
 
 POLL_S = 0.02
 LOOK_S = 1.0
@@ -28,13 +29,14 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
     """Start a supervisor and wait until its stack is up. Raises: EmulatorFailed: with the supervisor's own reason."""
     log = state.logs / "supervisor.log"
     order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
-    with log.open("wb") as sink:
+    with open_for_writing(log) as sink:
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "cli.local.supervisor", json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             cwd=Path(__file__).parents[2],
+            umask=PRIVATE_UMASK,
             start_new_session=True,  # the terminal may close
         )
     try:

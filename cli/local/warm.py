@@ -9,41 +9,38 @@ import contextlib
 import http.client
 import json
 import threading
+from typing import Any
 
-from cli.local.state import HOST
+from cli.local.endpoint import Endpoint
 
 STAGES = ("OnReportStored", "OnScanCompleted")  # the first two have their messages by then, and start for those
 FUNCTIONS = "/2015-03-31/functions/"
 EMPTY_BATCH = json.dumps({"Records": []})
-TIMEOUT_S = 30
 
 
-def warm_up(port: int) -> None:
+def warm_up(endpoint: Endpoint) -> None:
     """Returns at once. What fails here costs time later, and nothing else."""
-    threading.Thread(target=_warm_up, args=(port,), name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm_up, args=(endpoint,), name="warm-up", daemon=True).start()
 
 
-def _warm_up(port: int) -> None:
+def _warm_up(endpoint: Endpoint) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
-        functions = json.loads(_ask(port, "GET", FUNCTIONS))["Functions"]
+        functions = _functions(endpoint)
         for stage in STAGES:
             for name in (function["FunctionName"] for function in functions):
                 if f"-{stage}-" in name:
-                    _ask(port, "POST", f"{FUNCTIONS}{name}/invocations", EMPTY_BATCH)
+                    endpoint.request("POST", f"{FUNCTIONS}{name}/invocations", EMPTY_BATCH)
 
 
-def invoke(port: int, stage: str) -> None:
+def invoke(endpoint: Endpoint, stage: str) -> None:
     """Call a function once, with an empty event, and wait for it. What fails is the next tick's."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
-        for function in json.loads(_ask(port, "GET", FUNCTIONS))["Functions"]:
+        for function in _functions(endpoint):
             if f"-{stage}-" in function["FunctionName"]:
-                _ask(port, "POST", f"{FUNCTIONS}{function['FunctionName']}/invocations", "{}")
+                endpoint.request("POST", f"{FUNCTIONS}{function['FunctionName']}/invocations", "{}")
 
 
-def _ask(port: int, method: str, path: str, body: str | None = None) -> bytes:
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
-    try:
-        connection.request(method, path, body)
-        return connection.getresponse().read()
-    finally:
-        connection.close()
+def _functions(endpoint: Endpoint) -> list[dict[str, Any]]:
+    _, answer = endpoint.request("GET", FUNCTIONS)
+    functions: list[dict[str, Any]] = json.loads(answer)["Functions"]
+    return functions

@@ -20,6 +20,7 @@ SCRIPTS = Path("/usr/share/nmap/scripts")
 TAG = re.compile(r"^--+\s*@(\w+)(.*)$")
 COMMENT = re.compile(r"^--+ ?")
 OUTPUT = re.compile(r"^\s*\|[ _]?(?P<line>.*)$")
+NAME = re.compile(r"^ ?[\w.-]+: *")  # the script's, or one that it had before
 REPORT = """<nmaprun scanner="nmap" version="7.93"><host><status state="up" reason="user-set"/>
 <address addr="192.0.2.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="1000"><state state="open" reason=""/>
 <script id={id} output={output}>{data}</script></port></ports></host></nmaprun>"""
@@ -56,20 +57,18 @@ def _tagged(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _outputs(script: str, lines: list[str]) -> Iterator[str]:
-    """The text of each example: it begins at the script's name."""
-    begins = re.compile(rf"^\s*{re.escape(script)}(?:\.nse)?:(?P<rest>.*)$", re.IGNORECASE)
-    example: list[str] | None = None
+    """The text of each example. A block of lines with bars is one; so is what follows the script's name within."""
+    own = re.compile(rf"{re.escape(script)}(?:\.nse)?:", re.IGNORECASE)
+    example = list[str]()
     for line in lines:
         shown = OUTPUT.match(line)
-        first = begins.match(shown["line"]) if shown else None
-        if example is not None and (first or not shown):
+        text = shown["line"].rstrip() if shown else ""
+        if example and (not shown or own.match(text.lstrip())):
             yield "\n".join(example)
-            example = None
-        if first:
-            example = [first["rest"].strip()]
-        elif shown and example is not None:
-            example.append(shown["line"].rstrip())
-    if example is not None:
+            example = []
+        if shown:
+            example.append(text if example else NAME.sub("", text))  # the first line is the name's, and may have more
+    if example:
         yield "\n".join(example)
 
 

@@ -30,7 +30,12 @@ EVIDENCE = {
     "untested": "nothing shows it yet",
 }
 NONE = {
-    "undecided": "not looked at yet",
+    "information": "describes a service, a page or a path through the network, and proves nothing wrong with it",
+    "no host": "runs before or after the scan; what it writes is about no scanned host",
+    "third party": "repeats what a service on the internet says of the address",
+    "version": "completes the service and the version of the port",
+    "credentials": "does what the scan asked it to do, with credentials that the scan gave",
+    "load": "floods its target; it writes nothing, or nothing that is proof",
 }
 INTRODUCTION = """# nmap's scripts and their findings
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cli.local.aws import client_options, open_session
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.waiting import eventually
 
@@ -36,9 +37,10 @@ class Heard:
 
     def __init__(self, cascan: Cascan) -> None:
         status = cascan("local status", "--json").json
-        options = client_options(status["endpointUrl"])
-        self.sqs = open_session().client("sqs", **options)
-        events: Any = open_session().client("events", **options)
+        endpoint = StateDir(cascan.state_dir).endpoint()
+        session, options = open_session(endpoint), client_options(endpoint)
+        self.sqs = session.client("sqs", **options)
+        events: Any = session.client("events", **options)
         self.queue = self.sqs.create_queue(QueueName="changes")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         bus = status["outputs"]["ScanBusName"]

@@ -16,6 +16,7 @@ import pytest
 from cli.access import local_parameters
 from cli.local.aws import client_options, open_session
 from cli.local.stack import up
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.waiting import eventually
 
@@ -26,9 +27,10 @@ SOURCE = "test.cascan"
 class Changes:
     """A stack with the examples; `tell` says what CloudTrail would."""
 
-    def __init__(self, cascan: Cascan, endpoint_url: str) -> None:
+    def __init__(self, cascan: Cascan) -> None:
         self.cascan = cascan
-        self._bus = open_session().client("events", **client_options(endpoint_url))
+        endpoint = StateDir(cascan.state_dir).endpoint()
+        self._bus = open_session(endpoint).client("events", **client_options(endpoint))
 
     def stand_in(self, name: str) -> None:
         """A rule for events of ours, with the targets of the deployed one whose name holds `name`."""
@@ -56,8 +58,8 @@ class Changes:
 def changes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changes]:
     state_dir = tmp_path_factory.mktemp("examples")
     parameters = local_parameters(Namespace(allow=None, policy_profile=None))
-    status = up(state_dir, parameters | {"ExampleChanges": "enabled", "ExampleTarget": "127.0.0.1"})
-    yield Changes(Cascan(state_dir), status.endpoint_url)
+    up(state_dir, parameters | {"ExampleChanges": "enabled", "ExampleTarget": "127.0.0.1"})
+    yield Changes(Cascan(state_dir))
     Cascan(state_dir)("local down")
 
 

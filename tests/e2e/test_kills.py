@@ -19,6 +19,8 @@ import pytest
 
 from cascan.ids import ReportKey
 from cli.local.aws import client_options, open_session
+from cli.local.emulator import GUARD
+from cli.local.endpoint import Endpoint
 from cli.local.lock import is_held
 from cli.local.state import StateDir
 from cli.local.warm import invoke
@@ -39,10 +41,10 @@ class Stack(Cascan):
     """A stack, what it runs, and its end by force."""
 
     def client(self, service: Any) -> Any:
-        return open_session().client(service, **client_options(self.endpoint_url()))
+        return open_session(self.endpoint()).client(service, **client_options(self.endpoint()))
 
-    def endpoint_url(self) -> str:
-        return StateDir(self.state_dir).endpoint_url()
+    def endpoint(self) -> Endpoint:
+        return StateDir(self.state_dir).endpoint()
 
     def output(self, name: str) -> str:
         """Read and not asked for: what looks for a moment of a scan has to be quicker than the scan."""
@@ -76,7 +78,7 @@ class Stack(Cascan):
 
     def tick(self) -> bool:
         """Workers are counted now: a shard that failed comes again after the worker found nothing more to do. False."""
-        invoke(StateDir(self.state_dir).port(), "OnShardsWaiting")
+        invoke(self.endpoint(), "OnShardsWaiting")
         return False
 
     def pids(self, wanted: Callable[[list[str]], bool]) -> list[int]:
@@ -109,7 +111,7 @@ class Stack(Cascan):
         return self.pids(lambda words: any(word.endswith("_worker.py") for word in words))
 
     def emulators(self) -> list[int]:
-        return self.pids(lambda words: "ministack" in words and "keeper" not in " ".join(words))
+        return self.pids(lambda words: str(GUARD) in words and "keeper" not in " ".join(words))
 
 
 def kill(pids: list[int]) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy
+from cli.local.emulator import GUARD
 from cli.local.lock import locked
 from cli.local.stack import LocalStack, down, local_stack, status, up
 from cli.local.state import StateDir
@@ -216,7 +217,7 @@ def test_the_persons_own_configuration_stays_outside(
     assert isinstance(environment, dict)
     assert not {"AWS_PROFILE", "HTTP_PROXY", "A_SECRET"} & set(environment)
     assert Path(environment["HOME"]) == state_dir / "home"
-    assert environment["AWS_ENDPOINT_URL"] == stack.endpoint_url
+    assert environment["AWS_ENDPOINT_URL"] == stack.endpoint.url
 
 
 def test_the_emulator_listens_on_the_loopback_interface_alone(state_dir: Path, template: Path) -> None:
@@ -328,7 +329,7 @@ def test_a_command_that_is_interrupted_while_the_emulator_starts_loses_nothing_t
         echo.say("before")
         eventually(lambda: outbox_size(echo) == 1)
     with starting(state_dir, template) as command:
-        eventually(lambda: any("ministack" in line and "keeper" not in line for line in processes_of(state_dir)))
+        eventually(lambda: any(GUARD.name in line and "keeper" not in line for line in processes_of(state_dir)))
         command.send_signal(signal.SIGINT)
         assert command.wait(WITHIN_S) != 0
 
@@ -364,7 +365,7 @@ def test_a_killed_emulator_is_noticed_and_the_next_run_knows_its_tables_are_behi
     with running(state_dir, template) as killed, store(killed) as s3:
         s3.put_object(Bucket=killed.outputs["Store"], Key="report", Body=b"what nmap wrote")
         for line in processes_of(state_dir):
-            if "ministack" in line and "keeper" not in line:
+            if GUARD.name in line and "keeper" not in line:
                 os.kill(int(line.split()[0]), signal.SIGKILL)
     assert processes_of(state_dir) == []
 
@@ -444,7 +445,7 @@ def test_a_task_runs_once_with_its_overrides_and_ends_stopped(
 
     starts = tasks.starts()
     assert [start["environment"]["LANE"] for start in starts] == ["connect", "raw"]
-    assert starts[0]["environment"]["AWS_ENDPOINT_URL"] == stack.endpoint_url
+    assert starts[0]["environment"]["AWS_ENDPOINT_URL"] == stack.endpoint.url
     assert "A_SECRET" not in starts[0]["environment"]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES
-from cli.local.aws import client_options, open_session
+from cli.local.aws import aws_environment, client_options, open_session
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.waiting import eventually
 
@@ -26,8 +27,8 @@ def outputs(cascan: Cascan) -> dict[str, str]:
 
 
 def client(cascan: Cascan, service: Any) -> Any:
-    url = cascan("local status", "--json").json["endpointUrl"]
-    return open_session().client(service, **client_options(url))
+    endpoint = StateDir(cascan.state_dir).endpoint()
+    return open_session(endpoint).client(service, **client_options(endpoint))
 
 
 def scan_of(cascan: Cascan, scan_id: str) -> dict[str, Any] | None:
@@ -236,13 +237,7 @@ def test_the_same_commands_reach_a_deployed_stack_by_its_name(
     cascan: Cascan, lab: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--stack reads the CloudFormation outputs; here the deployed stack happens to be the emulator's."""
-    status = cascan("local status", "--json").json
-    for name, value in {
-        "AWS_ENDPOINT_URL": status["endpointUrl"],
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
+    for name, value in aws_environment(StateDir(cascan.state_dir).endpoint()).items():
         monkeypatch.setenv(name, value)
     names = [s["StackName"] for s in boto3.client("cloudformation").describe_stacks()["Stacks"] if "Outputs" in s]
     name = next(n for n in names if n == "cascan")

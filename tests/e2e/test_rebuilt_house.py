@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cli.local.emulator import GUARD
 from cli.local.lock import is_held
 from tests.cascading import rule_document
 from tests.e2e.cascan_command import Cascan, stack_up
@@ -74,6 +75,6 @@ def kill_the_emulator(cascan: Cascan) -> None:
         with suppress(OSError):
             words = status.read_bytes().decode(errors="replace").split("\0")
             mine = str(cascan.state_dir).encode() in (status.parent / "environ").read_bytes()
-            if mine and "ministack" in words and "keeper" not in " ".join(words):
+            if mine and str(GUARD) in words and "keeper" not in " ".join(words):
                 os.kill(int(status.parent.name), signal.SIGKILL)
     eventually(lambda: not is_held(cascan.state_dir / "lock") and not is_held(cascan.state_dir / "up.lock"))

@@ -23,8 +23,10 @@ import pytest
 from cascan.schedules import SCHEDULED_TIME, target_input
 from cli.local.aws import aws_environment, client_options, open_session
 from cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
+from cli.local.endpoint import Endpoint
+from cli.local.guard import HOST
 from cli.local.process import Process
-from cli.local.state import HOST, StateDir
+from cli.local.state import StateDir
 from cli.local.template import read_template, with_numbers
 from tests.cascading import rule_document
 from tests.e2e.ticks import another_scanner, tick
@@ -74,6 +76,7 @@ def state(emulator_python: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """Where the emulator runs, with its own interpreter and with the roles' policies enforced."""
     state = StateDir(tmp_path_factory.mktemp("state"))
     environment = emulator_environment(state) | {"AUTH": "true", "PATH": os.defpath}
+    del environment["AWS_SESSION_TOKEN"]
     log = state.logs / "emulator.log"
     command = [str(emulator_python), "-m", "ministack"]
     process = Process(command, environment, folder=state.tmp, log=log, grace_s=STOP_GRACE_S)
@@ -91,7 +94,7 @@ def environment(state: StateDir) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), mine.get("PATH", "")])
     ours = {"HOME": str(state.home), "PATH": path, "NO_PROXY": HOST, "SAM_CLI_TELEMETRY": "0"}
-    return mine | ours | aws_environment(state.endpoint_url())
+    return mine | ours | aws_environment(unguarded(state))
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +208,11 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], timeout_s
     return done.stdout
 
 
+def unguarded(state: StateDir) -> Endpoint:
+    """This emulator has no guard: the roles' own sessions, which AUTH=true checks, would not carry its secret."""
+    return Endpoint(state.port(), "")
+
+
 def answers(port: int) -> bool:
     try:
         with socket.create_connection((HOST, port), timeout=5) as connection:
@@ -279,7 +287,7 @@ def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cas
     spec = {"schedule": "0 0 1 1 *", "retriggerOnScanTypeChange": True, "scanSpec": scan}
     head = {"apiVersion": "execution.securecodebox.io/v1", "kind": "ScheduledScan", "metadata": {"name": "yearly"}}
     cascan("apply", "-f", "-", stdin=json.dumps(head | {"spec": spec}))
-    session, options = open_session(), client_options(state.endpoint_url())
+    session, options = open_session(unguarded(state)), client_options(unguarded(state))
     stacks, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
     outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
     (queue_url,) = [output["OutputValue"] for output in outputs if output["OutputKey"] == "ScheduleQueueUrl"]
@@ -292,9 +300,9 @@ def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cas
 
     sqs.send_message(QueueUrl=queue_url, MessageBody=target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
     eventually(lambda: len(done()) == 1, timeout_s=120)
-    assert tick(state.endpoint_url())["retriggered"] == 0
-    with another_scanner(state.endpoint_url()):
-        tick(state.endpoint_url())  # or the stack's own, which may have come first
+    assert tick(unguarded(state))["retriggered"] == 0
+    with another_scanner(unguarded(state)):
+        tick(unguarded(state))  # or the stack's own, which may have come first
     eventually(lambda: len(done()) >= 2, timeout_s=120)  # as it was before is a change too
     assert cascan("schedule", "show", "yearly")["lastSuccessfulScan"]
 
@@ -311,7 +319,7 @@ def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_ove
 
     def ends(holds: Callable[[], bool]) -> None:
         """By our tick, or by the stack's own, whichever comes first."""
-        eventually(lambda: tick(state.endpoint_url()) and holds(), timeout_s=120)
+        eventually(lambda: tick(unguarded(state)) and holds(), timeout_s=120)
 
     ends(lambda: outcomes()[overdue] == "timed-out")
     cascan("halt", "--lift")
@@ -322,7 +330,7 @@ def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_ove
 
 def test_the_deployed_stack_is_removed_without_a_remainder_that_costs_by_the_hour(stack: str, state: StateDir) -> None:
     # Not by `sam delete`: sam 1.170 cannot read the address of a nested template on an endpoint that is not AWS's.
-    session, options = open_session(), client_options(state.endpoint_url())
+    session, options = open_session(unguarded(state)), client_options(unguarded(state))
     cloudformation, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
     cloudformation.delete_stack(StackName=stack)
     cloudformation.get_waiter("stack_delete_complete").wait(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.ticks import tick
 from tests.waiting import eventually
@@ -74,19 +75,20 @@ def test_s6_a_deployment_with_another_scan_type_runs_the_schedules_that_wish_it_
 ) -> None:
     cascan, port = Cascan(tmp_path), next(iter(lab.values()))
     try:
-        endpoint_url = cascan("local up --json").json["endpointUrl"]
+        assert cascan("local up").code == 0
+        endpoint = StateDir(tmp_path).endpoint()
         for name, wishes in (("wishes", True), ("does-not", False)):
             spec = {"schedule": "0 0 1 1 *", "retriggerOnScanTypeChange": wishes}
             assert cascan("apply -f -", stdin=manifest(name, port, **spec)).code == 0
-        assert tick(endpoint_url)["retriggered"] == 0
+        assert tick(endpoint)["retriggered"] == 0
         assert cascan("local up --policy-profile intrusive").code == 0
-        tick(endpoint_url)
+        tick(endpoint)
 
         def runs(name: str) -> list[Any]:
             return cascan(f"schedule show {name} --json").json["runs"]  # type: ignore[no-any-return]
 
         eventually(lambda: [run["scan"] and run["scan"]["state"] for run in runs("wishes")] == ["Done"], 120)
-        assert tick(endpoint_url)["retriggered"] == 0
+        assert tick(endpoint)["retriggered"] == 0
         assert (len(runs("wishes")), runs("does-not")) == (1, [])
     finally:
         cascan("local down")

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.local.aws import client_options, open_session
+from cli.local.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 
-def tick(endpoint_url: str) -> Any:
+def tick(endpoint: Endpoint) -> Any:
     """What on_minute_passed did, of the one stack on this emulator."""
-    with _function(endpoint_url) as (functions, name):
+    with _function(endpoint) as (functions, name):
         answer = functions.invoke(FunctionName=name, Payload=b"{}")
         kept = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, kept
@@ -23,9 +24,9 @@ def tick(endpoint_url: str) -> Any:
 
 
 @contextmanager
-def another_scanner(endpoint_url: str) -> Iterator[None]:
+def another_scanner(endpoint: Endpoint) -> Iterator[None]:
     """What the tick would be told by a deployment with another nmap; as before, when the block ends."""
-    with _function(endpoint_url) as (functions, name):
+    with _function(endpoint) as (functions, name):
         before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         functions.update_function_configuration(
             FunctionName=name, Environment={"Variables": before | {"SCAN_TYPE_NMAP": "another"}}
@@ -35,8 +36,8 @@ def another_scanner(endpoint_url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _function(endpoint_url: str) -> Iterator[tuple[LambdaClient, str]]:
-    functions = open_session().client("lambda", **client_options(endpoint_url))
+def _function(endpoint: Endpoint) -> Iterator[tuple[LambdaClient, str]]:
+    functions = open_session(endpoint).client("lambda", **client_options(endpoint))
     names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
     (name,) = [name for name in names if "OnMinutePassed" in name]
     yield functions, name

@@ -59,6 +59,12 @@ def ecs() -> ECSClient:
     return session().client("ecs", config=_config(read_timeout_s=20))
 
 
+def forget() -> None:
+    """Build the session and the clients anew when they are next asked for: the credentials are others."""
+    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs):
+        built.cache_clear()
+
+
 def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,

@@ -1,61 +1,14 @@
-"""Findings of services that let anyone in, and of accounts that anyone can guess."""
+"""Findings of default accounts, and of shares and disks that ask for none."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, rows, table, tables, text
+from cascan.findings.script_run import ScriptRun, indented_tables, rows, table, tables, text
 from cascan.model.finding import Finding, Severity
 
-HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-
-
-class Open(NamedTuple):
-    """What a script proves when its output shows the sign."""
-
-    name: str
-    severity: Severity
-    sign: str  # a regular expression
-    category: str = "Unauthenticated Access"
-
-
-OPEN = {
-    "cassandra-info": Open("Cassandra without Authentication", HIGH, r"Cluster name"),
-    "couchdb-databases": Open("CouchDB without Authentication", HIGH, r"^\s*\d+ = "),
-    "docker-version": Open("Docker without Authentication", HIGH, r"Version: "),
-    "memcached-info": Open("Memcached without Authentication", HIGH, r"Authentication: no"),
-    "mongodb-databases": Open("MongoDB without Authentication", HIGH, r"^\s+name = "),
-    "redis-info": Open("Redis without Authentication", HIGH, r"Version"),
-    "vnc-info": Open("VNC without Authentication", HIGH, r"does not require authentication"),
-    "x11-access": Open("X11 without Authentication", HIGH, r"access is granted"),
-    "rsync-list-modules": Open("Rsync Modules listed", MEDIUM, r"\S"),
-    "nfs-showmount": Open("NFS Exports listed", LOW, r"^\s*/"),
-    "mysql-empty-password": Open("MySQL Account without Password", HIGH, r"has empty password", "Default Account"),
-    "ms-sql-empty-password": Open("MS SQL Account without Password", HIGH, r"Login Success", "Default Account"),
-    "dns-recursion": Open("DNS Recursion for anyone", LOW, r"appears to be enabled", "Open Relay"),
-    "ftp-bounce": Open("FTP Bounce possible", MEDIUM, r"bounce working", "Open Relay"),
-    "http-open-proxy": Open("Open HTTP Proxy", MEDIUM, r"OPEN proxy", "Open Relay"),
-    "smtp-open-relay": Open("Open Mail Relay", MEDIUM, r"is an open relay", "Open Relay"),
-    "socks-open-proxy": Open("Open SOCKS Proxy", MEDIUM, r"status: open", "Open Relay"),
-}
-
-
-def lets_anyone_in(found: Open) -> Callable[[ScriptRun], Iterator[Finding]]:
-    """The reader of a script whose output is proof of it."""
-
-    def read(run: ScriptRun) -> Iterator[Finding]:
-        if re.search(found.sign, run.output, re.MULTILINE):  # compiled when first asked, not when imported
-            yield run.finding(
-                name=found.name,
-                description=f"{run.where}: {found.name}, as {run.script.id} shows",
-                category=found.category,
-                severity=found.severity,
-                output=run.output.strip(),
-            )
-
-    return read
+HIGH, MEDIUM = Severity.HIGH, Severity.MEDIUM
+NO_ACCESS = "<none>"  # smb-enum-shares's word
 
 
 def http_default_accounts(run: ScriptRun) -> Iterator[Finding]:
@@ -76,17 +29,37 @@ def http_default_accounts(run: ScriptRun) -> Iterator[Finding]:
         )
 
 
-def guessed_accounts(run: ScriptRun) -> Iterator[Finding]:
-    """What one of nmap's brute scripts found: accounts whose passwords it guessed."""
-    accounts = [_account(row) for row in rows(run.data.get("Accounts")) if text(row, "state") == "Valid credentials"]
-    names = ", ".join(name or "anyone" for name, _ in accounts)
-    if accounts:
+def iscsi_info(run: ScriptRun) -> Iterator[Finding]:
+    """One for each target that lets anyone log in; old versions of nmap say the same in text alone."""
+    for target, details in tables(run.data or indented_tables(run.output)):
+        if text(details, "Authentication") == "NOT required":
+            yield run.finding(
+                target,
+                name="iSCSI Target without Authentication",
+                description=f"{run.where} gives the disk {target} to anyone",
+                category="Unauthenticated Access",
+                severity=HIGH,
+                target=target,
+                address=text(details, "Address") or None,
+            )
+
+
+def smb_enum_shares(run: ScriptRun) -> Iterator[Finding]:
+    """One for each share that is open without an account; HIGH where it can be written. IPC$ is open by design."""
+    for share, details in tables(run.data or indented_tables(run.output)):
+        access = text(details, "Anonymous access")
+        if access in ("", NO_ACCESS) or text(details, "Type").startswith("STYPE_IPC"):
+            continue
         yield run.finding(
-            name="Guessed Account",
-            description=f"{run.where} lets {names} in by a guessed password",
-            category="Default Account",
-            severity=HIGH,
-            accounts=[{"username": name, "password": password} for name, password in accounts],
+            share,
+            name="SMB Share for anyone",
+            description=f"{run.where} opens {share} without an account: {access}",
+            category="Unauthenticated Access",
+            severity=HIGH if "WRITE" in access else MEDIUM,
+            share=share,
+            anonymous_access=access,
+            comment=text(details, "Comment") or None,
+            path=text(details, "Path") or None,
         )
 
 

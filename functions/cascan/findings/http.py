@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, table, tables, text, texts
+from cascan.findings.script_run import ScriptRun, rows, table, tables, text, texts
 from cascan.model.finding import Finding, Severity
 
 WANTED = {  # http-security-headers' word for a header that it saw → the header
@@ -85,6 +86,22 @@ def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
             category="HTTP",
             severity=Severity.LOW,
             missing_headers=missing,
+        )
+
+
+def http_auth(run: ScriptRun) -> Iterator[Finding]:
+    """Basic authentication where nothing encrypts it: the password travels readable."""
+    schemes = [text(row, "scheme").lower() for row in rows(run.script.data)] or re.findall(
+        r"^[ \t]*(\w+)(?: |$)", run.output.lower(), re.MULTILINE
+    )
+    encrypted = run.port and run.port.service and run.port.service.tunnel
+    if "basic" in schemes and not encrypted:
+        yield run.finding(
+            name="HTTP Basic Authentication without TLS",
+            description=f"{run.where} asks for passwords that anyone on the way can read",
+            category="Clear Text",
+            severity=Severity.MEDIUM,
+            output=run.output.strip() or None,
         )
 
 

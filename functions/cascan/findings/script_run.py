@@ -14,6 +14,7 @@ from cascan.findings.subject import Subject
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
+UNNAMED = ""  # where the reader keeps what has no key, beside what has one
 SMB_PORTS = (445, 139)  # where nmap's smb library looks, in its order
 
 
@@ -93,6 +94,11 @@ def rows(data: Any) -> Iterator[dict[str, Any]]:
     return (row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict))
 
 
+def unnamed_rows(data: Any) -> Iterator[dict[str, Any]]:
+    """The tables without a key of a script that has nothing else, or tables with keys behind them."""
+    return rows(data.get(UNNAMED, [])) if isinstance(data, dict) else rows(data)
+
+
 def text(data: Any, key: str) -> str:
     """The text under a key; empty where there is none."""
     found = table(data).get(key)
@@ -103,3 +109,25 @@ def texts(data: Any, key: str | None = None) -> list[str]:
     """The texts of a list, or of the one under its key; empty where there is none."""
     found = table(data).get(key) if key is not None else data
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
+
+
+def indented_tables(output: str) -> dict[str, dict[str, str]]:
+    """The tables that a script wrote as text alone: `name:`, and below it, deeper, `key: value`.
+
+    The first line's indentation is that of the names; lines that are neither are passed over.
+    """
+    found: dict[str, dict[str, str]] = {}
+    lines = [line for line in output.splitlines() if line.strip()]
+    margin = _indentation(lines[0]) if lines else 0
+    current: dict[str, str] = {}
+    for line in lines:
+        key, colon, value = line.strip().partition(": ")
+        if _indentation(line) <= margin:
+            current = found.setdefault(line.strip().rstrip(":").rstrip(), {})
+        elif colon:
+            current.setdefault(key, value.strip())
+    return found
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())

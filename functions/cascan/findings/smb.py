@@ -27,7 +27,7 @@ def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
     said = run.data or dict(line.strip().partition(": ")[::2] for line in run.output.splitlines())
     signing = text(said, "message_signing")
     if signing and not signing.startswith("required"):
-        yield _signing(run, f"SMB 1: message signing is {signing.split(' (')[0]}, and not required")
+        yield _signing(run, "SMB 1", f"SMB 1: message signing is {signing.split(' (')[0]}, and not required")
     if text(said, "challenge_response").startswith("plaintext"):
         yield run.finding(
             "plaintext",
@@ -53,7 +53,11 @@ def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
         for line in lines:
             if "signing" in line and not line.strip().endswith("and required"):
                 version = dialect_version(dialect)
-                yield _signing(run, f"SMB {version or 2:g}: {line.strip().rstrip('!').replace('Message', 'message')}")
+                yield _signing(
+                    run,
+                    "SMB 2 and 3",
+                    f"SMB {version or 2:g}: " + line.strip().rstrip("!").replace("Message", "message"),
+                )
                 return
 
 
@@ -65,14 +69,15 @@ def dialect_version(dialect: str) -> float | None:
     return float(f"{match[1]}.{match[2]}{match[3] or ''}") if match else None
 
 
-def _signing(run: ScriptRun, said: str) -> Finding:
+def _signing(run: ScriptRun, protocol: str, mode: str) -> Finding:
+    """The protocol is part of the name: smb-security-mode and smb2-security-mode may both find it on one port."""
     return run.finding(
         "signing",
-        name="SMB Signing not required",
-        description=f"{run.where} lets a session go unsigned, so that it can be relayed: {said}",
+        name=f"SMB Signing not required ({protocol})",
+        description=f"{run.where} lets a session go unsigned, so that it can be relayed: {mode}",
         category="SMB",
         severity=Severity.MEDIUM,
-        message_signing=said,
+        message_signing=mode,
     )
 
 

@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cascan.findings.script_run import ScriptRun, texts
+from cascan.findings.script_run import ScriptRun, text, texts, unnamed_rows
 from cascan.model.finding import Finding, Severity
 
 OFFERS = "Supported authentication methods"
+WEAK_KEY_BITS = {"rsa": 2048, "rsa1": 2048, "dsa": 2048}  # fewer are weak. Source: NIST SP 800-131A
+BROKEN_KEY_BITS = 1024
+BITS = re.compile(r"\d{1,6}")
+HOST_KEY = re.compile(r"^[ \t]*(\d{1,6}) \S{1,100} \((RSA1?|DSA)\)$", re.MULTILINE)
 
 
 class Kind(NamedTuple):
@@ -106,6 +110,31 @@ def sshv1(run: ScriptRun) -> Iterator[Finding]:
             category="SSH Policy Violation",
             severity=Severity.HIGH,
         )
+
+
+def ssh_hostkey(run: ScriptRun) -> Iterator[Finding]:
+    """One for each key that is too short: DSA always (it has 1024 bits), RSA below 2048 bits."""
+    for kind, bits in dict.fromkeys(_host_keys(run)):
+        if 0 < bits < WEAK_KEY_BITS.get(kind, 0):
+            yield run.finding(
+                kind,
+                name=f"Weak SSH Host Key ({kind.upper()})",
+                description=f"{run.where} proves itself by a {kind.upper()} key of {bits} bits",
+                category="SSH Policy Violation",
+                severity=Severity.HIGH if bits < BROKEN_KEY_BITS else Severity.MEDIUM,
+                key_type=kind,
+                key_bits=bits,
+            )
+
+
+def _host_keys(run: ScriptRun) -> Iterator[tuple[str, int]]:
+    """Kind and bits of each key: `rsa`, 2048. Old versions of nmap say it in text alone."""
+    keys = [row for row in unnamed_rows(run.script.data) if text(row, "bits")]
+    for row in keys:
+        kind = text(row, "type").removeprefix("ssh-").replace("dss", "dsa")
+        yield kind, int(text(row, "bits")) if BITS.fullmatch(text(row, "bits")) else 0
+    for bits, kind in () if keys else HOST_KEY.findall(run.output):
+        yield kind.lower(), int(bits)
 
 
 def _offered(run: ScriptRun, kind: Kind) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from cascan.findings.script_run import ScriptRun, rows, table, tables, text, texts
+from cascan.findings.script_run import ScriptRun, rows, table, text, texts
 from cascan.model.finding import Finding, Severity
 
 CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
@@ -19,7 +19,16 @@ SCORE = re.compile(r"\d{1,2}(\.\d+)?")
 ENTRY = re.compile(r"^[ \t]*(?P<title>\S[^\n]*)\n[ \t]+State: (?P<state>[^\n]+)", re.MULTILINE)
 IDS = re.compile(r"^[ \t]+IDs:[ \t]+([^\n]+)", re.MULTILINE)
 RISK = re.compile(r"^[ \t]+Risk factor: (\w+)(?:[ \t]+CVSS\w*: (\d{1,2}(?:\.\d+)?))?", re.MULTILINE)
-VULNERS_LINE = re.compile(r"^[ \t]*(CVE-\d{4}-\d{4,7})[ \t]+(\d{1,2}(?:\.\d+)?)", re.MULTILINE)
+STATE = re.compile(r"(?:LIKELY |NOT )?VULNERABLE|UNKNOWN")  # as the states of the vulns library begin
+VULNERABLE_STATE = re.compile(r"^[ \t]+State: (?:LIKELY )?VULNERABLE", re.MULTILINE)
+VULNERS_ID = re.compile(r"[\w:.+-]{1,120}")  # CVE-2019-0001, EDB-ID:1234, MSF:EXPLOIT-…, PACKETSTORM:…
+VULNERS_KIND = re.compile(r"\w{1,40}")
+VULNERS_LINE = re.compile(  # id, score, link, and a mark for an exploit; an old vulners writes CVE and score alone
+    r"^[ \t]*(?P<id>CVE-\d{4}-\d{4,7}(?=[ \t]+(?:\d|https:))|[\w:.+-]{1,120}(?=[ \t]+[\d.]*[ \t]*https://vulners\.com/))"
+    r"(?:[ \t]+(?P<score>\d{1,2}(?:\.\d+)?))?"
+    r"(?:[ \t]+https://vulners\.com/(?P<kind>\w{1,40})/\S+(?P<exploit>[ \t]+\*EXPLOIT\*)?)?",
+    re.MULTILINE,
+)
 RISKS = {"high": Severity.HIGH, "critical": Severity.HIGH, "medium": Severity.MEDIUM, "low": Severity.LOW}
 HIGH_SCORE, MEDIUM_SCORE = 7.0, 4.0  # CVSS's own bounds
 
@@ -30,52 +39,88 @@ def severity_of_score(score: float) -> Severity:
     return Severity.MEDIUM if score >= MEDIUM_SCORE else Severity.LOW
 
 
-def reports_vulnerabilities(run: ScriptRun) -> bool:
-    """Whether a script that has no reader speaks through the vulns library: by its structure, or by its text."""
-    first = next(iter(run.data.values()), None)
-    if isinstance(first, dict):
-        return isinstance(first.get("title"), str) and isinstance(first.get("state"), str)
-    return not run.data and run.output.lstrip().startswith("VULNERABLE:")
+def has_vulnerabilities(run: ScriptRun) -> bool:
+    """Whether the script reports through the vulns library: anywhere in its structure, or in its text alone."""
+    if next(_entries(run.script.data), None):
+        return True
+    return not run.script.data and VULNERABLE_STATE.search(run.output) is not None
 
 
 def vulns_library(run: ScriptRun) -> Iterator[Finding]:
     """A finding for each entry that is vulnerable, or likely is."""
     blocks = _blocks(run.output)
-    entries = [entry for _, entry in tables(run.script.data) if text(entry, "title")]
-    for entry in entries or [_read_block(title, block) for title, block in blocks.items()]:
+    entries = list(_entries(run.script.data)) or [_read_block(title, block) for title, block in blocks.items()]
+    for entry in entries:
         state = text(entry, "state")
         if "VULNERABLE" in state and not state.startswith("NOT"):
             yield _entry_finding(run, entry, blocks.get(text(entry, "title"), ""))
 
 
+def _entries(data: Any) -> Iterator[dict[str, Any]]:
+    """The entries of the vulns library, wherever they are: under their ids, under a key of the script's, in a list.
+
+    The reader of reports bounds how deep the structure of a script can be (MAX_XML_DEPTH).
+    """
+    if isinstance(data, list):
+        for element in data:
+            yield from _entries(element)
+    elif isinstance(data, dict):
+        if text(data, "title") and STATE.match(text(data, "state")):
+            yield data
+        else:
+            for element in data.values():
+                yield from _entries(element)
+
+
+class Listed(NamedTuple):
+    """One entry of vulners' database: a vulnerability, an exploit of one, or an advisory about one."""
+
+    id: str
+    score: float
+    kind: str  # vulners' own word: cve, exploitdb, metasploit, packetstorm …; empty: a text does not say
+    is_exploit: bool
+    software: str  # a cpe, or product and version; empty: a text does not say
+
+
 def vulners(run: ScriptRun) -> Iterator[Finding]:
-    """A finding for each CVE, by the highest score that it has. The database knows the version, nobody tried."""
-    worst: dict[str, tuple[float, str]] = {}
-    for cve, score, software in _known(run):
-        worst[cve] = max(worst.get(cve, (0.0, "")), (score, software))
-    for cve, (score, software) in worst.items():
-        yield run.finding(
-            cve,
-            name=cve,
-            description=f"{run.where}: {software or 'its version'} is listed as affected by {cve}; nobody tried",
-            category="Vulnerability",
-            severity=severity_of_score(score),
-            cve=cve,
-            cvss=score,
-            software=software or None,
-            references=_references([cve], [f"https://vulners.com/cve/{cve}"]),
-        )
+    """A finding for each entry, by the highest score that it has. The database knows the version, nobody tried."""
+    worst: dict[str, Listed] = {}
+    for entry in _listed(run):
+        known = worst.get(entry.id)
+        if known is None or (entry.score, entry.software) > (known.score, known.software):
+            worst[entry.id] = entry
+    yield from (_listed_finding(run, entry) for entry in worst.values())
 
 
-def _known(run: ScriptRun) -> Iterator[tuple[str, float, str]]:
-    """CVE, score, and what is affected: a cpe, or product and version."""
+def _listed_finding(run: ScriptRun, entry: Listed) -> Finding:
+    cves = [entry.id] if CVE.fullmatch(entry.id) else []
+    software, is_unscored_exploit = entry.software or "its version", entry.is_exploit and not entry.score
+    what = f"an exploit is known for {software}" if entry.is_exploit else f"{software} is listed as affected"
+    return run.finding(
+        entry.id,
+        name=f"Exploit: {entry.id}" if entry.is_exploit else entry.id,
+        description=f"{run.where}: {what} ({entry.id}); nobody tried",
+        category="Vulnerability",
+        severity=Severity.MEDIUM if is_unscored_exploit else severity_of_score(entry.score),
+        cve=entry.id if cves else None,
+        cvss=None if is_unscored_exploit else entry.score,
+        exploit=entry.is_exploit or None,
+        software=entry.software or None,
+        references=_references(cves, [f"https://vulners.com/{entry.kind or 'cve'}/{entry.id}"]),
+    )
+
+
+def _listed(run: ScriptRun) -> Iterator[Listed]:
     for software, entries in run.data.items():
         for row in rows(entries):
-            if CVE.fullmatch(text(row, "id")):
-                yield text(row, "id"), _score(text(row, "cvss")) or 0.0, software
+            if VULNERS_ID.fullmatch(text(row, "id")):
+                score, kind = _score(text(row, "cvss")) or 0.0, text(row, "type")
+                kind = kind if VULNERS_KIND.fullmatch(kind) else ""
+                yield Listed(text(row, "id"), score, kind, text(row, "is_exploit") == "true", software)
     if not run.data:
-        for cve, score in VULNERS_LINE.findall(run.output):
-            yield cve, float(score), ""
+        for match in VULNERS_LINE.finditer(run.output):
+            is_exploit = match["exploit"] is not None
+            yield Listed(match["id"], _score(match["score"]) or 0.0, match["kind"] or "", is_exploit, "")
 
 
 def _entry_finding(run: ScriptRun, entry: dict[str, Any], block: str) -> Finding:

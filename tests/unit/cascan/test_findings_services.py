@@ -80,17 +80,21 @@ def test_ssh_1_and_a_login_without_anything_are_findings_of_high_severity() -> N
     assert told(of("oddities/old-scripts", "ssh-auth-methods")) == [("SSH Login without Authentication", "HIGH")]
 
 
-@pytest.mark.parametrize("script", ["smb-security-mode", "smb2-security-mode"])
-def test_smb_signing_that_is_not_required_is_a_finding_at_the_port_that_was_asked(script: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "protocol"), [("smb-security-mode", "SMB 1"), ("smb2-security-mode", "SMB 2 and 3")]
+)
+def test_smb_signing_that_is_not_required_is_a_finding_of_its_protocol_at_the_port_that_was_asked(
+    script: str, protocol: str
+) -> None:
     (finding,) = of("scripts/smb", script)
-    assert told([finding]) == [("SMB Signing not required", "MEDIUM")]
+    assert told([finding]) == [(f"SMB Signing not required ({protocol})", "MEDIUM")]
     assert (finding.location, finding.category) == ("tcp://127.0.0.1:445", "SMB")
     assert of("scripts/smb-signed", script) == []
 
 
 def test_smb_an_old_server_says_all_that_is_wrong_in_text() -> None:
     assert told(of("oddities/old-scripts", "smb-security-mode")) == [
-        ("SMB Signing not required", "MEDIUM"),
+        ("SMB Signing not required (SMB 1)", "MEDIUM"),
         ("SMB Passwords in Clear Text", "HIGH"),
         ("SMB Share-Level Authentication", "MEDIUM"),
     ]
@@ -153,7 +157,7 @@ def test_a_default_account_is_a_finding_a_product() -> None:
 def test_an_account_that_was_guessed_is_a_finding_and_one_that_is_locked_is_not() -> None:
     (finding,) = of("oddities/old-scripts", "ssh-brute")
     assert told([finding]) == [("Guessed Account", "HIGH")]
-    assert finding.attributes["accounts"] == [{"username": "admin", "password": "admin"}]
+    assert finding.attributes["accounts"] == [{"username": "admin", "password": "admin", "state": "Valid credentials"}]
     assert said("x-brute", data={"Accounts": [{"username": "a", "state": "Account is locked"}]}) == []
 
 

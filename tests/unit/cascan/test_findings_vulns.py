@@ -12,9 +12,10 @@ from tests.unit.cascan.test_findings_services import of, said, told
 
 def test_each_cve_of_vulners_is_a_finding_by_its_highest_score() -> None:
     findings = of("oddities/old-scripts", "vulners", 53)
-    assert [(f.name, f.severity, f.attributes["cvss"]) for f in findings] == [
+    assert [(f.name, f.severity, f.attributes.get("cvss")) for f in findings] == [
         ("CVE-2012-1667", "HIGH", 8.5),
         ("CVE-2015-4620", "MEDIUM", 5.0),
+        ("Exploit: EDB-ID:37721", "MEDIUM", None),
         ("CVE-2009-0265", "LOW", 2.6),
     ]
     assert {f.category for f in findings} == {"Vulnerability"}
@@ -112,3 +113,72 @@ def test_a_flood_of_text_is_read_to_its_end(flood: str) -> None:
     with no_hang():
         assert said("someones-script", f"VULNERABLE:\n{flood}") == []
         assert said("vulners", flood) == []
+
+
+DROWN = {"title": "OpenSSL: Cross-protocol attack (DROWN)", "state": "VULNERABLE", "ids": ["CVE:CVE-2016-0800"]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"ciphers": ["SSL2_RC4_128_WITH_MD5"], "vulns": {"CVE-2016-0800": DROWN}},  # sslv2-drown
+        {"CVE-2016-0800": DROWN},  # most scripts
+        DROWN,  # at the top level, as older scripts write it
+        [DROWN],
+        {"checked": {"0": "x"}, "results": [{"deeper": {"CVE-2016-0800": DROWN}}]},
+    ],
+)
+def test_an_entry_of_the_library_is_found_wherever_it_is(data: object) -> None:
+    (finding,) = said("sslv2-drown", "…", data)
+    assert (finding.name, finding.attributes["cve"]) == (DROWN["title"], "CVE-2016-0800")
+
+
+def test_every_entry_of_a_script_is_a_finding_and_none_is_lost_behind_the_first() -> None:
+    second = {"title": "Second", "state": "LIKELY VULNERABLE"}
+    safe = {"title": "Third", "state": "NOT VULNERABLE"}
+    names = [finding.name for finding in said("x", "…", {"a": DROWN, "b": {"list": [safe, second]}})]
+    assert names == [DROWN["title"], "Second"]
+
+
+def test_a_script_with_a_reader_of_its_own_may_report_vulnerabilities_too() -> None:
+    names = [finding.name for finding in said("http-title", "Welcome", {"title": "Welcome", "vulns": {"x": DROWN}})]
+    assert DROWN["title"] in names
+    assert len(names) == 2
+
+
+def test_a_text_reports_a_vulnerability_also_behind_other_text() -> None:
+    text = "\n  ciphers:\n    SSL2_X\n  VULNERABLE:\n  DROWN\n    State: VULNERABLE\n    IDs:  CVE:CVE-2016-0800\n"
+    (finding,) = said("sslv2-drown", text)
+    assert (finding.name, finding.attributes["cve"]) == ("DROWN", "CVE-2016-0800")
+
+
+EXPLOIT = {"id": "EDB-ID:1234", "cvss": "7.5", "type": "exploitdb", "is_exploit": "true"}
+
+
+def test_an_exploit_that_vulners_lists_is_a_finding_and_says_so() -> None:
+    cve = {"id": "CVE-2019-0001", "cvss": "5.0", "type": "cve", "is_exploit": "false"}
+    first, second = said("vulners", "…", {"cpe:/a:x:y": [cve, EXPLOIT]})
+    assert (first.name, first.attributes.get("exploit")) == ("CVE-2019-0001", None)
+    assert (second.name, second.severity, second.attributes["exploit"]) == ("Exploit: EDB-ID:1234", "HIGH", True)
+    assert second.attributes["references"] == [{"type": "URL", "value": "https://vulners.com/exploitdb/EDB-ID:1234"}]
+    assert "cve" not in second.attributes
+
+
+def test_exploits_in_the_text_of_vulners_are_findings_too() -> None:
+    text = (
+        "\n  cpe:/a:x:y: \n    \tCVE-2019-0001\t5.0\thttps://vulners.com/cve/CVE-2019-0001"
+        "\n    \tEDB-ID:1234\t7.5\thttps://vulners.com/exploitdb/EDB-ID:1234\t*EXPLOIT*"
+        "\n    \tPACKETSTORM:9\t\thttps://vulners.com/packetstorm/PACKETSTORM:9\t*EXPLOIT*"
+    )
+    assert told(said("vulners", text)) == [
+        ("CVE-2019-0001", "MEDIUM"),
+        ("Exploit: EDB-ID:1234", "HIGH"),
+        ("Exploit: PACKETSTORM:9", "MEDIUM"),
+    ]
+
+
+@pytest.mark.parametrize("hostile", ["javascript:alert(1)//", "../../x", "a b", "", "x" * 121])
+def test_an_id_that_is_none_makes_no_link(hostile: str) -> None:
+    assert said("vulners", "…", {"cpe": [EXPLOIT | {"id": hostile}]}) == []
+    (finding,) = said("vulners", "…", {"cpe": [EXPLOIT | {"type": f"{hostile}/"}]})
+    assert finding.attributes["references"] == [{"type": "URL", "value": "https://vulners.com/cve/EDB-ID:1234"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,109 @@ def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
 
     assert StateDir(tmp_path / "open").root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    StateDir(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+
+    with pytest.raises(StateUnreadable, match=r"belongs to another user \(uid \d+\)\. .*--state-dir"):
+        StateDir(tmp_path)
+
+
+def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    endpoint = StateDir(tmp_path / "a").endpoint()
+
+    assert StateDir(tmp_path / "a").endpoint() == endpoint
+    assert (tmp_path / "a" / "secret").stat().st_mode & 0o777 == 0o600
+    assert len(endpoint.secret) == 43
+    assert StateDir(tmp_path / "b").endpoint().secret != endpoint.secret
+
+
+def test_of_two_commands_at_once_both_have_the_secret_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = iter(["a" * 43, "b" * 43])
+    quicker: list[str] = []
+
+    def slowly(_: int) -> str:
+        own = next(made)
+        if not quicker:  # another command is quicker
+            quicker.append("")
+            quicker.append(StateDir(tmp_path).endpoint().secret)
+        return own
+
+    monkeypatch.setattr(secrets, "token_urlsafe", slowly)
+    assert StateDir(tmp_path).endpoint().secret == "b" * 43
+    assert quicker[1] == "b" * 43
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"a" * 44, b"\xff" * 43, b"a b" * 14 + b"c"])
+def test_a_damaged_secret_is_named_with_the_way_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret").write_bytes(content)
+
+    with pytest.raises(StateUnreadable, match=r"secret is damaged: .*cascan local down.*delete that file"):
+        StateDir(tmp_path).endpoint()
+
+
+def test_a_state_of_a_version_without_a_secret_gets_one_and_keeps_its_port(tmp_path: Path) -> None:
+    (tmp_path / "machine.json").write_text('{"port": 23456}')
+
+    endpoint = StateDir(tmp_path).endpoint()
+
+    assert (endpoint.port, len(endpoint.secret)) == (23456, 43)
+
+
+@pytest.mark.parametrize(("exit_status", "is_kept"), [("0", True), ("137", False), (None, False)])
+def test_the_secret_changes_when_somebody_else_may_have_listened_meanwhile(
+    tmp_path: Path, exit_status: str | None, *, is_kept: bool
+) -> None:
+    it = StateDir(tmp_path)
+    secret = it.endpoint().secret
+    (it.objects / "bucket").mkdir()
+    if exit_status is not None:
+        it.exit_status.write_text(exit_status)
+
+    it.begin_run()
+
+    assert (it.endpoint().secret == secret) is is_kept
+
+
+def test_what_an_earlier_version_left_open_to_others_is_closed(tmp_path: Path) -> None:
+    for name in ("emulator/state", "emulator/objects/bucket", "home", "tmp", "logs/tasks"):
+        (tmp_path / name).mkdir(parents=True)
+    files = [tmp_path / name for name in ("machine.json", "emulator/objects/bucket/report.xml", "logs/emulator.log")]
+    files[0].write_text('{"port": 23456}')
+    for file in files[1:]:
+        file.write_text("what nmap wrote")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("not ours")
+    (tmp_path / "tmp" / "link").symlink_to(outside)
+    for path in (outside, *tmp_path.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)
+
+    StateDir(tmp_path).begin_run()
+
+    left = {str(path): oct(path.stat().st_mode) for path in tmp_path.rglob("*") if not path.is_symlink()}
+    assert {path: mode for path, mode in left.items() if not mode.endswith("00")} == {}
+    assert outside.stat().st_mode & 0o777 == 0o755  # a link leads out of the directory
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_whatever_the_umask_is_nothing_is_open_to_others(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        it = StateDir(tmp_path / "state")
+        it.endpoint()
+        it.keep_deployment(DEPLOYMENT)
+        it.keep_running(Running(42, "2026-01-31T00:00:00Z"))
+        (it.objects / "bucket").mkdir(0o700)
+        it.begin_run()
+    finally:
+        os.umask(before)
+
+    assert {path for path in it.root.rglob("*") if path.stat().st_mode & 0o077} == set()
 
 
 def test_the_default_follows_xdg_and_ignores_a_relative_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
