@@ -127,7 +127,7 @@ def _parse6(expression: str, family: int) -> Network6:
     if family != IPV6:
         raise ValueError("an IPv6 target needs -6 among the parameters")
     if number in MAPPED:
-        raise ValueError("an IPv4 address in IPv6 clothing; name the IPv4 address itself, without -6")
+        raise ValueError("an embedded IPv4 address; name the IPv4 address itself, without -6")
     if percent and number >> 118 != 0xFE80 >> 6:
         raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
     return network6(expression, number, 128 if bits is None else bits, zone)

@@ -169,8 +169,8 @@ def test_a_spelling_that_could_mean_something_else_is_refused(expression: str, w
     ("expression", "why"),
     [
         ("127.0.0.1", "without -6"),
-        ("::ffff:127.0.0.1", "clothing"),
-        ("::ffff:7f00:1/120", "clothing"),
+        ("::ffff:127.0.0.1", "embedded IPv4"),
+        ("::ffff:7f00:1/120", "embedded IPv4"),
         ("::1%lo", "link-local"),
         ("2001:db8::1%eth0", "link-local"),
         ("fe80::1%", "not an IPv6 address"),

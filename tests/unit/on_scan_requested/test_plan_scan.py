@@ -268,7 +268,7 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
     text = body(targets=["192.0.2.1", "127.1"], exclude=["x.org"], parameters=["-oN", "x", "--nope", "--script=/x"])
     refusals = desk.scan(desk.submit(text)).refusals
     assert [(refusal.what, refusal.rule) for refusal in refusals] == [
-        ("--nope", "option"),
+        ("--nope", "grammar"),
         ("-oN", "option"),
         ("/x", "script"),
         ("x.org", "target-syntax"),
