@@ -44,14 +44,15 @@ test: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## every test: unit, integr
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 what-is-skipped:
-	@echo "make test: $$($(PYTHON) tests/packages.py)"
+	@echo "make $(or $(MAKECMDGOALS),test): $$($(PYTHON) tests/packages.py)"
 
 test-packages:  ## what the tests use of the machine, from Debian packages; starts no service
 	@packages="$$($(PYTHON) tests/packages.py --missing)"; \
 		if [ -z "$$packages" ]; then echo "every package that the tests use is installed"; else ./.ci/install $$packages; fi
 
-soak: nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: every seed, all of the fuzz, every kill (hours)
-	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 $(BIN)/python -m pytest -m soak -o timeout=14400 $(SIDE_BY_SIDE) $(ARGS)
+soak: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: all seeds, fuzz and kills (hours); docs/soak.md
+	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 \
+		$(BIN)/python -m pytest -m soak -o timeout=14400 --durations=20 -n 2 --dist load $(ARGS)
 
 test-fast: setup  ## unit, integration and template tests only
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration tests/template

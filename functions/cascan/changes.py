@@ -108,7 +108,7 @@ class _Ports:
         """What the report says, in its order: of the ports that it lists, and of those known before that it covers."""
         yield from self.seen.ports.items()
         for key in list(self._records):
-            if key not in self.seen.ports and (coverage := _covering(self.seen.coverage, key)):
+            if key not in self.seen.ports and (coverage := _conclusive(self.seen.coverage, key)):
                 yield key, replace(coverage.sighting, state=self._unlisted_state(key) or coverage.state)
 
     def _unlisted_state(self, key: PortKey) -> str:
@@ -120,8 +120,14 @@ class _Ports:
         """The newest that is known of the port; of a port that was never open, from the last scan that covered it."""
         if record:  # every scan that covers a port that has one renews it
             return record.latest
-        coverage = _covering(self.host.coverage, key)
+        coverage = _conclusive(self.host.coverage, key)
         return coverage.sighting if coverage else None
+
+    def _looked_at_before(self, key: PortKey, now: Sighting, last: Sighting | None) -> Sighting | None:
+        """The newest look before `now`: `last`, or a scan since then to which the port gave no answer."""
+        silent = (layer for layer in self.host.coverage if not layer.is_conclusive and _holds(layer, key))
+        looks = [layer.sighting for layer in silent if layer.order < now.order] + ([last] if last else [])
+        return max(looks, key=lambda look: look.order, default=None)
 
     def _found_open(self, key: PortKey, now: Sighting, last: Sighting | None, record: PortRecord | None) -> None:
         if record and record.is_open:
@@ -130,7 +136,8 @@ class _Ports:
                 self._changed(ChangeKind.SERVICE_CHANGED, key, record.latest, now)
             self._records[key] = replace(record, latest=latest, last_seen=now.seen_at)
             return
-        self._changed(ChangeKind.PORT_OPENED, key, last or self.appeared, now)
+        before = self._looked_at_before(key, now, last) or self.appeared
+        self._changed(ChangeKind.PORT_OPENED, key, before, now)
         first = record.first_seen if record else now.seen_at
         self._records[key] = PortRecord(
             protocol=key[0], port=key[1], latest=now, first_seen=first, last_seen=now.seen_at
@@ -154,10 +161,14 @@ class _Ports:
         )
 
 
-def _covering(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:
-    """The first that holds the port."""
+def _conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:
+    """The first that knows whether the port was open."""
+    return next((layer for layer in coverages if layer.is_conclusive and _holds(layer, key)), None)
+
+
+def _holds(coverage: PortCoverage, key: PortKey) -> bool:
     protocol, number = key
-    return next((c for c in coverages if c.protocol == protocol and number in port_set(c.ports)), None)
+    return coverage.protocol == protocol and number in port_set(coverage.ports)
 
 
 def _service_differs(before: Sighting, after: Sighting) -> bool:
@@ -195,5 +206,7 @@ def _layered(known: tuple[PortCoverage, ...], new: tuple[PortCoverage, ...]) -> 
 
 def _hides(newer: PortCoverage, older: PortCoverage) -> bool:
     if newer.protocol != older.protocol or newer.order < older.order:
+        return False
+    if older.is_conclusive and not newer.is_conclusive:
         return False
     return newer.ports == older.ports or port_set(older.ports) <= port_set(newer.ports)

@@ -1,4 +1,4 @@
-"""What a report tells: of which ports it knows whether they were open, and whether it accounts for every address.
+"""What a report tells: which ports it looked at, and whether it accounts for every address.
 
 A port that was not covered says nothing: it is not closed. asked_addresses.py says the same of addresses.
 """
@@ -13,7 +13,7 @@ import msgspec
 
 from cascan.limits import MAX_COVERAGE_CHARS
 from cascan.model.host import Host
-from cascan.model.inventory import NOT_OPEN, OPEN, PortCoverage, Unlisted
+from cascan.model.inventory import NOT_OPEN, OPEN, OPEN_OR_FILTERED, PortCoverage, Unlisted
 from cascan.model.report import ScanInfo
 from cascan.model.shard import NmapRun
 from cascan.nmap.port_set import PortSet, port_set
@@ -58,21 +58,27 @@ class AskedPorts(msgspec.Struct, frozen=True):
         return cls({protocol: ports for protocol, ports in telling.items() if ports}, guessing)
 
     def covered(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
-        """The ports of which the host's element tells whether they are open. None of a host that timed out."""
-        if host.timed_out:
-            return ()
-        return tuple(
-            PortCoverage(
-                protocol=protocol,
-                ports=_bounded(str(ports)),
-                seen_at=seen_at,
-                scan_id=scan_id,
-                state=_state_of_the_rest(host, protocol),
-                common=ports is asked,
-            )
-            for protocol, asked in self.telling.items()
-            if (ports := _told(host, protocol, asked))
-        )
+        """The ports that were looked at: those known to be open or not, and those that gave no answer.
+
+        None of a host that timed out.
+        """
+        return () if host.timed_out else tuple(self._covered(host, seen_at, scan_id))
+
+    def _covered(self, host: Host, seen_at: datetime, scan_id: str) -> Iterator[PortCoverage]:
+        for protocol, asked in self.telling.items():
+            conclusive = _told(host, protocol, asked)
+            silent = PortSet() if conclusive is asked else asked - conclusive
+            states = ((conclusive, _state_of_the_rest(host, protocol)), (silent, OPEN_OR_FILTERED))
+            for ports, state in states:
+                if ports:
+                    yield PortCoverage(
+                        protocol=protocol,
+                        ports=_bounded(str(ports)),
+                        seen_at=seen_at,
+                        scan_id=scan_id,
+                        state=state,
+                        common=ports is asked,
+                    )
 
 
 def unlisted(host: Host) -> Iterator[Unlisted]:

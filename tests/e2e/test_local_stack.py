@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy
+from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
 from cli.local.emulator import GUARD
 from cli.local.lock import locked
 from cli.local.stack import LocalStack, down, local_stack, status, up
@@ -124,6 +124,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of 
 with local_stack(Path(sys.argv[1]), {"Greeting": "hello"}, template=Path(sys.argv[2])):
     print("up", flush=True)
     time.sleep(600)
+"""
+EARLIER = """
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from cli.local import emulator, endpoint, supervisor
+
+emulator.GUARD = Path(find_spec("ministack.__main__").origin)
+endpoint.Endpoint.listener = lambda _: endpoint.Listener.GUARD  # nobody asked in those days
+sys.exit(supervisor.main(sys.argv[1]))
 """
 
 
@@ -268,6 +278,54 @@ def test_a_second_run_finds_what_the_first_left_and_deploys_nothing(state_dir: P
 
     assert second.outputs == first.outputs
     assert (state_dir / "deployment.json").stat().st_mtime_ns == deployed_at
+
+
+def test_a_state_that_an_earlier_version_left_is_gone_on_with_and_closed_to_others(
+    state_dir: Path, template: Path
+) -> None:
+    with running(state_dir, template) as first, Echo(first) as echo:
+        echo.say("before")
+        eventually(lambda: outbox_size(echo) == 1)
+    (state_dir / "secret").unlink()  # that version had none, and left to the umask who may read
+    for path in (state_dir, *state_dir.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+
+    with running(state_dir, template) as second, Echo(second) as echo:
+        assert echo.answer()["text"] == "hello before"
+        assert second.outputs == first.outputs
+
+    assert [path for path in (state_dir, *state_dir.rglob("*")) if path.stat().st_mode & 0o077] == []
+
+
+@contextmanager
+def kept_up_by_an_earlier_version(state_dir: Path, template: Path) -> Iterator[int]:
+    """The process that keeps a stack up whose emulator has no guard."""
+    order = {"state_dir": str(state_dir), "template": str(template), "parameters": {"Greeting": "hello"}}
+    with subprocess.Popen([sys.executable, "-c", EARLIER, json.dumps(order)], cwd=ROOT) as supervisor:
+        try:
+            eventually(lambda: supervisor.poll() is not None or (state_dir / "running.json").exists())
+            yield supervisor.pid
+        finally:
+            supervisor.terminate()
+
+
+def test_a_stack_that_an_earlier_version_keeps_up_is_replaced_with_all_it_holds(
+    state_dir: Path, template: Path
+) -> None:
+    with kept_up_by_an_earlier_version(state_dir, template) as pid:
+        with pytest.raises(StackUnguarded, match=rf"process {pid} .*cascan local up"):
+            running(state_dir, template).__enter__()
+        deployed = StateDir(state_dir).deployment()
+
+        started = up(state_dir, {"Greeting": "hello"}, template=template)
+
+    assert started.running
+    assert started.running.pid != pid
+    assert deployed
+    assert started.deployed == deployed.outputs
+    with running(state_dir, template) as stack, Echo(stack) as echo:
+        echo.say("world")
+        assert echo.answer()["text"] == "hello world"
 
 
 def outbox_size(echo: Echo) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 OPEN = "open"
 UP, NOT_UP = "up", "not up"
+OPEN_OR_FILTERED = "open|filtered"  # nmap's word for: no answer, which of a UDP port may mean either
 NOT_OPEN = "closed|filtered"  # nmap's word for: one of the two, and surely not open
 
 PortKey = tuple[str, int]  # protocol and number
@@ -44,7 +45,11 @@ class Unlisted(msgspec.Struct, frozen=True):
 
 
 class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Ports of one protocol of which a scan knows whether they were open; `state` is what it saw of the others."""
+    """Ports of one protocol that a scan looked at; `state` is what it saw of those that were not open.
+
+    `open|filtered` covers too: a port that is found open afterwards has opened, as far as anybody can see. But it says
+    neither that a port is open nor that it is closed.
+    """
 
     protocol: str
     ports: str  # `1-1000,8080`
@@ -58,8 +63,13 @@ class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.seen_at, self.scan_id
 
     @property
+    def is_conclusive(self) -> bool:
+        """The scan knows of each of these ports whether it was open."""
+        return self.state != OPEN_OR_FILTERED
+
+    @property
     def sighting(self) -> Sighting:
-        """Of a port that was covered, and not open."""
+        """Of a port that was covered, and not seen open."""
         return Sighting(state=self.state, seen_at=self.seen_at, scan_id=self.scan_id)
 
 

@@ -65,6 +65,11 @@ def scan(
     )
 
 
+def silent(hour: int, asked: str = "1-100") -> Observation:
+    """The UDP scan of that hour, to which no port answered."""
+    return scan(hour, asked=asked, protocol="udp", state="open|filtered")
+
+
 def gone(hour: int) -> Observation:
     return scan(hour, up=False)
 
@@ -301,12 +306,57 @@ def test_the_changes_replayed_give_what_is_open(history: list[tuple[set[int], in
         assert (opened, is_up) == (expected, bool(record and record.is_up))
 
 
+class TestSilence:
+    """`open|filtered`: the port was looked at, and may be either."""
+
+    def test_a_udp_port_that_opens_after_silence_is_news_and_says_what_it_was(self) -> None:
+        (change,) = after(silent(0), scan(1, 53, protocol="udp"))[1]
+        assert (change.kind, change.port, change.is_baseline) == ("PortOpened", 53, False)
+        assert change.before == sighting(0, "open|filtered")
+
+    def test_silence_closes_nothing_and_a_port_that_answers_again_is_no_news(self) -> None:
+        opened, quiet, again = scan(0, 53, protocol="udp"), silent(1), scan(2, 53, protocol="udp")
+        assert after(opened, quiet)[1] == []
+        assert after(opened, quiet, again)[1] == []
+
+    def test_a_port_that_was_closed_and_silent_before_it_opened_was_silent_last(self) -> None:
+        (change,) = after(scan(0, protocol="udp"), silent(1), scan(2, 53, protocol="udp"))[1]
+        assert change.before == sighting(1, "open|filtered")
+
+    def test_a_port_that_closed_between_two_silences_opened_from_closed(self) -> None:
+        (change,) = after(silent(0), scan(1, protocol="udp"), scan(2, 53, protocol="udp"))[1]
+        assert change.before == sighting(1, "closed")
+
+    def test_a_late_report_of_an_open_port_opens_it_though_a_newer_scan_met_silence(self) -> None:
+        """The newer silence says nothing of whether the port was open, and hides the older look."""
+        record, (change,) = after(silent(0), silent(2), scan(1, 53, protocol="udp"))
+        assert change.is_baseline
+        assert record is not None
+        assert [port.is_open for port in record.ports] == [True]
+
+    def test_silence_that_is_newer_than_the_first_open_report_makes_no_news_of_it(self) -> None:
+        (change,) = after(silent(2), scan(1, 53, protocol="udp"))[1]
+        assert change.is_baseline
+
+    def test_a_newer_scan_that_knew_the_port_closed_is_not_forgotten_for_a_silence_after_it(self) -> None:
+        assert after(scan(1, protocol="udp"), silent(2), scan(0, 53, protocol="udp"))[1] == []
+
+    def test_silence_of_a_port_that_no_other_scan_covered_is_remembered_once(self) -> None:
+        record, _ = after(*(silent(hour) for hour in range(5)))
+        assert record is not None
+        assert [layer.seen_at for layer in record.coverage] == [at(4)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(Scans, st.randoms(use_true_random=False))
 def test_in_whatever_order_reports_arrive_and_repeat_the_state_is_that_of_the_right_order(
     history: list[tuple[set[int], int, bool]], dice: Any
 ) -> None:
     scans = [scan(hour, *sorted(ports), asked=f"1-{asked}") for hour, (ports, asked, _) in enumerate(history)]
+    scans += [
+        scan(hour, *ports, asked=f"1-{asked}", protocol="udp", state="closed" if answers else "open|filtered")
+        for hour, (ports, asked, answers) in enumerate(history)
+    ]
     shuffled = scans * 2
     dice.shuffle(shuffled)
     right, _ = after(*scans)

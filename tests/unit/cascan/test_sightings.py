@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cascan.changes import judged
 from cascan.coverage import AskedPorts
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
 from cascan.model.inventory import Observation, PortCoverage, Sighting, Unlisted
@@ -19,10 +20,10 @@ SCAN = "a" * 16
 ADDRESS = (Address("192.0.2.1", "ipv4"),)
 
 
-def seen(name: str, names: dict[str, str] | None = None) -> list[Observation]:
+def seen(name: str, names: dict[str, str] | None = None, at: datetime = NOW) -> list[Observation]:
     found, reader = read_through(report(name))
     asked = AskedPorts.in_report(reader.scaninfo)
-    return [one for host in found if (one := observation_of(host, asked, SCAN, NOW, names))]
+    return [one for host in found if (one := observation_of(host, asked, SCAN, at, names))]
 
 
 def asked(*infos: tuple[str, str, str]) -> AskedPorts:
@@ -46,7 +47,9 @@ def extra(state: str, ports: str, protocol: str = "tcp") -> ExtraPorts:
 
 
 def covered(host: Host, by: AskedPorts) -> str:
-    return " ".join(f"{one.protocol}:{one.ports}" for one in by.covered(host, NOW, SCAN))
+    """Ports by protocol; a question mark behind those that were looked at and gave no answer."""
+    coverages = by.covered(host, NOW, SCAN)
+    return " ".join(f"{one.protocol}:{one.ports}{'' if one.is_conclusive else '?'}" for one in coverages)
 
 
 class TestRealReports:
@@ -73,13 +76,14 @@ class TestRealReports:
             assert port_set("1-50") <= port_set(coverage.ports)
             assert coverage.common
 
-    def test_silence_over_udp_covers_nothing(self) -> None:
+    def test_a_udp_port_that_gave_no_answer_was_looked_at_and_is_not_known_to_be_closed(self) -> None:
         (host,) = hosts("udp")
         (one,) = seen("udp")
         silent = {port.number for port in host.ports if port.state == "open|filtered"}
         assert silent
         assert silent.isdisjoint(number for _, number in one.ports)
-        assert not any(number in port_set(coverage.ports) for coverage in one.coverage for number in silent)
+        holding = [(n, layer) for n in silent for layer in one.coverage if n in port_set(layer.ports)]
+        assert {number: layer.is_conclusive for number, layer in holding} == dict.fromkeys(silent, False)
 
     def test_an_ack_scan_covers_no_port(self) -> None:
         (one,) = seen("ack")
@@ -105,6 +109,12 @@ class TestRealReports:
             "asked.example",
         }
 
+    def test_a_udp_port_that_opens_after_silence_is_announced(self) -> None:
+        (silent,), (opened,) = seen("oddities/udp-silent"), seen("oddities/udp-open", at=NOW + timedelta(days=1))
+        known, _ = judged(None, silent)
+        _, (change,) = judged(known, opened)
+        assert (change.kind, change.port, change.before and change.before.state) == ("PortOpened", 53, "open|filtered")
+
 
 class TestCovered:
     @pytest.mark.parametrize("kind", ["ack", "window", "fin", "null", "xmas", "maimon", "bounce", "sctpcookieecho", ""])
@@ -125,21 +135,21 @@ class TestCovered:
         both = asked(("syn", "tcp", "22"), ("udp", "udp", "53"))
         assert covered(a_host(), both) == "tcp:22 udp:53"
 
-    def test_of_unclear_ports_only_those_are_left_out(self) -> None:
+    def test_ports_without_an_answer_stand_apart(self) -> None:
         host = a_host(
             (7, "open|filtered"), (9, "closed"), protocol="udp", extra=(extra("open|filtered", "20-99", "udp"),)
         )
-        assert covered(host, UDP) == "udp:1-6,8-19,100"
+        assert covered(host, UDP) == "udp:1-6,8-19,100 udp:7,20-99?"
 
-    def test_where_nobody_says_which_ports_are_unclear_only_those_that_are_named_are_covered(self) -> None:
+    def test_where_nmap_does_not_say_which_ports_gave_no_answer_only_those_it_names_are_known(self) -> None:
         unnamed = ExtraPorts("open|filtered", 90)
         host = a_host((7, "open|filtered"), (9, "closed"), (53, "open"), protocol="udp", extra=(unnamed,))
-        assert covered(host, UDP) == "udp:9,53"
-        assert covered(a_host(extra=(unnamed, extra("closed", "20-30", "udp"))), UDP) == "udp:20-30"
+        assert covered(host, UDP) == "udp:9,53 udp:1-8,10-52,54-100?"
+        assert covered(a_host(extra=(unnamed, extra("closed", "20-30", "udp"))), UDP) == "udp:20-30 udp:1-19,31-100?"
 
     def test_what_is_unclear_of_one_protocol_is_covered_of_another(self) -> None:
         both = asked(("syn", "tcp", "22"), ("udp", "udp", "53"))
-        assert covered(a_host(extra=(extra("open|filtered", "53", "udp"),)), both) == "tcp:22"
+        assert covered(a_host(extra=(extra("open|filtered", "53", "udp"),)), both) == "tcp:22 udp:53?"
 
     @pytest.mark.parametrize(
         ("states", "state"),
