@@ -89,7 +89,7 @@ def test_nmap_refuses_what_is_refused_here_by_its_grammar(seeds: range) -> None:
     refused = [one for one in judged_lists(seeds) if any(refusal.rule is Rule.GRAMMAR for refusal in one.refusals)]
     refused = [one for one in refused if not ENDS_NMAP & {given.option.name for given in one.read.options}]
     assert refused
-    found = verdicts([(one.privileges, *one.words, one.target) for one in refused], ENOUGH_S)
+    found = verdicts([(one.privileges, one.target, *one.words) for one in refused], ENOUGH_S)
     accepted = [(one.words, one.profile, one.refusals) for one, verdict in zip(refused, found, strict=True)
                 if verdict.accepted]  # fmt: skip
     assert accepted == []

@@ -94,7 +94,8 @@ def _arguments(script: Script, source: str) -> set[str]:
 
 
 def _judged(script: Script) -> tuple[set[str], set[str]]:
-    harmless, harmful = set(), set()
+    harmless: set[str] = set()
+    harmful: set[str] = set()
     for names in script.argument_names():
         harmless |= names.harmless
         harmful |= set(names.harmful)

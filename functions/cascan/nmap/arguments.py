@@ -17,8 +17,10 @@ from cascan.nmap.getopt import Given, read_words, shown
 from cascan.nmap.ignored import ignored_in, unchecked_names
 from cascan.nmap.options import Decision, find_option
 from cascan.nmap.port_list import NotTaken
+from cascan.nmap.printers import without_printers
 from cascan.nmap.refused_values import nmap_refuses
 from cascan.nmap.scripts import ScriptVerdict, choose_scripts
+from cascan.nmap.target_syntax import punycode_hint
 from cascan.nmap.values import checked_value, hint_for
 from cascan.policy import PolicyProfile
 
@@ -92,7 +94,7 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     unreadable = [
         Refusal(shown(word), Rule.VALUE, f"parameter {position} holds a character that is not printable ASCII")
         for position, word in enumerate(words, start=1)
-        if not all(" " <= char <= "~" for char in word)
+        if not all(" " <= char <= "~" for char in word) and not (word in read.targets and punycode_hint(word))
     ]
     misread = [Refusal(shown(error.word), error.rule, error.sentence) for error in read.errors]
     return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
@@ -103,6 +105,7 @@ class _Check:
         self.profile = profile
         self.policy = policy
         self.words: list[str] = []
+        self.values: dict[str, str] = {}
         self.exclude: list[str] = []
         self.notes: list[str] = []
         self.refusals: list[Refusal] = []
@@ -145,6 +148,7 @@ class _Check:
             rule = Rule.GRAMMAR if refused_by_nmap else Rule.VALUE
             self._refuse(given, f"parameter {given.position}: {given.shown}: {why}", rule)
             return
+        self.values[name] = value
         self.words += [name + value] if is_attached(name) else [name, value]
 
     def _interpret(self, given: Given) -> None:
@@ -186,6 +190,14 @@ class _Check:
             self._add_flags("-n")
             self._note(choice.by_number)
         self.words += choice.words
+        if choice.talks_to_ports and "-sV" not in self.words:
+            self._leave_printers_out()
+
+    def _leave_printers_out(self) -> None:
+        self.words, refusals, note = without_printers(self.words, self.values)
+        self.refusals += refusals
+        if note:
+            self._note(note)
 
     def _refuse(self, given: Given, reason: str, rule: Rule = Rule.OPTION) -> None:
         self.refusals.append(Refusal(given.shown, rule, reason))

@@ -18,6 +18,7 @@ from cascan.nmap.fragments import NO_FRAGMENTS, takes_fragments
 from cascan.nmap.getopt import Given
 from cascan.nmap.left_ports import portless
 from cascan.nmap.port_list import parse_ports
+from cascan.nmap.refused_values import as_integer
 from cascan.nmap.service_names import unknown_services
 from cascan.nmap.target_kinds import IPV4, IPV6
 from cascan.nmap.values import checked_value, number_in
@@ -105,7 +106,8 @@ def _conflicts(options: Sequence[Given], names: Mapping[str, int], *, raw: bool)
     letters = "".join(letter for letter, kinds in by_letter.items() if kinds)
     yield from (Conflict(*one) for one in unknown_services(options, letters))
     if FRAGMENTS & names.keys() and not takes_fragments(values, names["-f"]):
-        yield Conflict(sorted(FRAGMENTS & names.keys())[0], NO_FRAGMENTS)
+        rule = LEFT_UNDONE if "-sL" in names else GRAMMAR  # nmap sends nothing then, and takes some of these
+        yield Conflict(min(FRAGMENTS & names.keys()), NO_FRAGMENTS, rule)
 
 
 def _scans(names: Mapping[str, int]) -> Set[str]:
@@ -180,12 +182,12 @@ def _is_slow(timing: str) -> bool:
 
 def _of_hostgroups(options: Sequence[Given]) -> Iterator[Conflict]:
     """nmap compares each of the two with the other as it was until then."""
-    bounds = {"--min-hostgroup": 1.0, "--max-hostgroup": float(MAX_HOSTGROUP)}
+    bounds = {"--min-hostgroup": 1, "--max-hostgroup": MAX_HOSTGROUP}
     for given in options:
         name = given.option.canonical
-        if name not in bounds or (size := _value([given], name, is_time=False)) is None:
+        if name not in bounds:
             continue
-        bounds[name] = size
+        bounds[name] = as_integer(given.value or "")
         if bounds["--min-hostgroup"] > bounds["--max-hostgroup"]:
             yield Conflict(
                 name, "--min-hostgroup is more than --max-hostgroup, as nmap reads them one by one; exchange them"

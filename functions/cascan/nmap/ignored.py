@@ -18,7 +18,7 @@ from cascan.nmap.service_names import unchecked_services
 VERSIONS, SYSTEMS = ("-sV", "-A"), ("-O", "-A")
 SCRIPTS = ("--script", "-sC", "-sV", "-A")
 NEEDS = {  # option → options of which it needs one
-    "--allports": VERSIONS,
+    "--allports": (*VERSIONS, "--script", "-sC"),
     "--version-all": VERSIONS,
     "--version-intensity": VERSIONS,
     "--version-light": VERSIONS,

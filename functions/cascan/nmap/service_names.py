@@ -19,7 +19,7 @@ def unknown_services(options: Sequence[Given], letters: str) -> Iterator[tuple[s
 
     Nothing where nmap's list is not at hand: see `unchecked_services`.
     """
-    lists = [one for one in _lists(options, letters) if _needs_list(one[1])]
+    lists = [one for one in _lists(options, letters) if _needs_list(one[1]) and one[2]]
     services = known_services() if lists else None
     if services is None:
         return
