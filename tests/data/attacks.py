@@ -286,7 +286,7 @@ SPELLINGS: tuple[Attack, ...] = (
     (at("10.0.0.1-8.8.8.8"), "10.0.0.1-8.8.8.8", "a range of whole addresses"),
     (at("http://10.0.0.1/"), "a URL", "its host is not what it seems: http://10.0.0.1@8.8.8.8/"),
     (at("root@10.0.0.1"), "root@10.0.0.1", "a user is no part of a host"),
-    (at("10.0.0.1:22"), "IPv6", "a port is no part of a host"),
+    (at("10.0.0.1:22"), "a target has no port", "a port is no part of a host"),
     (at("10.0.0.1 8.8.8.8"), "one word", "two targets, one judged"),
     (at("10.0.0.1\n8.8.8.8"), "one word", "a second line of nmap's target file"),
     (at("10.0.0.1\t8.8.8.8"), "one word", "a tab separates there too"),

@@ -29,6 +29,8 @@ AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
 AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
 A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
 
+NOT_ASCII = "holds a character that is not printable ASCII"
+
 
 class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters that may run."""
@@ -92,9 +94,9 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     """Never raises: what is wrong is kept, to be told with everything else."""
     read = read_words(words)
     unreadable = [
-        Refusal(shown(word), Rule.VALUE, f"parameter {position} holds a character that is not printable ASCII")
+        Refusal(shown(word), Rule.VALUE, f"parameter {position} {punycode_hint(word) or NOT_ASCII}")
         for position, word in enumerate(words, start=1)
-        if not all(" " <= char <= "~" for char in word) and not (word in read.targets and punycode_hint(word))
+        if not all(" " <= char <= "~" for char in word)
     ]
     misread = [Refusal(shown(error.word), error.rule, error.sentence) for error in read.errors]
     return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
@@ -189,9 +191,9 @@ class _Check:
         if choice.by_number and "-n" not in self.words:
             self._add_flags("-n")
             self._note(choice.by_number)
-        self.words += choice.words
         if choice.talks_to_ports and "-sV" not in self.words:
             self._leave_printers_out()
+        self.words += choice.words
 
     def _leave_printers_out(self) -> None:
         self.words, refusals, note = without_printers(self.words, self.values)

@@ -20,7 +20,7 @@ from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Target, network
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-WITH_PORT = re.compile(r"(?P<host>[^:\[\]/]+|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})")
+WITH_PORT = re.compile(r"(?P<host>[^:\[\]/]*[.g-zG-Z][^:\[\]/]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})")
 HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]*")
 MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
 MAX_NAME_CHARS = 253
@@ -52,13 +52,13 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
 
 
 def punycode_hint(text: str) -> str:
-    """What to write for a host name with letters beyond ASCII; empty: the text is none."""
+    """What to write for a host name with letters beyond ASCII, completing "it …"; empty: the text is none."""
     labels = unicodedata.normalize("NFC", text.lower()).split(".")
     plain = [label for label in labels if label.isascii()]
     if len(plain) == len(labels) or not all(_is_word(label) for label in labels):
         return ""
     written = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
-    return f"a host name is written in ASCII here, in its punycode form: {written}"
+    return f"holds a character that is not printable ASCII; a host name is written in its punycode form: {written}"
 
 
 def _is_word(label: str) -> bool:

@@ -253,6 +253,7 @@ NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY
 DEFAULT_SCRIPTS = "-n --script " + ",".join(
     one.script.name for one in judge(scripts_of("default"), PolicyProfile.SAFE).kept
 )
+NO_PRINTERS = "--exclude-ports T:9100-9107"
 ACCEPTED = [
     ("-sV -p 22,443", "connect", "-sV -p 22,443 -n"),
     ("-p22,80", "connect", "-p 22,80"),
@@ -274,13 +275,17 @@ ACCEPTED = [
     ("-PI", "raw", "-PE"),
     ("-M5", "connect", "--max-parallelism 5"),
     ("--max-p 7", "connect", "--max-parallelism 7"),
-    ("-script banner", "connect", "--script banner"),
+    ("-script banner", "connect", f"{NO_PRINTERS} --script banner"),
+    ("-script banner -sV", "connect", "-sV -n --script banner"),
+    ("-script banner --exclude-ports U:53", "connect", "--exclude-ports U:53,T:9100-9107 --script banner"),
+    ("-script banner -sU", "raw", "-sU --script banner"),
+    ("-script address-info", "connect", "--script address-info"),
     (
         "--script='smb-* and not (intrusive or smb-vuln*)'",
         "connect",
         "--script smb-ls,smb-mbenum,smb-os-discovery,smb-protocols,smb-security-mode",
     ),
-    ("--script ssl-cert.nse --script banner", "connect", "--script banner,ssl-cert"),
+    ("--script ssl-cert.nse --script banner", "connect", f"{NO_PRINTERS} --script banner,ssl-cert"),
     ("--script-args http.useragent=probe", "connect", "--script-args http.useragent=probe"),
     ("--script-args 'http-enum.basepath=/cgi/'", "connect", "--script-args http-enum.basepath=/cgi/"),
     ("-rH", "connect", "--randomize-hosts"),
@@ -320,6 +325,15 @@ def reasons_for(line: str, profile: Profile = "connect") -> str:
 @pytest.mark.parametrize(("line", "why"), REFUSED)
 def test_what_could_do_more_than_scan_is_refused_with_the_reason(line: str, why: str) -> None:
     assert why in reasons_for(line, "raw")
+
+
+def test_printers_get_nothing_from_scripts_unless_who_may_asks_for_all_ports() -> None:
+    assert "printers print what scripts send" in reasons_for("-p 9100-9103 --script banner")
+    assert "printers print what scripts send" in reasons_for("-PS9100 --script banner")
+    assert any("9100-9107 are not scanned" in note for note in checked("-p 80,9100 --script banner").notes)
+    allowed = parse_arguments(["-p", "9100", "--script", "banner", "--allports"])
+    assert "--exclude-ports" not in allowed.checked("connect", PolicyProfile.INTRUSIVE).options
+    assert checked("-p 9100").options == ("-p", "9100")
 
 
 def test_hosts_that_would_only_seem_down_are_not_scanned_in_vain() -> None:
