@@ -5,8 +5,8 @@ The findings are those of 1,250 hosts with eight open ports; every rule is about
 
 from __future__ import annotations
 
+import os
 import statistics
-import time
 from ipaddress import ip_address
 
 from cascan.cascades.children import children_of
@@ -50,14 +50,19 @@ def main() -> None:
     decided(scan, rules, findings, context)
     seconds = []
     for _ in range(ROUNDS):
-        started = time.process_time()
+        started = processor_time()
         decisions = decided(scan, rules, findings, context)
-        seconds.append(time.process_time() - started)
+        seconds.append(processor_time() - started)
     children = [decision.child for decision in decisions if decision.kind is Kind.START and decision.child]
     print(f"{len(findings):,} findings, {len(rules)} rules: median of {ROUNDS}, one core")
     print(f"  {statistics.median(seconds):6.2f} s; aim {AIM_S}")
     asked = sum(decision.count for decision in decisions)
     print(f"  {asked:,} matches → {len(children)} requests for {sum(len(c.targets) for c in children):,} targets")
+
+
+def processor_time() -> float:
+    """Of this process, and of those that evaluated expressions for it."""
+    return sum(os.times()[:4])
 
 
 def decided(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: Context) -> list[Decision]:

@@ -43,6 +43,7 @@ class Access:
 
     outputs: Mapping[str, str]
     stays_up: bool  # False: it ends with this command
+    is_local: bool = False
 
     @property
     def table(self) -> DynamoScanTable:
@@ -109,6 +110,13 @@ class Access:
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
 
+    @property
+    def submitter(self) -> str:
+        """Whose idempotency keys this command's are."""
+        from cascan.aws.identity import sender_id
+
+        return sender_id(is_local=self.is_local)
+
     def uri(self, key: str) -> str:
         return f"s3://{self.outputs['ReportBucketName']}/{key}"
 
@@ -136,7 +144,7 @@ def access(args: Namespace) -> Iterator[Access]:
             from cli.local.rebuilding import rebuild_local  # seldom
 
             rebuild_local(stack, say)
-        yield Access(stack.outputs, stays_up=stack.attached)
+        yield Access(stack.outputs, stays_up=stack.attached, is_local=True)
 
 
 def _prepare(endpoint: Endpoint) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
 
 ATTRIBUTES = {"protocol": "protocol", "port": "port", "state": "state", "service": "service",
-              "product": "serviceProduct", "version": "serviceVersion", "tunnel": "tunnel"}  # fmt: skip
+              "product": "serviceProduct", "version": "serviceVersion", "tunnel": "tunnel",
+              "application_protocol": "application_protocol"}  # fmt: skip
 COLUMNS = ("address", "hostname", *ATTRIBUTES, "severity", "category", "name", "location", "description", "id")
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula begins; the last four are full-width forms
 

@@ -15,6 +15,7 @@ from cli.errors import BadInput
 
 MAX_WHOLE_BYTES = 1024**3  # of what is not one finding a line, and so is read at once
 MAX_DEPTH = 32
+DIVIDER = b"---"  # of documents, each on one line
 DECODER = json.Decoder()
 
 
@@ -58,9 +59,10 @@ def _findings(name: str, file: IO[bytes]) -> Iterator[Any]:
 
 def _lines(name: str, file: IO[bytes]) -> Iterator[Any]:
     for line in file:
-        if line.strip():
+        if line.strip() and line.strip() != DIVIDER:
             try:
-                yield DECODER.decode(line)
+                found = DECODER.decode(line)
+                yield from found if isinstance(found, list) else [found]
             except MsgspecError as exc:
                 raise BadInput(f"{name}: not JSON that can be read: {exc}: {line[:60]!r}") from exc
 
@@ -69,12 +71,25 @@ def _document(name: str, data: bytes) -> Any:
     try:
         return DECODER.decode(data)
     except MsgspecError as exc:
-        from cascan.forms.yaml_document import read_yaml
-
         try:
-            return read_yaml(data.decode(), MAX_DEPTH)
+            return _stream(data.decode())
         except (RequestRefused, UnicodeDecodeError):
             raise BadInput(f"{name}: not JSON that can be read: {exc}") from exc
+
+
+def _stream(text: str) -> Any:
+    """YAML: one document, or the findings of several."""
+    from cascan.forms.documents import split_documents  # who reads JSON needs no YAML
+    from cascan.forms.yaml_document import read_yaml
+
+    documents = [read_yaml(part, MAX_DEPTH) for part in split_documents(text)]
+    if len(documents) == 1:
+        return documents[0]
+    found = []
+    for document in documents:
+        inner = document.get("findings", document) if isinstance(document, dict) else document
+        found += inner if isinstance(inner, list) else [inner]
+    return found
 
 
 def _whole(name: str, number: int, finding: Any) -> dict[str, Any]:

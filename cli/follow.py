@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cascan.ids import scan_id_of
+from cascan.ids import body_digest_of
+from cascan.published import published, scan_fields
 from cli.access import Access
 from cli.errors import CliError
 from cli.show import Progress, counted, print_json, say
+from cli.submitted import expected_scan_id, possible_scan_ids
 from cli.telling import (
     EXIT_DONE,
     exit_code_of,
@@ -32,19 +33,20 @@ MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 
 
-def submit_and_follow(body: str, idempotency_key: str, stack: Access, args: Namespace) -> int:
+def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     """The exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.requests.send(body)
-    scan_ids = [scan_id_of(message_id)] + ([scan_id_of(idempotency_key)] if idempotency_key else [])
     if args.no_wait:
-        _print_accepted(scan_ids[-1], stack, as_json=args.json)
+        _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE
-    scan = wait_for_end(scan_ids, hashlib.sha256(body.encode()).hexdigest(), stack, args.timeout)
+    scan_ids = possible_scan_ids(body, message_id, stack)
+    scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout)
     followed = wait_for_cascade(scan, stack, args.timeout)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        print_json({"scan": scan_summary(scan), "findings": findings, "reports": reports})
+        said = [published(finding, scan_fields(scan)) for finding in findings]
+        print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
     else:
         print_findings(findings)
         print_end(scan, stack)
@@ -100,7 +102,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
                 )
             if waited_s > timeout_s:
                 raise CliError(
-                    f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[-1]}"
+                    f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[0]}"
                 )
             if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
                 running = _running(table, found[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from msgspec import structs
 
 from cascan.cascades.fill import OURS
@@ -9,7 +11,7 @@ from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.cascades import check_cascades
-from cascan.forms.document import read_document
+from cascan.forms.documents import read_documents
 from cascan.forms.manifest import KIND, read_manifest
 from cascan.ids import scan_id_of
 from cascan.model.request import ScanRequest, ScanType
@@ -46,10 +48,13 @@ def _request(text: str) -> tuple[ScanRequest, str]:
 
     Raises: RequestRefused.
     """
-    document = read_document(text)
+    documents = read_documents(text)
+    if len(documents) != 1:
+        raise RequestRefused([f"{len(documents)} documents are there; the findings are of one scan: leave one of them"])
+    (document,) = documents
     spec = document.get("spec")
     if document.get("kind") != KIND or not isinstance(spec, dict):
-        return read_request(text).request, ""
+        return read_request(json.dumps(document)).request, ""
     said = spec.get("scanType")
     scan_type = said if isinstance(said, str) and said not in OURS else ""
     request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}} if scan_type else document)

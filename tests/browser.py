@@ -14,7 +14,6 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-NEEDED = ("chromium",)  # what `make test-packages` installs for it
 START_TIMEOUT_MS = 120_000
 
 
@@ -24,7 +23,9 @@ def chromium(*arguments: str) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed: make test-packages")
-    options = [*arguments, *(["--no-sandbox"] if os.getuid() == 0 else [])]  # its sandbox refuses to run as root
+    options = [*arguments, "--disable-dev-shm-usage"]  # a container may have little of that
+    if os.getuid() == 0:
+        options.append("--no-sandbox")  # which refuses to run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=options, timeout=START_TIMEOUT_MS)
         try:

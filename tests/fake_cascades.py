@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
+from cascan.ids import body_digest_of
 from cascan.limits import MAX_DECISIONS_KEPT
 from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
 from tests.builders import NOW
@@ -50,10 +51,24 @@ class MemoryRuleTable:
         return there
 
 
+class MemoryIssuedRequests:
+    """IssuedRequests in a dict: digests by scan id."""
+
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+
+    def issue(self, scan_id: str, body: str) -> None:
+        self.digests[scan_id] = body_digest_of(body)
+
+    def was_issued(self, scan_id: str, digest: str) -> bool:
+        return self.digests.get(scan_id) == digest
+
+
 class MemoryCascadeTable:
     """CascadeTable in dicts. `break_at` counts writes: the one of that number, from 1, raises and is not done."""
 
-    def __init__(self) -> None:
+    def __init__(self, issued: MemoryIssuedRequests | None = None) -> None:
+        self.issued = issued or MemoryIssuedRequests()
         self.records: dict[str, CascadeRecord] = {}
         self.stored: dict[str, dict[str, StoredChild]] = {}
         self.budgets: dict[str, Spent] = {}
@@ -84,6 +99,8 @@ class MemoryCascadeTable:
         if after.scans > most.scans or after.probes > most.probes or after.cost_micro_usd > most.cost_micro_usd:
             return Reservation.FULL
         children[child.key] = below[child.key] = child
+        if child.scan_id:
+            self.issued.issue(child.scan_id, child.body)
         self.budgets[root_scan] = after
         return Reservation.RESERVED
 

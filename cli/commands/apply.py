@@ -17,7 +17,6 @@ from cascan.forms.manifest import KIND as SCAN_KIND
 from cascan.forms.schedule import KIND as SCHEDULE_KIND
 from cascan.forms.schedule import read_schedule
 from cascan.house_records import keep_rule
-from cascan.ids import scan_id_of
 from cascan.model.schedule import Schedule
 from cascan.planning import plan
 from cascan.schedules import child_request, next_times
@@ -28,6 +27,7 @@ from cli.keeping import kept
 from cli.manifests import read_manifests
 from cli.permit import permit_of
 from cli.show import print_json, say
+from cli.submitted import expected_scan_id
 from cli.table import print_table
 
 Applied = dict[str, Any]
@@ -69,7 +69,15 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
     def apply(stack: Access) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
         kept(keep_rule, stack.house, stored)
-        return {"kind": RULE_KIND, "name": rule.name, "result": f"version {stored.version}", "version": stored.version}
+        for note in rule.notes:
+            say(f"{rule.name}: {note}")
+        return {
+            "kind": RULE_KIND,
+            "name": rule.name,
+            "result": f"version {stored.version}",
+            "version": stored.version,
+            "notes": rule.notes,
+        }
 
     return apply
 
@@ -77,12 +85,20 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
 def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the request."""
     body = json.dumps(document)
-    request = read_request(body).request
+    request, notes = read_request(body)
 
     def apply(stack: Access) -> Applied:
         message_id = stack.requests.send(body)
-        scan_id = scan_id_of(request.idempotency_key or message_id)
-        return {"kind": SCAN_KIND, "name": request.name, "result": f"submitted as {scan_id}", "id": scan_id}
+        for note in notes:
+            say(f"{request.name}: {note}")
+        scan_id = expected_scan_id(body, message_id, stack)
+        return {
+            "kind": SCAN_KIND,
+            "name": request.name,
+            "result": f"submitted as {scan_id}",
+            "id": scan_id,
+            "notes": notes,
+        }
 
     return apply
 
@@ -112,7 +128,7 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
-    request = read_request(json.dumps(child_request(schedule, utc_now()))).request
+    request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, permit_of(args))
     except RequestRefused as refused:

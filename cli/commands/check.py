@@ -9,17 +9,25 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from cascan.cascades.rule import KIND as RULE_KIND
+from cascan.cascades.rule import read_rule
+from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.explain import Explained, Judged, explain
 from cascan.forms import read_request
+from cascan.forms.documents import read_documents
+from cascan.forms.schedule import KIND as SCHEDULE_KIND
+from cascan.forms.schedule import read_schedule
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
 from cascan.policy import PolicyProfile
+from cascan.schedules import child_request
 from cli.commands.scan import request_of
 from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
 from cli.permit import house_rules_of, permit_of
 from cli.raw import why_not_raw_here
+from cli.request_files import request_bodies
 from cli.show import counted, plain, print_json, say
 from cli.table import print_table
 
@@ -30,7 +38,13 @@ def run(args: Namespace) -> int:
         return _run_vuls(args)
     if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
         raise BadInput("name targets, or a file with -f; one of both")
-    return _tell(explained_for(read_body(args.file) if args.file else json.dumps(request_of(args)), args), args)
+    if not args.file:
+        return _tell(explained_for(json.dumps(request_of(args)), args), args)
+    bodies = request_bodies(args.file, read_body(args.file))
+    if len(bodies) == 1:
+        return _tell(explained_manifest(bodies[0], args), args)
+    explained = {f"document {number}": explained_manifest(body, args) for number, body in enumerate(bodies, start=1)}
+    return _tell_several(explained, "documents", args)
 
 
 def _tell(explained: Explained, args: Namespace) -> int:
@@ -47,27 +61,55 @@ def _run_vuls(args: Namespace) -> int:
     except RequestRefused as refused:
         return _tell(Explained(accepted=False, refusals=refused.refusals), args)
     servers = {server: explained_for(body, args) for server, body in bodies.items()}
-    accepted = all(explained.accepted for explained in servers.values())
+    if args.json:
+        return _tell_several(servers, "servers", args)
+    return _tell_several({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
+
+
+def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> int:
+    """Each under its heading; as JSON with their sums, below `name`."""
+    accepted = all(explained.accepted for explained in parts.values())
     if args.json:
         print_json(
             {
                 "accepted": accepted,
-                "addresses": sum(explained.addresses or 0 for explained in servers.values()),
-                "shards": sum(explained.shards for explained in servers.values()),
-                "refusals": [refusal for explained in servers.values() for refusal in explained.refusals],
-                "servers": servers,
+                "addresses": sum(explained.addresses or 0 for explained in parts.values()),
+                "shards": sum(explained.shards for explained in parts.values()),
+                "refusals": [refusal for explained in parts.values() for refusal in explained.refusals],
+                name: parts,
             }
         )
     else:
-        for server, explained in servers.items():
-            print(plain(f"server {server}"))
+        for heading, explained in parts.items():
+            print(plain(heading))
             _print(explained)
     return 0 if accepted else EXIT_REFUSED
 
 
-def explained_for(body: str, args: Namespace) -> Explained:
+def explained_manifest(body: str, args: Namespace) -> Explained:
+    """Also of a rule, and of a schedule by the scans that it asks for: what `cascan apply` stores."""
     try:
-        read = read_request(body)
+        (document,) = read_documents(body)
+    except (RequestRefused, ValueError):
+        return explained_for(body, args)
+    try:
+        if document.get("kind") == RULE_KIND:
+            rule = read_rule(document)
+            stored = f"the rule {rule.name} would be stored by cascan apply; cascan rules test says what it starts"
+            return Explained(accepted=True, notes=(*rule.notes, stored))
+        if document.get("kind") == SCHEDULE_KIND:
+            schedule = read_schedule(document)
+            explained = explained_for(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
+            stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
+            return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
+    except RequestRefused as refused:
+        return Explained(accepted=False, refusals=refused.refusals)
+    return explained_for(body, args)
+
+
+def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
+    try:
+        read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
     explained = explain(read.request, permit_of(args), house_rules_of(args))
@@ -89,7 +131,9 @@ def _print(explained: Explained) -> None:
         say(f"note: {note}")
     for refusal in explained.refusals:
         say(f"refused ({refusal.rule}): {refusal.reason}")
-    if explained.accepted:
+    if explained.accepted and not explained.argv:
+        print("accepted")
+    elif explained.accepted:
         addresses = counted(explained.addresses or 0, "address", "addresses")
         print(f"accepted: {addresses}, {counted(explained.shards, 'shard')}, {explained.lane} lane")
         print(plain(shlex.join(explained.argv)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from cascan.published import published, scan_fields
 from cli.access import access
 from cli.lookup import find_scan
 from cli.show import print_json, say
@@ -16,7 +17,7 @@ def run(args: Namespace) -> int:
         scan = find_scan(stack.table, args.scan)
         findings = list(stack.table.findings(scan.scan_id))
     if args.json:
-        print_json(findings)
+        print_json([published(finding, scan_fields(scan)) for finding in findings])
     else:
         print_findings(findings)
     if scan.error_description:

@@ -15,7 +15,7 @@ def run(args: Namespace) -> int:
     body = json.dumps(request_of(args))
     refuse_raw_here(body, args)
     with access(args) as stack:
-        return submit_and_follow(body, "", stack, args)
+        return submit_and_follow(body, stack, args)
 
 
 def request_of(args: Namespace) -> dict[str, object]:

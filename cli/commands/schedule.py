@@ -43,7 +43,8 @@ def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> Stored
     stored = stack.schedules.put_schedule(schedule.name, document)
     kept(keep_schedule, stack.house, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
-    if schedule.interval_minutes and not schedule.suspend and not stack.schedules.status(schedule.name).last_due_at:
+    starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
+    if starts_now and not stack.schedules.status(schedule.name).last_due_at:
         due = ScheduleDue(schedule=schedule.name, due_at=stored.stored_at.replace(microsecond=0))
         stack.due.send(due.to_wire())
     return stored

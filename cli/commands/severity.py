@@ -13,6 +13,7 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.house_records import keep_severity_rules
 from cascan.model.finding import Finding, Severity
+from cascan.published import published
 from cascan.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
 from cascan.severity_form import read_severity_rules
 from cli.access import access
@@ -80,7 +81,8 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
             changed.append((found, judged))
     unused = [rule.name for rule in rules if not fitting[rule.name]]
     if args.json:
-        print_json({"findings": [judged for _, judged in changed], "severities": dict(kinds), "unused": unused})
+        findings = [published(judged) for _, judged in changed]
+        print_json({"findings": findings, "severities": dict(kinds), "unused": unused})
         return 0
     print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
     for name in unused:
@@ -103,8 +105,9 @@ def _findings(name: str) -> Iterator[Finding]:
     blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
     blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
     for found in findings_in(name):
-        given = {key: value for key, value in found.items() if value is not None}
+        given = {key: value for key, value in found.items() if value is not None and key in Finding.__struct_fields__}
+        others = {key: value for key, value in found.items() if key not in Finding.__struct_fields__}
         try:
-            yield msgspec.convert(blank | given, Finding)
+            yield msgspec.convert(blank | given | ({"added": others} if others else {}), Finding)
         except msgspec.ValidationError as exc:
             raise BadInput(f"{name}: {found['id']} is no finding: {exc}") from exc

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.errors import RequestRefused
-from cascan.forms import read_request
+from cascan.forms.manifest import OTHER_KINDS
 from cascan.limits import MAX_REQUEST_BYTES
 from cli.access import access
 from cli.errors import BadInput
 from cli.follow import submit_and_follow
 from cli.raw import refuse_raw_here
+from cli.request_files import request_bodies
 from cli.show import say
 
 
@@ -22,15 +23,28 @@ def run(args: Namespace) -> int:
     if args.servers and not args.vuls:
         raise BadInput("servers are named with --vuls FILE")
     try:
-        bodies = list(vuls_bodies(args.vuls, args.servers).values()) if args.vuls else [read_body(args.file)]
+        if args.vuls:
+            bodies = list(vuls_bodies(args.vuls, args.servers).values())
+        else:
+            bodies = request_bodies(args.file, read_body(args.file))
     except RequestRefused as refused:
         for reason in refused.reasons:
             say(reason)
         raise BadInput(f"{args.vuls} is refused; nothing was sent") from refused
+    if len(bodies) > 1:
+        _refuse_other_kinds(args.file, bodies)
     for body in bodies:
         refuse_raw_here(body, args)
     with access(args) as stack:
-        return max(submit_and_follow(body, idempotency_key_of(body), stack, args) for body in bodies)
+        return max(submit_and_follow(body, stack, args) for body in bodies)
+
+
+def _refuse_other_kinds(name: str, bodies: Sequence[str]) -> None:
+    """Raises: BadInput: of several manifests one is no scan; nothing is sent then."""
+    kinds = [json.loads(body).get("kind") for body in bodies]
+    for number, kind in enumerate(kinds, start=1):
+        if kind in OTHER_KINDS:
+            raise BadInput(f"{name}: document {number}: kind {kind}: {OTHER_KINDS[kind]}; nothing was sent")
 
 
 def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
@@ -41,14 +55,6 @@ def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
     for note in notes:
         say(f"note: {note}")
     return {server: json.dumps(document) for server, document in documents.items()}
-
-
-def idempotency_key_of(body: str) -> str:
-    """The request's own key, which its scan's id derives from; empty: it has none, or will be refused."""
-    try:
-        return read_request(body).request.idempotency_key
-    except RequestRefused:
-        return ""
 
 
 def read_body(name: str) -> str:

@@ -22,7 +22,7 @@ class Action(StrEnum):
 OF_THE_STACK = frozenset({Action.HALT, Action.LIFT})
 
 
-class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`{"action": "cancel", "scanId": "…"}`, or `{"action": "halt", "by": "soc", "reason": "…"}`."""
 
     action: Action

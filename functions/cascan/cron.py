@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
+from cascan.limits import MAX_TIME_CHARS
+
 MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -83,11 +85,12 @@ class Cron:
     @classmethod
     def parse(cls, text: str) -> Cron:
         """Raises: ValueError: one sentence, with the fix."""
-        if text.startswith("@every"):
-            raise ValueError("@every is written as an interval here, as in interval: 12h")
+        if len(text) > MAX_TIME_CHARS:
+            raise ValueError(f"{len(text)} characters are more than {MAX_TIME_CHARS}")
         fields = MACROS.get(text.strip().lower(), text).split()
         if len(fields) != 5:  # noqa: PLR2004  # it is in the name
-            raise ValueError(f"{text[:80]!r} has {len(fields)} fields: {EXAMPLE}")
+            named = f"; of the names there are {', '.join(MACROS)} and @every" if text.startswith("@") else ""
+            raise ValueError(f"{text[:80]!r} has {len(fields)} fields: {EXAMPLE}{named}")
         minutes, hours, days, months = (
             field.parse(part) for field, part in zip((MINUTE, HOUR, DAY, MONTH), fields[:4], strict=True)
         )

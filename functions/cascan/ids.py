@@ -23,8 +23,18 @@ REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/
 
 
 def scan_id_of(key: str) -> str:
-    """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from the request's idempotency key."""
+    """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from a key that cascan itself gave."""
     return base64.b32encode(sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
+
+
+def body_digest_of(body: str) -> str:
+    """What tells one request's bytes from another's."""
+    return sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def own_scan_id_of(submitter: str, idempotency_key: str) -> str:
+    """The id of a scan that a submitter asked for under a key: the same key of another submitter gives another id."""
+    return scan_id_of(f"key:{len(submitter)}:{submitter}:{idempotency_key}")
 
 
 def fingerprint_of(*about: str) -> str:

@@ -14,12 +14,13 @@ Source: secureCodeBox's cascading hook, which compares with lodash's isMatchWith
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-PATTERNS_KEPT = 4_096
+from cascan.limits import MAX_PATTERN_CHARS, MAX_PATTERN_ENTRIES
 
+PATTERNS_KEPT = 4_096
 
 Test = Callable[[Any], bool]
 
@@ -27,6 +28,23 @@ Test = Callable[[Any], bool]
 def matches(pattern: Any, value: Any) -> bool:
     """Whether the value is what the pattern asks for. No pattern takes longer than its length times the value's."""
     return test_of(pattern)(value)
+
+
+def pattern_problems(pattern: Any, path: str) -> Iterator[str]:
+    """What makes a pattern too much work for each finding: too many entries, too long a text."""
+    entries, waiting = 0, [pattern]
+    while waiting and entries <= MAX_PATTERN_ENTRIES:
+        one = waiting.pop()
+        if isinstance(one, str) and len(one) > MAX_PATTERN_CHARS:
+            yield f"{path}: a text of {len(one)} characters is longer than {MAX_PATTERN_CHARS}"
+        elif isinstance(one, Mapping):
+            waiting += one.values()
+            entries += len(one)
+        elif isinstance(one, list | tuple):
+            waiting += one
+            entries += len(one)
+    if entries > MAX_PATTERN_ENTRIES:
+        yield f"{path}: it has more than {MAX_PATTERN_ENTRIES} entries; write several of anyOf"
 
 
 def test_of(pattern: Any) -> Test:

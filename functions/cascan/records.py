@@ -3,6 +3,7 @@
     scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
     scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and what it cut off
     scans/<scan id>/end.json                                the scan as it ended
+    scans/<scan id>/request                                 a request that its queue gave up, as it was sent
     scans/<scan id>/suspension.json                         true: somebody suspended it; false: it was resumed
 
 The plan is there before any shard runs, a run's record before its report. cascan/rebuild.py reads them.
@@ -19,7 +20,7 @@ from cascan.gateways import ReportStore
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 
-PLAN, END, SUSPENSION = "plan.jsonl", "end.json", "suspension.json"
+PLAN, END, SUSPENSION, REQUEST = "plan.jsonl", "end.json", "suspension.json", "request"
 RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
 
 

@@ -15,16 +15,16 @@ import msgspec
 from cascan.clock import from_wire, to_wire
 from cascan.cron import Cron
 from cascan.errors import MalformedMessage
-from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, WINDOWS_ANNOTATION
+from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_NAME_CHARS
 from cascan.model.schedule import Schedule
 
-SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule: its end is found by it
 CHILD_ANNOTATION = "cascan/scheduled-name"
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"  # EventBridge Scheduler puts the time there
+CLOCKS_DIFFER = timedelta(minutes=5)  # at most, of whoever sends messages
 ENDS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
 
 
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     SETTLE = "settle"  # a scan of it ended
 
 
-class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`{"schedule": "nightly", "dueAt": "2026-01-31T02:30:00Z"}`: the message of the schedule queue."""
 
     schedule: str
@@ -53,7 +53,8 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         `sent_at`: when the message was queued, in place of a time that the sender did not fill in, as the emulator of a
         local stack; of its minute, which a second delivery has too.
 
-        Raises: MalformedMessage: neither such a message nor an event of the scan bus.
+        Raises: MalformedMessage: neither such a message nor an event of the scan bus; or a time that has not come yet,
+            which would overtake all that are due before it.
         """
         try:
             fields = msgspec.json.decode(body, type=dict[str, Any])
@@ -66,6 +67,8 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise MalformedMessage(f"not a ScheduleDue message: {exc}") from exc
         if due.due_at.tzinfo is None or not 0 < len(due.schedule) <= MAX_NAME_CHARS:
             raise MalformedMessage("a ScheduleDue message names a schedule, and a time with its zone")
+        if due.due_at > sent_at + CLOCKS_DIFFER:
+            raise MalformedMessage(f"dueAt {to_wire(due.due_at)} had not come when the message was sent")
         return due
 
 

@@ -7,7 +7,7 @@ beside it. So nothing is dropped, and a finding that was judged can be judged an
     ───────────────────  ────────────────────────────────────────────────────────────────────
     severity_rules       names of the rules that fit
     original_severity    the severity as found, where a rule gave another
-    original             other fields as found, where a rule gave others
+    original             other fields as found, where a rule gave others; those that a rule added stand in `added`
     suppressed           why it does not count
     accepted_until       the last day (UTC) on which it does not count; accepted_reason says why
     acceptance_ended     the day after which it was back
@@ -26,6 +26,7 @@ from msgspec.structs import asdict, replace
 
 from cascan.matching import matches, test_of
 from cascan.model.finding import Finding, Severity
+from cascan.published import merged
 
 SUPPRESSED, ACCEPTED = "(suppressed)", "(accepted)"
 MARKS = frozenset({"severity_rules", "original_severity", "original", "suppressed", "accepted_until", "accepted_reason",
@@ -34,13 +35,19 @@ MAX_CATEGORIES_KEPT = 1_000  # whose rules are remembered
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a finding says instead. Attributes are added, over those of the same name."""
+    """What a finding says instead. Attributes are added, over those of the same name, and mappings are merged.
+
+    `added` holds fields that findings do not have by themselves: secureCodeBox's mitigation, a ticket's number.
+    """
 
     severity: Severity | None = None
     name: str | None = None
     description: str | None = None
     category: str | None = None
+    osi_layer: str | None = None
+    location: str | None = None
     attributes: dict[str, Any] = {}
+    added: dict[str, Any] = {}
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -128,7 +135,7 @@ def as_found(finding: Finding) -> Finding:
         original["severity"] = Severity(attributes["original_severity"])
     kept = {name: value for name, value in attributes.items() if name not in MARKS}
     kept |= original.pop("attributes", {})
-    return replace(finding, attributes=kept, **original)
+    return replace(finding, attributes=kept, added=msgspec.UNSET, **original)
 
 
 def _may_fit(pattern: Mapping[str, Any], category: str) -> bool:
@@ -136,11 +143,13 @@ def _may_fit(pattern: Mapping[str, Any], category: str) -> bool:
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:
-    return asdict(finding) | {"severity": finding.severity.value, "parsed_at": finding.parsed_at.isoformat()}
+    fields = asdict(finding) | {"severity": finding.severity.value, "parsed_at": finding.parsed_at.isoformat()}
+    fields.pop("added")
+    return fields
 
 
 def _with(finding: Finding, rules: list[SeverityRule]) -> Finding:
-    changes, added = _overrides(rules)
+    changes, added, further = _overrides(rules)
     original = {name: getattr(finding, name) for name, value in changes.items() if getattr(finding, name) != value}
     marks: dict[str, Any] = {"severity_rules": [rule.name for rule in rules]}
     if "severity" in original:
@@ -149,19 +158,23 @@ def _with(finding: Finding, rules: list[SeverityRule]) -> Finding:
     if original or replaced:
         marks["original"] = original | ({"attributes": replaced} if replaced else {})
     marks |= _standing(rules, finding.parsed_at.date())
-    return replace(finding, attributes=marks | finding.attributes | added, **changes)  # first: what is cut is cut last
+    attributes = marks | merged(finding.attributes, added)  # the marks first: what is cut is cut last
+    further = merged(finding.added or {}, further)
+    return replace(finding, attributes=attributes, added=further or msgspec.UNSET, **changes)
 
 
-def _overrides(rules: list[SeverityRule]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields and attributes that the rules give."""
+def _overrides(rules: list[SeverityRule]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Fields, attributes, and further fields that the rules give."""
     changes: dict[str, Any] = {}
-    added: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    further: dict[str, Any] = {}
     for rule in rules:
         if rule.override:
             given = asdict(rule.override)
-            added |= given.pop("attributes")
+            attributes = merged(attributes, given.pop("attributes"))
+            further = merged(further, given.pop("added"))
             changes |= {name: value for name, value in given.items() if value is not None}
-    return changes, added
+    return changes, attributes, further
 
 
 def _standing(rules: list[SeverityRule], day: date) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.document import read_document
+from cascan.forms.documents import read_documents
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.limits import (
     MAX_SEVERITY_MATCHERS,
@@ -32,6 +32,7 @@ from cascan.limits import (
     MAX_SEVERITY_RULES,
     MAX_SEVERITY_RULES_BYTES,
 )
+from cascan.matching import pattern_problems
 from cascan.model.finding import Finding, Severity
 from cascan.model.refusal import Rule
 from cascan.severity import MARKS, Acceptance, Override, SeverityRule
@@ -39,7 +40,13 @@ from cascan.severity import MARKS, Acceptance, Override, SeverityRule
 WHAT = "the file"
 EXAMPLE = '{"rules": []}'
 T = TypeVar("T")
-MATCHED = frozenset(Finding.__struct_fields__) - {"id", "fingerprint", "parsed_at"}
+FIXED = {  # fields that no rule gives
+    "id": "the table knows the finding by it",
+    "fingerprint": "the finding is told from others by it, across scans",
+    "parsed_at": "acceptances are compared with it",
+    "added": "name the field itself",
+}
+MATCHED = frozenset(Finding.__struct_fields__) - FIXED.keys()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -63,6 +70,8 @@ class _Override(msgspec.Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     category: str | None = None
+    osi_layer: str | None = None
+    location: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -79,7 +88,7 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_SEVERITY_RULES_BYTES:
         raise RequestRefused([f"{WHAT} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
-    entries = read_struct(_File, read_document(text, WHAT, EXAMPLE)).rules
+    entries = [entry for document in _documents(text) for entry in read_struct(_File, document).rules]
     if len(entries) > MAX_SEVERITY_RULES:
         raise RequestRefused([f"{WHAT} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
     rules: list[SeverityRule] = []
@@ -94,6 +103,13 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     if problems:
         raise refused(problems)
     return tuple(rules)
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    documents = read_documents(text, WHAT, EXAMPLE)
+    if not documents:
+        raise RequestRefused([f"{WHAT} is empty"])
+    return documents
 
 
 def _rule(entry: dict[str, Any], index: int) -> SeverityRule:
@@ -136,13 +152,17 @@ def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
         if not pattern:
             problems.append(f"{where} would fit every finding; say what it is to fit")
         problems += unknown_fields(pattern, MATCHED, f"{where}.")
+        problems += pattern_problems(pattern, where)
     if problems:
         raise refused(problems)
     return any_of
 
 
 def _override(fields: dict[str, Any], path: str) -> Override:
-    read = read_struct(_Override, fields, f"{path}override.")
+    known = {field.encode_name for field in msgspec.structs.fields(_Override)} | FIXED.keys()
+    further = {name: value for name, value in fields.items() if name not in known and value is not None}
+    own = {name: value for name, value in fields.items() if name not in further and value is not None}
+    read = read_struct(_Override, own, f"{path}override.", FIXED)
     problems = [
         f"{path}override.attributes.{name} is a name that cascan keeps for itself"
         for name in read.attributes
@@ -151,7 +171,7 @@ def _override(fields: dict[str, Any], path: str) -> Override:
     severity = read.severity.upper()
     if severity and severity not in Severity.__members__:
         problems.append(f"{path}override.severity: {read.severity!r:.40} is none of {', '.join(Severity)}")
-    if not any(msgspec.structs.astuple(read)):
+    if not further and not any(msgspec.structs.astuple(read)):
         problems.append(f"{path}override says nothing")
     if problems:
         raise refused(problems)
@@ -160,7 +180,10 @@ def _override(fields: dict[str, Any], path: str) -> Override:
         name=read.name,
         description=read.description,
         category=read.category,
+        osi_layer=read.osi_layer,
+        location=read.location,
         attributes=read.attributes,
+        added=further,
     )
 
 

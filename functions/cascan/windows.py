@@ -2,7 +2,8 @@
 
 Written `[DAYS] HH:MM-HH:MM [ZONE]`, as in `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`, `Sat,Sun 00:00-24:00`.
 The days are those on which a window opens; one that ends at or before its beginning ends on the next day; the zone is
-UTC if none is named. Where clocks are put back or forward a window is the shorter of what its times can mean.
+UTC if none is named. Where clocks are put back or forward a window is the shorter of what its times can mean; one that
+lies within the hour that comes twice opens once, the first time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from cascan.limits import MAX_WINDOW_CHARS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -35,7 +38,7 @@ class Window(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Window:
         """Raises: ValueError: one sentence, with the fix."""
-        match = WRITTEN.fullmatch(text.strip())
+        match = WRITTEN.fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
         if not match:
             raise ValueError(f"{text[:80]!r} is no window: {FORM}")
         begin, end = (_since_midnight(match[part], text) for part in ("begin", "end"))
@@ -47,13 +50,18 @@ class Window(msgspec.Struct, frozen=True):
         """When the window that opens on `day` begins and ends, in UTC; None: none does."""
         if day.weekday() not in self.days:
             return None
-        begin, end = max(self._instants(day, self.begin)), min(self._instants(day, self.end))
-        return (begin, end) if begin < end else None
+        begins, ends = self._instants(day, self.begin), self._instants(day, self.end)
+        begin, end = max(begins), min(ends)
+        if begin < end:
+            return begin, end
+        comes_twice = begins[0] < begins[1] and ends[0] < ends[1]  # a time that is skipped is the other way round
+        return (begins[0], ends[0]) if comes_twice else None
 
-    def _instants(self, day: date, since_midnight: timedelta) -> Iterator[datetime]:
+    def _instants(self, day: date, since_midnight: timedelta) -> tuple[datetime, datetime]:
         """What a wall clock's time can mean: two instants where clocks change, else the same twice."""
         wall = datetime.combine(day, time()) + since_midnight
-        return (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        first, second = (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        return first, second
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -1,11 +1,11 @@
 """Do what a person, or a program, asks of a scan that exists already.
 
-Wakes on    ControlRequested, through the control queue (batches of 10)
+Wakes on    ControlRequested, through the control queue (batches of 1)
 Reads       the scan and its shards, from the scan table
 Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack; of what
             keeps standing still, a record in the report bucket
 Emits       ShardQueued for shards that may go on; ScanCancelled, ScanSuspended, ScanResumed
-On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
+On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
 
 from __future__ import annotations

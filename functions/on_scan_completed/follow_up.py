@@ -38,6 +38,7 @@ from cascan.permit import Permit
 from on_scan_completed.not_followed import lines_of
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
+COMPLETED = {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING, ScanState.DONE}
 CANCELLED = CascadeLine(kind=Kind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more")
 
 
@@ -69,6 +70,9 @@ class Follower:
         scan = self.table.get_scan(event.scan_id)
         if scan is None:
             raise MalformedMessage(f"there is no scan {event.scan_id}")
+        if scan.state not in COMPLETED:
+            what = f"scan {event.scan_id} is {scan.state}: it is not completed, whatever the event says"
+            raise MalformedMessage(what)
         if scan.request is None or scan.request.cascades is None:
             return Followed(scan.scan_id)
         record = self.cascades.cascade(scan.scan_id)

@@ -16,6 +16,7 @@ from cascan.ids import results_key
 from cascan.merged_report import merged_report
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
+from cascan.published import published, scan_fields
 from cascan.records import store_end
 from cascan.severity import counted_as
 
@@ -35,11 +36,13 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     A repeat writes the same documents again. Raises: MalformedMessage: there is no such scan.
     """
     scan_id = event.scan_id
-    if table.get_scan(scan_id) is None:
+    scan = table.get_scan(scan_id)
+    if scan is None:
         raise MalformedMessage(f"there is no scan {scan_id}")
     table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, frm=[ScanState.PARSE_COMPLETED])
     tally = _Tally()
-    reports.put_result(scan_id, "findings.json", _document(tally.counting(table.findings(scan_id))), "application/json")
+    document = _document(tally.counting(table.findings(scan_id)), scan_fields(scan))
+    reports.put_result(scan_id, "findings.json", document, "application/json")
     merged = _publish_report(scan_id, table, reports)
     table.finish_scan(scan_id, tally.counts())
     keep_end(scan_id, table=table, reports=reports)
@@ -63,10 +66,12 @@ def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int
     return merged.reports
 
 
-def _document(findings: Iterable[Finding]) -> Iterator[bytes]:
-    separator = b"["
+def _document(findings: Iterable[Finding], scan: dict[str, str]) -> Iterator[bytes]:
+    separator, behind = b"[", b',"scan":' + msgspec.json.encode(scan) + b"}"
     for finding in findings:
-        yield separator + msgspec.json.encode(finding)
+        has_added = finding.added is not msgspec.UNSET
+        text = msgspec.json.encode(published(finding, scan) if has_added else finding)
+        yield separator + (text if has_added else text[:-1] + behind)
         separator = b",\n"
     yield b"]\n" if separator != b"[" else b"[]\n"
 

@@ -1,10 +1,12 @@
 """Plan a requested scan.
 
-Wakes on    a scan request, short form or secureCodeBox manifest, through the request queue (batches of 10)
-Reads       nothing but the message
+Wakes on    a scan request, short form or secureCodeBox manifest, through the request queue (batches of 1); and one that
+            its queue gave up, through the DLQ
+Reads       the message, and whether cascan itself issued it
 Writes      the scan and its shards, its plan to the report bucket; or the scan as Errored, with why it was refused
 Emits       ShardQueued for each shard, to the queue of its lane; ScanPlanned, or ScanFailed for a refusal
-On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ; a refusal is none
+On failure  the message returns to its queue; after the fifth failure the DLQ hands it back, to be stored as refused;
+            what even that cannot store is parked in ParkedRequests. A refusal is no failure
 """
 
 from __future__ import annotations
@@ -13,23 +15,27 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.closing import ClosingSettings, closing_gateways
+from cascan.aws.issued_requests import DynamoIssuedRequests
 from cascan.aws.report_store import S3ReportStore
 from cascan.pace import HouseRules
 from cascan.permit import Permit
 from cascan.policy import PolicyProfile
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_scan_requested.plan_scan import Planned, plan_scan
+from on_scan_requested.message import Message
+from on_scan_requested.plan_scan import plan_scan
+from on_scan_requested.refusal import Planned
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(ClosingSettings):
     report_bucket: str
+    request_dlq_arn: str
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
     policy_profile: PolicyProfile
@@ -41,20 +47,29 @@ class Settings(ClosingSettings):
     worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
 
 
+class Planner(NamedTuple):
+    plan: Callable[..., Planned]
+    request_dlq_arn: str
+
+
 @cache
-def wire() -> Callable[[str, str], Planned]:
+def wire() -> Planner:
     settings = from_env(Settings, os.environ)
-    return partial(
+    plan = partial(
         plan_scan,
         **closing_gateways(settings),
+        issued=DynamoIssuedRequests(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
         permit=Permit.of(settings, express_reaches_private=settings.express_reaches == "private"),
         rules=HouseRules(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
     )
+    return Planner(plan, settings.request_dlq_arn)
 
 
 def on_record(record: SQSRecord) -> None:
-    outcome = wire()(record.message_id, record.body)
+    planner = wire()
+    message = Message(record.message_id, record.body, record.attributes.sender_id or "")
+    outcome = planner.plan(message, is_last_delivery=record.event_source_arn == planner.request_dlq_arn)
     if outcome.refused:
         logger.warning("scan refused", extra=asdict(outcome))
         count("ScansRefused")

@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
 from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.closing import announce, cancel_scan
+from cascan.closing import cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
-from cascan.forms import ReadRequest, read_request
-from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
+from cascan.forms import ReadRequest, idempotency_key_in, request_document, request_in
+from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
-from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
 from cascan.pace import HouseRules, shards_at_once, shared
 from cascan.permit import Permit
 from cascan.planning import Plan, plan
-from cascan.records import store_plan
+from cascan.records import REQUEST, store_plan
 from cascan.windows import Window, opening
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What came of a request, for the log."""
-
-    scan_id: str
-    series: str
-    refused: str  # the reasons, or empty
-    shards: int
-    addresses: int
-    lane: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A request as it arrived."""
-
-    message_id: str
-    body: str
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.body.encode("utf-8", "surrogatepass")).hexdigest()
+from on_scan_requested.bounded_work import bounded_work
+from on_scan_requested.message import Identity, Message, identify
+from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal
 
 
 def plan_scan(
-    message_id: str,
-    body: str,
+    message: Message,
     *,
+    is_last_delivery: bool = False,
+    issued: IssuedRequests,
     table: ScanTable,
     reports: ReportStore,
     queues: ShardQueues,
@@ -66,24 +45,53 @@ def plan_scan(
 ) -> Planned:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
-    A request that can never succeed is stored as an Errored scan with its reasons, and is done with.
+    A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
+    planning never came to an end: `is_last_delivery` says that its queue has given it up.
     """
-    message, form = Message(message_id, body), None
+    refuse = partial(store_refusal, message, rules=rules, table=table, bus=bus, clock=clock)
+    request: ScanRequest | None = None
     try:
-        form = read_request(body)
-        planned = plan(form.request, permit)
+        with bounded_work():
+            document = request_document(message.body)
+            key = idempotency_key_in(document)
     except RequestRefused as refused:
-        return _refuse(message, form and form.request, refused, rules, table=table, bus=bus, clock=clock)
-    scan = _accepted(message, form, planned, rules, clock())
+        return refuse(Identity(scan_id_of(message.message_id)), request, refused)
+    identity = identify(message, key, issued)
+    if is_last_delivery and table.get_scan(identity.scan_id) is None:
+        reports.put_record(identity.scan_id, REQUEST, [message.body.encode("utf-8", "surrogatepass")])
+        return refuse(identity, request, RequestRefused([GIVEN_UP], Rule.LIMIT))
+    try:
+        with bounded_work():
+            form = request_in(document, is_issued=identity.is_issued)
+            request = form.request
+            planned = plan(request, permit)
+    except RequestRefused as refused:
+        return refuse(identity, request, refused)
+    scan = _accepted(message, identity, form, planned, rules=rules, now=clock())
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            key = form.request.idempotency_key
-            reason = f"idempotencyKey {key!r} belongs to another request, scan {scan.scan_id}"
-            taken = RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
-            return _refuse(message, form.request, taken, rules, table=table, bus=bus, clock=clock)
+            return refuse(Identity(scan_id_of(message.message_id)), request, _key_is_taken(key, earlier))
+        if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
+            return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
     limit = rules.attempts_that_may_fail(form.request)
+    _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
+    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
+
+
+def _start(
+    scan: Scan,
+    planned: Plan,
+    limit: int,
+    *,
+    table: ScanTable,
+    reports: ReportStore,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
+) -> None:
+    """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
     table.add_shards(_shards(scan, planned, limit))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
@@ -94,10 +102,17 @@ def plan_scan(
         table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])
     elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
         cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
-    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
-def _accepted(message: Message, form: ReadRequest, planned: Plan, rules: HouseRules, now: datetime) -> Scan:
+def _key_is_taken(key: str, earlier: Scan) -> RequestRefused:
+    was_refused = ", which was refused" if earlier.refusals else ""
+    reason = f"idempotencyKey {key!r} belongs to another request of yours, scan {earlier.scan_id}{was_refused}"
+    return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, f"{reason}; choose another key")])
+
+
+def _accepted(
+    message: Message, identity: Identity, form: ReadRequest, planned: Plan, *, rules: HouseRules, now: datetime
+) -> Scan:
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
@@ -105,7 +120,7 @@ def _accepted(message: Message, form: ReadRequest, planned: Plan, rules: HouseRu
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
     return Scan(
-        scan_id=scan_id_of(request.idempotency_key or message.message_id),
+        scan_id=identity.scan_id,
         name=request.name,
         state=ScanState.SUSPENDED if request.suspend else ScanState.INIT,
         requested_at=now,
@@ -154,37 +169,3 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
             )
         ]
     )
-
-
-def _refuse(
-    message: Message,
-    request: ScanRequest | None,
-    refused: RequestRefused,
-    rules: HouseRules,
-    *,
-    table: ScanTable,
-    bus: EventBus,
-    clock: Clock,
-) -> Planned:
-    """Keep the refusal where the submitter looks: under the scan id that the message id gives; of a child, its own."""
-    now, origin = clock(), request.origin if request else None
-    scan = Scan(
-        scan_id=scan_id_of(request.idempotency_key if request and origin else message.message_id),
-        name=request.name if request else "",
-        state=ScanState.ERRORED,
-        requested_at=now,
-        finished_at=now,
-        expires_after_s=rules.expires_after_s(request or ScanRequest()),
-        cause_id=origin.cause_id if origin else message.message_id,
-        hop=origin.hop if origin else 0,
-        request=request,
-        request_digest=message.digest,
-        outcome=Outcome.FAILED,
-        error_description=str(refused),
-        refusals=refused.refusals,
-    )
-    if not table.create_scan(scan):
-        scan = table.get_scan(scan.scan_id) or scan
-    if scan.state in FINAL_STATES:
-        announce(scan, table=table, bus=bus)
-    return Planned(scan.scan_id, scan.name, str(refused), 0, 0, "")

@@ -1,10 +1,11 @@
 """Ask for the scan of a schedule that is due; keep what its earlier scans left within limits.
 
 Wakes on    a schedule's time, a changed scan type, `cascan schedule run-now`, or the end of its scan, through its queue
+            (batches of 1)
 Reads       the schedule, its runs and their scans, from the scan table
 Writes      the run, and the schedule's status; what is to be removed, on the agenda
 Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped
-On failure  only the failed messages return to the queue; the fifth failure parks one in its DLQ
+On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.issued_requests import DynamoIssuedRequests
 from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.scan_table import DynamoScanTable
 from cascan.aws.schedule_table import DynamoScheduleTable
@@ -43,6 +45,7 @@ def wire() -> Callable[[ScheduleDue], Answered]:
     desk = Desk(
         schedules=DynamoScheduleTable(settings.scan_table),
         scans=DynamoScanTable(settings.scan_table),
+        issued=DynamoIssuedRequests(settings.scan_table),
         requests=SqsRequestQueue(settings.request_queue_url),
         controls=SqsRequestQueue(settings.control_queue_url, "control queue"),
         again=SqsRequestQueue(settings.schedule_queue_url, "schedule queue"),

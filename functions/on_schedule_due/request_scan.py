@@ -13,7 +13,7 @@ from cascan.closing import ENDED
 from cascan.control import Action, ControlRequested
 from cascan.events import ScheduleSkipped
 from cascan.forms.schedule import read_schedule
-from cascan.gateways import EventBus, RequestQueue, ScanTable, ScheduleTable
+from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
 from cascan.ids import event_id_of
 from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
 from cascan.model.agenda import AgendaEntry, What
@@ -28,6 +28,7 @@ class Desk:
 
     schedules: ScheduleTable
     scans: ScanTable
+    issued: IssuedRequests
     requests: RequestQueue
     controls: RequestQueue
     again: RequestQueue  # the schedule queue itself
@@ -90,6 +91,7 @@ def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
         )
     )
     if not run.ended:  # its scan was kept no longer: a late repeat does not bring it back
+        desk.issued.issue(run.scan_id, run.body)
         desk.requests.send(run.body)
     return _answer(due, "asked", scan_id, cancelled, _tidy(schedule, known, desk))
 

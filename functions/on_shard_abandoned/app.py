@@ -1,10 +1,10 @@
 """Close a shard that is out of attempts.
 
-Wakes on    ShardQueued, through the dead-letter queues of the three shard queues (batches of 10)
+Wakes on    ShardQueued, through the dead-letter queues of the three shard queues (batches of 1)
 Reads       the shard, from the scan table
 Writes      the shard's failure; the scan's end, when this was its last open shard
 Emits       ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last
-On failure  only the failed messages return to the queue; the fifth failure parks one in ParkedShards
+On failure  the message returns to the queue; the fifth failure parks one in ParkedShards
 """
 
 from __future__ import annotations

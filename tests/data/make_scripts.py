@@ -1,8 +1,8 @@
 """Make the reports of scripts/ again: real nmap with named scripts, against services of our own on loopback.
 
-    sudo python -m tests.data.make_scripts    # root: a network namespace of its own, and well-known ports in it
+    sudo python -m tests.data.make_scripts [NAME …]    # root: a network namespace, and well-known ports in it
 
-Writes one XML file per run, as nmap wrote it, and scripts/README.md: the exact command, nmap's version, the date.
+Writes one XML file per run, as nmap wrote it, and scripts/README.md: the exact commands and nmap's version.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.data.leaky_services import start_leaky_services
+from tests.data.leaky_web import start_leaky_web
 from tests.data.speaking_keys import make_keys
 from tests.data.speaking_services import speaking_services
 
@@ -60,6 +61,34 @@ RUNS = [
         " -p 3306,6379,6380,11211,27017 127.0.0.1"),
     Run("open", "services that ask nobody who they are", "-sT --script vnc-info,x11-access,rsync-list-modules"
         " -p 873,5900,6000 127.0.0.1"),
+    Run("backdoors", "backdoors, and an ident server that lies", "-sT --script"
+        " +ftp-proftpd-backdoor,netbus-auth-bypass,netbus-info,auth-spoof -p 113,2121,12345 127.0.0.1"),
+    Run("strange-mail", "a mail server where none is expected",
+        "-sT -sV --script smtp-strangeport,unusual-port -p 2525 127.0.0.1"),
+    Run("mail", "a mail server that relays for anyone and knows its users",
+        "-sT --script smtp-open-relay,smtp-enum-users -p 25 127.0.0.1"),
+    Run("dns", "a name server that hands out its zone, and lets anyone change it",
+        "-sT -sU --script dns-zone-transfer,dns-recursion,dns-update,dns-cache-snoop --script-args"
+        " dns-zone-transfer.domain=fixture.example,dns-update.hostname=x.fixture.example,dns-update.ip=192.0.2.9"
+        " -p T:53,U:53 127.0.0.1"),
+    Run("datagrams", "services on UDP that answer anyone",
+        "-sU --script tftp-enum,ntp-monlist,upnp-info,nat-pmp-info -p 69,123,1900,5351 127.0.0.1"),
+    Run("unauthenticated", "services on TCP that answer anyone", "-sT --script telnet-encryption,gopher-ls,finger,"
+        "rpcinfo,ldap-rootdse,ldap-search,socks-auth-info,mqtt-subscribe,dicom-ping,epmd-info,hddtemp-info"
+        " -p 23,70,79,111,389,1080,1883,4242,4369,7634 127.0.0.1"),
+    Run("shares", "an SMB share that is open to anyone", "-sT --script smb-enum-shares,smb-enum-users,smb-os-discovery"
+        " -p 445 127.0.0.1"),
+    Run("host-keys", "host keys of SSH, one of them too short", "-sT --script +ssh-hostkey -p 22,2200,2222 127.0.0.1"),
+    Run("web", "a shop that trusts whatever it is sent", "-sT --script http-passwd,http-vuln-cve2010-0738,"
+        "http-unsafe-output-escaping,http-backup-finder,http-trace,http-cookie-flags,http-cors,http-aspnet-debug,"
+        "http-webdav-scan,http-userdir-enum,http-apache-server-status,http-enum,+http-sql-injection,+http-csrf,"
+        "+http-dombased-xss,+http-put --script-args http-put.url=/up.txt,http-put.file=/etc/hostname"
+        " -p 8180 127.0.0.1"),
+    Run("web-folders", "a listing of files; a password asked for without TLS; databases without one",
+        "-sT --script http-ls,http-auth,+couchdb-databases,+couchdb-stats -p 5984,7080,8088 127.0.0.1"),
+    Run("safe", "the same services and others, where nothing is wrong", "-sT --script telnet-encryption,http-passwd,"
+        "http-config-backup,http-sql-injection,http-csrf,http-dombased-xss,http-stored-xss,http-vuln-cve2010-0738,http-trace,ftp-proftpd-backdoor"
+        " -p 21,80,8000 127.0.0.1"),
 ]  # fmt: skip
 
 
@@ -67,36 +96,50 @@ def main() -> None:
     if os.geteuid() != 0:
         raise SystemExit("Run it as root: the services need well-known ports in a network namespace of their own.")
     if "--inside" not in sys.argv:
-        raise SystemExit(subprocess.run(NAMESPACE, check=False).returncode)
+        raise SystemExit(subprocess.run([*NAMESPACE, *sys.argv[1:]], check=False).returncode)
+    names = [argument for argument in sys.argv[1:] if argument != "--inside"]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # sshd wants /run/sshd, and no other may
     Path("/run/sshd").mkdir(mode=0o755)
     FOLDER.mkdir(exist_ok=True)
+    for signing in ("auto", "mandatory"):
+        _make_all([run for run in RUNS if run.signing == signing and (not names or run.name in names)], signing)
+    write_readme()
+
+
+def write_readme() -> None:
     version = subprocess.run(["nmap", "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
-    rows = [row for signing in ("auto", "mandatory") for row in _made(signing)]
+    rows = [f"| {run.name}.xml | {run.shows} | `{shlex.join(_command(run))}` |\n" for run in RUNS]
     (FOLDER / "README.md").write_text(
         "# Reports with scripts\n\n"
-        f"Real output of {version}, {datetime.now(UTC):%Y-%m-%d}, made by `sudo python -m tests.data.make_scripts`\n"
-        "from services of our own (`speaking_services.py`) in a network namespace without any other network.\n\n"
+        f"Real output of {version}, made by `sudo python -m tests.data.make_scripts`\n"
+        "from services of our own (`speaking_services.py`, `leaky_services.py`, `leaky_web.py`) in a network\n"
+        "namespace without any other network. `table.csv` says what comes of each of nmap's scripts.\n\n"
         f"{TABLE}{''.join(sorted(rows))}"
     )
 
 
-def _made(signing: str) -> list[str]:
-    wanted = [run for run in RUNS if run.signing == signing]
+def _make_all(runs: list[Run], signing: str) -> None:
+    if not runs:
+        return
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         if signing == "auto":
             make_keys(Path(folder))
+            start_leaky_services()
+            start_leaky_web()
         with speaking_services(Path(folder), signing, smb_only=signing != "auto"):
-            return [_make(run) for run in wanted]
+            for run in runs:
+                _make(run)
 
 
-def _make(run: Run) -> str:
-    command = [*ALWAYS, *shlex.split(run.arguments)]
-    ended = subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+def _command(run: Run) -> list[str]:
+    return [*ALWAYS, *shlex.split(run.arguments)]
+
+
+def _make(run: Run) -> None:
+    ended = subprocess.run(_command(run), check=True, capture_output=True, stdin=subprocess.DEVNULL)
     (FOLDER / f"{run.name}.xml").write_bytes(ended.stdout)
-    return f"| {run.name}.xml | {run.shows} | `{shlex.join(command)}` |\n"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ NAMES = x509.SubjectAlternativeName(
 )
 COMMANDS = (
     "ssh-keygen -q -t rsa -b 2048 -N '' -f {folder}/rsa",
+    "ssh-keygen -q -t rsa -b 1024 -N '' -f {folder}/short",
     "ssh-keygen -q -t ed25519 -N '' -f {folder}/ed25519",
     "openssl dhparam -out {folder}/dh.pem 1024",
 )

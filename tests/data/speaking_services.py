@@ -46,6 +46,14 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PidFile none
 """
+SSH_SHORT = """
+Port 2200
+ListenAddress 127.0.0.1
+HostKey {folder}/short
+HostKeyAlgorithms ssh-rsa,rsa-sha2-256
+RequiredRSASize 1024
+PidFile none
+"""
 SAMBA = """
 [global]
   interfaces = lo
@@ -61,6 +69,13 @@ SAMBA = """
   ncalrpc dir = {folder}/ncalrpc
   log file = /dev/null
   disable spoolss = yes
+  netbios name = FIXTURE
+  map to guest = Bad User
+[public]
+  comment = Everybody's
+  path = {folder}/public
+  guest ok = yes
+  read only = no
 """
 SNMP = "agentaddress udp:127.0.0.1:161\nrocommunity public\nsysDescr Fixture switch, version 1\n"
 VNC_NO_AUTHENTICATION = b"\x01\x01"  # one security type: none
@@ -82,33 +97,35 @@ def speaking_services(folder: Path, signing: str = "auto", *, smb_only: bool = F
             running.callback(process.terminate)
         if not smb_only:
             _start_stand_ins(folder)
-        for port in (445,) if smb_only else (22, 445, 2222, 4433):
+        for port in (445,) if smb_only else (22, 445, 2200, 2222, 4433):
             _wait_for(port)
         yield
 
 
 def _start_stand_ins(folder: Path) -> None:
-    _web(80, Page)
-    _web(8080, Tomcat)
-    _web(8000, InternetInformationServices)
-    _web(443, Page, _tls(folder, "good"))
-    _web(8443, Page, _tls(folder, "old", "ALL:eNULL:aNULL:@SECLEVEL=0"))
-    _web(9443, Page, _tls(folder, "future"))
+    serve_web(80, Page)
+    serve_web(8080, Tomcat)
+    serve_web(8000, InternetInformationServices)
+    serve_web(443, Page, _tls(folder, "good"))
+    serve_web(8443, Page, _tls(folder, "old", "ALL:eNULL:aNULL:@SECLEVEL=0"))
+    serve_web(9443, Page, _tls(folder, "future"))
     small = _tls(folder, "good", "DHE:@SECLEVEL=0")
     small.maximum_version = ssl.TLSVersion.TLSv1_2
     small.load_dh_params(str(folder / "dh.pem"))
-    _web(4433, Page, small)
+    serve_web(4433, Page, small)
     for port, talk in STAND_INS.items():
         serve_tcp(port, talk)
 
 
 def _samba(folder: Path, signing: str) -> list[str]:
+    (folder / "public").mkdir(mode=0o777, exist_ok=True)
+    (folder / "public").chmod(0o777)
     (folder / "smb.conf").write_text(SAMBA.format(folder=folder, signing=signing))
     return ["smbd", "--foreground", "--no-process-group", "--configfile", str(folder / "smb.conf")]
 
 
 def _programs(folder: Path) -> Iterator[list[str]]:
-    for name, text in (("weak", SSH_WEAK), ("strong", SSH_STRONG)):
+    for name, text in (("weak", SSH_WEAK), ("strong", SSH_STRONG), ("short_key", SSH_SHORT)):
         (folder / name).write_text(text.format(folder=folder))
         yield ["/usr/sbin/sshd", "-D", "-f", str(folder / name)]
     (folder / "snmpd.conf").write_text(SNMP)
@@ -189,7 +206,8 @@ class InternetInformationServices(Page):
             super().do_GET()
 
 
-def _web(port: int, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> None:
+def serve_web(port: int, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> None:
+    """Answers on 127.0.0.1 for as long as the process lives."""
     server = ThreadingHTTPServer((LOOPBACK, port), handler)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # probes hang up, and may
     if context:

@@ -30,7 +30,7 @@ pytestmark = [
     ("rule", "server", "attributes", "script"),
     [
         ("nmap-http", "http", {"service": "http"}, "http-title"),
-        ("nmap-http", "https", {"service": "https"}, "http-title"),
+        ("nmap-http", "https", {"service": "http", "tunnel": "ssl"}, "http-title"),
         ("nmap-ftp-anonymous", "ftp", {"service": "ftp"}, "ftp-anon"),
         ("nmap-tls-certificate", "https", {"service": "http", "tunnel": "ssl"}, "ssl-cert"),
         ("nmap-tls-ciphers", "https", {"service": "http", "tunnel": "ssl"}, "ssl-enum-ciphers"),

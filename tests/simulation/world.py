@@ -25,6 +25,7 @@ from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
 from on_report_stored.turns import for_ever
 from on_scan_completed.publish import publish
+from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
 from on_shard_abandoned.close_shard import close_abandoned
 from on_shard_queued.delivery import Delivery, Worker
@@ -32,6 +33,7 @@ from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.run_shard import run_shard
 from tests.builders import NOW
+from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
@@ -167,9 +169,9 @@ class World:
 
     def _plan(self, message: Message) -> None:
         plan_scan(
-            message.message_id,
-            message.body,
+            RequestMessage(message.message_id, message.body),
             **self._common(),
+            issued=MemoryIssuedRequests(),
             reports=self.reports,
             permit=Permit(SCOPE),
             rules=HouseRules(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cascan.forms.manifest import NO_EFFECT
+from cli.words.parser import parser
 from tests.template.model import MODEL, PROJECT, ROOT
 
 PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()
@@ -32,3 +33,28 @@ def test_each_field_without_effect_is_on_the_page_and_no_other_one() -> None:
     listed = {name for fields, _ in rows("A manifest's fields that have no effect") for name in quoted(fields)}
 
     assert listed == set(NO_EFFECT)
+
+
+HOOKS = {"cascading-scans", "finding-post-processing", "generic-webhook", "notification", "update-field"} | {
+    f"persistence-{name}" for name in ("azure-monitor", "defectdojo", "dependencytrack", "elastic", "static-report")
+}
+
+
+def test_each_of_its_hooks_is_on_the_page_with_what_to_use_here() -> None:
+    found = {name: here for hook, here in rows("Hooks") for name in quoted(hook)}
+
+    assert found.keys() == HOOKS
+    assert all(found.values())
+
+
+def test_each_verb_of_scbctl_is_on_the_page() -> None:
+    verbs = {text.split()[0] for verb, _ in rows("scbctl") for text in quoted(verb)}
+
+    assert {"scan", "trigger", "cascade"} <= verbs
+
+
+def test_each_command_that_the_page_names_is_one_of_cascan() -> None:
+    named = {tuple(text.split()[1:2]) for text in quoted(PAGE) if text.startswith("cascan ")}
+    known = {word for action in parser()._actions for word in action.choices or ()}
+
+    assert {word for words in named for word in words} <= known

@@ -85,11 +85,15 @@ def test_a_variable_that_names_a_resource_names_the_one_it_is_called_after(name:
         if isinstance(value, dict) and "Fn::If" not in value and variable not in NOT_AFTER_A_RESOURCE
     }
     resources = {
-        variable: text.split("/")[1] for variable, text in followed.items() if text.split("/")[0] in MODEL.templates
+        variable: text.split("/")[1].removesuffix(".Arn")
+        for variable, text in followed.items()
+        if text.split("/")[0] in MODEL.templates
     }
 
     assert resources
-    assert resources == {variable: camel(variable.removesuffix("_URL").lower()) for variable in resources}
+    assert resources == {
+        variable: camel(variable.removesuffix("_URL").removesuffix("_ARN").lower()) for variable in resources
+    }
 
 
 @pytest.mark.parametrize("name", PATTERNS)
@@ -182,3 +186,18 @@ def test_a_layer_is_built_for_the_function_that_uses_it(layer: str, name: str) -
     assert function["Layers"] == {"Fn::If": ["BundlesNmap", [{"Ref": layer}], {"Ref": "AWS::NoValue"}]}
     assert built[layer]["CompatibleRuntimes"] == [function["Runtime"]]
     assert built[layer]["CompatibleArchitectures"] == function["Architectures"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_handed_one_message_at_a_time_so_that_none_pays_for_another(name: str) -> None:
+    events = FUNCTIONS[name].properties.get("Events", {}).values()
+
+    assert all(event["Properties"].get("BatchSize") == 1 for event in events if event["Type"] == "SQS")
+
+
+def test_a_request_that_its_queue_gave_up_comes_back_to_the_function_that_stores_refusals() -> None:
+    queues = source_queues(FUNCTIONS["OnScanRequested"])
+
+    assert set(queues.values()) == {"Messaging/RequestQueue", "Messaging/RequestDLQ"}
+    given = variables(FUNCTIONS["OnScanRequested"].properties)["REQUEST_DLQ_ARN"]
+    assert MODEL.text(given, ROOT) == "Messaging/RequestDLQ.Arn"

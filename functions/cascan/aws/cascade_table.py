@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cascan.aws.dynamo import DynamoTable, put_new, update
+from cascan.aws.issued_requests import issued_item
 from cascan.aws.wire import Item, body_of, decoded_body, key_of, values_of
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
@@ -51,13 +52,15 @@ class DynamoCascadeTable:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None
             return Reservation.RESERVED if is_there else Reservation.FULL
         asked = key_of(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": body_of(child.asked)}
-        failed = self._table.transact(
-            [
-                put_new(self._table.name, _child_item(scan_id, child)),
-                put_new(self._table.name, asked | values_of({"expires_at": self._kept_until()})),
-                self._reservation(root_scan, child.weight, room),
-            ]
-        )
+        actions = [
+            put_new(self._table.name, _child_item(scan_id, child)),
+            put_new(self._table.name, asked | values_of({"expires_at": self._kept_until()})),
+            self._reservation(root_scan, child.weight, room),
+        ]
+        if child.scan_id:  # its request is ours to plan
+            issued = issued_item(child.scan_id, child.body, self._clock)
+            actions.append({"Put": {"TableName": self._table.name, "Item": issued}})
+        failed = self._table.transact(actions)
         if 0 in failed or not failed:
             return Reservation.RESERVED
         return Reservation.ASKED if 1 in failed else Reservation.FULL

@@ -39,7 +39,7 @@ def request_of(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanR
         ttl_seconds_after_finished=parent.ttl_seconds_after_finished
         if child.ttl_seconds_after_finished is None
         else child.ttl_seconds_after_finished,
-        suspend=False,
+        suspend=child.suspend,
         idempotency_key=f"cascade/{scan.scan_id}/{child.key}",
         origin=origin,
     )
@@ -73,6 +73,7 @@ def manifest_of(child: Child, scan: Scan) -> dict[str, Any]:
             "cascades": cascades,
             **child.carried,
             **({} if ttl is None else {"ttlSecondsAfterFinished": ttl}),
+            **({"suspend": True} if child.suspend else {}),
         },
     }
 

@@ -7,13 +7,15 @@ has no answer for a finding, it is that finding that is passed over, and told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from cascan.cascades.context import About, Context, Parent
 from cascan.cascades.decision import Decision, Kind
-from cascan.cascades.expression import joined, names_in
+from cascan.cascades.evaluation import Evaluation
+from cascan.cascades.expression import Names, joined, names_in, visible
 from cascan.cascades.inheritance import chain_of
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.run import Run
@@ -23,7 +25,9 @@ from cascan.forms.cascades import read_cascades
 from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
+from cascan.published import published
 
+FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one go
 SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
 
 
@@ -41,14 +45,44 @@ def children_of(
     chosen = [rule for rule in rules if selects(cascades, rule.labels)]
     runs: list[Run | Decision] = [_begin(rule, parent) for rule in chosen]
     active = [run for run in runs if isinstance(run, Run)]
-    expressions = [run.rule.matches.expression for run in active]
-    parent.names = joined(names_in(text) for text in expressions if text)
-    for finding in findings if active else ():
-        about = About(finding if isinstance(finding, dict) else msgspec.to_builtins(finding), parent)
-        if SUPPRESSED not in about.finding["attributes"]:
-            for run in active:
-                run.take(about)
+    if active:
+        _follow(active, (About(_as_json(finding), parent) for finding in findings))
     yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
+
+
+def _as_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
+    return finding if isinstance(finding, dict) else published(finding)
+
+
+def _follow(runs: list[Run], abouts: Iterable[About]) -> None:
+    """Have each rule look at each finding that is not suppressed."""
+    plain = [run for run in runs if not run.rule.matches.expression]
+    asking = [run for run in runs if run.rule.matches.expression]
+    wanted = (about for about in abouts if SUPPRESSED not in about.finding["attributes"])
+    with Evaluation([run.rule.matches.expression for run in asking]) as evaluation:
+        names = joined(names_in(text) for text in evaluation.texts)
+        while block := list(islice(wanted, FINDINGS_AT_ONCE)):
+            for about in block:
+                for run in plain:
+                    run.take(about)
+            if asking:
+                _ask(asking, block, evaluation, names)
+        for number, reason in evaluation.failures.items():
+            asking[number].failure = reason
+
+
+def _ask(runs: list[Run], block: list[About], evaluation: Evaluation, names: Names | None) -> None:
+    """Have the rules with an expression look at these findings."""
+    pairs = [
+        (place, number)
+        for place, about in enumerate(block)
+        for number, run in enumerate(runs)
+        if not run.failure and run.fits(about.finding)
+    ]
+    places = {place for place, _ in pairs}
+    seen = [visible(about.with_scan, names) if place in places else {} for place, about in enumerate(block)]
+    for (place, number), answer in evaluation.answers(seen, pairs).items():
+        runs[number].take_answer(block[place], answer)
 
 
 def _begin(rule: CascadingRule, parent: Parent) -> Run | Decision:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
 from cascan.cascades.decision import Kind
-from cascan.cascades.expression import Names, facts_of
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
-from cascan.forms.cascades import Cascades
+from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import Asked, Spent
 from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets import Exclusion, Name, parse_target
 from cascan.permit import Permit
-
-if TYPE_CHECKING:
-    from cel import Context as Facts
-
+from cascan.published import scan_fields
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
@@ -59,7 +55,6 @@ class Context:
     changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
-    aliases: Mapping[str, str] = field(default_factory=lambda: scope_limiter.ALIASES)
 
     def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
         """What was asked for by the rule: ports by target, by what they have in common."""
@@ -82,8 +77,9 @@ class Parent:
                          "annotations": request.annotations},
             "spec": {"scanType": self.scan_type, "parameters": [*request.parameters, *request.targets]},
             "status": {"findings": {"count": scan.findings.count}},
+            "scan": scan_fields(scan, self.scan_type),
         }  # fmt: skip
-        self.names: Names | None = None  # what the rules' expressions are about; None: any of a finding
+        self.aliases = {**ALIASES, **cascades.scope_limiter_aliases}
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[Kind, str] | None] = {}
         self.addresses: dict[str, int] = {}  # behind each target without a problem
@@ -124,13 +120,12 @@ class About:
     def __init__(self, finding: dict[str, Any], parent: Parent) -> None:
         self.finding, self.parent = finding, parent
         self._data: dict[str, Any] | None = None
-        self._facts: Facts | None = None
         self._scope: tuple[str | None] | None = None
 
-    def facts(self) -> Facts:
-        if self._facts is None:
-            self._facts = facts_of(self.finding, self.parent.names)
-        return self._facts
+    @property
+    def with_scan(self) -> dict[str, Any]:
+        """The finding, with the scan that it is of."""
+        return {"scan": self.parent.data["scan"], **self.finding}
 
     @property
     def data(self) -> dict[str, Any]:
@@ -141,9 +136,9 @@ class About:
     @property
     def out_of_scope(self) -> str | None:
         if self._scope is None:
-            limiter, request = self.parent.cascades.scope_limiter, self.parent.request
+            limiter, annotations = self.parent.cascades.scope_limiter, self.parent.request.annotations
             try:
-                reason = scope_limiter.refusal_of(limiter, request.annotations, self.data, self.parent.context.aliases)
+                reason = scope_limiter.refusal_of(limiter, annotations, self.data, self.parent.aliases)
             except scope_limiter.ScopeUnjudgeable as exc:
                 reason = f"the scope cannot be judged: {exc}"
             self._scope = (reason,)

@@ -36,6 +36,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     annotations: dict[str, str] = {}
     carried: dict[str, Any] = {}
     ttl_seconds_after_finished: int | None = None
+    suspend: bool = False
     weight: Spent = Spent()
     asked: Asked | None = None
 

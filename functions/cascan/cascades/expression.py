@@ -4,8 +4,9 @@
     finding.attributes.port >= 8000 && finding.attributes.service.startsWith("http")
     finding.attributes.serviceVersion.matches("^[0-6]\\\\.") || has(finding.attributes.scripts.banner)
 
-CEL has no loops and no recursion, and its regular expressions run in linear time. What is left to grow is bounded:
-the expression's length, its comprehensions, and the lists and texts of a finding as an expression sees them.
+CEL has no loops and no recursion, and its regular expressions run in linear time. The expression's length, its
+comprehensions, and the lists and texts of a finding as an expression sees them are bounded here; what an evaluation
+takes of memory and time is bounded by the process that it runs in: see evaluation.py.
 The library (Rust, compiled) is imported by the first expression alone: its package takes 0.1 s.
 """
 
@@ -70,19 +71,27 @@ class Expression:
 
 
 def facts_of(finding: Mapping[str, Any], names: Names | None = None) -> Context:
-    """The finding as expressions see it, made once for all of them: this is the dear part.
+    """The finding as expressions see it."""
+    return facts_in(visible(finding, names))
 
-    `names`: all that these expressions are about; None: make all of it.
-    """
+
+def facts_in(visible_part: Mapping[str, Any]) -> Context:
+    """What `visible` gave, for the library: made once for all expressions, since this is the dear part."""
     from cel import Context  # noqa: PLC0415  as below
 
+    return Context({VARIABLE: visible_part})
+
+
+def visible(finding: Mapping[str, Any], names: Names | None = None) -> dict[str, Any]:
+    """What expressions see of the finding. `names`: all that they are about; None: all of the finding."""
     if names is None:
-        return Context({VARIABLE: trimmed(finding)})
+        whole: dict[str, Any] = trimmed(dict(finding))
+        return whole
     told = {key: trimmed(value) for key, value in finding.items() if key in names.fields and value is not None}
     attributes = finding.get(ATTRIBUTES)
     if names.attributes and isinstance(attributes, Mapping):
         told[ATTRIBUTES] = trimmed({key: value for key, value in attributes.items() if key in names.attributes})
-    return Context({VARIABLE: told})
+    return told
 
 
 class Names(NamedTuple):

@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cascan.cascades.rule import CascadingRule
-from cascan.cascades.template import Template, TemplateError, compile_template, render
+from cascan.cascades.template import Rendered, Template, TemplateError, compile_template, render
+from cascan.errors import Rejected
+from cascan.limits import MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS, MAX_WISH_CHARS
 from cascan.model.request import ScanType
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
@@ -25,6 +27,10 @@ OURS = frozenset(str(scan_type) for scan_type in ScanType)
 
 class NotFilled(Exception):
     """The rule has no scan for this finding: the reason, in one sentence."""
+
+
+class RenderingTooLong(Rejected):
+    """The rule's templates are more work than a scan may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,11 @@ class Wish:
     annotations: tuple[tuple[str, str], ...]
     spec: str = ""  # the rest of the scanSpec, filled, as JSON: empty where it has no template
 
+    @property
+    def chars(self) -> int:
+        pairs = (*self.labels, *self.annotations)
+        return len(self.spec) + sum(map(len, self.words)) + sum(len(key) + len(text) for key, text in pairs)
+
 
 class Filler:
     """The templates of one rule, compiled once."""
@@ -47,29 +58,81 @@ class Filler:
         self.labels = {key: compile_template(text) for key, text in rule.scan_labels.items()}
         self.annotations = {key: compile_template(text) for key, text in rule.scan_annotations.items()}
         self.env, self.init_containers = rule.scan_spec.env, rule.scan_spec.init_containers
+        self.steps = 0  # of rendering, over all findings
 
     def fill(self, data: Mapping[str, Any]) -> Wish:
-        """Raises: NotFilled: a part of it has nothing to put in, or what it has may not stand there."""
+        """Raises: NotFilled: a part of it has nothing to put in, or what it has may not stand there.
+        RenderingTooLong: over all findings, the rule's templates took more than MAX_RULE_RENDER_STEPS.
+        """
+        if self.steps > MAX_RULE_RENDER_STEPS:
+            raise RenderingTooLong(f"its templates took more than {MAX_RULE_RENDER_STEPS:,} steps over these findings")
         try:
-            scan_type = render(self.scan_type, data).text
+            scan_type = self._render(self.scan_type, data).text
             if not scan_type:
                 raise NotFilled(f"scanType {self.scan_type.text!r} renders to nothing")
             ours = scan_type in OURS
-            return Wish(
+            wish = Wish(
                 scan_type,
-                tuple(_word(template, data, ours=ours) for template in self.parameters),
-                _texts(self.labels, data),
-                _texts(self.annotations, data),
+                tuple(self._word(template, data, ours=ours) for template in self.parameters),
+                self._texts(self.labels, data),
+                self._texts(self.annotations, data),
                 self._spec(data),
             )
         except TemplateError as exc:
             raise NotFilled(str(exc)) from exc
+        if wish.chars > MAX_WISH_CHARS:
+            raise NotFilled(f"parameters, labels, annotations and env: together more than {MAX_WISH_CHARS} characters")
+        return wish
+
+    def _render(self, template: Template, data: Mapping[str, Any]) -> Rendered:
+        rendered = render(template, data)
+        self.steps += rendered.steps
+        return rendered
+
+    def _word(self, template: Template, data: Mapping[str, Any], *, ours: bool) -> str:
+        if template.literal is not None:
+            return template.literal
+        rendered = self._render(template, data)
+        if rendered.missing:
+            raise NotFilled(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
+        if not rendered.text:
+            raise NotFilled(f"parameter {template.text!r} renders to nothing")
+        if rendered.text.startswith("-") and not template.text.startswith("-"):
+            raise NotFilled(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
+        if ours:
+            for value in rendered.values:
+                if not is_plain(value):
+                    raise NotFilled(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
+        return rendered.text
+
+    def _texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        return tuple((key, self._render(template, data).text) for key, template in templates.items())
 
     def _spec(self, data: Mapping[str, Any]) -> str:
         if not (self.env or self.init_containers):
             return ""
-        containers = [_filled_container(container, data) for container in self.init_containers]
-        return msgspec.json.encode({"env": _filled_env(self.env, data), "initContainers": containers}).decode()
+        containers = [self._container(container, data) for container in self.init_containers]
+        return msgspec.json.encode({"env": self._env(self.env, data), "initContainers": containers}).decode()
+
+    def _env(self, env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
+        """Copies of the variables, their values rendered."""
+        return [
+            entry | {"value": self._text(entry["value"], data)}
+            if isinstance(entry, dict) and isinstance(entry.get("value"), str)
+            else entry
+            for entry in env
+        ]
+
+    def _container(self, container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        filled = dict(container)
+        if isinstance(container.get("command"), list):
+            filled["command"] = [self._text(str(word), data) for word in container["command"]]
+        if isinstance(container.get("env"), list):
+            filled["env"] = self._env(container["env"], data)
+        return filled
+
+    def _text(self, text: str, data: Mapping[str, Any]) -> str:
+        return self._render(compile_template(text), data).text
 
 
 def data_of(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,50 +159,10 @@ def bare_host(text: str) -> str:
         return text
 
 
-def _word(template: Template, data: Mapping[str, Any], *, ours: bool) -> str:
-    if template.literal is not None:
-        return template.literal
-    rendered = render(template, data)
-    if rendered.missing:
-        raise NotFilled(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
-    if not rendered.text:
-        raise NotFilled(f"parameter {template.text!r} renders to nothing")
-    if rendered.text.startswith("-") and not template.text.startswith("-"):
-        raise NotFilled(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
-    if ours:
-        for value in rendered.values:
-            if not is_plain(value):
-                raise NotFilled(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
-    return rendered.text
-
-
 def is_plain(value: str) -> bool:
     """A name, an address, a number; neither a list nor a range, which would widen a target or a port."""
     is_range = "-" in value and not any(character.isalpha() for character in value)
-    return PLAIN.fullmatch(value) is not None and not is_range
-
-
-def _filled_env(env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
-    """Copies of the variables, their values rendered."""
-    return [
-        entry | {"value": render(compile_template(entry["value"]), data).text}
-        if isinstance(entry, dict) and isinstance(entry.get("value"), str)
-        else entry
-        for entry in env
-    ]
-
-
-def _filled_container(container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    filled = dict(container)
-    if isinstance(container.get("command"), list):
-        filled["command"] = [render(compile_template(str(word)), data).text for word in container["command"]]
-    if isinstance(container.get("env"), list):
-        filled["env"] = _filled_env(container["env"], data)
-    return filled
-
-
-def _texts(templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((key, render(template, data).text) for key, template in templates.items())
+    return len(value) <= MAX_TARGET_CHARS and PLAIN.fullmatch(value) is not None and not is_range
 
 
 def _order(text: str) -> tuple[int, int, str]:

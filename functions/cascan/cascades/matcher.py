@@ -7,36 +7,23 @@ looked at first, without a walk through the attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cascan.cascades.expression import compile_expression
 from cascan.cascades.rule import Matches
 from cascan.matching import test_of
 
-if TYPE_CHECKING:
-    from cel import Context
-
 Fit = Callable[[Mapping[str, Any]], bool]
-Test = Callable[[Mapping[str, Any], "Callable[[], Context]"], bool]
 
 
-def matcher_of(matches: Matches) -> Test:
-    """A test of a finding, which takes its facts for expressions as well, to be made if they are needed.
-
-    True where one of anyOf fits, if there is any, and the expression holds, if there is one.
-    Raises, when made: ExpressionError: the expression is none. When asked: ExpressionError: it has no answer.
-    """
+def matcher_of(matches: Matches) -> Fit:
+    """A test of a finding: one of anyOf fits, or there is none. The rule's expression is asked elsewhere."""
     fits_one = [_quick(matcher) for matcher in matches.any_of]
-    expression = compile_expression(matches.expression) if matches.expression else None
 
-    def test(finding: Mapping[str, Any], facts: Callable[[], Context]) -> bool:
+    def test(finding: Mapping[str, Any]) -> bool:
         for fit in fits_one:
             if fit(finding):
-                break
-        else:
-            if fits_one:
-                return False
-        return expression is None or expression.holds(facts())
+                return True
+        return not fits_one
 
     return test
 

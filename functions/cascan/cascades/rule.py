@@ -11,18 +11,20 @@ from typing import Any
 import msgspec
 
 from cascan.cascades.expression import ExpressionError, compile_expression
-from cascan.cascades.template import TemplateError, compile_template
+from cascan.cascades.template import TemplateError, compile_template, never_rendered
 from cascan.errors import RequestRefused
-from cascan.forms.cascades import SCOPE_PREFIX
+from cascan.forms.cascades import SCOPE_PREFIX, check_cascades
 from cascan.forms.complete import is_name
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
+from cascan.matching import pattern_problems
 from cascan.model.request import Seconds
 
 API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 MATCHER_FIELDS = ("name", "category", "description", "location", "severity", "osi_layer", "attributes")
+HELPER_FIELDS = ("hostOrIP",)  # what a rule's templates may name in $
 MAX_RULE_NAME_CHARS = 63  # it becomes part of the names of scans, at every step
 
 
@@ -39,6 +41,7 @@ class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
     scan_type: str
     parameters: tuple[str, ...] = ()
     ttl_seconds_after_finished: Seconds | None = None
+    suspend: bool = False  # it is created, and starts when somebody resumes it
     env: tuple[dict[str, Any], ...] = ()
     volumes: tuple[dict[str, Any], ...] = ()
     volume_mounts: tuple[dict[str, Any], ...] = ()
@@ -50,7 +53,7 @@ class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
     resources: dict[str, Any] = {}
     image_pull_secrets: tuple[dict[str, Any], ...] = ()
     resource_mode: str = ""
-    cascades: dict[str, Any] | None = None  # read, and without effect: a child has its parent's
+    cascades: dict[str, Any] | None = None  # read, and without effect: see `_notes`
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -75,6 +78,7 @@ class CascadingRule(msgspec.Struct, frozen=True, kw_only=True):
     scan_labels: dict[str, str] = {}
     scan_annotations: dict[str, str] = {}
     only_new_or_changed: bool = False
+    notes: tuple[str, ...] = ()  # on what of the manifest has no effect
 
 
 def read_rule(document: Mapping[str, Any]) -> CascadingRule:
@@ -103,7 +107,23 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
         scan_labels=spec.scan_labels,
         scan_annotations=spec.scan_annotations,
         only_new_or_changed=spec.only_new_or_changed,
+        notes=tuple(_notes(scan_spec, spec)),
     )
+
+
+def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
+    if scan_spec.cascades is not None:
+        yield "spec.scanSpec.cascades has no effect: a child has the cascades of the scan that it follows"
+        yield from (f"spec.scanSpec.{problem}" for problem in check_cascades(scan_spec.cascades))
+    for path, text in (*templated(scan_spec), *_added_templates(spec)):
+        for name in never_rendered(compile_template(text), HELPER_FIELDS):
+            yield f"{path}: {{{{{name}}}}} never renders to anything; of $ there is {', '.join(HELPER_FIELDS)}"
+
+
+def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
+    for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+        for key, text in texts.items():
+            yield f"spec.{path}[{key!r}]", text
 
 
 def _part(parts: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]) -> Any:
@@ -137,7 +157,7 @@ def _problems(parts: Mapping[str, Any]) -> Iterator[str]:
         for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
             if len(texts) > MAX_LABELS:
                 yield f"spec.{path}: {len(texts)} entries are more than {MAX_LABELS}"
-            yield from _template_problems({f"spec.{path}[{key!r}]": text for key, text in texts.items()})
+        yield from _template_problems(dict(_added_templates(spec)))
 
 
 def _name_problems(metadata: _Metadata) -> Iterator[str]:
@@ -158,6 +178,7 @@ def _match_problems(matches: Matches) -> Iterator[str]:
         if not matcher:
             yield f"{path[:-1]}: empty; it would match every finding"
         yield from unknown_fields(matcher, MATCHER_FIELDS, path)
+        yield from pattern_problems(matcher, path[:-1])
         if not isinstance(matcher.get("attributes", {}), dict):
             yield f"{path}attributes: expected a mapping"
     if matches.expression:

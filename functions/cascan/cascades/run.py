@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -12,14 +11,13 @@ from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
-from cascan.cascades.expression import ExpressionError
 from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.words import Layout, layout_of
 from cascan.errors import CascanError, RequestRefused
-from cascan.limits import MAX_DECISIONS_KEPT, MAX_RULE_SECONDS
+from cascan.limits import MAX_DECISIONS_KEPT, MAX_WISHES_KEPT
 from cascan.model.cascade import Asked, Spent
 from cascan.planning import plan
 
@@ -31,7 +29,7 @@ class Run:
 
     def __init__(self, rule: CascadingRule, parent: Parent) -> None:
         self.rule, self.parent = rule, parent
-        self.matches = matcher_of(rule.matches)
+        self.fits = matcher_of(rule.matches)
         self.filler = Filler(rule)
         self.asked = parent.context.asked_by(rule.name)
         self.joined = Joined(self.asked)
@@ -40,25 +38,26 @@ class Run:
         self.unchanged = Told()
         self.layouts: dict[tuple[str | None, ...], Layout] = {}
         self.failure = ""
-        self.seconds = 0.0
 
     def take(self, about: About) -> None:
-        """Look at one finding. What goes wrong stays with the rule; an expression without an answer, with the finding:
-        no host can say something that keeps a rule from all others."""
-        if self.failure:
-            return
-        started = time.process_time() if self.rule.matches.expression else 0.0
+        """Look at one finding; the rule has no expression."""
+        if not self.failure and self.fits(about.finding):
+            self.follow(about)
+
+    def take_answer(self, about: About, answer: bool | str) -> None:
+        """Look at a finding that fits, with its expression's answer. Where it has none, it is the finding that is
+        passed over: no host can say something that keeps a rule from all others."""
+        if isinstance(answer, str):
+            self._refuse(Kind.FAILED, answer, about.finding["id"])
+        elif answer and not self.failure:
+            self.follow(about)
+
+    def follow(self, about: About) -> None:
+        """A finding that matches. What goes wrong stays with the rule."""
         try:
-            if self.matches(about.finding, about.facts):
-                self._follow(about)
-        except ExpressionError as exc:
-            self._refuse(Kind.FAILED, str(exc), about.finding["id"])
+            self._follow(about)
         except CascanError as exc:
             self.failure = str(exc)
-        if started:
-            self.seconds += time.process_time() - started
-            if self.seconds > MAX_RULE_SECONDS:
-                self.failure = f"its expression took more than {MAX_RULE_SECONDS:g} s over these findings"
 
     def _follow(self, about: About) -> None:
         finding_id: str = about.finding["id"]
@@ -104,6 +103,9 @@ class Run:
             return
         if wish in self.elsewhere:
             self.joined.duplicates.add(finding_id)
+        elif len(self.elsewhere) >= MAX_WISHES_KEPT:
+            self._refuse(Kind.REFUSED, f"the rule asks for more than {MAX_WISHES_KEPT} different scans", finding_id)
+            return
         self.elsewhere.setdefault(wish, Told()).add(finding_id)
 
     def _refuse(self, kind: Kind, reason: str, finding_id: str) -> None:
@@ -190,6 +192,7 @@ class Run:
             annotations=annotations,
             carried=carried_by(parent.request, parent.cascades, spec, parent.context.started_by),
             ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+            suspend=spec.suspend,
             weight=Spent(scans=1),
             asked=asked,
         )

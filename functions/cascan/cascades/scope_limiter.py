@@ -15,17 +15,12 @@ from urllib.parse import urlsplit
 
 from cascan.cascades.template import TemplateError, compile_values, render_values
 from cascan.errors import Rejected
-from cascan.forms.cascades import SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
+from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
 from cascan.special_addresses import IPV4, IPV6, judged_number
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_DOMAIN_CHARS = 253
 MISSING_RENDER = "renders to nothing here"
-ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
-    "domain": "{{attributes.hostname}}",
-    "hostname": "{{attributes.hostname}}",
-    "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
-}
 
 
 class ScopeUnjudgeable(Rejected):
@@ -111,20 +106,27 @@ def _contains(annotation: str, values: Sequence[str]) -> bool:
 
 
 def _in_cidr(annotation: str, values: Sequence[str]) -> bool:
-    network, found = _networks(annotation, values)
-    low, high = network[0], network[-1]
-    return all(one.version == network.version and low <= one[0] and one[-1] <= high for one in found)
+    networks, found = _networks(annotation, values)
+    return all(any(_is_inside(one, network) for network in networks) for one in found)
 
 
 def _not_in_cidr(annotation: str, values: Sequence[str]) -> bool:
     """None of them has an address inside."""
-    network, found = _networks(annotation, values)
-    return not any(one.version == network.version and network.overlaps(one) for one in found)
+    networks, found = _networks(annotation, values)
+    return not any(one.version == network.version and network.overlaps(one) for one in found for network in networks)
 
 
-def _networks(annotation: str, values: Sequence[str]) -> tuple[Any, list[Any]]:
-    """The scope's network, and each value as one: of a single address, as a rule. Every value is read."""
-    return ip_network(annotation.strip(), strict=False), [_network(value.strip()) for value in values]
+def _is_inside(one: Any, network: Any) -> bool:
+    return bool(one.version == network.version and network[0] <= one[0] and one[-1] <= network[-1])
+
+
+def _networks(annotation: str, values: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """The scope's networks, and each value as one: of a single address, as a rule. Every value is read.
+
+    Several networks are parted by commas, so that a scope may have one of each family.
+    """
+    scope = [ip_network(part.strip(), strict=False) for part in annotation.split(",")]
+    return scope, [_network(value.strip()) for value in values]
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

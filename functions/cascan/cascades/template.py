@@ -10,8 +10,9 @@ A scope limiter's values have three helpers more, which make lists: `{{#asList}}
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cascan.cascades.template_syntax import (
@@ -23,11 +24,22 @@ from cascan.cascades.template_syntax import (
     Variable,
     compile_template,
     compile_values,
+    never_rendered,
     shown,
 )
-from cascan.limits import MAX_RENDER_STEPS, MAX_RENDERED_CHARS
+from cascan.limits import MAX_RENDER_STEPS, MAX_RENDERED_CHARS, MAX_RENDERED_VALUES
 
-__all__ = ["Template", "TemplateError", "compile_template", "compile_values", "render", "render_values"]
+__all__ = [
+    "Rendered",
+    "Template",
+    "TemplateError",
+    "compile_template",
+    "compile_values",
+    "never_rendered",
+    "render",
+    "render_values",
+]
+
 MISSING = object()
 INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -39,6 +51,7 @@ class Rendered:
     text: str
     values: list[str]  # what was put in from outside, in order
     missing: list[str]  # variables outside any section that had nothing to put in
+    steps: int = 0  # what it took: nodes, and entries of lists
 
 
 def render(template: Template, data: Mapping[str, Any]) -> Rendered:
@@ -54,6 +67,8 @@ def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[
     node = template.nodes[0] if len(template.nodes) == 1 else None
     if isinstance(node, Variable) and node.path[0] == "$" and ".".join(node.path[1:]) in aliases:
         template = compile_values(aliases[".".join(node.path[1:])])
+    elif names := [name for name in _named_in_helpers(template) if name in aliases]:
+        data = {**data, "$": {**(data.get("$") or {}), **_alias_texts(names, data, aliases)}}
     values: list[str] = []
     if any(isinstance(node, Helper) for node in template.nodes):
         for part in template.nodes:
@@ -61,7 +76,22 @@ def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[
                 values += _HELPERS[part.name](part, data)
     else:
         values.append(_whole(template, data))
+    if len(values) > MAX_RENDERED_VALUES or sum(map(len, values)) > MAX_RENDERED_CHARS:
+        most = f"{MAX_RENDERED_VALUES} values or {MAX_RENDERED_CHARS} characters"
+        raise TemplateError(f"{shown(template.text)} renders to more than {most}")
     return values if values and all(values) else None
+
+
+@lru_cache(maxsize=4096)
+def _named_in_helpers(template: Template) -> tuple[str, ...]:
+    """Names in `$` that a template has among other text."""
+    return tuple(name.removeprefix("$.") for name in never_rendered(template, ()))
+
+
+def _alias_texts(names: Iterable[str], data: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, str]:
+    """The aliases as text, a list joined by commas; without those that have nothing to render."""
+    lists = {name: render_values(compile_values(aliases[name]), data, {}) for name in names}
+    return {name: ",".join(values) for name, values in lists.items() if values}
 
 
 def _whole(template: Template, data: Mapping[str, Any]) -> str:
@@ -121,21 +151,25 @@ class _Renderer:
 
     def run(self, frames: list[Any]) -> Rendered:
         self._nodes(self.template.nodes, frames, depth=0)
-        self.found.text = "".join(self.parts)
+        self.found.text, self.found.steps = "".join(self.parts), self.steps
         return self.found
 
     def _nodes(self, nodes: tuple[Node, ...], frames: list[Any], depth: int) -> None:
         for node in nodes:
-            self.steps += 1
-            if self.steps > MAX_RENDER_STEPS:
-                raise TemplateError(f"{shown(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
+            self._step()
             if isinstance(node, str):
                 self._put(node)
             elif isinstance(node, Variable):
                 self._variable(node, frames, depth)
             elif isinstance(node, Section):
                 for frame in _frames_of(node, look_up(node.path, frames)):
+                    self._step()
                     self._nodes(node.body, frames if frame is MISSING else [*frames, frame], depth + 1)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_RENDER_STEPS:
+            raise TemplateError(f"{shown(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
 
     def _variable(self, node: Variable, frames: list[Any], depth: int) -> None:
         value = look_up(node.path, frames)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cascan.limits import MAX_TEMPLATE_CHARS, MAX_TEMPLATE_DEPTH
+from cascan.limits import MAX_TEMPLATE_CHARS, MAX_TEMPLATE_DEPTH, MAX_TEMPLATE_PATH
 
 TAG = re.compile(r"\{\{(?:\{(?P<raw>[^{}]*)\}|(?P<kind>[#^/!>=&]?)(?P<name>[^{}]*))\}\}")
 PATH = re.compile(r"[^\s.{}]+(\.[^\s.{}]+)*|\.")
@@ -75,6 +76,20 @@ def _compiled(text: str, *, helpers: bool) -> Template:
     return Template(text, nodes, literal, len(nodes) == 1 and isinstance(nodes[0], Variable))
 
 
+def never_rendered(template: Template, known: Container[str]) -> list[str]:
+    """Names in `$` that nothing ever stands behind: `$.x`, where x is not known."""
+    found: list[str] = []
+    waiting = list(template.nodes)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, Section | Helper):
+            waiting += node.body
+        path = node.path if isinstance(node, Variable | Section) else node.key if isinstance(node, Helper) else ()
+        if path and path[0] == "$" and ".".join(path[1:]) not in known:
+            found.append(".".join(path))
+    return list(dict.fromkeys(found))
+
+
 class _Parser:
     def __init__(self, text: str, *, helpers: bool) -> None:
         self.text = text
@@ -110,6 +125,8 @@ class _Parser:
             raise self._error("partials and other delimiters are not read")
         if not PATH.fullmatch(name):
             raise self._error(f"{name!r} in a tag names nothing")
+        if name.count(".") >= MAX_TEMPLATE_PATH:
+            raise self._error(f"a name in a tag has more than {MAX_TEMPLATE_PATH} parts")
         return self._section(kind, name, depth) if kind in ("#", "^") else Variable(_path(name))
 
     def _section(self, kind: str, name: str, depth: int) -> Section | Helper:
@@ -142,7 +159,7 @@ def _key(source: str, body: tuple[Node, ...]) -> tuple[str, ...]:
     named = [node for node in body if not isinstance(node, str) or node.strip()]
     if len(named) == 1 and isinstance(named[0], Variable):
         return named[0].path
-    return _path(source) if PATH.fullmatch(source) else ()
+    return _path(source) if PATH.fullmatch(source) and source.count(".") < MAX_TEMPLATE_PATH else ()
 
 
 def _path(name: str) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def port_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def named(port: Port, category: str) -> str:
-    service = port.service.known_as if port.service else ""
+    service = port.service.name if port.service else ""
     return f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}"
 
 
@@ -81,7 +81,10 @@ class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
-    """What a finding says of its port. Source: secureCodeBox's nmap parser; the last six are ours."""
+    """What a finding says of its port. Source: secureCodeBox's nmap parser; those behind `tunnel` are ours.
+
+    Rules match on `service`: it is nmap's own word.
+    """
 
     port: int
     state: str
@@ -91,6 +94,7 @@ class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
     service_product: str | None
     service_version: str | None
     tunnel: str
+    application_protocol: str | None  # `https` where nmap says `http` inside `ssl`
     cpe: list[str]
     reason: str
     reason_ttl: int | None
@@ -106,10 +110,11 @@ class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
             port.state,
             port.protocol,
             service.method or None,
-            service.known_as or None,
+            service.name or None,
             service.product or None,
             service.version or None,
             service.tunnel or "none",
+            service.known_as or None,
             list(service.cpe),
             port.reason,
             port.reason_ttl,

@@ -64,7 +64,7 @@ class Shared:
 
     def _before_rest(self, port: Port, category: str) -> Start:
         """The wire of the port up to what is its own, which ports with other versions have in common."""
-        key = port.number, port.protocol, port.state, port.service.known_as if port.service else ""
+        key = port.number, port.protocol, port.state, port.service.name if port.service else ""
         return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_WIRE_BYTES + len(key[3]))
 
     def write_scripts(self, ports: list[Port], scribe: Scribe) -> None:

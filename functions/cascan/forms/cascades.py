@@ -5,19 +5,25 @@ Source: secureCodeBox's CascadeSpec.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 
-from cascan.cascades.template import TemplateError, compile_values
+from cascan.cascades.template import TemplateError, compile_values, never_rendered
 from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
+from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
 ONE_EXPRESSION = "matchExpression"  # so its manual's example of a Scan has it: it narrows, as it is meant to
+ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
+    "domain": "{{attributes.hostname}}",
+    "hostname": "{{attributes.hostname}}",
+    "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
+}
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -68,6 +74,7 @@ class Cascades(msgspec.Struct, frozen=True, rename="camel"):
     match_labels: dict[str, str] = {}
     match_expressions: tuple[Requirement, ...] = ()
     scope_limiter: ScopeLimiter | None = None
+    scope_limiter_aliases: dict[str, str] = {}  # `{{$.name}}` in its values → a template; a parse definition has them
     inherit_labels: bool = True
     inherit_annotations: bool = True
     inherit_env: bool = False
@@ -102,10 +109,40 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
         limiter = lenient | _given(limiter)
         entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
+    problems += _alias_problems(fields, path)
     read = _read(Cascades, fields, path, problems)
     if problems or read is None:
         raise refused(problems)
     return read
+
+
+def scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
+    """What of a scope limiter's values can never render, by its path. The cascades are known to be in order."""
+    read = read_cascades(cascades)
+    known = {*ALIASES, *read.scope_limiter_aliases, "hostOrIP"}
+    limiter = read.scope_limiter or ScopeLimiter()
+    lists = (("allOf", limiter.all_of), ("anyOf", limiter.any_of), ("noneOf", limiter.none_of))
+    for name, requirements in lists:
+        for index, requirement in enumerate(requirements):
+            for value in requirement.values:
+                for unknown in never_rendered(compile_values(value), known):
+                    yield (
+                        f"cascades.scopeLimiter.{name}[{index}].values: {{{{{unknown}}}}} never renders to anything: "
+                        f"of $ there are {', '.join(sorted(known))}; cascades.scopeLimiterAliases takes others"
+                    )
+
+
+def _alias_problems(fields: Mapping[str, Any], path: str) -> Iterator[str]:
+    aliases = fields.get("scopeLimiterAliases")
+    if not isinstance(aliases, dict):
+        return  # told where the whole is read
+    if len(aliases) > MAX_LABELS:
+        yield f"{path}scopeLimiterAliases: {len(aliases)} entries are more than {MAX_LABELS}"
+    for name, text in list(aliases.items())[:MAX_LABELS]:
+        try:
+            compile_values(text) if isinstance(text, str) else None
+        except TemplateError as exc:
+            yield f"{path}scopeLimiterAliases.{name[:64]}: {exc}"
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,13 +158,15 @@ def _entries(
         if not isinstance(fields.get(name), list | tuple):
             continue
         read[name] = []
-        for index, entry in enumerate(fields[name]):
+        if len(fields[name]) > MAX_REQUIREMENTS:
+            problems.append(f"{path}{name}: {len(fields[name])} entries are more than {MAX_REQUIREMENTS}; join some")
+        for index, entry in enumerate(fields[name][:MAX_REQUIREMENTS]):
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
                 problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")
             elif value := _read(kind, _given(entry), f"{place}.", problems):
                 read[name].append(value)
-                problems += _scope_problems(value, f"{place}.") if isinstance(value, ScopeRequirement) else []
+                problems += _value_problems(value, f"{place}.")
     return read
 
 
@@ -138,6 +177,13 @@ def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[st
     except RequestRefused as exc:
         problems += exc.reasons
         return None
+
+
+def _value_problems(requirement: Any, path: str) -> list[str]:
+    """Each value costs something for each finding, or each rule: there is an end to their number."""
+    if len(requirement.values) > MAX_REQUIREMENT_VALUES:
+        return [f"{path}values: {len(requirement.values)} entries are more than {MAX_REQUIREMENT_VALUES}"]
+    return _scope_problems(requirement, path) if isinstance(requirement, ScopeRequirement) else []
 
 
 def _scope_problems(requirement: ScopeRequirement, path: str) -> list[str]:

@@ -28,25 +28,30 @@ from cascan.policy import PolicyProfile
 from cascan.windows import Window
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule: its end is found by it
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
 RETRY_ANNOTATION = "cascan/retry-timed-out"
+MAX_SHOWN_CHARS = 80
+TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
-def completed(request: ScanRequest) -> ScanRequest:
+def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     """The request with its name, policy profile and idempotency key in place.
 
-    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target.
+    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target; unless cascan itself issued it,
+        a claim that it follows from a scan or a schedule.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
     again = request.annotations.get(RETRY_ANNOTATION, "")
     windows = request.windows or _annotated_windows(request)
     problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
+    problems += () if is_issued else _provenance_problems(request)
     if not any(targets):
-        problems.append(NO_TARGET)
+        problems.append(_why_no_target(request))
     if request.name and not is_name(request.name):
         problems.append(
             f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
@@ -79,6 +84,18 @@ def completed(request: ScanRequest) -> ScanRequest:
     )
 
 
+def _why_no_target(request: ScanRequest) -> str:
+    """Who wrote an option that takes targets from elsewhere is told about that option."""
+    options = parse_arguments(request.parameters).options
+    other = next((given for given in options if given.option.name in TARGETS_FROM_ELSEWHERE), None)
+    if other is None:
+        return NO_TARGET
+    containers = [one for one in request.carried.get("initContainers") or () if isinstance(one, dict)]
+    names = ", ".join(str(one.get("name") or "without a name")[:MAX_SHOWN_CHARS] for one in containers)
+    said = f"parameters: {other.shown} {other.option.reason}"
+    return f"{said}: workers run nmap alone, and nobody runs initContainers ({names})" if containers else said
+
+
 def is_name(text: str) -> bool:
     return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
 
@@ -104,6 +121,14 @@ def slug_of(text: str) -> str:
     """Text as the name of a series."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"
+
+
+def _provenance_problems(request: ScanRequest) -> Iterator[str]:
+    """A request that claims what cascan alone can know: that a rule or a schedule asked for it."""
+    if request.origin:
+        yield "origin: a cascade's own requests have it, and this one is none; leave it out"
+    if SCHEDULE_LABEL in request.labels:
+        yield f"labels[{SCHEDULE_LABEL!r}]: a schedule's own scans have it, and this is none; leave it out"
 
 
 def _annotated_windows(request: ScanRequest) -> tuple[str, ...]:

@@ -14,20 +14,33 @@ from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS
 from cascan.model.refusal import Refusal, Rule
 
+MAX_PATH_CHARS = 256
 S = TypeVar("S", bound=msgspec.Struct)
 SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
 
 
-def read_struct(kind: type[S], fields: Mapping[str, Any], path: str = "", hints: Mapping[str, str] | None = None) -> S:
+def read_struct(
+    kind: type[S],
+    fields: Mapping[str, Any],
+    path: str = "",
+    hints: Mapping[str, str] | None = None,
+    *,
+    ignore_unknown: bool = False,
+) -> S:
     """A value of `kind`. `path` stands before the names of fields; `hints` says more of a field that is unknown.
+
+    What people write is read strictly here, structs inside of it too; what is stored is read tolerantly elsewhere.
 
     Raises: RequestRefused: unknown fields with near matches, wrong types and bounds, missing fields.
     """
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = unknown_fields(fields, known, path, hints or {})
+    problems = [] if ignore_unknown else unknown_fields(fields, known, path, hints or {})
     values: dict[str, Any] = {}
     for name, field in known.items():
         if name in fields:
+            inner = _struct_in(field.type)
+            if inner and isinstance(fields[name], dict) and not ignore_unknown:
+                problems += unknown_fields(fields[name], _names_of(inner), f"{path}{name}.")
             try:
                 values[field.name] = msgspec.convert(fields[name], field.type)
             except msgspec.ValidationError as exc:
@@ -40,8 +53,26 @@ def read_struct(kind: type[S], fields: Mapping[str, Any], path: str = "", hints:
 
 
 def refused(problems: Iterable[str]) -> RequestRefused:
-    """The problems as refusals: each sentence begins with the path of its field."""
-    return RequestRefused([Refusal(re.split(r"[\s:]", problem)[0], Rule.FIELD, problem) for problem in problems])
+    """The problems as refusals, at most MAX_REASONS and one: each sentence begins with the path of its field."""
+    listed = list(problems)
+    refusals = [Refusal(_path_in(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
+    if len(listed) > MAX_REASONS:
+        refusals.append(Refusal("", Rule.LIMIT, f"and {len(listed) - MAX_REASONS} more reasons"))
+    return RequestRefused(refusals)
+
+
+def _path_in(problem: str) -> str:
+    return re.split(r"[\s:]", problem[:MAX_PATH_CHARS], maxsplit=1)[0]
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field holds, where it may hold one."""
+    kinds = (one for one in get_args(kind) or (kind,) if isinstance(one, type))
+    return next((one for one in kinds if issubclass(one, msgspec.Struct)), None)
+
+
+def _names_of(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}) -> list[str]:

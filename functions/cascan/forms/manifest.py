@@ -58,6 +58,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel"):
     parameters: tuple[str, ...]
     cascades: dict[str, Any] | None = None
     ttl_seconds_after_finished: Seconds | None = None
+    suspend: bool = False
     resource_mode: str = ""
     hook_selector: dict[str, Any] = {}
     env: list[dict[str, Any]] = []
@@ -104,6 +105,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
         annotations=metadata.annotations,
         cascades=spec.cascades,
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
+        suspend=spec.suspend,
         carried={name: document["spec"][name] for name in CARRIED if document["spec"].get(name) is not None},
     )
     return request, _notes(document["spec"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from cascan.forms.fields import refused
+from cascan.limits import MAX_REASONS
 from cascan.model.request import PortScan, ScanType
 
 TECHNIQUES = {name.lower(): name for name in ("sS", "sT", "sA", "sW", "sM", "sN", "sF", "sX")}
@@ -43,7 +44,7 @@ def _problems(portscan: PortScan) -> Iterator[str]:
         path = portscan.scanner_bin_path[:80]
         missing = f"scanner is not found. ScannerBinPath: {path} not exists"
         yield f"scannerBinPath: {missing}: it is not nmap, and workers bring their own nmap alone"
-    for technique in portscan.scan_techniques:
+    for technique in portscan.scan_techniques[:MAX_REASONS]:
         if technique.lower() not in TECHNIQUES:
             supported = ", ".join(TECHNIQUES.values())
             unknown = f"{technique[:40]!r} is none of {supported}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import completed
+from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, completed
 from cascan.forms.document import read_document
 from cascan.forms.manifest import read_manifest
 from cascan.forms.short import read_short_form
-from cascan.limits import MAX_REQUEST_BYTES
+from cascan.limits import MAX_LABEL_CHARS, MAX_REQUEST_BYTES
 from cascan.model.refusal import Rule
 from cascan.model.request import ScanRequest
 
@@ -21,17 +22,46 @@ class ReadRequest(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_request(body: str | bytes) -> ReadRequest:
+def read_request(body: str | bytes, *, is_issued: bool = False) -> ReadRequest:
     """The request in its full form: every limit is kept, it has a target, and its series has a name.
+
+    `is_issued`: cascan itself sent it, for a schedule or a cascade.
 
     Raises: RequestRefused: with every reason that can be told together, naming fields by their path.
     """
-    document = read_document(_text(body))
+    return request_in(request_document(body), is_issued=is_issued)
+
+
+def request_document(body: str | bytes) -> dict[str, Any]:
+    """The mapping that a message holds. Raises: RequestRefused: it is too long, or none."""
+    return read_document(_text(body))
+
+
+def request_in(document: Mapping[str, Any], *, is_issued: bool = False) -> ReadRequest:
+    """As read_request."""
     if MANIFEST_FIELDS & document.keys():
         request, notes = read_manifest(document)
     else:
-        request, notes = read_short_form(document), ()
-    return ReadRequest(completed(request), notes)
+        request, notes = read_short_form(document, is_issued=is_issued), ()
+    request = completed(request, is_issued=is_issued)
+    return ReadRequest(request, (*notes, *_scope_notes(request)))
+
+
+def _scope_notes(request: ScanRequest) -> Iterator[str]:
+    if request.cascades and request.cascades.get("scopeLimiter"):
+        from cascan.forms.cascades import scope_notes  # noqa: PLC0415 - as in completed()
+
+        yield from scope_notes(request.cascades)
+
+
+def idempotency_key_in(document: Mapping[str, Any]) -> str:
+    """The key of a request, also of one that will be refused; empty: it has none that can be read."""
+    metadata = document.get("metadata")
+    holder = metadata if isinstance(metadata, dict) else document
+    annotations = holder.get("annotations")
+    annotated = annotations.get(IDEMPOTENCY_ANNOTATION) if isinstance(annotations, dict) else None
+    key = document.get("idempotencyKey") or annotated
+    return key if isinstance(key, str) and len(key) <= MAX_LABEL_CHARS else ""
 
 
 def _text(body: str | bytes) -> str:

@@ -29,11 +29,13 @@ from cascan.limits import (
     MAX_HISTORY,
     MAX_INTERVAL_MINUTES,
     MAX_SCHEDULE_NAME_CHARS,
+    MAX_TIME_CHARS,
 )
 from cascan.model.schedule import Concurrency, Schedule
 from cascan.schedules import blackout, child_request
 
 KIND = "ScheduledScan"
+EVERY = "@every"
 DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 OURS_BY_THE_SCHEDULE = {
@@ -84,20 +86,24 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
     except RequestRefused as exc:
         raise refused([*problems, *exc.reasons]) from exc
-    zone, cron = split_zone(spec.schedule)
-    zone = zone or spec.time_zone or "UTC"
+    prefix_zone, cron = split_zone(spec.schedule)
+    zone = prefix_zone or spec.time_zone or "UTC"
     problems += [*_name_problems(metadata.name), *_time_problems(spec, cron, zone), *_scan_problems(spec)]
     if problems:
         raise refused(problems)
     notes = []
     if cron and spec.interval:
         notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
+    if prefix_zone and spec.time_zone not in ("", prefix_zone):
+        notes.append(f"spec.timeZone has no effect here: spec.schedule names {prefix_zone} itself, which wins")
+    every = every_minutes(cron)
     schedule = Schedule(
         name=metadata.name,
         scan=spec.scan_spec if spec.scan_spec is not None else spec.request or {},
         is_manifest=spec.scan_spec is not None,
-        cron=cron,
-        interval_minutes=0 if cron else interval_minutes(spec.interval),
+        cron="" if every else cron,
+        interval_minutes=every or (0 if cron else interval_minutes(spec.interval)),
+        starts_at_once=not every,
         time_zone=zone,
         windows=spec.windows,
         blackout_dates=spec.blackout_dates,
@@ -113,9 +119,15 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
     return replace(schedule, notes=(*notes, *_check_scan(schedule)))
 
 
+def every_minutes(cron: str) -> int:
+    """`@every 1h30m` → 90; 0: the line is another one. Raises: ValueError: no duration, or not of whole minutes."""
+    name, _, duration = cron.partition(" ")
+    return interval_minutes(duration.strip()) if name == EVERY else 0
+
+
 def interval_minutes(text: str) -> int:
     """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
-    parts = DURATION.findall(text)
+    parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
     if not text or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text[:40]!r} is no duration: write it as 12h or 1h30m; hours are the largest unit")
     seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
@@ -156,7 +168,7 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
     if not cron and not spec.interval:
         yield "spec.interval: neither interval nor schedule is there; write interval: 24h, or schedule: '30 2 * * *'"
     try:
-        if cron:
+        if cron and not every_minutes(cron):
             Cron.parse(cron)
     except ValueError as exc:
         yield f"spec.schedule: {exc}"
@@ -190,6 +202,7 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
     """Notes on the scans. Raises: RequestRefused: they would be refused."""
     field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
     try:
-        return read_request(json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))).notes
+        request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+        return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
         raise refused([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

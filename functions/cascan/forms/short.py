@@ -9,6 +9,9 @@ from cascan.forms.fields import read_struct
 from cascan.model.request import ScanRequest
 
 
-def read_short_form(document: Mapping[str, Any]) -> ScanRequest:
-    """Raises: RequestRefused: unknown fields, wrong types."""
-    return read_struct(ScanRequest, document)
+def read_short_form(document: Mapping[str, Any], *, is_issued: bool = False) -> ScanRequest:
+    """`is_issued`: another version of cascan may have written it, with fields that this one does not know.
+
+    Raises: RequestRefused: unknown fields, wrong types.
+    """
+    return read_struct(ScanRequest, document, ignore_unknown=is_issued)

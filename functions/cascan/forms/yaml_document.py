@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from cascan.errors import RequestRefused
+from cascan.limits import MAX_DOCUMENT_VALUES, MAX_NUMBER_CHARS
+from cascan.model.refusal import Rule
 
 Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's when it was built in
 DATE = "tag:yaml.org,2002:timestamp"
@@ -16,10 +18,10 @@ class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # which of the tw
     """Mappings with text keys that stand once."""
 
 
-def read_yaml(text: str, max_depth: int, what: str = "the request") -> Any:
+def read_yaml(text: str, max_depth: int, what: str = "the request", most_values: int = MAX_DOCUMENT_VALUES) -> Any:
     """Raises: RequestRefused: not YAML, or more than plain data."""
     try:
-        _check_events(text, max_depth)
+        _check_events(text, max_depth, what, most_values)
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader, narrowed further
     except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number no reader can make
         raise RequestRefused([f"{what} is not YAML that can be read: {_complaint(exc)}"]) from exc
@@ -32,9 +34,9 @@ def _complaint(exc: Exception) -> str:
     return str(exc).splitlines()[0]
 
 
-def _check_events(text: str, max_depth: int) -> None:
+def _check_events(text: str, max_depth: int, what: str, most_values: int) -> None:
     """Look at the text's events one by one, before anything is built of them."""
-    depth = documents = 0
+    depth = documents = nodes = 0
     for event in yaml.parse(text, Loader=Loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -45,6 +47,9 @@ def _check_events(text: str, max_depth: int) -> None:
             documents += 1
             if documents > 1:
                 raise RequestRefused([f"line {line}: a second document begins; send one request a message"])
+        nodes += isinstance(event, yaml.NodeEvent)
+        if nodes > 2 * most_values:  # a key is a node as well
+            raise RequestRefused([f"{what} holds more than {most_values} values; write lists as ranges"], Rule.LIMIT)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > max_depth:
             raise RequestRefused([f"line {line}: nested deeper than {max_depth} levels"])
@@ -67,6 +72,25 @@ def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    _check_number(node)
+    return loader.construct_yaml_int(node)
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    _check_number(node)
+    return loader.construct_yaml_float(node)
+
+
+def _check_number(node: yaml.ScalarNode) -> None:
+    """YAML's numbers of base 60 take time that grows with the square of their length."""
+    if len(node.value) > MAX_NUMBER_CHARS:
+        line = node.start_mark.line + 1
+        raise RequestRefused([f"line {line}: a number of more than {MAX_NUMBER_CHARS} digits; put it in quotes"])
+
+
 _PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _integer)
+_PlainLoader.add_constructor("tag:yaml.org,2002:float", _float)
 _PlainLoader.add_constructor(DATE, _text)  # 2026-01-31 is text, as it is in JSON
 _PlainLoader.add_constructor("tag:yaml.org,2002:value", _text)  # a lone = likewise

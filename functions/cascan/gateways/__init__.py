@@ -10,6 +10,7 @@ from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.house_records import HouseRecords
 from cascan.gateways.inventory import Inventory
+from cascan.gateways.issued_requests import IssuedRequests
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
@@ -23,6 +24,7 @@ __all__ = [
     "Fleet",
     "HouseRecords",
     "Inventory",
+    "IssuedRequests",
     "Launch",
     "Received",
     "Recordings",

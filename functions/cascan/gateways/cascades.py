@@ -45,6 +45,8 @@ class CascadeTable(Protocol):
     def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
         """Store the child, and count it in the root scan's budget `most`, in one transaction; one that is there stays.
 
+        Its request is noted among the issued ones, if it is for us to plan.
+
         Nothing is written where the budget does not hold it, or another scan below the root has one of its key.
         """
 

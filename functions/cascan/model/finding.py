@@ -29,6 +29,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     osi_layer: str
     location: str
     attributes: dict[str, Any]
+    added: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # further fields, which a severity rule gave
 
 
 class FindingLine(msgspec.Struct, frozen=True, gc=False):

@@ -58,7 +58,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def known_as(self) -> str:
-        """The name people use: nmap says `http` inside `ssl` where everyone, and every rule, says `https`."""
+        """The name people use: `https` where nmap says `http` inside `ssl`. The inventory is kept under it."""
         return "https" if self.name == "http" and self.tunnel == "ssl" else self.name
 
 

@@ -22,7 +22,7 @@ class ScanType(StrEnum):
     NMAP_PRIVILEGED = "nmap-privileged"  # raw sockets: SYN, UDP, OS detection
 
 
-class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class PortScan(msgspec.Struct, frozen=True, rename="camel"):
     """Vuls' settings of its external port scanner, name for name."""
 
     scan_techniques: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     scanner_bin_path: str = ""
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where the request of a cascade came from."""
 
     parent_scan: str  # scan ids
@@ -41,7 +41,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hop: Annotated[int, Meta(ge=1, le=MAX_HOPS)]
 
 
-class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The short form, field for field; a secureCodeBox manifest becomes one of these."""
 
     name: str = ""  # the series: successive scans of one name are compared

@@ -27,6 +27,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     is_manifest: bool
     cron: str = ""
     interval_minutes: int = 0
+    starts_at_once: bool = True  # of an interval: else its first scan starts when one interval is over
     time_zone: str = "UTC"
     windows: tuple[str, ...] = ()
     blackout_dates: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from cascan.addresses import address_in
 from cascan.errors import RequestRefused
+from cascan.limits import MAX_REASONS, MAX_TARGETS
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.intervals import Interval, merged
 from cascan.nmap.octets import Octets
@@ -39,7 +40,13 @@ class Exclusion(msgspec.Struct, frozen=True):
         intervals: list[Interval] = []
         patterns: list[Octets] = []
         refusals: list[Refusal] = []
-        for entry in filter(None, ",".join(entries).split(",")):
+        listed = [entry for entry in ",".join(entries).split(",") if entry]
+        if len(listed) > MAX_TARGETS:
+            reason = f"exclude: {len(listed)} entries are more than {MAX_TARGETS}; write ranges"
+            raise RequestRefused([Refusal("exclude", Rule.LIMIT, reason)])
+        for entry in listed:
+            if len(refusals) > MAX_REASONS:
+                break
             try:
                 target = parse_target(entry, family)
             except RequestRefused as refused:

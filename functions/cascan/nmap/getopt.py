@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cascan.limits import MAX_OPTIONS, MAX_REASONS
 from cascan.model.refusal import Rule
 from cascan.nmap.options import Option, Takes, find_option, option_table
 
@@ -60,7 +61,10 @@ def shown(word: str) -> str:
 
 
 def read_words(words: Sequence[str]) -> Words:
-    """Every word is read, also after an error; nmap itself stops at the first."""
+    """Every word is read, also after an error; nmap itself stops at the first.
+
+    Reading ends at MAX_OPTIONS options, with an error, and after MAX_REASONS errors: one word of letters holds many.
+    """
     return _Reader(words).read()
 
 
@@ -72,6 +76,8 @@ class _Reader:
 
     def read(self) -> Words:
         while self.next < len(self.words):
+            if self._is_full():
+                break
             word = self.words[self.next]
             self.next += 1
             if not word.startswith("-") or word == "-":
@@ -91,23 +97,23 @@ class _Reader:
             rows = option_table().begin(name)
             if len(rows) > 1:
                 names = " ".join(f"'{dashes}{row.name[2:]}'" for row in rows)
-                self._error(position, f"option '{word}' is ambiguous; possibilities: {names}")
+                self._error(position, f"option '{shown(word)}' is ambiguous; possibilities: {names}")
                 return
             if rows:
                 self._long(rows[0], value if equals else None, word, dashes, position)
                 return
             if dashes == "--" or not letter_known:
-                self._error(position, f"unrecognized option '{word}'")
+                self._error(position, f"unrecognized option '{shown(word)}'")
                 return
         self._cluster(word, position)
 
     def _long(self, row: Option, value: str | None, word: str, dashes: str, position: int) -> None:
-        shown = f"{dashes}{row.name[2:]}"
+        full_name = f"{dashes}{row.name[2:]}"
         if value is not None and row.takes is Takes.NONE:
-            self._error(position, f"option '{shown}' doesn't allow an argument")
+            self._error(position, f"option '{full_name}' doesn't allow an argument")
         elif value is None and row.takes is Takes.REQUIRED:
             if (value := self._take()) is None:
-                self._error(position, f"option '{shown}' requires an argument")
+                self._error(position, f"option '{full_name}' requires an argument")
             else:
                 self._found(row, value, word, position)
         else:
@@ -115,6 +121,8 @@ class _Reader:
 
     def _cluster(self, word: str, position: int) -> None:
         for index, letter in enumerate(word[1:], start=2):
+            if self._is_full():
+                return
             rest: str | None = word[index:] or None
             if letter in CLUSTERS:
                 self._letters(letter, rest or "", word, position)
@@ -143,14 +151,17 @@ class _Reader:
         kinds = letters if cluster == "s" else letters[:1]
         value = None if cluster == "s" else letters[1:] or None
         for letter in kinds:
+            if self._is_full():
+                return
             row = find_option(f"-{cluster}{letter}")
             if row:
                 self._found(row, value, word, position)
             elif cluster == "s":
-                self._error(position, f"{word}: Scantype {letter} not supported")
+                self._error(position, f"{shown(word)}: Scantype {letter} not supported")
             else:
                 self._error(
-                    position, f"{word}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO"
+                    position,
+                    f"{shown(word)}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO",
                 )
 
     def _take(self) -> str | None:
@@ -159,8 +170,13 @@ class _Reader:
         self.next += 1
         return self.words[self.next - 1]
 
+    def _is_full(self) -> bool:
+        return len(self.found.options) > MAX_OPTIONS or len(self.found.errors) > MAX_REASONS
+
     def _found(self, row: Option, value: str | None, word: str, position: int) -> None:
         self.found.options.append(Given(row, value, word, position))
+        if len(self.found.options) > MAX_OPTIONS:
+            self._error(position, f"more than {MAX_OPTIONS} options; write each once", Rule.LIMIT)
 
     def _error(self, position: int, why: str, rule: Rule = Rule.GRAMMAR) -> None:
         self.found.errors.append(Misread(self.words[position - 1], position, why, rule))

@@ -38,6 +38,7 @@ def remaining(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT
     taken: dict[Space, IntervalSet] = {}
     names: set[tuple[str, int | None]] = set()
     meets = _that_meet_a_later_one(targets)
+    _check_size(targets, meets, exclusion)
     for index, target in enumerate(targets):
         if isinstance(target, Name):
             if (target.name, target.bits) not in names:
@@ -52,6 +53,17 @@ def remaining(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT
         if index in meets:
             for interval in budget.spend(target.intervals()):
                 taken[space].add(*interval)
+
+
+def _check_size(targets: Sequence[Target], meets: set[int], exclusion: Exclusion) -> None:
+    """Count what will be looked at in any case, before any of it is. Raises: RequestRefused: it is too much."""
+    ranges = [target for target in targets if isinstance(target, Octets)]
+    known = sum(target.count_intervals() for i in meets if isinstance(target := targets[i], Octets))
+    if ranges:
+        low, high = min(target.bounds[0] for target in ranges), max(target.bounds[1] for target in ranges)
+        known += sum(pattern.count_intervals(low, high) for pattern in exclusion.patterns)
+    if known > MAX_OVERLAPS_PER_SCAN:
+        raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
 
 
 def count_left(slices: Iterable[TargetSlice]) -> int:

@@ -113,7 +113,7 @@ def _octet(text: str) -> Octet | None:
     if text == "*":
         return tuple(range(256))
     values: set[int] = set()
-    for item in text.split(","):
+    for item in dict.fromkeys(text.split(",")):
         match = ITEM.fullmatch(item)
         if not match or not item:
             return None

@@ -11,6 +11,7 @@ from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.house_records import S3HouseRecords
+from cascan.aws.issued_requests import DynamoIssuedRequests
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.rule_table import DynamoRuleTable
@@ -24,6 +25,7 @@ from cascan.gateways import (
     Fleet,
     HouseRecords,
     Inventory,
+    IssuedRequests,
     Launch,
     Received,
     Recordings,
@@ -47,10 +49,12 @@ FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet(
 RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
 RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.MemoryRuleTable())
 CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
+ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 HOUSE_RECORDS: tuple[HouseRecords, ...] = (S3HouseRecords("bucket"), fakes.MemoryHouseRecords())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
+    IssuedRequests: ISSUED_REQUESTS,
     Inventory: SCAN_TABLES,
     Recordings: SCAN_TABLES,
     ScanTable: SCAN_TABLES,

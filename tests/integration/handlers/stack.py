@@ -20,6 +20,7 @@ REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
 QUEUES = (
     "requests",
+    "abandoned",
     "express",
     "connect",
     "raw",
@@ -63,6 +64,7 @@ class Stack:
             "POLICY_PROFILE": "safe",
             "EXPRESS_REACHES": "private",
             "RAW_SCANS": "enabled",
+            "REQUEST_DLQ_ARN": _arn(self.queue_urls["abandoned"]),
             "REQUEST_QUEUE_URL": self.queue_urls["requests"],
             "CONTROL_QUEUE_URL": self.queue_urls["controls"],
             "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],

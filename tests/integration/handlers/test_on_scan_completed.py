@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.aws import clients
+from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.rule_table import DynamoRuleTable
 from cascan.closing import end_of
 from cascan.events import ScanCompleted, ScanSuspended
 from cascan.findings import findings_of
 from cascan.forms import read_request
-from cascan.ids import results_key, scan_id_of
+from cascan.ids import own_scan_id_of, results_key, scan_id_of
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from tests.builders import NOW, SCAN_ID, a_scan
 from tests.cascading import rule_document
@@ -22,6 +23,7 @@ from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
 
+SENDER = sqs_record("")["attributes"]["SenderId"]
 KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"
 FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
 
@@ -106,7 +108,34 @@ def test_a_completed_scan_with_cascades_is_followed_up_once(stack: Stack, on_sca
     assert on_scan_completed.failed(event) == []
     assert on_scan_completed.failed(event) == []
     (record,) = stack.received("requests")
-    request = read_request(record["body"]).request
+    request = read_request(record["body"], is_issued=True).request
     assert request.origin
     assert (request.origin.parent_scan, request.origin.hop) == (SCAN_ID, 1)
     assert stack.scan(SCAN_ID).state is ScanState.DONE
+
+
+def test_a_child_is_planned_under_its_parents_id_for_it_and_another_request_of_its_kind_is_not(
+    stack: Stack, on_scan_completed: Function, cold_start: ColdStart
+) -> None:
+    rule = rule_document("probe", parameters=["-Pn", "-p{{attributes.port}}", "{{$.hostOrIP}}"])
+    DynamoRuleTable(TABLE).put_rule("probe", rule)
+    scan = completed_scan()
+    assert scan.request
+    asking = replace(scan, request=replace(scan.request, cascades={}))
+    stack.store(asking)
+    stack.table.put_findings(SCAN_ID, FINDINGS)
+    assert on_scan_completed.failed(sqs_event(completion(asking))) == []
+    (record,) = stack.received("requests")
+    (child,) = DynamoCascadeTable(TABLE).cascade_children(SCAN_ID)
+    forged = sqs_record(record["body"].replace('"hop":1', '"hop":2'))
+    assert forged["body"] != record["body"]
+    plan = cold_start("on_scan_requested", ALLOWED_TARGETS="127.0.0.0/8, 10.0.0.0/8")
+    assert plan.failed({"Records": [forged]}) == []
+    assert "origin" in stack.scan(own_scan_id_of(SENDER, child_key(record["body"]))).error_description
+    assert plan.failed({"Records": [record]}) == []
+    planned = stack.scan(child.scan_id)
+    assert (planned.refusals, planned.hop) == ((), 1)
+
+
+def child_key(body: str) -> str:
+    return str(json.loads(body)["idempotencyKey"])

@@ -10,7 +10,7 @@ import pytest
 from cascan.aws import clients
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
-from cascan.ids import scan_id_of
+from cascan.ids import own_scan_id_of, scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
@@ -20,6 +20,7 @@ from tests.integration.handlers.stack import Stack
 
 REQUEST = {"name": "lan", "targets": ["10.0.0.1"], "parameters": ["-p", "22"], "labels": {"team": "blue"}}
 MESSAGE = sqs_record(json.dumps(REQUEST))
+SENDER = MESSAGE["attributes"]["SenderId"]
 SCAN_ID = scan_id_of(MESSAGE["messageId"])
 RAW = REQUEST | {"scanType": "nmap-privileged"}
 WIDE = REQUEST | {"targets": ["10.0.0.0/24"], "hostsPerShard": 64}
@@ -88,8 +89,30 @@ def test_a_request_with_a_key_sent_twice_is_one_scan(stack: Stack, on_scan_reque
     body = json.dumps(REQUEST | {"idempotencyKey": "monday"})
     messages = [sqs_record(body, message_id=f"00000000-0000-4000-8000-00000000000{n}") for n in (1, 2)]
     assert on_scan_requested.failed(batch(*messages)) == []
-    assert [scan.scan_id for scan in stack.table.list_scans(10)] == [scan_id_of("monday")]
+    assert [scan.scan_id for scan in stack.table.list_scans(10)] == [own_scan_id_of(SENDER, "monday")]
     assert stack.heard_names() == ["ScanPlanned"]
+
+
+def test_two_submitters_with_one_key_have_a_scan_each(stack: Stack, on_scan_requested: Function) -> None:
+    messages = [sqs_record(json.dumps(REQUEST | {"idempotencyKey": "monday", "name": name})) for name in "ab"]
+    messages[1]["attributes"]["SenderId"] = "AIDA1234567890EXAMPLE"
+    assert on_scan_requested.failed(batch(*messages)) == []
+    ids = {own_scan_id_of(message["attributes"]["SenderId"], "monday") for message in messages}
+    assert {scan.scan_id for scan in stack.table.list_scans(10) if not scan.refusals} == ids
+
+
+def test_a_request_that_its_queue_gave_up_is_stored_as_refused_under_its_own_id(
+    stack: Stack, on_scan_requested: Function
+) -> None:
+    given_up = MESSAGE | {"eventSourceARN": stack.environment()["REQUEST_DLQ_ARN"]}
+    assert on_scan_requested.failed(batch(given_up)) == []
+    scan = stack.scan(SCAN_ID)
+    assert (scan.state, scan.shards) == (ScanState.ERRORED, 0)
+    assert "never came to an end" in scan.error_description
+    assert stack.read(f"scans/{SCAN_ID}/request").decode() == MESSAGE["body"]
+    assert stack.heard_names() == ["ScanFailed"]
+    assert on_scan_requested.failed(batch(given_up)) == []
+    assert stack.heard_names() == []
 
 
 def test_a_delivery_that_broke_off_before_its_event_is_finished_by_the_next(

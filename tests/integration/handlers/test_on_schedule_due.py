@@ -19,6 +19,8 @@ from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
 
+OUT_OF_SCOPE = {"scanType": "nmap", "parameters": ["-p22", "8.8.8.8"]}
+
 
 def due(at: datetime = NOW, **more: Any) -> str:
     return json.dumps({"schedule": "nightly", "dueAt": at.isoformat(), **more})
@@ -46,7 +48,7 @@ def test_a_time_becomes_a_request_of_the_series(stack: Stack, on_schedule_due: F
     apply()
     assert on_schedule_due.failed(sqs_event(due())) == []
     (sent,) = stack.received("requests")
-    assert read_request(sent["body"]).request.name == "nightly"
+    assert read_request(sent["body"], is_issued=True).request.name == "nightly"
 
 
 def test_the_same_time_twice_leaves_the_same_items_and_asks_with_the_same_bytes(
@@ -75,9 +77,9 @@ def test_a_scan_that_is_replaced_is_cancelled_through_the_control_queue(
     apply(concurrencyPolicy="Replace")
     on_schedule_due(sqs_event(due()))
     (sent,) = stack.received("requests")
-    scan_id = scan_id_of(read_request(sent["body"]).request.idempotency_key)
+    scan_id = scan_id_of(read_request(sent["body"], is_issued=True).request.idempotency_key)
     stack.store(a_scan(scan_id=scan_id))
-    on_schedule_due(sqs_event(due(NOW.replace(hour=13))))
+    on_schedule_due(sqs_event(due(NOW.replace(minute=20))))
     (asked,) = stack.received("controls")
     assert ControlRequested.from_wire(asked["body"]).scan_id == scan_id
 
@@ -88,7 +90,7 @@ def test_the_end_of_its_scan_puts_what_is_beyond_the_history_on_the_agenda(
     apply(successfulJobsHistoryLimit=0)
     on_schedule_due(sqs_event(due()))
     (sent,) = stack.received("requests")
-    scan_id = scan_id_of(read_request(sent["body"]).request.idempotency_key)
+    scan_id = scan_id_of(read_request(sent["body"], is_issued=True).request.idempotency_key)
     stack.store(a_scan(scan_id=scan_id, state=ScanState.DONE, finished_at=NOW))
     detail = {"labels": {"cascan/schedule": "nightly"}, "at": "2026-03-01T12:00:00Z"}
     ended = json.dumps({"source": "cascan", "detail-type": "ScanCompleted", "detail": detail})
@@ -98,3 +100,32 @@ def test_the_end_of_its_scan_puts_what_is_beyond_the_history_on_the_agenda(
     result = DynamoScheduleTable(TABLE).status("nightly").last_result
     assert result
     assert result.scan_id == scan_id
+
+
+def test_b2_a_scan_that_is_refused_stands_under_the_id_that_its_schedule_promised_and_is_trimmed(
+    stack: Stack, on_schedule_due: Function, cold_start: ColdStart
+) -> None:
+    apply(concurrencyPolicy="Forbid", failedJobsHistoryLimit=0, scanSpec=OUT_OF_SCOPE)
+    on_schedule_due(sqs_event(due()))
+    (sent,) = stack.received("requests")
+    assert cold_start("on_scan_requested").failed({"Records": [sent]}) == []
+    (run,) = DynamoScheduleTable(TABLE).runs("nightly")
+    refused = stack.scan(run.scan_id)
+    assert (refused.state, bool(refused.refusals), refused.name) == (ScanState.ERRORED, True, "nightly")
+    assert [scan.scan_id for scan in stack.table.list_scans(10)] == [run.scan_id]
+    (failed,) = stack.heard()
+    assert on_schedule_due.failed(sqs_event(json.dumps(failed))) == []
+    (entry,) = stack.table.due(datetime.max.replace(tzinfo=NOW.tzinfo), 10)
+    assert (entry.scan_id, entry.what) == (run.scan_id, What.EXPIRE)
+    on_schedule_due(sqs_event(due(NOW.replace(minute=1))))  # nothing of it runs: Forbid does not hold it back
+    assert len(stack.received("requests")) == 1
+
+
+def test_a_message_from_the_future_does_not_overtake_the_times_of_a_schedule(
+    stack: Stack, on_schedule_due: Function
+) -> None:
+    apply()
+    forged = sqs_record(due(NOW.replace(year=2099)))
+    assert on_schedule_due.failed({"Records": [forged]}) == [forged["messageId"]]
+    on_schedule_due(sqs_event(due()))
+    assert len(stack.received("requests")) == 1

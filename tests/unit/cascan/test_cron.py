@@ -104,7 +104,7 @@ def test_scheduler_is_told_the_same_times_with_sunday_as_1_and_one_day_field_ope
         ("5-1 * * * *", "ends before it begins"),
         ("0 4 * * sat-sun", "ends before it begins"),  # Sunday is 0
         ("0 0 31 2 *", "never comes"),
-        ("@every 1h", "interval: 12h"),
+        ("@every 1h", "2 fields"),  # the form of a schedule reads it as an interval
         ("٣ * * * *", "minute: '٣'"),
     ],
 )

@@ -68,6 +68,7 @@ def test_n17_the_attributes_are_secure_code_boxs_and_what_nmap_knows_besides() -
         "serviceVersion": "9.2p1",
         "scripts": {"banner": "ERROR: Script execution failed (use -d to debug)"},
         "tunnel": "none",
+        "application_protocol": "ssh",
         "cpe": ["cpe:/a:openbsd:openssh:9.2p1", "cpe:/o:linux:linux_kernel"],
         "reason": "syn-ack",
         "reason_ttl": 63,
@@ -86,10 +87,11 @@ def test_n17_an_ipv6_address_stands_in_brackets() -> None:
     assert (host.name, host.location) == ("Host: ::1", "::1")
 
 
-def test_n17_http_inside_tls_is_https_as_rules_expect() -> None:
+def test_n17_http_inside_tls_is_http_with_a_tunnel_as_rules_expect() -> None:
     secure = next(f for f in of_category("versions", "Open Port") if f.attributes["tunnel"] == "ssl")
-    assert secure.attributes["service"] == "https"
-    assert secure.name.endswith("(https)")
+    assert secure.attributes["service"] == "http"
+    assert secure.name.endswith("(http)")
+    assert secure.attributes["application_protocol"] == "https"
 
 
 def test_n17_the_structure_behind_a_scripts_text_is_kept() -> None:

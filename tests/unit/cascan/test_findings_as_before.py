@@ -58,7 +58,7 @@ def _about(host: ET.Element) -> dict[str, Any]:
 def _port(port: ET.Element, about: dict[str, Any]) -> dict[str, Any]:
     number, protocol, said = int(port.get("portid", "")), port.get("protocol"), port.find("service")
     service = said.attrib if said is not None else {}
-    name = "https" if (service.get("name"), service.get("tunnel")) == ("http", "ssl") else service.get("name")
+    name = service.get("name")
     label = about["hostname"] or about["ip_addresses"][0]
     where = f"[{label}]" if ":" in label else label
     return _finding(

@@ -10,6 +10,7 @@ from cascan.findings.proofs import PROOFS
 from cascan.findings.proofs.proof import ANY
 from cascan.model.finding import Severity
 from cascan.model.host import Address, Host, Port, Script, Service
+from tests.data.reports import hosts
 from tests.no_hang import no_hang
 from tests.unit.cascan.test_findings import found
 from tests.unit.cascan.test_findings_services import of, said, told
@@ -208,5 +209,36 @@ def test_basic_authentication_is_a_finding_where_nothing_encrypts_it(tunnel: str
     assert said("http-auth", "\nHTTP/1.1 401 Unauthorized\n  Negotiate\n  NTLM") == []
 
 
-def test_real_reports_show_them() -> None:
-    assert told(of("scripts/databases", "redis-info")) == [("Redis without Authentication", "HIGH")]
+# ---- real scripts, against services of our own
+
+
+def test_services_where_nothing_is_wrong_give_no_finding_of_these_scripts() -> None:
+    ran = {script.id for host in hosts("scripts/safe") for port in host.ports for script in port.scripts}
+    assert {"http-stored-xss", "http-csrf", "http-dombased-xss", "http-config-backup"} <= ran
+    assert [finding for script in ran for finding in of("scripts/safe", script)] == []
+
+
+def test_a_share_that_anyone_may_write_is_a_finding_at_the_port_that_was_asked() -> None:
+    (share,) = of("scripts/shares", "smb-enum-shares")
+    assert (share.attributes["share"], share.attributes["anonymous_access"]) == ("\\\\127.0.0.1\\public", "READ/WRITE")
+    assert (share.location, share.severity) == ("tcp://127.0.0.1:445", "HIGH")
+
+
+def test_a_short_host_key_is_a_finding_and_a_long_one_is_not() -> None:
+    (weak,) = of("scripts/host-keys", "ssh-hostkey")
+    assert (weak.attributes["port"], weak.attributes["key_bits"]) == (2200, 1024)
+
+
+def test_the_same_proof_on_two_protocols_is_two_findings() -> None:
+    tcp, udp = of("scripts/dns", "dns-update")
+    assert (tcp.location, udp.location) == ("tcp://127.0.0.1:53", "udp://127.0.0.1:53")
+    assert tcp.id != udp.id
+
+
+HOSTILE = "<script>alert(1)</script> {{7*7}} ${jndi:x} =cmd|'/C calc'!A0 \x1b[31m \u202e"
+
+
+def test_text_of_the_host_is_carried_as_it_came_and_stays_out_of_name_and_description() -> None:
+    (finding,) = said("finger", f"Login Name\n{HOSTILE}")
+    assert HOSTILE in finding.attributes["output"]
+    assert HOSTILE not in finding.name + finding.description

@@ -148,13 +148,17 @@ def test_n22_a_script_without_a_row_in_the_table_is_text_of_its_port_and_nothing
     assert [f for f in findings if f.attributes.get("port") == 80] == [port]
 
 
+def port_of(finding: Finding) -> tuple[str, int]:
+    return finding.attributes["protocol"], finding.attributes["port"]
+
+
 @pytest.mark.parametrize("name", [*SCRIPTS, "scripts", "oddities/structures", "oddities/old-scripts", "oddities/smb"])
 def test_n22_the_text_of_every_script_stands_beside_its_own_port_or_host(name: str) -> None:
     for host in hosts(name):
         findings = found(host)
-        carriers = {f.attributes["port"]: f for f in findings if f.category in CATEGORIES.values()}
+        carriers = {port_of(f): f for f in findings if f.category in CATEGORIES.values()}
         for port in host.ports:
-            told = carriers[port.number].attributes["scripts"] or {} if port.state != "closed" else {}
+            told = carriers[port.protocol, port.number].attributes["scripts"] or {} if port.state != "closed" else {}
             assert told == {script.id: script.output for script in port.scripts}
         (itself,) = [f for f in findings if f.category == "Host"]
         assert (itself.attributes["scripts"] or {}) == {script.id: script.output for script in host.scripts}

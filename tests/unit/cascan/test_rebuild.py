@@ -27,9 +27,11 @@ from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import keep_end, publish
+from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from tests.builders import NOW, a_run, body, claim, clock
 from tests.data.reports import report
+from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 SCOPE = Scope.of(["127.0.0.0/8"])
@@ -52,8 +54,8 @@ class World:
     def plan(self, key: str = "m-1", **fields: object) -> str:
         request = {"targets": ["127.0.0.0/30"], "hostsPerShard": 1, "parameters": ["-n"], "idempotencyKey": key}
         planned = plan_scan(
-            key,
-            body(**request | fields),
+            Message(key, body(**request | fields)),
+            issued=MemoryIssuedRequests(),
             table=self.table,
             reports=self.reports,
             queues=self.queues,

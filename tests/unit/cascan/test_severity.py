@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_SEVERITY_REASON_CHARS, MAX_SEVERITY_RULES, MAX_SEVERITY_RULES_BYTES
 from cascan.model.finding import Finding, Severity
+from cascan.published import published
 from cascan.severity import Acceptance, Judge, Override, SeverityRule, as_found, counted_as, judge_of
 from cascan.severity_form import read_severity_rules
 from tests.no_hang import no_hang
@@ -88,6 +90,43 @@ class TestJudging:
             "owner": "net",
         }
         assert (finding.id, finding.fingerprint, finding.location) == (TELNET.id, TELNET.fingerprint, TELNET.location)
+
+    def test_c4_an_override_takes_any_field_and_merges_mappings(self) -> None:
+        details = {"service_details": {"ostype": "Linux", "extrainfo": "protocol 2.0"}}
+        found = msgspec.structs.replace(TELNET, attributes=TELNET.attributes | details)
+        override = {
+            "severity": "high",
+            "location": "telnet://old.example",
+            "osi_layer": "APPLICATION",
+            "ticket": "123",
+            "mitigation": "switch it off",
+            "references": [{"type": "CWE", "value": "CWE-319"}],
+            "scan": {"namespace": "lan"},
+            "attributes": {"service_details": {"ostype": "Solaris"}},
+        }
+        finding = published(judged(rule(override=override), finding=found), {"name": "nightly", "namespace": "default"})
+        assert {name: finding[name] for name in override if name not in ("attributes", "scan", "severity")} == {
+            name: value for name, value in override.items() if name not in ("attributes", "scan", "severity")
+        }
+        assert finding["scan"] == {"name": "nightly", "namespace": "lan"}
+        assert finding["attributes"]["service_details"] == {"ostype": "Solaris", "extrainfo": "protocol 2.0"}
+        assert finding["attributes"]["original"]["location"] == TELNET.location
+
+    def test_c4_a_file_of_secure_code_boxs_hook_adds_its_own_field(self) -> None:
+        text = (Path(__file__).parents[2] / "data" / "securecodebox" / "severity-ticket.yaml").read_text()
+        finding = Judge(read_severity_rules(text)).judged(TELNET)
+        assert (finding.severity, published(finding)["ticket"]) == (Severity.HIGH, "123")
+        assert as_found(finding) == TELNET
+
+    def test_a_finding_with_added_fields_comes_back_from_the_table_as_it_was(self) -> None:
+        finding = judged(rule(override={"ticket": "123"}))
+        assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
+        assert b"added" not in msgspec.json.encode(TELNET)
+
+    @pytest.mark.parametrize("name", ["id", "fingerprint", "parsed_at"])
+    def test_what_a_finding_is_known_by_is_not_overridden(self, name: str) -> None:
+        (reason,) = reasons_of(rule(override={name: "x"}))
+        assert reason.startswith(f"rules[0].override.{name} is not a field here; ")
 
     def test_a_finding_that_no_rule_fits_is_the_same_finding(self) -> None:
         assert judged(rule({"category": "Host"}, suppress="x")) is TELNET

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -63,6 +63,25 @@ def test_where_clocks_change_a_window_is_the_shorter_of_what_it_can_mean(
     now: str, window: str, is_open: bool, until: str
 ) -> None:
     assert seen(now, window) == (is_open, until)
+
+
+@pytest.mark.parametrize(
+    ("window", "begin", "end"),
+    [  # 02:00 to 03:00 comes twice on 25 October, first in summer time
+        ("02:10-02:50 Europe/Berlin", "2026-10-25 00:10", "2026-10-25 00:50"),
+        ("02:00-02:59 Europe/Berlin", "2026-10-25 00:00", "2026-10-25 00:59"),
+        ("01:10-01:50 America/New_York", "2026-11-01 05:10", "2026-11-01 05:50"),
+        ("01:35-01:55 Australia/Lord_Howe", "2026-04-04 14:35", "2026-04-04 14:55"),  # clocks go back by half an hour
+    ],
+)
+def test_a_window_within_the_hour_that_comes_twice_opens_once_the_first_time(window: str, begin: str, end: str) -> None:
+    parsed = Window.parse(window)
+    day = at(begin).astimezone(parsed.zone).date()
+    assert parsed.span(day) == (at(begin), at(end))
+
+
+def test_a_window_within_the_hour_that_is_skipped_does_not_open_on_that_day() -> None:
+    assert Window.parse("02:10-02:50 Europe/Berlin").span(date(2026, 3, 29)) is None
 
 
 def test_without_windows_a_scan_may_always_run() -> None:

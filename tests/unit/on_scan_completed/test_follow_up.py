@@ -25,10 +25,12 @@ from cascan.pace import HouseRules
 from cascan.permit import Permit
 from cascan.scope import Scope
 from on_scan_completed.follow_up import Follower
-from on_scan_requested.plan_scan import Planned, plan_scan
+from on_scan_requested.message import Message
+from on_scan_requested.plan_scan import plan_scan
+from on_scan_requested.refusal import Planned
 from tests.builders import NOW, SCAN_ID, a_request, clock
 from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, rule_document, the_child
-from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryIssuedRequests, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 FINDINGS = [a_finding("10.0.0.1", 443), a_finding("10.0.0.2", 443), a_finding("192.0.2.1", 443)]
@@ -48,11 +50,17 @@ class Bus(MemoryEventBus):
         super().put(events)
 
 
-def planned_in(table: MemoryScanTable, message_id: str, request: str, permit: Permit = PERMIT) -> Planned:
+def planned_in(
+    table: MemoryScanTable,
+    message_id: str,
+    request: str,
+    permit: Permit = PERMIT,
+    issued: MemoryIssuedRequests | None = None,
+) -> Planned:
     """What on_scan_requested makes of the request."""
     return plan_scan(
-        message_id,
-        request,
+        Message(message_id, request),
+        issued=issued or MemoryIssuedRequests(),
         table=table,
         reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
@@ -117,7 +125,7 @@ class World:
         """What the request queue's messages come to: plan_scan keeps one scan for each idempotency key."""
         table, ids = MemoryScanTable(), set()
         for number, body in enumerate(self.requests.sent):
-            planned = planned_in(table, f"message {number}", body)
+            planned = planned_in(table, f"message {number}", body, issued=self.cascades.issued)
             assert planned.refused == ""
             ids.add(planned.scan_id)
         assert ids == set(table.scans)
@@ -128,7 +136,7 @@ def test_children_are_requested_with_where_they_come_from() -> None:
     world = World()
     world.complete()
     (body,) = world.requests.sent
-    request = read_request(body).request
+    request = read_request(body, is_issued=True).request
     assert request.targets == ("10.0.0.1", "10.0.0.2")
     assert request.origin is not None
     assert (request.origin.parent_scan, request.origin.root_scan, request.origin.hop) == (SCAN_ID, SCAN_ID, 1)
@@ -141,7 +149,7 @@ def test_a_child_scan_carries_hop_and_cause() -> None:
     world = World()
     world.complete()
     table = MemoryScanTable()
-    planned_in(table, "message", world.requests.sent[0])
+    planned_in(table, "message", world.requests.sent[0], issued=world.cascades.issued)
     (scan,) = table.scans.values()
     assert (scan.hop, scan.cause_id) == (1, world.event.event_id)
 
@@ -150,7 +158,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
     world = World()
     world.complete()
     table = MemoryScanTable()
-    planned = planned_in(table, "message", world.requests.sent[0], Permit(Scope.of([])))
+    planned = planned_in(table, "message", world.requests.sent[0], Permit(Scope.of([])), world.cascades.issued)
     assert planned.refused
     (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
     assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)
@@ -301,7 +309,10 @@ def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_sta
     stored = rule_document("one", parameters=["-p8", "{{$.hostOrIP}}"])
     world = World(rules=[stored], bundled=lambda: bundled)
     world.complete()
-    sent = {read_request(body).request.name: read_request(body).request.parameters for body in world.requests.sent}
+    sent = {
+        read_request(body, is_issued=True).request.name: read_request(body, is_issued=True).request.parameters
+        for body in world.requests.sent
+    }
     assert sent == {"lan-one": ("-p8",), "lan-two": ("-Pn", "-p443")}
 
 
@@ -315,7 +326,7 @@ def test_only_changed_findings_are_asked_for_where_a_rule_wants_them() -> None:
         ]
     )
     world.complete()
-    assert [read_request(body).request.targets for body in world.requests.sent] == [("10.0.0.2",)]
+    assert [read_request(body, is_issued=True).request.targets for body in world.requests.sent] == [("10.0.0.2",)]
     assert "unchanged" in {line.kind for line in world.cascades.records[SCAN_ID].lines}
 
 

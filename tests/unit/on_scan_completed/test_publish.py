@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
 import pytest
 
+from cascan.clock import to_wire
 from cascan.closing import end_of
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
@@ -16,11 +19,13 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.nmap.report.read import read_report
 from cascan.severity import Judge, SeverityRule
+from cascan.severity_form import read_severity_rules
 from on_scan_completed.publish import Published, publish
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
 
+SCHEMA = Path(__file__).parents[2] / "data" / "securecodebox" / "findings-schema.json"
 COMPLETED = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, shards_open=0, finished_at=NOW)
 
 
@@ -53,6 +58,26 @@ def test_every_finding_is_published_in_secure_code_boxs_format_and_the_scan_is_d
     assert all(required <= finding.keys() for finding in document)
     assert table.scans[SCAN_ID].state is ScanState.DONE
     assert table.scans[SCAN_ID].findings.count == len(document) > 1
+
+
+def test_c3_what_is_published_validates_against_secure_code_boxs_findings_schema() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    override = {"ticket": "123", "mitigation": "none"}
+    text = json.dumps({"rules": [{"matches": {"anyOf": [{"category": "Host"}]}, "override": override}]})
+    judge = Judge(read_severity_rules(text))
+    for host in read_report(io.BytesIO(report("versions"))):
+        table.put_findings(SCAN_ID, map(judge.judged, findings_of(host, SCAN_ID, NOW)))
+    document = json.loads(reports.objects[run(table, reports).key])
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
+    scan = {"created_at": to_wire(NOW), "name": "lan", "namespace": "default", "scan_type": "nmap"}
+    assert [finding["scan"] for finding in document] == [scan] * len(document)
+    assert [finding["ticket"] for finding in document if finding["category"] == "Host"] == ["123"]
+    assert all("added" not in finding for finding in document)
+    for name in ("scan", "id", "severity"):
+        broken = [{key: value for key, value in document[0].items() if key != name}]
+        with pytest.raises(jsonschema.ValidationError, match=f"'{name}' is a required property"):
+            jsonschema.validate(broken, schema)
 
 
 def test_publishing_twice_writes_the_same_document() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
-from cascan.ids import scan_id_of
+from cascan.ids import own_scan_id_of, scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Scan, ScanState
@@ -18,8 +18,11 @@ from cascan.model.shard import Lane, TargetSlice
 from cascan.pace import HouseRules
 from cascan.permit import Permit
 from cascan.scope import Scope
-from on_scan_requested.plan_scan import Planned, plan_scan
+from on_scan_requested.message import Message
+from on_scan_requested.plan_scan import plan_scan
+from on_scan_requested.refusal import Planned
 from tests.builders import NOW, body, claim, clock, event_names
+from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 
 MANIFEST = """
@@ -45,10 +48,13 @@ class Desk:
     permit: Permit = field(default_factory=lambda: Permit(SCOPE))
     rules: HouseRules = field(default_factory=HouseRules)
 
-    def submit(self, text: str, message_id: str = "m-1") -> Planned:
+    issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
+
+    def submit(self, text: str, message_id: str = "m-1", sender: str = "alice", *, last: bool = False) -> Planned:
         return plan_scan(
-            message_id,
-            text,
+            Message(message_id, text, sender),
+            is_last_delivery=last,
+            issued=self.issued,
             table=self.table,
             reports=self.reports,
             queues=self.queues,
@@ -126,7 +132,8 @@ def test_a_repeat_never_puts_a_shard_back_that_is_being_worked_on(desk: Desk) ->
 
 def test_two_messages_with_one_idempotency_key_are_one_scan(desk: Desk) -> None:
     text = body(targets=["127.0.0.1"], idempotencyKey="CHG-7")
-    assert desk.submit(text, "m-1").scan_id == desk.submit(text, "m-2").scan_id == scan_id_of("CHG-7")
+    assert desk.submit(text, "m-1").scan_id == desk.submit(text, "m-2").scan_id
+    assert list(desk.table.scans) == [own_scan_id_of("alice", "CHG-7")]
 
 
 def test_an_idempotency_key_used_for_another_request_is_refused_and_the_first_scan_stays(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from cascan.model.scan import Counts, ScanState
 from cascan.schedules import Kind, ScheduleDue
 from on_schedule_due.request_scan import Answered, Desk, request_scan
 from tests.builders import NOW, a_scan, event_names
-from tests.fake_cascades import MemoryRequestQueue
+from tests.fake_cascades import MemoryIssuedRequests, MemoryRequestQueue
 from tests.fake_schedules import MemoryScheduleTable
 from tests.fakes import MemoryEventBus, MemoryScanTable
 
@@ -32,6 +32,7 @@ class Office:
     now: datetime = NOW
     schedules: MemoryScheduleTable = field(default_factory=MemoryScheduleTable)
     scans: MemoryScanTable = field(default_factory=MemoryScanTable)
+    issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
     requests: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     controls: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     again: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
@@ -50,7 +51,14 @@ class Office:
     def due(self, at: datetime | None = None, kind: Kind = Kind.DUE, retry: int = 0) -> Answered:
         self.now = max(self.now, at or NOW)
         desk = Desk(
-            self.schedules, self.scans, self.requests, self.controls, self.again, self.bus, clock=lambda: self.now
+            self.schedules,
+            self.scans,
+            self.issued,
+            self.requests,
+            self.controls,
+            self.again,
+            self.bus,
+            clock=lambda: self.now,
         )
         return request_scan(ScheduleDue(schedule="nightly", due_at=at or NOW, kind=kind, retry=retry), desk)
 
@@ -80,7 +88,7 @@ def test_s7_a_scan_is_asked_for_under_the_schedules_name_and_the_time_it_was_due
     office.apply()
     office.now = NOW + timedelta(seconds=42)  # it came late
     answered = office.due()
-    request = read_request(office.requests.sent[0]).request
+    request = read_request(office.requests.sent[0], is_issued=True).request
     assert answered.outcome == "asked"
     assert request.name == "nightly"
     assert answered.scan_id == scan_id_of(request.idempotency_key)
@@ -192,7 +200,7 @@ def test_s6_a_changed_scan_type_minds_the_blackout_and_the_scan_that_runs(office
     changed_at = NOW + timedelta(minutes=7)
     assert office.due(changed_at, Kind.RETRIGGER).outcome == "running"
     office.plan(running, NOW, ScanState.DONE)
-    again = ScheduleDue.from_wire(office.again.sent[0], NOW)
+    again = ScheduleDue.from_wire(office.again.sent[0], NOW + timedelta(minutes=10))
     assert again
     assert (office.due(again.due_at, again.kind, again.retry).outcome, again.kind) == ("asked", Kind.RETRIGGER)
     assert office.due(NOW + 24 * HOUR, Kind.RETRIGGER).outcome == "blackout"

@@ -15,6 +15,8 @@ import re
 
 import msgspec
 
+from cascan.limits import MAX_SCRIPT_ARGUMENTS
+
 MAX_DEPTH = 16
 PLAIN = re.compile(r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?")  # what stands without quotes
 UNQUOTED = re.compile(r"[^,{}=]*")
@@ -65,6 +67,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.fields = 0
 
     def table(self, depth: int) -> Table:
         if depth > MAX_DEPTH:
@@ -72,6 +75,9 @@ class _Reader:
         values: dict[str, Table | str] = {}
         flags: list[Table | str] = []
         while True:
+            self.fields += 1
+            if self.fields > MAX_SCRIPT_ARGUMENTS:
+                raise ValueError(f"more than {MAX_SCRIPT_ARGUMENTS} arguments; ask for fewer in one scan")
             self._skip()
             first = self._value(depth)
             self._skip()

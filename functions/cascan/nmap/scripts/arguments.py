@@ -7,9 +7,13 @@ reads or writes files of the worker, runs code there, or turns a script to other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
+from typing import NamedTuple
 
+from cascan.limits import MAX_REASONS, MAX_SCRIPT_ARGUMENT_CHARS
 from cascan.nmap.scripts.argument_syntax import Table
 from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
 from cascan.policy import PolicyProfile
@@ -38,20 +42,51 @@ EVERY_SCRIPT = "nmap's scripts"
 
 
 def argument_reasons(table: Table, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
-    """Why arguments may not be passed on to these scripts: one sentence each, naming script and argument."""
-    return list(dict.fromkeys(_Judge(scripts, policy).reasons(table)))
+    """Why arguments may not be passed on to these scripts: one sentence each, naming script and argument.
+
+    At most MAX_REASONS and one. An argument costs a few look-ups, however many scripts there are.
+    """
+    reasons = islice(_Judge(scripts, policy).reasons(table), MAX_REASONS + 1)
+    return list(dict.fromkeys(reasons))
+
+
+class _Harmful(NamedTuple):
+    """An argument that does harm with its value."""
+
+    script: str
+    harm: Harm
+
+
+class _HarmfulNames:
+    """Harmful arguments by every way to write them: the last part of their name, and each table that holds them."""
+
+    def __init__(self, names: Iterable[tuple[str, ArgumentNames]]) -> None:
+        self.last_parts: defaultdict[str, list[_Harmful]] = defaultdict(list)
+        self.tables: defaultdict[str, list[_Harmful]] = defaultdict(list)
+        for script, of_script in names:
+            for argument, harm in of_script.harmful.items():
+                self.last_parts[_last(argument)].append(_Harmful(script, harm))
+                parts = argument.lower().split(".")
+                for end in range(1, len(parts)):
+                    self.tables[".".join(parts[:end])].append(_Harmful(script, harm))
+
+    def find(self, key: str) -> Iterator[_Harmful]:
+        yield from self.last_parts.get(_last(key), ())
+        yield from self.tables.get(key.lower(), ())
 
 
 class _Judge:
     def __init__(self, scripts: Sequence[Script], policy: PolicyProfile) -> None:
         self.policy = policy
-        self.names = [(script.name, names) for script in scripts for names in script.argument_names()]
-        self.names = self.names or [(EVERY_SCRIPT, ArgumentNames())]
+        names = [(script.name, names) for script in scripts for names in script.argument_names()]
+        self.harmless = {argument for _, of_script in names for argument in of_script.harmless}
+        self.harmless_parts = {_last(argument) for argument in self.harmless}
+        self.harmful = _HarmfulNames(names)
 
     def reasons(self, table: Table, above: str = "") -> Iterator[str]:
         for key, value in table.values.items():
             yield from self._key(f"{above}{key}", value)
-            if isinstance(value, Table):
+            if isinstance(value, Table) and len(key) <= MAX_SCRIPT_ARGUMENT_CHARS:
                 yield from self.reasons(value, f"{above}{key}.")
         for flag in table.flags:
             if isinstance(flag, Table):
@@ -62,7 +97,9 @@ class _Judge:
                 yield from self._key(flag, "")
 
     def _key(self, key: str, value: Table | str) -> Iterator[str]:
-        if NEWTARGETS in key.lower():
+        if len(key) > MAX_SCRIPT_ARGUMENT_CHARS:
+            yield f"{key[:40]!r}...: the name of an argument has at most {MAX_SCRIPT_ARGUMENT_CHARS} characters"
+        elif NEWTARGETS in key.lower():
             yield f"{key} {HARMS[Harm.TARGETS]}"
         elif not KEY.fullmatch(key):
             yield f"{key[:40]!r} is no name of an argument"
@@ -76,12 +113,10 @@ class _Judge:
         if self._is_harmless(key):
             return ""
         last = _last(key)
-        for name, names in [*self.names, (EVERY_SCRIPT, _every_harmful())]:
-            for argument, harm in names.harmful.items():
-                is_it = last == _last(argument) or argument.lower().startswith(f"{key.lower()}.")
-                if is_it and not self._allows(harm, value):
-                    needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm in ON_THE_TARGET else ""
-                    return f"{key} of {name} {HARMS[harm]}{needs}"
+        for script, harm in (*self.harmful.find(key), *_every_harmful().find(key)):
+            if not self._allows(harm, value):
+                needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm in ON_THE_TARGET else ""
+                return f"{key} of {script} {HARMS[harm]}{needs}"
         if FILE_LIKE.search(last) and last not in WEB_PATHS:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
@@ -95,15 +130,8 @@ class _Judge:
     def _is_harmless(self, key: str) -> bool:
         """Whether a selected script reads the argument, and none that could read it does harm with it."""
         bare = "." not in key  # a full name is read by nobody else
-        known = any(
-            key == argument or (bare and key == _last(argument))
-            for _, names in self.names
-            for argument in names.harmless
-        )
-        return known and not (bare and self._is_harmful_to_selected(key))
-
-    def _is_harmful_to_selected(self, key: str) -> bool:
-        return any(_last(key) == _last(argument) for _, names in self.names for argument in names.harmful)
+        known = key in self.harmless or (bare and key in self.harmless_parts)
+        return known and not (bare and _last(key) in self.harmful.last_parts)
 
     def _text(self, key: str, text: str) -> Iterator[str]:
         if NEWTARGETS in text.lower():
@@ -119,8 +147,9 @@ def _last(argument: str) -> str:
 
 
 @cache
-def _every_harmful() -> ArgumentNames:
+def _every_harmful() -> _HarmfulNames:
     """Harmful arguments of all scripts: nobody needs them for a script that is not selected."""
     table = script_table()
     rows = [*table.libraries.values(), *(ArgumentNames(harmful=script.harmful) for script in table.scripts)]
-    return ArgumentNames(harmful={name: harm for row in rows for name, harm in row.harmful.items()})
+    every = ArgumentNames(harmful={name: harm for row in rows for name, harm in row.harmful.items()})
+    return _HarmfulNames([(EVERY_SCRIPT, every)])

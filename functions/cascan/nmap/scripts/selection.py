@@ -48,6 +48,8 @@ def select(texts: Sequence[str]) -> Selection:
     chosen: dict[str, Selected] = {}
     errors: list[Refusal] = []
     for text, forced in rules.items():
+        if len(errors) == MAX_REASONS:
+            break
         try:
             matching = _matching(text)
         except ValueError as exc:
@@ -58,7 +60,7 @@ def select(texts: Sequence[str]) -> Selection:
             before = chosen.get(script.name, Selected(script, named, forced))
             chosen[script.name] = Selected(script, named or before.named, before.forced)
     in_order = tuple(chosen[name] for name in scripts_by_name() if name in chosen)
-    return Selection(in_order, tuple(errors[:MAX_REASONS]))
+    return Selection(in_order, tuple(errors))
 
 
 def refused(what: str, why: str) -> Refusal:

@@ -314,8 +314,8 @@ def test_a_childs_request_and_manifest_are_read_as_any_other() -> None:
     parent = a_parent(labels={"team": "blue"})
     child = the_child(decide(a_rule(), a_finding(), parent))
     request = request_of(child, parent, SCAN_ID, "event")
-    assert read_request(msgspec.json.encode(request)).request == request
-    again = read_request(json.dumps(manifest_of(child, parent))).request
+    assert read_request(msgspec.json.encode(request), is_issued=True).request == request
+    again = read_request(json.dumps(manifest_of(child, parent)), is_issued=True).request
     assert (again.name, again.parameters, again.labels) == (
         "lan-follow",
         ("-Pn", "-p443", "10.0.0.1"),

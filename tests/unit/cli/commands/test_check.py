@@ -18,6 +18,23 @@ spec:
   parameters: ["-p", "22,443", "10.0.0.0/30"]
   volumes: [{name: x}]
 """
+RULE = {
+    "apiVersion": "cascading.securecodebox.io/v1",
+    "kind": "CascadingRule",
+    "metadata": {"name": "first"},
+    "spec": {
+        "matches": {"anyOf": [{"category": "Host"}]},
+        "scanSpec": {"scanType": "nmap", "parameters": ["{{$.hostOrIP}}"]},
+    },
+}
+SCHEDULE = """
+apiVersion: execution.securecodebox.io/v1
+kind: ScheduledScan
+metadata: {name: nightly}
+spec:
+  interval: 24h
+  scanSpec: {scanType: nmap, parameters: ["-p", "22", "10.0.0.1"]}
+"""
 
 
 def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
@@ -189,3 +206,49 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert lines[4].startswith("nmap -sV -n --unprivileged")
     assert main(["check", "8.8.8.8"]) == 2
     assert "refused (scope): 8.8.8.8 is outside AllowedTargets" in capsys.readouterr().err
+
+
+def test_c5_of_a_stream_each_document_is_checked_whatever_its_kind(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rule = json.loads(json.dumps({**RULE, "metadata": {"name": "second"}}))
+    rule["spec"]["scanSpec"]["parameters"] = ["{{$.ip}}"]
+    file = tmp_path / "all.yaml"
+    file.write_text("\n---\n".join([json.dumps(RULE), MANIFEST, json.dumps(rule), SCHEDULE]))
+    code, said = checked(capsys, "-f", str(file), "--allow", "10.0.0.0/8")
+    assert (code, said["accepted"], said["addresses"]) == (0, True, 4 + 1)
+    assert [len(one["argv"]) > 0 for one in said["documents"].values()] == [False, True, False, True]
+    assert "{{$.ip}} never renders" in said["documents"]["document 3"]["notes"][0]
+    assert main(["check", "-f", str(file), "--allow", "10.0.0.0/8"]) == 0
+    assert capsys.readouterr().out.count("accepted") == 4
+    file.write_text(json.dumps(RULE) + "\n---\n" + MANIFEST.replace("nmap", "zap") + "\n---\nkind: [")
+    assert main(["check", "-f", str(file)]) == 2
+    assert "document 3: the request is not YAML" in capsys.readouterr().err
+
+
+def test_c1_a_name_that_never_renders_in_a_scope_limiter_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cascades = """
+  cascades:
+    scopeLimiter:
+      allOf: [{key: scope.cascading.securecodebox.io/ip, operator: In, values: ["{{$.ip}}"]}]
+"""
+    file = tmp_path / "scan.yaml"
+    file.write_text(MANIFEST.rstrip() + cascades)
+    code, said = checked(capsys, "-f", str(file))
+    assert code == 0
+    assert any("cascades.scopeLimiter.allOf[0].values: {{$.ip}} never renders" in note for note in said["notes"])
+
+
+def test_c5_targets_from_an_init_container_are_refused_by_its_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = {"scanType": "nmap", "parameters": ["-iL", "/lists/hosts"], "initContainers": [{"name": "fetch-hosts"}]}
+    file = tmp_path / "scan.json"
+    file.write_text(json.dumps({"apiVersion": "execution.securecodebox.io/v1", "kind": "Scan", "spec": spec}))
+    code, said = checked(capsys, "-f", str(file))
+    assert code == 2
+    (refusal,) = said["refusals"]
+    assert refusal["reason"].startswith("parameters: -iL reads targets from a file of the worker")
+    assert "initContainers (fetch-hosts)" in refusal["reason"]

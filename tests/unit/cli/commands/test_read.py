@@ -140,7 +140,12 @@ class TestCsv:
         assert code == 0
         assert tuple(rows[0]) == COLUMNS
         assert len(rows) == len(out.splitlines()) - 1 == 6
-        assert {row["service"] for row in rows if row["category"] == "Open Port"} >= {"http", "https", "ftp"}
+        ports = [row for row in rows if row["category"] == "Open Port"]
+        assert {(row["service"], row["tunnel"], row["application_protocol"]) for row in ports} >= {
+            ("http", "none", "http"),
+            ("http", "ssl", "https"),
+            ("ftp", "none", "ftp"),
+        }
         assert rows[-1]["address"] == "::1"
 
     @pytest.mark.parametrize(

@@ -267,6 +267,27 @@ def test_yaml_documents_are_divided_and_empty_ones_passed_over() -> None:
     assert [document["kind"] for document in read_documents(text)] == ["A", "B"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": "A"}\n---\n{"kind": "B"}\n',
+        '{\n  "kind": "A",\n  "said": "---\\n"\n}\n---\nkind: B\n',
+        "--- {kind: A}\n--- {kind: B}\n...\n",
+        '%YAML 1.2\n---\n{"kind": "A"}\n...\n---\nkind: B\n...\n---\n...\n',
+        '# about\n{"kind": "A"}\n# the end\n...\nkind: B\n',
+        "kind: A\nsaid: |\n  ---\n  text\n--- # the second\nkind: B\n",
+        '--- {"kind": "A"}\r\n---\r\nkind: B\r\n',
+    ],
+)
+def test_c5_a_stream_may_begin_with_json_and_documents_may_stand_behind_the_divider(text: str) -> None:
+    assert [document["kind"] for document in read_documents(text)] == ["A", "B"]
+
+
+def test_c5_the_rules_of_a_stream_of_json_are_all_read() -> None:
+    text = (Path(__file__).parents[3] / "data" / "securecodebox" / "json-sep.yaml").read_text()
+    assert [read_rule(document).name for document in read_documents(text)] == ["j1", "j2"]
+
+
 def test_a_list_is_the_manifests_in_it() -> None:
     assert read_documents('{"kind": "List", "items": [{"kind": "A"}, {"kind": "B"}]}') == [{"kind": "A"}, {"kind": "B"}]
 

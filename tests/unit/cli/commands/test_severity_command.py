@@ -200,3 +200,22 @@ def test_another_command_reads_the_rules_of_a_file_or_tells_every_problem(file: 
     bad.write_text("rules: [{matches: {anyOf: [{}]}}]")
     with pytest.raises(BadInput, match=r"would fit every finding.*; rules\[0\] says nothing"):
         rules_in(str(bad))
+
+
+def test_c5_a_stream_of_rules_and_a_stream_of_findings_are_read_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, findings = tmp_path / "rules.yaml", tmp_path / "findings.yaml"
+    more = "---\nrules: [{name: more, matches: {anyOf: [{category: Host}]}, override: {ticket: 1}}]\n"
+    rules.write_text(RULES + more)
+    for text in (
+        '{"category": "Host"}\n---\n[{"category": "Open Port"}]\n---\n{"category": "Host"}\n',
+        "--- {category: Host}\n--- [{category: Open Port}]\n---\nfindings: [{category: Host}]\n",
+        '[{"category": "Host"},\n {"category": "Open Port"}]\n---\n- category: Host\n',
+    ):
+        findings.write_text(text)
+        assert main(["severity", "test", "-f", str(rules), "--findings", str(findings), "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        names = [finding["attributes"]["severity_rules"] for finding in said["findings"]]
+        assert names == [["host", "more"], ["ports"], ["host", "more"]]
+        assert [finding.get("ticket") for finding in said["findings"]] == [1, None, 1]

@@ -65,7 +65,7 @@ def test_submit_sends_a_request_for_each_server_and_ends_with_the_worst_of_their
         def __exit__(self, *_: object) -> None:
             pass
 
-    def follow(body: str, key: str, stack: object, args: Namespace) -> int:
+    def follow(body: str, stack: object, args: Namespace) -> int:
         sent.append(json.loads(body))
         return {"web": 0, "db": 1}[str(sent[-1]["name"])]
 

@@ -1,0 +1,47 @@
+"""A request's message → the id of its scan, and whether cascan itself issued it.
+
+    who asked                   the id derives from             known by
+    ──────────────────────────  ──────────────────────────────  ─────────────────────────────────────────────────────
+    a cascade, a schedule       the key that it was given       the issued requests: this key, this body (ADR 29)
+    a submitter, with a key     SenderId of SQS, and the key    a key is its submitter's own
+    a submitter, without one    the message's id                SQS mints it
+
+Nothing that a message says of its own origin is believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cascan.gateways import IssuedRequests
+from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+
+ISSUED_KEYS = ("cascade/", "schedule/")  # how the keys begin that cascan gives its own requests
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request as it arrived."""
+
+    message_id: str
+    body: str
+    sender: str = ""  # as SQS tells it: a user, or a role with its session
+
+    @property
+    def digest(self) -> str:
+        return body_digest_of(self.body)
+
+
+class Identity(NamedTuple):
+    """Under which id a request's scan is kept, accepted or refused."""
+
+    scan_id: str
+    is_issued: bool = False
+
+
+def identify(message: Message, key: str, issued: IssuedRequests) -> Identity:
+    """`key`: the request's idempotency key, or empty."""
+    if key.startswith(ISSUED_KEYS) and issued.was_issued(scan_id_of(key), message.digest):
+        return Identity(scan_id_of(key), is_issued=True)
+    return Identity(own_scan_id_of(message.sender, key) if key else scan_id_of(message.message_id))

@@ -1,0 +1,43 @@
+"""What an earlier version stored, read by this one: an upgrade announces nothing that the network did not do."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from cascan.aws import clients
+from cascan.ids import ReportKey, scan_id_of
+from cascan.model.shard import ShardState, TargetSlice
+from tests.builders import NOW, a_run, a_scan, a_shard
+from tests.data.envelopes.build import object_created, sqs_event
+from tests.data.reports import report
+from tests.integration.handlers.conftest import ColdStart
+from tests.integration.handlers.stack import TABLE, Stack
+
+STORED = Path(__file__).parents[2] / "data" / "stored" / "http-in-tls.json"
+NEXT = scan_id_of("the scan after the upgrade")
+ADDRESS = "10.50.0.2"
+
+
+def test_a_report_recorded_again_after_an_upgrade_announces_no_change(stack: Stack, cold_start: ColdStart) -> None:
+    for item in json.loads(STORED.read_text()):
+        clients.dynamodb().put_item(TableName=TABLE, Item=item)
+    a_day_later = NOW + timedelta(days=1)
+    shard = a_shard(
+        scan_id=NEXT,
+        state=ShardState.REPORTED,
+        attempt=1,
+        run=a_run(started_at=a_day_later, finished_at=a_day_later),
+        slices=(TargetSlice(ADDRESS, 0, 1),),
+        arguments=("-n", "-sV", "-p", "80,443"),
+    )
+    stack.store(a_scan(scan_id=NEXT), shard)
+    key = ReportKey(NEXT, 0, 1)
+    stack.put_report(key, report("oddities/http-in-tls"))
+    function = cold_start("on_report_stored", ALLOWED_TARGETS="10.50.0.0/16")
+    assert function.failed(sqs_event(object_created(str(key)))) == []
+    host = stack.table.known_hosts([ADDRESS])[ADDRESS]
+    assert host.latest.scan_id == NEXT, "the second scan was not recorded"
+    assert [change.kind for change in stack.table.changes(NEXT, 0)] == []
+    assert {port.port: port.latest.service for port in host.ports} == {80: "http", 443: "https"}
