@@ -29,8 +29,8 @@ from typing import Any
 
 from cascan.nmap.report.read import read_report
 from cli.access import local_parameters
+from cli.local.policy import LocalPolicy
 from cli.local.stack import down, up
-from cli.words.parser import parser
 from tests.lab import NoLab, lab
 from tests.lab.network import FAR, FAR_NETWORK, ROUND_TRIP_MS
 
@@ -73,7 +73,7 @@ def inside() -> None:
 
 
 def parameters() -> dict[str, str]:
-    local = local_parameters(parser().parse_args(["local", "up", "--allow", FAR_NETWORK]))
+    local = local_parameters(LocalPolicy((FAR_NETWORK,)))
     workers = SLOTS + 1  # of both lanes together: the second comparison starts its own beside the eight
     return local | {"MaxWorkers": str(workers), "ShardsPerWorker": "1", "IdleExitSeconds": "60"}
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from cascan.aws.schedule_table import DynamoScheduleTable
     from cascan.aws.scheduler import EventBridgeScheduler
     from cli.local.endpoint import Endpoint
+    from cli.local.policy import LocalPolicy
 
-LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 NMAP_MISSING = (
     "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
     "dnf install nmap (Fedora), apk add nmap nmap-scripts (Alpine)"
@@ -127,17 +127,22 @@ def access(args: Namespace) -> Iterator[Access]:
     if args.stack:
         yield Access(_deployed_outputs(args.stack), stays_up=True)
         return
+    from cli.local.policy import stored_policy
     from cli.local.stack import local_stack
     from cli.local.state import StateDir
 
-    parameters = local_parameters(args)
+    stays, asked = stored_policy(args.state_dir), stored_policy(args.state_dir).widened(args)
+    parameters = local_parameters(asked)
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
-    with local_stack(
-        args.state_dir, parameters, keeps_parameters=not (args.allow or args.policy_profile), say=say
-    ) as stack:
+    with local_stack(args.state_dir, parameters, keeps_parameters=True, say=say) as stack:
         preparing.join()
+        if stack.attached and asked != stays:
+            raise BadInput(
+                f"the stack on this machine is up, and {stays.sentence()}. Change that with cascan local up "
+                "--allow … --policy-profile …; or end it with cascan local down, and give the scan its own"
+            )
         if stack.endpoint != endpoint:  # a stack that was killed has a new secret
             _turn_again(stack.endpoint)
         if stack.needs_rebuild:
@@ -165,15 +170,15 @@ def _turn_again(endpoint: Endpoint) -> None:
     _prepare(endpoint)
 
 
-def local_parameters(args: Namespace) -> dict[str, str]:
+def local_parameters(policy: LocalPolicy) -> dict[str, str]:
     """The template's parameters on one machine. Raises: CliError: there is no nmap."""
     nmap = shutil.which("nmap")
     if nmap is None:
         raise CliError(NMAP_MISSING)
     return {
-        "AllowedTargets": ",".join((*LOOPBACK_AND_PRIVATE, *(args.allow or ()))),
+        "AllowedTargets": ",".join(policy.allowed_targets),
         "DeniedTargets": ",",  # loopback may be scanned here
-        "PolicyProfile": args.policy_profile or "safe",
+        "PolicyProfile": policy.profile,
         "NmapCommand": str(Path(nmap).resolve()),
         "WorkerImageTag": _made_of(Path(nmap)),
         "WorkerSubnets": "subnet-local",

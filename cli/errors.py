@@ -2,6 +2,7 @@
 
 CliError                    3: failed, by default
 ├── BadInput                2: refused or mistyped; nothing was done
+├── NotEnded                a scan takes longer than the person wants to wait
 └── LocalStackError         the stack on this machine
     ├── StateUnreadable     a file of the state directory is damaged or not ours
     ├── DiskFull            there is no room for what the stack keeps
@@ -31,6 +32,10 @@ class BadInput(CliError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, EXIT_REFUSED)
+
+
+class NotEnded(CliError):
+    """A scan, or what followed it, takes longer than --timeout."""
 
 
 class LocalStackError(CliError):

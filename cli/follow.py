@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from cascan.ids import body_digest_of
 from cascan.published import published, scan_fields
 from cli.access import Access
-from cli.errors import CliError
+from cli.errors import CliError, NotEnded
+from cli.halted import HaltWatch, halt_sentence
+from cli.interruption import reporting
 from cli.show import Progress, counted, print_json, say
 from cli.submitted import expected_scan_id, possible_scan_ids
 from cli.telling import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
+HALT_AFTER_LOOKS = 25  # a scan that is done within half a second need not ask
 POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
 MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
@@ -40,8 +43,10 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
         _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE
     scan_ids = possible_scan_ids(body, message_id, stack)
-    scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout)
-    followed = wait_for_cascade(scan, stack, args.timeout)
+    open_ids = [expected_scan_id(body, message_id, stack)]
+    with reporting(open_ids, stack, args):
+        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout)
+        followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
@@ -55,16 +60,17 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     return exit_code_of(scan)
 
 
-def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float) -> int:
+def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float, open_ids: list[str]) -> int:
     """How many scans followed, where the stack would end with this command before they do; else 0, without a look.
 
-    Raises: CliError: they do not end within `timeout_s`.
+    `open_ids` are kept to those that have not ended. Raises: CliError: they do not end within `timeout_s`.
     """
     if stack.stays_up or scan.request is None or scan.request.cascades is None:
         return 0
     from cascan.model.scan import FINAL_STATES
 
-    started, looks, open_ids, followed = time.monotonic(), 0, {scan.scan_id}, 0
+    started, looks, followed = time.monotonic(), 0, 0
+    open_ids[:] = [scan.scan_id]
     with Progress() as progress:
         while open_ids:
             for scan_id in list(open_ids):
@@ -72,10 +78,10 @@ def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float) -> int:
                 if found and found.state in FINAL_STATES:  # its children are requested before it is Done
                     children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
                     followed += len(children)
-                    open_ids = open_ids - {scan_id} | children
+                    open_ids[:] = sorted({*open_ids, *children} - {scan_id})
             progress.show(f"{counted(followed, 'scan')} followed, {len(open_ids)} open")
             if open_ids and time.monotonic() - started > timeout_s:
-                raise CliError(f"the cascade goes on after {timeout_s:g} s: cascan tree {scan.scan_id}")
+                raise NotEnded(f"the cascade has not ended after {timeout_s:g} s: cascan tree {scan.scan_id}")
             if open_ids:
                 time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
                 looks += 1
@@ -90,6 +96,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
     from cascan.model.scan import FINAL_STATES, ScanState  # the request is on its way by now
 
     table, started, looks, running = stack.table, time.monotonic(), 0, ""
+    halt = HaltWatch(table)
     with Progress() as progress:
         while True:
             found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
@@ -101,12 +108,12 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
                     "the request was not planned: see the log of on_scan_requested, and its dead-letter queue"
                 )
             if waited_s > timeout_s:
-                raise CliError(
-                    f"the scan goes on after {timeout_s:g} s; look again with: cascan findings {scan_ids[0]}"
-                )
+                raise NotEnded(f"the scan has not ended after {timeout_s:g} s")
             if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
                 running = _running(table, found[0])
-            progress.show(progress_of(found[0], running) if found else "queued")
+            if looks >= HALT_AFTER_LOOKS:
+                halt.look()
+            progress.show(("halted; " if halt.halted else "") + (progress_of(found[0], running) if found else "queued"))
             time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
             looks += 1
 
@@ -116,6 +123,8 @@ def _print_accepted(scan_id: str, stack: Access, *, as_json: bool) -> None:
         print_json({"id": scan_id})
     else:
         print(scan_id)
+    if switch := stack.table.switch():
+        say(halt_sentence(switch))
     if not stack.stays_up:
         say("queued; it runs when the local stack is next up (cascan local up)")
 

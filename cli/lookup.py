@@ -1,4 +1,7 @@
-"""SCAN on the command line → the scan: an id, the beginning of one, a series name, or `latest`."""
+"""SCAN on the command line → the scan: an id, the beginning of one, a series name, or `latest`.
+
+A refused request is found by its id, not as `latest`: a mistyped option does not hide the scan before it.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,25 @@ SCANS_SEARCHED = 1_000
 
 
 def find_scan(table: ScanTable, asked: str) -> Scan:
-    """The newest scan that fits. Raises: BadInput: none does, or the beginning fits several."""
+    """The newest scan that fits: of a series and of `latest`, the newest that was not refused, if there is one.
+
+    Raises: BadInput: none fits, or the beginning fits several.
+    """
     if SCAN_ID.fullmatch(asked):
         scan = table.get_scan(asked)
         if scan:
             return scan
-    fitting = []
+    fitting: list[Scan] = []
+    refused: Scan | None = None
     for scan in table.list_scans(SCANS_SEARCHED):
         if asked in ("latest", scan.name):
-            return scan
-        if scan.scan_id.startswith(asked):
+            if scan.shards:
+                return scan
+            refused = refused or scan
+        elif scan.scan_id.startswith(asked):
             fitting.append(scan)
+    if refused:
+        return refused
     if not fitting:
         raise BadInput(f"no scan fits {asked!r}; cascan scans lists them")
     if len(fitting) > 1:

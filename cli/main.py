@@ -10,6 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
+from cli.interruption import Interrupted, interrupt_on_signals
 from cli.show import quiet_output, say
 from cli.words.parser import parser
 
@@ -21,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code. Raises: SystemExit: by argparse, after --help, or with 2 after what it cannot read."""
     words = list(sys.argv[1:] if argv is None else argv)
     _make_writable()
+    interrupt_on_signals()
     try:
         return _run(words)
     except CliError as exc:
         say(str(exc))
         return exc.exit_code
-    except KeyboardInterrupt:
-        say("interrupted" + ("; a scan that was accepted goes on when the stack is next up" if asks(words) else ""))
-        return 130
+    except KeyboardInterrupt as exc:
+        return _interrupted(exc, words)
     except BrokenPipeError:  # the reader went away: head, less
         quiet_output()
         return EXIT_FAILED
@@ -36,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
         quiet_output()
         return EXIT_FAILED
+
+
+def _interrupted(exc: KeyboardInterrupt, words: list[str]) -> int:
+    """The exit code. Whoever followed a scan has reported what becomes of it."""
+    interrupted = exc if isinstance(exc, Interrupted) else Interrupted()
+    if not interrupted.reported:
+        say("interrupted; no scan was requested" if asks(words) else "interrupted")
+    return interrupted.exit_code
 
 
 def _make_writable() -> None:
@@ -85,8 +94,7 @@ def _parsed(own: list[str]) -> argparse.Namespace:
     known = parser()
     args, rest = known.parse_known_args(own)
     if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
-        hint = "; options of nmap stand behind --" if args.run in TAKE_NMAP_OPTIONS else ""
-        known.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        known.refuse(rest, args.command, "options of nmap go behind --" if args.run in TAKE_NMAP_OPTIONS else "")
     if rest:
         getattr(args, TARGETS_OF[args.run]).extend(rest)
     return args
@@ -95,12 +103,17 @@ def _parsed(own: list[str]) -> argparse.Namespace:
 def _command(args: argparse.Namespace) -> int:
     from importlib import import_module  # each command imports what it alone needs
 
-    from cascan.errors import GatewayUnavailable
+    from cascan import stored
+    from cascan.errors import GatewayUnavailable, UnreadableItem
+    from cli.show import say
 
+    stored.listen(lambda error: say(f"note: {error}"))
     try:
         return int(import_module(f"cli.commands.{args.run}").run(args))
     except GatewayUnavailable as exc:
         raise CliError(f"the stack does not answer: {exc}") from exc
+    except UnreadableItem as exc:
+        raise CliError(f"{exc}; use the version of cascan that wrote it") from exc
 
 
 if __name__ == "__main__":

@@ -11,15 +11,24 @@ from cascan.policy import PolicyProfile
 from cascan.reach import Reach
 from cascan.scope import Scope
 from cascan.settings import SettingsError
-from cli.access import LOOPBACK_AND_PRIVATE, describe_stack
+from cli.access import describe_stack
 from cli.errors import BadInput
 
 
 def permit_of(args: Namespace) -> Permit:
-    """Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack is not to be had."""
+    """What the stack permits that the command names, as the stack itself judges, with what the command adds.
+
+    Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack cannot be read.
+    """
     parameters: Mapping[str, str] = {}
-    allowed, denied = list(LOOPBACK_AND_PRIVATE), []
-    if args.stack:
+    more = getattr(args, "allow", None) or ()
+    profile = getattr(args, "policy_profile", None)
+    if not args.stack:
+        from cli.local.policy import stored_policy
+
+        policy = stored_policy(args.state_dir).widened(args)
+        allowed, denied, more, profile = list(policy.allowed_targets), list[str](), (), policy.profile
+    else:
         parameters = _parameters(args.stack)
         if "AllowedTargets" not in parameters:
             raise BadInput(f"stack {args.stack!r} is not a cascan stack: it has no parameter AllowedTargets")
@@ -27,8 +36,8 @@ def permit_of(args: Namespace) -> Permit:
         denied = _listed(parameters.get("DeniedTargets", ""))
     try:
         return Permit(
-            Scope.of([*allowed, *(args.allow or ())], [*denied, *(getattr(args, "deny", None) or ())]),
-            _profile(args.policy_profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
+            Scope.of([*allowed, *more], [*denied, *(getattr(args, "deny", None) or ())]),
+            _profile(profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),
             None if parameters.get("WorkerSubnets") else Reach.of(_listed(parameters.get("WorkerEgress", ""))),

@@ -9,7 +9,7 @@ from cascan.clock import utc_now
 from cascan.house_records import restore
 from cascan.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.scope import Scope
-from cli.show import Progress
+from cli.show import Progress, counted
 
 if TYPE_CHECKING:
     from cascan.gateways import HouseRecords, ReportStore, ScanTable
@@ -59,7 +59,8 @@ def restore_house(stack: Access, records: HouseRecords) -> str:
 
 
 def sentence_of(rebuilt: Rebuilt) -> str:
-    said = f"{rebuilt.scans} scans rebuilt from {rebuilt.reports} reports; {rebuilt.open} of them go on"
+    said = f"{counted(rebuilt.scans, 'scan')} rebuilt from {counted(rebuilt.reports, 'report')}"
+    said += f"; {rebuilt.open} of them go on"
     if rebuilt.left:
         said += f"; {rebuilt.left} were in the table"
     if rebuilt.unreadable:

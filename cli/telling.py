@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cascan.ids import ReportKey
@@ -25,6 +26,7 @@ CHANGE_WORDS = {
     "HostAppeared": "appeared",
     "HostGone": "gone",
 }  # cascan.model.inventory.ChangeKind, which only who compares scans loads
+SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")  # cascan.model.finding.Severity, worst first
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
@@ -41,9 +43,35 @@ def exit_code_of(scan: Scan) -> int:
 def print_findings(findings: Iterable[Finding]) -> None:
     from cascan.severity import counted_as
 
-    rows = sorted(findings, key=lambda f: (f.attributes.get("ip_addresses", ""), f.attributes.get("port") or 0, f.name))
-    cells = ((counted_as(f), f.category, f.location, f.name, _detail(f)) for f in rows)
+    rows = sorted(findings, key=_rank)
+    if rows:
+        counts = Counter(counted_as(finding) for finding in rows)
+        say(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
+    cells = ((counted_as(f), f.category, f.location, f.name, detail_of(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
+
+
+def _rank(finding: Finding) -> tuple[object, ...]:
+    """What matters most first; then by address as a number, and by port."""
+    from cascan.severity import counted_as
+
+    of = finding.attributes
+    return _severity_rank(counted_as(finding)), _address_rank(of.get("ip_addresses")), of.get("port") or 0, finding.name
+
+
+def _severity_rank(severity: str) -> tuple[int, str]:
+    """What a rule suppressed or accepted comes last."""
+    return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
+
+
+def _address_rank(addresses: object) -> tuple[int, int]:
+    from cascan.addresses import address_in
+
+    try:
+        address = address_in(addresses[0] if isinstance(addresses, list) and addresses else "")
+    except ValueError:  # of another scanner's finding
+        return 0, 0
+    return address.version, int(address)
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:
@@ -57,6 +85,10 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "requestedAt": scan.requested_at,
         "finishedAt": scan.finished_at,
         "labels": scan.labels,
+        "targets": scan.request.targets if scan.request else (),
+        "parameters": scan.request.parameters if scan.request else (),
+        "scanType": scan.request.scan_type if scan.request else None,
+        "durationSeconds": duration_s(scan),
         "addresses": scan.addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
@@ -72,6 +104,11 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "notes": scan.notes,
         "refusals": scan.refusals,
     }
+
+
+def duration_s(scan: Scan) -> float | None:
+    """From the request to the end; None: it has not ended."""
+    return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
 def changes_in_words(changes: Mapping[str, int]) -> str:
@@ -124,7 +161,13 @@ def said_by(shards: Iterable[Shard]) -> str:
     return f"{what} {span}, {counted(sum(one.hosts_done for one in told), 'host')} done"
 
 
-def _detail(finding: Finding) -> str:
+def detail_of(finding: Finding) -> str:
+    """What there is to know beyond the finding's name: the product, a title, an operating system, a certificate."""
     of = finding.attributes
-    parts = (of.get("serviceProduct"), of.get("serviceVersion"))
-    return " ".join(str(part) for part in parts if part)
+    facts = [of.get("serviceProduct"), of.get("serviceVersion"), of.get("title")]
+    if finding.category == "Host":
+        facts.append(of.get("operating_system"))
+    if of.get("not_after"):
+        subject = of.get("subject")
+        facts += [subject.get("commonName") if isinstance(subject, dict) else None, f"until {of['not_after']}"]
+    return " ".join(str(fact) for fact in facts if fact)

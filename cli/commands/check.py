@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
@@ -31,6 +32,12 @@ from cli.request_files import request_bodies
 from cli.show import counted, plain, print_json, say
 from cli.table import print_table
 
+MAX_HARMLESS_SHOWN = 8  # scripts of one verdict, each in a row of its own
+HARMLESS = {
+    Verdict.ALLOWED: "each asks the target alone",
+    Verdict.WITH_VERSIONS: "nmap adds them to version detection",
+}
+
 
 def run(args: Namespace) -> int:
     """0: it would be accepted. 2: refused."""
@@ -51,7 +58,7 @@ def _tell(explained: Explained, args: Namespace) -> int:
     if args.json:
         print_json(explained)
     else:
-        _print(explained)
+        _print(explained, verbose=args.verbose)
     return 0 if explained.accepted else EXIT_REFUSED
 
 
@@ -82,7 +89,7 @@ def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> in
     else:
         for heading, explained in parts.items():
             print(plain(heading))
-            _print(explained)
+            _print(explained, verbose=args.verbose)
     return 0 if accepted else EXIT_REFUSED
 
 
@@ -117,12 +124,13 @@ def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Exp
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
 
-def _print(explained: Explained) -> None:
+def _print(explained: Explained, *, verbose: bool) -> None:
     print_table(
         ("OPTION", "DECISION", "REASON"),
         ((f"option {one.written}", one.decision, one.reason) for one in explained.options),
     )
-    print_table(("SCRIPT", "VERDICT", "REASON"), _script_rows(explained.scripts))
+    rows = map(_script_row, explained.scripts) if verbose else _grouped_script_rows(explained.scripts)
+    print_table(("SCRIPT", "VERDICT", "REASON"), rows)
     print_table(
         ("TARGET", "VERDICT", "REASON"),
         ((f"target {one.target}", *_verdict(one)) for one in explained.targets),
@@ -145,14 +153,22 @@ def _verdict(target: Judged) -> tuple[str, str]:
     return ("by name", target.note) if target.note else ("inside", "in the scope")
 
 
-def _script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:
-    """One row a script; of those that -sV adds one for all that the safest profile allows."""
-    quiet = 0
-    for one in scripts:
-        if one.verdict is Verdict.WITH_VERSIONS and one.profile is PolicyProfile.SAFE:
-            quiet += 1
-            continue
-        why = f"policy profile {one.profile} allows it: it {one.reason}" if one.reason else "it asks the target alone"
-        yield f"script {one.script}", one.verdict, why
-    if quiet:
-        yield f"{quiet} version scripts", Verdict.WITH_VERSIONS, "nmap adds them; --json names each"
+def _script_row(script: ScriptVerdict) -> tuple[str, str, str]:
+    asks_target = "it asks the target alone"
+    why = f"policy profile {script.profile} allows it: it {script.reason}" if script.reason else asks_target
+    return f"script {script.script}", script.verdict, why
+
+
+def _grouped_script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:
+    """A row for each script; where many of one kind may do no harm, one row for all of them."""
+    kinds = Counter(script.verdict for script in scripts if _is_harmless(script))
+    grouped = {verdict for verdict, count in kinds.items() if count > MAX_HARMLESS_SHOWN}
+    for script in scripts:
+        if not (_is_harmless(script) and script.verdict in grouped):
+            yield _script_row(script)
+    for verdict in sorted(grouped):
+        yield f"{kinds[verdict]} scripts", verdict, f"{HARMLESS[verdict]}; --verbose names each"
+
+
+def _is_harmless(script: ScriptVerdict) -> bool:
+    return script.verdict in HARMLESS and script.profile is PolicyProfile.SAFE and not script.reason

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from cascan.closing import ENDED
 from cascan.control import Action, ControlRequested
+from cascan.house_records import is_kept
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
 from cli.access import Access, access
@@ -56,12 +57,20 @@ def _check(action: Action, scan: Scan) -> None:
 def _switch(action: Action, stack: Access, args: Namespace) -> int:
     _send(action, "", stack, args)
     halted = action is Action.HALT
-    _wait(lambda: (stack.table.switch() is not None) is halted, f"{action}: sent", args.timeout)
+    _wait(lambda: _is_halted(stack) is halted, f"{action}: sent", args.timeout)
     if args.json:
         print_json({"halted": halted, "switch": stack.table.switch()})
     else:
         say("the stack is halted: nothing is scanned until cascan halt --lift" if halted else "the stack goes on")
     return 0
+
+
+def _is_halted(stack: Access) -> bool | None:
+    """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
+    switch = stack.table.switch()
+    if not stack.stays_up and not is_kept(switch, stack.house):
+        return None
+    return switch is not None
 
 
 def _send(action: Action, scan_id: str, stack: Access, args: Namespace) -> None:
@@ -83,7 +92,10 @@ def _wait_for(action: Action, scan: Scan, stack: Access, args: Namespace) -> Sca
     _wait(took_effect, f"{action} {scan.scan_id}: sent", args.timeout)
     now = stack.table.get_scan(scan.scan_id) or scan
     too_late = now.state in ENDED and now.state is not ScanState.CANCELLED
-    say(f"scan {scan.scan_id} ({scan.name}) " + (f"was {now.state} by then" if too_late else DONE[action]))
+    done = f"was {now.state} by then" if too_late else DONE[action]
+    if action is Action.RESUME and not stack.stays_up and not too_late:
+        done += ", while a local stack is up: cascan local up"
+    say(f"scan {scan.scan_id} ({scan.name}) {done}")
     return now
 
 

@@ -13,6 +13,7 @@ from cli.errors import BadInput
 from cli.lookup import find_scan
 from cli.show import print_json, say
 from cli.table import print_table
+from cli.telling import exit_code_of
 
 if TYPE_CHECKING:
     from cascan.model.inventory import Change, Sighting
@@ -29,17 +30,45 @@ def run(args: Namespace) -> int:
             other = find_scan(stack.table, args.other)
             if other.scan_id == scan.scan_id:
                 raise BadInput(f"{args.scan!r} and {args.other!r} are one scan, {scan.scan_id}")
-            changes = list(_between(other, scan, stack))
+            compared = [other, scan]
+            without_answer = _without_answer(compared)
+            changes = [] if without_answer else list(_between(other, scan, stack))
         else:
+            compared = [scan]
             changes = [change for n in range(scan.shards) for change in stack.table.changes(scan.scan_id, n)]
+            without_answer = [] if changes else _without_answer(compared)
     news = [change for change in changes if not change.is_baseline]
     shown = changes if args.all else news
     if args.json:
         print_json([_as_json(change) for change in shown])
     else:
         print_table(COLUMNS, map(_row, shown), drop=("LAST SEEN OTHERWISE", "NAME"), whole=("ADDRESS",))
-    _say_more(scan, news, changes, everything=args.all)
-    return 0
+    for one, why in without_answer:
+        say(f"scan {one.scan_id} ({one.name}): nothing was compared: {why}")
+    if not without_answer:
+        _say_more(scan, news, changes, everything=args.all)
+    return max(map(exit_code_of, compared))
+
+
+def _without_answer(scans: list[Scan]) -> list[tuple[Scan, str]]:
+    """The scans that cannot be compared, and why: a scan without an answer is not one in which nothing changed."""
+    reasons = ((scan, _why_no_answer(scan)) for scan in scans)
+    return [(scan, reason) for scan, reason in reasons if reason]
+
+
+def _why_no_answer(scan: Scan) -> str:
+    """Empty: it has one, in part at least."""
+    from cascan.model.scan import FINAL_STATES, Outcome
+
+    if not scan.shards:
+        return f"the request was refused: {scan.error_description}"
+    if scan.state not in FINAL_STATES and scan.shards_open == scan.shards:
+        return "no part of the scan has ended yet"
+    answered = sum(count for outcome, count in scan.shard_outcomes.items() if outcome != Outcome.FAILED)
+    if answered:
+        return ""
+    why = f": {scan.error_description}" if scan.error_description else ""
+    return f"the scan is {scan.state}, and no part of it has an answer{why}"
 
 
 def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:

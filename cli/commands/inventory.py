@@ -25,20 +25,20 @@ MAX_STRETCHES = 256  # of one range with gaps; each is looked up by itself
 
 
 def run(args: Namespace) -> int:
-    sought = sought_by(args.addresses, args.port, args.service)
+    sought = sought_by(args.addresses, args.port, args.service, was_open=args.all)
     with access(args) as stack:
         hosts = list(stack.table.hosts(sought))
     if args.json:
-        print_json([_as_json(host, sought, everything=args.all) for host in hosts if args.all or host.is_up])
+        print_json([_as_json(host, sought) for host in hosts if args.all or host.is_up])
     else:
-        rows = (row for host in hosts for row in _rows(host, sought, everything=args.all))
+        rows = (row for host in hosts for row in _rows(host, sought))
         print_table(COLUMNS, rows, drop=LEAST_FIRST, whole=("ADDRESS", "SCAN"))
     if not hosts:
         say("nothing is known that fits")
     return 0
 
 
-def sought_by(addresses: list[str], ports: list[str], service: str) -> Sought:
+def sought_by(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
     """Raises: BadInput: no address, network or range of addresses; no port."""
     from cascan.model.inventory import Sought  # after --help
     from cascan.nmap.intervals import merged
@@ -50,7 +50,7 @@ def sought_by(addresses: list[str], ports: list[str], service: str) -> Sought:
         for low, high in merged((low, high) for of, low, high in found if of == family)
     )
     keys = frozenset(key for text in ports for key in _ports(text))
-    return Sought(networks=networks, ports=keys, service=service)
+    return Sought(networks=networks, ports=keys, service=service, was_open=was_open)
 
 
 def _networks(text: str) -> Iterator[tuple[int, int, int]]:
@@ -81,9 +81,9 @@ def _ports(text: str) -> list[tuple[str, int]]:
     return [(protocol, int(match["number"])) for protocol in ([match["protocol"]] if match["protocol"] else PROTOCOLS)]
 
 
-def _rows(host: HostRecord, sought: Sought, *, everything: bool) -> Iterator[tuple[object, ...]]:
+def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
     """A line for each port; one for the host where none is to be shown."""
-    ports = _shown(host, sought, everything=everything)
+    ports = sought.ports_of(host)
     for port in ports:
         latest = port.latest
         product = " ".join(filter(None, (latest.product, latest.version)))
@@ -91,16 +91,12 @@ def _rows(host: HostRecord, sought: Sought, *, everything: bool) -> Iterator[tup
         name = f"{port.protocol}/{port.port}"
         seen = (_when(port.first_seen), _when(port.last_seen), latest.scan_id)
         yield host.address, host.hostname, name, state, latest.service, product, *seen
-    if not ports and (host.is_up or everything):
+    if not ports and (host.is_up or sought.was_open):
         seen = (_when(host.first_seen), _when(host.last_seen), host.latest.scan_id)
         yield host.address, host.hostname, "", host.latest.state, "", "", *seen
 
 
-def _shown(host: HostRecord, sought: Sought, *, everything: bool) -> tuple[PortRecord, ...]:
-    return host.ports if everything and not (sought.ports or sought.service) else sought.ports_of(host)
-
-
-def _as_json(host: HostRecord, sought: Sought, *, everything: bool) -> dict[str, Any]:
+def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
     return {
         "address": host.address,
         "hostname": host.hostname,
@@ -108,7 +104,7 @@ def _as_json(host: HostRecord, sought: Sought, *, everything: bool) -> dict[str,
         "firstSeen": host.first_seen,
         "lastSeen": host.last_seen,
         "lastScan": host.latest.scan_id,
-        "ports": [_port_as_json(port) for port in _shown(host, sought, everything=everything)],
+        "ports": [_port_as_json(port) for port in sought.ports_of(host)],
     }
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cli.access import access
 from cli.errors import BadInput
+from cli.halted import halt_sentence
 from cli.show import print_json, say
 from cli.table import print_table
 from cli.telling import changes_in_words, scan_summary
 
 if TYPE_CHECKING:
-    from cascan.model.agenda import Switch
     from cascan.model.scan import Scan
 
 COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     with access(args) as stack:
         scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
     if switch:
-        say(f"the stack is halted since {to_wire(switch.halted_at)}{_told(switch)}; cascan halt --lift lets it go on")
+        say(halt_sentence(switch))
     if args.json:
         print_json([scan_summary(scan) for scan in scans])
         return 0
@@ -52,8 +52,3 @@ def _remark(scan: Scan) -> str:
     """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
     waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
     return scan.error_description or waits
-
-
-def _told(switch: Switch) -> str:
-    by = f" by {switch.by}" if switch.by else ""
-    return by + (f" ({switch.reason})" if switch.reason else "")

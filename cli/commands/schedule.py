@@ -87,7 +87,7 @@ def _listed(stored: StoredSchedule, stack: Access) -> dict[str, Any]:
 def _read(stored: StoredSchedule) -> Schedule:
     """Raises: BadInput: this version takes no such manifest."""
     try:
-        return read_schedule(stored.document)
+        return read_schedule(stored.document, is_stored=True)
     except RequestRefused as exc:
         raise BadInput(f"{stored.name} was stored by another version and is refused; apply it anew: {exc}") from exc
 

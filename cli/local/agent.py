@@ -2,16 +2,18 @@
 
 Asks the public ECS API for running tasks, starts the command of each once, and stops the task when the command ends,
 which whoever listens for stopped tasks is told; a task that is stopped from outside gets SIGTERM, and SIGKILL after its
-stopTimeout.
+stopTimeout. Every look compares the tasks that should run with the processes that do: a task without a process is
+stopped, again with each look until the emulator says that it is.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +23,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.local.announce import Listeners, stopped
 from cli.local.aws import aws_environment, bare_environment, client_options, open_session
+from cli.local.leftovers import sweep_scratch
+from cli.local.lock import Lock, share_lock
 from cli.local.process import Process
 from cli.local.state import StateDir
 from cli.local.task import NotRunnable, TaskCommand, task_command
@@ -35,24 +39,35 @@ IDLE_POLL_S = 0.5  # after a while without a task
 IDLE_AFTER_S = 30.0
 CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
 LOGS_KEPT = 50
+SWEEP_EVERY_S = 600.0
+STOPPED = "STOPPED"
+MACHINE_STOPPED = "the machine it ran on was stopped"
 logger = logging.getLogger(__name__)
 
 
 class TaskAgent:
-    """Runs tasks from `start` to `close`. `since` is when the emulator started: older tasks have no process left."""
+    """Runs tasks from `start` to `close`.
 
-    def __init__(self, state: StateDir, functions: Path, since: datetime) -> None:
+    `since` is when the emulator started: older tasks have no process left. `lock_fd`, the lock of the state directory,
+    is held by the keeper of every task as well: nobody starts the stack anew while one of them ends.
+    """
+
+    def __init__(self, state: StateDir, functions: Path, since: datetime, lock_fd: int) -> None:
         self._state = state
         self._functions = functions
         self._since = since
+        self._lock_fd = lock_fd
+        self._tasks_lock: Lock | None = None
         self._processes: dict[str, Process] = {}  # by task ARN
-        self._seen: set[str] = set()
+        self._started: set[str] = set()
+        self._over: set[str] = set()  # listed as running, but stopped: of a stack that was killed
         self._listeners: Listeners | None = None  # opened when a task ends: the first scan needs the processor
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
 
     def start(self) -> None:
         _drop_old_logs(self._state.logs / "tasks")
+        self._tasks_lock = share_lock(self._state.tasks_lock)
         self._thread.start()
 
     def close(self) -> None:
@@ -60,22 +75,28 @@ class TaskAgent:
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._tasks_lock:
+            self._tasks_lock.release()
+            self._tasks_lock = None
 
     def _run(self) -> None:
         self._closing.wait(FIRST_LOOK_S)
         endpoint = self._state.endpoint()
         ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
-        busy_at = time.monotonic()
+        busy_at = swept_at = time.monotonic()
         complained = False
         while not self._closing.is_set():
             try:
                 self._step(ecs)
                 complained = False
-            except (BotoCoreError, ClientError) as exc:
+            except Exception as exc:  # noqa: BLE001 - the thread outlives every failure: without it no task ever ends
                 logger.log(logging.DEBUG if complained else logging.WARNING, "tasks cannot be looked after: %s", exc)
                 complained = True
             if self._processes:
                 busy_at = time.monotonic()
+            if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                sweep_scratch(self._state.tmp)
+                swept_at = time.monotonic()
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
         self._end_all(ecs)
         ecs.close()
@@ -83,18 +104,19 @@ class TaskAgent:
             self._listeners.close()
 
     def _step(self, ecs: ECSClient) -> None:
-        live = dict(_running_tasks(ecs))
-        new = [task for task in live if task not in self._seen]
-        for cluster in {live[task] for task in new}:
-            arns = [task for task in new if live[task] == cluster]
-            for task in ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]:
-                self._take(ecs, task)
+        listed = dict(_running_tasks(ecs))
+        self._over.intersection_update(listed)
+        without_process = [arn for arn in listed if arn not in self._processes and arn not in self._over]
+        for task in _described(ecs, without_process):
+            self._start_or_stop(ecs, task)
         for arn, process in list(self._processes.items()):
             code = process.exit_code()
             if code is not None:
+                task = _stop_task(ecs, arn, f"the command ended with exit code {code}")
                 del self._processes[arn]
-                self._tell(_stop_task(ecs, arn, f"the command ended with exit code {code}"), code)
-            elif arn not in live:
+                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # of a killed worker: nobody else cleans up
+                self._tell(task, code)
+            elif arn not in listed:
                 process.ask_to_stop()
 
     def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
@@ -102,22 +124,39 @@ class TaskAgent:
             self._listeners = Listeners(self._state.endpoint())
         self._listeners.tell(stopped(task, exit_code))
 
-    def _take(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+    def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+        """Start the process of a new task; stop one that has no process any more, until it is stopped."""
         arn = task["taskArn"]
-        self._seen.add(arn)
-        if task["createdAt"] < self._since:
-            _stop_task(ecs, arn, "the machine it ran on was stopped")
-            return
+        if task["lastStatus"] == STOPPED:  # the emulator stops a task once: this one it will list for ever
+            self._over.add(arn)
+        elif arn in self._started:
+            _stop_task(ecs, arn, "its process is gone")
+        elif task["createdAt"] < self._since:
+            _stop_task(ecs, arn, MACHINE_STOPPED)
+        else:
+            self._start_task(ecs, task)
+
+    def _start_task(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+        arn = task["taskArn"]
         definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+        self._started.add(arn)
         try:
             self._processes[arn] = self._start(arn, task_command(task, definition))
         except NotRunnable as exc:
             _stop_task(ecs, arn, str(exc))
+        except OSError as exc:  # no memory, no process, no descriptor, no room for its log
+            logger.warning("a task cannot be started: %s", exc)
+            _stop_task(ecs, arn, f"its process cannot be started: {exc}")
+
+    def _scratch(self, arn: str) -> Path:
+        return self._state.tmp / f"task-{_task_id(arn)}"
 
     def _start(self, arn: str, task: TaskCommand) -> Process:
+        scratch = self._scratch(arn)
+        scratch.mkdir(mode=0o700)
         ours = {
             "HOME": str(self._state.home),
-            "TMPDIR": str(self._state.tmp),
+            "TMPDIR": str(scratch),
             "PYTHONPATH": str(self._functions),
         }
         python = ("python", "python3")
@@ -125,8 +164,9 @@ class TaskAgent:
             [sys.executable if word in python and at == 0 else word for at, word in enumerate(task.command)],
             bare_environment() | task.environment | ours | aws_environment(self._state.endpoint()),
             folder=self._state.tmp,
-            log=self._state.logs / "tasks" / f"{arn.rpartition('/')[2]}.log",
+            log=self._state.logs / "tasks" / f"{_task_id(arn)}.log",
             grace_s=task.stop_timeout_s,
+            lock_fds=(self._lock_fd, *((self._tasks_lock.fd,) if self._tasks_lock else ())),
         )
 
     def _end_all(self, ecs: ECSClient) -> None:
@@ -137,20 +177,32 @@ class TaskAgent:
             process.stop(within_s=max(0.0, deadline - time.monotonic()))
         with suppress(BotoCoreError, ClientError):
             for arn, _ in list(_running_tasks(ecs)):
-                _stop_task(ecs, arn, "the machine it ran on was stopped")
+                _stop_task(ecs, arn, MACHINE_STOPPED)
 
 
 def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
-    """Every running task with its cluster, both by ARN."""
+    """Every task that should run, with its cluster, both by ARN. Whether it does run, DescribeTasks says."""
     for cluster in ecs.list_clusters()["clusterArns"]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING"):
             for task in page["taskArns"]:
                 yield task, cluster
 
 
+def _described(ecs: ECSClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
+    for arn in arns:  # seldom more than one
+        yield from ecs.describe_tasks(cluster=_cluster(arn), tasks=[arn])["tasks"]
+
+
 def _stop_task(ecs: ECSClient, arn: str, reason: str) -> TaskTypeDef:
-    cluster = arn.split("/")[-2]  # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
-    return ecs.stop_task(cluster=cluster, task=arn, reason=reason)["task"]
+    return ecs.stop_task(cluster=_cluster(arn), task=arn, reason=reason)["task"]
+
+
+def _task_id(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _cluster(arn: str) -> str:
+    return arn.split("/")[-2]  # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
 
 
 def _drop_old_logs(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from cli.errors import StackBusy, StackUnguarded
 from cli.local.endpoint import Listener
-from cli.local.lock import Lock, is_held, owner, try_lock
+from cli.local.lock import Lock, is_alive, is_held, owner, try_lock
 from cli.local.state import Running, StateDir
 
 POLL_S = 0.05
@@ -31,14 +31,20 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
         if running:
             return running
         if not told:
-            say(f"waiting for process {owner(state.lock)}, which uses {state.root}")
+            say(f"waiting for {_holder(state)}, which uses {state.root}")
             told = True
         if time.monotonic() > deadline:
             raise StackBusy(
-                f"process {owner(state.lock)} uses {state.root} for more than {timeout_s:.0f} s. "
+                f"{_holder(state)} uses {state.root} for more than {timeout_s:.0f} s. "
                 "Wait for it, end it, or choose another directory with --state-dir"
             )
         time.sleep(POLL_S)
+
+
+def _holder(state: StateDir) -> str:
+    """Who has the lock: the process that signed it, or what that started and did not live to end."""
+    pid = owner(state.lock)
+    return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
 
 
 def running_stack(state: StateDir) -> Running | None:

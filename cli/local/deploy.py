@@ -67,6 +67,10 @@ class _Deployer:
 
     def _kind(self) -> Literal["CREATE", "UPDATE"]:
         stack = self._stack()
+        if (
+            stack and stack["StackStatus"] not in UNUSABLE
+        ):  # whoever deployed before us was killed; the emulator goes on
+            stack = self._until(self._ended, "an earlier deployment does not end")
         if stack is None:
             return "CREATE"
         if stack["StackStatus"] not in UNUSABLE:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import DeployFailed
 from cli.local.fingerprint import fingerprint
 from cli.local.lock import locked
+from cli.local.private import FILE_MODE
 from cli.local.state import Deployment, StateDir
 
 LOCK_TIMEOUT_S = 60.0
@@ -43,6 +45,19 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
     packed = package(template, parameters, CODE_BUCKET)
     made_of = fingerprint(template.parent, packed.sources, parameters)
     endpoint = state.endpoint()
-    outputs = deploy(open_session(endpoint), client_options(endpoint), packed, parameters)
-    state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
+    with _half_deployed(state):
+        outputs = deploy(open_session(endpoint), client_options(endpoint), packed, parameters)
+        state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
     return outputs
+
+
+@contextmanager
+def _half_deployed(state: StateDir) -> Iterator[None]:
+    """Mark what the emulator keeps as half a stack. The mark stays if we are killed or interrupted."""
+    state.deploying.touch(FILE_MODE)
+    try:
+        yield
+    except DeployFailed:  # the emulator has rolled it back
+        state.deploying.unlink(missing_ok=True)
+        raise
+    state.deploying.unlink(missing_ok=True)

@@ -46,7 +46,8 @@ class Emulator:
             log=self.log,
             grace_s=STOP_GRACE_S,
             status_file=state.exit_status,
-            lock_fd=lock_fd,
+            after=state.tasks_lock,
+            lock_fds=() if lock_fd is None else (lock_fd,),
         )
 
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:

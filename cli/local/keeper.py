@@ -1,11 +1,13 @@
 """Keeps one command, and ends it with everything it started: when asked, or when whoever asked for it is gone.
 
-    python -I -S keeper.py GRACE_S STATUS_FILE COMMAND...
+    python -I -S keeper.py GRACE_S STATUS_FILE AFTER_FILE COMMAND...
 
-The asker holds our standard input open. When that closes (it stopped us, or was killed), or on SIGTERM, the command
-gets SIGTERM, then GRACE_S to end, then SIGKILL; a second request kills at once. Whatever the command leaves behind is
-killed, also what moved to a session of its own. The command's exit code is ours, and is written to STATUS_FILE unless
-that is "-".
+The asker holds our standard input open. It writes STOP there, or sends SIGTERM, to stop the command: that gets SIGTERM,
+then GRACE_S to end, then SIGKILL; a second request kills at once. Standard input that closes without STOP means that
+the asker was killed: the command then gets ORPHAN_GRACE_S at most, since nobody is left to wait for it. Whatever the
+command leaves behind is killed, also what moved to a session of its own. The command's exit code is ours, and is
+written to STATUS_FILE. AFTER_FILE: the command is asked to stop only once nobody holds a lock on this file, or after
+ORPHAN_GRACE_S. Either file may be "-": none.
 
 Runs by itself, on the standard library alone: it starts in 15 ms, and stays.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -27,17 +30,21 @@ PR_SET_CHILD_SUBREAPER = 36
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NOT_STARTED = 127
 STDIN = 0
+STOP = b"stop"
+NONE = "-"
+ORPHAN_GRACE_S = 5.0  # the next command waits for this; a worker stops nmap and gives its shard back in one or two
+POLL_S = 0.05
 
 
 def main(arguments: Sequence[str]) -> int:
-    grace_s, status_file, *command = arguments
+    grace_s, status_file, after_file, *command = arguments
     wake = _signal_pipe()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = _start(command)
-    code = _Kept(child, float(grace_s)).wait(wake)
+    code = _Kept(child, float(grace_s), after_file).wait(wake)
     _kill_group(child)
     _end_orphans()
-    if status_file != "-":
+    if status_file != NONE:
         Path(status_file).write_text(str(code))
     return code
 
@@ -45,34 +52,69 @@ def main(arguments: Sequence[str]) -> int:
 class _Kept:
     """The command while it runs."""
 
-    def __init__(self, pid: int, grace_s: float) -> None:
+    def __init__(self, pid: int, grace_s: float, after_file: str) -> None:
         self.pid = pid
         self.grace_s = grace_s
-        self.deadline: float | None = None  # set once it was asked to stop
+        self.after_file = after_file
+        self.stop_at: float | None = None  # set once it is to stop: the latest moment to ask it
+        self.kill_at: float | None = None  # set once it was asked
 
     def wait(self, wake: int) -> int:
         watched = [STDIN, wake]
         while (code := _reap(self.pid)) is None:
             ready, _, _ = select.select(watched, [], [], self._patience())
-            if STDIN in ready and not os.read(STDIN, 4096):
-                watched = [wake]
-                self.stop()
+            if STDIN in ready:
+                words = os.read(STDIN, 4096)
+                if not words:
+                    watched = [wake]
+                self.stop(orphaned=not words)
             if wake in ready and any(number in STOP_SIGNALS for number in os.read(wake, 64)):
                 self.stop()
-            if self.deadline is not None and time.monotonic() >= self.deadline:
-                _kill_group(self.pid)
+            self._proceed()
         return code
 
-    def stop(self) -> None:
-        asked_before = self.deadline is not None
-        self.deadline = time.monotonic() + (0 if asked_before else self.grace_s)
-        if not asked_before:
+    def stop(self, *, orphaned: bool = False) -> None:
+        """Stop it soon; at once when asked a second time. `orphaned`: nobody waits for it any more, which asks once."""
+        now = time.monotonic()
+        if orphaned:
+            self.grace_s = min(self.grace_s, ORPHAN_GRACE_S)
+            self.stop_at = self.stop_at or now + ORPHAN_GRACE_S
+            self.kill_at = self.kill_at and min(self.kill_at, now + self.grace_s)
+        elif self.stop_at is None:
+            self.stop_at = now + ORPHAN_GRACE_S
+        else:
+            self.stop_at = self.kill_at = now
+
+    def _proceed(self) -> None:
+        now = time.monotonic()
+        if self.stop_at is None:
+            return
+        if self.kill_at is None and (now >= self.stop_at or not _is_locked(self.after_file)):
+            self.kill_at = now + self.grace_s
             os.kill(self.pid, signal.SIGTERM)
+        if self.kill_at is not None and now >= self.kill_at:
+            _kill_group(self.pid)
 
     def _patience(self) -> float | None:
-        if self.deadline is None:
+        if self.stop_at is None:
             return None
-        return max(0.05, self.deadline - time.monotonic())
+        if self.kill_at is None:
+            return POLL_S
+        return max(POLL_S, self.kill_at - time.monotonic())
+
+
+def _is_locked(path: str) -> bool:
+    """Somebody holds a lock on the file."""
+    if path == NONE:
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no such file, for one
+        return False
+    return False
 
 
 def _signal_pipe() -> int:

@@ -30,15 +30,20 @@ class Lock:
         os.close(self.fd)
 
 
-def try_lock(path: Path) -> Lock | None:
+def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
     """The lock; None: somebody holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None
     return Lock(fd)
+
+
+def share_lock(path: Path) -> Lock | None:
+    """The lock, shared with others who share it; None: somebody has it alone."""
+    return try_lock(path, fcntl.LOCK_SH)
 
 
 def owner(path: Path) -> int | None:
@@ -47,6 +52,17 @@ def owner(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def is_alive(pid: int) -> bool:
+    """There is a process of this number, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def is_held(path: Path) -> bool:

@@ -41,7 +41,7 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
                 emulator.prepare_to_deploy()
             from cli.local.agent import TaskAgent  # boto3 loads while the emulator boots
 
-            agent = TaskAgent(state, template.parent / FUNCTIONS, since)
+            agent = TaskAgent(state, template.parent / FUNCTIONS, since, lock.fd)
             emulator.wait_until_healthy()
             try:
                 outputs = bring_up_to_date(state, template, parameters)

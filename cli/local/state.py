@@ -3,11 +3,13 @@
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
 secret              what every call of the emulator carries as its session token; another one after an unclean end
 lock                held while anything of a stack runs; names its owner
+tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
-emulator/           the emulator's tables and queues (state), objects (objects), exit-status
+emulator/           the emulator's tables and queues (state), objects (objects), exit-status; when it started
+                    (started), and whether a deployment is under way (deploying)
 home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
 """
 
@@ -24,6 +26,7 @@ from typing import Any
 from cli.errors import DiskFull, StateUnreadable
 from cli.local.endpoint import Endpoint
 from cli.local.guard import HOST
+from cli.local.leftovers import clear_scratch, drop_drafts, is_mixed
 from cli.local.private import (
     FILE_MODE,
     FOLDER_MODE,
@@ -36,7 +39,6 @@ from cli.local.private import (
 from cli.local.secret import stored_secret
 
 LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
-MAX_SCRATCH_ENTRIES = 32  # functions that earlier runs unpacked, 7 MB each; removing a run's slows it by half a second
 FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
 
 
@@ -84,12 +86,15 @@ class StateDir:
             ) from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
+        self.tasks_lock = self.root / "tasks.lock"
         self.home = self.root / "home"
         self.tmp = self.root / "tmp"
         self.logs = self.root / "logs"
         self.emulator_state = self.root / "emulator" / "state"
         self.objects = self.root / "emulator" / "objects"
         self.exit_status = self.root / "emulator" / "exit-status"
+        self.started = self.root / "emulator" / "started"
+        self.deploying = self.root / "emulator" / "deploying"
 
     def port(self) -> int:
         """The port of this directory; picked among the free ones the first time."""
@@ -142,9 +147,8 @@ class StateDir:
         Nor does the secret: somebody else may have listened on the port since, and heard calls that came too late.
         Raises: DiskFull: with so little room nothing could be kept.
         """
-        if sum(1 for _ in self.tmp.iterdir()) >= MAX_SCRATCH_ENTRIES or self._free_bytes() < LEAST_FREE_BYTES:
-            shutil.rmtree(self.tmp, ignore_errors=True)
-            make_folder(self.tmp)
+        drop_drafts(self.root)
+        clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
         if not all(is_tight(self.root / folder) for folder in FOLDERS):
             tighten(self.root)
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
@@ -152,13 +156,21 @@ class StateDir:
                 f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
                 f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
             )
-        if self._ended_cleanly():
-            self.exit_status.unlink()
-            return
+        if not self._ended_cleanly():
+            self._forget_tables()
+        self.exit_status.unlink(missing_ok=True)
+        self.started.touch(FILE_MODE)
+
+    def _forget_tables(self) -> None:
+        """What the emulator kept is behind, or not whole: the stack is deployed again, its tables are rebuilt."""
         if self.emulator_used():
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
         (self.root / "deployment.json").unlink(missing_ok=True)
+        if self.deploying.exists() or is_mixed(self.emulator_state, self.started):
+            shutil.rmtree(self.emulator_state)
+            make_folder(self.emulator_state)
+        self.deploying.unlink(missing_ok=True)
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
@@ -174,8 +186,9 @@ class StateDir:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
+        """Its last run ended by itself, saved everything, and not in the middle of a deployment."""
         try:
-            return self.exit_status.read_text() == "0"
+            return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
             return False
 

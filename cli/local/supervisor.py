@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,10 +16,12 @@ from pathlib import Path
 from cli.errors import CliError, EmulatorFailed, StackBusy
 from cli.local import state as states
 from cli.local.attach import lock_or_running, running_stack
-from cli.local.lock import Lock, is_held, try_lock
+from cli.local.lock import Lock, is_held, locked
 from cli.local.machine import held
 from cli.local.private import PRIVATE_UMASK, open_for_writing
 
+MODULE = "cli.local.supervisor"
+PROC = Path("/proc")
 POLL_S = 0.02
 LOOK_S = 1.0
 BUSY_TIMEOUT_S = 30.0
@@ -31,7 +34,7 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
     order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
     with open_for_writing(log) as sink:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "cli.local.supervisor", json.dumps(order)],
+            [sys.executable, "-m", MODULE, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -49,9 +52,11 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
 
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
     """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
-    os.kill(pid, signal.SIGTERM)
+    if _may_be_supervisor(pid):  # it may have been killed this moment, and its number given to somebody else
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_held(state.lock) or is_held(state.up_lock):
+    while is_held(state.lock) or is_held(state.up_lock) or (PROC.exists() and _may_be_supervisor(pid)):
         if time.monotonic() > deadline:
             raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
         time.sleep(POLL_S)
@@ -77,10 +82,8 @@ def main(order: str) -> int:
 def _hold(
     state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
 ) -> None:
-    up = try_lock(state.up_lock)  # to the end of this process, which is how others know that it lives
-    if up is None:
-        raise StackBusy(f"{state.up_lock} is held by a process that does not hold {state.lock}")
-    with held(state, lock, template, parameters) as machine:
+    with held(state, lock, template, parameters) as machine, locked(state.up_lock, BUSY_TIMEOUT_S):
+        # Others know by up.lock that this process lives. It is given back before `lock`: whoever gets that finds both.
         state.keep_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
         try:
             while not leave.wait(LOOK_S):
@@ -97,6 +100,16 @@ def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log
         if time.monotonic() > deadline:
             raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
         time.sleep(POLL_S)
+
+
+def _may_be_supervisor(pid: int) -> bool:
+    """The process runs this module, as far as /proc tells; where there is none, its number has to do."""
+    if not PROC.exists():
+        return True
+    try:
+        return MODULE in os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
+    except OSError:
+        return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

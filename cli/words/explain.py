@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cli.words.shared import POLICY_PROFILES
+from cli.words.shared import POLICY_PROFILES, local_options
 
 if TYPE_CHECKING:
     from cli.words import Commands
@@ -15,7 +15,7 @@ def add_explaining(commands: Commands, request: ArgumentParser, output: Argument
     """`request` and `output` are the parents with the options these share with other commands."""
     check = commands.add_parser(
         "check",
-        parents=[request, output],
+        parents=[local_options(), request, output],
         formatter_class=RawDescriptionHelpFormatter,
         help="explain what would become of a scan, without scanning",
         usage="cascan check TARGET... [options] [-- NMAP ARGS]\n       cascan check -f FILE [options]\n"
@@ -33,14 +33,15 @@ def add_explaining(commands: Commands, request: ArgumentParser, output: Argument
         "--allow",
         action="append",
         metavar="TARGET",
-        help="network or domain that may be scanned, beside loopback and private networks, or what the stack allows",
+        help="network or domain that may be scanned beside what the stack allows",
     )
     check.add_argument("--deny", action="append", metavar="TARGET", help="network or domain that may not be scanned")
     check.add_argument(
         "--policy-profile",
         choices=POLICY_PROFILES,
-        help="what scripts and crafted packets may do; default: safe, or what the stack says",
+        help="what scripts and crafted packets may do; default: what the stack says",
     )
+    check.add_argument("--verbose", action="store_true", help="name every script, also those that may do no harm")
     check.set_defaults(run="check")
 
     targets = commands.add_parser(

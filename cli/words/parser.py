@@ -15,7 +15,15 @@ from cli.words.read import add_read
 from cli.words.schedule import add_scheduling
 from cli.words.sentences import Words
 from cli.words.severity import add_severity
-from cli.words.shared import local_options, output_options, request_options, wait_options, where_options
+from cli.words.shared import (
+    FOR_THIS_SCAN,
+    local_options,
+    output_options,
+    policy_options,
+    request_options,
+    wait_options,
+    where_options,
+)
 
 if TYPE_CHECKING:
     from cli.words import Commands
@@ -53,10 +61,10 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
-def parser() -> ArgumentParser:
-    top: ArgumentParser = Words(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
+def parser() -> Words:
+    top = Words(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action="version", version="cascan 0.1.0")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     where, output, request = where_options(), output_options(), request_options()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
@@ -77,10 +85,10 @@ def _add_scanning(
     request: ArgumentParser,
     output: ArgumentParser,
 ) -> None:
-    wait = wait_options()
+    wait, policy = wait_options(), policy_options(FOR_THIS_SCAN)
     scan = commands.add_parser(
         "scan",
-        parents=[where, request, output, wait],
+        parents=[where, policy, request, output, wait],
         formatter_class=RAW,
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
@@ -93,7 +101,7 @@ def _add_scanning(
 
     submit = commands.add_parser(
         "submit",
-        parents=[where, output, wait],
+        parents=[where, policy, output, wait],
         help="submit a request from a file",
         usage="cascan submit -f FILE [options]\n       cascan submit --vuls FILE [SERVER...] [options]",
         description="Submit a scan request: the short form, or a secureCodeBox Scan manifest, "
@@ -140,7 +148,13 @@ def _add_running(commands: Commands, where: ArgumentParser, output: ArgumentPars
         ("status", "say whether it runs, where, and what is deployed"),
     ):
         options = [local_options(), output]
-        actions.add_parser(name, parents=options, help=text, description=sentence(text))
+        if name == "up":
+            options.append(policy_options("until the next local up that names it"))
+        action = actions.add_parser(name, parents=options, help=text, description=sentence(text))
+        if name == "up":
+            action.add_argument(
+                "--default-policy", action="store_true", help="forget what earlier calls of local up allowed"
+            )
     local.set_defaults(run="local", stack=None)
 
     rebuild = commands.add_parser(

@@ -23,18 +23,27 @@ def local_options() -> ArgumentParser:
     options.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="what the local stack keeps; default: the XDG state folder"
     )
+    return options
+
+
+def policy_options(holds: str) -> ArgumentParser:
+    """What the local stack may scan; `holds` says for how long. A listing has none of these: it changes nothing."""
+    options = ArgumentParser(add_help=False)
     options.add_argument(
         "--allow",
         action="append",
         metavar="TARGET",
-        help="network or domain that the local stack may scan, beside loopback and private networks",
+        help=f"network or domain that the local stack may scan beside loopback and private networks; {holds}",
     )
     options.add_argument(
         "--policy-profile",
         choices=POLICY_PROFILES,
-        help="what scripts and crafted packets may do on the local stack (default: safe)",
+        help=f"what scripts and crafted packets may do on the local stack (default: safe); {holds}",
     )
     return options
+
+
+FOR_THIS_SCAN = "for this scan alone: cascan local up sets it to stay"
 
 
 def output_options() -> ArgumentParser:

@@ -4,7 +4,8 @@ CascanError
 ├── Rejected                a retry cannot help
 │   ├── MalformedMessage    a message or key that nobody here wrote
 │   ├── RequestRefused      a request with its reasons, one sentence each
-│   └── UnreadableReport    not a report of nmap
+│   ├── UnreadableReport    not a report of nmap
+│   └── UnreadableItem      something stored that this version cannot read
 └── Retryable               it may
     ├── GatewayUnavailable  a service did not answer, or took only a part
     ├── ShardBusy           another worker holds the shard
@@ -45,6 +46,10 @@ class RequestRefused(Rejected):
 
 class UnreadableReport(Rejected):
     """Bytes that are not a report of nmap."""
+
+
+class UnreadableItem(Rejected):
+    """An item of the table or a record of the bucket that another version wrote, or that is damaged."""
 
 
 class Retryable(CascanError):

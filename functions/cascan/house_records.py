@@ -15,18 +15,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from cascan.clock import utc_now
 from cascan.gateways import HouseRecords, RuleTable, ScanTable, ScheduleTable
 from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.schedule import StoredSchedule
 from cascan.severity import StoredRules
+from cascan.stored import readable
 
 T = TypeVar("T")
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
@@ -45,6 +48,11 @@ class Restored:
 
 def keep_switch(records: HouseRecords, table: ScanTable) -> None:
     records.put(SWITCH, msgspec.json.encode(table.switch()))
+
+
+def is_kept(switch: Switch | None, records: HouseRecords) -> bool:
+    """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
+    return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
 def keep_severity_rules(records: HouseRecords, table: ScanTable) -> None:
@@ -70,10 +78,10 @@ def keep_schedule(records: HouseRecords, schedules: ScheduleTable, name: str) ->
 def restore(records: HouseRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable) -> Restored:
     """Give the table what the records hold and it has not. Safe to repeat.
 
-    Raises: msgspec.MsgspecError: a record of another version, or a damaged one.
+    A record that cannot be read is passed over; one of the switch halts the stack.
     """
     restored = Restored()
-    switch = _read(records, SWITCH, Switch)
+    switch = _switch_in(records)
     if switch and table.switch() is None:
         table.halt(switch)
         restored.halted = True
@@ -88,6 +96,14 @@ def restore(records: HouseRecords, *, table: ScanTable, rules: RuleTable, schedu
         if stored and schedules.restore_schedule(stored):
             restored.schedules.append(stored.name)
     return restored
+
+
+def _switch_in(records: HouseRecords) -> Switch | None:
+    """A switch that cannot be read halts the stack: a person lifts it who knows better."""
+    text = records.get(SWITCH)
+    if text in (None, b"null"):
+        return None
+    return _read(records, SWITCH, Switch) or Switch(halted_at=utc_now(), reason=f"{SWITCH} cannot be read")
 
 
 def _rule_names(records: HouseRecords) -> Iterator[str]:
@@ -121,4 +137,7 @@ def _versions(records: HouseRecords, name: str) -> Iterator[StoredRule]:
 
 def _read(records: HouseRecords, name: str, kind: type[T]) -> T | None:
     text = records.get(name)
-    return None if text in (None, b"null") else msgspec.json.decode(text, type=kind)
+    if text in (None, b"null"):
+        return None
+    decode = partial(msgspec.json.decode, type=kind)
+    return next(readable([text], decode, lambda _: f"the record house/{name}"), None)

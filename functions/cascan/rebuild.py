@@ -19,7 +19,7 @@ from typing import Protocol
 from cascan.agenda import expiry, first_entries
 from cascan.clock import Clock
 from cascan.closing import settle
-from cascan.errors import Rejected
+from cascan.errors import Rejected, UnreadableItem
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
@@ -92,7 +92,11 @@ def rebuild(
 
 def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> Story | None:
     """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
-    there = table.get_scan(scan_id)
+    try:
+        there = table.get_scan(scan_id)
+    except UnreadableItem:  # in the table, whatever it is
+        rebuilt.unreadable += 1
+        return None
     if there and not _half_done(there):
         rebuilt.left += 1
         if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
@@ -100,7 +104,7 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
         return None
     try:
         story = story_of(scan_id, reports)
-    except ValueError:  # msgspec's errors are: a record of another version, or damaged
+    except UnreadableItem:
         story = None
     if story is None:
         rebuilt.unreadable += 1

@@ -35,7 +35,7 @@ class Story:
 
 
 def story_of(scan_id: str, reports: ReportStore) -> Story | None:
-    """None: it has no records, or they say nothing. Raises: ValueError: they cannot be read."""
+    """None: it has no records, or they say nothing. Raises: UnreadableItem."""
     plan, end = plan_in(reports, scan_id), end_in(reports, scan_id)
     if plan is None:
         return Story(end, (), end) if end else None

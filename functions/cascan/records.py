@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from cascan.gateways import ReportStore
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
+from cascan.stored import read_stored
 
 PLAN, END, SUSPENSION, REQUEST = "plan.jsonl", "end.json", "suspension.json", "request"
+T = TypeVar("T")
 RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
 
 
@@ -56,26 +60,33 @@ def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | No
         return None
     with stream:
         first, *others = stream.read().splitlines()
-    return msgspec.json.decode(first, type=Scan), [msgspec.json.decode(line, type=Shard) for line in others]
+    scan, shards = _decode(first, Scan, scan_id), [_decode(line, Shard, scan_id) for line in others]
+    return scan, shards
 
 
 def runs_in(reports: ReportStore, scan_id: str) -> list[Reported]:
     """In order of shard and attempt."""
     names = filter(RUN.fullmatch, reports.records(scan_id))
-    runs = [msgspec.json.decode(text, type=Reported) for name in names if (text := _text(reports, scan_id, name))]
+    runs = [_decode(text, Reported, scan_id) for name in names if (text := _text(reports, scan_id, name))]
     return sorted(runs, key=lambda run: (run.shard.number, run.shard.attempt))
 
 
 def end_in(reports: ReportStore, scan_id: str) -> Scan | None:
     """None: it has not ended, as far as anybody wrote down."""
     text = _text(reports, scan_id, END)
-    return msgspec.json.decode(text, type=Scan) if text else None
+    return _decode(text, Scan, scan_id) if text else None
 
 
 def suspended_in(reports: ReportStore, scan_id: str) -> bool | None:
     """Whether it was suspended last; None: nobody suspended or resumed it."""
     text = _text(reports, scan_id, SUSPENSION)
-    return msgspec.json.decode(text, type=bool) if text else None
+    return _decode(text, bool, scan_id) if text else None
+
+
+def _decode(text: bytes, kind: type[T], scan_id: str) -> T:
+    """Raises: UnreadableItem."""
+    decoded: T = read_stored(text, partial(msgspec.json.decode, type=kind), lambda _: f"a record of scan {scan_id}")
+    return decoded
 
 
 def _lines(scan: Scan, shards: Iterable[Shard]) -> Iterator[Scan | Shard]:

@@ -16,7 +16,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.errors import Rejected
+from cascan import stored
+from cascan.errors import Rejected, UnreadableItem
 
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
@@ -28,6 +29,14 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 def count(metric: str, number: float = 1) -> None:
     metrics.add_metric(metric, MetricUnit.Count, number)
+
+
+def _report_unreadable(error: UnreadableItem) -> None:
+    logger.error("stored, and cannot be read", extra={"reason": str(error)})
+    count("ItemsUnreadable")
+
+
+stored.listen(_report_unreadable)
 
 
 def traced(handler: Handler) -> Handler:

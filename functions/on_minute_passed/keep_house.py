@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from cascan.agenda import next_change, next_look
 from cascan.clock import Clock
 from cascan.closing import Closing, close_shard, settle
-from cascan.errors import CascanError
+from cascan.errors import CascanError, UnreadableItem
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
-from cascan.limits import LOOK_AGAIN_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, REPORT_WITHIN_S
+from cascan.limits import LOOK_AGAIN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, REPORT_WITHIN_S
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Outcome, Scan
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
@@ -50,9 +52,20 @@ def keep_house(house: House) -> Kept:
                 house.table.plan_at(later)
             house.table.done(entry)
             kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
+        except UnreadableItem as exc:  # of another version, or damaged: it does not stand in the way of the others
+            kept.failures.append((entry.scan_id, str(exc)))
+            _put_off(entry, house)
         except CascanError as exc:
             kept.failures.append((entry.scan_id, str(exc)))
+        except Exception as exc:  # noqa: BLE001 - a fault of ours with one scan costs no other its deadline
+            kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
     return kept
+
+
+def _put_off(entry: AgendaEntry, house: House) -> None:
+    """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
+    house.table.plan_at(replace(entry, at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    house.table.done(entry)
 
 
 def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:

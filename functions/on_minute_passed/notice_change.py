@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cascan.clock import Clock
 from cascan.gateways import RequestQueue, ScheduleTable
@@ -59,7 +60,12 @@ def _next(seen: ScanTypes | None, made_of: dict[str, str], deployed: Deployed) -
 def _concerned(scan_types: tuple[str, ...], schedules: ScheduleTable) -> Iterator[str]:
     """Schedules that wish it; whether one is suspended is judged where it is due."""
     for stored in schedules.schedules():
-        spec = stored.document["spec"]
-        scan_type = (spec.get("scanSpec") or spec.get("request") or {}).get("scanType")
+        spec = _mapping(stored.document.get("spec"))
+        scan_type = _mapping(spec.get("scanSpec") or spec.get("request")).get("scanType")
         if spec.get("retriggerOnScanTypeChange") and (scan_type is None or scan_type in scan_types):
             yield stored.name  # without a scan type its options choose one, and either may have changed
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """What is stored may be damaged: that is no reason to tell no other schedule."""
+    return value if isinstance(value, dict) else {}

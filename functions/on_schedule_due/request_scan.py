@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from cascan.clock import Clock, to_wire
 from cascan.closing import ENDED
 from cascan.control import Action, ControlRequested
+from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.forms.schedule import read_schedule
 from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
@@ -64,7 +66,7 @@ def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
     stored = desk.schedules.schedule(due.schedule)
     if stored is None:
         return _answer(due, "deleted")
-    schedule = read_schedule(stored.document)
+    schedule = read_schedule(stored.document, is_stored=True)
     if due.kind is Kind.SETTLE:
         return _settle(due, schedule, desk)
     if why := _stands_against(due, schedule, desk):
@@ -112,8 +114,11 @@ def _stands_against(due: ScheduleDue, schedule: Schedule, desk: Desk) -> str:
 
 def _known(schedule: Schedule, desk: Desk) -> list[Known]:
     """Its runs, the oldest first."""
-    runs = list(desk.schedules.runs(schedule.name))
-    return [Known(run, None if run.ended else desk.scans.get_scan(run.scan_id)) for run in runs]
+    known: list[Known] = []
+    for run in desk.schedules.runs(schedule.name):
+        with suppress(UnreadableItem):  # told; nobody can say whether it runs, so it holds nothing back and is kept
+            known.append(Known(run, None if run.ended else desk.scans.get_scan(run.scan_id)))
+    return known
 
 
 def _is_running(one: Known, desk: Desk) -> bool:

@@ -6,11 +6,15 @@ disturb. The first is the container's own process: it passes signals on, and end
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+PR_SET_PDEATHSIG = 1  # Source: prctl(2)
+_libc = ctypes.CDLL(None)
 SLOTS = "WORKER_SLOTS"  # the variable that says how many
 
 
@@ -20,7 +24,11 @@ class Slots:
     def __init__(self, others: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
         alone = dict(environment) | {SLOTS: "1"}
         self._processes = [
-            subprocess.Popen(command, env=alone)  # noqa: S603 - this program itself
+            subprocess.Popen(  # noqa: S603 - this program itself
+                command,
+                env=alone,
+                preexec_fn=_end_with_us,  # noqa: PLW1509 - the first slot has no thread yet
+            )
             for _ in range(others)
         ]
 
@@ -34,6 +42,11 @@ class Slots:
         """The worst of their exit codes, once all have ended; 1 for a slot that a signal ended."""
         codes = [process.wait() for process in self._processes]
         return max((abs(code) and 1 for code in codes), default=0)
+
+
+def _end_with_us() -> None:
+    """In the child: SIGTERM when the first slot is killed. Its shard goes back, and nobody is left to wait for it."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def other_slots(slots: int) -> Slots:

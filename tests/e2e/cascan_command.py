@@ -64,5 +64,7 @@ def stack_up(command: C, *words: str) -> Iterator[C]:
         pytest.skip("nmap is not installed")
     up = command("local up", *words)
     assert up.code == 0, up.err
-    yield command
-    command("local down")
+    try:
+        yield command
+    finally:
+        command("local down")

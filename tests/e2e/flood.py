@@ -39,7 +39,7 @@ def main() -> None:
         finished_at=utc_now(),
         shards_open=0,
     )
-    with access(Namespace(stack=None, state_dir=Path(sys.argv[1]), allow=None, policy_profile=None)) as stack:
+    with access(Namespace(stack=None, state_dir=Path(sys.argv[1]))) as stack:
         stack.table.create_scan(scan)
         stack.table.put_findings(scan.scan_id, findings(scan.scan_id))
         event = end_of(scan)

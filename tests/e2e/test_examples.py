@@ -7,7 +7,6 @@ stands behind a rule of our own. The emulator reads no array index in a path: `l
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from cli.access import local_parameters
 from cli.local.aws import client_options, open_session
+from cli.local.policy import LocalPolicy
 from cli.local.stack import up
 from cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
@@ -57,7 +57,7 @@ class Changes:
 @pytest.fixture(scope="module")
 def changes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changes]:
     state_dir = tmp_path_factory.mktemp("examples")
-    parameters = local_parameters(Namespace(allow=None, policy_profile=None))
+    parameters = local_parameters(LocalPolicy())
     up(state_dir, parameters | {"ExampleChanges": "enabled", "ExampleTarget": "127.0.0.1"})
     yield Changes(Cascan(state_dir))
     Cascan(state_dir)("local down")

@@ -15,6 +15,9 @@ from tests.lab.services import SERVICES
 
 
 def main() -> int:
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     try:
         with lab() as hosts:
             print("\n".join(described(hosts)), file=sys.stderr)

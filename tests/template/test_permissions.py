@@ -38,6 +38,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
         TABLE: {"dynamodb:GetItem"},
         "*": {"ecs:ListTasks"},
+        "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task/Workers/Cluster/*": {"ecs:DescribeTasks"},
         "Workers/ConnectTask": {"ecs:RunTask"},
         "Workers/RawTask": {"ecs:RunTask"},
         "Workers/LaunchRole.Arn": {"iam:PassRole"},

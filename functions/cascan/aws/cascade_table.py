@@ -13,7 +13,7 @@ import msgspec
 
 from cascan.aws.dynamo import DynamoTable, put_new, update
 from cascan.aws.issued_requests import issued_item
-from cascan.aws.wire import Item, body_of, decoded_body, key_of, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, is_set, key_of, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
 from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild
@@ -35,16 +35,15 @@ class DynamoCascadeTable:
         item = self._table.get(_cascade_key(scan_id))
         if not item:
             return None
-        record = msgspec.json.decode(decoded_body(item), type=CascadeRecord)
-        return msgspec.structs.replace(record, decided=bool(item["decided"]["BOOL"]))
+        return read_item(item, _record_in)
 
     def spent(self, root_scan: str) -> Spent:
         item = self._table.get(_budget_key(root_scan))
-        return Spent(*(int(item[name]["N"]) for name in ("scans", "probes", "cost"))) if item else Spent()
+        return read_item(item, _spent_in) if item else Spent()
 
     def asked(self, root_scan: str) -> Iterator[Asked]:
         items = self._table.children(f"cascade/{root_scan}", "asked/")
-        return (msgspec.json.decode(decoded_body(item), type=Asked) for item in items)
+        return readable_items(items, _asked_in)
 
     def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
         room = most - child.weight
@@ -66,7 +65,7 @@ class DynamoCascadeTable:
         return Reservation.ASKED if 1 in failed else Reservation.FULL
 
     def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
-        return map(_child_in, self._table.children(f"scan/{scan_id}", "child/"))
+        return readable_items(self._table.children(f"scan/{scan_id}", "child/"), _child_in)
 
     def mark_sent(self, scan_id: str, key: str) -> None:
         self._table.update(
@@ -115,7 +114,20 @@ def _child_item(scan_id: str, child: StoredChild) -> Item:
 
 def _child_in(item: Item) -> StoredChild:
     child = msgspec.json.decode(decoded_body(item), type=StoredChild)
-    return msgspec.structs.replace(child, sent=bool(item["sent"]["BOOL"]))
+    return msgspec.structs.replace(child, sent=is_set(item, "sent"))
+
+
+def _record_in(item: Item) -> CascadeRecord:
+    record = msgspec.json.decode(decoded_body(item), type=CascadeRecord)
+    return msgspec.structs.replace(record, decided=is_set(item, "decided"))
+
+
+def _asked_in(item: Item) -> Asked:
+    return msgspec.json.decode(decoded_body(item), type=Asked)
+
+
+def _spent_in(item: Item) -> Spent:
+    return Spent(*(int(item[name]["N"]) if name in item else 0 for name in ("scans", "probes", "cost")))
 
 
 def _cascade_key(scan_id: str) -> Item:

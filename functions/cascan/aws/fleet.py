@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GATEWAY = "fleet"
 MAX_TASKS = 10  # RunTask
+ENDING = ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")  # Source: the task life cycle of ECS
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 
 
@@ -51,6 +52,7 @@ class EcsFleet:
         }
 
     def running(self, lane: Lane) -> int:
+        """Tasks that run or are about to. One that ended by itself may still be listed: its own status decides."""
         with translated(GATEWAY):
             pages = (
                 clients.ecs()
@@ -61,7 +63,14 @@ class EcsFleet:
                     desiredStatus="RUNNING",  # pending tasks desire it too
                 )
             )
-            return sum(len(page["taskArns"]) for page in pages)
+            return sum(self._alive(page["taskArns"]) for page in pages)
+
+    def _alive(self, tasks: Sequence[str]) -> int:
+        """How many of a page of tasks, which has as many as one DescribeTasks takes, are not on their way out."""
+        if not tasks:
+            return 0
+        described = clients.ecs().describe_tasks(cluster=self._cluster, tasks=tasks)["tasks"]
+        return sum(task["lastStatus"] not in ENDING for task in described)
 
     def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
         started, reasons = 0, dict[str, None]()

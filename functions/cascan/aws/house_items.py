@@ -18,7 +18,7 @@ from cascan.aws.items import (
     switch_item,
     switch_key,
 )
-from cascan.aws.wire import instant
+from cascan.aws.wire import instant, read_item, readable_items
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.severity import StoredRules
 
@@ -38,14 +38,14 @@ class HouseItems(TablePart):
             ConsistentRead=True,
             Limit=max(1, limit),
         )
-        return map(agenda_in, islice(oldest_first, limit))
+        return islice(readable_items(oldest_first, agenda_in), limit)
 
     def done(self, entry: AgendaEntry) -> None:
         self._table.delete(agenda_key(entry))
 
     def switch(self) -> Switch | None:
         item = self._table.get(switch_key())
-        return switch_in(item) if item else None
+        return read_item(item, switch_in) if item else None
 
     def halt(self, switch: Switch) -> None:
         self._table.put(switch_item(switch))
@@ -55,7 +55,7 @@ class HouseItems(TablePart):
 
     def severity_rules(self) -> StoredRules | None:
         item = self._table.get(severity_key())
-        return severity_in(item) if item else None
+        return read_item(item, severity_in) if item else None
 
     def put_severity_rules(self, stored: StoredRules) -> bool:
         return self._table.put_version(severity_item(stored), stored.version)

@@ -40,7 +40,7 @@ from cascan.aws.inventory_items import (
     split,
 )
 from cascan.aws.port_sets import PortSets
-from cascan.aws.wire import Item, bytes_of
+from cascan.aws.wire import Item, bytes_of, read_item, readable_items
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
@@ -58,7 +58,7 @@ class InventoryItems(TablePart):
 
     def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
         items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-        return {record.address: record for record in map(self._record_in, items)}
+        return {record.address: record for record in (read_item(item, self._record_in) for item in items)}
 
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
         moved: list[str] = []
@@ -90,7 +90,8 @@ class InventoryItems(TablePart):
 
     def hosts(self, sought: Sought) -> Iterator[HostRecord]:
         for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
-            known = self.known_hosts(addresses)
+            items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
+            known = {record.address: record for record in readable_items(items, self._record_in)}
             found = (known[address] for address in addresses if address in known)
             yield from (record for record in found if sought.fits(record))
 
@@ -105,16 +106,16 @@ class InventoryItems(TablePart):
         for piece in split((low, high), family):
             pk, last = f"network/{network_of(piece[0], family)}", f"asked/{hexed(piece[1], family)}~"
             notes = self._table.between(pk, "asked/", last)
-            yield from (note for note in map(asked_in, notes) if note[0][1] >= piece[0])
+            yield from (note for note in readable_items(notes, asked_in) if note[0][1] >= piece[0])
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
         first = f"{CHANGES_OF_HOST}{hex_of(after)}/~" if after else CHANGES_OF_HOST
         for item in self._table.between(partition, first, f"{CHANGES_OF_HOST}~"):
-            yield from changes_in(item)
+            yield from _readable_changes(item)
             if pages := pages_in(item):
                 for page in self._table.children(partition, pages):
-                    yield from changes_in(page)
+                    yield from _readable_changes(page)
 
     # ---- records and their pages
 
@@ -150,6 +151,11 @@ class InventoryItems(TablePart):
                 "ExpressionAttributeValues": {":version": item["version"]},
             }
         }
+
+
+def _readable_changes(item: Item) -> Iterator[Change]:
+    for changes in readable_items([item], changes_in):
+        yield from changes
 
 
 class _Stored:

@@ -94,11 +94,8 @@ def scan_item(scan: Scan) -> Item:
 
 
 def scan_in(item: Item) -> Scan:
-    counts = {
-        "count": from_value(item["findings"]),
-        "severities": from_value(item["severities"]),
-        "categories": from_value(item["categories"]),
-    }
+    own = {"count": "findings", "severities": "severities", "categories": "categories"}
+    counts = {field: from_value(item[name]) for field, name in own.items() if name in item}
     fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": decoded(item, "windows") or ()}
     return msgspec.convert(fields, Scan)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from cascan.aws.boundary import chunks
 from cascan.aws.dynamo import TablePart
-from cascan.aws.wire import Item, body_of, text_in
+from cascan.aws.wire import Item, body_of, read_item, text_in
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
@@ -30,12 +30,12 @@ class RecordingItems(TablePart):
 
     def recording(self, source: ReportKey) -> Recording | None:
         item = self._table.get(_key(source, f"recording/{_about(source)}"))
-        return msgspec.json.decode(text_in(item["body"]), type=Recording) if item else None
+        return read_item(item, _recording_in) if item else None
 
     def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         for start, stop in recording.noted:
             for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
-                yield from map(_interval_in, msgspec.json.decode(text_in(page["body"]), type=tuple[str, ...]))
+                yield from read_item(page, _intervals_in)
 
     def note_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
@@ -51,6 +51,14 @@ def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval
     stretch = _stretch(source, *recording.noted[-1])
     for number, page in enumerate(chunks(addresses, INTERVALS_PER_PAGE)):
         yield _key(source, f"{stretch}{number:03d}") | {"body": body_of([f"{low:x}-{high:x}" for low, high in page])}
+
+
+def _recording_in(item: Item) -> Recording:
+    return msgspec.json.decode(text_in(item["body"]), type=Recording)
+
+
+def _intervals_in(page: Item) -> list[Interval]:
+    return [_interval_in(text) for text in msgspec.json.decode(text_in(page["body"]), type=tuple[str, ...])]
 
 
 def _interval_in(text: str) -> Interval:

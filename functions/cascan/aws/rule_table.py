@@ -14,7 +14,7 @@ import msgspec
 
 from cascan.aws.boundary import tries
 from cascan.aws.dynamo import DynamoTable, put_new, update
-from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RULES
@@ -34,7 +34,7 @@ class DynamoRuleTable:
     def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
         for _ in tries():
             item = self._table.get(_latest_key(name))
-            latest = _rule_in(item) if item else None
+            latest = read_item(item, _rule_in) if item else None
             if latest and latest.document == dict(document) and not _is_deleted(item):
                 return latest
             rule = StoredRule(
@@ -52,11 +52,11 @@ class DynamoRuleTable:
 
     def rules(self) -> Iterator[StoredRule]:
         items = (item for item in self._table.children(RULES, "rule/") if not _is_deleted(item))
-        return map(_rule_in, islice(items, MAX_RULES))
+        return islice(readable_items(items, _rule_in), MAX_RULES)
 
     def rule(self, name: str, version: int) -> StoredRule | None:
         item = self._table.get(key_of(f"rule/{name}", f"version/{version:06d}"))
-        return _rule_in(item) if item else None
+        return read_item(item, _rule_in) if item else None
 
     def delete_rule(self, name: str) -> bool:
         deleted = self._table.update(
@@ -100,7 +100,7 @@ def _rule_in(item: Item) -> StoredRule:
         name=document["metadata"]["name"],
         version=int(item["version"]["N"]),
         document=document,
-        stored_at=datetime.fromisoformat(item["stored_at"]["S"]),
+        stored_at=datetime.fromisoformat(item["stored_at"]["S"]) if "stored_at" in item else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -30,7 +31,7 @@ from cascan.aws.items import (
 from cascan.aws.recording_items import RecordingItems
 from cascan.aws.shard_items import ShardItems
 from cascan.aws.shard_moves import state_in
-from cascan.aws.wire import Item, instant, values_of
+from cascan.aws.wire import Item, instant, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine
@@ -55,11 +56,12 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
 
     def get_scan(self, scan_id: str) -> Scan | None:
         item = self._table.get(scan_key(scan_id))
-        return self._scan_in(item) if item else None
+        return read_item(item, self._scan_in) if item else None
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
-        return brief_in(item, halted=self._table.get(switch_key()) is not None) if item else None
+        is_halted = self._table.get(switch_key()) is not None
+        return read_item(item, partial(brief_in, halted=is_halted)) if item else None
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
         newest_first = self._table.query(
@@ -69,7 +71,7 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
             ScanIndexForward=False,
             Limit=max(1, min(limit, LISTING_PAGE)),
         )
-        return map(self._scan_in, islice(newest_first, limit))
+        return islice(readable_items(newest_first, self._scan_in), limit)
 
     def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
         is_there, states = state_in(frm)
@@ -124,7 +126,7 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         for partition in findings_partitions(scan_id, self._spread(scan_id)):
-            yield from map(finding_in, self._table.partition(partition))
+            yield from readable_items(self._table.partition(partition), finding_in)
 
     def _spread(self, scan_id: str) -> int:
         """Set when the scan is created and never changed: who has read the scan need not ask again."""

@@ -19,7 +19,7 @@ import msgspec
 
 from cascan.aws.boundary import tries
 from cascan.aws.dynamo import DynamoTable
-from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, values_of
+from cascan.aws.wire import Item, body_of, decoded_body, instant, key_of, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
@@ -56,10 +56,10 @@ class DynamoScheduleTable:
 
     def schedule(self, name: str) -> StoredSchedule | None:
         item = self._table.get(key_of(SCHEDULES, f"schedule/{name}"))
-        return _schedule_in(item) if item else None
+        return read_item(item, _schedule_in) if item else None
 
     def schedules(self) -> Iterator[StoredSchedule]:
-        return map(_schedule_in, islice(self._table.children(SCHEDULES, "schedule/"), MAX_SCHEDULES))
+        return islice(readable_items(self._table.children(SCHEDULES, "schedule/"), _schedule_in), MAX_SCHEDULES)
 
     def delete_schedule(self, name: str) -> bool:
         there = self.schedule(name) is not None
@@ -69,7 +69,7 @@ class DynamoScheduleTable:
 
     def scan_types(self) -> ScanTypes | None:
         item = self._table.get(key_of(SCHEDULES, "scan-types"))
-        return msgspec.json.decode(decoded_body(item), type=ScanTypes) if item else None
+        return read_item(item, _scan_types_in) if item else None
 
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
         item = key_of(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
@@ -94,18 +94,13 @@ class DynamoScheduleTable:
 
     def status(self, name: str) -> ScheduleStatus:
         item = self._table.get(key_of(_partition(name), "status")) or {}
-        result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
-        return ScheduleStatus(
-            last_due_at=_instant_in(item, "last_due"),
-            last_schedule_time=_instant_in(item, "last_run"),
-            last_result=result,
-        )
+        return read_item(item, _status_in)
 
     def add_run(self, run: ScheduledRun) -> ScheduledRun:
         key = key_of(_partition(run.schedule), f"run/{instant(run.due_at)}")
         if not self._table.put_new(key | {"body": body_of(msgspec.to_builtins(run))}):
             item = self._table.get(key)
-            run = _run_in(item) if item else run
+            run = read_item(item, _run_in) if item else run
         self._table.update(
             key_of(_partition(run.schedule), "status"),
             "SET #last_run = :due",
@@ -115,7 +110,7 @@ class DynamoScheduleTable:
         return run
 
     def runs(self, name: str) -> Iterator[ScheduledRun]:
-        return map(_run_in, islice(self._table.children(_partition(name), "run/"), MAX_RUNS))
+        return islice(readable_items(self._table.children(_partition(name), "run/"), _run_in), MAX_RUNS)
 
     def end_run(self, run: ScheduledRun) -> None:
         self._table.update(
@@ -141,11 +136,24 @@ def _schedule_item(stored: StoredSchedule) -> Item:
 
 def _schedule_in(item: Item) -> StoredSchedule:
     return StoredSchedule(
-        name=item["name"]["S"],
+        name=item["sk"]["S"].removeprefix("schedule/"),
         version=int(item["version"]["N"]),
         document=msgspec.json.decode(decoded_body(item)),
-        created_at=datetime.fromisoformat(item["created_at"]["S"]),
+        created_at=datetime.fromisoformat(item.get("created_at", item["stored_at"])["S"]),
         stored_at=datetime.fromisoformat(item["stored_at"]["S"]),
+    )
+
+
+def _scan_types_in(item: Item) -> ScanTypes:
+    return msgspec.json.decode(decoded_body(item), type=ScanTypes)
+
+
+def _status_in(item: Item) -> ScheduleStatus:
+    result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
+    return ScheduleStatus(
+        last_due_at=_instant_in(item, "last_due"),
+        last_schedule_time=_instant_in(item, "last_run"),
+        last_result=result,
     )
 
 

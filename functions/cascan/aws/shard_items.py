@@ -16,7 +16,16 @@ from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, T
 from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_of
 from cascan.aws.shard_moves import COUNTER, counting, moving, narrowing, one_more, state_in, waiting
 from cascan.aws.tally import tally
-from cascan.aws.wire import Item, body_of, bytes_of, from_value, instant, values_of
+from cascan.aws.wire import (
+    Item,
+    body_of,
+    bytes_of,
+    from_value,
+    instant,
+    read_item,
+    readable_items,
+    values_of,
+)
 from cascan.errors import GatewayUnavailable
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
@@ -52,23 +61,21 @@ class ShardItems(TablePart):
                     self._table.put_new(item)
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
-        return map(shard_in, self._table.children(f"scan/{scan_id}", "shard/"))
+        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), shard_in)
 
     def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         if state is not ShardState.WAITING:
             return (shard for shard in self.shards(scan_id) if shard.state is state)
-        return map(
-            shard_in,
-            self._table.query(
-                IndexName="listing",
-                KeyConditionExpression="listing = :listing",
-                ExpressionAttributeValues={":listing": {"S": waiting_of(scan_id)}},
-            ),
+        waiting = self._table.query(
+            IndexName="listing",
+            KeyConditionExpression="listing = :listing",
+            ExpressionAttributeValues={":listing": {"S": waiting_of(scan_id)}},
         )
+        return readable_items(waiting, shard_in)
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
         item = self._table.get(shard_key(scan_id, number))
-        return shard_in(item) if item else None
+        return read_item(item, shard_in) if item else None
 
     def release_shard(self, scan_id: str, number: int) -> bool:
         may_run, states = state_in(UNDER_WAY)
@@ -117,7 +124,7 @@ class ShardItems(TablePart):
             values = to_running | held | {":now": instant(now), ":lost": LOST}
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
             item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=values_of(values))
-        return shard_in(item) if item else None
+        return read_item(item, shard_in) if item else None
 
     def beat(
         self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
@@ -162,7 +169,7 @@ class ShardItems(TablePart):
         change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
         if back.to is ShardState.QUEUED:  # in flight as before
             item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, values_of(values))
-            return shard_in(item) if item else None
+            return read_item(item, shard_in) if item else None
         mine = values | {":attempt": attempt}
         to_waiting = moving(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
         if self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)]):

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 import zlib
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from cascan.errors import Rejected
+from cascan.stored import read_stored, readable
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
+T = TypeVar("T")
 
 PACKED_BYTES = 4_096
 MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
@@ -40,6 +42,26 @@ def packed(text: bytes) -> Value:
     if len(binary) > MAX_BODY_BYTES:
         raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(binary)}")
     return {"B": binary}
+
+
+def read_item(item: Item, reader: Callable[[Item], T]) -> T:
+    """Raises: UnreadableItem."""
+    return read_stored(item, reader, _name_of)
+
+
+def readable_items(items: Iterable[Item], reader: Callable[[Item], T]) -> Iterator[T]:
+    """What can be read of them; the rest is told and passed over."""
+    return readable(items, reader, _name_of)
+
+
+def _name_of(item: Item) -> str:
+    keys = (str(item.get(key, {}).get("S", "?")) for key in ("pk", "sk"))
+    return f"the table's item {' '.join(keys)}"
+
+
+def is_set(item: Item, name: str) -> bool:
+    """Whether a flag is set; one that is missing is not."""
+    return bool(item.get(name, {}).get("BOOL", False))
 
 
 def decoded_body(item: Item) -> str | bytes:

@@ -71,16 +71,19 @@ class _Metadata(msgspec.Struct, frozen=True):
     annotations: dict[str, str] = {}
 
 
-def read_schedule(document: Mapping[str, Any]) -> Schedule:
+def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Schedule:
     """The schedule, with notes on what of it has no effect.
+
+    `is_stored`: it was accepted when it was applied, perhaps by another version. Fields that this one does not know are
+    passed over, and its scans are judged when they are asked for, so that a refusal is found where one is expected.
 
     Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
     """
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
         raise refused([f"kind: a schedule is a {KIND} of {API_VERSION}"])
-    problems = unknown_fields(document, TOP_FIELDS, "")
+    problems = [] if is_stored else unknown_fields(document, TOP_FIELDS, "")
     try:
-        spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.")
+        spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
         known = {field.encode_name for field in msgspec.structs.fields(_Metadata)}
         fields = _present(document.get("metadata"), "metadata")
         metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
@@ -116,7 +119,8 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         labels=metadata.labels,
         annotations=_copied(metadata.annotations),
     )
-    return replace(schedule, notes=(*notes, *_check_scan(schedule)))
+    checked = () if is_stored else _check_scan(schedule)
+    return replace(schedule, notes=(*notes, *checked))
 
 
 def every_minutes(cron: str) -> int:

@@ -171,12 +171,13 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[tuple[int, int, int], ...] = ()  # family, lowest and highest address, disjoint; empty: anywhere
     ports: frozenset[PortKey] = frozenset()  # one of these is open
     service: str = ""  # an open port has this one
+    was_open: bool = False  # also hosts that are gone, and ports that closed
 
     def ports_of(self, host: HostRecord) -> tuple[PortRecord, ...]:
-        """The host's open ports that fit."""
+        """The host's ports that fit: those that are open, or that were."""
         return tuple(
             port
-            for port in host.open_ports
+            for port in (host.ports if self.was_open else host.open_ports)
             if (not self.ports or port.key in self.ports) and self.service in ("", port.latest.service)
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
@@ -128,9 +129,24 @@ class TestEcs:
     def test_workers_are_counted_on_every_page(self, ecs_fleet: EcsFleet, script: Script) -> None:
         pages: list[dict[str, Any]] = [{"taskArns": ["arn:1", "arn:2"], "nextToken": "more"}, {"taskArns": ["arn:3"]}]
         requests = script(clients.ecs(), "list_tasks", pages)
+        script(clients.ecs(), "describe_tasks", repeat_described("RUNNING"))
         assert ecs_fleet.running(Lane.CONNECT) == 3
         assert [request.get("nextToken") for request in requests] == [None, "more"]
         assert requests[0]["desiredStatus"] == "RUNNING"
+
+    @pytest.mark.parametrize("status", ["STOPPED", "DEPROVISIONING", "STOPPING", "DEACTIVATING"])
+    def test_a_task_that_should_run_and_does_not_is_no_worker(
+        self, ecs_fleet: EcsFleet, script: Script, status: str
+    ) -> None:
+        ecs_fleet.launch(Lane.RAW, 2, "tick-1")
+        script(clients.ecs(), "describe_tasks", repeat_described(status))
+        assert ecs_fleet.running(Lane.RAW) == 0
+
+    @pytest.mark.parametrize("status", ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"])
+    def test_a_task_that_is_about_to_run_is_a_worker(self, ecs_fleet: EcsFleet, script: Script, status: str) -> None:
+        ecs_fleet.launch(Lane.RAW, 2, "tick-1")
+        script(clients.ecs(), "describe_tasks", repeat_described(status))
+        assert ecs_fleet.running(Lane.RAW) == 2
 
     def test_a_cluster_that_is_gone_is_unavailable(self, aws: None) -> None:
         gone = EcsFleet("gone", {Lane.RAW: "cascan-raw:1"}, ("subnet-1",), ("sg-1",))
@@ -138,6 +154,11 @@ class TestEcs:
             gone.running(Lane.RAW)
         with pytest.raises(GatewayUnavailable, match=r"fleet: .*ClusterNotFound"):
             gone.launch(Lane.RAW, 1, "tick-1")
+
+
+def repeat_described(status: str) -> Iterator[Any]:
+    """Answers of DescribeTasks that give every task this status."""
+    return repeat(lambda request: {"tasks": [{"taskArn": arn, "lastStatus": status} for arn in request["tasks"]]})
 
 
 def provider(request: dict[str, Any]) -> str:

@@ -82,7 +82,6 @@ NO_PROOF = [
     ("sniffer-detect", 'Windows with libpcap installed; may or may not be sniffing (tests: "1_1___1_")'),
     ("snmp-ios-config", "Not successful! error code: 4 (1:waiting, 2:running, 3:successful, 4:failed)"),
     ("socks-auth-info", "\n  Username and password"),
-    ("telnet-encryption", "\n  Telnet server supports encryption"),
     ("tor-consensus-checker", "\n  192.0.2.1 not found in Tor consensus"),
     ("tor-consensus-checker", "Couln't connect to Tor dir authorities"),
 ]  # fmt: skip
@@ -105,6 +104,8 @@ PROOF = [
         "\n  Volume /srv\n    access: Read Lookup Modify Extend Delete NoExecute",
         ["NFS Files readable", "NFS Files writable"],
     ),
+    ("telnet-encryption", "\n  Telnet server supports encryption", ["Telnet offers Encryption"]),
+    ("telnet-encryption", "\n  Telnet server does not support encryption", ["Telnet without Encryption"]),
     ("smtp-enum-users", "\n  RCPT, root", ["Mail Users enumerated"]),
     ("smtp-enum-users", "\n  root\n  ada", ["Mail Users enumerated"]),
     (

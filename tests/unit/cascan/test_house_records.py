@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from msgspec import MsgspecError
 from msgspec.structs import replace
 
 from cascan.house_records import (
@@ -166,7 +165,11 @@ def test_a_stack_that_nobody_decided_anything_of_is_given_nothing(house: House) 
     assert house.restore() == Restored()
 
 
-def test_a_damaged_record_is_told(house: House) -> None:
+def test_a_damaged_record_costs_the_others_nothing_and_one_of_the_switch_halts_the_stack(house: House) -> None:
     house.records.put("switch.json", b"{")
-    with pytest.raises(MsgspecError):
-        house.restore()
+    house.records.put("schedules/odd.json", b"[]")
+    restored = house.restore()
+    assert restored.halted
+    assert house.table.halted is not None
+    assert "switch.json cannot be read" in house.table.halted.reason
+    assert restored.schedules == []

@@ -97,21 +97,21 @@ class Ending:
 
 def test_a_command_whose_stack_ends_with_it_waits_for_the_whole_cascade() -> None:
     stack = Ending()
-    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20) == 2
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 2
     assert stack.looks == 3
 
 
 def test_a_stack_that_stays_up_is_not_waited_for() -> None:
     stack = Ending()
     stack.stays_up = True
-    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20) == 0
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 0
 
 
 def test_a_cascade_that_goes_on_too_long_is_told() -> None:
     stack = Ending()
     stack.looks = -10_000
-    with pytest.raises(CliError, match="the cascade goes on after"):
-        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05)
+    with pytest.raises(CliError, match="the cascade has not ended after"):
+        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05, [])
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
         (["zzz"], "there is no command 'zzz'. See: cascan --help"),
         (["schedule", "lsit"], "there is no action 'lsit'; did you mean list? See: cascan schedule --help"),
         (["findings"], "the following arguments are required: SCAN. See: cascan findings --help"),
-        (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan --help"),
+        (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan local --help"),
     ],
 )
 def test_words_that_are_none_are_told_with_the_way_out(
@@ -91,3 +91,33 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
         main(["--version"])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert capsys.readouterr().out == f"cascan {project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (
+            ["scans", "--state", "failed"],
+            "--state-dir",
+        ),  # an abbreviation once: it deployed a second stack into ./failed
+        (["scans", "--al", "10.1.2.3"], ""),
+        (["scan", "127.0.0.1", "--excl", "127.0.0.2"], "--exclude"),
+        (["scan", "127.0.0.1", "--time-out=5"], "--timeout"),
+        (["inventory", "--ports", "22"], "--port"),
+    ],
+)
+def test_an_option_is_never_taken_for_another_and_the_one_that_was_meant_is_named(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    error = capsys.readouterr().err
+    assert "unrecognized arguments" in error
+    assert (f"did you mean {meant}?" in error) is bool(meant)
+
+
+@pytest.mark.parametrize("command", ["scans", "findings x", "report x", "inventory", "diff", "tree x", "rules list"])
+@pytest.mark.parametrize("option", ["--allow=10.1.2.3", "--policy-profile=intrusive"])
+def test_a_listing_has_no_option_that_would_change_the_stack(command: str, option: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*command.split(), option])

@@ -12,7 +12,7 @@ import pytest
 from cascan.control import ControlRequested
 from cascan.events import ScheduleSkipped
 from cascan.forms import read_request
-from cascan.ids import scan_id_of
+from cascan.ids import body_digest_of, scan_id_of
 from cascan.model.agenda import What
 from cascan.model.scan import Counts, ScanState
 from cascan.schedules import Kind, ScheduleDue
@@ -297,3 +297,12 @@ def test_s8_the_status_has_the_last_time_and_the_findings_of_the_latest_successf
     assert status.last_schedule_time == NOW + HOUR
     assert status.last_result
     assert (status.last_result.scan_id, status.last_result.findings.count) == (good, 7)
+
+
+def test_a_schedule_that_another_version_stored_is_gone_on_with_and_its_scan_is_judged_where_it_is_planned(
+    office: Office,
+) -> None:
+    office.apply(fieldOfANewerVersion=True, scanSpec={"scanType": "nmap", "parameters": ["--nosuch", "127.0.0.1"]})
+    answered = office.due()
+    assert answered.outcome == "asked"
+    assert office.issued.was_issued(answered.scan_id, body_digest_of(office.requests.sent[0]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from on_shard_queued.slots import SLOTS, Slots, other_slots
-from tests.waiting import eventually
+from tests.waiting import WITHIN_S, eventually
 
 WAITS = "import os, pathlib, signal, sys; pathlib.Path(sys.argv[1], str(os.getpid())).touch(); signal.pause()"
 TELLS = "import os, pathlib, sys; pathlib.Path(sys.argv[1], str(os.getpid())).write_text(os.environ['WORKER_SLOTS'])"
@@ -37,3 +38,26 @@ def test_one_slot_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert other_slots(1).wait() == 0
     assert SLOTS == "WORKER_SLOTS"
+
+
+def test_slots_are_told_to_end_when_the_first_is_killed(tmp_path: Path) -> None:
+    waits = f"""
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (open({str(tmp_path / "told")!r}, "w").close(), sys.exit()))
+print("ready", flush=True)
+time.sleep({WITHIN_S})
+"""
+    first = f"""
+import sys, time
+from on_shard_queued.slots import Slots
+slots = Slots(1, [sys.executable, "-c", {waits!r}], dict(__import__("os").environ))
+time.sleep({WITHIN_S})
+"""
+    functions = Path(__file__).parents[3] / "functions"
+    with subprocess.Popen(
+        [sys.executable, "-c", first], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(functions)}
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+    eventually((tmp_path / "told").exists)

@@ -53,7 +53,10 @@ DISCLOSURES: Rows = {
     "snmp-win32-shares": disclosure("Windows Shares listed by SNMP", MEDIUM),
     "snmp-win32-software": disclosure("Windows Software listed by SNMP", MEDIUM),
     "ssl-cert-intaddr": disclosure("Private Addresses in Certificate", LOW),
-    "telnet-encryption": Proof("Clear Text", "Telnet without Encryption", MEDIUM, r"does not support encryption"),
+    "telnet-encryption": (
+        Proof("Clear Text", "Telnet without Encryption", MEDIUM, r"does not support encryption"),
+        Proof("Clear Text", "Telnet offers Encryption", INFORMATIONAL, r"server supports encryption", about="offered"),
+    ),
     "unusual-port": disclosure("Service on unusual Port", INFORMATIONAL, r" unexpected on port "),
     "upnp-info": disclosure("UPnP open to anyone", LOW),
     "uptime-agent-info": disclosure("Uptime Agent readable", LOW, r"(?:SYSNAME|OSVER)="),

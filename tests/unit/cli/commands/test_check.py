@@ -42,6 +42,14 @@ def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[
     return code, json.loads(capsys.readouterr().out)
 
 
+def test_the_command_line_of_a_shard_shows_its_share_of_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    _, alone = checked(capsys, "10.0.0.0/22", "--", "--max-rate", "100")
+    assert alone["argv"][1:3] == ["--max-rate", "100"]
+    _, shared = checked(capsys, "10.0.0.0/22", "--", "--max-rate", "4000")
+    assert shared["argv"][1:3] == ["--max-rate", "1000"]
+    assert any("each of up to 4 shards at once" in note for note in shared["notes"])
+
+
 def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = checked(capsys, "10.0.0.0/23", "10.0.0.7", "--exclude", "10.0.1.1", "--", "-A", "-p22")
     assert (code, said["accepted"], said["refusals"]) == (0, True, [])
@@ -200,7 +208,7 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert main(["check", "10.0.0.1", "--", "-sV"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("option -sV\tallow\t")
-    assert lines[1] == "45 version scripts\truns with -sV\tnmap adds them; --json names each"
+    assert lines[1] == "45 scripts\truns with -sV\tnmap adds them to version detection; --verbose names each"
     assert lines[2].startswith("target 10.0.0.1\tinside\t")
     assert lines[3] == "accepted: 1 address, 1 shard, express lane"
     assert lines[4].startswith("nmap -sV -n --unprivileged")

@@ -60,7 +60,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
 
     @contextmanager
     def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=stack.table, controls=stack)
+        yield SimpleNamespace(table=stack.table, controls=stack, stays_up=True)
 
     for module in (command, scans):
         monkeypatch.setattr(module, "access", access)

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.ids import scan_id_of
+from cascan.model.scan import Outcome, ScanState
 from cli.commands import diff, inventory
 from cli.main import main
 from tests.scanned_network import World, xml
@@ -32,7 +34,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(command, "access", access)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     world.scan(1, xml({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}), name="dmz")
+    end_scans(world)
     return world
+
+
+def end_scans(world: World, **fields: Any) -> None:
+    """Every scan is Done and complete, or as the fields say."""
+    done = {"state": ScanState.DONE, "outcome": Outcome.COMPLETE}
+    for scan_id, scan in world.table.scans.items():
+        world.table.scans[scan_id] = replace(scan, **done | fields)
 
 
 class Printed:
@@ -54,6 +64,57 @@ class Printed:
 @pytest.fixture
 def printed(world: World, capsys: pytest.CaptureFixture[str]) -> Printed:
     return Printed(capsys)
+
+
+NO_ANSWER = {"changes": {}, "shards_open": 0}
+
+
+class TestNothingCompared:
+    """No data is not the same as no change."""
+
+    @pytest.fixture(autouse=True)
+    def no_changes(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world.table, "changes", lambda *_: [])
+
+    @pytest.mark.parametrize(
+        ("fields", "code", "why"),
+        [
+            (
+                {"shards": 0, "state": ScanState.ERRORED, "error_description": "no target"},
+                2,
+                "the request was refused: no target",
+            ),
+            (
+                {"state": ScanState.ERRORED, "shard_outcomes": {"failed": 1}, "error_description": "nmap died"},
+                3,
+                "the scan is Errored, and no part of it has an answer: nmap died",
+            ),
+            (
+                {"state": ScanState.CANCELLED, "shard_outcomes": {"failed": 1}},
+                1,
+                "the scan is Cancelled, and no part of it has an answer",
+            ),
+            ({"state": ScanState.SCANNING, "shards_open": 1}, 1, "no part of the scan has ended yet"),
+        ],
+    )
+    def test_a_scan_without_an_answer_says_that_nothing_was_compared(
+        self, world: World, printed: Printed, fields: dict[str, Any], code: int, why: str
+    ) -> None:
+        end_scans(world, **NO_ANSWER | fields)
+        assert printed("diff", SECOND, code=code) == []
+        assert f"nothing was compared: {why}" in printed.said
+        assert "nothing changed" not in printed.said
+
+    def test_of_two_scans_one_without_an_answer_leaves_nothing_to_compare(self, world: World, printed: Printed) -> None:
+        world.table.scans[FIRST] = replace(
+            world.table.scans[FIRST], state=ScanState.ERRORED, shards=0, error_description="no target"
+        )
+        assert printed("diff", FIRST, SECOND, code=2) == []
+        assert f"scan {FIRST} (lan): nothing was compared: the request was refused: no target" in printed.said
+
+    def test_a_complete_scan_without_changes_says_that_nothing_changed(self, printed: Printed) -> None:
+        assert printed("diff", SECOND) == []
+        assert "nothing changed" in printed.said
 
 
 class TestDiff:
@@ -85,6 +146,7 @@ class TestDiff:
 
     def test_two_scans_are_compared_whatever_came_between(self, world: World, printed: Printed) -> None:
         world.scan(2, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="again")
+        end_scans(world)
         assert printed("diff", "again", "lan") == []
 
     def test_a_report_that_is_no_more_is_left_out_and_said(self, world: World, printed: Printed) -> None:
@@ -174,3 +236,13 @@ class TestInventory:
     ) -> None:
         printed("inventory", *words, code=2)
         assert said in printed.said
+
+
+def test_a_port_that_closed_is_listed_by_its_number_with_all_as_it_is_by_its_address(printed: Printed) -> None:
+    by_number = printed("inventory", "--port", "80", "--all")
+    assert [(row[0], row[2], row[3]) for row in by_number] == [("10.0.0.1", "tcp/80", "closed")]
+    assert by_number[0] in printed("inventory", "10.0.0.1", "--all")
+    assert printed("inventory", "--port", "80") == []
+    assert [port["port"] for host in printed.json("inventory", "--port", "80", "--all") for port in host["ports"]] == [
+        80
+    ]

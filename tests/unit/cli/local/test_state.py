@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 
 from cli.errors import DiskFull, StateUnreadable
 from cli.local import port
-from cli.local.state import MAX_SCRATCH_ENTRIES, Deployment, Running, StateDir, default_root
+from cli.local.state import Deployment, Running, StateDir, default_root
 
 DEPLOYMENT = Deployment(
     "f00d", ("functions", "template.yaml"), {"AllowedTargets": "127.0.0.1"}, {"RequestQueueUrl": "http://127.0.0.1:1/q"}
@@ -257,22 +258,9 @@ def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
     assert not it.needs_rebuild()
 
 
-def test_what_earlier_runs_left_to_scratch_is_gone_once_it_is_much(tmp_path: Path) -> None:
-    it = StateDir(tmp_path)
-    for number in range(MAX_SCRATCH_ENTRIES - 1):
-        (it.tmp / f"function-{number}" / "code").mkdir(parents=True)
-
-    it.begin_run()
-    assert len(list(it.tmp.iterdir())) == MAX_SCRATCH_ENTRIES - 1
-    (it.tmp / "one more").mkdir()
-    it.begin_run()
-
-    assert list(it.tmp.iterdir()) == []
-
-
 def test_where_the_disk_is_full_scratch_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     it = StateDir(tmp_path)
-    left = it.tmp / "function"
+    left = it.tmp / "ministack-lambda-function"
     left.mkdir()
     monkeypatch.setattr(
         "cli.local.state.shutil.disk_usage", lambda _: SimpleNamespace(free=3_500_000 if left.exists() else 10**9)
@@ -289,6 +277,59 @@ def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monk
 
     with pytest.raises(DiskFull, match=r"has 3 MB left, and the stack needs 64 MB.*--state-dir"):
         StateDir(tmp_path).begin_run()
+
+
+def test_an_exit_status_is_that_of_one_run(tmp_path: Path) -> None:
+    it = StateDir(tmp_path)
+    it.exit_status.write_text("0")
+    it.begin_run()
+    it.keep_deployment(DEPLOYMENT)
+
+    it.begin_run()  # the run between was killed with its keeper, which writes the status
+
+    assert it.deployment() is None
+
+
+def test_what_was_saved_during_a_deployment_that_nobody_finished_is_not_used(tmp_path: Path) -> None:
+    it = StateDir(tmp_path)
+    (it.objects / "bucket").mkdir()
+    (it.emulator_state / "cloudformation.json").write_text("half a stack")
+    it.exit_status.write_text("0")
+    it.deploying.touch()
+
+    it.begin_run()
+
+    assert list(it.emulator_state.iterdir()) == []
+    assert it.needs_rebuild()
+    assert not it.deploying.exists()
+
+
+@pytest.mark.parametrize(("saved_at", "used"), [((1000, 1000), True), ((3000, 1000), False), ((3000, 3000), False)])
+def test_a_snapshot_counts_after_a_kill_if_it_is_of_one_moment(
+    tmp_path: Path, saved_at: tuple[int, int], used: bool
+) -> None:
+    it = StateDir(tmp_path)
+    it.started.touch()
+    os.utime(it.started, (2000, 2000))
+    for name, at in zip(("dynamodb", "sqs"), saved_at, strict=True):
+        (it.emulator_state / f"{name}.json").write_text("{}")
+        os.utime(it.emulator_state / f"{name}.json", (at, at))
+
+    it.begin_run()
+
+    assert any(it.emulator_state.iterdir()) is used
+
+
+def test_drafts_of_commands_that_were_killed_are_removed(tmp_path: Path) -> None:
+    it = StateDir(tmp_path)
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    for pid in (gone.pid, os.getpid()):
+        (tmp_path / f"deployment.json.{pid}.1").write_text("{")
+
+    it.begin_run()
+
+    assert [path.name for path in tmp_path.glob("*.json.*")] == [f"deployment.json.{os.getpid()}.1"]
 
 
 def test_a_new_directory_needs_no_rebuild(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What versions of cascan stored and sent. README.md says more."""

@@ -1,0 +1,14 @@
+"""What moto does differently from AWS, put right for all tests of the gateways and handlers."""
+
+from __future__ import annotations
+
+import pytest
+from moto.moto_api import state_manager
+
+AS_LONG_AS_NOBODY_STOPS_IT = {"progression": "manual", "times": 1_000_000}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def running_tasks() -> None:
+    """A task of ECS runs until it is stopped; moto would end it as soon as somebody describes it."""
+    state_manager.set_transition("ecs::task", AS_LONG_AS_NOBODY_STOPS_IT)
