@@ -54,8 +54,8 @@ soak: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: a
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 \
 		$(BIN)/python -m pytest -m soak -o timeout=14400 --durations=20 -n 2 --dist load $(ARGS)
 
-test-fast: setup  ## unit, integration and template tests only
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration tests/template
+test-fast: setup  ## unit, integration, template and document tests only
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration tests/template tests/docs
 
 lint: setup $(SAM_VENV)/.ready  ## ruff, import arrows, cfn-lint, sam validate
 	@$(BIN)/ruff check
@@ -69,7 +69,7 @@ types: setup  ## mypy, strict
 
 check: lint types test  ## what CI runs
 
-bench: nmap setup  ## the figures of the README (benchmarks.large, which takes long, apart)
+bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.large, which takes long)
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.planning

@@ -1,1 +1,1 @@
-"""Every figure the README states, one command each: `make bench` runs them all."""
+"""Every figure of docs/performance.md, one command each: `make bench` runs them all."""

@@ -21,6 +21,7 @@ from cascan.model.inventory import Sought
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.scope import Scope
+from cascan.sightings import Absent
 from cli.local.aws import turn_to
 from cli.local.emulator import Emulator
 from cli.local.state import StateDir
@@ -82,7 +83,7 @@ def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], co
     wall, cpu = time.perf_counter(), time.process_time()
     while some := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
         folding.add(some, ASKED, {})
-    folding.finish(shard)
+    folding.finish(shard, Absent.NOT_UP)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     changes = sum(1 for _ in table.changes(key.scan_id, 0))
     print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms in all; {changes:,} changes")

@@ -44,6 +44,7 @@ class Access:
     outputs: Mapping[str, str]
     stays_up: bool  # False: it ends with this command
     is_local: bool = False
+    own_port: int | None = None  # where a local stack listens
 
     @property
     def table(self) -> DynamoScanTable:
@@ -149,7 +150,7 @@ def access(args: Namespace) -> Iterator[Access]:
             from cli.local.rebuilding import rebuild_local  # seldom
 
             rebuild_local(stack, say)
-        yield Access(stack.outputs, stays_up=stack.attached, is_local=True)
+        yield Access(stack.outputs, stays_up=stack.attached, is_local=True, own_port=stack.endpoint.port)
 
 
 def _prepare(endpoint: Endpoint) -> None:

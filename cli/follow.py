@@ -6,6 +6,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from cascan.clock import to_wire
 from cascan.ids import body_digest_of
 from cascan.published import published, scan_fields
 from cli.access import Access
@@ -16,7 +17,9 @@ from cli.show import Progress, counted, print_json, say
 from cli.submitted import expected_scan_id, possible_scan_ids
 from cli.telling import (
     EXIT_DONE,
+    addresses_of,
     exit_code_of,
+    is_loopback,
     print_end,
     print_findings,
     progress_of,
@@ -26,7 +29,10 @@ from cli.telling import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cascan.gateways import ScanTable
+    from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
@@ -55,9 +61,27 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     else:
         print_findings(findings)
         print_end(scan, stack)
+        for note in filter(None, (repeat_note(scan, message_id), own_port_note(findings, stack))):
+            say(f"note: {note}")
         if followed:
             say(f"{counted(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
     return exit_code_of(scan)
+
+
+def repeat_note(scan: Scan, message_id: str) -> str:
+    """Says so where the answer is that of an earlier request with the same idempotencyKey; else empty."""
+    if scan.cause_id == message_id:
+        return ""
+    at = to_wire(scan.requested_at)
+    return f"this request was sent before under its idempotencyKey, at {at}; nothing was scanned again"
+
+
+def own_port_note(findings: Iterable[Finding], stack: Access) -> str:
+    """Says so where a scan of this machine found the local stack itself; else empty."""
+    found = {(finding.attributes.get("port"), address) for finding in findings for address in addresses_of(finding)}
+    if stack.own_port is None or not any(port == stack.own_port and is_loopback(host) for port, host in found):
+        return ""
+    return f"port {stack.own_port} is the stack on this machine itself"
 
 
 def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float, open_ids: list[str]) -> int:

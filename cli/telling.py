@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cascan.model.finding import Finding
+    from cascan.model.reason import Reason
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
     from cli.access import Access
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
+SHOWN_REASONS = 10  # in a terminal; --json has all that are kept
 CHANGE_WORDS = {
     "PortOpened": "opened",
     "PortClosed": "closed",
@@ -56,7 +58,22 @@ def _rank(finding: Finding) -> tuple[object, ...]:
     from cascan.severity import counted_as
 
     of = finding.attributes
-    return _severity_rank(counted_as(finding)), _address_rank(of.get("ip_addresses")), of.get("port") or 0, finding.name
+    return _severity_rank(counted_as(finding)), _address_rank(addresses_of(finding)), of.get("port") or 0, finding.name
+
+
+def addresses_of(finding: Finding) -> list[str]:
+    """The addresses of its host; empty for a finding of another scanner."""
+    addresses = finding.attributes.get("ip_addresses")
+    return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
+
+
+def is_loopback(address: str) -> bool:
+    from cascan.addresses import address_in
+
+    try:
+        return address_in(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _severity_rank(severity: str) -> tuple[int, str]:
@@ -64,11 +81,11 @@ def _severity_rank(severity: str) -> tuple[int, str]:
     return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
 
 
-def _address_rank(addresses: object) -> tuple[int, int]:
+def _address_rank(addresses: list[str]) -> tuple[int, int]:
     from cascan.addresses import address_in
 
     try:
-        address = address_in(addresses[0] if isinstance(addresses, list) and addresses else "")
+        address = address_in(addresses[0] if addresses else "")
     except ValueError:  # of another scanner's finding
         return 0, 0
     return address.version, int(address)
@@ -81,6 +98,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "name": scan.name,
         "state": scan.state,
         "outcome": scan.outcome,
+        "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
         "finishedAt": scan.finished_at,
@@ -89,7 +107,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.addresses,
+        "addresses": scan.asked_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -124,7 +142,7 @@ def report_uris(scan_id: str, stack: Access) -> list[str]:
 
 
 def print_end(scan: Scan, stack: Access) -> None:
-    addresses = counted(scan.addresses, "address", "addresses")
+    addresses = counted(scan.asked_addresses, "address", "addresses")
     counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
@@ -135,10 +153,30 @@ def print_end(scan: Scan, stack: Access) -> None:
         say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
         say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
+    print_reasons(scan)
     for note in scan.notes:
         say(f"note: {note}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
         say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def print_reasons(scan: Scan) -> None:
+    """Why the outcome is not complete: the first reasons in sentences, the others by number."""
+    if not scan.reasons.listed:
+        return
+    say(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
+    shown = scan.reasons.listed[:SHOWN_REASONS]
+    for reason in shown:
+        say(f"  {reason.code}: {reason_in_words(reason)}")
+    more = scan.reasons.count - len(shown)
+    if more > 0:
+        say(f"  and {more} more: cascan scans --json")
+
+
+def reason_in_words(reason: Reason) -> str:
+    """The sentence, after its subject where it does not name it."""
+    named = not reason.subject or reason.subject in reason.sentence
+    return reason.sentence if named else f"{reason.subject}: {reason.sentence}"
 
 
 def progress_of(scan: Scan, running: str = "") -> str:

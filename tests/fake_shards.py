@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ class Breakable:
 class MemoryShards:
     scans: dict[str, Scan]
     shards_by_key: dict[tuple[str, int], Shard]
+    shard_by_address: dict[tuple[str, str], int]
 
     def _reach(self) -> None:
         raise NotImplementedError
@@ -140,7 +141,7 @@ class MemoryShards:
         if shard is None or scan is None or shard.state not in life_cycle.CLOSE.frm:
             return False
         ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
-        self._store(replace(shard, progress=None, **ended))
+        self._store(replace(shard, progress=None, reasons=closing.reasons_at(number), **ended))
         in_flight = shard.state in IN_FLIGHT
         self._count(scan_id, shards_open=-1, shards_waiting=-int(not in_flight), shards_in_flight=-int(in_flight))
         scan = self.scans[scan_id]
@@ -148,6 +149,7 @@ class MemoryShards:
             scan,
             shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
             hosts_up=scan.hosts_up + closing.hosts_up,
+            extra_addresses=scan.extra_addresses + closing.extra_addresses,
             changes=_sum(scan.changes, closing.changes),
             findings=Counts(
                 count=scan.findings.count + closing.findings,
@@ -156,6 +158,11 @@ class MemoryShards:
             ),
         )
         return True
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        self._reach()
+        counted = {a: self.shard_by_address.setdefault((scan_id, a), number) for a in addresses}
+        return frozenset(address for address, by in counted.items() if by != number)
 
     def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
         shard = self.get_shard(scan_id, number)

@@ -6,7 +6,7 @@ Their state is public, so a test arranges and asserts on plain dicts and lists. 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 from ipaddress import ip_address
@@ -21,12 +21,13 @@ from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
 from cascan.findings.cut import cut_down
-from cascan.gateways import Launch
+from cascan.gateways import Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.reason import ReasonCode, Reasons
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
 from tests.fake_inventory import MemoryInventory
 from tests.fake_recordings import MemoryRecordings
@@ -42,6 +43,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         super().__init__()
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
+        self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
         self.findings_by_key: dict[tuple[str, str], Finding] = {}
@@ -80,7 +82,16 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         self.scans[scan_id] = replace(scan, state=to)
         return True
 
-    def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
         if scan is None or scan.shards_open:
@@ -88,7 +99,9 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         half_cancelled = scan.state is to is ScanState.CANCELLED and scan.outcome is None
         if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
-        self.scans[scan_id] = replace(scan, state=to, outcome=outcome, finished_at=at, error_description=error)
+        self.scans[scan_id] = replace(
+            scan, state=to, outcome=outcome, finished_at=at, error_description=error, reasons=reasons
+        )
         return True
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
@@ -106,7 +119,13 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
-        stores: list[dict[Any, Any]] = [self.findings_by_key, self.changes_by_key, self.shards_by_key, self.recordings]
+        stores: list[dict[Any, Any]] = [
+            self.findings_by_key,
+            self.changes_by_key,
+            self.shards_by_key,
+            self.recordings,
+            self.shard_by_address,
+        ]
         keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
         for store, key in keys[:most]:
             del store[key]
@@ -272,10 +291,29 @@ class MemoryFleet(Breakable):
 
 
 class FixedResolver:
-    """Resolver with a fixed answer for each name: addresses of both families."""
+    """Resolver with a fixed answer for each name: addresses of both families, or a Lookup. No other name exists."""
 
-    def __init__(self, names: Mapping[str, Iterable[str]]) -> None:
-        self.names = {name: tuple(dict.fromkeys(addresses)) for name, addresses in names.items()}
+    def __init__(self, names: Mapping[str, Iterable[str] | Lookup]) -> None:
+        self.names = dict(names)
+        self.asked: list[tuple[str, int]] = []
 
-    def addresses(self, name: str, family: int) -> tuple[str, ...]:
-        return tuple(a for a in self.names.get(name, ()) if ip_address(a).version == family)
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
+        self.asked += ((name, family) for name in names)
+        return {name: self._lookup(name, family) for name in names}
+
+    def _lookup(self, name: str, family: int) -> Lookup:
+        answer, stem = self.names.get(name), name.removesuffix(".")
+        if isinstance(answer, Lookup):
+            return answer
+        if answer is None:
+            why = "DNS has no such name (NXDOMAIN)"
+            return Lookup(asked=stem, failure=ReasonCode.NAME_NOT_FOUND, why=why)
+        addresses = tuple(dict.fromkeys(a for a in answer if ip_address(a).version == family))
+        if addresses:
+            return Lookup(asked=stem, addresses=addresses)
+        return Lookup(asked=stem, failure=ReasonCode.NAME_WITHOUT_ADDRESS, why="DNS has no address for it")
+
+
+def dns_failure(name: str, why: str = "DNS failed: SERVFAIL from 192.0.2.53") -> Lookup:
+    """The lookup of a name that DNS gave no answer for."""
+    return Lookup(asked=name, failure=ReasonCode.LOOKUP_FAILED, why=why)

@@ -22,8 +22,19 @@ NETWORK = "10.0.0.0/29"
 PORTS = "1-100"
 
 
-def xml(hosts: Hosts, *, asked: str = PORTS, total: int = 8, reason: str = "echo-reply", end: str = "success") -> bytes:
-    """A report as nmap writes it, of connect scans whose other ports are closed."""
+def xml(
+    hosts: Hosts,
+    *,
+    asked: str = PORTS,
+    total: int = 8,
+    reason: str = "echo-reply",
+    end: str = "success",
+    up: int | None = None,
+) -> bytes:
+    """A report as nmap writes it, of connect scans whose other ports are closed.
+
+    `up`: how many hosts it counts as up; None: those that it lists.
+    """
     service = '<service name="ssh" method="probed" conf="10"/>'
     elements = (
         f'<host><status state="up" reason="{reason}" reason_ttl="64"/>'
@@ -38,7 +49,8 @@ def xml(hosts: Hosts, *, asked: str = PORTS, total: int = 8, reason: str = "echo
         for address, ports in hosts.items()
     )
     scaninfo = f'<scaninfo type="connect" protocol="tcp" numservices="1" services="{asked}"/>' if asked else ""
-    stats = f'<finished time="1" elapsed="1" exit="{end}"/><hosts up="{len(hosts)}" down="0" total="{total}"/>'
+    counts = f'<hosts up="{len(hosts) if up is None else up}" down="0" total="{total}"/>'
+    stats = f'<finished time="1" elapsed="1" exit="{end}"/>{counts}'
     return f'<nmaprun scanner="nmap">{scaninfo}{"".join(elements)}<runstats>{stats}</runstats></nmaprun>'.encode()
 
 

@@ -8,7 +8,7 @@ from cascan.published import published, scan_fields
 from cli.access import access
 from cli.lookup import find_scan
 from cli.show import print_json, say
-from cli.telling import exit_code_of, print_findings
+from cli.telling import exit_code_of, print_findings, print_reasons
 
 
 def run(args: Namespace) -> int:
@@ -22,4 +22,5 @@ def run(args: Namespace) -> int:
         print_findings(findings)
     if scan.error_description:
         say(f"scan {scan.scan_id}: {scan.error_description}")
+    print_reasons(scan)
     return exit_code_of(scan)

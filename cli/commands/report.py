@@ -13,6 +13,7 @@ from cli.errors import CliError
 from cli.lookup import find_scan
 from cli.show import print_json
 from cli.table import print_table
+from cli.telling import print_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,8 @@ def run(args: Namespace) -> int:
         if args.shard is not None:
             recorded = {shard: key for shard, key in recorded.items() if shard == args.shard}
         if not recorded:
-            raise CliError(f"scan {scan.scan_id} has no report: {scan.error_description or scan.state}")
+            why = scan.error_description or scan.reasons.sentence or scan.state
+            raise CliError(f"scan {scan.scan_id} has no report: {why}")
         if args.out:
             _write_all(recorded.values(), args.out, stack)
         elif args.xml:
@@ -39,6 +41,7 @@ def run(args: Namespace) -> int:
             print_table(
                 ("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in recorded.values()), whole=("REPORT",)
             )
+        print_reasons(scan)
     return 0
 
 

@@ -11,7 +11,7 @@ from cli.errors import BadInput
 from cli.halted import halt_sentence
 from cli.show import print_json, say
 from cli.table import print_table
-from cli.telling import changes_in_words, scan_summary
+from cli.telling import changes_in_words, reason_in_words, scan_summary
 
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
@@ -51,4 +51,7 @@ def run(args: Namespace) -> int:
 def _remark(scan: Scan) -> str:
     """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
     waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
-    return scan.error_description or waits
+    reasons = scan.reasons
+    first = reason_in_words(reasons.listed[0]) if reasons.listed else ""
+    more = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
+    return scan.error_description or (f"{first}{more}" if first else waits)

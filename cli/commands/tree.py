@@ -47,6 +47,7 @@ class _Tree:
             "shards": scan.shards,
             "shardsOpen": scan.shards_open,
             "errorDescription": scan.error_description,
+            "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
             "children": [self._child(child) for child in self.cascades.cascade_children(scan.scan_id)],
             "notFollowed": [_told(line) for line in record.lines] if record else [],
             "moreNotFollowed": record.more if record else 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged, without
 from cascan.nmap.octets import Octets
 from cascan.nmap.target_kinds import Name, Network6
-from cascan.nmap.targets import Exclusion, parse_target
+from cascan.nmap.targets import Exclusion, enumerate_slice, parse_target
 
 
 class Asked(NamedTuple):
@@ -89,15 +89,45 @@ class LeftToOthers:
             return False
 
 
+def extra_addresses(shard: Shard, counted_elsewhere: Collection[str] = ()) -> int:
+    """How many addresses more than planned the shard came down to; less than 0: fewer.
+
+    The plan counts a name as one address: with --resolve-all it has several, and names may share one, also with names
+    of other shards, which then count it. A name without an address stays one. What is excluded does not count.
+    """
+    resolved = shard.run.resolved if shard.run else {}
+    if not resolved:
+        return 0
+    exclusion = Exclusion.parse(shard.exclude, shard.family)
+    planned, addresses = 0, set[str]()
+    for piece in shard.slices:
+        target = parse_target(piece.expression, shard.family)
+        if not isinstance(target, Name) or target.name in resolved:
+            planned += piece.stop - piece.start
+            addresses.update(enumerate_slice(piece, shard.family, resolved))
+    return sum(not exclusion.contains(a) and a not in counted_elsewhere for a in addresses) - planned
+
+
+def named_addresses(shard: Shard) -> frozenset[str]:
+    """The addresses that the shard asked for the sake of a name alone: not by number, and not as a block around one."""
+    resolved = shard.run.resolved if shard.run else {}
+    if not resolved:
+        return frozenset()
+    asked = AskedAddresses.by(shard)
+    names_by_address = {a: asked.names_for(a) for addresses in resolved.values() for a in addresses}
+    return frozenset(address for address, names in names_by_address.items() if names and "" not in names)
+
+
 def _asked_by(shard: Shard) -> Iterator[Asked]:
     """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
-    resolved = shard.run.resolved if shard.run else {}
+    resolved, asked_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
     for piece in shard.slices:
         target = parse_target(piece.expression, shard.family)
         if not isinstance(target, Name):
             yield Asked(target, piece.start, piece.stop, "")
             continue
-        name = target.name if target.count == 1 else ""  # a name vouches for its own address, never for a block
+        asked = asked_as.get(target.name, target.name)
+        name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
             yield Asked(target.pinned(address), piece.start, piece.stop, name)
 

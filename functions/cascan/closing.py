@@ -12,7 +12,8 @@ from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, about
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of
-from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState, outcome_of
+from cascan.model.reason import Reasons, merged
+from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, outcome_of
 from cascan.model.shard import OPEN_STATES, ShardClosing, ShardState
 from cascan.releasing import release_next
 
@@ -58,20 +59,33 @@ def settle(
     if scan.shards_open > 0:
         release_next(scan, table=table, queues=queues, clock=clock)
         return scan
-    if scan.state is ScanState.CANCELLED and scan.outcome is None:
-        table.close_scan(scan_id, ScanState.CANCELLED, outcome_of(scan.shard_outcomes), clock(), error)
-        scan = table.get_scan(scan_id) or scan
-    elif scan.state not in ENDED:
-        outcome = outcome_of(scan.shard_outcomes)
-        if _nothing_in_time(scan):
-            table.close_scan(scan_id, ScanState.ERRORED, outcome, clock(), NOTHING_IN_TIME)
+    is_cancelled = scan.state is ScanState.CANCELLED
+    if scan.state not in ENDED or (is_cancelled and scan.outcome is None):
+        reasons = reasons_of(scan, table)
+        outcome = outcome_of(scan.shard_outcomes, reasons)
+        state, description = ScanState.PARSE_COMPLETED, ""
+        if is_cancelled:
+            state, description = ScanState.CANCELLED, error
+        elif _nothing_in_time(scan):
+            state, description = ScanState.ERRORED, NOTHING_IN_TIME
         elif outcome is Outcome.FAILED:
-            table.close_scan(scan_id, ScanState.ERRORED, outcome, clock(), error)
-        else:
-            table.close_scan(scan_id, ScanState.PARSE_COMPLETED, outcome, clock(), "")
+            state, description = ScanState.ERRORED, error
+        table.close_scan(scan_id, state, outcome, clock(), description, reasons=reasons)
         scan = table.get_scan(scan_id) or scan
     announce(scan, table=table, bus=bus)
     return scan
+
+
+def reasons_of(scan: Scan, table: ScanTable) -> Reasons:
+    """Why the scan is not complete: the reasons of its closed shards, in order of their numbers.
+
+    That an empty corner of a network did not answer is none, unless nothing else is to be said.
+    """
+    kinds = {kind for kind, count in scan.shard_outcomes.items() if count > 0}
+    if Outcome.COMPLETE in kinds and kinds <= ACCOUNTED:
+        return Reasons()
+    ignored = {Outcome.COMPLETE} if kinds <= ACCOUNTED else ACCOUNTED
+    return merged(shard.reasons for shard in table.shards(scan.scan_id) if shard.outcome not in ignored)
 
 
 def _nothing_in_time(scan: Scan) -> bool:
@@ -115,11 +129,17 @@ def end_of(scan: Scan) -> BusEvent:
     if scan.state is ScanState.ERRORED:
         failed = event_id_of(scan.scan_id, "failed")
         return ScanFailed(
-            **about(scan, at=at), event_id=failed, reason=scan.error_description, refused=scan.shards == 0
+            **about(scan, at=at),
+            event_id=failed,
+            reason=scan.error_description,
+            refused=scan.shards == 0,
+            reasons=scan.reasons,
         )
     if scan.state is ScanState.CANCELLED:
         cancelled = event_id_of(scan.scan_id, "cancelled")
-        return ScanCancelled(**about(scan, at=at), event_id=cancelled, reason=scan.error_description)
+        return ScanCancelled(
+            **about(scan, at=at), event_id=cancelled, reason=scan.error_description, reasons=scan.reasons
+        )
     return ScanCompleted(
         **about(scan, at=at),
         event_id=event_id_of(scan.scan_id, "completed"),
@@ -127,11 +147,12 @@ def end_of(scan: Scan) -> BusEvent:
         outcome=scan.outcome or Outcome.PARTIAL,
         requested_at=scan.requested_at,
         finished_at=at,
-        addresses=scan.addresses,
+        addresses=scan.asked_addresses,
         shards=scan.shards,
         shard_outcomes=scan.shard_outcomes,
         hosts_up=scan.hosts_up,
         findings=scan.findings,
         cascades=scan.request is not None and scan.request.cascades is not None,
         changes=scan.changes,
+        reasons=scan.reasons,
     )

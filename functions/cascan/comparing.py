@@ -6,6 +6,7 @@ on_report_stored judges each report against the inventory.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sigh
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval
 from cascan.nmap.report.read import read_report
-from cascan.sightings import ONLY_OPEN, missing, names_in, observation_of
+from cascan.sightings import Absent, missing, names_in, observation_of, what_absence_means
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)  # a run without an end
 
@@ -35,16 +36,21 @@ class Comparison:
     def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
         """What the shard's report changes. Raises: UnreadableReport."""
         asked, seen_at, names = AskedAddresses.by(shard), _ended(shard), names_in(shard.run)
-        reader, answered = read_report(report), set[int]()
+        reader, answered, states = read_report(report), set[int](), Counter[str]()
         for host in reader:
+            states[host.state] += 1
             seen = observation_of(host, AskedPorts.in_report(reader.scaninfo), shard.scan_id, seen_at, names)
             answered |= set(_numbers(host))
             if seen and asked.names_for(seen.address):
                 yield from self._judge(seen)
         if not accounts_for_all(shard.run, reader):
             return
-        if ONLY_OPEN not in shard.arguments:
-            yield from self._missing(shard, asked, answered)
+        absent = what_absence_means(
+            counted_up=reader.hosts_up, elements_up=states["up"], elements_unasked=states["unknown"]
+        )
+        if absent is not Absent.NOT_UP:
+            return
+        yield from self._missing(shard, asked, answered)
         note = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
         self._notes += [(asked.family, interval, note) for interval in asked.intervals()]
 

@@ -24,6 +24,7 @@ from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, What
+from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
 from cascan.rebuilt_story import Story, opened, story_of
@@ -154,9 +155,9 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
         if shard.state in OPEN_STATES:
             outcome = Outcome(outcomes.pop()) if outcomes else Outcome.FAILED
             why = end.error_description or "it had ended without a report when the table was lost"
-            table.close_shard(
-                end.scan_id, shard.number, ShardClosing(state=state, outcome=outcome, error_description=why)
-            )
+            reasons = Reasons.of(reason for reason in end.reasons.listed if reason.shard == shard.number)
+            closing = ShardClosing(state=state, outcome=outcome, reasons=reasons, error_description=why)
+            table.close_shard(end.scan_id, shard.number, closing)
 
 
 def _let_go_on(story: Story, table: ScanTable, now: datetime) -> None:

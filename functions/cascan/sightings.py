@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from enum import Enum, auto
 
 from cascan.addresses import address_in
 from cascan.coverage import CLOSED_STATES, AskedPorts, unlisted
@@ -13,9 +14,25 @@ from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
 from cascan.model.shard import NmapRun
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without asking
-ONLY_OPEN = "--open"  # nmap leaves out hosts that are up and have no open port
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that somebody answered for
 UNTOLD_SERVICE = "tcpwrapped"  # it hung up before it said anything: says nothing of the service
+
+
+class Absent(Enum):
+    """What it means that a whole report has no host element for an address that was asked."""
+
+    NOT_UP = auto()
+    UNKNOWN = auto()  # some of those without an element were up, or nobody was asked
+
+
+def what_absence_means(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absent:
+    """By nmap's own count of hosts that are up, against the host elements; whatever the options were.
+
+    With --open nmap leaves out hosts that are up and have no open port, but counts them: as long as there is one, no
+    absent address can be said to be down. A list scan (-sL) asks nobody: its elements are of unknown state.
+    """
+    unlisted_up = (counted_up or 0) > elements_up
+    return Absent.UNKNOWN if unlisted_up or elements_unasked else Absent.NOT_UP
 
 
 def observation_of(
@@ -44,8 +61,11 @@ def observation_of(
 
 
 def names_in(run: NmapRun | None) -> dict[str, str]:
-    """The names that the run asked addresses under, by address."""
-    return {address: name for name, addresses in (run.resolved if run else {}).items() for address in addresses}
+    """The names that were looked up for the run's addresses, by address."""
+    if run is None:
+        return {}
+    asked = ((run.asked_as.get(name, name), addresses) for name, addresses in run.resolved.items())
+    return {address: name for name, addresses in asked for address in addresses}
 
 
 def missing(address: str, scan_id: str, seen_at: datetime) -> Observation:

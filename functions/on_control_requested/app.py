@@ -32,7 +32,7 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> Callable[[ControlRequested], Controlled]:
+def wire() -> Callable[..., Controlled]:
     settings = from_env(Settings, os.environ)
     return partial(
         control,
@@ -43,8 +43,9 @@ def wire() -> Callable[[ControlRequested], Controlled]:
 
 
 def on_record(record: SQSRecord) -> None:
-    outcome = wire()(ControlRequested.from_wire(record.body))
-    logger.warning("controlled", extra=asdict(outcome))  # somebody interfered: worth finding again
+    sender = record.attributes.sender_id or ""
+    outcome = wire()(ControlRequested.from_wire(record.body), sender=sender)
+    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # somebody interfered: worth finding again
     count("Controlled")
 
 

@@ -35,6 +35,7 @@ class Controlled:
 def control(
     asked: ControlRequested,
     *,
+    sender: str = "",
     table: ScanTable,
     reports: ReportStore,
     house: HouseRecords,
@@ -44,11 +45,13 @@ def control(
 ) -> Controlled:
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
+    `sender`: who sent the message, as SQS tells it; `by` in the message is what somebody claims.
+
     Raises: MalformedMessage: there is no such scan.
     """
     match asked.action:
         case Action.HALT:
-            table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason))
+            table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason, sender=sender))
             keep_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:

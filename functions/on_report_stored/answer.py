@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cascan.limits import MAX_REPORT_TURNS
+from cascan.limits import MAX_LISTED_REASONS, MAX_REPORT_TURNS
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd, Told
 from cascan.model.scan import Counts
 from cascan.severity import counted_as
+from cascan.sightings import Absent, what_absence_means
 from on_report_stored.quarantine import Quarantine
 from on_report_stored.record_inventory import Folding
 from on_report_stored.turns import Rest
@@ -27,12 +28,17 @@ class Answer(Struct):
     exit: str | None = None  # nmap's own word for it
     errormsg: str = ""
     hosts_total: int | None = None
+    hosts_counted_up: int | None = None  # by nmap, which leaves hosts out of the list; None: it did not get to count
     rest: Rest = Rest.NONE  # what is not recorded yet; then nothing else of this is final
     given_up: str = ""  # why nobody records the rest
     turns: int = 0  # that came before this one
     hosts_read: int = 0
     hosts_up: int = 0
     hosts_timed_out: int = 0
+    timed_out_addresses: list[str] = field(default_factory=list)  # the first of them
+    named_up: list[str] = field(default_factory=list)  # addresses of names that are up
+    elements_up: int = 0  # host elements that are up, recorded or not
+    elements_unasked: int = 0  # host elements of a list scan (-sL), which asks nobody
     quarantine: Quarantine = field(default_factory=Quarantine)
     told: Told = field(default_factory=Told)  # of the changes, by earlier turns
     findings: int = 0
@@ -49,12 +55,17 @@ class Answer(Struct):
             exit=end.exit,
             errormsg=end.errormsg,
             hosts_total=end.hosts_total,
+            hosts_counted_up=end.hosts_counted_up,
             given_up=end.given_up,
             told=recording.told,
             turns=recording.turns,
             hosts_read=recording.hosts_read,
             hosts_up=recording.hosts_up,
             hosts_timed_out=recording.hosts_timed_out,
+            timed_out_addresses=list(recording.timed_out_addresses),
+            named_up=list(recording.named_up),
+            elements_up=recording.elements_up,
+            elements_unasked=recording.elements_unasked,
             quarantine=Quarantine(recording.quarantined, kept_out, recording.quarantine_reason),
             findings=recording.findings,
             severities=Counter(recording.severities),
@@ -82,6 +93,7 @@ class Answer(Struct):
             exit=self.exit,
             errormsg=self.errormsg,
             hosts_total=self.hosts_total,
+            hosts_counted_up=self.hosts_counted_up,
             given_up=self.given_up,
         )
         return replace(self._recording(Place(offset=size), ends_turn=ends_turn), end=end, told=told)
@@ -98,6 +110,10 @@ class Answer(Struct):
             hosts_read=self.hosts_read,
             hosts_up=self.hosts_up,
             hosts_timed_out=self.hosts_timed_out,
+            timed_out_addresses=tuple(self.timed_out_addresses),
+            named_up=tuple(self.named_up),
+            elements_up=self.elements_up,
+            elements_unasked=self.elements_unasked,
             findings=self.findings,
             severities=dict(self.severities),
             categories=dict(self.categories),
@@ -111,11 +127,42 @@ class Answer(Struct):
         self.severities[counted_as(finding) if isinstance(finding, Finding) else finding.severity] += 1
         self.categories[finding.category] += 1
 
-    def add_hosts(self, hosts: Iterable[Host]) -> None:
+    @property
+    def unlisted_up(self) -> int:
+        """Hosts that nmap counts as up and has no element for: with --open those without an open port."""
+        return max(0, (self.hosts_counted_up or 0) - self.elements_up)
+
+    @property
+    def hosts_answered(self) -> int:
+        """The hosts that were up, whether nmap lists them or only counts them."""
+        return self.hosts_up + self.unlisted_up
+
+    @property
+    def absent(self) -> Absent:
+        """What it means that the report has no element for an address."""
+        return what_absence_means(
+            counted_up=self.hosts_counted_up,
+            elements_up=self.elements_up,
+            elements_unasked=self.elements_unasked,
+        )
+
+    def add_elements(self, hosts: Iterable[Host]) -> None:
+        """Count every host element, also of hosts that are not recorded."""
+        for host in hosts:
+            self.elements_up += host.state == "up"
+            self.elements_unasked += host.state == "unknown"
+
+    def add_hosts(self, hosts: Iterable[Host], names: Container[str] = ()) -> None:
+        """Count hosts that are recorded; `names` holds the addresses that were asked for a name."""
         for host in hosts:
             self.hosts_read += 1
             self.hosts_up += host.state == "up"
-            self.hosts_timed_out += host.timed_out
+            if host.state == "up" and host.address in names:
+                self.named_up.append(host.address)
+            if host.timed_out:
+                self.hosts_timed_out += 1
+                if len(self.timed_out_addresses) < MAX_LISTED_REASONS:
+                    self.timed_out_addresses.append(host.address)
 
     def counts(self) -> Counts:
         return Counts(count=self.findings, severities=dict(self.severities), categories=dict(self.categories))

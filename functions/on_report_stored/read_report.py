@@ -69,9 +69,9 @@ def read_into_table(
             if place and turn.has_to_note and _ends(turn, place, answer, folding):
                 return answer
     answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
-    answer.hosts_total = report.hosts_total
+    answer.hosts_total, answer.hosts_counted_up = report.hosts_total, report.hosts_up
     if accounts_for_all(run, answer):
-        folding.finish(shard)
+        folding.finish(shard, answer.absent)
     return answer
 
 
@@ -88,12 +88,13 @@ class _Writing:
 
     def write(self, hosts: list[Host]) -> None:
         """Write the hosts that may be recorded. Those that may not are counted, those of other shards passed over."""
+        self.answer.add_elements(hosts)
         admitted = [(host, is_first) for host in hosts for is_first in self._admit(host)]
         recorded = [host for host, _ in admitted]
         findings = (finding for host, is_first in admitted for finding in self._findings(host, is_first=is_first))
         self.folding.table.put_findings(self.key.scan_id, findings, self.key)
         self.folding.add(recorded, AskedPorts.in_report(self.report.scaninfo), self.names)
-        self.answer.add_hosts(recorded)
+        self.answer.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
         """Whether the host is the first of its address in the report; nothing, where it is not to be recorded."""

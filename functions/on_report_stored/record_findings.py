@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cascan.asked_addresses import extra_addresses, named_addresses
 from cascan.clock import Clock
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
@@ -20,7 +21,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scope import Scope
 from on_report_stored.answer import Answer
-from on_report_stored.judge import judge
+from on_report_stored.judge import Verdict, judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import read_into_table
 from on_report_stored.tell_changes import Announcing, tell_changes
@@ -78,7 +79,7 @@ def record_findings(
     gate = Gate(shard, scope, tuple(_remainders(shard, table)))
     turn = Turn(key, table, stored.size, left_s)
     answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
-    outcome, flaw = judge(shard.run, answer)
+    outcome, reasons = judge(shard, answer)
     news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
     rest = answer.rest or tell_changes(news, bus, turn, answer)
     hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
@@ -86,8 +87,9 @@ def record_findings(
         if rest is Rest.LATER:
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
         return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
-    bus.put([*news.pending, *_events(scan, shard, stored, outcome, answer, news=news)])
-    closing = _closing(outcome, flaw, answer, news.counts)
+    bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
+    elsewhere = _counted_elsewhere(shard, table)
+    closing = _closing(shard, (outcome, reasons), answer, news.counts, elsewhere=elsewhere)
     closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
     return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, outcome, closed.state)
 
@@ -102,22 +104,38 @@ def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
         yield rest
 
 
-def _closing(outcome: Outcome, flaw: str, answer: Answer, changes: Mapping[str, int]) -> ShardClosing:
-    counts = answer.counts()
+def _counted_elsewhere(shard: Shard, table: ScanTable) -> frozenset[str]:
+    """The addresses that several names share, and that another shard of the scan has counted already."""
+    named = named_addresses(shard)
+    return table.count_addresses(shard.scan_id, shard.number, named) if named else frozenset()
+
+
+def _closing(
+    shard: Shard, verdict: Verdict, answer: Answer, changes: Mapping[str, int], *, elsewhere: frozenset[str]
+) -> ShardClosing:
+    (outcome, reasons), counts = verdict, answer.counts()
     return ShardClosing(
         state=ShardState.FAILED if outcome is Outcome.FAILED else ShardState.RECORDED,
         outcome=outcome,
         severities=counts.severities,
         categories=counts.categories,
         findings=counts.count,
-        hosts_up=answer.hosts_up,
+        hosts_up=answer.hosts_answered - len(elsewhere.intersection(answer.named_up)),
         changes=dict(changes),
-        error_description=flaw,
+        extra_addresses=extra_addresses(shard, elsewhere),
+        reasons=reasons,
+        error_description=reasons.sentence,
     )
 
 
 def _events(
-    scan: Scan, shard: Shard, stored: ReportStored, outcome: Outcome, answer: Answer, *, news: Announcing
+    scan: Scan,
+    shard: Shard,
+    stored: ReportStored,
+    verdict: Verdict,
+    answer: Answer,
+    *,
+    news: Announcing,
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
@@ -134,8 +152,9 @@ def _events(
     yield FindingsRecorded(
         **common,
         event_id=event_id_of(scan.scan_id, shard.number, "recorded"),
-        outcome=outcome,
-        hosts_up=answer.hosts_up,
+        outcome=verdict[0],
+        hosts_up=answer.hosts_answered,
         findings=answer.counts(),
+        reasons=verdict[1].at_shard(shard.number),
         changes=news.summed(),
     )

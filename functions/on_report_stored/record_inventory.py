@@ -27,7 +27,7 @@ from cascan.model.inventory import NOT_UP, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
 from cascan.nmap.intervals import Interval, merged
-from cascan.sightings import ONLY_OPEN, missing, observation_of
+from cascan.sightings import Absent, missing, observation_of
 from on_report_stored.quarantine import Gate
 
 ADDRESSES_AT_ONCE = 256
@@ -84,11 +84,13 @@ class Folding:
         observations = (observation_of(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
         self._fold([seen for seen in observations if seen])
 
-    def finish(self, shard: Shard) -> None:
-        """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked."""
-        if shard.run and self.recorded < shard.run.addresses:
-            if ONLY_OPEN not in shard.arguments:
-                self._fold_missing()
+    def finish(self, shard: Shard, absent: Absent) -> None:
+        """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked.
+
+        Only where an address without a host element was not up.
+        """
+        if shard.run and self.recorded < shard.run.addresses and absent is Absent.NOT_UP:
+            self._fold_missing()
             note = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
             self.table.note_asked(self.gate.asked.family, self.gate.asked.intervals(), note)
 

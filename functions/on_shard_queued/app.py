@@ -28,7 +28,7 @@ from cascan.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.resolver import SystemResolver
+from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import ShardRun, run_shard
 
 RESERVE_S = 20.0  # of the function's time, kept for storing the report
@@ -59,7 +59,7 @@ def wire() -> Callable[..., ShardRun]:
             {Lane.EXPRESS: settings.express_shard_dlq_url},
         ),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
-        resolver=SystemResolver(),
+        resolver=DnsResolver(),
         clock=utc_now,
     )
     return partial(run_shard, worker=worker)

@@ -7,7 +7,7 @@ shard; a message leaves before the one that it replaces is deleted. docs/life-of
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS
+from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
 from cascan.model.host import Host
+from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
 from cascan.nmap.cutting import Cutting, cut_slices
 from cascan.nmap.host_timeout import with_longer_host_timeout
@@ -57,24 +58,28 @@ class Finish:
 
     def after(self, ended: Ended) -> str:
         """What was done, in a word."""
+        names = self._names_to_try_again()
         if said_itself(ended, whole=_is_whole(self.report)):
-            return self._asked_again() or self.reported(self.run)
+            if names and not self.pinned.addresses:
+                return self._returned(names)
+            return self._asked_again(names) or self.reported(self.run)
         left = dict.fromkeys(self.pinned.addresses)
         for address in _finished(self.report):
             left.pop(address, None)
-        cutting = cut_slices(self.shard, self.pinned.resolved, left)
+        cutting = cut_slices(self.shard, self.pinned.resolved, left, names)
         asked_again = set(self._addresses(cutting))
         finished = sum(address not in asked_again for address in self.pinned.addresses)
-        step = what_next(self.shard, ended, finished=finished, left=len(left), disk_full=_is_full(self.report.parent))
+        open_ends = len(left) + len(names)
+        step = what_next(self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent))
         match step.do:
             case Do.DROP:
                 return LOST
             case Do.REPORT:
-                return self.reported(self.run if left else replace(self.run, cut=True))
+                return self.reported(self.run if open_ends else replace(self.run, cut=True))
             case Do.RETURN:
                 back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
                 return give_back(self.shard, self.message, back, self.worker)
-        run = replace(self.run, cut=True, addresses=finished)
+        run = replace(self._run_without(names), cut=True, addresses=finished)
         done, rest = cutting
         return self._cut(
             Cut(
@@ -83,21 +88,50 @@ class Finish:
             )
         )  # fmt: skip
 
-    def _asked_again(self) -> str:
-        """Hosts that ran into their time limit become a shard with a longer one. Empty: none did, or it may not be.
+    def _asked_again(self, names: Mapping[str, Reason]) -> str:
+        """Names to look up again, and hosts that ran into their time limit, become a shard; with a longer limit, if so.
 
-        Only of a run that came to its end: of one that was broken off, the rest is enough to do.
+        Empty: there are none, or it may not be. Only of a run that came to its end: of one that was broken off, the
+        rest is enough to do.
         """
         shard = self.shard
+        if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
+            return ""
         longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
-        if not longer or self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
+        timed_out = _finished(self.report, TIMED_OUT) if longer else ()
+        late = {address for address in timed_out if address in self.pinned.addresses}
+        if not late and not names:
             return ""
-        late = {address for address in _finished(self.report, TIMED_OUT) if address in self.pinned.addresses}
-        if not late:
-            return ""
-        done, rest = cut_slices(shard, self.pinned.resolved, late)
-        run = replace(self.run, asked_again=len(late))
-        return self._cut(Cut(run=run, done=done, rest=rest, lane=shard.lane, to=ShardState.QUEUED, longer=longer))
+        done, rest = cut_slices(shard, self.pinned.resolved, late, names)
+        return self._cut(
+            Cut(
+                run=replace(self._run_without(names), asked_again=len(late)),
+                done=done,
+                rest=rest,
+                lane=shard.lane,
+                to=ShardState.QUEUED,
+                failed=bool(names),
+                error_description=_first_sentence(names),
+                longer=longer if late else (),
+            )
+        )
+
+    def _names_to_try_again(self) -> Mapping[str, Reason]:
+        """The names that DNS failed for; none, once that has cost the shard as many attempts as it may."""
+        may_fail = min(self.shard.backoff_limit, MAX_LOOKUP_FAILURES)
+        return self.pinned.unanswered if self.shard.failures < may_fail else {}
+
+    def _run_without(self, names: Mapping[str, Reason]) -> NmapRun:
+        """The run as it is once another shard has these names."""
+        if not names:
+            return self.run
+        pinned = self.pinned
+        return replace(self.run, unresolved=tuple(pinned.unresolved), reasons=tuple(pinned.reasons))
+
+    def _returned(self, names: Mapping[str, Reason]) -> str:
+        """DNS failed for every name, and there is nothing else to scan."""
+        back = Return(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
+        return give_back(self.shard, self.message, back, self.worker)
 
     def _cut(self, cut: Cut) -> str:
         shard, worker = self.shard, self.worker
@@ -105,7 +139,8 @@ class Finish:
         if rest is None:
             return LOST
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
-            worker.queues.send(rest.lane, [message_of(rest, self.message)])
+            pause_s = pause_after(rest.failures) if cut.failed else 0
+            worker.queues.send(rest.lane, [message_of(rest, self.message)], delay_s=pause_s)
         done, _ = halves(shard, cut, rest.number)
         self._store(Reported(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
@@ -135,9 +170,19 @@ def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) 
     if returned.failures > returned.backoff_limit:
         worker.queues.give_up(shard.lane, message)
         return "given up"
-    pause_s = AGAIN_AFTER_S * 4 ** (returned.failures - 1) if back.failed else 0
-    worker.queues.send(shard.lane, [message], delay_s=min(pause_s, MAX_AGAIN_AFTER_S))
+    pause_s = pause_after(returned.failures) if back.failed else 0
+    worker.queues.send(shard.lane, [message], delay_s=pause_s)
     return "returned"
+
+
+def pause_after(failures: int) -> int:
+    """Seconds until a shard that has failed so often is tried again."""
+    pause_s: int = AGAIN_AFTER_S * 4 ** max(0, failures - 1)
+    return min(pause_s, MAX_AGAIN_AFTER_S)
+
+
+def _first_sentence(names: Mapping[str, Reason]) -> str:
+    return Reasons.of(names.values()).sentence
 
 
 def message_of(shard: Shard, cause: ShardQueued) -> ShardQueued:

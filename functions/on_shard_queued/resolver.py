@@ -1,25 +1,78 @@
-"""Names → addresses, by the system's resolver."""
+"""Names → addresses: from /etc/hosts, then from DNS, side by side, and again where DNS failed."""
 
 from __future__ import annotations
 
-import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
 
-from cascan.errors import GatewayUnavailable
+from cascan.gateways import Lookup
+from cascan.limits import FIRST_LOOKUP_S, LOOKUP_PAUSES_S, LOOKUP_S, MAX_LOOKING_UP_S, MAX_LOOKUPS_AT_ONCE
+from cascan.model.reason import ReasonCode
+from on_shard_queued.hosts_file import hosts_addresses
 
-FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
-NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA, getattr(socket, "EAI_ADDRFAMILY", socket.EAI_NONAME)}
+HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
 
 
-class SystemResolver:
-    def addresses(self, name: str, family: int) -> tuple[str, ...]:
-        """All of them, so that all are judged: an answer of DNS holds a few thousand at most.
+class Client(Protocol):
+    def look_up(self, name: str, family: int, within_s: float) -> Lookup:
+        """One name, once."""
 
-        Raises: GatewayUnavailable: the resolver had no answer, for now.
-        """
-        try:
-            found = socket.getaddrinfo(name, None, FAMILIES[family], socket.SOCK_STREAM)
-        except (UnicodeError, socket.gaierror) as exc:
-            if isinstance(exc, socket.gaierror) and exc.errno not in NO_SUCH_NAME and exc.errno != socket.EAI_FAIL:
-                raise GatewayUnavailable(f"resolver: {name}: {exc.strerror}") from exc
-            return ()
-        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+def dns_client() -> Client:
+    """DNS as resolv.conf describes it."""
+    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - few shards have names, and it takes a while
+
+    return DnsClient(RESOLV_CONF)
+
+
+class DnsResolver:
+    """Resolver. ADR 35 says why the system's own is not asked."""
+
+    def __init__(
+        self,
+        hosts_file: Path = HOSTS_FILE,
+        connect: Callable[[], Client] = dns_client,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._hosts_file, self._connect, self._sleep = hosts_file, connect, sleep
+
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
+        wanted = {name: name.removesuffix(".") for name in names}
+        known = hosts_addresses(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
+        lookups = {name: Lookup(asked=stem, addresses=known[stem]) for name, stem in wanted.items() if stem in known}
+        unknown = [name for name in wanted if name not in lookups]
+        if unknown:
+            lookups |= self._by_dns(unknown, family, give_up)
+        return lookups
+
+    def _by_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
+        """Every name once; those that DNS failed for again, after a pause, as often as there are pauses."""
+        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKING_UP_S
+        lookups: dict[str, Lookup] = {}
+
+        def one(name: str, within_s: float) -> Lookup:
+            left_s = ends_at - time.monotonic()
+            if give_up():
+                return lookups.get(name) or _not_asked(name, "the worker was stopped before it was looked up")
+            if left_s <= 0:
+                why = f"looking up all the names took more than {MAX_LOOKING_UP_S:g} s"
+                return lookups.get(name) or _not_asked(name, why)
+            return client.look_up(name, family, min(within_s, left_s))
+
+        asking, within_s = list(names), FIRST_LOOKUP_S
+        for pause_s in (*LOOKUP_PAUSES_S, None):
+            with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(asking)), "lookup") as pool:
+                # the threads end here: nmap is started by a process that has none
+                lookups |= zip(asking, pool.map(one, asking, [within_s] * len(asking)), strict=True)
+            asking, within_s = [name for name in asking if lookups[name].may_succeed_later], LOOKUP_S
+            if not asking or pause_s is None or give_up() or time.monotonic() >= ends_at:
+                break
+            self._sleep(pause_s)
+        return lookups
+
+
+def _not_asked(name: str, why: str) -> Lookup:
+    return Lookup(asked=name.removesuffix("."), failure=ReasonCode.LOOKUP_FAILED, why=why)

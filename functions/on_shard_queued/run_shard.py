@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cascan.errors import GatewayUnavailable, ShardLost
+from cascan.errors import ShardLost
 from cascan.events import ShardQueued
 from cascan.life_cycle import Standing, Stop
+from cascan.model.reason import Reasons
 from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
 from on_shard_queued.delivery import Delivery, Worker
@@ -41,6 +42,7 @@ class ShardRun:
 def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> ShardRun:
     """Claim the shard, run nmap, write down what the run did, store the report. The report's arrival does the rest.
 
+    A name that DNS fails for is left to another shard, or to another attempt at this one, MAX_LOOKUP_FAILURES times.
     A shard without anything to scan (unresolved, excluded, outside the scope, past the scan's deadline) stores an empty
     report, so that it is closed on the same path.
     Raises: GatewayUnavailable, ShardBusy: the message is to come again. ShardLost: it is not this worker's any more.
@@ -78,11 +80,10 @@ class _Turn:
 
     def take(self) -> ShardRun:
         started_at, heartbeat = self.worker.clock(), Heartbeat(self.shard, self.delivery, self.worker)
-        try:
-            with heartbeat.alongside():
-                pinned = pin_targets(self.shard, scope=self.worker.scope, resolver=self.worker.resolver)
-        except GatewayUnavailable as exc:
-            return self._cannot_resolve(exc)
+        with heartbeat.alongside():
+            pinned = pin_targets(
+                self.shard, scope=self.worker.scope, resolver=self.worker.resolver, give_up=self.delivery.stopping
+            )
         with tempfile.TemporaryDirectory(prefix="shard-") as name:
             folder = Path(name)
             report = folder / "report.xml"
@@ -97,22 +98,27 @@ class _Turn:
                 stderr=ended.stderr,
                 addresses=len(pinned.addresses),
                 resolved=pinned.resolved,
-                unresolved=tuple(pinned.unresolved),
+                unresolved=(*pinned.unresolved, *pinned.unanswered),
                 refused=tuple(pinned.refused),
+                asked_as=pinned.asked_as,
+                reasons=(*pinned.reasons, *pinned.unanswered.values()),
                 started_at=started_at,
                 finished_at=self.worker.clock(),
             )
             with heartbeat.alongside():
                 did = _kept(Finish(self.shard, self.message, pinned, run, report, self.worker).after(ended), self.shard)
-            return self._said(did, run, report.stat().st_size, ended.error)
+            error = ended.error or Reasons.of(pinned.unanswered.values()).sentence
+            return self._said(did, run, report.stat().st_size, error)
 
     def _scan(self, argv: Sequence[str], pinned: Pinned, folder: Path, heartbeat: Heartbeat) -> Ended:
         """Run nmap, for as long as the shard's own limit and the scan's standing allow."""
         limit_s, ends = self._limit()
-        if not pinned.addresses:
+        if not pinned.addresses and not pinned.unanswered:
             return Ended(None)
         if stopped := (heartbeat() if limit_s > 0 else ends):
             return Ended(None, stopped)
+        if not pinned.addresses:
+            return Ended(None)
         heartbeat.watch(ReportTail(folder / "report.xml"))
         try:
             (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
@@ -130,11 +136,6 @@ class _Turn:
             return own_s, Stop.TIME_LIMIT
         left_s = (self.standing.until - self.worker.clock()).total_seconds()
         return (own_s, Stop.TIME_LIMIT) if own_s <= left_s else (left_s, self.standing.ends)
-
-    def _cannot_resolve(self, exc: GatewayUnavailable) -> ShardRun:
-        back = Return(to=ShardState.QUEUED, failed=True, error_description=str(exc))
-        did = _kept(give_back(self.shard, self.message, back, self.worker), self.shard)
-        return ShardRun(self.shard.scan_id, self.shard.number, did, self.shard.attempt, error=str(exc))
 
     def _said(self, did: str, run: NmapRun, report_bytes: int, error: str) -> ShardRun:
         shard = self.shard

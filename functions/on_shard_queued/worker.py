@@ -29,7 +29,7 @@ from cascan.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain
-from on_shard_queued.resolver import SystemResolver
+from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.slots import other_slots
 
 logger = Logger(service="worker")  # drain.py logs through it, by its name
@@ -60,7 +60,7 @@ def main() -> int:
         reports=S3ReportStore(settings.report_bucket),
         queues=SqsShardQueues({settings.lane: settings.shard_queue_url}, {settings.lane: settings.shard_dlq_url}),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
-        resolver=SystemResolver(),
+        resolver=DnsResolver(),
         clock=utc_now,
     )
     if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):

@@ -70,6 +70,30 @@ def test_a_paused_schedule_is_run_by_hand_and_its_history_is_bounded(cascan: Cas
     assert cascan("schedule delete yearly").code == 0
 
 
+def test_b2_refused_scans_of_a_schedule_have_the_promised_ids_and_are_trimmed(cascan: Cascan) -> None:
+    document = json.loads(manifest("refused", 22, schedule="0 0 1 1 *", concurrencyPolicy="Forbid"))
+    document["spec"] |= {
+        "failedJobsHistoryLimit": 1,
+        "scanSpec": {"scanType": "nmap", "parameters": ["-p22", "8.8.8.8"]},
+    }
+    assert cascan("apply -f -", stdin=json.dumps(document)).code == 0
+
+    def run_now() -> str:
+        promised: str = cascan("schedule run-now refused --json").json["id"]
+        eventually(lambda: states().get(promised) == "Errored", 60)
+        return promised
+
+    def states() -> dict[str, str]:
+        runs = cascan("schedule show refused --json").json["runs"]
+        return {run["id"]: run["scan"]["state"] for run in runs if run["scan"]}
+
+    first = run_now()
+    second = run_now()  # Forbid does not hold it back
+    assert first != second
+    eventually(lambda: set(states()) == {second}, 120)
+    assert cascan("schedule delete refused").code == 0
+
+
 def test_s6_a_deployment_with_another_scan_type_runs_the_schedules_that_wish_it_once(
     tmp_path: Path, lab: dict[str, int]
 ) -> None:

@@ -20,7 +20,7 @@ from cascan.permit import Permit
 from cascan.planning import plan
 from cascan.policy import PolicyProfile
 from cascan.scope import Scope
-from on_shard_queued.resolver import SystemResolver
+from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import run_shard
 from tests.builders import SCAN_ID, a_scan, a_table
 from tests.fakes import MemoryReportStore
@@ -36,7 +36,7 @@ def main() -> None:
     planned = plan(read_request(sys.stdin.read()).request, Permit(SCOPE, policy))
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
-    worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=SystemResolver(), clock=utc_now)
+    worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=DnsResolver(), clock=utc_now)
     outcome = run_shard(
         ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), a_delivery(time_limit_s=DEADLINE_S), worker=worker
     )

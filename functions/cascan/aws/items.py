@@ -7,12 +7,14 @@
                                                                 shards_waiting, shards_in_flight, parallel,
                                                                 deadline_at, windows, shard_outcomes (map),
                                                                 findings (number), severities, categories (maps),
-                                                                changes (map), hosts_up, spread, listing="scans",
+                                                                changes (map), hosts_up, extra_addresses, reasons,
+                                                                spread, listing="scans",
                                                                 listed_at=<requested at>#<scan id>
     shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, failures, worker, message_id,
                                                                 lease_until, progress, remainder, run, outcome,
-                                                                error_description, stderr; while it waits
+                                                                reasons, error_description, stderr; while it waits
                                                                 listing="waiting/<scan id>", listed_at=<its sort key>
+    address    scan/<scan id>      address/<of a name>          shard (number), which counts it
     due        agenda              <instant>/<scan id>/<what>
     switch     stack               switch                       body
     severity   stack               severity                     body, version
@@ -27,10 +29,11 @@
     (inventory_items.py draws those of the inventory, recording_items.py those of reports that take several turns)
 
 An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
-`windows`) is the rest of the value as one JSON string: a tenth of the CPU of a nested item. Beyond PACKED_BYTES it is
-zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's counters are updated once a
-shard. `expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing,
-listed_at) lists scans by age, and the shards of a scan that wait.
+`windows`, the `reasons` of both) is the rest of the value as one JSON string: a tenth of the CPU of a nested item.
+Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's
+counters are updated once a shard.
+`expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at)
+lists scans by age, and the shards of a scan that wait.
 
 A partition of DynamoDB takes 1,000 small writes a second. So the findings of a scan that may find many are spread over
 partitions by the first `spread` hex digits of their id: 1, 16 or 256 of them, by the scan's probes, which are known
@@ -63,7 +66,7 @@ SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
                    "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
-                   "hosts_up", "changes")  # fmt: skip
+                   "hosts_up", "changes", "extra_addresses")  # fmt: skip
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
                     "error_description", "stderr")  # fmt: skip
@@ -81,6 +84,7 @@ def shard_key(scan_id: str, number: int) -> Item:
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
     counts, windows = fields.pop("findings"), fields.pop("windows")
+    reasons = fields.pop("reasons") if scan.reasons.counts else None
     own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
@@ -90,14 +94,14 @@ def scan_item(scan: Scan) -> Item:
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
     item = scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
-    return item | {"windows": body_of(windows)} if windows else item
+    return item | {name: body_of(value) for name, value in (("windows", windows), ("reasons", reasons)) if value}
 
 
 def scan_in(item: Item) -> Scan:
     own = {"count": "findings", "severities": "severities", "categories": "categories"}
     counts = {field: from_value(item[name]) for field, name in own.items() if name in item}
-    fields = _fields(item, SCAN_ATTRIBUTES) | {"findings": counts, "windows": decoded(item, "windows") or ()}
-    return msgspec.convert(fields, Scan)
+    bodies = {"windows": decoded(item, "windows") or (), "reasons": decoded(item, "reasons") or {}}
+    return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts} | bodies, Scan)
 
 
 def brief_in(item: Item, *, halted: bool) -> ScanBrief:
@@ -110,13 +114,19 @@ def shard_item(shard: Shard) -> Item:
     """Raises: Rejected: it has more slices or arguments than an item holds."""
     fields = msgspec.to_builtins(shard)
     run, progress = fields.pop("run"), fields.pop("progress")
+    reasons = fields.pop("reasons") if shard.reasons.counts else None
     own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
     own["lease_until"] = instant(shard.lease_until) if shard.lease_until else None  # compared as text
     item = shard_key(shard.scan_id, shard.number) | {"body": body_of(fields)} | values_of(own)
-    for name, value in (("run", run), ("progress", progress)):
-        if value is not None:
+    for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
+        if value:
             item[name] = body_of(value)
     return item | listing_of(shard) if shard.state is ShardState.WAITING else item
+
+
+def address_item(scan_id: str, number: int, address: str) -> Item:
+    """Of an address that a name stands for: the shard that counts it."""
+    return key_of(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
 
 
 def listing_of(shard: Shard) -> Item:
@@ -135,6 +145,7 @@ def shard_body(shard: Shard) -> Value:
 
 def shard_in(item: Item) -> Shard:
     own = {name: decoded(item, name) for name in ("run", "progress")}
+    own["reasons"] = decoded(item, "reasons") or {}
     return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | own, Shard)
 
 

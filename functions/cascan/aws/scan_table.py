@@ -31,11 +31,12 @@ from cascan.aws.items import (
 from cascan.aws.recording_items import RecordingItems
 from cascan.aws.shard_items import ShardItems
 from cascan.aws.shard_moves import state_in
-from cascan.aws.wire import Item, instant, read_item, readable_items, values_of
+from cascan.aws.wire import Item, Value, body_of, instant, read_item, readable_items, values_of
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.reason import Reasons
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
@@ -77,16 +78,28 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         is_there, states = state_in(frm)
         return self._change_scan(scan_id, "SET #state = :to", is_there, {":to": to} | states)
 
-    def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
         is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
         if to is ScanState.CANCELLED:  # the state was first
             may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
+        ended = {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0}
         return self._change_scan(
             scan_id,
-            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error",
+            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error, "
+            "#reasons = :reasons",
             f"#shards_open = :none AND {may_end}",
-            {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0} | states,
+            ended | states,
+            {":reasons": body_of(reasons)},
         )
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
@@ -113,8 +126,12 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         self._table.delete(own)
         return True
 
-    def _change_scan(self, scan_id: str, change: str, when: str, values: Mapping[str, Any]) -> bool:
-        return self._table.update(scan_key(scan_id), change, when=when, values=values_of(values)) is not None
+    def _change_scan(
+        self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
+    ) -> bool:
+        """`bodies`: further values, which are in wire form already."""
+        wire = values_of(values) | dict(bodies or {})
+        return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
     # ---- findings
 

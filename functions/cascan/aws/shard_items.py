@@ -6,7 +6,7 @@ False or None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from cascan import life_cycle
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling, update
 from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_of
-from cascan.aws.shard_moves import COUNTER, counting, moving, narrowing, one_more, state_in, waiting
+from cascan.aws.shard_moves import COUNTER, counted_once, counting, moving, narrowing, one_more, state_in, waiting
 from cascan.aws.tally import tally
 from cascan.aws.wire import (
     Item,
@@ -179,14 +179,16 @@ class ShardItems(TablePart):
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
         key = shard_key(scan_id, number)
-        ended = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
+        ended = values_of({":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description})
+        ended[":reasons"] = body_of(closing.reasons_at(number))
         change = (
-            "SET #state = :to, #outcome = :outcome, #error_description = :error REMOVE #listing, #listed_at, #progress"
+            "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
+            "REMOVE #listing, #listed_at, #progress"
         )
         frm = IN_FLIGHT
         for _ in tries():
             is_there, states = state_in(frm)
-            ending = update(self._table.name, key, change, when=is_there, values=values_of(ended | states))
+            ending = update(self._table.name, key, change, when=is_there, values=ended | values_of(states))
             counted = tally(self._table.name, scan_key(scan_id), closing, was=COUNTER[min(frm)])
             failed = self._table.transact([telling(ending), counted])
             if not failed:
@@ -196,6 +198,20 @@ class ShardItems(TablePart):
                 return False
             frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
         raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        mine: list[str] = []
+        for some in chunks(sorted(addresses), MAX_TRANSACTION):
+            left = list(some)
+            for _ in tries():
+                failed = self._table.transact([counted_once(self._table.name, scan_id, number, a) for a in left])
+                left = [address for place, address in enumerate(left) if place not in failed]
+                if not failed or not left:
+                    break
+            else:
+                raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
+            mine += left
+        return frozenset(addresses) - frozenset(mine)
 
     # ---- what several moves do
 

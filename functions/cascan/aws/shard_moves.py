@@ -10,7 +10,7 @@ from typing import Any
 
 from cascan import life_cycle
 from cascan.aws.dynamo import update
-from cascan.aws.items import scan_key, shard_body, shard_key, waiting_of
+from cascan.aws.items import address_item, scan_key, shard_body, shard_key, waiting_of
 from cascan.aws.wire import Item, body_of, values_of
 from cascan.model.scan import FINAL_STATES
 from cascan.model.shard import IN_FLIGHT, Shard, ShardState
@@ -61,6 +61,19 @@ def one_more(table: str, rest: Shard) -> dict[str, Any]:
         when=f"#shards = :number AND NOT {is_over}",
         values={":number": rest.number, **states},
     )
+
+
+def counted_once(table: str, scan_id: str, number: int, address: str) -> dict[str, Any]:
+    """The address of a name is counted for this shard, if it is not for another."""
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": address_item(scan_id, number, address),
+            "ConditionExpression": "attribute_not_exists(pk) OR #shard = :shard",
+            "ExpressionAttributeNames": {"#shard": "shard"},
+            "ExpressionAttributeValues": {":shard": {"N": str(number)}},
+        }
+    }
 
 
 def state_in(states: Iterable[str]) -> tuple[str, dict[str, str]]:

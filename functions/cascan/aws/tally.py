@@ -19,6 +19,9 @@ def tally(table: str, scan: Item, closing: ShardClosing, *, was: str) -> dict[st
     changes = [f"#{counter} :closed" for counter in ("shards_open", was)]
     changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :one"]
     values = {":closed": -1, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":one": 1}
+    if closing.extra_addresses:  # a scan of an earlier version has no such attribute: ADD makes one
+        changes.append("#extra_addresses :extra")
+        values[":extra"] = closing.extra_addresses
     names = {"#outcome": closing.outcome.value}
     counts = (("severities", closing.severities), ("categories", closing.categories), ("changes", closing.changes))
     for letter, (counted, kinds) in zip("scn", counts, strict=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from cascan.events.changes import ChangeCounts
 from cascan.events.message import BusEvent
+from cascan.model.reason import Reasons
 from cascan.model.scan import Counts, Outcome, ScanState
 
 
@@ -29,6 +30,7 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     hosts_up: int
     findings: Counts
     changes: ChangeCounts = ChangeCounts()
+    reasons: Reasons = Reasons()  # why the outcome is not complete
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):
@@ -55,6 +57,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     findings: Counts
     changes: dict[str, int] = msgspec.field(default_factory=dict)  # by kind, against earlier scans
     cascades: bool = True  # whether the scan asked for any: rules may follow it
+    reasons: Reasons = Reasons()  # why the outcome is not complete
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):
@@ -62,6 +65,7 @@ class ScanFailed(BusEvent, frozen=True, kw_only=True):
 
     reason: str
     refused: bool  # True: the request was not accepted, and no packet was sent
+    reasons: Reasons = Reasons()  # of a scan that ran
 
 
 class ScanSuspended(BusEvent, frozen=True, kw_only=True):
@@ -78,6 +82,7 @@ class ScanCancelled(BusEvent, frozen=True, kw_only=True):
     """A scan was ended by somebody. What was found until then is in the table."""
 
     reason: str
+    reasons: Reasons = Reasons()  # what is missing
 
 
 class ScheduleSkipped(BusEvent, frozen=True, kw_only=True):

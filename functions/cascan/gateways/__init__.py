@@ -14,7 +14,7 @@ from cascan.gateways.issued_requests import IssuedRequests
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
-from cascan.gateways.resolver import Resolver
+from cascan.gateways.resolver import Lookup, Resolver
 from cascan.gateways.scan_table import ScanTable
 from cascan.gateways.schedules import ScheduleTable
 
@@ -26,6 +26,7 @@ __all__ = [
     "Inventory",
     "IssuedRequests",
     "Launch",
+    "Lookup",
     "Received",
     "Recordings",
     "ReportStore",

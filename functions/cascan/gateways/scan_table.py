@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from cascan.gateways.recordings import Recordings
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine
-from cascan.model.scan import Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.reason import Reasons
+from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
 from cascan.severity import StoredRules
 
@@ -31,10 +32,19 @@ class ScanTable(Inventory, Recordings, Protocol):
     def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
         """Move the scan on. False: it was not in one of the states `frm`."""
 
-    def close_scan(self, scan_id: str, to: ScanState, outcome: Outcome, at: datetime, error: str = "") -> bool:
-        """End the scan: it has no open shard left. False: an earlier delivery did it.
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
+        """End the scan: it has no open shard left. `reasons`: why the outcome is not complete.
 
-        A scan that is Cancelled already, and has no outcome yet, is given it.
+        False: an earlier delivery did it. A scan that is Cancelled already, and has no outcome yet, is given it.
         """
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
@@ -100,6 +110,12 @@ class ScanTable(Inventory, Recordings, Protocol):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        """Count the addresses of the shard's names in their scan. Those that another shard has counted already.
+
+        A repeat of the same shard is told the same.
+        """
 
     # ---- the house: what is due, and the switch
 

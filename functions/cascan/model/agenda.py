@@ -27,3 +27,4 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
     halted_at: datetime
     by: str = ""
     reason: str = ""
+    sender: str = ""  # who sent the message, as SQS tells it; `by` is what the message says

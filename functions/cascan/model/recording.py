@@ -22,6 +22,7 @@ class ReportEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit: str | None = None
     errormsg: str = ""
     hosts_total: int | None = None
+    hosts_counted_up: int | None = None  # by nmap
     given_up: str = ""  # why the rest of it is not recorded
 
 
@@ -45,6 +46,10 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosts_read: int = 0
     hosts_up: int = 0
     hosts_timed_out: int = 0
+    timed_out_addresses: tuple[str, ...] = ()  # the first of them
+    named_up: tuple[str, ...] = ()  # addresses of names that are up
+    elements_up: int = 0  # host elements that are up, recorded or not
+    elements_unasked: int = 0  # host elements that nmap only listed
     findings: int = 0
     severities: dict[str, int] = {}
     categories: dict[str, int] = {}

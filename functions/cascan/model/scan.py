@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 
@@ -39,9 +40,13 @@ class Outcome(StrEnum):
     COMPLETE = "complete"  # every address of every shard was asked and accounted for
     PARTIAL = "partial"  # some of it is missing
     TIMED_OUT = "timed-out"  # a host or the scan ran into its time limit
-    UNRESOLVED = "unresolved"  # a name had no address
+    UNRESOLVED = "unresolved"  # a name has no address
     NOTHING_ANSWERED = "nothing-answered"  # asked in full; no host was up
     FAILED = "failed"  # a shard that has no answer at all
+
+
+ACCOUNTED = frozenset({Outcome.COMPLETE, Outcome.NOTHING_ANSWERED})  # nothing of the answer is missing
+NO_REASONS = Reasons()
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +82,11 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     expires_after_s: int | None = None  # after its end it is removed; None: never
     windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
     shard_outcomes: dict[str, int] = {}
-    addresses: int = 0
+    addresses: int = 0  # as planned: one for each name
+    extra_addresses: int = 0  # beyond those, once names were looked up; less than 0: some names share one
     probes: int = 0  # addresses times ports, at most: how much there may be to find
     outcome: Outcome | None = None
+    reasons: Reasons = Reasons()  # why the outcome is not complete; known when the scan has ended
     findings: Counts = Counts()
     hosts_up: int = 0
     changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
@@ -92,6 +99,11 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     def labels(self) -> dict[str, str]:
         return self.request.labels if self.request else {}
 
+    @property
+    def asked_addresses(self) -> int:
+        """The addresses that were to be scanned; a name without an address counts as one."""
+        return self.addresses + self.extra_addresses
+
 
 class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker needs to know of a scan, again and again: may its shards run now, and until when?"""
@@ -102,12 +114,19 @@ class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool = False  # the whole stack is
 
 
-def outcome_of(shard_outcomes: dict[str, int]) -> Outcome:
-    """The honest sum of a scan's shards: complete only if each one is; else the one flaw they share, or partial."""
+def outcome_of(shard_outcomes: dict[str, int], reasons: Reasons = NO_REASONS) -> Outcome:
+    """The honest sum of a scan's shards: complete only if each one is; else the one flaw they share, or partial.
+
+    A name that DNS gave no answer for may have an address: beside shards that were scanned it makes the scan partial.
+    """
     kinds = {Outcome(kind) for kind, count in shard_outcomes.items() if count > 0}
     if kinds == {Outcome.FAILED}:
         return Outcome.FAILED
-    if kinds <= {Outcome.COMPLETE, Outcome.NOTHING_ANSWERED}:  # an empty corner of a network is a complete answer
+    if kinds <= ACCOUNTED:  # an empty corner of a network is a complete answer
         return Outcome.COMPLETE if Outcome.COMPLETE in kinds else Outcome.NOTHING_ANSWERED
-    flaws = kinds - {Outcome.COMPLETE, Outcome.NOTHING_ANSWERED}
-    return flaws.pop() if len(flaws) == 1 and Outcome.FAILED not in flaws else Outcome.PARTIAL
+    flaws = kinds - ACCOUNTED
+    if len(flaws) > 1 or Outcome.FAILED in flaws:
+        return Outcome.PARTIAL
+    if flaws == {Outcome.UNRESOLVED} and kinds & ACCOUNTED and reasons.counts.get(ReasonCode.LOOKUP_FAILED):
+        return Outcome.PARTIAL
+    return flaws.pop()

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Outcome
 
 
@@ -18,6 +19,7 @@ class Lane(StrEnum):
     RAW = "raw"  # a Fargate task that keeps NET_RAW
 
 
+SHOWN_CHARS = 80  # of a target
 LOST = "its worker ended without a word"  # the error of a shard that another worker took over
 
 
@@ -59,6 +61,8 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     resolved: dict[str, tuple[str, ...]] = {}  # name → the addresses that were scanned for it
     unresolved: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # outside the scope once resolved, one sentence each
+    asked_as: dict[str, str] = {}  # name → the name that was looked up for it, where that is another
+    reasons: tuple[Reason, ...] = ()  # why names and addresses of the shard were not scanned
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -96,8 +100,20 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     remainder: int | None = None  # the shard that was cut off from it last
     run: NmapRun | None = None
     outcome: Outcome | None = None
+    reasons: Reasons = Reasons()  # why the outcome is not complete
     error_description: str = ""  # the last error
     stderr: str = ""  # what nmap said in the last attempt that failed, capped
+
+    @property
+    def targets_in_words(self) -> str:
+        """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first of its slices, and how many others there are."""
+        if not self.slices:
+            return "no targets"
+        first, *others = self.slices
+        count = first.stop - first.start
+        place = "" if count == 1 and not first.start else f", addresses {first.start + 1} to {first.stop}"
+        more = f", and {len(others)} more" if others else ""
+        return f"{first.expression[:SHOWN_CHARS]}{place}{more}"
 
     def is_held(self, now: datetime) -> bool:
         """A worker that may well be alive has it."""
@@ -115,7 +131,23 @@ class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     findings: int = 0
     hosts_up: int = 0
     changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
+    extra_addresses: int = 0  # beyond those planned; less than 0: there were fewer
+    reasons: Reasons = Reasons()
     error_description: str = ""
+
+    def reasons_at(self, number: int) -> Reasons:
+        """The reasons of shard `number`. Where none is given, one that says what its error description says."""
+        if self.reasons.counts or self.outcome is Outcome.COMPLETE:
+            return self.reasons.at_shard(number)
+        sentence = self.error_description or f"shard {number} is {self.state}, its outcome is {self.outcome}"
+        return Reasons.of([Reason.of(_code_of(self), f"shard {number}", sentence)]).at_shard(number)
+
+
+def _code_of(closing: ShardClosing) -> ReasonCode:
+    if closing.state is ShardState.CANCELLED:
+        return ReasonCode.CANCELLED
+    by_outcome = {Outcome.TIMED_OUT: ReasonCode.SCAN_DEADLINE, Outcome.FAILED: ReasonCode.SHARD_GIVEN_UP}
+    return by_outcome.get(closing.outcome, ReasonCode.OTHER)
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,19 +20,22 @@ class Cutting(NamedTuple):
     rest: Slices
 
 
-def cut_slices(shard: Shard, resolved: Mapping[str, Sequence[str]], left: Container[str]) -> Cutting:
+def cut_slices(
+    shard: Shard, resolved: Mapping[str, Sequence[str]], left: Container[str], names_left: Container[str] = ()
+) -> Cutting:
     """The shard's slices, parted by whether they hold an address that is `left` to ask. Order is kept.
 
-    `resolved` is what its names stood for. A name stays whole; what was not asked at all (excluded, without an address,
-    outside the scope) goes with what is done. Where the parts would be more than a shard may have, the surplus is
-    asked again: it goes whole to the rest.
+    `resolved` is what its names stood for; `names_left` are names that are to be looked up again. A name stays whole;
+    what was not asked at all (excluded, without an address, outside the scope) goes with what is done. Where the parts
+    would be more than a shard may have, the surplus is asked again: it goes whole to the rest.
     """
     done: list[TargetSlice] = []
     rest: list[TargetSlice] = []
     for number, piece in enumerate(shard.slices):
         behind = len(shard.slices) - number - 1  # each of which may go to either side, whole
         room = MAX_SLICES_PER_SHARD - behind - max(len(done), len(rest))
-        for part, is_left in _bounded(list(_parts(piece, shard.family, resolved, left)), piece, room):
+        parts = list(_parts(piece, shard.family, resolved, left, names_left))
+        for part, is_left in _bounded(parts, piece, room):
             (rest if is_left else done).append(part)
     return Cutting(tuple(done), tuple(rest))
 
@@ -47,12 +50,17 @@ def _bounded(parts: list[Part], piece: TargetSlice, room: int) -> list[Part]:
 
 
 def _parts(
-    piece: TargetSlice, family: int, resolved: Mapping[str, Sequence[str]], left: Container[str]
+    piece: TargetSlice,
+    family: int,
+    resolved: Mapping[str, Sequence[str]],
+    left: Container[str],
+    names_left: Container[str],
 ) -> Iterator[Part]:
     """The slice in runs of addresses that are left or not, in order."""
     addresses = enumerate_slice(piece, family, resolved)
-    if isinstance(parse_target(piece.expression, family), Name):
-        yield piece, any(address in left for address in addresses)
+    target = parse_target(piece.expression, family)
+    if isinstance(target, Name):
+        yield piece, target.name in names_left or any(address in left for address in addresses)
         return
     start, was_left = piece.start, False
     for position, address in enumerate(addresses, piece.start):

@@ -133,12 +133,16 @@ def _refuse_octal(*numbers: str) -> None:
 
 
 def _checked_name(host: str) -> str:
+    """The name in lower case. The root's dot is kept where it says something: a single label without it is looked up
+    in the domains that resolv.conf lists, with it as it is. A name of several labels is always looked up as it is.
+    """
     labels = host.removesuffix(".").split(".")  # the root's dot
     if labels[-1] and (not re.search("[A-Za-z]", labels[-1]) or HEXADECIMAL.fullmatch(labels[-1])):
         raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
     if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("neither an address, nor a range of addresses, nor a host name")
-    return ".".join(labels).lower()
+    dot = "." if len(labels) == 1 and host.endswith(".") else ""
+    return ".".join(labels).lower() + dot
 
 
 def _parse6(expression: str, family: int) -> Network6:

@@ -7,8 +7,10 @@ from typing import cast
 import pytest
 
 from cascan.aws.cascade_table import DynamoCascadeTable
+from cascan.aws.issued_requests import DynamoIssuedRequests
 from cascan.aws.rule_table import DynamoRuleTable
-from cascan.gateways import CascadeTable, RuleTable
+from cascan.gateways import CascadeTable, IssuedRequests, RuleTable
+from cascan.ids import body_digest_of
 from cascan.limits import MAX_DECISIONS_KEPT
 from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild, StoredRule
 from tests.builders import NOW, SCAN_ID
@@ -137,3 +139,21 @@ def test_the_end_keeps_the_first_lines_and_counts_the_rest(cascades: CascadeTabl
     assert record is not None
     assert (record.rules, record.decided) == ({"one": 1}, True)
     assert (record.lines, record.more) == (tuple(lines[:MAX_DECISIONS_KEPT]), 300 - MAX_DECISIONS_KEPT)
+
+
+def test_a_childs_request_is_known_as_issued_once_the_child_is_reserved(cascades: CascadeTable) -> None:
+    issued: IssuedRequests = (
+        cascades.issued if isinstance(cascades, MemoryCascadeTable) else DynamoIssuedRequests(TABLE)
+    )
+    child = a_child()
+    digest = body_digest_of(child.body)
+    assert not issued.was_issued(child.scan_id, digest)
+    cascades.reserve_child(SCAN_ID, ROOT, child, PLENTY)
+    assert issued.was_issued(child.scan_id, digest)
+    assert not issued.was_issued(child.scan_id, body_digest_of("another body"))
+    assert not issued.was_issued("otherscanotherxx", digest)
+    refused = a_child("rule/b", scan_id="refusedrefusedre")
+    assert cascades.reserve_child(SCAN_ID, ROOT, refused, Spent(1, 10, 5)) is Reservation.FULL
+    assert not issued.was_issued(refused.scan_id, digest)
+    issued.issue("otherscanotherxx", child.body)
+    assert issued.was_issued("otherscanotherxx", digest)

@@ -27,6 +27,7 @@ from cascan.gateways import (
     Inventory,
     IssuedRequests,
     Launch,
+    Lookup,
     Received,
     Recordings,
     ReportStore,
@@ -38,6 +39,7 @@ from cascan.gateways import (
     ShardQueues,
     ShardSource,
 )
+from on_shard_queued.resolver import DnsResolver
 from tests import fake_cascades, fake_schedules, fakes
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
@@ -46,7 +48,7 @@ EVENT_BUSES: tuple[EventBus, ...] = (EventBridgeBus("bus"), fakes.MemoryEventBus
 SHARD_QUEUES: tuple[ShardQueues, ...] = (SqsShardQueues({}), fakes.MemoryShardQueues())
 SHARD_SOURCES: tuple[ShardSource, ...] = (SqsShardSource("url"),)  # its fake stands in the one test that needs it
 FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet())
-RESOLVERS: tuple[Resolver, ...] = (fakes.FixedResolver({}),)
+RESOLVERS: tuple[Resolver, ...] = (DnsResolver(), fakes.FixedResolver({}))
 RULE_TABLES: tuple[RuleTable, ...] = (DynamoRuleTable("table"), fake_cascades.MemoryRuleTable())
 CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_cascades.MemoryCascadeTable())
 ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
@@ -79,7 +81,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         if kind.__module__ == module.name
     }
-    assert declared - {Launch, Received} == set(BY_PROTOCOL)
+    assert declared - {Launch, Lookup, Received} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

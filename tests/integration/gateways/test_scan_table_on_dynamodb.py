@@ -221,6 +221,7 @@ class TestItems:
             "categories": {"M": {"Open Port": {"N": "3"}}},
             "hosts_up": {"N": "7"},
             "changes": {"M": {"PortOpened": {"N": "4"}}},
+            "extra_addresses": {"N": "0"},
             "spread": {"N": "0"},
         }
 

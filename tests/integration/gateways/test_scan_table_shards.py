@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
 from cascan.ids import scan_id_of
+from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Outcome, Scan, ScanState
 from cascan.model.shard import (
     IN_FLIGHT,
@@ -368,8 +369,29 @@ class TestClosingShards:
         table.add_shards([a_shard()])
         table.close_shard(SCAN_ID, 0, FAILING)
         assert _scan(table) == a_scan(shards_open=1, shard_outcomes={"failed": 1})
-        shard = a_shard(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description="out of attempts")
+        given_up = Reason.of(ReasonCode.SHARD_GIVEN_UP, "shard 0", "out of attempts")
+        reasons = Reasons.of([given_up]).at_shard(0)
+        shard = a_shard(
+            state=ShardState.FAILED, outcome=Outcome.FAILED, reasons=reasons, error_description="out of attempts"
+        )
         assert table.get_shard(SCAN_ID, 0) == shard
+
+    def test_a_shard_and_its_scan_keep_their_reasons_and_the_addresses_that_nobody_planned(
+        self, table: ScanTable
+    ) -> None:
+        reasons = Reasons.of([Reason.of(ReasonCode.NAME_NOT_FOUND, "a.test", "no such name")], {"host-timed-out": 2})
+        table.create_scan(a_scan(shards=2, shards_open=2))
+        table.add_shards([a_shard(), a_shard(number=1)])
+        for number, extra in ((0, 15), (0, 15), (1, -1)):
+            closing = replace(CLOSING, outcome=Outcome.UNRESOLVED, reasons=reasons, extra_addresses=extra)
+            table.close_shard(SCAN_ID, number, closing)
+        closed = table.get_shard(SCAN_ID, 1)
+        assert closed
+        assert closed.reasons == reasons.at_shard(1)
+        assert _scan(table).extra_addresses == 14
+        assert table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.UNRESOLVED, AT, reasons=reasons)
+        assert not table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.UNRESOLVED, AT)
+        assert _scan(table).reasons == reasons
 
     def test_a_shard_closes_and_is_counted_once(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
@@ -379,6 +401,19 @@ class TestClosingShards:
         assert not table.close_shard(SCAN_ID, 0, FAILING)
         assert not table.close_shard(SCAN_ID, 0, CLOSING)
         assert _scan(table) == before
+
+    def test_an_address_of_a_name_is_counted_by_the_first_shard_that_has_it_however_often_it_asks(
+        self, table: ScanTable
+    ) -> None:
+        many = [f"10.0.{n // 250}.{n % 250}" for n in range(250)]
+        table.create_scan(a_scan())
+        assert table.count_addresses(SCAN_ID, 0, many) == frozenset()
+        assert table.count_addresses(SCAN_ID, 1, ["10.0.0.7", "10.9.0.1", "10.0.0.249"]) == {"10.0.0.7", "10.0.0.249"}
+        assert table.count_addresses(SCAN_ID, 0, ["10.0.0.7", "10.9.0.1"]) == {"10.9.0.1"}
+        assert table.count_addresses(SCAN_ID, 1, ["10.9.0.1"]) == frozenset()
+        assert table.remove_scan(SCAN_ID, 1_000)
+        table.create_scan(a_scan())
+        assert table.count_addresses(SCAN_ID, 1, many) == frozenset()
 
     def test_a_shard_nobody_stored_is_not_counted(self, table: ScanTable) -> None:
         table.create_scan(a_scan())

@@ -55,3 +55,11 @@ def test_one_bad_message_among_good_ones_returns_alone(stack: Stack, on_control_
     assert on_control_requested.failed(event) == [bad["messageId"]]
     assert stack.scan(SCAN_ID).state is ScanState.SUSPENDED
     assert stack.table.switch()
+
+
+def test_a_halt_keeps_who_sent_it_beside_who_it_says_it_is_by(stack: Stack, cold_start: ColdStart) -> None:
+    message = sqs_record('{"action": "halt", "by": "somebody else"}')
+    assert cold_start("on_control_requested").failed({"Records": [message]}) == []
+    switch = stack.table.switch()
+    assert switch is not None
+    assert (switch.by, switch.sender) == ("somebody else", message["attributes"]["SenderId"])

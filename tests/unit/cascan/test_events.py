@@ -42,6 +42,7 @@ from cascan.events import (
 )
 from cascan.ids import ReportKey
 from cascan.model.inventory import Sighting
+from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Counts, Outcome, ScanState
 from cli.local.template import read_template
 from tests.data.envelopes.build import bus_event, object_created, recorded
@@ -51,6 +52,22 @@ LATER = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
 SCAN_ID = "abcdefghijklmnop"
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
 COUNTS = Counts(count=3, severities={"HIGH": 1, "INFORMATIONAL": 2}, categories={"Open Port": 3})
+REASONS = Reasons.of(
+    [Reason.of(ReasonCode.HOST_TIMED_OUT, "10.0.0.7", "10.0.0.7 ran into --host-timeout and has no ports")],
+    {ReasonCode.HOST_TIMED_OUT: 2},
+).at_shard(1)
+REASONS_ON_WIRE = {
+    "counts": {"host-timed-out": 3},
+    "listed": [
+        {
+            "code": "host-timed-out",
+            "subject": "10.0.0.7",
+            "sentence": "10.0.0.7 ran into --host-timeout and has no ports",
+            "shard": 1,
+        }
+    ],
+}
+NO_REASONS_ON_WIRE: dict[str, Any] = {"counts": {}, "listed": []}
 COUNTS_ON_WIRE = {"count": 3, "severities": {"HIGH": 1, "INFORMATIONAL": 2}, "categories": {"Open Port": 3}}
 CARRIED: dict[str, Any] = {"scan_id": SCAN_ID, "cause_id": "a message", "hop": 1}
 TOLD = CARRIED | {"event_id": "an event", "at": AT, "name": "office-lan", "labels": {"team": "soc"}}
@@ -109,11 +126,12 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             hosts_up=4,
             findings=COUNTS,
             changes=ChangeCounts(kinds={"PortOpened": 2}, baseline={"HostAppeared": 1}, announced=2),
+            reasons=REASONS,
         ),
         TOLD_ON_WIRE
         | {"changes": {"kinds": {"PortOpened": 2}, "baseline": {"HostAppeared": 1}, "announced": 2}}
         | {"shard": 1, "report_key": f"reports/{SCAN_ID}/000001/2.xml", "outcome": "timed-out", "hosts_up": 4}
-        | {"findings": COUNTS_ON_WIRE},
+        | {"findings": COUNTS_ON_WIRE, "reasons": REASONS_ON_WIRE},
     ),
     (
         ScanCompleted(
@@ -128,17 +146,24 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             hosts_up=4,
             findings=COUNTS,
             changes={"PortOpened": 2},
+            reasons=REASONS,
         ),
         TOLD_ON_WIRE
-        | {"cascades": True, "changes": {"PortOpened": 2}}
+        | {"cascades": True, "reasons": REASONS_ON_WIRE, "changes": {"PortOpened": 2}}
         | {"state": "ParseCompleted", "outcome": "partial", "requested_at": "2026-03-01T12:30:15.123456Z"}
         | {"finished_at": "2026-03-01T13:00:00Z", "addresses": 512, "shards": 2}
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
     ),
-    (ScanFailed(**TOLD, reason="no host", refused=True), TOLD_ON_WIRE | {"reason": "no host", "refused": True}),
+    (
+        ScanFailed(**TOLD, reason="no host", refused=True),
+        TOLD_ON_WIRE | {"reason": "no host", "refused": True, "reasons": NO_REASONS_ON_WIRE},
+    ),
     (ScanSuspended(**TOLD), TOLD_ON_WIRE),
     (ScanResumed(**TOLD, lanes={"raw": 3}), TOLD_ON_WIRE | {"lanes": {"raw": 3}}),
-    (ScanCancelled(**TOLD, reason="cancelled by soc"), TOLD_ON_WIRE | {"reason": "cancelled by soc"}),
+    (
+        ScanCancelled(**TOLD, reason="cancelled by soc"),
+        TOLD_ON_WIRE | {"reason": "cancelled by soc", "reasons": NO_REASONS_ON_WIRE},
+    ),
     (
         ScheduleSkipped(
             **TOLD,
@@ -177,7 +202,8 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        for field in wire.keys() - {"hop", "version", "labels", "changes", "cascades"}:  # these have defaults
+        have_defaults = {"hop", "version", "labels", "changes", "cascades", "reasons"}
+        for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
         for field in wire:

@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 
 from cascan.model.cascade import StoredChild
+from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
 from cli.access import Access
 from cli.errors import BadInput, CliError
-from cli.follow import wait_for_cascade
+from cli.follow import own_port_note, repeat_note, wait_for_cascade
 from cli.lookup import find_scan
-from cli.telling import exit_code_of, progress_of, said_by
+from cli.telling import detail_of, exit_code_of, print_findings, progress_of, said_by
 from tests.builders import NOW, a_request, a_scan, a_shard
 from tests.fake_cascades import MemoryCascadeTable
 from tests.fakes import MemoryScanTable
@@ -130,3 +131,79 @@ def test_a_cascade_that_goes_on_too_long_is_told() -> None:
 def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
     assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
     assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
+
+
+def a_finding(
+    category: str = "Open Port", severity: Severity = Severity.LOW, name: str = "x", **attributes: Any
+) -> Finding:
+    return Finding(
+        id=name,
+        fingerprint=name,
+        parsed_at=NOW,
+        name=name,
+        description="",
+        category=category,
+        severity=severity,
+        osi_layer="NETWORK",
+        location="",
+        attributes=attributes,
+    )
+
+
+def test_a_repeated_idempotency_key_says_that_nothing_was_scanned_again() -> None:
+    assert repeat_note(a_scan(cause_id="m-1"), "m-1") == ""
+    assert "sent before under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
+
+
+@pytest.mark.parametrize(
+    ("own_port", "address", "is_noted"),
+    [
+        (4566, "127.0.0.1", True),
+        (4566, "::1", True),
+        (4566, "10.0.0.1", False),
+        (4567, "127.0.0.1", False),
+        (None, "::1", False),
+    ],
+)
+def test_the_stack_itself_among_the_open_ports_of_this_machine_is_pointed_out(
+    own_port: int | None, address: str, is_noted: bool
+) -> None:
+    findings = [a_finding(port=4566, ip_addresses=[address])]
+    note = own_port_note(findings, Access({}, stays_up=True, own_port=own_port))
+    assert (note == "port 4566 is the stack on this machine itself") is is_noted
+
+
+def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_findings(
+        [
+            a_finding(name="far", severity=Severity.LOW, ip_addresses=["10.0.0.10"]),
+            a_finding(name="near", severity=Severity.LOW, ip_addresses=["10.0.0.9"]),
+            a_finding(name="worst", severity=Severity.HIGH, ip_addresses=["10.0.0.200"]),
+            a_finding(name="foreign", severity=Severity.INFORMATIONAL, ip_addresses="10.0.0.1"),
+        ]
+    )
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[3] for line in out.splitlines()] == ["worst", "near", "far", "foreign"]
+    assert "1 HIGH, 2 LOW, 1 INFORMATIONAL" in err
+
+
+@pytest.mark.parametrize(
+    ("finding", "detail"),
+    [
+        (a_finding(serviceProduct="nginx", serviceVersion="1.22"), "nginx 1.22"),
+        (a_finding(title="Welcome"), "Welcome"),
+        (a_finding("Host", operating_system="Linux 5"), "Linux 5"),
+        (a_finding("Open Port", operating_system="Linux 5"), ""),
+        (a_finding("TLS", subject={"commonName": "a.example"}, not_after="2026-03-01"), "a.example until 2026-03-01"),
+        (a_finding("TLS", subject="odd", not_after="2026-03-01"), "until 2026-03-01"),
+    ],
+)
+def test_the_detail_is_what_the_name_of_the_finding_does_not_say(finding: Finding, detail: str) -> None:
+    assert detail_of(finding) == detail
+
+
+def test_latest_passes_over_a_request_that_was_refused(table: MemoryScanTable) -> None:
+    refused = a_scan(scan_id="cccc222222222222", name="dmz", shards=0, shards_open=0, requested_at=NOW.replace(day=20))
+    table.create_scan(refused)
+    assert find_scan(table, "latest").scan_id == find_scan(table, "dmz").scan_id == "bbbb222222222222"
+    assert find_scan(table, "cccc").scan_id == refused.scan_id

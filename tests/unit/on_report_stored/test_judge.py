@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from cascan.model.scan import Outcome
+from cascan.model.shard import NmapRun
 from on_report_stored.answer import Answer
 from on_report_stored.judge import judge
 from on_report_stored.quarantine import Quarantine
-from tests.builders import a_run
+from tests.builders import a_run, a_shard
+
+
+def judged(run: NmapRun | None, answer: Answer) -> tuple[Outcome, str]:
+    """The outcome and the sentence of the shard that the run is of."""
+    outcome, reasons = judge(a_shard(run=run), answer)
+    return outcome, reasons.sentence
 
 
 def an_answer(**fields: Any) -> Answer:
@@ -19,13 +26,18 @@ def an_answer(**fields: Any) -> Answer:
 
 
 def test_a_whole_report_of_every_address_is_complete() -> None:
-    assert judge(a_run(), an_answer()) == (Outcome.COMPLETE, "")
+    assert judged(a_run(), an_answer()) == (Outcome.COMPLETE, "")
 
 
 @pytest.mark.parametrize(
     ("run", "answer", "outcome", "sentence"),
     [
-        ({}, {"hosts_timed_out": 1}, Outcome.TIMED_OUT, "1 hosts ran into --host-timeout"),
+        (
+            {},
+            {"hosts_timed_out": 2, "timed_out_addresses": ["10.0.0.7", "10.0.0.8"]},
+            Outcome.TIMED_OUT,
+            "10.0.0.7 ran into --host-timeout and has no ports (and 1 more)",
+        ),
         ({"addresses": 3}, {}, Outcome.PARTIAL, "1 of 3 addresses are accounted for"),
         ({}, {"hosts_total": None}, Outcome.PARTIAL, "0 of 1 addresses"),
         ({}, {"complete": False, "exit": None}, Outcome.PARTIAL, "its disk was full, most often"),
@@ -54,11 +66,11 @@ def test_a_whole_report_of_every_address_is_complete() -> None:
         ({"exit_code": -15, "stopped": "deadline"}, {"complete": False}, Outcome.TIMED_OUT, "time limit"),
         ({"unresolved": ("a.test", "b.test")}, {}, Outcome.UNRESOLVED, "no address for a.test (and 1 more)"),
         ({"refused": ("10.0.0.1 is outside",)}, {}, Outcome.PARTIAL, "10.0.0.1 is outside"),
-        ({}, {"hosts_up": 0}, Outcome.NOTHING_ANSWERED, "no host was up"),
+        ({}, {"hosts_up": 0, "hosts_counted_up": 0}, Outcome.NOTHING_ANSWERED, "no host was up"),
     ],
 )
 def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str) -> None:
-    found, said = judge(a_run(**run), an_answer(**answer))
+    found, said = judged(a_run(**run), an_answer(**answer))
     assert found is outcome
     assert sentence in said
 
@@ -112,7 +124,7 @@ def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], o
 def test_a_run_without_any_host_says_why(
     run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str
 ) -> None:
-    found, said = judge(a_run(**run), Answer(**answer))
+    found, said = judged(a_run(**run), Answer(**answer))
     assert found is outcome
     assert sentence in said
 
@@ -123,20 +135,25 @@ BROKEN_OFF = {"complete": False, "exit": None, "hosts_total": None}
 @pytest.mark.parametrize("stopped", ["worker", "deadline", "suspended", ""])
 def test_a_run_that_was_cut_is_complete_once_every_host_that_it_finished_is_there(stopped: str) -> None:
     run = a_run(exit_code=-15, stopped=stopped, cut=True, addresses=2)
-    assert judge(run, an_answer(hosts_read=2, **BROKEN_OFF)) == (Outcome.COMPLETE, "")
-    missing = judge(run, an_answer(hosts_read=1, **BROKEN_OFF))
+    assert judged(run, an_answer(hosts_read=2, **BROKEN_OFF)) == (Outcome.COMPLETE, "")
+    missing = judged(run, an_answer(hosts_read=1, **BROKEN_OFF))
     assert missing == (Outcome.PARTIAL, "1 of 2 addresses are accounted for")
-    slow = judge(run, an_answer(hosts_read=2, hosts_timed_out=1, **BROKEN_OFF))
+    slow = judged(run, an_answer(hosts_read=2, hosts_timed_out=1, **BROKEN_OFF))
     assert slow[0] is Outcome.TIMED_OUT
 
 
 def test_hosts_that_were_kept_out_make_any_answer_partial() -> None:
-    kept_out = Quarantine(count=1, reason="10.0.0.9 was not asked for")
-    sentence = "1 hosts were reported that may not be recorded: 10.0.0.9 was not asked for"
-    assert judge(a_run(), an_answer(quarantine=kept_out)) == (Outcome.PARTIAL, sentence)
+    kept_out = Quarantine(count=3, addresses=dict.fromkeys(["10.0.0.9", "10.0.0.8"]), reason="nobody asked for it")
+    outcome, reasons = judge(a_shard(run=a_run()), an_answer(quarantine=kept_out))
+    assert outcome is Outcome.PARTIAL
+    assert [(reason.subject, reason.sentence) for reason in reasons.listed] == [
+        ("10.0.0.9", "10.0.0.9 was reported and is not recorded: nobody asked for it"),
+        ("10.0.0.8", "10.0.0.8 was reported and is not recorded"),
+    ]
+    assert reasons.counts == {"host-quarantined": 3}
     nothing_else = an_answer(quarantine=kept_out, hosts_read=0, exit="error")
-    assert judge(a_run(exit_code=1), nothing_else) == (Outcome.PARTIAL, sentence)
+    assert judged(a_run(exit_code=1), nothing_else)[0] is Outcome.PARTIAL
 
 
 def test_a_report_that_no_worker_accounts_for_is_no_answer() -> None:
-    assert judge(None, an_answer())[0] is Outcome.FAILED
+    assert judged(None, an_answer())[0] is Outcome.FAILED

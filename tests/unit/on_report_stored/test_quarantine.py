@@ -196,7 +196,9 @@ def test_a_host_outside_is_no_finding_and_not_in_the_inventory_and_the_scan_is_p
     assert (recorded.hosts, recorded.quarantined) == (1, 2)
     scan, closed = bench.table.scans[SCAN_ID], bench.table.shards_by_key[SCAN_ID, 0]
     assert (scan.outcome, scan.hosts_up, closed.outcome) == (Outcome.PARTIAL, 1, Outcome.PARTIAL)
-    assert closed.error_description == "2 hosts were reported that may not be recorded: 10.0.0.9 was not asked for"
+    assert closed.error_description == (
+        "10.0.0.9 was reported and is not recorded: 10.0.0.9 was not asked for (and 1 more)"
+    )
 
 
 def test_a_security_event_names_the_hosts_before_the_findings_are_told(tmp_path: Path) -> None:

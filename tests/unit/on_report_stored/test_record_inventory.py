@@ -70,7 +70,7 @@ class TestWhatIsTold:
             (xml({})[:-10], {}),
             (xml({}), {"exit_code": 1}),
             (xml({}), {"stopped": "deadline"}),
-            (xml({}), {"shard": {"arguments": ("--open",)}}),
+            (xml({}, up=1), {"shard": {"arguments": ("--open",)}}),
         ],
         ids=["addresses missing", "error", "cut", "exit code", "stopped", "only open"],
     )
@@ -80,6 +80,21 @@ class TestWhatIsTold:
         world.scan(0, xml({"10.0.0.1": (22,)}))
         assert world.scan(1, report, **run) == []
         assert world.table.hosts_by_address["10.0.0.1"].is_up
+
+    def test_with_open_a_host_is_gone_once_nmap_counts_nobody_up_whom_it_does_not_list(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22,), "10.0.0.2": (22,)}))
+        only_open = {"arguments": ("--open",)}
+        assert world.scan(1, xml({"10.0.0.2": (22,)}, up=2), shard=only_open) == []
+        assert world.scan(2, xml({"10.0.0.2": (22,)}, up=1), shard=only_open) == ["HostGone 10.0.0.1"]
+
+    def test_a_host_that_an_earlier_scan_with_open_left_out_does_not_appear_later(self, world: World) -> None:
+        world.scan(0, xml({}, up=8), shard={"arguments": ("--open",)})
+        assert world.scan(1, xml({"10.0.0.1": (22,)})) == []
+
+    def test_a_host_that_an_earlier_scan_only_listed_does_not_appear_later(self, world: World) -> None:
+        listed = xml({f"10.0.0.{n}": () for n in range(8)}, up=0, asked="").replace(b'state="up"', b'state="unknown"')
+        world.scan(0, listed)
+        assert world.scan(1, xml({"10.0.0.1": (22,)})) == []
 
     def test_a_host_that_timed_out_is_not_gone_and_its_ports_are_not_closed(self, world: World) -> None:
         world.scan(0, xml({"10.0.0.1": (22,)}))

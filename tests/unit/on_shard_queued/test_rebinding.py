@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
+from cascan.gateways import Lookup
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
 from cascan.permit import Permit
@@ -18,9 +16,9 @@ from cascan.planning import plan
 from cascan.scope import Scope
 from on_shard_queued.delivery import Worker
 from on_shard_queued.pin_targets import Pinned, pin_targets
-from on_shard_queued.resolver import SystemResolver
 from on_shard_queued.run_shard import run_shard
 from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
+from tests.fakes import dns_failure
 from tests.workers import a_delivery, a_program, a_worker
 
 SCOPE = Scope.of(["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24"])
@@ -34,21 +32,22 @@ while [ $# -gt 0 ]; do case "$1" in -oX) report=$2;; -iL) targets=$2;; esac; shi
 
 
 class RebindingResolver:
-    """A resolver under an attacker's hand: each question gets the next answer; an exception is raised."""
+    """A resolver under an attacker's hand: each name gets the next answer."""
 
-    def __init__(self, *answers: Sequence[str] | Exception) -> None:
+    def __init__(self, *answers: Sequence[str] | Lookup) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, int]] = []
 
-    def addresses(self, name: str, family: int) -> tuple[str, ...]:
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> dict[str, Lookup]:
+        return {name: self._lookup(name, family) for name in names}
+
+    def _lookup(self, name: str, family: int) -> Lookup:
         self.asked.append((name, family))
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return tuple(answer)
+        return answer if isinstance(answer, Lookup) else Lookup(asked=name, addresses=tuple(answer))
 
 
-def pin(*answers: Sequence[str] | Exception, name: str = NAME, **fields: object) -> Pinned:
+def pin(*answers: Sequence[str] | Lookup, name: str = NAME, **fields: object) -> Pinned:
     shard = a_shard(slices=(TargetSlice(name, 0, 1),), **fields)
     return pin_targets(shard, scope=SCOPE, resolver=RebindingResolver(*answers))
 
@@ -162,39 +161,13 @@ class TestTwoAnswers:
         assert (run.argv, len(run.refused)) == ((), 1)
 
     def test_a_resolver_that_fails_leaves_the_shard_to_the_next_try_and_starts_no_nmap(self, tmp_path: Path) -> None:
-        worker = self.worker(tmp_path, RebindingResolver(GatewayUnavailable("SERVFAIL"), [PUBLIC]))
+        worker = self.worker(tmp_path, RebindingResolver(dns_failure(NAME), [PUBLIC]))
         message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
         tried = run_shard(message, a_delivery(), worker=worker)
-        assert (tried.did, tried.error) == ("returned", "SERVFAIL")
+        assert (tried.did, tried.error) == ("returned", f"{NAME}: DNS failed: SERVFAIL from 192.0.2.53")
         shard = worker.table.get_shard(SCAN_ID, 0)
         assert shard
         assert (shard.state, shard.run, shard.failures) == (ShardState.QUEUED, None, 1)
+        assert shard.error_description == f"{NAME}: DNS failed: SERVFAIL from 192.0.2.53"
         assert worker.reports.objects == {}  # type: ignore[attr-defined]
         assert self.run(worker).resolved == {NAME: (PUBLIC,)}
-
-
-class TestSystemResolver:
-    @staticmethod
-    def answering(patch: pytest.MonkeyPatch, answer: list[Any] | Exception) -> SystemResolver:
-        def getaddrinfo(*_: object) -> list[Any]:
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        patch.setattr(socket, "getaddrinfo", getaddrinfo)
-        return SystemResolver()
-
-    def test_a_failure_that_may_pass_is_raised_and_never_an_empty_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for errno in (socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY):
-            resolver = self.answering(monkeypatch, socket.gaierror(errno, "for now"))
-            with pytest.raises(GatewayUnavailable, match=f"resolver: {NAME}"):
-                resolver.addresses(NAME, 4)
-
-    def test_a_name_that_does_not_exist_has_no_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for error in (socket.gaierror(socket.EAI_NONAME, "no"), UnicodeError("label too long")):
-            assert self.answering(monkeypatch, error).addresses(NAME, 4) == ()
-
-    def test_every_address_is_told_once_however_many_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n // 2}", 0)) for n in range(200)]
-        found = self.answering(monkeypatch, rows).addresses(NAME, 4)
-        assert found == tuple(f"10.0.0.{n}" for n in range(100))

@@ -1,0 +1,110 @@
+"""Runs in a namespace: scan names with the worker's own code, with nmap and with a DNS server of the test's.
+
+`python -m tests.names.scan` as root; a JSON object on standard input, see namespace.Scenario; prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import msgspec
+
+from cascan.events import BusEvent, ReportStored, ShardQueued
+from cascan.ids import ReportKey
+from cascan.model.shard import Lane, TargetSlice
+from cascan.nmap.name_shards import names_apart
+from cascan.nmap.targets import pack, parse_targets, remaining
+from cascan.scope import Scope
+from on_report_stored.record_findings import record_findings
+from on_shard_queued import resolver
+from on_shard_queued.resolver import DnsResolver
+from on_shard_queued.run_shard import run_shard
+from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock
+from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryShardQueues
+from tests.names.namespace import Result, Scenario
+from tests.names.server import DnsServer
+from tests.workers import a_delivery, a_worker
+
+MAX_DELIVERIES = 50
+
+
+def main() -> None:
+    scenario = msgspec.json.decode(sys.stdin.buffer.read(), type=Scenario)
+    _mount(Path("/etc/resolv.conf"), f"nameserver 127.0.0.53\n{scenario.resolv_conf}")
+    _mount(Path("/etc/hosts"), scenario.hosts)
+    server = DnsServer(scenario.zone)
+    with patch.multiple(resolver, FIRST_LOOKUP_S=scenario.within_s, LOOKUP_S=scenario.within_s):
+        result = _scan(scenario, server)
+    sys.stdout.buffer.write(msgspec.json.encode(result))
+
+
+def _mount(target: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+        file.write(text)
+    subprocess.run(["mount", "--bind", file.name, str(target)], check=True)
+    Path(file.name).unlink()
+
+
+def _scan(scenario: Scenario, server: DnsServer) -> Result:
+    """Every message of a shard is delivered until none is left; every report is recorded."""
+    targets = parse_targets(scenario.targets)
+    slices = pack(remaining(targets), scenario.hosts_per_shard)
+    planned, _ = names_apart(tuple(slices), scenario.arguments, targets)
+    shards = [
+        a_shard(
+            number=number,
+            slices=of_shard,
+            arguments=scenario.arguments,
+            addresses=_count(of_shard),
+            backoff_limit=scenario.backoff_limit,
+        )
+        for number, of_shard in enumerate(planned)
+    ]
+    request = a_request(targets=scenario.targets)
+    addresses = sum(shard.addresses for shard in shards)
+    scan = a_scan(request=request, shards=len(shards), shards_open=len(shards), addresses=addresses)
+    table, reports, queues, bus = a_table(scan, *shards), MemoryReportStore(), MemoryShardQueues(), MemoryEventBus()
+    scope = Scope.of(scenario.allowed)
+    names = DnsResolver(sleep=lambda _: None)
+    worker = a_worker("nmap", table, reports=reports, queues=queues, scope=scope, resolver=names)
+    waiting = [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=number) for number in range(len(shards))]
+    done: list[str] = []
+    while waiting and len(done) < MAX_DELIVERIES:
+        message = waiting.pop(0)
+        run = run_shard(message, a_delivery(f"message {len(done)}", time_limit_s=120), worker=worker)
+        done.append(run.did)
+        for lane in Lane:
+            waiting += queues.sent[lane]
+            queues.sent[lane].clear()
+        key = ReportKey(SCAN_ID, message.shard, run.attempt)
+        if str(key) in reports.objects:
+            stored = ReportStored(key=str(key), bucket="reports", size=1, event_id="e")
+            record_findings(stored, scope=scope, reports=reports, table=table, queues=queues, bus=bus, clock=clock)
+    return Result(
+        scan=table.scans[SCAN_ID],
+        shards=tuple(table.shards(SCAN_ID)),
+        done=tuple(done),
+        asked=dict(server.asked),
+        hosts={address: record.hostname for address, record in table.hosts_by_address.items()},
+        end=_last(bus.events),
+    )
+
+
+def _count(slices: tuple[TargetSlice, ...]) -> int:
+    return sum(piece.stop - piece.start for piece in slices)
+
+
+def _last(events: list[BusEvent]) -> dict[str, object]:
+    if not events:
+        return {}
+    told: dict[str, object] = json.loads(events[-1].to_wire())
+    return told | {"type": type(events[-1]).__name__}
+
+
+if __name__ == "__main__":
+    main()
