@@ -78,6 +78,7 @@ bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.lar
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading
+	@$(BIN)/python -m benchmarks.ending
 
 clean:  ## the virtual environments and caches
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

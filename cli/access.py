@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cli.local.endpoint import Endpoint
     from cli.local.policy import LocalPolicy
 
+MOST_EXPRESS = 16  # a function and its nmap take 80 MB
 NMAP_MISSING = (
     "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
     "dnf install nmap (Fedora), apk add nmap nmap-scripts (Alpine)"
@@ -186,6 +187,7 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # the express lane reaches what this machine does
         "MaxWorkers": str(os.cpu_count() or 1),
+        "ExpressConcurrency": str(min(MOST_EXPRESS, 2 * (os.cpu_count() or 1))),
         "IdleExitSeconds": "8",  # a shard that failed comes again after 5
     }
 

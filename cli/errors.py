@@ -5,6 +5,7 @@ CliError                    3: failed, by default
 ├── NotEnded                a scan takes longer than the person wants to wait
 └── LocalStackError         the stack on this machine
     ├── StateUnreadable     a file of the state directory is damaged or not ours
+    ├── LimitTooLow         the shell allows its processes less than they need
     ├── DiskFull            there is no room for what the stack keeps
     ├── PortTaken           another program listens where the emulator has to
     ├── StackBusy           another command holds the state directory
@@ -44,6 +45,10 @@ class LocalStackError(CliError):
 
 class StateUnreadable(LocalStackError):
     """A file of the state directory is damaged, or not ours to use."""
+
+
+class LimitTooLow(LocalStackError):
+    """The shell allows a process less (memory, files) than those of the stack need."""
 
 
 class DiskFull(LocalStackError):

@@ -11,8 +11,9 @@ from cascan.ids import body_digest_of
 from cascan.published import published, scan_fields
 from cli.access import Access
 from cli.errors import CliError, NotEnded
-from cli.halted import HaltWatch, halt_sentence
+from cli.halted import StackWatch, halt_sentence
 from cli.interruption import reporting
+from cli.local.state import StateDir
 from cli.show import Progress, counted, print_json, say
 from cli.submitted import expected_scan_id, possible_scan_ids
 from cli.telling import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
-HALT_AFTER_LOOKS = 25  # a scan that is done within half a second need not ask
+WATCH_AFTER_LOOKS = 25  # a scan that is done within half a second need not ask
 POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
 MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
@@ -51,7 +52,8 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
     scan_ids = possible_scan_ids(body, message_id, stack)
     open_ids = [expected_scan_id(body, message_id, stack)]
     with reporting(open_ids, stack, args):
-        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout)
+        disk = StateDir(args.state_dir).root if stack.is_local else None
+        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout, StackWatch(stack.table, disk))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
@@ -112,7 +114,7 @@ def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float, open_ids: list
     return followed
 
 
-def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float) -> Scan:
+def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float, watch: StackWatch) -> Scan:
     """The scan in a final state, or suspended; of several ids, the one that holds this request.
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
@@ -120,7 +122,6 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
     from cascan.model.scan import FINAL_STATES, ScanState  # the request is on its way by now
 
     table, started, looks, running = stack.table, time.monotonic(), 0, ""
-    halt = HaltWatch(table)
     with Progress() as progress:
         while True:
             found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
@@ -135,9 +136,11 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
                 raise NotEnded(f"the scan has not ended after {timeout_s:g} s")
             if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
                 running = _running(table, found[0])
-            if looks >= HALT_AFTER_LOOKS:
-                halt.look()
-            progress.show(("halted; " if halt.halted else "") + (progress_of(found[0], running) if found else "queued"))
+            if looks >= WATCH_AFTER_LOOKS:
+                watch.look()
+            progress.show(
+                ("halted; " if watch.halted else "") + (progress_of(found[0], running) if found else "queued")
+            )
             time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
             looks += 1
 

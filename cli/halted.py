@@ -1,10 +1,12 @@
-"""That the whole stack is halted: by whom, why, and how to lift it; wherever somebody waits for it or looks at it."""
+"""Why a stack does nothing: it is halted, by whom, why, and how to lift that; or the disk of this machine is full."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.local.guard import RESERVED_BYTES
 from cli.show import say
 
 if TYPE_CHECKING:
@@ -38,24 +40,41 @@ def kept_switch(objects: Path, bucket: str) -> Switch | None:
     return None
 
 
-class HaltWatch:
-    """Says once that the stack is halted, to whoever waits for a scan, and once that it goes on."""
+class StackWatch:
+    """Says to whoever waits for a scan, once each, that the stack is halted or its disk is full, and that it is not."""
 
-    def __init__(self, table: ScanTable) -> None:
+    def __init__(self, table: ScanTable, disk: Path | None = None) -> None:
         self._table = table
+        self._disk = disk  # where a stack on this machine keeps everything
         self._looks = 0
+        self._full = False
         self.halted = False
 
     def look(self) -> None:
         """Asks at the first look, and then from time to time."""
         if self._looks % LOOKS_BETWEEN == 0:
-            self._ask()
+            self._look_at_switch()
+            self._look_at_disk()
         self._looks += 1
 
-    def _ask(self) -> None:
+    def _look_at_switch(self) -> None:
         switch = self._table.switch()
         if switch and not self.halted:
             say(halt_sentence(switch))
         elif self.halted and not switch:
             say("the stack is not halted any more")
         self.halted = switch is not None
+
+    def _look_at_disk(self) -> None:
+        if self._disk is None:
+            return
+        free = shutil.disk_usage(self._disk).free
+        full = free < RESERVED_BYTES
+        if full and not self._full:
+            say(
+                f"the disk of {self._disk} has {free // 1_000_000} MB left: reports and results cannot be stored. "
+                "What was not stored is tried again for some hours: make room"
+            )
+        elif self._full and not full:
+            say(f"the disk of {self._disk} has room again")
+        self._full = full

@@ -5,6 +5,7 @@ A refused request is found by its id, not as `latest`: a mistyped option does no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cascan.ids import SCAN_ID
@@ -42,3 +43,16 @@ def find_scan(table: ScanTable, asked: str) -> Scan:
     if len(fitting) > 1:
         raise BadInput(f"{len(fitting)} scans begin with {asked!r}: " + ", ".join(scan.scan_id for scan in fitting))
     return fitting[0]
+
+
+def find_scans_to_act_on(table: ScanTable, asked: str, may_be: Callable[[Scan], bool]) -> list[Scan]:
+    """The scans that are meant where something is done to scans: of a series all that `may_be` acted on, of `latest`
+    the newest such one. Where there is none, the newest that fits: the caller says why it cannot be.
+
+    Raises: BadInput: none fits, or the beginning of an id fits several.
+    """
+    named = [scan for scan in table.list_scans(SCANS_SEARCHED) if asked in ("latest", scan.name)]
+    meant = [scan for scan in named if may_be(scan)]
+    if not meant:
+        return [find_scan(table, asked)]
+    return meant[:1] if asked == "latest" else meant

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from cascan.clock import Clock
+from cascan.clock import Clock, to_wire
+from cascan.gateways import DelayedMessage
 from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 from tests.builders import clock as fixed_clock
+from tests.fake_shards import Breakable
 
 
 class MemoryScheduleTable:
@@ -93,3 +95,26 @@ class MemoryScheduleTable:
 
     def forget_run(self, run: ScheduledRun) -> None:
         self.runs_by_key.pop((run.schedule, run.due_at), None)
+
+
+class MemoryDelayedMessages(Breakable):
+    """DelayedMessages in a dict, by their time and body."""
+
+    def __init__(self, clock: Clock = fixed_clock) -> None:
+        self.clock = clock
+        self.messages: dict[str, str] = {}
+
+    def send(self, body: str, *, delay_s: int = 0) -> str:
+        self._reach()
+        key = f"{to_wire(self.clock() + timedelta(seconds=delay_s))}/{body}"
+        self.messages[key] = body
+        return key
+
+    def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
+        self._reach()
+        ripe = [key for key in sorted(self.messages) if key.partition("/")[0] <= to_wire(now)]
+        return iter([DelayedMessage(key, self.messages[key]) for key in ripe[:limit]])
+
+    def done(self, message: DelayedMessage) -> None:
+        self._reach()
+        self.messages.pop(message.key, None)

@@ -159,6 +159,9 @@ class MemoryShards:
         )
         return True
 
+    def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
+        return sum(self.close_shard(scan_id, shard.number, closing) for shard in list(shards))
+
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
         self._reach()
         counted = {a: self.shard_by_address.setdefault((scan_id, a), number) for a in addresses}

@@ -74,12 +74,12 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
         return islice(iter(newest_first), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
         if scan is None or scan.state not in set(frm):
             return False
-        self.scans[scan_id] = replace(scan, state=to)
+        self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
         return True
 
     def close_scan(
@@ -249,6 +249,7 @@ class MemoryShardQueues(Breakable):
         self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
         self.delays_s: list[int] = []  # of each call, the delays included
         self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.parked: defaultdict[Lane, list[tuple[str, str]]] = defaultdict(list)  # with the reasons
         self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
@@ -259,6 +260,10 @@ class MemoryShardQueues(Breakable):
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
         self._reach()
         self.given_up[lane].append(message)
+
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        self._reach()
+        self.parked[lane].append((body, reason))
 
     def waiting(self, lane: Lane) -> int:
         self._reach()

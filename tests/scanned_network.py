@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cascan.clock import for_ever
 from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, ReportStored
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.shard import TargetSlice
 from cascan.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
-from on_report_stored.turns import for_ever
 from tests.builders import NOW, a_run, a_scan, a_shard, claim
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 

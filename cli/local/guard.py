@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -31,7 +33,11 @@ MAX_NONCE_BYTES = 64
 BROWSERS_ALONE = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"access-control-request-method"})
 SHARES_WITH_PAGES = b"access-control-"  # how response headers begin that let pages of other origins read an answer
 KEEP_ALIVE_S = 75
-FORBIDDEN = 403
+FORBIDDEN, UNAVAILABLE = 403, 503
+RESERVED_BYTES = 32_000_000  # for the tables, which are saved at the end: 7 MB, and more after many scans
+NO_ROOM = b"<Error><Code>ServiceUnavailable</Code><Message>The disk of the local stack is full.</Message></Error>"
+SAVE_FAILED = ("persistence: failed to save", "persistence: error getting state", "failed to persist s3 object")
+NOT_SAVED = "what the emulator held could not be saved: the next start makes the tables again from the stored reports"
 POLICY_VIOLATION = 1008  # of a WebSocket: RFC 6455, 7.4.1
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -45,8 +51,9 @@ def proof_of(secret: str, nonce: bytes) -> bytes:
 class Guard:
     """An ASGI application that passes on what the owner of the stack asks of another one."""
 
-    def __init__(self, application: ASGIFramework, secret: str, host: str) -> None:
+    def __init__(self, application: ASGIFramework, secret: str, host: str, disk: str = "/") -> None:
         self._application = application
+        self._disk = disk
         self._secret = secret
         self._host = host.encode()
         self._logged: set[str] = set()  # each reason once: who is refused must not fill the disk
@@ -60,6 +67,8 @@ class Guard:
             await _answer(send, 200, proof_of(self._secret, _nonce(scope["headers"])))
         elif not self._has_secret(scope["headers"]):
             await self._refuse(scope, send, "it does not carry the secret of this stack as its session token")
+        elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):
+            await _answer(send, UNAVAILABLE, NO_ROOM)
         else:
             await self._application(scope, receive, _for_no_page(send))
 
@@ -70,6 +79,11 @@ class Guard:
         if any(name in BROWSERS_ALONE for name, _ in headers):
             return "it comes from a web page"
         return ""
+
+    def _lacks_room(self, headers: Headers) -> bool:
+        """The emulator would accept the object, fail to write it to the disk, and lose it at its end."""
+        lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
+        return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
 
     def _has_secret(self, headers: Headers) -> bool:
         tokens = [value for name, value in headers if name == TOKEN_HEADER.encode()]
@@ -121,7 +135,7 @@ def _shares(name: bytes) -> bool:
 
 
 def main() -> None:
-    """Serve the emulator until SIGTERM; what it holds is kept then. The exit code is 0 after such an end."""
+    """Serve the emulator until SIGTERM; what it holds is kept then. The exit code is 0 if all of it was."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over, there is nothing new to keep
     secret, port = os.environ.get("AWS_SESSION_TOKEN", ""), int(os.environ["GATEWAY_PORT"])
     if not secret:
@@ -139,7 +153,23 @@ def main() -> None:
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.loglevel = os.environ.get("LOG_LEVEL", "WARNING")
     application: Any = ministack.app.app
-    asyncio.run(serve(Guard(application, secret, f"{HOST}:{port}"), config))
+    failures = _SaveFailures()
+    asyncio.run(serve(Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"]), config))
+    if failures.any:
+        sys.exit(NOT_SAVED)
+
+
+class _SaveFailures(logging.Handler):
+    """Hears that the emulator could not save something: it logs that, and ends as if nothing were wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.any = False
+        for name in ("persistence", "s3"):
+            logging.getLogger(name).addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.any = self.any or record.msg.lower().startswith(SAVE_FAILED)
 
 
 def _allow_many_connections() -> None:

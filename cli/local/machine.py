@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cli.local.deployed import bring_up_to_date, current_outputs
 from cli.local.emulator import Emulator
+from cli.local.limits import check_limits
 from cli.local.lock import Lock
 from cli.local.state import StateDir
 from cli.local.warm import warm_up
@@ -30,9 +31,10 @@ class Machine:
 def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, str]) -> Iterator[Machine]:
     """Run the stack for the length of the block; the lock is released after it, whatever happens.
 
-    Raises: DiskFull, PortTaken, EmulatorFailed, DeployFailed: nothing is left running.
+    Raises: LimitTooLow, DiskFull, PortTaken, EmulatorFailed, DeployFailed: nothing is left running.
     """
     try:
+        check_limits()
         state.begin_run()
         since = datetime.now(UTC).replace(microsecond=0)  # task times come in whole seconds
         emulator = Emulator(state, lock.fd)

@@ -16,8 +16,9 @@ from typing import Any
 
 from cli.local.fingerprint import files_under
 from cli.local.flatten import flatten
-from cli.local.template import Template, is_on, read_template, with_numbers
+from cli.local.template import Template, is_on, read_template, with_few_batches, with_numbers
 
+MOST_BATCHES = 2  # of one queue at once; the least that SQS mappings know
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
@@ -81,7 +82,7 @@ class _Packer:
     zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
 
     def pack(self, path: Path) -> str:
-        template = with_numbers(self._flat(path), self.parameters)
+        template = with_few_batches(with_numbers(self._flat(path), self.parameters), MOST_BATCHES)
         self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
             self._pack_resource(resource, template)

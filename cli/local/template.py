@@ -84,6 +84,29 @@ def with_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
     return {key: inlined(part) if key == "Resources" else part for key, part in template.items()}
 
 
+def with_few_batches(template: Template, most: int) -> Template:
+    """The template with at most so many batches of a queue handled at once, each by a process of its function's own.
+
+    On AWS their number is nobody's memory. A mapping that has a limit of its own keeps it.
+    """
+
+    def bounded(event: dict[str, Any]) -> dict[str, Any]:
+        if event.get("Type") != "SQS":
+            return event
+        scaling = {"ScalingConfig": {"MaximumConcurrency": most}}
+        return event | {"Properties": scaling | event.get("Properties", {})}
+
+    def few(resource: Any) -> Any:
+        events = resource.get("Properties", {}).get("Events") if isinstance(resource, dict) else None
+        if not isinstance(events, dict):
+            return resource
+        return resource | {
+            "Properties": resource["Properties"] | {"Events": {name: bounded(event) for name, event in events.items()}}
+        }
+
+    return template | {"Resources": {name: few(resource) for name, resource in template["Resources"].items()}}
+
+
 def is_on(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
     """Whether a condition holds under these parameters and the template's defaults; no condition always does.
 

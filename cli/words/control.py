@@ -19,6 +19,7 @@ OF_SCANS = (
     ),
     ("resume", "have a suspended scan go on", "Have a suspended scan go on where it stood."),
 )
+SCANS_HELP = f"{SCAN_HELP}; of a series and of latest: what may be acted on, not what has ended"
 HALT = (
     "Have everything stand still, on the whole stack: no worker starts, running nmap stops within a heartbeat, "
     "requests are accepted and wait. `cascan halt --lift` lets it go on."
@@ -33,7 +34,7 @@ def add_controlling(commands: Commands, where: ArgumentParser, output: ArgumentP
     )
     for name, text, description in OF_SCANS:
         command = commands.add_parser(name, parents=[where, output, options], help=text, description=description)
-        command.add_argument("scans", nargs="+", metavar="SCAN", help=SCAN_HELP)
+        command.add_argument("scans", nargs="+", metavar="SCAN", help=SCANS_HELP)
         command.set_defaults(run="control", action=name)
     halt = commands.add_parser(
         "halt",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cascan.limits import LOOK_EVERY_S
+from cascan.limits import LOOK_AGAIN_S, LOOK_EVERY_S
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Scan
 from cascan.model.shard import Lane
@@ -29,6 +29,11 @@ def next_change(scan: Scan, now: datetime) -> AgendaEntry | None:
     """When its windows open or close next; None: it has none."""
     hours = opening([Window.parse(text) for text in scan.windows], now)
     return AgendaEntry(hours.until, scan.scan_id, What.RELEASE) if hours else None
+
+
+def next_minute(now: datetime) -> datetime:
+    """For what is looked at again soon: several who plan it in one minute plan one entry."""
+    return now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
 
 
 def next_look(scan: Scan, now: datetime) -> AgendaEntry:

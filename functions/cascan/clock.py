@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 
 Clock = Callable[[], datetime]
+TimeLeft = Callable[[], float]  # seconds until the function is stopped
+
+
+def for_ever() -> float:
+    """The time that somebody has left who is no function."""
+    return inf
 
 
 def utc_now() -> datetime:

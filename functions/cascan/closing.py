@@ -14,7 +14,7 @@ from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.model.reason import Reasons, merged
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, outcome_of
-from cascan.model.shard import OPEN_STATES, ShardClosing, ShardState
+from cascan.model.shard import ShardClosing
 from cascan.releasing import release_next
 
 
@@ -65,7 +65,7 @@ def settle(
         outcome = outcome_of(scan.shard_outcomes, reasons)
         state, description = ScanState.PARSE_COMPLETED, ""
         if is_cancelled:
-            state, description = ScanState.CANCELLED, error
+            state, description = ScanState.CANCELLED, scan.error_description or error
         elif _nothing_in_time(scan):
             state, description = ScanState.ERRORED, NOTHING_IN_TIME
         elif outcome is Outcome.FAILED:
@@ -92,25 +92,6 @@ def _nothing_in_time(scan: Scan) -> bool:
     """Every shard ran out of time, and no host was seen: there is no answer that could be called done."""
     kinds = {kind for kind, count in scan.shard_outcomes.items() if count > 0}
     return kinds == {Outcome.TIMED_OUT} and not scan.hosts_up
-
-
-def cancel_scan(
-    scan_id: str, why: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
-) -> Scan | None:
-    """Close every open shard, and the scan. The scan as it stands then: one that had ended stays as it was.
-
-    The state goes first: from then on no shard is released or cut. A worker that runs one loses it with its next
-    heartbeat, and stops nmap.
-    """
-    table.advance_scan(scan_id, ScanState.CANCELLED, frm=set(ScanState) - ENDED)
-    scan = table.get_scan(scan_id)
-    if scan is None or scan.state is not ScanState.CANCELLED:
-        return scan
-    closing = ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=why)
-    for shard in list(table.shards(scan_id)) if scan.shards_open else ():
-        if shard.state in OPEN_STATES:
-            table.close_shard(scan_id, shard.number, closing)
-    return settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=why)
 
 
 def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:

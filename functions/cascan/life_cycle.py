@@ -114,15 +114,21 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing_of(brief: ScanBrief, now: datetime) -> Standing:
-    """What the scan and the stack say at `now`. A scan past its deadline is not held: its shards end as timed out."""
+    """What the scan and the stack say at `now`. A scan past its deadline is over, whatever else is the matter."""
     if brief.state in FINAL_STATES:
         return Standing(Stop.OVER)
+    if brief.deadline_at and brief.deadline_at <= now:
+        return Standing(Stop.SCAN_DEADLINE)
     if brief.halted:
         return Standing(Stop.HALTED)
     if brief.state is ScanState.SUSPENDED:
         return Standing(Stop.SUSPENDED)
+    return _standing_by_the_clock(brief, now)
+
+
+def _standing_by_the_clock(brief: ScanBrief, now: datetime) -> Standing:
     deadline = Standing(None, brief.deadline_at, Stop.SCAN_DEADLINE)
-    if not brief.windows or (brief.deadline_at and brief.deadline_at <= now):
+    if not brief.windows:
         return deadline
     from cascan.windows import Window, opening  # noqa: PLC0415 - few scans have windows
 

@@ -45,6 +45,8 @@ class NoQueues:
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None: ...
 
+    def park(self, lane: Lane, body: str, reason: str) -> None: ...
+
     def held(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
         return 0
 

@@ -6,18 +6,18 @@ the way of a small one, and what is suspended, halted or outside its hours waits
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import timedelta
+from collections import Counter, defaultdict
 from itertools import islice
 
+from cascan.agenda import next_minute
 from cascan.clock import Clock
 from cascan.events import ShardQueued
 from cascan.gateways import ScanTable, ShardQueues
-from cascan.life_cycle import HELD, standing_of
-from cascan.limits import LOOK_AGAIN_S, MAX_RELEASED_AT_ONCE
+from cascan.life_cycle import Stop, standing_of
+from cascan.limits import MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import UNDER_WAY, Scan
-from cascan.model.shard import IN_FLIGHT, Shard, ShardState
+from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 
 
 def release_next(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
@@ -27,7 +27,7 @@ def release_next(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Cl
     finds out, and never marks a shard that nobody hears of.
     """
     room = min(scan.parallel - scan.shards_in_flight, scan.shards_waiting, MAX_RELEASED_AT_ONCE)
-    if room <= 0 or scan.state not in UNDER_WAY or _is_held(scan, table, clock):
+    if room <= 0 or scan.state not in UNDER_WAY or _may_not_run(scan, table, clock):
         return {}
     released: Counter[str] = Counter()
     for shard in islice(table.shards_in(scan.scan_id, ShardState.WAITING), room):
@@ -42,13 +42,14 @@ def send_again(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Cloc
 
     A second message does no harm, and a missing one would leave its shard queued for ever.
     """
-    sent: Counter[str] = Counter()
-    if scan.state in UNDER_WAY:
+    messages: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+    if scan.state in UNDER_WAY and not scan.is_overdue(clock()):
         for shard in table.shards(scan.scan_id):
             if shard.state in IN_FLIGHT and not shard.is_held(clock()):
-                queues.send(shard.lane, [message_of(shard, scan)])
-                sent[shard.lane.value] += 1
-    return dict(sent)
+                messages[shard.lane].append(message_of(shard, scan))
+    for lane, of_lane in messages.items():
+        queues.send(lane, of_lane)
+    return {lane.value: len(of_lane) for lane, of_lane in messages.items()}
 
 
 def message_of(shard: Shard, scan: Scan) -> ShardQueued:
@@ -56,12 +57,12 @@ def message_of(shard: Shard, scan: Scan) -> ShardQueued:
     return ShardQueued(scan_id=scan.scan_id, cause_id=scan.cause_id, hop=scan.hop, shard=shard.number)
 
 
-def _is_held(scan: Scan, table: ScanTable, clock: Clock) -> bool:
-    """Whether nothing of it may run now. A window that opens is on the agenda as long as the scan is open."""
+def _may_not_run(scan: Scan, table: ScanTable, clock: Clock) -> bool:
+    """Whether nothing of it may run now, or ever. What opens its window or ends it in time is on the agenda."""
     brief, now = table.scan_brief(scan.scan_id), clock()
-    if brief is None or standing_of(brief, now).why_not not in HELD:
+    why_not = standing_of(brief, now).why_not if brief else Stop.OVER
+    if why_not is None:
         return False
-    if brief.halted:  # at the full minute, so that every release that fails meanwhile is one entry
-        again = now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
-        table.plan_at(AgendaEntry(again, scan.scan_id, What.RELEASE))
+    if why_not is Stop.HALTED:
+        table.plan_at(AgendaEntry(next_minute(now), scan.scan_id, What.RELEASE))
     return True

@@ -55,12 +55,25 @@ def observed(handler: Handler) -> Handler:
     return logged
 
 
-def queue_handler(on_record: Callable[..., None], wire: Callable[[], object]) -> Handler:
+def time_left(context: LambdaContext) -> Callable[[], float]:
+    """Seconds until the function is stopped, whenever it is asked."""
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def queue_handler(
+    on_record: Callable[..., None],
+    wire: Callable[[], object],
+    after_batch: Callable[[LambdaContext], None] | None = None,
+    park: Callable[[str, str], None] | None = None,
+) -> Handler:
     """A handler of SQS batches: `on_record` for each message, and only the failed ones return to their queue.
+
+    `after_batch`: what is done behind all of them, and may be left undone. `park`: puts a message's body and the reason
+    among the dead letters; what no retry can help is then parked at once, where it would be tried again else.
 
     An empty batch wires the function and does no more: a way to start it before its first message.
     """
-    on_message = _said_aloud(on_record)
+    on_message = _said_aloud(on_record, park)
 
     def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
         if event.get("Records") == []:
@@ -69,12 +82,14 @@ def queue_handler(on_record: Callable[..., None], wire: Callable[[], object]) ->
             return {"batchItemFailures": []}
         response = process_partial_response(event, on_message, processor, context)
         count("MessagesFailed", len(response["batchItemFailures"]))
+        if after_batch:
+            after_batch(context)
         return response
 
     return observed(handler)
 
 
-def _said_aloud(on_record: Callable[..., None]) -> Callable[..., None]:
+def _said_aloud(on_record: Callable[..., None], park: Callable[[str, str], None] | None) -> Callable[..., None]:
     """The batch processor keeps to itself why a message failed: log it, and count what no retry can help."""
 
     @wraps(on_record)
@@ -84,7 +99,9 @@ def _said_aloud(on_record: Callable[..., None]) -> Callable[..., None]:
         except Rejected as exc:
             logger.error("message rejected", extra={"reason": str(exc), "message_id": record.message_id})
             count("MessagesRejected")
-            raise
+            if park is None:
+                raise
+            park(record.body, str(exc))
         except Exception:
             logger.exception("message failed", extra={"message_id": record.message_id})
             raise

@@ -11,19 +11,21 @@ On failure  the message returns to the queue; the fifth failure parks one in its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.closing import ClosingSettings, closing_gateways
 from cascan.aws.house_records import S3HouseRecords
 from cascan.aws.report_store import S3ReportStore
+from cascan.clock import TimeLeft
 from cascan.control import ControlRequested
 from cascan.settings import from_env
-from edge import count, logger, queue_handler
-from on_control_requested.control_scan import Controlled, control
+from edge import count, logger, queue_handler, time_left
+from on_control_requested.control_scan import Controlled, control, finish_cancelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +33,39 @@ class Settings(ClosingSettings):
     report_bucket: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wired:
+    control: Callable[..., Controlled]
+    finish: Callable[[Iterable[str], TimeLeft], int]
+
+
 @cache
-def wire() -> Callable[..., Controlled]:
+def wire() -> Wired:
     settings = from_env(Settings, os.environ)
-    return partial(
-        control,
-        reports=S3ReportStore(settings.report_bucket),
-        house=S3HouseRecords(settings.report_bucket),
-        **closing_gateways(settings),
-    )
+    common = closing_gateways(settings)
+    reports, house = S3ReportStore(settings.report_bucket), S3HouseRecords(settings.report_bucket)
+    return Wired(partial(control, reports=reports, house=house, **common), partial(finish_cancelling, **common))
 
 
-def on_record(record: SQSRecord) -> None:
-    sender = record.attributes.sender_id or ""
-    outcome = wire()(ControlRequested.from_wire(record.body), sender=sender)
+_closing: list[str] = []  # wide scans that were cancelled by the batch at hand
+
+
+def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    sender, left_s = record.attributes.sender_id or "", time_left(lambda_context)
+    outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
     logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # somebody interfered: worth finding again
     count("Controlled")
+    if outcome.closing:
+        _closing.append(outcome.scan_id)
 
 
-handler = queue_handler(on_record, wire)
+def after_batch(context: LambdaContext) -> None:
+    """Every message has had its effect, a halt too: now the work that a wide scan makes, in what time is left."""
+    scan_ids = list(dict.fromkeys(_closing))
+    _closing.clear()
+    if scan_ids:
+        ended = wire().finish(scan_ids, time_left(context))
+        logger.info("wide scans cancelled", extra={"scan_ids": scan_ids, "ended": ended})
+
+
+handler = queue_handler(on_record, wire, after_batch)

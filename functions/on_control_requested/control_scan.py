@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cascan.clock import Clock
-from cascan.closing import ENDED, cancel_scan
+from cascan.agenda import next_minute
+from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.closing import ENDED
 from cascan.control import Action, ControlRequested
-from cascan.errors import MalformedMessage
+from cascan.ending import cancel_scan
+from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, about
 from cascan.gateways import EventBus, HouseRecords, ReportStore, ScanTable, ShardQueues
 from cascan.house_records import keep_switch
 from cascan.ids import event_id_of
-from cascan.limits import MAX_SCANS_LIFTED
-from cascan.model.agenda import Switch
+from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
+from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.records import store_suspension
 from cascan.releasing import release_next, send_again
+
+LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Controlled:
     reason: str
     scan_state: str  # afterwards; empty for the whole stack
     released: int  # shards that were queued
+    closing: int = 0  # shards of a cancelled scan that are open still
 
 
 def control(
@@ -42,9 +48,11 @@ def control(
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
+    left_s: TimeLeft = for_ever,
 ) -> Controlled:
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
+    What grows with the scan is only begun here: `closing` says that shards of a cancelled scan are open still.
     `sender`: who sent the message, as SQS tells it; `by` in the message is what somebody claims.
 
     Raises: MalformedMessage: there is no such scan.
@@ -57,13 +65,14 @@ def control(
         case Action.LIFT:
             table.lift()
             keep_switch(house, table)
-            return _controlled(asked, released=_release_all(table=table, queues=queues, clock=clock))
+            return _controlled(asked, released=_release_all(left_s, table=table, queues=queues, clock=clock))
     scan = table.get_scan(asked.scan_id)
     if scan is None:
         raise MalformedMessage(f"there is no scan {asked.scan_id}")
     match asked.action:
         case Action.CANCEL:
-            scan = cancel_scan(scan.scan_id, _why(asked), table=table, queues=queues, bus=bus, clock=clock) or scan
+            why, most = _why(asked), CLOSED_TOGETHER  # a wide scan has the rest closed behind the whole batch
+            scan = cancel_scan(scan.scan_id, why, table=table, queues=queues, bus=bus, clock=clock, most=most) or scan
             return _controlled(asked, scan)
         case Action.SUSPEND:
             scan = _suspend(scan, table=table, bus=bus, clock=clock)
@@ -72,6 +81,31 @@ def control(
         case _:
             _keep_suspension(scan, reports, resumed=True)
             return _resume(asked, scan, table=table, queues=queues, bus=bus, clock=clock)
+
+
+def finish_cancelling(
+    scan_ids: Iterable[str],
+    left_s: TimeLeft,
+    *,
+    table: ScanTable,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
+) -> int:
+    """Close what is left of cancelled scans while there is time; how many of them are at their end.
+
+    They are on the agenda: whatever is not done here, or fails, is on_minute_passed's.
+    """
+    ended = 0
+    for scan_id in scan_ids:
+        if left_s() < LEAST_TURN_S:
+            break
+        try:
+            scan = cancel_scan(scan_id, "", table=table, queues=queues, bus=bus, clock=clock, left_s=left_s)
+        except GatewayUnavailable:
+            continue
+        ended += scan is not None and scan.finished_at is not None
+    return ended
 
 
 def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Scan:
@@ -106,10 +140,20 @@ def _resume(
     return _controlled(asked, scan, sum(released.values()))
 
 
-def _release_all(*, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
-    """What waited for the switch goes on; of more than MAX_SCANS_LIFTED scans the others with their next look."""
-    scans = (scan for scan in table.list_scans(MAX_SCANS_LIFTED) if scan.state not in ENDED and scan.shards_waiting)
-    return sum(sum(release_next(scan, table=table, queues=queues, clock=clock).values()) for scan in scans)
+def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
+    """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
+
+    Of more than MAX_SCANS_LIFTED scans the others go on with their next look.
+    """
+    released = 0
+    for scan in table.list_scans(MAX_SCANS_LIFTED):
+        if scan.state in ENDED or not scan.shards_waiting:
+            continue
+        if left_s() < LIFT_RESERVE_S:
+            table.plan_at(AgendaEntry(next_minute(clock()), scan.scan_id, What.RELEASE))
+        else:
+            released += sum(release_next(scan, table=table, queues=queues, clock=clock).values())
+    return released
 
 
 def _why(asked: ControlRequested) -> str:
@@ -118,5 +162,6 @@ def _why(asked: ControlRequested) -> str:
 
 
 def _controlled(asked: ControlRequested, scan: Scan | None = None, released: int = 0) -> Controlled:
-    state = scan.state.value if scan else ""
-    return Controlled(asked.action, asked.scan_id, asked.by, asked.reason, state, released)
+    state, closing = (scan.state, scan.shards_open) if scan else ("", 0)
+    closing = closing if state is ScanState.CANCELLED else 0
+    return Controlled(asked.action, asked.scan_id, asked.by, asked.reason, state, released, closing)

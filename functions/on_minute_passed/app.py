@@ -4,7 +4,7 @@ Wakes on    a tick every minute
 Reads       the agenda and the scans that it names, and what the scan types were made of, from the scan table
 Writes      the end of scans past their deadline; the removal of those whose time to live is over
 Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard; ScheduleDue
-            for schedules whose scan type is another one than before
+            for schedules whose scan type is another one than before, and for those that were put off
 On failure  what could not be done stays on the agenda for the next tick; a call that fails is parked in WakeupDLQ
 """
 
@@ -18,15 +18,17 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.closing import ClosingSettings, closing_gateways
+from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.report_store import S3ReportStore
 from cascan.aws.request_queue import SqsRequestQueue
 from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
-from edge import count, logger, observed
+from edge import count, logger, observed, time_left
 from on_minute_passed.keep_house import House, keep_house
 from on_minute_passed.notice_change import Deployed, notice_change
+from on_minute_passed.send_delayed import PutOff, send_delayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +40,36 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> tuple[House, Deployed]:
+def wire() -> tuple[House, Deployed, PutOff]:
     settings = from_env(Settings, os.environ)
     house = House(
         **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
     )
+    schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
     deployed = Deployed(
         made_of={
             ScanType.NMAP.value: settings.scan_type_nmap,
             ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,
         },
         schedules=DynamoScheduleTable(settings.scan_table),
-        due=SqsRequestQueue(settings.schedule_queue_url, "schedule queue"),
+        due=schedule_queue,
         clock=utc_now,
     )
-    return house, deployed
+    return house, deployed, PutOff(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
 
 
 @observed
-def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    house, deployed = wire()
-    kept = asdict(keep_house(house))
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    house, deployed, put_off = wire()
+    kept = asdict(keep_house(house, time_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
     count("DeedsFailed", len(kept["failures"]))
+    sent = send_delayed(put_off)  # behind the deadlines: if it fails, they are met
     told = notice_change(deployed)
     if told:
         logger.info("a scan type has changed", extra={"schedules": told})
-    return kept | {"retriggered": told}
+    return kept | {"retriggered": told, "sent": sent}

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from cascan.agenda import next_change, next_look
-from cascan.clock import Clock
-from cascan.closing import Closing, close_shard, settle
+from cascan.agenda import next_change, next_look, next_minute
+from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.closing import Closing, settle
+from cascan.ending import Left, end_turn, is_over
 from cascan.errors import CascanError, UnreadableItem
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
-from cascan.limits import LOOK_AGAIN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, REPORT_WITHIN_S
+from cascan.limits import LEAST_TURN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS
 from cascan.model.agenda import AgendaEntry, What
-from cascan.model.scan import FINAL_STATES, Outcome, Scan
-from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
+from cascan.model.scan import FINAL_STATES, Scan
 from cascan.releasing import release_next, send_again
 
 
@@ -43,23 +43,39 @@ class Kept:
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
 
 
-def keep_house(house: House) -> Kept:
-    """Do what is due, at most MAX_DUE_AT_ONCE entries; the others are the next tick's. One that fails fails alone."""
-    kept = Kept()
-    for entry in list(house.table.due(house.clock(), MAX_DUE_AT_ONCE)):
-        try:
-            for later in _do(entry, house):
-                house.table.plan_at(later)
-            house.table.done(entry)
-            kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
-        except UnreadableItem as exc:  # of another version, or damaged: it does not stand in the way of the others
-            kept.failures.append((entry.scan_id, str(exc)))
-            _put_off(entry, house)
-        except CascanError as exc:
-            kept.failures.append((entry.scan_id, str(exc)))
-        except Exception as exc:  # noqa: BLE001 - a fault of ours with one scan costs no other its deadline
-            kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
+def keep_house(house: House, left_s: TimeLeft = for_ever) -> Kept:
+    """Do what is due while there is time; the rest is the next tick's. One that fails fails alone.
+
+    In rounds of MAX_DUE_AT_ONCE entries: what takes several turns is due again at once, behind what else is due.
+    """
+    kept, seen = Kept(), set[AgendaEntry]()
+    for _ in range(MAX_ROUNDS):
+        entries = [entry for entry in house.table.due(house.clock(), MAX_DUE_AT_ONCE) if entry not in seen]
+        for entry in entries:
+            if left_s() < LEAST_TURN_S:
+                return kept
+            seen.add(entry)
+            _do_one(entry, house, left_s, kept)
+        if not entries:
+            break
     return kept
+
+
+def _do_one(entry: AgendaEntry, house: House, left_s: TimeLeft, kept: Kept) -> None:
+    try:
+        later = list(_do(entry, house, left_s))
+        for planned in later:
+            house.table.plan_at(planned)
+        if entry not in later:
+            house.table.done(entry)
+        kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
+    except UnreadableItem as exc:  # of another version, or damaged: it does not stand in the way of the others
+        kept.failures.append((entry.scan_id, str(exc)))
+        _put_off(entry, house)
+    except CascanError as exc:
+        kept.failures.append((entry.scan_id, str(exc)))
+    except Exception as exc:  # noqa: BLE001 - a fault of ours with one scan costs no other its deadline
+        kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
 
 
 def _put_off(entry: AgendaEntry, house: House) -> None:
@@ -68,7 +84,7 @@ def _put_off(entry: AgendaEntry, house: House) -> None:
     house.table.done(entry)
 
 
-def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:
+def _do(entry: AgendaEntry, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
     """Do what the entry says; what there is to do later on."""
     scan, now = house.table.get_scan(entry.scan_id), house.clock()
     if scan is None:
@@ -77,8 +93,8 @@ def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:
         yield from _remove(scan, now, house)
     elif scan.shards_open == 0:
         settle(scan.scan_id, **house.closing)  # in case nobody announced its end
-    elif entry.what is What.DEADLINE:
-        yield from _end_overdue(scan, now, house)
+    elif is_over(scan, now):
+        yield from _end(scan, entry.what, house, left_s)
     else:
         if entry.what is What.LOOK:
             send_again(scan, table=house.table, queues=house.queues, clock=house.clock)
@@ -88,36 +104,24 @@ def _do(entry: AgendaEntry, house: House) -> Iterator[AgendaEntry]:
         release_next(scan, table=house.table, queues=house.queues, clock=house.clock)
 
 
-def _end_overdue(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:
-    """Close what nobody works on. A worker that holds a shard stops by itself, and stores what it has."""
-    working = False
-    for shard in list(house.table.shards(scan.scan_id)):
-        if shard.state not in OPEN_STATES:
-            continue
-        if _is_worked_on(shard, now):
-            working = True
-            continue
-        closing = ShardClosing(
-            state=ShardState.FAILED,
-            outcome=Outcome.TIMED_OUT,
-            error_description="the scan's deadline passed before it was scanned",
-        )
-        close_shard(scan.scan_id, shard.number, closing, **house.closing)
-    if working:
-        yield AgendaEntry(now + timedelta(seconds=LOOK_AGAIN_S), scan.scan_id, What.DEADLINE)
-
-
-def _is_worked_on(shard: Shard, now: datetime) -> bool:
-    """Held by a worker; or reported, and what reads the report has not had its time."""
-    grace_s = REPORT_WITHIN_S if shard.state is ShardState.REPORTED else 0
-    return shard.is_held(now - timedelta(seconds=grace_s))
+def _end(scan: Scan, what: What, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+    """One turn at the open shards of a scan that is cancelled or past its deadline."""
+    left = end_turn(scan, table=house.table, clock=house.clock, left_s=left_s)
+    settled, now = settle(scan.scan_id, **house.closing), house.clock()
+    if left is Left.MORE:
+        yield AgendaEntry(now, scan.scan_id, what)
+    elif left is Left.WORKERS:
+        yield AgendaEntry(next_minute(now), scan.scan_id, What.DEADLINE)
+    elif settled and settled.shards_open:  # shards that are counted and not stored yet: whoever plans it ends it
+        yield next_look(scan, now)
 
 
 def _remove(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:
     """Objects first, the scan's own item last: what breaks off half way is found again."""
-    again = AgendaEntry(now + timedelta(seconds=LOOK_AGAIN_S), scan.scan_id, What.EXPIRE)
-    if scan.state not in FINAL_STATES or not (
+    if scan.state not in FINAL_STATES:  # its results are being published
+        yield AgendaEntry(next_minute(now), scan.scan_id, What.EXPIRE)
+    elif not (
         house.reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
         and house.table.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
-    ):  # its results are being published
-        yield again
+    ):
+        yield AgendaEntry(house.clock(), scan.scan_id, What.EXPIRE)

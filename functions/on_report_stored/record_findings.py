@@ -5,12 +5,12 @@ Hosts that the shard did not ask for, or that the scope does not allow now, are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from cascan.asked_addresses import extra_addresses, named_addresses
-from cascan.clock import Clock
+from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
@@ -25,7 +25,7 @@ from on_report_stored.judge import Verdict, judge
 from on_report_stored.quarantine import Gate
 from on_report_stored.read_report import read_into_table
 from on_report_stored.tell_changes import Announcing, tell_changes
-from on_report_stored.turns import AFTER_S, Rest, Turn, for_ever
+from on_report_stored.turns import AFTER_S, Rest, Turn
 
 NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
 
@@ -53,7 +53,7 @@ def record_findings(
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
-    left_s: Callable[[], float] = for_ever,
+    left_s: TimeLeft = for_ever,
 ) -> Recorded:
     """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
 

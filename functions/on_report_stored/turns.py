@@ -8,12 +8,12 @@ one behind sends the message again, for later: both may be deliveries of one mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
 from uuid import uuid4
 
+from cascan.clock import TimeLeft, for_ever
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
@@ -24,11 +24,6 @@ LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next deliv
 RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
 NOTE_EVERY_S = 15.0
 GIVE_WAY_S = 180  # longer than a turn: whoever was further has noted its end by then, or has died
-
-
-def for_ever() -> float:
-    """The time that somebody has left who is no function."""
-    return inf
 
 
 class Rest(StrEnum):
@@ -49,7 +44,7 @@ class Turn:
     key: ReportKey
     table: ScanTable
     size: int = 0
-    left_s: Callable[[], float] = for_ever
+    left_s: TimeLeft = for_ever
     _left_at_note_s: float = field(init=False)
     _writer: str = field(default_factory=lambda: str(uuid4()))  # this delivery, as no other: not even its repeat
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.closing import cancel_scan
+from cascan.ending import cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import ReadRequest, idempotency_key_in, request_document, request_in

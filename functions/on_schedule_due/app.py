@@ -3,7 +3,7 @@
 Wakes on    a schedule's time, a changed scan type, `cascan schedule run-now`, or the end of its scan, through its queue
             (batches of 1)
 Reads       the schedule, its runs and their scans, from the scan table
-Writes      the run, and the schedule's status; what is to be removed, on the agenda
+Writes      the run, and the schedule's status; what is to be removed, on the agenda; itself its message for later
 Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
@@ -18,6 +18,7 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.issued_requests import DynamoIssuedRequests
 from cascan.aws.request_queue import SqsRequestQueue
@@ -36,7 +37,6 @@ class Settings:
     scan_bus: str
     request_queue_url: str
     control_queue_url: str
-    schedule_queue_url: str
 
 
 @cache
@@ -48,7 +48,7 @@ def wire() -> Callable[[ScheduleDue], Answered]:
         issued=DynamoIssuedRequests(settings.scan_table),
         requests=SqsRequestQueue(settings.request_queue_url),
         controls=SqsRequestQueue(settings.control_queue_url, "control queue"),
-        again=SqsRequestQueue(settings.schedule_queue_url, "schedule queue"),
+        again=DynamoDelayedMessages(settings.scan_table),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,
     )

@@ -33,7 +33,7 @@ class Desk:
     issued: IssuedRequests
     requests: RequestQueue
     controls: RequestQueue
-    again: RequestQueue  # the schedule queue itself
+    again: RequestQueue  # what is sent there comes back to the schedule queue, with a tick
     bus: EventBus
     clock: Clock
 

@@ -4,7 +4,8 @@ Wakes on    ShardQueued, through the dead-letter queues of the three shard queue
 Reads       the shard, from the scan table
 Writes      the shard's failure; the scan's end, when this was its last open shard
 Emits       ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last
-On failure  the message returns to the queue; the fifth failure parks one in ParkedShards
+On failure  the message returns to the queue; the fifth failure parks one in ParkedShards. What no retry can help goes
+            there at once, with the reason
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.closing import ClosingSettings, closing_gateways
+from cascan.aws.parking import park
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -25,16 +27,17 @@ from on_shard_abandoned.close_shard import Closed, close_abandoned
 
 @dataclass(frozen=True, slots=True)
 class Settings(ClosingSettings):
-    """Nothing of its own."""
+    parked_shards_url: str
 
 
 @cache
 def wire() -> Callable[[ShardQueued, str], Closed]:
-    settings = from_env(Settings, os.environ)
-    return partial(
-        close_abandoned,
-        **closing_gateways(settings),
-    )
+    return partial(close_abandoned, **closing_gateways(settings()))
+
+
+@cache
+def settings() -> Settings:
+    return from_env(Settings, os.environ)
 
 
 def on_record(record: SQSRecord) -> None:
@@ -43,4 +46,8 @@ def on_record(record: SQSRecord) -> None:
     count("ShardsAbandoned", outcome.shard_state == "failed")
 
 
-handler = queue_handler(on_record, wire)
+def park_shard(body: str, reason: str) -> None:
+    park(settings().parked_shards_url, body, reason)
+
+
+handler = queue_handler(on_record, wire, park=park_shard)

@@ -5,15 +5,15 @@ Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
 On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it.
-            What is not finished in the function's time goes to the connect lane
+            A message that no retry can help goes there at once. What is not finished in the function's time goes to
+            the connect lane
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,7 +29,7 @@ from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.resolver import DnsResolver
-from on_shard_queued.run_shard import ShardRun, run_shard
+from on_shard_queued.run_shard import run_shard
 
 RESERVE_S = 20.0  # of the function's time, kept for storing the report
 
@@ -47,9 +47,9 @@ class Settings:
 
 
 @cache
-def wire() -> Callable[..., ShardRun]:
+def wire() -> Worker:
     settings = from_env(Settings, os.environ)
-    worker = Worker(
+    return Worker(
         name="express",
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
@@ -61,21 +61,26 @@ def wire() -> Callable[..., ShardRun]:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,
+        lane=Lane.EXPRESS,
     )
-    return partial(run_shard, worker=worker)
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    left_s = lambda_context.get_remaining_time_in_millis() / 1000
+    worker, left_s = wire(), lambda_context.get_remaining_time_in_millis() / 1000
     delivery = Delivery(
         record.message_id,
         time_limit_s=left_s - RESERVE_S,
         lease_s=left_s,  # nobody need extend it
         deliveries=int(record.attributes.approximate_receive_count),
     )
-    outcome = wire()(ShardQueued.from_wire(record.body), delivery)
+    outcome = run_shard(ShardQueued.from_wire(record.body), delivery, worker=worker)
     (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
     count("ShardsRun")
 
 
-handler = queue_handler(on_record, wire)
+def park(body: str, reason: str) -> None:
+    worker = wire()
+    worker.queues.park(worker.lane, body, reason)
+
+
+handler = queue_handler(on_record, wire, park=park)

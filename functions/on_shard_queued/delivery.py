@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cascan.clock import Clock
 from cascan.gateways import ReportStore, Resolver, ScanTable, ShardQueues
+from cascan.model.shard import Lane
 from cascan.scope import Scope
 from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
 
@@ -31,6 +32,7 @@ class Worker:
     scope: Scope
     resolver: Resolver
     clock: Clock
+    lane: Lane = Lane.CONNECT
     run: RunNmap = run_nmap
 
 

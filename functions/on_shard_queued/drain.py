@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from types import FrameType
 
-from cascan.errors import CascanError, GatewayUnavailable, ShardLost
+from cascan.errors import CascanError, GatewayUnavailable, Rejected, ShardLost
 from cascan.events import ShardQueued
 from cascan.gateways import Received, ShardSource
 from on_shard_queued.delivery import Delivery, Worker
@@ -73,8 +73,19 @@ class Drain:
             (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
         except ShardLost as exc:  # its message is left alone: it comes again by itself, if it should
             logger.warning("shard lost", extra={"reason": str(exc)})
+        except Rejected as exc:
+            self._park(received, str(exc))
         except (CascanError, OSError) as exc:  # the queue decides: the message returns, and is parked at last
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
+            self._give_back(received)
+
+    def _park(self, received: Received, reason: str) -> None:
+        """No retry can help the message: it goes to the dead letters at once, and holds nobody's place."""
+        logger.error("message rejected", extra={"reason": reason, "message_id": received.message_id})
+        try:
+            self._worker.queues.park(self._worker.lane, received.body, reason)
+            self._source.delete(received)
+        except GatewayUnavailable:
             self._give_back(received)
 
     def _give_back(self, received: Received) -> None:

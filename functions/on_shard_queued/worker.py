@@ -4,7 +4,8 @@ Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it. On
+On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it;
+            a message that no retry can help goes there at once, and holds no place. On
             SIGTERM nmap is stopped, its finished hosts are kept, the rest goes back at once, and the worker ends.
 """
 
@@ -62,6 +63,7 @@ def main() -> int:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,
+        lane=settings.lane,
     )
     if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
         logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.e2e
 ADDRESSES = "127.0.7.0/30"
 SERVING = ("127.0.7.1", "127.0.7.2")
 SLOW = ["-n", "--scan-delay", "300ms", "--max-retries", "0", "--max-hostgroup", "1"]
-PASSING = ("id", "parsed_at", "identified_at")
+PASSING = ("id", "parsed_at", "identified_at", "scan")
 SCAN_WITHIN_S = 120
 
 

@@ -1,7 +1,7 @@
 """Replay a seed: `PYTHONPATH=functions:. python -m tests.simulation SEED [-v]`; -v prints everything that happened.
 
 `python -m tests.simulation FIRST LAST` runs a range and names the seeds that break a promise. With --turns reports are
-recorded in turns; with --mishaps much more goes wrong.
+recorded in turns; with --mishaps much more goes wrong; with --dynamodb the scan table is the real one, on moto.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import nullcontext
 
 from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.invariants import problems
+from tests.simulation.real_table import WorldOnDynamo, an_account
 from tests.simulation.world import World
 
-KINDS: dict[str, type[World]] = {"--turns": WorldInTurns, "--mishaps": WorldOfMishaps}
+KINDS: dict[str, type[World]] = {"--turns": WorldInTurns, "--mishaps": WorldOfMishaps, "--dynamodb": WorldOnDynamo}
 
 
 def broken(seed: int, kind: type[World] = World) -> tuple[list[str], World]:
@@ -32,7 +34,8 @@ def main(argv: list[str]) -> int:
     logging.disable()
     started, bad = time.perf_counter(), 0
     for seed in range(seeds[0], seeds[-1] + 1):
-        found, world = broken(seed, kind)
+        with an_account() if kind is WorldOnDynamo else nullcontext():
+            found, world = broken(seed, kind)
         bad += bool(found)
         if verbose:
             print("\n".join(world.clockwork.trace))

@@ -11,6 +11,7 @@ from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardState
 from cascan.nmap.host_timeout import host_timeout_ms
 from cascan.nmap.slices import enumerate_slice
+from tests.simulation.promises_of_time import OF_TIME
 from tests.simulation.world import World
 
 ENDS = (ScanCompleted, ScanFailed, ScanCancelled)
@@ -19,7 +20,7 @@ ENDS = (ScanCompleted, ScanFailed, ScanCancelled)
 def problems(world: World) -> list[str]:
     """One sentence for each promise that was broken; none: all is well."""
     found = [problem for promise in OF_THE_WORLD for problem in promise(world)]
-    for scan in world.table.scans.values():
+    for scan in world.scans():
         shards = list(world.table.shards(scan.scan_id))
         found += [
             f"scan {scan.scan_id}: {problem}" for promise in OF_A_SCAN for problem in promise(world, scan, shards)
@@ -29,7 +30,7 @@ def problems(world: World) -> list[str]:
 
 def every_request_is_a_scan(world: World) -> Iterator[str]:
     for message_id in world.requested:
-        if scan_id_of(message_id) not in world.table.scans:
+        if world.table.get_scan(scan_id_of(message_id)) is None:
             yield f"request {message_id} is nowhere"
 
 
@@ -136,6 +137,15 @@ def its_ceiling_holds(world: World, scan: Scan, shards: list[Shard]) -> Iterator
         yield f"had {most} shards in flight, and may have {scan.parallel}"
 
 
+def what_is_announced_is_how_it_ended(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:
+    kinds = {type(event) for event in world.bus.events if isinstance(event, ENDS) and event.scan_id == scan.scan_id}
+    wanted = {ScanState.ERRORED: ScanFailed, ScanState.CANCELLED: ScanCancelled}.get(scan.state, ScanCompleted)
+    if kinds != {wanted}:
+        yield f"is {scan.state}, and was announced as {sorted(kind.__name__ for kind in kinds)}"
+    if not scan.announced:
+        yield "does not know that its end was announced"
+
+
 OF_THE_WORLD: tuple[Callable[[World], Iterator[str]], ...] = (every_request_is_a_scan, nothing_is_parked)
 OF_A_SCAN: tuple[Callable[[World, Scan, list[Shard]], Iterator[str]], ...] = (
     every_scan_ends,
@@ -147,4 +157,6 @@ OF_A_SCAN: tuple[Callable[[World, Scan, list[Shard]], Iterator[str]], ...] = (
     only_what_was_asked_is_found,
     its_end_is_announced_under_one_id,
     its_ceiling_holds,
+    what_is_announced_is_how_it_ended,
+    *OF_TIME,
 )

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
 from msgspec import structs
 
-from cascan import closing, life_cycle, releasing
+from cascan import closing, ending, life_cycle, releasing
 from cascan.gateways import Received
+from cascan.life_cycle import Standing, Stop
+from cascan.model.scan import ScanBrief
 from cascan.model.shard import Cut, Shard, ShardState, halves
 from on_control_requested import control_scan
 from on_report_stored import record_findings
 from on_report_stored.turns import Rest
-from on_shard_queued import take_shard
+from on_shard_queued import heartbeat, take_shard, what_next
 from on_shard_queued.drain import Drain
+from on_shard_queued.heartbeat import Heartbeat
 from tests import fake_shards
 from tests.fakes import MemoryScanTable
-from tests.simulation.harder import WorldInTurns
+from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.world import World
 
-handle, cut_shard = Drain._handle, MemoryScanTable.cut_shard
+handle, cut_shard, beat_if_due = Drain._handle, MemoryScanTable.cut_shard, Heartbeat._beat_if_due
 
 CLOSE_ANY = structs.replace(life_cycle.CLOSE, frm=frozenset(ShardState))
 
@@ -57,6 +62,21 @@ def late_hosts_kept(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
     return (structs.replace(done, slices=shard.slices) if cut.longer else done), rest
 
 
+def beat_unheard(self: Heartbeat) -> Stop | None:
+    stopped = beat_if_due(self)
+    return None if stopped is Stop.LOST else stopped
+
+
+def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], Standing]:
+    return lambda brief, now: life_cycle.standing_of(structs.replace(brief, **fields), now)
+
+
+def held_alone(scan: Any, table: Any, clock: Any) -> bool:
+    """As it was: a scan past its deadline was not held, and so it was released."""
+    brief = table.scan_brief(scan.scan_id)
+    return brief is not None and life_cycle.standing_of(brief, clock()).why_not in life_cycle.HELD
+
+
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:
     return {}
 
@@ -84,9 +104,18 @@ MUTATIONS = (
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
-    Mutation("nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 291),
+    Mutation(
+        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 63, WorldOfMishaps
+    ),
     Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 21),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
     Mutation("who gives way leaves a report to nobody", record_findings, "AFTER_S", {Rest.LATER: 0}, 236, WorldInTurns),
+    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
+    Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 101),
+    Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
+    Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
+    Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
+    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 9),
+    Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

@@ -114,6 +114,11 @@ class SimulatedShardQueues:
         assert dead
         dead.send(message.to_wire())
 
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        dead = self._queues[lane].dead
+        assert dead
+        dead.send(body)
+
     def waiting(self, lane: Lane) -> int:
         return len(self._queues[lane].messages)
 

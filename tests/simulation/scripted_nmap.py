@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
+
+from greenlet import getcurrent, greenlet
 
 from on_shard_queued.nmap_process import Ended
 from tests.simulation.clockwork import Clockwork
@@ -34,6 +38,17 @@ KILLED, DISK_FULL = 0.01, 0.01  # a host
 TIMES_OUT = 0.15  # a host, where it may: with --host-timeout
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of nmap, from its start to its end or that of its worker."""
+
+    actor: greenlet
+    addresses: tuple[str, ...]
+    started_at: datetime
+    ended_at: datetime
+    stopped: str  # why; empty: it ended by itself, or died with its worker
+
+
 class ScriptedNmap:
     """Every address is up, with port 80 open; or runs into --host-timeout, however long that is."""
 
@@ -41,11 +56,28 @@ class ScriptedNmap:
         """`slow_hosts` decides who times out: apart from the clockwork, so that scans without it live as before."""
         self._clockwork = clockwork
         self.slow_hosts = slow_hosts
+        self.runs: list[Run] = []
 
     def __call__(
         self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
     ) -> Ended:
-        addresses = (folder / "targets").read_text().split()
+        addresses, started_at, stopped = (folder / "targets").read_text().split(), self._clockwork.now, ""
+        try:
+            ended = self._scan(argv, addresses, report, deadline_s, on_tick)
+            stopped = ended.stopped
+        finally:
+            run = Run(getcurrent(), tuple(addresses), started_at, self._clockwork.now, stopped)
+            self.runs.append(run)
+        return ended
+
+    def _scan(
+        self,
+        argv: Sequence[str],
+        addresses: Sequence[str],
+        report: Path,
+        deadline_s: float,
+        on_tick: Callable[[], str],
+    ) -> Ended:
         started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
         with report.open("a") as stream:
             stream.write(HEAD + SCANINFO)

@@ -11,19 +11,20 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from cascan import agenda
+from cascan import agenda, ending
+from cascan.clock import for_ever
 from cascan.control import Action, ControlRequested
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
 from cascan.ids import ReportKey
-from cascan.model.scan import ScanState
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane
 from cascan.pace import HouseRules
 from cascan.permit import Permit
 from cascan.scope import Scope
+from on_control_requested import control_scan
 from on_control_requested.control_scan import control
 from on_minute_passed.keep_house import House, keep_house
 from on_report_stored.record_findings import record_findings
-from on_report_stored.turns import for_ever
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
@@ -38,7 +39,7 @@ from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, Memor
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
 from tests.simulation.scripted_nmap import ScriptedNmap
-from tests.simulation.stepping import stepping
+from tests.simulation.stepping import Call, stepping
 
 SCOPE = Scope.of(["10.0.0.0/8"])
 FAULTS_END = timedelta(minutes=40)  # from then on everything works; what was begun has to come to its end
@@ -54,9 +55,12 @@ FUNCTION_S, EXPRESS_S = 360, 90  # visibility
 class World:
     """One run of everything under one seed."""
 
+    journal_is_in_order = True  # a call is noted when it takes effect
+
     def __init__(self, seed: int, faults: Faults | None = None) -> None:
         self.clockwork = clockwork = Clockwork(seed, faults or Faults())
-        self.table, self.reports, self.bus = MemoryScanTable(), MemoryReportStore(), MemoryEventBus()
+        self.table, self.reports, self.bus = self._table(), MemoryReportStore(), MemoryEventBus()
+        self.journal: list[Call] = []  # of the table
         self.house = MemoryHouseRecords()
         self.nmap = ScriptedNmap(clockwork, Random(seed))  # noqa: S311 - chance, not a secret
         self.most_in_flight: dict[str, int] = {}
@@ -77,6 +81,15 @@ class World:
         self.queues = SimulatedShardQueues({Lane.EXPRESS: self.express, Lane.CONNECT: self.connect})
         self.workers = 0
 
+    def _table(self) -> Any:
+        return MemoryScanTable()
+
+    def _stepping_table(self) -> Any:
+        return stepping(self.table, "table", self.clockwork, self.journal)
+
+    def scans(self) -> list[Scan]:
+        return list(self.table.list_scans(100))
+
     # ---- the run
 
     def run(self) -> None:
@@ -86,6 +99,8 @@ class World:
         with (
             patch.object(Heartbeat, "alongside", lambda _: nullcontext()),  # a thread would go by another clock
             patch.object(agenda, "LOOK_EVERY_S", 86_400),  # the hourly look would mend what should not break
+            patch.object(ending, "CLOSED_TOGETHER", 2),  # so that cancelling takes several turns
+            patch.object(control_scan, "CLOSED_TOGETHER", 3),
         ):
             self.clockwork.run(NOW + FAULTS_END)
             self.clockwork.faults = NONE
@@ -123,7 +138,7 @@ class World:
         """Whoever interfered lets go of it, and every ten minutes again: what is left has to end."""
         self.clockwork.after(600, self._calm)
         self._ask(Action.LIFT)
-        for scan in list(self.table.scans.values()):
+        for scan in self.scans():
             if scan.state is ScanState.SUSPENDED:  # resuming another would mend it as well
                 self._ask(Action.RESUME, scan.scan_id)
 
@@ -132,7 +147,7 @@ class World:
 
     def _ask(self, action: Action, scan_id: str = "") -> None:
         of_the_stack = action in (Action.HALT, Action.LIFT)
-        scan_ids = [""] if of_the_stack else [scan_id] if scan_id else list(self.table.scans)
+        scan_ids = [""] if of_the_stack else [scan_id] if scan_id else sorted(scan.scan_id for scan in self.scans())
         if scan_ids:
             asked = ControlRequested(action=action, scan_id=self.clockwork.random.choice(scan_ids))
             self.clockwork.say(f"somebody asks: {asked.action} {asked.scan_id}")
@@ -140,8 +155,8 @@ class World:
 
     def _tick(self) -> None:
         self.clockwork.after(60, self._tick)
-        for scan_id, scan in self.table.scans.items():
-            self.most_in_flight[scan_id] = max(self.most_in_flight.get(scan_id, 0), scan.shards_in_flight)
+        for scan in self.scans():
+            self.most_in_flight[scan.scan_id] = max(self.most_in_flight.get(scan.scan_id, 0), scan.shards_in_flight)
         self.clockwork.spawn("on_minute_passed", self._keep_house)
         while self.workers < WORKERS and self.connect.messages:
             self.workers += 1
@@ -154,7 +169,7 @@ class World:
 
     def _common(self) -> dict[str, Any]:
         return {
-            "table": self._gateway(self.table, "table"),
+            "table": self._stepping_table(),
             "queues": self._gateway(self.queues, "queues"),
             "bus": self._gateway(self, "bus"),
             "clock": self.clockwork.clock,

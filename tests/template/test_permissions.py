@@ -63,7 +63,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/ReportQueue.Arn": {"sqs:SendMessage"},  # a report that takes several turns
         BUS: {"events:PutEvents"},
     },
-    "OnShardAbandoned": {TABLE: RELEASE, INDEX: RELEASE, **SEND, BUS: {"events:PutEvents"}},
+    "OnShardAbandoned": {
+        TABLE: RELEASE,
+        INDEX: RELEASE,
+        **SEND,
+        "Messaging/ParkedShards.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
+    },
     "OnControlRequested": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
         INDEX: RELEASE | {"dynamodb:DeleteItem"},
@@ -76,7 +82,6 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ControlQueue.Arn": {"sqs:SendMessage"},
-        "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
     "SchedulerRole": {

@@ -40,6 +40,8 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
+NEVER: Value = {"N": "0"}  # attempts, of a shard that nobody claimed
+SHARDS = "shard/"  # how their sort keys begin
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -74,9 +76,12 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         )
         return islice(readable_items(newest_first, self._scan_in), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
         is_there, states = state_in(frm)
-        return self._change_scan(scan_id, "SET #state = :to", is_there, {":to": to} | states)
+        change, values = "SET #state = :to", {":to": to.value} | states
+        if why:
+            change, values = f"{change}, #error_description = :why", values | {":why": why}
+        return self._change_scan(scan_id, change, is_there, values)
 
     def close_scan(
         self,
@@ -116,15 +121,34 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         )
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        own, scan = scan_key(scan_id), self.get_scan(scan_id)
-        changes = (changes_partition(scan_id, shard) for shard in range(scan.shards if scan else 0))
-        partitions = chain(findings_partitions(scan_id, self._spread(scan_id)), changes, (own["pk"]["S"],))
-        keys = (key for pk in partitions for key in self._table.keys(pk) if key != own)
+        own = scan_key(scan_id)
+        keys = chain(self._keys_of_findings(scan_id), self._keys_of_shards(scan_id), self._keys_beside(scan_id))
         self._table.delete_all(islice(keys, most))
         if next(keys, None):
             return False
         self._table.delete(own)
         return True
+
+    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from self._table.keys(partition)
+
+    def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
+        """Of each shard its changes, then itself: what a turn has removed, the next one does not ask for again.
+
+        A shard that nobody claimed changed nothing: of thousands that never ran no partition is asked.
+        """
+        for item in self._table.children(f"scan/{scan_id}", SHARDS):
+            number = item["sk"]["S"].removeprefix(SHARDS)
+            if number.isdigit() and item.get("attempt") != NEVER:
+                yield from self._table.keys(changes_partition(scan_id, int(number)))
+            yield {name: item[name] for name in ("pk", "sk")}
+
+    def _keys_beside(self, scan_id: str) -> Iterator[Item]:
+        """What else is kept with the scan, without its own item and its shards."""
+        own = scan_key(scan_id)
+        keys = self._table.keys(own["pk"]["S"])
+        return (key for key in keys if key != own and not key["sk"]["S"].startswith(SHARDS))
 
     def _change_scan(
         self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None

@@ -6,15 +6,27 @@ False or None.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from cascan import life_cycle
 from cascan.aws.boundary import chunks, tries
-from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling, update
+from cascan.aws.dynamo import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling
 from cascan.aws.items import scan_key, shard_in, shard_item, shard_key, waiting_of
-from cascan.aws.shard_moves import COUNTER, counted_once, counting, moving, narrowing, one_more, state_in, waiting
+from cascan.aws.shard_moves import (
+    COUNTER,
+    as_counted,
+    counted_once,
+    counting,
+    ending,
+    moving,
+    narrowing,
+    one_more,
+    state_in,
+    waiting,
+)
 from cascan.aws.tally import tally
 from cascan.aws.wire import (
     Item,
@@ -41,6 +53,7 @@ from cascan.model.shard import (
     halves,
 )
 
+MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards, beside the counters of their scan
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
@@ -56,9 +69,9 @@ class ShardItems(TablePart):
     def add_shards(self, shards: Iterable[Shard]) -> None:
         items = map(shard_item, shards)
         for chunk in chunks(items, MAX_TRANSACTION, weigh=bytes_of, below=MAX_TRANSACTION_BYTES):
-            if self._table.transact([put_new(self._table.name, item) for item in chunk]):
-                for item in chunk:  # some are there already: one by one, those stay and the others are stored
-                    self._table.put_new(item)
+            left = chunk
+            while left and (there := self._table.transact([put_new(self._table.name, item) for item in left])):
+                left = [item for index, item in enumerate(left) if index not in there]  # those that are there stay
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
         return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), shard_in)
@@ -178,19 +191,11 @@ class ShardItems(TablePart):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
-        key = shard_key(scan_id, number)
-        ended = values_of({":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description})
-        ended[":reasons"] = body_of(closing.reasons_at(number))
-        change = (
-            "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
-            "REMOVE #listing, #listed_at, #progress"
-        )
         frm = IN_FLIGHT
         for _ in tries():
-            is_there, states = state_in(frm)
-            ending = update(self._table.name, key, change, when=is_there, values=ended | values_of(states))
-            counted = tally(self._table.name, scan_key(scan_id), closing, was=COUNTER[min(frm)])
-            failed = self._table.transact([telling(ending), counted])
+            ended = ending(self._table.name, scan_id, number, closing, frm=frm)
+            counted = tally(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(frm)]: 1})
+            failed = self._table.transact([telling(ended), counted])
             if not failed:
                 return True
             state = failed.get(0, {}).get("state", {}).get("S", "")
@@ -198,6 +203,11 @@ class ShardItems(TablePart):
                 return False
             frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
         raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
+
+    def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
+        still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.frm)
+        together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
+        return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
         mine: list[str] = []
@@ -215,6 +225,20 @@ class ShardItems(TablePart):
 
     # ---- what several moves do
 
+    def _close_together(self, scan_id: str, shards: list[Shard], closing: ShardClosing) -> int:
+        """One transaction for all of them; those that have moved since they were read are left out of the next try."""
+        table = self._table.name
+        while shards:
+            ended = [ending(table, scan_id, s.number, closing, frm=as_counted(s.state)) for s in shards]
+            was = Counter(COUNTER[shard.state] for shard in shards)
+            failed = self._table.transact([*ended, tally(table, scan_key(scan_id), closing, was=was)])
+            if not failed:
+                return len(shards)
+            if len(shards) in failed:  # the scan is gone
+                return 0
+            shards = [shard for index, shard in enumerate(shards) if index not in failed]
+        return 0
+
     def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
         is_there, states = state_in(move.frm)
         mine = values | values_of({":attempt": attempt} | states)
@@ -223,3 +247,8 @@ class ShardItems(TablePart):
     def _is_over(self, scan_id: str) -> bool:
         scan = self._table.get(scan_key(scan_id), "state")
         return scan is None or from_value(scan["state"]) in FINAL_STATES
+
+
+def _weight(shard: Shard) -> int:
+    """A transaction is bounded by the size of the items it touches."""
+    return bytes_of(shard_item(shard))

@@ -13,7 +13,7 @@ from cascan.aws.dynamo import update
 from cascan.aws.items import address_item, scan_key, shard_body, shard_key, waiting_of
 from cascan.aws.wire import Item, body_of, values_of
 from cascan.model.scan import FINAL_STATES
-from cascan.model.shard import IN_FLIGHT, Shard, ShardState
+from cascan.model.shard import IN_FLIGHT, Shard, ShardClosing, ShardState
 
 COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "shards_waiting"}
 
@@ -25,6 +25,25 @@ def moving(
     is_there, states = state_in(move.frm)
     condition = f"{is_there} AND {when}" if when else is_there
     return update(table, key, change, when=condition, values=values_of(values | states))
+
+
+def ending(
+    table: str, scan_id: str, number: int, closing: ShardClosing, *, frm: Iterable[ShardState]
+) -> dict[str, Any]:
+    """The shard is closed, if it is in one of the states `frm`: all of them counted by one counter of the scan."""
+    is_there, states = state_in(frm)
+    plain = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
+    values = values_of(plain | states) | {":reasons": body_of(closing.reasons_at(number))}
+    change = (
+        "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
+        "REMOVE #listing, #listed_at, #progress"
+    )
+    return update(table, shard_key(scan_id, number), change, when=is_there, values=values)
+
+
+def as_counted(state: ShardState) -> frozenset[ShardState]:
+    """The states that the scan counts together with this one."""
+    return frozenset({state}) if state is ShardState.WAITING else IN_FLIGHT
 
 
 def counting(

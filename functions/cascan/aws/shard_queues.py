@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
 from cascan.aws.boundary import chunks, translated, tries
+from cascan.aws.parking import park
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
@@ -43,6 +44,9 @@ class SqsShardQueues:
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
         with translated(GATEWAY):
             clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
+
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        park(self._dead_letter_urls[lane], body, reason)
 
     def waiting(self, lane: Lane) -> int:
         return self._count(lane, WAITING)

@@ -1,4 +1,4 @@
-"""A closed shard, counted in its scan: the update of the scan's counters."""
+"""Closed shards, counted in their scan: the update of the scan's counters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ MAX_KINDS = 80  # of severities and of categories counted for one shard: an upda
 OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 
 
-def tally(table: str, scan: Item, closing: ShardClosing, *, was: str) -> dict[str, Any]:
-    """One open shard less, also among those it `was` counted with, and what it found: the transaction's action."""
-    changes = [f"#{counter} :closed" for counter in ("shards_open", was)]
-    changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :one"]
-    values = {":closed": -1, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":one": 1}
+def tally(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+    """Fewer open shards, also among those they were counted with, and what they found: the transaction's action.
+
+    `was`: how many of the shards each counter holds, shards_waiting or shards_in_flight. `closing`: of all together.
+    """
+    number = sum(was.values())
+    changes = ["#shards_open :closed", *(f"#{counter} :{counter}" for counter in was)]
+    changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :number"]
+    values = {":closed": -number, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":number": number}
+    values |= {f":{counter}": -count for counter, count in was.items()}
     if closing.extra_addresses:  # a scan of an earlier version has no such attribute: ADD makes one
         changes.append("#extra_addresses :extra")
         values[":extra"] = closing.extra_addresses

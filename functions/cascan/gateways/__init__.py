@@ -6,6 +6,7 @@ Every method may raise GatewayUnavailable; a partial answer is one. Every write 
 from __future__ import annotations
 
 from cascan.gateways.cascades import CascadeTable, RuleTable
+from cascan.gateways.delayed import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.house_records import HouseRecords
@@ -20,6 +21,8 @@ from cascan.gateways.schedules import ScheduleTable
 
 __all__ = [
     "CascadeTable",
+    "DelayedMessage",
+    "DelayedMessages",
     "EventBus",
     "Fleet",
     "HouseRecords",

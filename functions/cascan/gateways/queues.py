@@ -25,6 +25,9 @@ class ShardQueues(Protocol):
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
         """Put a message where those of the lane go that are out of attempts."""
 
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        """Put a message of the lane among its dead letters, with the reason: no retry can help it."""
+
     def waiting(self, lane: Lane) -> int:
         """Messages that no worker has received; approximate, as SQS counts."""
 

@@ -29,8 +29,8 @@ class ScanTable(Inventory, Recordings, Protocol):
     def list_scans(self, limit: int) -> Iterator[Scan]:
         """Newest first."""
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState]) -> bool:
-        """Move the scan on. False: it was not in one of the states `frm`."""
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
+        """Move the scan on; `why`, if any, is its error description then. False: it was in none of the states `frm`."""
 
     def close_scan(
         self,
@@ -110,6 +110,12 @@ class ScanTable(Inventory, Recordings, Protocol):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+
+    def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
+        """Close shards of one scan, as they were read, many in one transaction; how many.
+
+        One that has moved since it was read may stay open; `closing` brings no findings.
+        """
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
         """Count the addresses of the shard's names in their scan. Those that another shard has counted already.

@@ -95,6 +95,10 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
     announced: bool = False  # its end is on the bus
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Its deadline has passed: nothing of it starts any more, and what is open is closed."""
+        return self.deadline_at is not None and self.deadline_at <= now
+
     @property
     def labels(self) -> dict[str, str]:
         return self.request.labels if self.request else {}

@@ -23,10 +23,10 @@ from cascan.events import BUS_EVENTS, SOURCE, BusEvent
 from cascan.gateways import EventBus, Fleet, ReportStore, ScanTable, ShardQueues
 from cascan.model.shard import Lane
 from tests.fakes import MemoryEventBus, MemoryFleet, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.moto_table import create_scan_table, forget_clients
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
-KEYS = ("pk", "sk", "listing", "listed_at")
 OWN_CALLS = {"query": "Query", "transact_write_items": "TransactWriteItems", "batch_get_item": "BatchGetItem"}
 
 
@@ -57,31 +57,10 @@ def aws(moto_clients: None, pauses: list[float]) -> Iterator[None]:
         yield
 
 
-def forget_clients() -> None:
-    for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
-        built.cache_clear()
-    lines.close_lines()
-
-
 @pytest.fixture
 def dynamo_table(aws: None) -> DynamoScanTable:
     """A table as infra/storage.yaml has it."""
-    clients.dynamodb().create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEYS],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "listing",
-                "KeySchema": [
-                    {"AttributeName": "listing", "KeyType": "HASH"},
-                    {"AttributeName": "listed_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    create_scan_table(TABLE)
     return DynamoScanTable(TABLE)
 
 

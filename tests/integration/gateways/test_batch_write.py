@@ -24,8 +24,9 @@ from cascan.aws.signature import host_of
 from cascan.aws.signed import MAX_IDLE_S
 from cascan.aws.wire import Item
 from cascan.errors import GatewayUnavailable
-from tests.integration.gateways.conftest import REGION, TABLE, forget_clients
+from tests.integration.gateways.conftest import REGION, TABLE
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
+from tests.moto_table import forget_clients
 
 THROTTLED = {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
 

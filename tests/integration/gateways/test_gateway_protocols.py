@@ -8,6 +8,7 @@ import pkgutil
 
 from cascan import gateways
 from cascan.aws.cascade_table import DynamoCascadeTable
+from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.house_records import S3HouseRecords
@@ -21,6 +22,8 @@ from cascan.aws.shard_queues import SqsShardQueues
 from cascan.aws.shard_source import SqsShardSource
 from cascan.gateways import (
     CascadeTable,
+    DelayedMessage,
+    DelayedMessages,
     EventBus,
     Fleet,
     HouseRecords,
@@ -55,6 +58,10 @@ ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fa
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 HOUSE_RECORDS: tuple[HouseRecords, ...] = (S3HouseRecords("bucket"), fakes.MemoryHouseRecords())
+DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
+    DynamoDelayedMessages("table"),
+    fake_schedules.MemoryDelayedMessages(),
+)
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
     Inventory: SCAN_TABLES,
@@ -69,6 +76,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     RuleTable: RULE_TABLES,
     CascadeTable: CASCADE_TABLES,
     RequestQueue: REQUEST_QUEUES,
+    DelayedMessages: DELAYED_MESSAGES,
     ScheduleTable: SCHEDULE_TABLES,
     HouseRecords: HOUSE_RECORDS,
 }
@@ -81,7 +89,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         if kind.__module__ == module.name
     }
-    assert declared - {Launch, Lookup, Received} == set(BY_PROTOCOL)
+    assert declared - {DelayedMessage, Launch, Lookup, Received} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

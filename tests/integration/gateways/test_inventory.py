@@ -17,7 +17,17 @@ from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.inventory import HostRecord, PortCoverage, PortRecord, Sighting, Sought
 from tests.integration.gateways.conftest import TABLE, Script
-from tests.integration.gateways.examples import AT, SCAN_ID, a_change, a_host, a_port, a_scan, a_sighting, an_update
+from tests.integration.gateways.examples import (
+    AT,
+    SCAN_ID,
+    a_change,
+    a_host,
+    a_port,
+    a_scan,
+    a_shard,
+    a_sighting,
+    an_update,
+)
 
 SOURCE = ReportKey(SCAN_ID, 3, 2)
 MANY_PORTS = ",".join(str(port) for port in range(1, 400, 2))
@@ -95,6 +105,7 @@ class TestRecords:
 
     def test_a_scan_is_removed_with_its_changes_and_what_is_known_of_the_hosts_stays(self, table: ScanTable) -> None:
         table.create_scan(a_scan(shards=4))
+        table.add_shards([a_shard(3, attempt=1)])
         many = tuple(a_change(port=port) for port in range(1, 1_203))
         table.save_hosts(
             SOURCE, [an_update(a_host(), None, *many), an_update(a_host("10.0.0.6"), None, a_change("10.0.0.6"))]

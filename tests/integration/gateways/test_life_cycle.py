@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ CALLS: dict[str, tuple[str, Call]] = {  # what is called: the method, and the ca
         "close_shard",
         lambda table, state=state: table.close_shard(SCAN_ID, 0, ShardClosing(state=state, outcome=Outcome.PARTIAL)),
     )
+    for state in sorted(life_cycle.CLOSE.to)
+}
+
+
+def close_together(state: ShardState, table: ScanTable) -> int:
+    closing = ShardClosing(state=state, outcome=Outcome.PARTIAL)
+    return table.close_shards(SCAN_ID, list(table.shards(SCAN_ID)), closing)
+
+
+CALLS |= {
+    f"close together as {state}": ("close_shard", partial(close_together, state))
     for state in sorted(life_cycle.CLOSE.to)
 }
 ALLOWED = {(move.name, frm, to) for move in life_cycle.MOVES for frm in move.frm for to in move.to}

@@ -22,6 +22,7 @@ from cascan.errors import GatewayUnavailable, Rejected
 from cascan.ids import ReportKey
 from cascan.model.inventory import Sought
 from cascan.model.scan import ScanState
+from cascan.model.shard import Cut, Lane, ShardState, TargetSlice
 from tests.builders import claim
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
@@ -167,6 +168,81 @@ class TestLargeWrites:
         assert len(bodies) == 2
         assert all(sum(transaction) < 4_000_000 for transaction in bodies)
         assert len(list(dynamo_table.shards(SCAN_ID))) == 100
+
+    def test_many_shards_close_in_few_transactions_none_above_the_limits_of_one(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.create_scan(a_scan(shards=220, shards_open=220, shards_in_flight=220))
+        noise = random.Random(1).randbytes(60_000).hex()  # noqa: S311  # the same noise in every run
+        dynamo_table.add_shards(a_shard(n, arguments=("-p", noise if n < 120 else "22")) for n in range(220))
+        shards = list(dynamo_table.shards(SCAN_ID))
+        requests = script(clients.dynamodb(), "transact_write_items", ())
+        assert dynamo_table.close_shards(SCAN_ID, shards, CLOSING) == 220
+        touched = [[action["Update"]["Key"]["sk"]["S"] for action in request["TransactItems"]] for request in requests]
+        assert max(map(len, touched)) <= 100
+        assert max(sum(key < "shard/000120" for key in keys) for keys in touched) * 60_000 < 4_000_000
+        assert len(touched) == 4
+
+    def test_shards_that_moved_since_they_were_read_do_not_keep_the_others_open(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.create_scan(a_scan(shards=3, shards_open=3, shards_in_flight=2, shards_waiting=1))
+        dynamo_table.add_shards([a_shard(0), a_shard(1), a_shard(2, state=ShardState.WAITING)])
+        shards = list(dynamo_table.shards(SCAN_ID))
+        assert dynamo_table.hold_shard(SCAN_ID, 1)  # it waits now: the counters of its transaction would be wrong
+        requests = script(clients.dynamodb(), "transact_write_items", ())
+        assert dynamo_table.close_shards(SCAN_ID, shards, CLOSING) == 2
+        assert len(requests) == 2
+        assert [shard.state for shard in dynamo_table.shards(SCAN_ID)] == ["recorded", "waiting", "recorded"]
+        assert dynamo_table.close_shards(SCAN_ID, dynamo_table.shards(SCAN_ID), CLOSING) == 1
+        scan = dynamo_table.get_scan(SCAN_ID)
+        assert scan
+        assert (scan.shards_open, scan.shards_waiting, scan.shards_in_flight) == (0, 0, 0)
+
+    def test_shards_that_are_there_already_cost_one_transaction_more_and_stay(
+        self, dynamo_table: DynamoScanTable, script: Script
+    ) -> None:
+        dynamo_table.add_shards(a_shard(n, worker="first") for n in range(0, 100, 2))
+        requests = script(clients.dynamodb(), "transact_write_items", ())
+        dynamo_table.add_shards(a_shard(n) for n in range(100))
+        assert len(requests) == 2
+        assert [shard.worker for shard in dynamo_table.shards(SCAN_ID)] == ["first", ""] * 50
+
+    def test_a_removal_asks_for_the_changes_of_shards_that_ran_and_of_no_others(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dynamo_table.create_scan(a_scan(shards=200))
+        dynamo_table.add_shards(a_shard(n, attempt=int(n == 7)) for n in range(200))
+        keys, asked = dynamo_table._table.keys, list[str]()
+
+        def noted(pk: str) -> Iterator[Item]:
+            asked.append(pk)
+            return keys(pk)
+
+        monkeypatch.setattr(dynamo_table._table, "keys", noted)
+        assert dynamo_table.remove_scan(SCAN_ID, 1_000)
+        assert [pk for pk in asked if pk.startswith("changes/")] == [f"changes/{SCAN_ID}/000007"]
+        assert dynamo_table.get_scan(SCAN_ID) is None
+
+
+class TestRaces:
+    def test_a_cut_of_a_shard_that_was_taken_over_since_it_was_read_changes_nothing(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dynamo_table.create_scan(a_scan(shards=1, shards_open=1))
+        dynamo_table.add_shards([a_shard()])
+        first = claim(dynamo_table, scan_id=SCAN_ID)
+        second = claim(dynamo_table, scan_id=SCAN_ID)  # its message came again
+        before = dynamo_table.get_scan(SCAN_ID)
+        assert first
+        assert second
+        monkeypatch.setattr(dynamo_table, "get_shard", lambda *_: first)  # as it was read, just before
+        half = (TargetSlice("10.0.0.0/24", 0, 128),)
+        cut = Cut(run=RUN, done=half, rest=half, lane=Lane.RAW, to=ShardState.QUEUED)
+        assert dynamo_table.cut_shard(SCAN_ID, 0, first.attempt, cut) is None
+        monkeypatch.undo()
+        assert dynamo_table.get_shard(SCAN_ID, 0) == second
+        assert (dynamo_table.get_shard(SCAN_ID, 1), dynamo_table.get_scan(SCAN_ID)) == (None, before)
 
 
 class TestTimeToLive:

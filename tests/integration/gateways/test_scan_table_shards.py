@@ -434,6 +434,40 @@ class TestClosingShards:
         assert _scan(table).findings.categories == {}
 
 
+class TestClosingTogether:
+    """Of a scan that is over."""
+
+    ENDING = ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description="cancelled")
+
+    def test_shards_that_wait_and_shards_in_flight_close_and_are_counted_as_what_they_were(
+        self, table: ScanTable
+    ) -> None:
+        table.create_scan(a_scan(shards=150, shards_open=150, shards_waiting=100, shards_in_flight=50))
+        table.add_shards(a_shard(n, state=WAITING if n >= 50 else ShardState.QUEUED) for n in range(150))
+        claim(table, 7)
+        assert table.close_shards(SCAN_ID, list(table.shards(SCAN_ID)), self.ENDING) == 150
+        closed = list(table.shards(SCAN_ID))
+        assert {(s.state, s.outcome, s.error_description) for s in closed} == {("cancelled", "failed", "cancelled")}
+        assert list(table.shards_in(SCAN_ID, WAITING)) == []
+        assert _counts(table) == (0, 0, 0)
+        assert _scan(table).shard_outcomes == {"failed": 150}
+
+    def test_a_shard_is_counted_once_however_often_it_is_closed(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=2, shards_open=2))
+        table.add_shards([a_shard(0), a_shard(1)])
+        shards = list(table.shards(SCAN_ID))
+        assert table.close_shard(SCAN_ID, 1, CLOSING)
+        assert table.close_shards(SCAN_ID, shards, self.ENDING) == 1  # one closed since it was read
+        assert table.close_shards(SCAN_ID, shards, self.ENDING) == 0
+        assert _scan(table).shard_outcomes == {"failed": 1, CLOSING.outcome.value: 1}
+        assert _counts(table) == (0, 0, 0)
+
+    def test_shards_without_their_scan_stay_open(self, table: ScanTable) -> None:
+        table.add_shards([a_shard()])
+        assert table.close_shards(SCAN_ID, [a_shard()], self.ENDING) == 0
+        assert table.get_shard(SCAN_ID, 0) == a_shard()
+
+
 def _scan(table: ScanTable) -> Scan:
     scan = table.get_scan(SCAN_ID)
     assert scan is not None

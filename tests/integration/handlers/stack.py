@@ -25,6 +25,7 @@ QUEUES = (
     "connect",
     "raw",
     "dead",
+    "parked",
     "reports",
     "completions",
     "controls",
@@ -59,6 +60,7 @@ class Stack:
             "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
             "EXPRESS_SHARD_DLQ_URL": self.queue_urls["dead"],
+            "PARKED_SHARDS_URL": self.queue_urls["parked"],
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
             "POLICY_PROFILE": "safe",
@@ -165,7 +167,12 @@ def _arn(queue_url: str) -> str:
 def _messages(queue_url: str) -> Iterator[dict[str, Any]]:
     while (
         messages := clients.sqs()
-        .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])
+        .receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
         .get("Messages")
     ):
         for message in messages:
@@ -179,7 +186,7 @@ def _record(message: dict[str, Any]) -> Envelope:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": {},
+        "messageAttributes": {name: one["StringValue"] for name, one in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:queue",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.schedule_table import DynamoScheduleTable
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, What
@@ -29,12 +30,12 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
     stack.table.plan_at(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, What.DEADLINE))
     on_minute_passed(recorded("tick"))  # the first one remembers what the scan types are made of
     before = stack.items()
-    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": [], "retriggered": 0}
+    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": [], "retriggered": 0, "sent": 0}
     assert stack.items() == before
 
 
 def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function) -> None:
-    stack.store(a_scan(), a_shard())
+    stack.store(a_scan(deadline_at=PAST), a_shard())
     stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.DEADLINE))
     assert on_minute_passed(recorded("tick"))["done"] == {"deadline": 1}
     assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.FAILED, Outcome.TIMED_OUT)
@@ -53,6 +54,16 @@ def test_an_expired_scan_leaves_neither_items_nor_any_version_of_an_object(
     stack.table.plan_at(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
     on_minute_passed(recorded("tick"))
     assert (stack.items(), stack.keys()) == (before, [])
+
+
+def test_a_message_that_was_put_off_is_sent_when_it_is_due_and_once(stack: Stack, on_minute_passed: Function) -> None:
+    put_off = DynamoDelayedMessages(stack.table._table.name)
+    put_off.send("later", delay_s=3_600)
+    for _ in range(2):
+        put_off.send("now")
+    assert on_minute_passed(recorded("tick"))["sent"] == 2  # of two moments; of one moment it would be one
+    assert [message["body"] for message in stack.received("schedules")] == ["now", "now"]
+    assert on_minute_passed(recorded("tick"))["sent"] == 0
 
 
 def test_s6_a_tick_after_a_deployment_with_another_scanner_tells_its_schedules_once(

@@ -77,14 +77,17 @@ def test_a_shard_recorded_after_all_keeps_its_answer_and_its_scan_ends(
     assert stack.heard_names() == ["ScanCompleted"]
 
 
-def test_of_a_batch_only_the_messages_that_failed_return(
+def test_what_no_retry_can_help_is_parked_at_once_with_its_reason_and_costs_its_neighbours_nothing(
     stack: Stack, on_shard_abandoned: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     stack.store(a_scan(), a_shard())
     unreadable, unknown = sqs_record('{"scan_id": 7}'), sqs_record(dead_letter(9))
     batch = {"Records": [unreadable, sqs_record(dead_letter()), unknown]}
-    assert on_shard_abandoned.failed(batch) == [unreadable["messageId"], unknown["messageId"]]
+    assert on_shard_abandoned.failed(batch) == []
     assert stack.heard_names() == ["ScanFailed"]
+    parked = {message["body"]: message["messageAttributes"]["reason"] for message in stack.received("parked")}
+    assert set(parked) == {'{"scan_id": 7}', dead_letter(9)}
+    assert parked[dead_letter(9)] == f"scan {SCAN_ID} has no shard 9"
     assert [vars(record)["message_id"] for record in caplog.records if record.levelname == "ERROR"] == [
         unreadable["messageId"],
         unknown["messageId"],

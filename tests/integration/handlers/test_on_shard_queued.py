@@ -156,12 +156,17 @@ def test_a_later_attempt_takes_the_shard_of_a_worker_that_died(
     assert stack.keys() == [str(ReportKey(SCAN_ID, 0, 2))]
 
 
-def test_of_a_batch_only_the_messages_that_failed_return(stack: Stack, on_shard_queued: Function, port: int) -> None:
+def test_what_no_retry_can_help_is_parked_at_once_with_its_reason(
+    stack: Stack, on_shard_queued: Function, port: int
+) -> None:
     stack.store(a_scan(), shard("-p", str(port)))
     unknown = sqs_record(ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=7).to_wire())
-    unreadable = sqs_record("\x00")
+    unreadable = sqs_record("no message")
     batch = {"Records": [unreadable, sqs_record(MESSAGE), unknown]}
-    assert on_shard_queued.failed(batch) == [unreadable["messageId"], unknown["messageId"]]
+    assert on_shard_queued.failed(batch) == []
+    parked = {message["body"]: message["messageAttributes"]["reason"] for message in stack.received("dead")}
+    assert parked[unknown["body"]] == f"scan {SCAN_ID} has no shard 7"
+    assert parked["no message"].startswith("not a ShardQueued message")
     assert stack.keys() == [str(KEY)]
 
 

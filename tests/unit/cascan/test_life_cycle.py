@@ -56,9 +56,19 @@ def test_what_comes_first_ends_it(fields: dict[str, Any], until: datetime, ends:
     assert standing(**fields) == Standing(None, until, ends)
 
 
-def test_a_scan_past_its_deadline_is_not_held_by_its_windows_so_that_it_ends() -> None:
-    late = standing(deadline_at=NOON - HOUR, windows=("22:00-06:00",))
-    assert late == Standing(None, NOON - HOUR, Stop.SCAN_DEADLINE)
+@pytest.mark.parametrize(
+    "else_",
+    [
+        {},
+        {"windows": ("22:00-06:00",)},
+        {"windows": ("10:00-15:00",)},
+        {"halted": True},
+        {"state": ScanState.SUSPENDED},
+    ],
+)
+def test_a_scan_past_its_deadline_is_over_and_not_held(else_: dict[str, Any]) -> None:
+    assert standing(deadline_at=NOON, **else_) == Standing(Stop.SCAN_DEADLINE)
+    assert Stop.SCAN_DEADLINE not in life_cycle.HELD
 
 
 def test_every_state_can_be_reached_and_a_closed_shard_never_moves_again() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cascan.closing import cancel_scan
 from cascan.control import Action, ControlRequested
+from cascan.ending import cancel_scan
 from cascan.events import ReportStored, ScanCompleted
 from cascan.ids import ReportKey
 from cascan.life_cycle import Stop

@@ -17,7 +17,8 @@ from cli import follow
 from cli.access import Access
 from cli.commands import local
 from cli.follow import wait_for_end
-from cli.halted import LOOKS_BETWEEN, HaltWatch, kept_switch
+from cli.halted import LOOKS_BETWEEN, StackWatch, kept_switch
+from cli.local.guard import RESERVED_BYTES
 from cli.local.stack import Status
 from cli.local.state import Running, StateDir
 from tests.builders import NOW, SCAN_ID, a_scan
@@ -29,7 +30,7 @@ SENTENCE = "by soc (too loud); cascan halt --lift lets it go on"
 
 def test_a_halt_is_said_once_and_its_end_once(capsys: pytest.CaptureFixture[str]) -> None:
     table = MemoryScanTable()
-    watch = HaltWatch(table)
+    watch = StackWatch(table)
     table.halt(SWITCHED)
     for _ in range(3 * LOOKS_BETWEEN):
         watch.look()
@@ -52,13 +53,27 @@ def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
     def look_again(_: float) -> None:
         nonlocal looks
         looks += 1
-        if looks > 2 * follow.HALT_AFTER_LOOKS:
+        if looks > 2 * follow.WATCH_AFTER_LOOKS:
             table.scans[SCAN_ID] = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE)
 
     monkeypatch.setattr("cli.follow.time.sleep", look_again)
     stack = cast("Access", Namespace(table=table))
-    assert wait_for_end([SCAN_ID], a_scan().request_digest, stack, 60).state is ScanState.DONE
+    assert wait_for_end([SCAN_ID], a_scan().request_digest, stack, 60, StackWatch(table)).state is ScanState.DONE
     assert SENTENCE in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_once_and_that_it_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = [RESERVED_BYTES, RESERVED_BYTES - 1, 0, RESERVED_BYTES]
+    monkeypatch.setattr("cli.halted.shutil.disk_usage", lambda _: Namespace(free=free.pop(0)))
+    watch = StackWatch(MemoryScanTable(), tmp_path)
+    for _ in range(len(free) * LOOKS_BETWEEN):
+        watch.look()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert f"the disk of {tmp_path} has 31 MB left: reports and results cannot be stored" in said[0]
+    assert "has room again" in said[1]
 
 
 def show_status(running: Running | None, root: Path, monkeypatch: pytest.MonkeyPatch, *, as_json: bool = False) -> None:

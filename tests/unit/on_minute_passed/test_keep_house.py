@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cascan.agenda import expiry
 from cascan.closing import NOTHING_IN_TIME
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import Outcome, Scan, ScanState
-from cascan.model.shard import Lane, Shard, ShardState
+from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
 from on_minute_passed.keep_house import House, Kept, keep_house
 from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
@@ -38,10 +40,12 @@ class Watch:
     def due(self, what: What, after_s: float = 0) -> None:
         self.table.plan_at(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
 
-    def tick(self, after_s: float = 0) -> Kept:
+    def tick(self, after_s: float = 0, turns: int | None = None) -> Kept:
+        """`turns`: so often there is time left when somebody asks; None: always."""
         self.now = NOW + timedelta(seconds=after_s)
         house = House(self.table, self.queues, self.bus, self.reports, lambda: self.now)
-        return keep_house(house)
+        times = repeat(60.0) if turns is None else chain(repeat(60.0, turns), repeat(0.0))
+        return keep_house(house, lambda: next(times))
 
     @property
     def scan(self) -> Scan:
@@ -70,7 +74,7 @@ def test_what_is_not_due_is_left_alone(watch: Watch) -> None:
 
 
 def test_a_scan_past_its_deadline_ends_timed_out_with_what_was_found(watch: Watch) -> None:
-    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), hosts_up=3)
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), hosts_up=3, deadline_at=NOW)
     watch.due(What.DEADLINE)
     watch.tick()
     assert watch.states() == ["failed", "failed"]
@@ -79,7 +83,7 @@ def test_a_scan_past_its_deadline_ends_timed_out_with_what_was_found(watch: Watc
 
 
 def test_a_scan_past_its_deadline_that_found_no_host_is_errored(watch: Watch) -> None:
-    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING))
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), deadline_at=NOW)
     watch.due(What.DEADLINE)
     watch.tick()
     assert (watch.scan.state, watch.scan.outcome) == (ScanState.ERRORED, Outcome.TIMED_OUT)
@@ -88,7 +92,7 @@ def test_a_scan_past_its_deadline_that_found_no_host_is_errored(watch: Watch) ->
 
 
 def test_a_worker_that_is_alive_at_the_deadline_may_report_and_the_next_ticks_look_again(watch: Watch) -> None:
-    watch.store(a_shard())
+    watch.store(a_shard(), deadline_at=NOW)
     held = claim(watch.table, lease_until=NOW + timedelta(seconds=90))
     assert held
     watch.due(What.DEADLINE)
@@ -101,7 +105,7 @@ def test_a_worker_that_is_alive_at_the_deadline_may_report_and_the_next_ticks_lo
 
 
 def test_a_report_on_its_way_at_the_deadline_has_its_time_to_be_recorded(watch: Watch) -> None:
-    watch.store(a_shard())
+    watch.store(a_shard(), deadline_at=NOW)
     claim(watch.table, lease_until=NOW)
     watch.table.report_shard(SCAN_ID, 0, 1, a_run())
     watch.due(What.DEADLINE)
@@ -188,7 +192,7 @@ def test_a_scan_whose_results_are_being_published_is_removed_later(watch: Watch)
     assert (list(watch.table.scans), watch.planned()) == ([SCAN_ID], [(60, "expire")])
 
 
-def test_what_is_too_much_for_one_tick_is_removed_by_the_next_ones(
+def test_what_is_too_much_for_one_turn_is_removed_by_the_next_ones(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("on_minute_passed.keep_house.MAX_REMOVED_AT_ONCE", 2)
@@ -197,9 +201,21 @@ def test_what_is_too_much_for_one_tick_is_removed_by_the_next_ones(
     watch.due(What.EXPIRE)
     left = []
     for minute in range(3):
-        watch.tick(60 * minute)
+        watch.tick(60 * minute, turns=1)
         left.append((len(watch.table.shards_by_key), len(watch.table.scans)))
     assert left == [(3, 1), (1, 1), (0, 0)]
+
+
+def test_objects_go_before_the_items_that_say_there_are_some(watch: Watch) -> None:
+    watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0))
+    watch.table.add_shards([a_shard(state=ShardState.RECORDED)])
+    watch.due(What.EXPIRE)
+    watch.reports.down = True
+    assert watch.tick().failures
+    assert (len(watch.table.scans), len(watch.table.shards_by_key)) == (1, 1)
+    watch.reports.down = False
+    watch.tick()
+    assert (watch.table.scans, watch.planned()) == ({}, [])
 
 
 def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> None:
@@ -214,8 +230,80 @@ def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> 
     assert watch.states() == ["queued"]
 
 
-def test_one_tick_does_a_bounded_number_of_deeds(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_begins_nothing_more_when_its_time_is_up_and_the_next_one_does_the_rest(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("on_minute_passed.keep_house.MAX_DUE_AT_ONCE", 2)
-    for second in range(3):
+    for second in range(5):
         watch.due(What.DEADLINE, -second)
-    assert [sum(watch.tick().done.values()) for _ in range(3)] == [2, 1, 0]
+    assert [sum(watch.tick(turns=turns).done.values()) for turns in (3, 1, 9, 9)] == [3, 1, 1, 0]
+
+
+def wide(watch: Watch, **fields: Any) -> None:
+    """A scan of 250 shards: two are queued, one of these and a third run, the others wait."""
+    states = (ShardState.QUEUED, ShardState.QUEUED, ShardState.QUEUED)
+    watch.store(
+        *(a_shard(number=number, state=state) for number, state in enumerate(states)),
+        *(a_shard(number=number, state=ShardState.WAITING) for number in range(3, 250)),
+        **fields,
+    )
+    claim(watch.table, 1, lease_until=NOW + timedelta(minutes=2))
+    claim(watch.table, 2, lease_until=NOW - timedelta(minutes=2))
+
+
+def open_shards(watch: Watch) -> list[int]:
+    return [shard.number for shard in watch.table.shards(SCAN_ID) if shard.state in OPEN_STATES]
+
+
+def test_a_wide_scan_past_its_deadline_is_ended_by_one_tick_but_for_what_runs(watch: Watch) -> None:
+    wide(watch, deadline_at=NOW, hosts_up=1)
+    watch.due(What.DEADLINE)
+    watch.tick()
+    assert (open_shards(watch), watch.sent(), watch.planned()) == ([1], [], [(60, "deadline")])
+    assert (watch.scan.shards_open, watch.scan.shards_waiting, watch.scan.shards_in_flight) == (1, 0, 1)
+    watch.tick(180)
+    assert (open_shards(watch), watch.scan.state) == ([], ScanState.PARSE_COMPLETED)
+    assert watch.scan.shard_outcomes == {"timed-out": 250}
+
+
+def test_a_turn_that_runs_out_of_time_leaves_the_rest_to_the_next_tick(watch: Watch) -> None:
+    wide(watch, deadline_at=NOW, hosts_up=1)
+    watch.due(What.DEADLINE)
+    left = []
+    for minute in (0, 1, 2):
+        watch.tick(60 * minute, turns=1)  # time for 99 shards, which is one transaction
+        left.append((len(open_shards(watch)), watch.planned()))
+    assert left == [(151, [(0, "deadline")]), (52, [(60, "deadline")]), (0, [])]
+
+
+@pytest.mark.parametrize("what", [What.LOOK, What.RELEASE])
+@pytest.mark.parametrize("windows", [(), ("13:00-14:00",)])
+def test_whatever_looks_at_a_scan_past_its_deadline_ends_it_and_releases_nothing(
+    watch: Watch, what: What, windows: tuple[str, ...]
+) -> None:
+    watch.store(a_shard(), a_shard(number=1, state=ShardState.WAITING), deadline_at=NOW, windows=windows)
+    watch.due(what)
+    watch.tick()
+    assert (watch.states(), watch.sent(), watch.planned()) == (["failed", "failed"], [], [])
+
+
+def test_what_a_cancelled_scan_has_left_open_is_closed_by_the_next_look(watch: Watch) -> None:
+    wide(watch, state=ScanState.CANCELLED, error_description="cancelled by soc")
+    watch.due(What.LOOK)
+    watch.tick()
+    assert (open_shards(watch), watch.planned(), event_names(watch.bus)) == ([], [], ["ScanCancelled"])
+    assert (watch.scan.finished_at, watch.scan.error_description) == (NOW, "cancelled by soc")
+    assert watch.states() == ["cancelled"] * 250
+
+
+def test_a_cancelled_scan_whose_shards_are_not_stored_yet_is_looked_at_in_an_hour(watch: Watch) -> None:
+    watch.table.create_scan(a_scan(state=ScanState.CANCELLED))
+    watch.due(What.LOOK)
+    watch.tick()
+    assert (watch.scan.finished_at, watch.planned()) == (None, [(3600, "look")])
+
+
+def test_the_time_to_live_counts_from_the_end_of_the_scan() -> None:
+    scan = a_scan(requested_at=NOW - timedelta(days=2), finished_at=NOW, expires_after_s=60)
+    assert expiry(scan) == AgendaEntry(NOW + timedelta(seconds=60), SCAN_ID, What.EXPIRE)
+    assert expiry(a_scan(expires_after_s=60)) is None  # it has not ended

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
+from cascan.ending import is_worked_on
 from cascan.errors import GatewayUnavailable
 from cascan.events import HostChange
 from cascan.ids import ReportKey
+from cascan.limits import REPORT_WITHIN_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_report_stored import answer, tell_changes
-from on_report_stored.record_findings import Recorded
+from on_report_stored.record_findings import NEXT_TURN, Recorded
 from on_report_stored.turns import GIVE_WAY_S, NOTE_EVERY_S, RESERVE_S, Rest
+from tests.builders import NOW
 from tests.scanned_network import World, xml
 
 ADDRESSES = 1_024
@@ -66,6 +70,17 @@ def test_many_turns_leave_what_one_delivery_does(world: World, at_once: tuple[An
     assert recorded[-1].hosts == len(HOSTS)
     assert world.outline() == at_once
     assert not world.table.hosts_by_address[SILENT].is_up
+
+
+def test_a_turn_that_leaves_something_renews_the_lease_so_that_the_scans_deadline_waits_for_the_next(
+    world: World,
+) -> None:
+    key = world.stored(1, REPORT, **NETWORK)
+    assert world.deliver(key, hurried).after_s is not None
+    shard = next(shard for shard in world.table.shards_by_key.values() if shard.state is ShardState.REPORTED)
+    assert shard.lease_until == NOW + NEXT_TURN
+    assert is_worked_on(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_WITHIN_S - 1))
+    assert not is_worked_on(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_WITHIN_S))
 
 
 def test_a_turn_reads_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

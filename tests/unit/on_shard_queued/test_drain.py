@@ -74,12 +74,30 @@ def test_shards_are_run_and_their_messages_deleted_until_the_queue_is_empty(tmp_
     assert states == [ShardState.REPORTED, ShardState.REPORTED]
 
 
-@pytest.mark.parametrize("body", ["not a message", queued(9)])
-def test_a_message_that_cannot_be_run_is_given_back_and_the_next_is_run(tmp_path: Path, body: str) -> None:
-    source = MemoryShardSource(body, queued())
-    Drain(source, worker(tmp_path), idle_exit_s=0, shard_timeout_s=20).run()
-    assert source.held == [("receipt 0", drain_module.AGAIN_AFTER_S)]
-    assert source.deleted == ["receipt 1"]
+POISON = {
+    "not a message": "ShardQueued",
+    '{"scan_id": 7}': "ShardQueued",
+    queued(9): "has no shard 9",
+    queued().replace(SCAN_ID, "b" * 16): "there is no scan bbbb",
+}
+
+
+@pytest.mark.parametrize("body", POISON)
+def test_a_message_that_no_retry_can_help_is_parked_at_once_with_its_reason(tmp_path: Path, body: str) -> None:
+    source, it = MemoryShardSource(body, queued()), worker(tmp_path)
+    Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
+    assert isinstance(it.queues, MemoryShardQueues)
+    ((parked, reason),) = it.queues.parked[it.lane]
+    assert (parked, source.deleted, source.held) == (body, ["receipt 0", "receipt 1"], [])
+    assert POISON[body] in reason
+
+
+def test_a_message_that_could_not_be_parked_is_given_back(tmp_path: Path) -> None:
+    source, it = MemoryShardSource("not a message"), worker(tmp_path)
+    assert isinstance(it.queues, MemoryShardQueues)
+    it.queues.down = True
+    Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
+    assert (source.held, source.deleted) == ([("receipt 0", drain_module.AGAIN_AFTER_S)], [])
 
 
 def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(tmp_path: Path) -> None:

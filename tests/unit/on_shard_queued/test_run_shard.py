@@ -480,7 +480,8 @@ class TestDeadlines:
     def test_past_the_deadline_nmap_is_not_started(self, block: Bench) -> None:
         block.table.scans[SCAN_ID] = a_scan(deadline_at=NOW)
         run = block.run()
-        assert (run.did, run.stopped, run.exit_code) == ("reported", Stop.SCAN_DEADLINE, None)
+        assert (run.did, run.attempt, run.exit_code) == ("scan-deadline", 0, None)
+        assert block.shard(0).state is ShardState.QUEUED  # whoever ends the scan closes it
 
     def test_at_its_own_limit_a_shard_without_a_finished_host_is_reported_as_it_is(self, block: Bench) -> None:
         block.ends(Ended(-15, Stop.TIME_LIMIT))

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cascan.clock import for_ever
 from cascan.control import ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cli.commands import control as command
 from cli.commands import scans
 from cli.main import main
-from on_control_requested.control_scan import control
-from tests.builders import SCAN_ID, a_scan, a_shard, clock
+from on_control_requested.control_scan import control, finish_cancelling
+from tests.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+
+HOUR = timedelta(hours=1)
 
 
 class Stack:
@@ -47,6 +51,17 @@ class Stack:
         self.table.create_scan(a_scan(**fields))
         self.table.add_shards(
             [a_shard(state=ShardState.WAITING if fields.get("shards_waiting") else ShardState.QUEUED)]
+        )
+
+    def wide(self, number: int) -> None:
+        counts = {"shards": number, "shards_open": number, "shards_waiting": number, "shards_in_flight": 0}
+        self.table.create_scan(a_scan(**counts))
+        self.table.add_shards(a_shard(number=n, state=ShardState.WAITING) for n in range(number))
+
+    def turn(self) -> None:
+        """What the function does behind its batch, or the next tick."""
+        finish_cancelling(
+            [SCAN_ID], for_ever, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
         )
 
     @property
@@ -130,3 +145,58 @@ def test_a_halted_stack_says_so_wherever_scans_are_listed(stack: Stack, capsys: 
     assert main(["halt", "--lift", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"halted": False, "switch": None}
     assert stack.table.switch() is None
+
+
+RUNNING, LATER = "b" * 16, "c" * 16
+
+
+@pytest.mark.parametrize("action", ["cancel", "suspend"])
+@pytest.mark.parametrize("asked", ["lan", "latest"])
+def test_a_name_means_the_scan_that_runs_though_a_newer_one_has_ended(stack: Stack, action: str, asked: str) -> None:
+    """Two submitters, one name."""
+    stack.store(requested_at=NOW)
+    stack.table.create_scan(
+        a_scan(scan_id=LATER, requested_at=NOW + HOUR, state=ScanState.DONE, shards_open=0, outcome=Outcome.COMPLETE)
+    )
+    assert main([action, asked]) == 0
+    assert [sent.scan_id for sent in stack.sent] == [SCAN_ID]
+    assert stack.scan.state in (ScanState.CANCELLED, ScanState.SUSPENDED)
+    assert stack.table.scans[LATER].state is ScanState.DONE
+
+
+def test_a_name_means_every_scan_of_the_series_that_runs_and_latest_the_newest_of_them(stack: Stack) -> None:
+    stack.store(requested_at=NOW)
+    for number, scan_id in enumerate((RUNNING, LATER)):
+        stack.table.create_scan(a_scan(scan_id=scan_id, requested_at=NOW + HOUR * (number + 1)))
+        stack.table.add_shards([a_shard(scan_id=scan_id)])
+    assert main(["suspend", "latest"]) == 0
+    assert [sent.scan_id for sent in stack.sent] == [LATER]
+    assert main(["cancel", "lan", LATER[:5], LATER]) == 0  # each once, however often it is meant
+    assert [sent.scan_id for sent in stack.sent[1:]] == [LATER, RUNNING, SCAN_ID]
+    assert {scan.state for scan in stack.table.scans.values()} == {ScanState.CANCELLED}
+
+
+def test_resume_means_the_scan_that_is_suspended_though_a_newer_one_runs(stack: Stack) -> None:
+    stack.store(requested_at=NOW, state=ScanState.SUSPENDED)
+    stack.table.create_scan(a_scan(scan_id=LATER, requested_at=NOW + HOUR))
+    assert main(["resume", "lan"]) == 0
+    assert [sent.scan_id for sent in stack.sent] == [SCAN_ID]
+
+
+def test_a_wide_scan_is_followed_to_its_end_over_several_turns(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.wide(300)
+    monkeypatch.setattr("cli.commands.control.time.sleep", lambda _: stack.turn())
+    assert main(["cancel", "latest"]) == 0
+    assert (stack.scan.shards_open, stack.scan.finished_at) == (0, clock())
+    assert f"scan {SCAN_ID} (lan) cancelled\n" in capsys.readouterr().err
+
+
+def test_a_cancelled_scan_whose_turns_do_not_come_is_cancelled_all_the_same_and_says_what_is_left(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.wide(300)
+    monkeypatch.setattr(command, "TURNS_WITHIN_S", -1)
+    assert main(["cancel", "latest", "--timeout", "-1"]) == 0
+    assert "cancelled: nothing of it starts any more; 201 shards are still to be closed" in capsys.readouterr().err

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import ministack
 import pytest
 
 from cli.local.emulator import GUARD
-from cli.local.guard import PROOF_PATH, Guard, proof_of
+from cli.local.guard import PROOF_PATH, RESERVED_BYTES, SAVE_FAILED, Guard, _SaveFailures, proof_of
 
 SECRET, HOST = "s" * 43, "127.0.0.1:4566"
 OWN = [(b"host", HOST.encode()), (b"x-amz-security-token", SECRET.encode())]
@@ -40,7 +44,9 @@ class Guarded:
         self.application = Application()
         self._guard = Guard(self.application, SECRET, HOST)
 
-    def call(self, headers: list[Header], path: str = "/", kind: str = "http") -> list[dict[str, Any]]:
+    def call(
+        self, headers: list[Header], path: str = "/", kind: str = "http", method: str = "GET"
+    ) -> list[dict[str, Any]]:
         """The events that the caller gets."""
         events: list[dict[str, Any]] = []
 
@@ -50,7 +56,7 @@ class Guarded:
         async def receive() -> Any:
             raise AssertionError("a call that is refused is not read")
 
-        scope: Any = {"type": kind, "path": path, "headers": headers}
+        scope: Any = {"type": kind, "path": path, "headers": headers, "method": method}
         asyncio.run(self._guard(scope, receive, send))
         return events
 
@@ -104,6 +110,44 @@ def test_the_owners_call_is_answered_and_no_page_may_read_the_answer(guarded: Gu
     start, body = guarded.call(OWN)
     assert (start["status"], body["body"]) == (200, b"answered")
     assert start["headers"] == [(b"etag", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("free", "length", "stored"),
+    [(RESERVED_BYTES + 10, 10, True), (RESERVED_BYTES + 9, 10, False), (0, 0, False)],
+)
+def test_an_object_without_room_on_the_disk_is_not_accepted(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, free: int, length: int, stored: bool
+) -> None:
+    monkeypatch.setattr("cli.local.guard.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    start, body = guarded.call([*OWN, (b"content-length", b"%d" % length)], "/bucket/key", method="PUT")
+    assert (start["status"] == 200) is stored
+    assert stored or b"<Code>ServiceUnavailable</Code>" in body["body"]
+    assert guarded.call(OWN)[0]["status"] == 200  # reading and deleting go on
+
+
+@pytest.mark.parametrize(
+    ("logger", "message", "failed"),
+    [
+        ("persistence", "Persistence: failed to save %s: %s", True),
+        ("s3", "Failed to persist S3 object %s/%s: %s", True),
+        ("s3", "S3: something else about %s %s %s", False),
+    ],
+)
+def test_what_the_emulator_could_not_save_is_noticed(logger: str, message: str, failed: bool) -> None:
+    failures = _SaveFailures()
+    try:
+        logging.getLogger(logger).error(message, *["x"] * message.count("%s"))
+        assert failures.any is failed
+    finally:
+        for name in ("persistence", "s3"):
+            logging.getLogger(name).removeHandler(failures)
+
+
+def test_the_sentences_that_are_listened_for_are_those_of_the_emulator() -> None:
+    folder = Path(ministack.__file__).parent
+    sources = "".join((folder / name).read_text() for name in ("core/persistence.py", "services/s3.py")).lower()
+    assert [sentence for sentence in SAVE_FAILED if f'"{sentence}' not in sources] == []
 
 
 def test_the_server_starts_and_ends_the_emulator_without_a_secret(guarded: Guarded) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.errors import DeployFailed
-from cli.local.template import is_on, read_template, with_numbers
+from cli.local.template import is_on, read_template, with_few_batches, with_numbers
 
 TEMPLATE = """
 Parameters:
@@ -109,3 +109,15 @@ def test_a_number_stands_as_one_wherever_a_property_refers_to_it_and_as_a_refere
 
     assert resources["A"]["Properties"] == {"Size": [3, {"Max": 9}], "Name": {"Ref": "Name"}}
     assert resources["B"]["Properties"] == {"Environment": {"Variables": {"COUNT": {"Ref": "Count"}}}}
+
+
+def test_batches_of_a_queue_that_run_at_once_are_few_unless_their_mapping_says_how_many() -> None:
+    def a_function(**properties: Any) -> dict[str, Any]:
+        return {"Properties": {"Events": {"Queue": {"Type": "SQS", "Properties": {"Queue": "q"} | properties}}}}
+
+    own = {"ScalingConfig": {"MaximumConcurrency": 7}}
+    resources = {"Plain": a_function(), "Own": a_function(**own), "Bucket": {"Type": "AWS::S3::Bucket"}}
+    bounded = with_few_batches({"Resources": resources}, 2)["Resources"]
+
+    few = {"ScalingConfig": {"MaximumConcurrency": 2}}
+    assert bounded == {"Plain": a_function(**few), "Own": a_function(**own), "Bucket": {"Type": "AWS::S3::Bucket"}}
