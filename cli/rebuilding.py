@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
+from cascan.errors import RequestRefused
 from cascan.house_records import restore
 from cascan.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.scope import Scope
-from cli.show import Progress, counted
+from cli.show import Progress, counted, say
 
 if TYPE_CHECKING:
     from cascan.gateways import HouseRecords, ReportStore, ScanTable
@@ -51,7 +52,12 @@ def restore_house(stack: Access, records: HouseRecords) -> str:
     except ValueError as exc:  # msgspec's errors are: a record of another version, or damaged
         return f"what was decided of rules and schedules cannot be read: {exc}"
     for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have broken off here
-        stack.scheduler.put(read_schedule(stored.document), stored.created_at, utc_now())
+        try:
+            schedule = read_schedule(stored.document, is_stored=True)
+        except RequestRefused as exc:
+            say(f"schedule {stored.name} was stored by another version and starts nothing; apply it anew: {exc}")
+        else:
+            stack.scheduler.put(schedule, stored.created_at, utc_now())
     parts = ["the halt"] if restored.halted else []
     parts += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
     parts += [f"rule {name}" for name in restored.rules] + [f"schedule {name}" for name in restored.schedules]

@@ -18,20 +18,27 @@ CUT_SHORT = "The report is cut short."
 
 
 def document(report: ReportReader) -> Iterator[bytes]:
-    """Pieces of XML. What a second report appended says again of the frame is left out, and all ends are one."""
+    """Pieces of XML, element by element as in the report.
+
+    What a second report appended says again of the frame is left out, and all ends are one.
+    """
     yield document_start(report.head).encode()
     counts: Counter[str] = Counter()
     frame: set[object] = set()
     ends: list[RunStats] = []
+    end = ""
     for item in report.items():
         if isinstance(item, RunStats):
             ends.append(item)
+            end = report.source
             continue
         if isinstance(item, Host):
             counts[item.state] += 1
         if not _is_said(item, frame):
-            yield xml_of(item).encode()
-    yield xml_of(_joined(ends) if ends else _made(report, counts)).encode()
+            yield report.source.encode()
+    if len(ends) != 1:
+        end = xml_of(_joined(ends) if ends else _made(report, counts))
+    yield end.encode()
     yield document_end().encode()
 
 
@@ -47,8 +54,6 @@ def _is_said(item: Host | Item, frame: set[object]) -> bool:
 
 def _joined(ends: Sequence[RunStats]) -> RunStats:
     """The last end, with the hosts of all: nmap counts what it scanned since it was resumed."""
-    if len(ends) == 1:
-        return ends[0]
     told = [end.hosts for end in ends if end.hosts]
     up, down, total = (str(sum(_number(getattr(one, name)) for one in told)) for name in ("up", "down", "total"))
     finished = [end.finished for end in ends if end.finished]

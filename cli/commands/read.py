@@ -104,23 +104,26 @@ def _merge(names: list[str]) -> int:
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
+    damaged: list[str] = []  # what was wrong around the reports
     with ExitStack() as files:
 
         def parts() -> Iterator[Part]:
             for name in names:
                 file = files.enter_context(opened(name))
                 yield Part(file.stream)
+                remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
+                damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
         _print(merge.pieces(parts()))
+    for remark in remarks:
+        say(remark)
     if not merge.began:
         say("none of the files is a report of nmap")
         return EXIT_REFUSED
-    for remark in remarks:
-        say(remark)
     if merge.flaws:
         say(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
-    return EXIT_DAMAGED if merge.flaws or remarks else 0
+    return EXIT_DAMAGED if merge.flaws or damaged else 0
 
 
 def _print_header() -> None:

@@ -301,8 +301,12 @@ def test_missing_elements_and_attributes_are_gone_without() -> None:
     assert (reader.exit, reader.elapsed_s, reader.hosts_up, reader.hosts_down) == (None, None, None, None)
     assert reader.warnings == (
         "An address that says nothing was left out.",
+        "A host whose timedout is neither true nor false was taken not to have timed out.",
         "A time that is none was left out.",
         "A port without a number from 0 to 65535 was left out.",
+        "A port without a protocol was taken to be of TCP.",
+        "A number that is none was left out.",
+        "A host name that says nothing was left out.",
     )
 
 

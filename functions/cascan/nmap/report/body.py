@@ -6,7 +6,7 @@ Never raises but the stream's own errors: what cannot be read is left out and to
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 from xml.etree.ElementTree import XML, Element, ParseError
 from xml.parsers import expat
@@ -17,7 +17,9 @@ from cascan.model.report import Item
 from cascan.nmap.report.cut import HostBatches
 from cascan.nmap.report.head import Start
 from cascan.nmap.report.host import TooDeep, host_of
-from cascan.nmap.report.items import items_of, whole_elements
+from cascan.nmap.report.items import item_of, whole_elements
+from cascan.nmap.report.known import check_text, drop_namespaces
+from cascan.nmap.report.markup import parsed_xml
 from cascan.nmap.report.quick import QuickHosts
 from cascan.nmap.report.quick_script import NotPlain
 from cascan.nmap.report.text import NOT_UTF8, REPLACED, decoded, mended
@@ -54,8 +56,20 @@ class ReportBody:
         self.broken = False  # something was left out, or stands where it should not
         self.read_to: int | None = start.length  # the byte behind the last batch whose hosts were all handed out
         self._everything = False
+        self._readable = ""  # the text that was parsed last
+        self._source: str | Element = ""  # of what was handed out last
         for remark in start.remarks:
-            self._warn(remark)
+            self.warn(remark)
+
+    @property
+    def source(self) -> str:
+        """XML of the host or item that was handed out last: well-formed, with all that the report has of it.
+
+        A host's is the report's own text; only what XML cannot carry is replaced, comments and the like are left out.
+        """
+        if isinstance(self._source, str):
+            return f"{self._source.lstrip()}{HOST_END}\n"
+        return f"{parsed_xml(self._source)}\n"
 
     def read(self, *, everything: bool) -> Iterator[Host | Item]:
         """Hosts and what a reader has to know besides, or everything."""
@@ -71,11 +85,13 @@ class ReportBody:
         for start, element in _elements(text, stop):
             host = self._quickly(element) if plain else None
             if host is not None:
+                self._source = element
                 yield host
                 continue
             at, parts = start, element.split(HOST_END)
             for part in parts:
                 if plain and len(parts) > 1 and (host := self._quickly(part)):
+                    self._source = part
                     yield host
                 elif ("<!" in part or "<?" in part) and self._batches.careful(text[at:]):
                     return
@@ -100,21 +116,35 @@ class ReportBody:
             return
         yield from self._beside(text[: starts[0]])
         if text.isascii() and starts[0] and (host := self._quickly(text[starts[0] :])):
+            self._source = text[starts[0] :]
             yield host
             return
         for start in starts if len(starts) == 1 else (starts[0], starts[-1]):
             element = self._parsed(f"{text[start:]}{HOST_END}")
             if element is not None:
-                yield from self._host(element)
+                yield from self._host(element, self._readable.removesuffix(HOST_END))
                 return
 
-    def _host(self, element: Element) -> Iterator[Host]:
+    def _host(self, element: Element, source: str | Element) -> Iterator[Host]:
         try:
-            yield host_of(element, self._warn)
+            host = host_of(element, self.warn)
         except TooDeep:
             self._lost(TOO_DEEP)
+            return
+        self._source = source
+        yield host
 
-    def _beside(self, text: str) -> Iterator[Item]:
+    def _items(self, elements: Iterable[Element]) -> Iterator[Host | Item]:
+        for element in elements:
+            if element.tag == "host":  # `<host/>`, which no tool of nmap's writes
+                yield from self._host(element, element)
+                continue
+            item = item_of(element, self.warn)
+            if item is not None:
+                self._source = element
+                yield item
+
+    def _beside(self, text: str) -> Iterator[Host | Item]:
         """The items of a text between hosts."""
         if not text or text.isspace() or (not self._everything and PASSED_OVER.fullmatch(text)) or self._too_many(text):
             return
@@ -122,9 +152,11 @@ class ReportBody:
             self._lost(FOLLOWED)
             text = ROOT_TAGS.sub("", text)
         parsed = self._parsed(f"<r>{text}</r>")
-        yield from items_of(whole_elements(text) if parsed is None else parsed, self._warn)
+        if parsed is not None:
+            check_text(parsed, self.warn)
+        yield from self._items(whole_elements(text) if parsed is None else parsed)
 
-    def _end(self, text: str) -> Iterator[Item]:
+    def _end(self, text: str) -> Iterator[Host | Item]:
         """The items behind the last host, and whether the report ends as it should."""
         end = ROOT_END.search(text)
         if not self._whole:
@@ -135,13 +167,13 @@ class ReportBody:
             begun = HOST_START.search(text)  # no host ends behind it
             text = text[: begun.start()] if begun else text
             if not self._too_many(text):
-                yield from items_of(whole_elements(text), self._warn)
+                yield from self._items(whole_elements(text))
             return
         yield from self._beside(text[: end.start()] if end else "")
         behind = ROOT_TAGS.sub("", text[end.end() :] if end else text)
         if behind.strip():
             self._lost(FOLLOWED)
-            yield from items_of(whole_elements(behind), self._warn)
+            yield from self._items(whole_elements(behind))
         self.complete = not self.broken
 
     def _too_many(self, text: str) -> bool:
@@ -153,26 +185,34 @@ class ReportBody:
 
     def _parsed(self, text: str) -> Element | None:
         """The element, if it is well-formed once what XML cannot carry is replaced; else the damage is told."""
+        self._readable = text
         try:
-            return XML(text)
+            return self._element(text)
         except ParseError:
             pass
+        self._readable = mended(text)
         try:
-            element = XML(mended(text))
+            element = self._element(self._readable)
         except ParseError as exc:
             reason = expat.ErrorString(exc.code)
             self._lost(f"The report is damaged near byte {self._batches.offset}: {reason}.")
             return None
-        self._warn(REPLACED)
+        self.warn(REPLACED)
+        return element
+
+    def _element(self, text: str) -> Element:
+        element = XML(text)
+        if "xmlns" in text:
+            drop_namespaces(element, self.warn)
         return element
 
     def _decoded(self, data: bytes) -> str:
         text, known = decoded(data)
         if not known:
-            self._warn(NOT_UTF8)
+            self.warn(NOT_UTF8)
         return text
 
-    def _warn(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Keep a sentence, once; of many different ones the first MAX_REASONS."""
         if sentence not in self.warnings and len(self.warnings) < MAX_REASONS:
             self.warnings.append(sentence)
@@ -180,14 +220,14 @@ class ReportBody:
     def take(self, warnings: list[str], *, broken: bool, complete: bool) -> None:
         """Take over what another body, which read a range of this report, says of it."""
         for warning in warnings:
-            self._warn(warning)
+            self.warn(warning)
         self.broken |= broken
         self.complete = complete and not self.broken
 
     def _lost(self, sentence: str) -> None:
         """Something was left out: the report is not complete."""
         self.broken = True
-        self._warn(sentence)
+        self.warn(sentence)
 
 
 def _elements(text: str, stop: int) -> Iterator[tuple[int, str]]:

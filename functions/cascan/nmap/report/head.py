@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import IO, NamedTuple
 from xml.parsers import expat
 
@@ -13,6 +14,8 @@ from cascan.nmap.report.text import NOT_UTF8, REPLACED, decoded, mended
 CHUNK_BYTES = 128 * 1024
 ROOT = "nmaprun"
 ROOT_TAG = re.compile(rb"<nmaprun(?:\s(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)?>")
+DECLARATION = re.compile(r"<\?xml\s[^<>]*\?>")
+DECLARED_LATE = "The XML declaration does not begin the report."
 
 
 class Start(NamedTuple):
@@ -28,9 +31,9 @@ class Start(NamedTuple):
 class _Found(Exception):
     """The root's tag was read."""
 
-    def __init__(self, name: str, attributes: dict[str, str], index: int) -> None:
+    def __init__(self, name: str, attributes: dict[str, str]) -> None:
         super().__init__(name)
-        self.name, self.attributes, self.index = name, attributes, index
+        self.name, self.attributes = name, attributes
 
 
 def read_start(stream: IO[bytes]) -> Start:
@@ -53,44 +56,64 @@ def read_start(stream: IO[bytes]) -> Start:
 
 def _start_in(data: bytes, *, final: bool) -> Start | None:
     """The start, if it ends within the data."""
-    tag = ROOT_TAG.search(data)
-    end = tag.end() if tag else len(data)
-    head, remarks = data[:end], tuple[str, ...]()
+    pieces = _up_to_tags(data)
+    remarks: dict[str, None] = {}
     try:
-        _parse(head, final=final and not tag)
-    except _Found as found:
-        return _start(found, head, end, data[end:], remarks)
+        found, count = _parse(pieces, final=final)
     except expat.ExpatError:
-        text, known = decoded(head)
-        remarks = (*(() if known else (NOT_UTF8,)), *((REPLACED,) if mended(text) != text else ()))
-        head = mended(text).encode()
-    else:
-        return None
-    try:
-        _parse(head, final=False)
-    except _Found as found:
-        return _start(found, head, end, data[end:], remarks)
-    except expat.ExpatError as exc:
-        raise UnreadableReport(_why(exc)) from exc
-    return None
+        readable = [_mended(piece, is_first=number == 0) for number, piece in enumerate(pieces)]
+        try:
+            found, count = _parse([text for text, _ in readable], final=False)
+        except expat.ExpatError as exc:
+            raise UnreadableReport(_why(exc)) from exc
+        remarks = dict.fromkeys(remark for _, changes in readable[:count] for remark in changes)
+    return _start(found, data, sum(map(len, pieces[:count])), tuple(remarks)) if found else None
 
 
-def _start(found: _Found, head: bytes, length: int, rest: bytes, remarks: tuple[str, ...]) -> Start:
+def _up_to_tags(data: bytes) -> list[bytes]:
+    """The data, cut behind all that looks like the root's tag (one may stand in a comment); all of it where none is."""
+    ends = [match.end() for match in ROOT_TAG.finditer(data)]
+    return [data[start:end] for start, end in pairwise([0, *ends])] if ends else [data]
+
+
+def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
+    """The piece as XML has it, and what had to be changed for that."""
+    text, is_utf8 = decoded(piece)
+    remarks = [] if is_utf8 else [NOT_UTF8]
+    if (readable := mended(text)) != text:
+        remarks.append(REPLACED)
+    declaration = DECLARATION.search(readable) if is_first else None
+    if declaration and readable[: declaration.start()].strip("\ufeff"):
+        remarks.append(DECLARED_LATE)
+        readable = DECLARATION.sub("", readable)
+    return readable.encode(), remarks
+
+
+def _start(found: _Found, data: bytes, length: int, remarks: tuple[str, ...]) -> Start:
     if found.name != ROOT:
         what = "nmap's list of scripts" if found.name == "nse-scripts" else "another kind of document"
         raise UnreadableReport(f"Not a report of a scan but {what}: its root element is <{found.name[:64]}>.")
-    return Start(found.attributes, rest, head.endswith(b"/>"), length, remarks)
+    return Start(found.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
 
 
-def _parse(head: bytes, *, final: bool) -> None:
+def _parse(pieces: list[bytes], *, final: bool) -> tuple[_Found | None, int]:
+    """The first element, and how many pieces hold it.
+
+    Raises: ExpatError: what stands before it is not well-formed.
+    """
     parser = expat.ParserCreate("UTF-8")  # whatever the document declares: nmap writes ASCII
     parser.StartDoctypeDeclHandler = _on_doctype
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
-        raise _Found(name, attributes, parser.CurrentByteIndex)
+        raise _Found(name, attributes)
 
     parser.StartElementHandler = on_start
-    parser.Parse(head, final)
+    for count, piece in enumerate(pieces, 1):
+        try:
+            parser.Parse(piece, final and count == len(pieces))
+        except _Found as found:
+            return found, count
+    return None, 0
 
 
 def _on_doctype(_name: str, _system: str | None, _public: str | None, has_internal_subset: bool) -> None:

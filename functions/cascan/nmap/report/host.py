@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from cascan.limits import MAX_PORT, MAX_XML_DEPTH
 from cascan.model.details import os_matches, whole
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Service
+from cascan.nmap.report.known import ATTRIBUTES, HOST, SERVICE_CHILDREN, TEXT, check, check_content
 from cascan.nmap.report.script import scripts_in
 from cascan.nmap.report.text import repaired
 from cascan.nmap.report.values import instant
@@ -18,6 +19,9 @@ SERVICE_ATTRIBUTES = frozenset(Service.__struct_fields__) - {"confidence", "cpe"
 SERVICE_NUMBERS = {"conf": "confidence", "rpcnum": "rpcnum", "lowver": "lowver", "highver": "highver"}
 BAD_PORT = "A port without a number from 0 to 65535 was left out."
 BAD_TIME = "A time that is none was left out."
+BAD_NUMBER = "A number that is none was left out."
+NO_PROTOCOL = "A port without a protocol was taken to be of TCP."
+TEXT_ATTRIBUTE = "@text"  # in data: an attribute called `text`, where `text` is the element's own text
 
 Attributes = Mapping[str, str]
 Warn = Callable[[str], None]
@@ -32,6 +36,7 @@ def host_of(host: Element, warn: Warn) -> Host:
 
     Raises: TooDeep: nothing is read of such a host.
     """
+    check(host, HOST, warn)
     status = _attributes(host, "status")
     parts = host.findall("ports")
     ports = tuple(port for part in parts for port in _ports(part, warn))
@@ -39,14 +44,14 @@ def host_of(host: Element, warn: Warn) -> Host:
     return Host(
         state=text_in(status, "state") or _state_by(ports, warn),
         reason=text_in(status, "reason"),
-        reason_ttl=count_in(status, "reason_ttl"),
+        reason_ttl=count_in(status, "reason_ttl", warn),
         addresses=addresses_in(host, warn),
-        hostnames=hostnames_in(host),
+        hostnames=hostnames_in(host, warn),
         ports=ports,
-        extraports=tuple(extra for part in parts for extra in extraports_in(part)),
+        extraports=tuple(extra for part in parts for extra in extraports_in(part, warn)),
         scripts=tuple(script for element in host.iterfind("hostscript") for script in scripts_in(element, warn)),
         os_matches=os_matches(details),
-        timed_out=host.get("timedout") == "true",
+        timed_out=_is_timed_out(host, warn),
         comment=text_in(host.attrib, "comment"),
         started_at=instant(_time(host, "starttime", warn)),
         finished_at=instant(_time(host, "endtime", warn)),
@@ -66,33 +71,39 @@ def addresses_in(parent: Element, warn: Warn) -> tuple[Address, ...]:
     )
 
 
-def hostnames_in(parent: Element) -> tuple[Hostname, ...]:
+def hostnames_in(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
+    """The names; one that is empty is left out."""
+    found = parent.findall("hostnames/hostname")
+    if not all(element.get("name") for element in found):
+        warn("A host name that says nothing was left out.")
     return tuple(
-        Hostname(text_in(element.attrib, "name"), text_in(element.attrib, "type"))
-        for element in parent.iterfind("hostnames/hostname")
+        Hostname(repaired(name), text_in(element.attrib, "type")) for element in found if (name := element.get("name"))
     )
 
 
-def extraports_in(ports: Element) -> Iterator[ExtraPorts]:
+def extraports_in(ports: Element, warn: Warn) -> Iterator[ExtraPorts]:
     for element in ports.iterfind("extraports"):
-        reasons = tuple(_extra_reason(reason.attrib) for reason in element.iterfind("extrareasons"))
-        yield ExtraPorts(text_in(element.attrib, "state"), count_in(element.attrib, "count") or 0, reasons)
+        reasons = tuple(_extra_reason(reason.attrib, warn) for reason in element.iterfind("extrareasons"))
+        yield ExtraPorts(text_in(element.attrib, "state"), count_in(element.attrib, "count", warn) or 0, reasons)
 
 
 def port_in(element: Element, warn: Warn) -> Port | None:
     """The port; None where it has no number that a port can have."""
-    number = count_in(element.attrib, "portid")
+    number = whole(element.get("portid"))
     if number is None or number > MAX_PORT:
         warn(BAD_PORT)
         return None
     state = _attributes(element, "state")
     service = element.find("service")
+    protocol = text_in(element.attrib, "protocol")
+    if not protocol:
+        warn(NO_PROTOCOL)
     return Port(
-        protocol=text_in(element.attrib, "protocol") or "tcp",
+        protocol=protocol or "tcp",
         number=number,
         state=text_in(state, "state") or "unknown",
         reason=text_in(state, "reason"),
-        reason_ttl=count_in(state, "reason_ttl"),
+        reason_ttl=count_in(state, "reason_ttl", warn),
         reason_ip=text_in(state, "reason_ip"),
         owner=text_in(_attributes(element, "owner"), "name"),
         service=_service(service, warn) if service is not None else None,
@@ -103,11 +114,12 @@ def port_in(element: Element, warn: Warn) -> Port | None:
 def service_of(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Service:
     """The service of these attributes, which are repaired already."""
     if not attributes.keys() <= SERVICE_ATTRIBUTES:
-        warn("Attributes of a service that nmap does not know were left out.")
+        warn(ATTRIBUTES)
     fields: dict[str, Any] = {name: value for name, value in attributes.items() if name in SERVICE_ATTRIBUTES}
     for name, field in SERVICE_NUMBERS.items():
         if name in fields:
-            fields[field] = whole(fields.pop(name))
+            fields.pop(name)
+            fields[field] = count_in(attributes, name, warn)
     return Service(**fields, cpe=cpe)
 
 
@@ -121,10 +133,15 @@ def details_in(host: Element, warn: Warn) -> dict[str, list[dict[str, Any]]]:
 
 
 def plain_of(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
-    """The element as data: its attributes, its text under `text`, and a list for each kind of child."""
+    """The element as data: its attributes, its text under `text`, and a list for each kind of child.
+
+    Raises: TooDeep: nothing is read of such a host.
+    """
     if depth >= MAX_XML_DEPTH:
         raise TooDeep
-    plain: dict[str, Any] = {name: repaired(value) for name, value in element.attrib.items()}
+    plain: dict[str, Any] = {
+        TEXT_ATTRIBUTE if name == "text" else name: repaired(value) for name, value in element.attrib.items()
+    }
     if element.text and element.text.strip():
         plain["text"] = repaired(element.text)
     for child in element:
@@ -133,6 +150,8 @@ def plain_of(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
             children.append(plain_of(child, warn, depth + 1))
         else:  # as nmap.dtd never has it
             warn("An element called as an attribute beside it was left out.")
+        if child.tail and not child.tail.isspace():
+            warn(TEXT)
     return plain
 
 
@@ -141,9 +160,12 @@ def text_in(attributes: Attributes, name: str) -> str:
     return repaired(attributes.get(name, ""))
 
 
-def count_in(attributes: Attributes, name: str) -> int | None:
-    """The attribute as a number from 0; None when it is absent or none."""
-    return whole(attributes.get(name))
+def count_in(attributes: Attributes, name: str, warn: Warn) -> int | None:
+    """The attribute as a number from 0; None when it is absent, empty or none."""
+    number = whole(attributes.get(name))
+    if number is None and attributes.get(name):
+        warn(BAD_NUMBER)
+    return number
 
 
 def _state_by(ports: tuple[Port, ...], warn: Warn) -> str:
@@ -166,6 +188,13 @@ def _time(host: Element, name: str, warn: Warn) -> str:
     return said
 
 
+def _is_timed_out(host: Element, warn: Warn) -> bool:
+    value = host.get("timedout", "false")
+    if value not in ("true", "false"):
+        warn("A host whose timedout is neither true nor false was taken not to have timed out.")
+    return value == "true"
+
+
 def _ports(parent: Element, warn: Warn) -> Iterator[Port]:
     for element in parent.iterfind("port"):
         if port := port_in(element, warn):
@@ -173,14 +202,15 @@ def _ports(parent: Element, warn: Warn) -> Iterator[Port]:
 
 
 def _service(element: Element, warn: Warn) -> Service:
+    check_content(element, SERVICE_CHILDREN, warn)
     attributes = {name: repaired(value) for name, value in element.attrib.items()}
     return service_of(attributes, tuple(repaired(cpe.text) for cpe in element.iterfind("cpe") if cpe.text), warn)
 
 
-def _extra_reason(attributes: Attributes) -> ExtraReason:
+def _extra_reason(attributes: Attributes, warn: Warn) -> ExtraReason:
     return ExtraReason(
         text_in(attributes, "reason"),
-        count_in(attributes, "count") or 0,
+        count_in(attributes, "count", warn) or 0,
         text_in(attributes, "proto"),
         text_in(attributes, "ports"),
     )

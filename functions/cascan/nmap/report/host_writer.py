@@ -8,6 +8,7 @@ from typing import Any
 
 from cascan.model.host import ExtraPorts, Host, Port, Service
 from cascan.model.report import HostHint
+from cascan.nmap.report.host import TEXT_ATTRIBUTE
 from cascan.nmap.report.markup import element, escaped, scripts_xml
 
 BEFORE_SCRIPTS = ("smurf", "os", "uptime", "distance", "tcpsequence", "ipidsequence", "tcptssequence")
@@ -38,7 +39,7 @@ def host_xml(host: Host) -> str:
 
 
 def status_xml(host: Host | HostHint) -> str:
-    status = {"state": host.state, "reason": host.reason, "reason_ttl": host.reason_ttl}
+    status = {"state": host.state, "reason": host.reason or None, "reason_ttl": host.reason_ttl}
     return f"{element('status', status, '')}\n"
 
 
@@ -70,7 +71,7 @@ def _extraports_xml(extra: ExtraPorts) -> str:
         element(
             "extrareasons",
             {
-                "reason": reason.reason,
+                "reason": reason.reason or None,
                 "count": reason.count,
                 "proto": reason.protocol or None,
                 "ports": reason.ports or None,
@@ -86,7 +87,7 @@ def _extraports_xml(extra: ExtraPorts) -> str:
 def _port_xml(port: Port) -> str:
     state = {
         "state": port.state,
-        "reason": port.reason,
+        "reason": port.reason or None,
         "reason_ttl": port.reason_ttl,
         "reason_ip": port.reason_ip or None,
     }
@@ -129,7 +130,11 @@ def _details_xml(host: Host, tags: Any) -> Iterator[str]:
 
 def _plain_xml(tag: str, plain: dict[str, Any]) -> str:
     """The element of generic data: see Host.details."""
-    attributes = {name: value for name, value in plain.items() if isinstance(value, str) and name != "text"}
+    attributes = {
+        "text" if name == TEXT_ATTRIBUTE else name: value
+        for name, value in plain.items()
+        if isinstance(value, str) and name != "text"
+    }
     inner = escaped(plain.get("text", "")) if isinstance(plain.get("text"), str) else ""
     for name, children in plain.items():
         if isinstance(children, list):

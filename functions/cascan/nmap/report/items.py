@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from cascan.model.report import TAGS, Finished, HostCounts, HostHint, Item, Output, PostScripts, PreScripts, RunStats
 from cascan.nmap.report.host import addresses_in, count_in, hostnames_in, text_in
+from cascan.nmap.report.known import ITEMS, check
 from cascan.nmap.report.script import scripts_in
 from cascan.nmap.report.text import repaired
 from cascan.nmap.report.values import said
@@ -15,23 +16,25 @@ from cascan.nmap.report.values import said
 Warn = Callable[[str], None]
 
 
-def items_of(elements: Iterable[Element], warn: Warn) -> Iterator[Item]:
-    """The values of the elements, in order; what nmap does not know is left out, and `warn` told so."""
-    for element in elements:
-        if element.tag in TAGS:
-            yield said(TAGS[element.tag], element.attrib)
-        elif element.tag == "hosthint":
-            yield _hint(element, warn)
-        elif element.tag == "prescript":
-            yield PreScripts(scripts_in(element, warn))
-        elif element.tag == "postscript":
-            yield PostScripts(scripts_in(element, warn))
-        elif element.tag == "runstats":
-            yield _runstats(element)
-        elif element.tag == "output":
-            yield Output(type=element.get("type"), text=repaired(element.text or ""))
-        else:
-            warn("Elements beside the hosts that nmap does not know were left out.")
+def item_of(element: Element, warn: Warn) -> Item | None:
+    """The element's value; None where nmap does not know such an element, which `warn` is told."""
+    if element.tag in ITEMS:
+        check(element, ITEMS[element.tag], warn)
+    match element.tag:
+        case tag if tag in TAGS:
+            return said(TAGS[tag], element.attrib)
+        case "hosthint":
+            return _hint(element, warn)
+        case "prescript":
+            return PreScripts(scripts_in(element, warn))
+        case "postscript":
+            return PostScripts(scripts_in(element, warn))
+        case "runstats":
+            return _runstats(element)
+        case "output":
+            return Output(type=element.get("type"), text=repaired(element.text or ""))
+    warn("Elements beside the hosts that nmap does not know were left out.")
+    return None
 
 
 def whole_elements(text: str) -> Iterator[Element]:
@@ -55,9 +58,9 @@ def _hint(element: Element, warn: Warn) -> HostHint:
     return HostHint(
         state=text_in(attributes, "state") or "unknown",
         reason=text_in(attributes, "reason"),
-        reason_ttl=count_in(attributes, "reason_ttl"),
+        reason_ttl=count_in(attributes, "reason_ttl", warn),
         addresses=addresses_in(element, warn),
-        hostnames=hostnames_in(element),
+        hostnames=hostnames_in(element, warn),
     )
 
 

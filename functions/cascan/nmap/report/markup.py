@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from xml.etree.ElementTree import Element
 
+from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Node, Script
+from cascan.nmap.report.text import repaired
 
 # What nmap writes as a reference: markup, control characters, bytes above 0x7F, the second of two hyphens.
 SPECIAL = re.compile("[&<>\"'\x00-\x1f\x7f-\U0010ffff]|(?<=-)-")
@@ -25,6 +28,20 @@ def element(tag: str, attributes: Mapping[str, str | int | None], content: str |
     if content is None:
         return f"<{tag}{told}>"
     return f"<{tag}{told}>{content}</{tag}>" if content else f"<{tag}{told}/>"
+
+
+def parsed_xml(parsed: Element, depth: int = 2) -> str:
+    """An element that a parser read, as nmap would have written it. What is nested too deep is left out."""
+    attributes = {name: repaired(value) for name, value in parsed.attrib.items()}
+    content = _parsed_text(parsed.text)
+    if depth < MAX_XML_DEPTH:
+        content += "".join([parsed_xml(child, depth + 1) + _parsed_text(child.tail) for child in parsed])
+    return element(parsed.tag, attributes, content)
+
+
+def _parsed_text(text: str | None) -> str:
+    """Layout stays as it is."""
+    return text or "" if not text or text.isspace() else escaped(repaired(text))
 
 
 def scripts_xml(scripts: Iterable[Script]) -> str:

@@ -1,6 +1,7 @@
 """Reports of one scan's shards → one report, as one nmap would have written it: streams in, XML out, constant memory.
 
-What stands below the roots is copied byte for byte, one report after the other; the frame around it is made anew:
+What stands below the roots is copied, one report after the other, as ReportReader reads it (its `source`); the frame
+around it is made anew:
 
     nmaprun    of the first report that says its version: args, version; start: given, else that report's
     scaninfo   of the first report that has hosts, as verbose and debugging: a scan's shards share their options
@@ -13,23 +14,23 @@ What nmap.dtd does not know is left out. Source: nmap.dtd.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, NamedTuple
-from xml.etree.ElementTree import XML, ParseError
-from xml.sax.saxutils import quoteattr
 
-from cascan.nmap.report.raw import RawChild, RawReport
+from msgspec.structs import replace
 
-FRAME = ("scaninfo", "verbose", "debugging")
-BODY = frozenset(
-    {"target", "taskbegin", "taskprogress", "taskend", "hosthint", "prescript", "postscript", "host", "output"}
-)
-ADDRESS = re.compile(rb"<address\b[^>]*?\baddr\s*=\s*[\"']([^\"']*)[\"'][^>]*?\baddrtype\s*=\s*[\"']ipv[46]")
-STATE = re.compile(rb"<status\b[^>]*?\bstate\s*=\s*[\"'](\w+)")
+from cascan.errors import UnreadableReport
+from cascan.model.details import whole
+from cascan.model.host import Host
+from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
+from cascan.nmap.report.read import ReportReader, read_report
+from cascan.nmap.report.values import instant
+from cascan.nmap.report.writer import DECLARATION, document_end, document_start, xml_of
+
+FRAME = (ScanInfo, Verbose, Debugging)
 PIECE_BYTES = 256 * 1024
 
 
@@ -52,165 +53,161 @@ def merge_reports(
 
 
 @dataclass
-class _Counted:
-    """What a report says of its run, or what its hosts say where it was cut short."""
+class _Counts:
+    """Hosts of a report: as nmap counts them, or as they stand there."""
 
     up: int = 0
     total: int = 0
-    finished: float = 0  # seconds since 1970
-    succeeded: bool = False
 
-    def count(self, host: bytes) -> None:
-        state = STATE.search(host)
-        self.up += bool(state and state[1] == b"up")
+    def add_host(self, host: Host) -> None:
+        self.up += host.state == "up"
         self.total += 1
 
-    def read(self, runstats: bytes) -> None:
-        try:
-            children = XML(runstats)
-        except ParseError:  # a prefix of no namespace: well-formed all the same, and nothing that nmap writes
-            return
-        for child in children:
-            if child.tag == "finished":
-                self.finished = _number(child.get("time"))
-                self.succeeded = child.get("exit", "success") == "success"
-            elif child.tag == "hosts":
-                self.up, self.total = int(_number(child.get("up"))), int(_number(child.get("total")))
+    def add(self, counts: HostCounts) -> None:
+        self.up += whole(counts.up) or 0
+        self.total += whole(counts.total) or 0
 
 
 class ReportMerge:
-    """One merge. `flaws`: how many reports are missing, damaged, or of a run that failed; true after the last piece."""
+    """One merge. `flaws`: how many reports are missing, damaged, or of a run that failed; true after the last piece.
+
+    `warnings`: what was wrong with the report that was read last, a sentence each.
+    """
 
     def __init__(self, note: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
         self.flaws = missing
+        self.warnings: tuple[str, ...] = ()
         self._note = note
         self._started = int(started_at.timestamp()) if started_at else 0  # seconds since 1970; 0: not known yet
-        self._finished: float = 0
+        self._finished = 0
         self._up = self._total = 0
-        self._root: dict[str, str] | None = None  # of the first report
+        self._head: Head | None = None  # of the first report
         self._begun = False
 
     @property
     def began(self) -> bool:
         """A report was among the streams."""
-        return self._root is not None
+        return self._head is not None
 
     def pieces(self, reports: Iterable[Part]) -> Iterator[bytes]:
         """See merge_reports."""
-        held = bytearray()
+        held: list[str] = []
+        held_chars = 0
         for piece in self._elements(reports):
-            held += piece
-            if len(held) >= PIECE_BYTES:
-                yield bytes(held)
+            held.append(piece)
+            held_chars += len(piece)
+            if held_chars >= PIECE_BYTES:
+                yield "".join(held).encode()
                 held.clear()
+                held_chars = 0
         if held:
-            yield bytes(held)
+            yield "".join(held).encode()
 
-    def _elements(self, reports: Iterable[Part]) -> Iterator[bytes]:
+    def _elements(self, reports: Iterable[Part]) -> Iterator[str]:
         for stream, left_out in reports:
             with stream:
-                yield from self._elements_of(RawReport(stream), left_out)
-        if self._root is not None:
+                try:
+                    report = read_report(stream)
+                except UnreadableReport as exc:
+                    self.flaws += 1
+                    self.warnings = (str(exc),)
+                    continue
+                self._note_head(report.head)
+                yield from self._elements_of(report, left_out)
+                self.warnings = report.warnings
+        if self._head is not None:
             yield from self._beginning(())
             yield self._ending()
 
-    def _elements_of(self, report: RawReport, left_out: Container[str]) -> Iterator[bytes]:
-        frame: list[RawChild] = []
-        hosts, said, elsewhere = _Counted(), _Counted(), _Counted()
-        for child in report:
-            self._see(report.root)
-            if child.name in FRAME:
-                frame.append(child)
-            elif child.name == "runstats":
-                said.read(child.xml)
-            elif child.name in BODY:
-                if child.name == "host":
-                    hosts.count(child.xml)
-                    if left_out and _address(child.xml) in left_out:
-                        elsewhere.count(child.xml)
-                        continue
-                yield from self._beginning(frame)
-                yield child.xml + b"\n"
-        self._see(report.root)
-        self._add(said if said.finished else hosts, elsewhere, whole=report.complete)
+    def _elements_of(self, report: ReportReader, left_out: Container[str]) -> Iterator[str]:
+        frame: list[Item] = []
+        ends: list[RunStats] = []
+        present, elsewhere = _Counts(), _Counts()
+        for item in report.items():
+            if isinstance(item, FRAME):
+                frame.append(item)
+                continue
+            if isinstance(item, RunStats):
+                ends.append(item)
+                continue
+            if isinstance(item, Host):
+                present.add_host(item)
+                if left_out and item.address in left_out:
+                    elsewhere.add_host(item)
+                    continue
+            yield from self._beginning(frame)
+            yield report.source
+        self._add(ends, present, elsewhere)
+        self.flaws += not (report.complete and _succeeded(ends))
 
-    def _see(self, root: dict[str, str] | None) -> None:
-        """Keep the first root, or rather the first that says its version: nmap may fail before it does."""
-        if root is not None and (self._root is None or ("version" in root and "version" not in self._root)):
-            self._root = root
+    def _note_head(self, head: Head) -> None:
+        """Keep the first, or rather the first that says its version: nmap may fail before it does."""
+        if self._head is None or (head.version is not None and self._head.version is None):
+            self._head = head
 
-    def _add(self, counted: _Counted, elsewhere: _Counted, *, whole: bool) -> None:
+    def _add(self, ends: list[RunStats], present: _Counts, elsewhere: _Counts) -> None:
+        """Count the hosts of a report, and note when it ended."""
+        counted = _Counts()
+        for hosts in (end.hosts for end in ends if end.hosts):
+            counted.add(hosts)
+        if not any(end.hosts for end in ends):
+            counted = present
         self._up += max(0, counted.up - elsewhere.up)
         self._total += max(0, counted.total - elsewhere.total)
-        self._finished = max(self._finished, counted.finished)
-        self.flaws += not (whole and counted.succeeded)
+        self._finished = max(self._finished, *(_seconds(end.finished.time) for end in ends if end.finished), 0)
 
-    def _beginning(self, frame: Iterable[RawChild]) -> Iterator[bytes]:
+    def _beginning(self, frame: Iterable[Item]) -> Iterator[str]:
         """The document up to what stands below its frame, once."""
-        if self._begun or self._root is None:
+        if self._begun or self._head is None:
             return
         self._begun = True
-        self._started = self._started or int(_number(self._root.get("start")))
-        attributes = {
-            "scanner": "nmap",
-            "args": self._root.get("args", ""),
-            "start": str(self._started),
-            "startstr": _told(self._started),
-            "version": self._root.get("version", ""),
-            "xmloutputversion": self._root.get("xmloutputversion", "1.05"),
-        }
-        yield b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n'
-        if self._note:
-            yield f"<!-- {self._note} -->\n".encode()
-        yield f"<nmaprun{_written(attributes)}>\n".encode("utf-8", "xmlcharrefreplace")
+        self._started = self._started or _seconds(self._head.start)
+        head = replace(
+            self._head,
+            scanner="nmap",
+            args=self._head.args or "",
+            start=str(self._started),
+            startstr=_asctime(self._started),
+            version=self._head.version or "",
+            xmloutputversion=self._head.xmloutputversion or "1.05",
+        )
+        start = document_start(head)
+        yield start.replace(DECLARATION, f"{DECLARATION}<!-- {self._note} -->\n", 1) if self._note else start
         frame = list(frame)
-        for name in FRAME:
-            several = [child.xml for child in frame if child.name == name]
-            if name != "scaninfo":
-                several = several[:1] or [f'<{name} level="0"/>'.encode()]
-            yield from (xml + b"\n" for xml in several)
+        yield from (xml_of(item) for item in frame if isinstance(item, ScanInfo))
+        for kind in (Verbose, Debugging):
+            yield xml_of(next((item for item in frame if isinstance(item, kind)), kind(level="0")))
 
-    def _ending(self) -> bytes:
-        finished = int(max(self._finished, self._started))
-        elapsed, told = finished - self._started, _told(finished)
+    def _ending(self) -> str:
+        finished = max(self._finished, self._started)
+        elapsed, at = finished - self._started, _asctime(finished)
         hosts = f"{self._total} IP addresses ({self._up} hosts up) scanned in {elapsed} seconds"
-        ran = {
-            "time": str(finished),
-            "timestr": told,
-            "summary": f"Nmap done at {told}; {hosts}",
-            "elapsed": str(elapsed),
-        }
-        ran["exit"] = "error" if self.flaws else "success"
-        if self.flaws:
-            ran["errormsg"] = f"{self.flaws} of the reports merged here are missing, cut short, or of a run that failed"
-        counts = {"up": str(self._up), "down": str(max(0, self._total - self._up)), "total": str(self._total)}
-        return f"<runstats><finished{_written(ran)}/><hosts{_written(counts)}/>\n</runstats>\n</nmaprun>\n".encode()
+        flaw = f"{self.flaws} of the reports merged here are missing, cut short, or of a run that failed"
+        end = Finished(
+            time=str(finished),
+            timestr=at,
+            summary=f"Nmap done at {at}; {hosts}",
+            elapsed=str(elapsed),
+            exit="error" if self.flaws else "success",
+            errormsg=flaw if self.flaws else None,
+        )
+        down = max(0, self._total - self._up)
+        counts = HostCounts(up=str(self._up), down=str(down), total=str(self._total))
+        return xml_of(RunStats(finished=end, hosts=counts)) + document_end()
 
 
-def _address(host: bytes) -> str:
-    """The first address of a host element that is none of Ethernet."""
-    found = ADDRESS.search(host)
-    return found[1].decode("ascii", "replace") if found else ""
+def _succeeded(ends: list[RunStats]) -> bool:
+    """Whether a report says that its run came to an end, and that it succeeded."""
+    finished = [end.finished for end in ends if end.finished]
+    return bool(finished) and all(end.exit in ("success", None) for end in finished)
 
 
-def _written(attributes: dict[str, str]) -> str:
-    """Attributes as they stand in a tag; beyond ASCII as references, as nmap has them."""
-    return "".join(f" {name}={_quoted(value)}" for name, value in attributes.items())
+def _seconds(text: str | None) -> int:
+    """An instant, in seconds since 1970; 0 where it is none."""
+    moment = instant(text)
+    return int(moment.timestamp()) if moment else 0
 
 
-def _quoted(value: str) -> str:
-    return quoteattr(value, {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
-
-
-def _number(text: str | None) -> float:
-    """0 where it is none."""
-    try:
-        number = float(text or 0)
-    except ValueError:
-        return 0
-    return number if 0 <= number < 1e15 else 0  # noqa: PLR2004 (no time nor count of ours; and no infinity)
-
-
-def _told(seconds: int) -> str:
+def _asctime(seconds: int) -> str:
     """As nmap writes an instant; in UTC."""
     return time.asctime(time.gmtime(seconds))

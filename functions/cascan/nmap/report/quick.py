@@ -23,9 +23,11 @@ from cascan.memory import Memory
 from cascan.model.details import os_matches
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.host import TooDeep, extraports_in, plain_of
+from cascan.nmap.report.known import PORTS as PORTS_KNOWN
+from cascan.nmap.report.known import check
 from cascan.nmap.report.quick_head import read_head
 from cascan.nmap.report.quick_ports import QuickPorts
-from cascan.nmap.report.quick_script import NotPlain
+from cascan.nmap.report.quick_script import NotPlain, refuse
 from cascan.nmap.report.quick_tail import Details, read_flat
 
 PORTS, PORTS_END = "<ports>", "</ports>"
@@ -69,7 +71,8 @@ class QuickHosts:
         ports = _parsed(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise NotPlain
-        return self._counted.keep(text, tuple(extraports_in(ports)), len(text))
+        check(ports, PORTS_KNOWN, refuse)
+        return self._counted.keep(text, tuple(extraports_in(ports, refuse)), len(text))
 
     def _rest(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
         """What follows the ports: host scripts and OS matches; every other element is read into the details."""
@@ -96,13 +99,10 @@ class QuickHosts:
 
     def _system(self, piece: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
         """An `os` element as data, and its matches."""
-        remarks: list[str] = []
         try:
-            system = plain_of(_parsed(piece), remarks.append)
+            system = plain_of(_parsed(piece), refuse)
         except TooDeep as exc:
             raise NotPlain from exc
-        if remarks:
-            raise NotPlain
         return self._systems.keep(piece, (system, os_matches({"os": [system]})), len(piece))
 
 
@@ -125,6 +125,8 @@ def _divided(text: str) -> tuple[str, list[str], str]:
 
 
 def _parsed(text: str) -> Any:
+    if "xmlns" in text:
+        raise NotPlain
     try:
         return XML(text)
     except ParseError as exc:

@@ -8,16 +8,16 @@ from functools import lru_cache
 
 from cascan.model.host import Address, Hostname
 from cascan.nmap.report.quick_script import NotPlain, plain
-from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE
+from cascan.nmap.report.quick_tail import ATTRIBUTES, FILLED, VALUE
 from cascan.nmap.report.text import compiled
 from cascan.nmap.report.values import instant
 
-STATUS = rf'<status state={VALUE} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
+STATUS = rf'<status state={FILLED} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
 COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name
     rf'\s*<host starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})">\s*{STATUS}'
     r'<address addr="([0-9A-Fa-f.:]+)" addrtype="(ipv4|ipv6)"/>\s*'
     rf'(?:<address addr="([0-9A-F:]+)" addrtype="mac"(?: vendor={VALUE})?/>\s*)?'
-    rf'<hostnames>\s*(?:<hostname name={VALUE} type="(user|PTR)"/>\s*)?</hostnames>\s*'
+    rf'<hostnames>\s*(?:<hostname name={FILLED} type="(user|PTR)"/>\s*)?</hostnames>\s*'
 )
 HEAD = (
     rf'\s*<host(?: starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})")?>\s*{STATUS}'
@@ -25,7 +25,7 @@ HEAD = (
     r"(?:<hostnames>\s*((?:<hostname [^<>]*/>\s*)*)</hostnames>\s*)?"
 )
 ADDRESS = rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})?/>'
-HOSTNAME = rf'<hostname name={VALUE} type="(user|PTR)"/>'
+HOSTNAME = rf'<hostname name={FILLED} type="(user|PTR)"/>'
 
 
 # Where the rest of the host begins; when it was begun and finished, its state, reason and TTL, addresses and names.
@@ -50,14 +50,18 @@ def _any_head(text: str) -> HostHead:
     if found is None:
         raise NotPlain
     started, finished, state, reason, ttl, addresses, _, names = found.groups()
-    begun, ended = instant(started), instant(finished)
+    begun, ended = moment(started), moment(finished)
     told = _addresses(addresses), _hostnames(names) if names else ()
     return found.end(), begun, ended, plain(state), plain(reason), int(ttl), *told
 
 
 @lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
-def moment(seconds: str) -> datetime | None:
-    return instant(seconds)
+def moment(seconds: str | None) -> datetime | None:
+    """Raises: NotPlain: no time, which is for host.py to say."""
+    time = instant(seconds)
+    if time is None and seconds is not None:
+        raise NotPlain
+    return time
 
 
 def _addresses(text: str) -> tuple[Address, ...]:

@@ -14,15 +14,15 @@ from cascan.limits import MAX_MEMO_CHARS, MAX_PORT, MAX_SIGHTED
 from cascan.memory import Memory, Sighted
 from cascan.model.host import Port, Script, Service
 from cascan.nmap.report.host import service_of
-from cascan.nmap.report.quick_script import NotPlain, plain, quick_script
-from cascan.nmap.report.quick_tail import ATTRIBUTES, VALUE, attributes_of
+from cascan.nmap.report.quick_script import NotPlain, plain, quick_script, refuse
+from cascan.nmap.report.quick_tail import ATTRIBUTES, FILLED, VALUE, attributes_of
 from cascan.nmap.report.text import compiled
 
 START = (
-    rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={VALUE} reason={VALUE}'
+    rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={FILLED} reason={VALUE}'
     rf' reason_ttl="([0-9]{{1,9}})"(?: reason_ip={VALUE})?/>\s*'
 )
-REST = r"(?:/>|>((?:<cpe>[^<&\x00-\x1f]+</cpe>)*)</service>)"
+REST = r"(?:/>|>((?:<cpe>[^<>&\x00-\x1f]+</cpe>)*)</service>)"
 TOLD = "".join(
     rf"(?: {name}={VALUE})?"
     for name in ("product", "version", "extrainfo", "hostname", "ostype", "devicetype", "servicefp")
@@ -117,7 +117,7 @@ def _any_port(piece: str) -> Port:
     if found is None:
         raise NotPlain
     protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()
-    told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), _refuse)
+    told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), refuse)
     return Port(
         protocol=protocol,
         number=number_of(number),
@@ -127,7 +127,3 @@ def _any_port(piece: str) -> Port:
         reason_ip=plain(reason_ip or ""),
         service=told,
     )
-
-
-def _refuse(_sentence: str) -> None:
-    raise NotPlain

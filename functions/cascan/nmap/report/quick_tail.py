@@ -11,10 +11,12 @@ from typing import Any
 from cascan.nmap.report.quick_script import NotPlain, plain
 from cascan.nmap.report.text import compiled
 
+NOT_PLAIN = frozenset({"xmlns", "text"})  # attributes that host.py reads otherwise
 Rows = list[dict[str, Any]]
 Details = dict[str, Rows]
 
 VALUE = r'"([^"<\x00-\x1f]*)"'
+FILLED = r'"([^"<\x00-\x1f]+)"'
 ATTRIBUTE = rf" ([a-z_]+)={VALUE}"
 ATTRIBUTES = r'((?: [a-z_]+="[^"<\x00-\x1f]*")*)'
 TIMES = re.compile(rf"<times srtt={VALUE} rttvar={VALUE} to={VALUE}/>\s*")
@@ -54,7 +56,7 @@ def attributes_of(text: str) -> dict[str, str]:
     """Attributes as nmap writes them, a space before each."""
     found = compiled(ATTRIBUTE).findall(text)
     attributes = dict(found)
-    if len(attributes) != len(found):
+    if len(attributes) != len(found) or not NOT_PLAIN.isdisjoint(attributes):
         raise NotPlain
     return {name: plain(value) for name, value in found} if "&" in text else attributes
 
@@ -72,7 +74,10 @@ def _read_guesses(found: re.Match[str], details: Details) -> None:
 def _hops(text: str) -> Rows:
     found = compiled(HOP).findall(text)
     if len(found) != text.count("<") or "&" in text or '=""' in text:  # findall tells no empty value from none
-        return [attributes_of(hop) for hop in compiled(ANY_HOP).findall(text)]
+        hops = compiled(ANY_HOP).findall(text)
+        if len(hops) != text.count("<"):
+            raise NotPlain
+        return [attributes_of(hop) for hop in hops]
     return [
         {"ttl": ttl, "ipaddr": address, "rtt": rtt, "host": host}
         if rtt and host

@@ -22,6 +22,7 @@ from cascan.model.recording import Place
 from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
 from cascan.nmap.report.body import ReportBody
 from cascan.nmap.report.head import Start, read_start
+from cascan.nmap.report.known import ATTRIBUTES
 from cascan.nmap.report.values import instant, said
 
 
@@ -37,6 +38,8 @@ class ReportReader:
         self._start = start
         self._body = ReportBody(stream, start)
         self.head = said(Head, start.attributes)
+        if not start.attributes.keys() <= set(Head.__struct_fields__):
+            self._body.warn(ATTRIBUTES)
         self.scanner = self.head.scanner or ""  # empty: nmap failed before it began the document
         self.version = self.head.version or ""
         self.args = self.head.args or ""  # the command line, script arguments and all
@@ -102,6 +105,11 @@ class ReportReader:
             self._body.take(part.warnings, broken=part.broken, complete=part.complete)
             if part.rendered:
                 yield part.rendered
+
+    @property
+    def source(self) -> str:
+        """XML of the host or item that was given last, with all that the report has of it: see ReportBody.source."""
+        return self._body.source
 
     def items(self) -> Iterator[Host | Item]:
         """Everything that stands below the root, in report order, once: instead of the hosts alone."""

@@ -8,8 +8,11 @@ from xml.etree.ElementTree import Element
 
 from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Node, Script
+from cascan.nmap.report.known import ATTRIBUTES
 from cascan.nmap.report.text import repaired
 
+SCRIPT_ATTRIBUTES = {"id", "output"}
+INSIDE_ELEM = "Elements inside an elem of a script's output were left out."
 Warn = Callable[[str], None]
 Pairs = list[tuple[str, Any]]
 TOO_DEEP = f"Tables of a script nested more than {MAX_XML_DEPTH} deep were left out."
@@ -22,6 +25,8 @@ def scripts_in(parent: Element, warn: Warn) -> tuple[Script, ...]:
 
 def script_of(element: Element, warn: Warn) -> Script:
     """The script; tables nested too deep are left out, and `warn` told so."""
+    if not element.attrib.keys() <= SCRIPT_ATTRIBUTES:
+        warn(ATTRIBUTES)
     identity, output = repaired(element.get("id", "")), repaired(element.get("output", ""))
     if not len(element) and not (element.text or "").strip():
         return Script(identity, output)
@@ -76,7 +81,11 @@ def _nodes(parent: Element, warn: Warn, depth: int = 4) -> Iterator[Node]:
         yield Node("text", text=repaired(parent.text))
     for child in parent:
         key = child.get("key")
+        if child.tag in ("elem", "table") and not child.attrib.keys() <= {"key"}:
+            warn(ATTRIBUTES)
         if child.tag == "elem":
+            if len(child):
+                warn(INSIDE_ELEM)
             yield Node("elem", key and repaired(key), repaired(child.text or ""))
         elif child.tag != "table":
             warn("Elements of a script's output that nmap does not know were left out.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import cache
 
+LATIN_1 = "cascan-latin-1"  # what `bytes.decode` does with what is no UTF-8
 HIGH_BYTES = "[\x80-\xff]+"
 # References to characters that XML 1.0 forbids; nmap writes them for control characters in its arguments.
 FORBIDDEN = (
@@ -57,12 +59,24 @@ def mended(text: str) -> str:
 
 
 def decoded(data: bytes) -> tuple[str, bool]:
-    """The bytes as text, and whether they were UTF-8 (else they are read as Latin-1), lines ending as XML ends them."""
+    """The bytes as text, and whether they were UTF-8, lines ending as XML ends them.
+
+    A byte that is no UTF-8 is read as Latin-1, whatever stands around it: how a report is cut changes nothing.
+    """
     try:
         text, known = data.decode(), True
     except UnicodeDecodeError:
-        text, known = data.decode("latin-1"), False
+        text, known = data.decode(errors=LATIN_1), False
     return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), known
+
+
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(LATIN_1, _as_latin_1)
 
 
 def _as_utf8(run: re.Match[str]) -> str:

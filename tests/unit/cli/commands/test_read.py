@@ -13,15 +13,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import XML, Element
 
 import msgspec
 import pytest
 
 from cascan.model.host import Host
 from cascan.nmap.report.read import read_report
+from cascan.nmap.report.text import mended, repaired
 from cli.finding_rows import COLUMNS, safe
 from cli.main import main
-from tests.data.reports import FOLDER, REAL, WHOLE, hosts, report
+from tests.data.reports import FOLDER, ODDITIES, REAL, WHOLE, hosts, report
 
 ROOT = Path(__file__).parents[4]
 DTD = Path("/usr/share/nmap/nmap.dtd")
@@ -78,6 +80,13 @@ class TestHosts:
         assert [msgspec.json.decode(line, type=Host) for line in out.splitlines()] == hosts(name)
 
 
+def without_layout(element: Element) -> object:
+    """Everything that the element says: attributes (empty ones too), text and children in order."""
+    texts = [repaired(text or "").strip() for text in (element.text, element.tail)]
+    attributes = {name: repaired(value) for name, value in element.attrib.items()}
+    return element.tag, attributes, texts, [without_layout(child) for child in element]
+
+
 class TestXml:
     @pytest.mark.skipif(not (DTD.exists() and shutil.which("xmllint")), reason="needs xmllint, and nmap's DTD")
     @pytest.mark.parametrize(
@@ -126,6 +135,23 @@ class TestXml:
         assert (code, err) == (0, "")
         lines = read(str(tmp_path / "merged.xml"), "--as", "hosts")[1].splitlines()
         assert [msgspec.json.decode(line, type=Host) for line in lines] == [*hosts("connect"), *hosts("ipv6")]
+
+    @pytest.mark.parametrize("name", ["latin1", "padded-reference", "comment-first", "hop-space"])
+    def test_a_report_that_is_read_alone_is_read_beside_others(self, read: Read, name: str, tmp_path: Path) -> None:
+        odd, plain = str(FOLDER / f"oddities/{name}.xml"), str(FOLDER / "oddities/plain.xml")
+        for files in ((odd, plain), (plain, odd)):
+            code, out, err = read(*files, "--as", "xml")
+            (tmp_path / "merged.xml").write_bytes(out)
+            alone = [read(file, "--as", "hosts") for file in files]
+            assert code == 0
+            assert all(warnings in err for _, _, warnings in alone)
+            assert read(str(tmp_path / "merged.xml"), "--as", "hosts")[1] == b"".join(lines for _, lines, _ in alone)
+
+    @pytest.mark.parametrize("name", [*WHOLE, *ODDITIES])
+    def test_what_comes_out_is_the_report_element_by_element(self, read: Read, name: str) -> None:
+        data = report(name)
+        out = read(str(FOLDER / f"{name}.xml"), "--as", "xml")[1]
+        assert without_layout(XML(out)) == without_layout(XML(mended(data.decode())))
 
     def test_of_several_reports_the_damaged_ones_are_counted(self, read: Read) -> None:
         code, _, err = read(PATHS["connect"], PATHS["killed"], "--as", "xml")

@@ -1,0 +1,156 @@
+"""A stack in memory with something for every command to print."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from msgspec.structs import replace
+
+from cascan.control import ControlRequested
+from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
+from cascan.model.reason import Reason, ReasonCode, Reasons
+from cascan.model.refusal import Refusal, Rule
+from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus
+from cli import access, commands
+from on_control_requested.control_scan import control
+from tests.builders import NOW, SCAN_ID, a_scan, a_shard, clock
+from tests.cascading import rule_document
+from tests.fake_cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fake_schedules import MemoryScheduleTable
+from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryShardQueues
+from tests.scanned_network import Hosts, World, xml
+
+SUBMITTER = "me"
+MESSAGE = "message"  # the id of every message
+KEY = "k"  # the idempotency key of requests that tests send
+REASONS = Reasons.of([Reason.of(ReasonCode.NAME_NOT_FOUND, "db", "no such name")]).at_shard(0)
+SCHEDULE = {
+    "apiVersion": "execution.securecodebox.io/v1",
+    "kind": "ScheduledScan",
+    "metadata": {"name": "nightly"},
+    "spec": {"schedule": "30 2 * * *", "scanSpec": {"scanType": "nmap", "parameters": ["127.0.0.1"]}},
+}
+UNREADABLE = {**SCHEDULE, "metadata": {"name": "strange"}, "spec": {"schedule": "never"}}
+
+
+def detailed(hosts: Hosts) -> bytes:
+    """A report in which hosts have a name, and services a product and a version."""
+    named = b'<hostnames><hostname name="db" type="PTR"/></hostnames><ports>'
+    return xml(hosts).replace(b"<ports>", named).replace(b'"ssh"', b'"ssh" product="OpenSSH" version="9.2"')
+
+
+class Stack:
+    """Two scans of a network with changes in between, a refused one and a running one, a cascade, rules, schedules."""
+
+    stays_up, is_local, own_port, submitter = True, False, None, SUBMITTER
+    outputs: ClassVar = {"CascadingRules": "enabled"}
+
+    def __init__(self, folder: Path) -> None:
+        world = World(folder)
+        self.table, self.reports = world.table, world.reports
+        self.house, self.rules, self.cascades = MemoryHouseRecords(), MemoryRuleTable(), MemoryCascadeTable()
+        self.schedules, self.scheduler = MemoryScheduleTable(), Scheduler()
+        self.requests, self.due, self.controls = Requests(self), MemoryRequestQueue(), Controls(self)
+        world.scan(0, detailed({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))
+        world.scan(1, detailed({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}))
+        for scan_id, scan in self.table.scans.items():
+            ended = {"state": ScanState.DONE, "outcome": Outcome.PARTIAL, "finished_at": NOW, "reasons": REASONS}
+            self.table.scans[scan_id] = replace(scan, **ended)
+        self.scanned = list(self.table.scans)[-1]
+        self.table.create_scan(a_scan())
+        self.table.add_shards([a_shard()])
+        refusal = Refusal("8.8.8.8", Rule.SCOPE, "8.8.8.8 is outside AllowedTargets")
+        refused = {"scan_id": "b" * 16, "state": ScanState.ERRORED, "shards": 0, "refusals": (refusal,)}
+        self.table.create_scan(a_scan(**refused, notes=("spec.env has no effect here",), name="refused"))
+        self._grow_cascade()
+        self._add_schedules()
+        self.rules.put_rule("follow", rule_document())
+
+    def uri(self, key: str) -> str:
+        return f"s3://bucket/{key}"
+
+    def _grow_cascade(self) -> None:
+        line = CascadeLine(kind="capped", rule="follow", reason="too many", cap="scans")
+        self.cascades.records[self.scanned] = CascadeRecord(rules={"follow": 1}, lines=(line,), more=1)
+        there, reserved, elsewhere = (
+            StoredChild(key=f"follow/{number}", rule="follow", scan_id=scan_id, name="next", scan_type="nmap")
+            for number, scan_id in enumerate((SCAN_ID, "c" * 16, ""))
+        )
+        self.cascades.stored[self.scanned] = {child.key: child for child in (there, reserved, elsewhere)}
+
+    def _add_schedules(self) -> None:
+        for document in (SCHEDULE, UNREADABLE):
+            self.schedules.put_schedule(document["metadata"]["name"], document)  # type: ignore[index]
+        for scan_id, due_at in ((self.scanned, NOW), ("d" * 16, NOW.replace(hour=13))):
+            run = ScheduledRun(schedule="nightly", due_at=due_at, scan_id=scan_id, asked_at=NOW, body="{}")
+            self.schedules.runs_by_key["nightly", due_at] = run
+        result = Result(scan_id=self.scanned, finished_at=NOW, findings=Counts(count=1))
+        self.schedules.statuses["nightly"] = ScheduleStatus(last_schedule_time=NOW, last_result=result)
+
+
+class Scheduler:
+    """EventBridge Scheduler that takes everything."""
+
+    def put(self, *_: Any) -> None: ...
+    def delete(self, *_: Any) -> None: ...
+
+
+class Requests:
+    """A request queue whose requests are scans that ended as the newest one did."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def send(self, body: str) -> str:
+        table = self._stack.table
+        ended = replace(table.scans[self._stack.scanned], request_digest=body_digest_of(body), cause_id=MESSAGE)
+        for scan_id in (own_scan_id_of(SUBMITTER, KEY), scan_id_of(MESSAGE)):
+            table.scans[scan_id] = replace(ended, scan_id=scan_id)
+        return MESSAGE
+
+
+class Controls:
+    """A control queue that is handled as soon as it is written to."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def send(self, body: str) -> str:
+        stack = self._stack
+        control(
+            ControlRequested.from_wire(body),
+            table=stack.table,
+            reports=stack.reports,
+            house=stack.house,
+            queues=MemoryShardQueues(),
+            bus=MemoryEventBus(),
+            clock=clock,
+        )
+        return MESSAGE
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The stack that every command talks to."""
+    stack, real = Stack(tmp_path), access.access
+
+    @contextmanager
+    def open_it(_: Any) -> Iterator[Any]:
+        yield stack
+
+    for command in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        import_module(command.name)
+    package = commands.__name__.partition(".")[0]
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{package}.") and getattr(module, "access", None) is real:
+            monkeypatch.setattr(module, "access", open_it)
+    return stack

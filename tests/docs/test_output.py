@@ -1,0 +1,167 @@
+"""docs/output.md says what the commands print as JSON: every command, every field, every type."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cascan.cascades.bundled import FOLDER
+from cascan.events.message import VERSION
+from cli.main import main
+from cli.words.parser import parser
+from tests.builders import SCAN_ID
+from tests.cascading import rule_document
+from tests.data.reports import FOLDER as REPORTS
+from tests.docs.a_stack import KEY, SCHEDULE, Stack, stack
+from tests.docs.output_shapes import DOCUMENT, SHAPE, fields_in, printed, problems, shapes
+
+__all__ = ["stack"]
+MANIFEST = {
+    "apiVersion": "execution.securecodebox.io/v1",
+    "kind": "Scan",
+    "metadata": {"name": "lan", "annotations": {"cascan/idempotency-key": KEY}},
+    "spec": {"scanType": "nmap", "parameters": ["-sV", "10.0.0.1"], "cascades": {}, "env": [{"name": "a"}]},
+}
+VULS = """
+[servers.web]
+host = "10.0.0.5"
+[servers.web.portscan]
+scannerBinPath = "nmap"
+"""
+SEVERITY = {
+    "rules": [
+        {"name": "ports", "matches": {"anyOf": [{"category": "Open Port"}]}, "override": {"severity": "low"}},
+        {"name": "never", "matches": {"anyOf": [{"category": "None"}]}, "suppress": "known"},
+    ]
+}
+FILES = {
+    "request.json": json.dumps({"targets": ["10.0.0.1"], "idempotencyKey": KEY}),
+    "several.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second")]),
+    "apply.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second"), SCHEDULE]),
+    "scan.yaml": yaml.safe_dump(MANIFEST),
+    "config.toml": VULS,
+    "severity.yaml": yaml.safe_dump(SEVERITY),
+}
+COMMANDS = {  # as the document calls them → what is typed
+    "cascan scan": ["scan 10.0.0.1"],
+    "cascan scan --no-wait": ["scan --no-wait 10.0.0.1"],
+    "cascan submit": ["submit -f request.json"],
+    "cascan submit --no-wait": ["submit -f request.json --no-wait"],
+    "cascan scans": ["scans"],
+    "cascan cancel": ["cancel RUNNING"],
+    "cascan suspend": ["suspend RUNNING"],
+    "cascan resume": ["resume SUSPENDED"],
+    "cascan findings": ["findings SCANNED"],
+    "cascan report": ["report SCANNED"],
+    "cascan diff": ["diff SCANNED --all"],
+    "cascan inventory": ["inventory --all"],
+    "cascan tree": ["tree SCANNED"],
+    "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
+    "cascan check -f": ["check -f several.yaml"],
+    "cascan check --vuls": ["check --vuls config.toml"],
+    "cascan targets": ["targets 10.0.0.0/30"],
+    "cascan targets --count": ["targets --count 10.0.0.0/30"],
+    "cascan options": ["options"],
+    "cascan egress": ["egress 10.0.0.0/8 --deny 10.0.0.1"],
+    "cascan apply": ["apply -f apply.yaml"],
+    "cascan rules list": ["rules list"],
+    "cascan rules show": ["rules show follow"],
+    "cascan rules test": [f"rules test -f {FOLDER} --scan-file scan.yaml --findings findings.jsonl"],
+    "cascan schedule list": ["schedule list"],
+    "cascan schedule show": ["schedule show nightly"],
+    "cascan schedule pause": ["schedule pause nightly"],
+    "cascan schedule resume": ["schedule resume nightly"],
+    "cascan schedule run-now": ["schedule run-now nightly"],
+    "cascan schedule delete": ["schedule delete nightly"],
+    "cascan severity apply": ["severity apply -f severity.yaml"],
+    "cascan severity show": ["severity show"],
+    "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
+    "cascan halt": ["halt", "halt --lift"],
+    "cascan rebuild": ["rebuild --yes"],
+    "cascan local status": ["local status --state-dir state"],
+}
+BY_OTHERS = {"cascan local up"}  # prints what local status does; tests/e2e runs it
+SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
+LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The files that commands are given, in the folder that they are run in."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    assert main(["read", str(REPORTS / "scripts.xml")]) == 0
+    Path("findings.jsonl").write_text(capsys.readouterr().out)
+
+
+def outputs_of(lines: list[str], stack: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    for line in lines:
+        words = [{"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned}.get(w, w) for w in line.split()]
+        if "SUSPENDED" in line:
+            assert main(["suspend", SCAN_ID]) == 0
+        capsys.readouterr()
+        cut = words.index("--") if "--" in words else len(words)
+        main([*words[:cut], "--json", *words[cut:]])
+        out, said = capsys.readouterr()
+        assert out, said
+        yield json.loads(out)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_prints_what_the_document_says(
+    command: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = printed()[command]
+    for value in outputs_of(COMMANDS[command], stack, capsys):
+        assert list(problems(value, kind)) == [], "describe it in docs/output.md"
+
+
+@pytest.mark.parametrize("form", LINES)
+def test_read_prints_a_line_as_the_document_says(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", "--as", form, str(REPORTS / "scripts.xml")]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        assert list(problems(json.loads(line), LINES[form])) == []
+
+
+def test_each_field_of_the_document_is_printed_by_a_command(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = {
+        field
+        for command, lines in COMMANDS.items()
+        if command != "cascan cancel"  # after it there is nothing to suspend
+        for value in outputs_of(lines, stack, capsys)
+        for field in fields_in(value, printed()[command])
+    }
+    described = {(name, field) for name, shape in shapes().items() for field in shape}
+    assert {(name, field) for name, field in described - seen if name not in SEEN_ELSEWHERE} == set()
+
+
+def commands_with_json(above: ArgumentParser) -> Iterator[str]:
+    for action in above._actions:
+        if isinstance(action, _SubParsersAction):
+            for below in action.choices.values():
+                yield from commands_with_json(below)
+    if "--json" in above._option_string_actions:
+        yield above.prog
+
+
+def test_each_command_with_json_is_in_the_document_and_run_here() -> None:
+    commands = set(commands_with_json(parser()))
+    described = {name for name in printed() if name in commands}
+    assert commands == described
+    assert {name for name, kind in printed().items() if kind != "nothing"} - BY_OTHERS == set(COMMANDS)
+
+
+def test_each_shape_that_is_referred_to_exists() -> None:
+    assert set(SHAPE.findall(DOCUMENT.read_text().split("## The shapes")[1])) <= set(shapes())
+    assert {name for kind in printed().values() for name in SHAPE.findall(kind)} <= set(shapes())
+
+
+def test_the_version_is_that_of_the_events() -> None:
+    assert f"**version {VERSION}**" in DOCUMENT.read_text()
