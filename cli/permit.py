@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
+from cascan.pace import HouseRules
 from cascan.permit import Permit
 from cascan.policy import PolicyProfile
 from cascan.reach import Reach
@@ -28,10 +29,7 @@ def permit_of(args: Namespace) -> Permit:
         policy = stored_policy(args.state_dir).widened(args)
         allowed, denied, more, profile = list(policy.allowed_targets), list[str](), (), policy.profile
     else:
-        parameters = {
-            entry["ParameterKey"]: entry.get("ParameterValue", "")
-            for entry in describe_stack(args.stack).get("Parameters", [])
-        }
+        parameters = _parameters(args.stack)
         if "AllowedTargets" not in parameters:
             raise BadInput(f"stack {args.stack!r} is not a cascan stack: it has no parameter AllowedTargets")
         allowed = _listed(parameters["AllowedTargets"])
@@ -46,6 +44,11 @@ def permit_of(args: Namespace) -> Permit:
         )
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
+
+
+def _parameters(stack: str) -> dict[str, str]:
+    listed = describe_stack(stack).get("Parameters", [])
+    return {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in listed}
 
 
 def _profile(text: str) -> PolicyProfile:
@@ -63,3 +66,9 @@ def _reaches_private(parameters: Mapping[str, str]) -> bool:
     """The template's condition ExpressInNetwork; on one machine it holds."""
     in_subnets = bool(parameters.get("WorkerSubnets") and parameters.get("WorkerSecurityGroups"))
     return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")
+
+
+def house_rules_of(args: Namespace) -> HouseRules:
+    """How much of a scan runs at once on the stack: of a deployed one from its parameters."""
+    parameters = _parameters(args.stack) if args.stack else {}
+    return HouseRules(int(parameters["ShardsPerScan"])) if parameters.get("ShardsPerScan") else HouseRules()

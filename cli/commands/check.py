@@ -26,7 +26,7 @@ from cascan.schedules import child_request
 from cli.commands.scan import request_of
 from cli.commands.submit import read_body, vuls_bodies
 from cli.errors import EXIT_REFUSED, BadInput
-from cli.permit import permit_of
+from cli.permit import house_rules_of, permit_of
 from cli.raw import why_not_raw_here
 from cli.request_files import request_bodies
 from cli.show import counted, plain, print_json, say
@@ -119,7 +119,7 @@ def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Exp
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    explained = explain(read.request, permit_of(args))
+    explained = explain(read.request, permit_of(args), house_rules_of(args))
     here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 

@@ -47,4 +47,4 @@ def _print(rows: Iterable[Option], *, as_json: bool) -> None:
 
 def _cells(row: Option) -> tuple[str, ...]:
     same_as = f"; it is passed on as {row.stands_for}" if row.stands_for else ""
-    return row.name, row.takes.value, row.decision.value, f"{row.reason}{same_as}"
+    return row.documented, row.takes.value, row.decision.value, f"{row.reason}{same_as}"

@@ -5,21 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.nmap.arguments import Arguments, parse_arguments
 from cascan.nmap.command import nmap_argv
+from cascan.nmap.options import Option, find_option
 from cascan.nmap.scripts import ScriptVerdict
 from cascan.nmap.target_kinds import Name
 from cascan.nmap.target_syntax import parse_target
+from cascan.pace import HouseRules, shards_at_once, shared
 from cascan.permit import Permit
 from cascan.planning import plan, profile_of
 from cascan.policy import PolicyProfile
 from cascan.scope import Scope
 
 UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
+STANDARD = HouseRules()
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
 
 
@@ -53,8 +57,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Judged, ...] = ()
 
 
-def explain(request: ScanRequest, permit: Permit) -> Explained:
-    """As `plan`, but never raises: what is refused is told."""
+def explain(request: ScanRequest, permit: Permit, rules: HouseRules = STANDARD) -> Explained:
+    """As `plan`, but never raises: what is refused is told. `rules`: the stack's, for each shard's share of a rate."""
     given = parse_arguments(request.parameters)
     options, targets = _options(given), _targets(request, given, permit.scope)
     scripts = _scripts(request, given, permit.policy)
@@ -62,13 +66,15 @@ def explain(request: ScanRequest, permit: Permit) -> Explained:
         planned = plan(request, permit)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
+    side_by_side = shards_at_once(planned.arguments, len(planned.slices), rules.parallel(request))
+    arguments, rates = shared(planned.arguments, side_by_side)
     return Explained(
         accepted=True,
-        argv=nmap_argv(["nmap"], next(planned.shards("")), FOLDER),
+        argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
         addresses=planned.addresses,
         shards=len(planned.slices),
         lane=planned.lane.value,
-        notes=planned.notes,
+        notes=(*planned.notes, *filter(None, [rates])),
         options=options,
         scripts=scripts,
         targets=targets,
@@ -77,8 +83,14 @@ def explain(request: ScanRequest, permit: Permit) -> Explained:
 
 def _options(given: Arguments) -> tuple[Decided, ...]:
     return tuple(
-        Decided(one.shown, one.option.canonical, one.option.decision.value, one.option.reason) for one in given.options
+        Decided(one.shown, _documented(one.option), one.option.decision.value, one.option.reason)
+        for one in given.options
     )
+
+
+def _documented(option: Option) -> str:
+    row = find_option(option.canonical)
+    return row.documented if row else option.canonical
 
 
 def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:

@@ -1,11 +1,12 @@
 """How fast a scan may go as a whole: how many of its shards run side by side, and what each of them may send.
 
-`--max-rate` and `--min-rate` of a request are rates of the scan; nmap knows only of its own packets, so each shard is
-given an equal share.
+`--max-rate` and `--min-rate` of a request are rates of the scan; nmap knows only of its own packets. So a scan with a
+rate runs as few shards side by side as can use it, and each of them is given an equal share.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from cascan.limits import MIN_RATE
 from cascan.model.request import ScanRequest
 
 RATES = ("--max-rate", "--min-rate")
+RATE_OF_ONE_SHARD = 1_000  # packets a second that one nmap surely reaches; a higher rate is shared by several
+RATE_STEPS = 1_000  # of a packet a second, rounded down: the shares never add up to more than the rate
 NO_EXPIRY = -1
 
 
@@ -39,13 +42,24 @@ class HouseRules:
         return self.backoff_limit if request.backoff_limit is None else request.backoff_limit
 
 
+def shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
+    """How many shards of a scan run side by side; of one with a rate as few as one nmap each can make use of.
+
+    nmap cannot be given another rate while it runs, so that a share that no other shard takes would be lost.
+    """
+    rates = [float(arguments[place + 1]) for place, option in enumerate(arguments) if option in RATES]
+    if not rates:
+        return allowed
+    return max(1, min(shards, allowed, math.ceil(max(rates) / RATE_OF_ONE_SHARD)))
+
+
 def shared(arguments: Sequence[str], side_by_side: int) -> tuple[tuple[str, ...], str]:
     """nmap's canonical options for each of so many shards, and a note where a rate was shared."""
     options, notes = list(arguments), []
     for place, option in enumerate(arguments):
         if option in RATES and side_by_side > 1:
-            rate = float(arguments[place + 1])
-            options[place + 1] = f"{max(MIN_RATE, rate / side_by_side):.6g}"
+            share = math.floor(float(arguments[place + 1]) / side_by_side * RATE_STEPS) / RATE_STEPS
+            options[place + 1] = f"{max(MIN_RATE, share):.9g}"
             notes.append(f"{option} {arguments[place + 1]}: {options[place + 1]}")
     note = f"rates are the scan's: each of up to {side_by_side} shards at once gets its share, {', '.join(notes)}"
     return tuple(options), note if notes else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 
 import msgspec
 
@@ -17,12 +17,14 @@ from cascan.nmap.arguments import Arguments, CheckedArguments, Profile, parse_ar
 from cascan.nmap.host_timeout import with_longer_host_timeout
 from cascan.nmap.name_shards import names_apart
 from cascan.nmap.ports import count_ports
-from cascan.nmap.target_kinds import IPV6
+from cascan.nmap.target_kinds import IPV4, IPV6
 from cascan.nmap.targets import Exclusion, Name, Target, count_left, enumerate_slice, pack, parse_targets, remaining
+from cascan.packet_addresses import refused_addresses
 from cascan.permit import Permit
 from cascan.policy import narrowed
 from cascan.reach import Reach
 from cascan.scope import Scope
+from cascan.special_addresses import is_public
 
 PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
 PROBING_COST = 4
@@ -78,6 +80,7 @@ def plan(request: ScanRequest, permit: Permit) -> Plan:
         exclusion = Exclusion.parse(exclude, given.family)
     with found.kept():
         targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, permit.scope)
+    found.all += refused_addresses(given.options, permit.scope)
     found.tell()
     left = tuple(remaining(targets, exclusion))
     addresses = _checked_count(left)
@@ -185,4 +188,4 @@ def _needs_a_network(left: Iterable[TargetSlice], family: int) -> bool:
     For the few addresses of an express shard only: each is looked at. What a name stands for is not known yet.
     """
     addresses = (address for piece in left for address in enumerate_slice(piece, family, {}))
-    return family == IPV6 or any(not ip_address(address).is_global for address in addresses)
+    return family == IPV6 or any(not is_public(IPV4, int(IPv4Address(address))) for address in addresses)

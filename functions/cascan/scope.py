@@ -15,32 +15,21 @@ from cascan.addresses import address_in
 from cascan.nmap.coverage import first_outside, gap
 from cascan.nmap.intervals import Interval, merged, without
 from cascan.nmap.octets import Octets
-from cascan.nmap.target_kinds import IPV4, Name, Target
+from cascan.nmap.target_kinds import IPV4, IPV6, Name, Target
 from cascan.settings import SettingsError
+from cascan.special_addresses import (
+    ISATAP_BLOCK,
+    HiddenIPv4,
+    Judged,
+    Use,
+    blocks_of,
+    is_isatap,
+    is_loopback,
+    is_public,
+    judged_number,
+    why_never,
+)
 
-NEVER = {  # whatever is allowed; source: the IANA special-purpose registries and the clouds' own documentation
-    "0.0.0.0/8": "this host",  # a connect() to 0.0.0.0 reaches the worker itself
-    "169.254.0.0/16": "link-local: cloud metadata and task credentials",
-    "100.100.100.200/32": "cloud metadata",
-    "168.63.129.16/32": "cloud metadata",
-    "192.0.0.192/32": "cloud metadata",
-    "224.0.0.0/4": "multicast",
-    "240.0.0.0/4": "reserved and broadcast",
-    "::/128": "this host",
-    "fe80::/10": "link-local",
-    "ff00::/8": "multicast",
-    "fd00:ec2::/32": "cloud metadata and task credentials",
-    "fd20:ce::254/128": "cloud metadata",
-}
-CLOTHED = {  # IPv6 prefix → how far right in it an IPv4 address stands; None: hidden, so always refused
-    "::ffff:0:0/96": 0,  # mapped
-    "::/96": 0,  # compatible, deprecated
-    "64:ff9b::/96": 0,  # NAT64
-    "2002::/16": 80,  # 6to4
-    "64:ff9b:1::/48": None,  # NAT64 of one network's own layout
-    "2001::/32": None,  # Teredo: two addresses, one of them inverted
-}
-LOOPBACK6 = 1
 DOMAIN = re.compile(r"(\*?\.)?(?P<suffix>[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)", re.IGNORECASE)
 NOT_GLOBAL = "is not a public address, and its name alone allows public ones only"
 
@@ -50,9 +39,16 @@ def _interval(text: str) -> Interval:
     return int(network.network_address), int(network.broadcast_address)
 
 
-NEVER_WHY = tuple((4 if "." in text else 6, _interval(text), why) for text, why in NEVER.items())
+def _spans(*uses: Use) -> tuple[tuple[int, Interval, str], ...]:
+    return tuple((block.family, (block.first, block.last), block.purpose) for block in blocks_of(*uses))
+
+
+NEVER = _spans(Use.NEVER, Use.HIDES)
 LOOPBACK = ((4, _interval("127.0.0.0/8")), (6, _interval("::1/128")))
-CLOTHING = tuple((_interval(text), shift) for text, shift in CLOTHED.items())
+MAPPED = 0xFFFF << 32  # ::ffff:0:0
+ALLOWED, DENIED = "AllowedTargets", "DeniedTargets"
+LOOPBACK6 = _interval("::1/128")
+HOLDING_IPV4 = _spans(Use.EMBEDS, Use.HIDES)
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -71,18 +67,17 @@ class Scope(msgspec.Struct, frozen=True):
         Raises: SettingsError: names every entry that is none of them.
         """
         problems: list[str] = []
-        networks, domains = _entries("AllowedTargets", allowed, problems)
-        denied_networks, denied_domains = _entries("DeniedTargets", denied, problems)
+        networks, domains = _entries(ALLOWED, allowed, problems)
+        denied_networks, denied_domains = _entries(DENIED, denied, problems)
         if problems:
             raise SettingsError("; ".join(problems))
         denied_networks += _unnamed_loopback(networks)
-        holes = denied_networks + [(family, interval, why) for family, interval, why in NEVER_WHY]
-        clothing = [interval for interval, _ in CLOTHING]
+        holes = [*denied_networks, *NEVER, *HOLDING_IPV4]
         return cls(
             without(_of_family(networks, 4), _of_family(holes, 4)),
             merged(
                 (
-                    *without(without(_of_family(networks, 6), _of_family(holes, 6)), merged(clothing)),
+                    *without(_of_family(networks, 6), _of_family(holes, 6)),
                     *_loopback6(networks, denied_networks),
                 )
             ),
@@ -101,9 +96,9 @@ class Scope(msgspec.Struct, frozen=True):
         if target.count == 1:
             return self.refusal_of_address(str(IPv6Address(target.first)), written=target.expression)
         low, high = target.bounds
-        for interval, _ in CLOTHING:
-            if interval[0] <= high and low <= interval[1]:
-                return f"{target.expression} holds IPv4 addresses in IPv6 clothing; name the IPv4 addresses themselves"
+        within = any(first <= high and low <= last for _, (first, last), _ in HOLDING_IPV4)
+        if within or (low >> 32 == high >> 32 and is_isatap(IPV6, low)):  # a scan has no wider network than that
+            return f"{target.expression} holds embedded IPv4 addresses; name the IPv4 addresses themselves"
         outside6 = gap(self.permitted6, low, high)
         return None if outside6 is None else self._sentence(6, outside6, target.expression)
 
@@ -113,17 +108,46 @@ class Scope(msgspec.Struct, frozen=True):
         An address that cannot be read is refused.
         """
         try:
-            family, number = _numbered(address)
+            value = address_in(address.partition("%")[0])
+            judged = judged_number(value.version, int(value))
+        except HiddenIPv4 as exc:
+            return f"{address} cannot be judged, so it stays out: {exc}"
         except ValueError:
             return f"{address!r} is no address that can be judged; it stays out"
         if name and (domain := _domain_of(name, self.denied_domains)):
             return f"{name} is in DeniedTargets ({domain})"
+        embedding = self._refusal_of_embedding(value.version, int(value), judged, written or name or address)
+        return embedding or self._refusal_of_number(judged.family, judged.number, address, name, written)
+
+    def denial_of_address(self, address: str) -> str:
+        """Why nothing may be sent in the name of an address, whatever is allowed: one sentence; empty: it may be."""
+        try:
+            value = address_in(address.partition("%")[0])
+            judged = judged_number(value.version, int(value))
+        except ValueError:
+            return f"{address!r} is no address that can be judged; it stays out"
+        denial = self._denial(value.version, int(value)) or self._denial(judged.family, judged.number)
+        return f"{address} {denial}" if denial else ""
+
+    def _refusal_of_embedding(self, family: int, number: int, judged: Judged, written: str) -> str:
+        """Why an IPv6 address that embeds an IPv4 address is refused before that is judged; empty: it is not."""
+        if not judged.embedded_in:
+            return ""
+        if self._denial(family, number):
+            return self._sentence(family, number, written)
+        if is_loopback(judged.family, judged.number):
+            return f"{judged.text} ({written}) is the worker itself, as no other host may name it"
+        if judged.embedded_in is ISATAP_BLOCK and gap(self.permitted6, number, number) is not None:
+            return self._sentence(family, number, written)
+        return ""
+
+    def _refusal_of_number(self, family: int, number: int, address: str, name: str, written: str) -> str | None:
         permitted = self.permitted4 if family == IPV4 else self.permitted6
         if gap(permitted, number, number) is None:
             return None
         if not name or not _domain_of(name, self.domains) or self._denial(family, number):
             return self._sentence(family, number, written or name or address)
-        if not _is_public(family, number):
+        if not is_public(family, number):
             return f"{address} of {name} {NOT_GLOBAL}; add {address} to AllowedTargets"
         return None
 
@@ -141,9 +165,8 @@ class Scope(msgspec.Struct, frozen=True):
         return f"{address}{of} {self._denial(family, number) or 'is outside AllowedTargets'}"
 
     def _denial(self, family: int, number: int) -> str:
-        for kind, (low, high), why in NEVER_WHY:
-            if kind == family and low <= number <= high:
-                return f"is never scanned: {why}"
+        if why := why_never(family, number):
+            return f"is never scanned: {why}"
         for kind, (low, high), text in self.denied:
             if kind == family and low <= number <= high:
                 return (
@@ -167,8 +190,23 @@ def _entries(
             else:
                 problems.append(f"{parameter}: {entry!r} is neither a network nor a domain ({exc})")
             continue
+        if problem := _embedding(network, is_denied=parameter == DENIED):
+            problems.append(f"{parameter}: {entry!r} {problem}")
         networks.append((network.version, _span(network), entry))
     return networks, domains
+
+
+def _embedding(network: IPv4Network | IPv6Network, *, is_denied: bool) -> str:
+    """Why a network has no place in a list; empty: it has. What is embedded in it is judged as IPv4.
+
+    A denial holds for the addresses as they are written, so that only the mapped ones are sure to mean IPv4.
+    """
+    low, high = _span(network)
+    for family, (first, last), purpose in HOLDING_IPV4:
+        is_meant = not is_denied or first == MAPPED
+        if network.version == family and first <= low and high <= last and low > LOOPBACK6[1] and is_meant:
+            return f"holds embedded IPv4 addresses ({purpose}), which are judged as IPv4: name the IPv4 network"
+    return ""
 
 
 def _span(network: IPv4Network | IPv6Network) -> Interval:
@@ -193,29 +231,10 @@ def _unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tup
 def _loopback6(
     networks: Sequence[tuple[int, Interval, str]], denied: Sequence[tuple[int, Interval, str]]
 ) -> tuple[Interval, ...]:
-    """::1 lies in a prefix of IPv4 in IPv6 clothing, and is none: it counts when it is allowed and not denied."""
-    spot = ((LOOPBACK6, LOOPBACK6),)
+    """::1 lies in a block that embeds IPv4, and embeds none: it counts when it is allowed and not denied."""
+    spot = (LOOPBACK6,)
     outside = without(spot, _of_family(networks, 6))
     return without(without(spot, outside), _of_family(denied, 6))
-
-
-def _numbered(address: str) -> tuple[int, int]:
-    """Family and number; IPv4 in IPv6 clothing is judged as the IPv4 it is."""
-    value = address_in(address.partition("%")[0])
-    number = int(value)
-    if value.version == IPV4:
-        return 4, number
-    for (low, high), shift in CLOTHING:
-        if low <= number <= high and number > LOOPBACK6:
-            if shift is None:
-                raise ValueError("an IPv4 address hides in it")
-            return 4, number >> shift & 0xFFFFFFFF
-    return 6, number
-
-
-def _is_public(family: int, number: int) -> bool:
-    value = IPv4Address(number) if family == IPV4 else IPv6Address(number)
-    return value.is_global and not value.is_multicast
 
 
 def _domain_of(name: str, domains: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
-from cascan.pace import HouseRules, shared
+from cascan.pace import HouseRules, shards_at_once, shared
 from cascan.permit import Permit
 from cascan.planning import Plan, plan
 from cascan.records import REQUEST, store_plan
@@ -114,7 +114,8 @@ def _accepted(
     message: Message, identity: Identity, form: ReadRequest, planned: Plan, *, rules: HouseRules, now: datetime
 ) -> Scan:
     request, shards = form.request, len(planned.slices)
-    parallel, limit_s = rules.parallel(request), request.active_deadline_seconds
+    parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
+    limit_s = request.active_deadline_seconds
     hours = opening([Window.parse(text) for text in request.windows], now)
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
@@ -127,7 +128,7 @@ def _accepted(
         hop=request.origin.hop if request.origin else 0,
         request=request,
         request_digest=message.digest,
-        notes=(*form.notes, *planned.notes, *filter(None, [shared(planned.arguments, min(shards, parallel))[1]])),
+        notes=(*form.notes, *planned.notes, *filter(None, [shared(planned.arguments, parallel)[1]])),
         shards=shards,
         shards_open=shards,
         shards_waiting=shards - first,
@@ -143,7 +144,7 @@ def _accepted(
 
 def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
     """The scan's shards: those that start now are queued, the others wait."""
-    arguments, _ = shared(planned.arguments, min(scan.shards, scan.parallel))
+    arguments, _ = shared(planned.arguments, scan.parallel)
     first = scan.shards - scan.shards_waiting
     for shard in replace(planned, arguments=arguments).shards(scan.scan_id, backoff_limit=backoff_limit):
         yield replace(shard, state=ShardState.QUEUED if shard.number < first else ShardState.WAITING)

@@ -11,7 +11,7 @@ from cascan.limits import HOSTS_PER_SHARD
 class Field(NamedTuple):
     example: Any
     effect: str
-    default: str = ""  # what stands for a default that the operator decides
+    default: str = ""  # in words, where the operator or the request decides it
 
 
 WHAT: Mapping[str, Field] = {

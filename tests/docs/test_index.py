@@ -18,9 +18,8 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 ADRS = sorted(DECISIONS.glob("[0-9]*.md"))
 
 
-def rows() -> dict[str, re.Match[str]]:
-    lines = (DECISIONS / "README.md").read_text().splitlines()
-    return {row["file"]: row for row in filter(None, map(ROW.match, lines))}
+def rows() -> list[re.Match[str]]:
+    return list(filter(None, map(ROW.match, (DECISIONS / "README.md").read_text().splitlines())))
 
 
 def linked_from(document: Path) -> set[Path]:
@@ -38,19 +37,34 @@ def test_each_document_is_in_the_index() -> None:
     assert documents - linked_from(DOCS / "README.md") == set(), "add a row to docs/README.md"
 
 
+def test_no_document_is_in_the_index_twice() -> None:
+    lines = [line.split("|")[1] for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("| [")]
+    assert len(lines) == len(set(lines))
+
+
 def test_each_decision_is_in_the_index_in_order() -> None:
-    assert list(rows()) == [path.name for path in ADRS], "add a row to docs/decisions/README.md"
+    assert [row["file"] for row in rows()] == [path.name for path in ADRS], "a row each in docs/decisions/README.md"
 
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
 def test_a_decision_s_row_has_its_number_its_title_and_its_status(path: Path) -> None:
-    row = rows().get(path.name)
+    row = next((row for row in rows() if row["file"] == path.name), None)
     assert row, f"add a row for {path.name} to docs/decisions/README.md"
     heading, *lines = path.read_text().splitlines()
     status = next(filter(None, map(STATUS.match, lines)), None)
     assert heading == f"# {row['number']}. {row['title']}"
     assert int(path.name[:4]) == int(row["number"])
     assert row["status"].strip("*") == (f"{status['kind'].lower()} by {status['number']}" if status else "")
+
+
+SUPERSEDES = re.compile(r"\((?P<file>\d{4}-[^)]+\.md)\)[^.]{0,40}\bthis one supersedes")
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_a_decision_that_is_superseded_says_by_which(path: Path) -> None:
+    for found in SUPERSEDES.finditer(path.read_text()):
+        status = f"by [{int(path.name[:4])}]({path.name})"
+        assert status in (DECISIONS / found["file"]).read_text(), f"give {found['file']} a line **Status.**"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -64,7 +78,7 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
             assert link["place"] in places_in(target), link[0]
 
 
-PATH = re.compile(r"`((?:functions|cli|tests|infra|layers|benchmarks|docs)/[\w./-]+)`")
+PATH = re.compile(r"`((?:functions|cli|cascan_cli|tests|infra|layers|benchmarks|docs)/[\w./-]+)`")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

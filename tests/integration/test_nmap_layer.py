@@ -28,10 +28,10 @@ SSH_GREETING = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
 
-def make_layer(into: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def make_layer(into: Path, target: str = "build-NmapLayer", **variables: str) -> subprocess.CompletedProcess[str]:
     """`make build-NmapLayer` as SAM calls it, with further make variables, by someone whose new files are private."""
     variables = {"ARTIFACTS_DIR": str(into), "PYTHON": sys.executable} | variables
-    command = [str(MAKE), "build-NmapLayer", *(f"{name}={value}" for name, value in variables.items())]
+    command = [str(MAKE), target, *(f"{name}={value}" for name, value in variables.items())]
     return subprocess.run(command, cwd=LAYER_SOURCE, text=True, capture_output=True, check=False, umask=0o077)
 
 
@@ -205,6 +205,32 @@ def test_a_second_build_gives_the_same_files_with_the_same_times(layer: Path, tm
     first = {name: file for name, file in snapshot(layer).items() if not name.startswith("python")}
     assert {"bin/nmap", "lib/libc.so.6", "share/nmap/nmap-services", "share/nmap/scripts/banner.nse"} <= first.keys()
     assert snapshot(tmp_path / "again") == first
+
+
+def test_the_layer_of_names_holds_nmaps_lists_and_the_planner_finds_names_there(tmp_path: Path) -> None:
+    if MAKE is None or not Path("/usr/share/nmap/nmap-services").is_file():
+        pytest.skip("building the layer needs make and nmap's data")
+    layer = tmp_path / "opt"
+    built = make_layer(layer, "build-NmapNamesLayer")
+    assert built.returncode == 0, built.stderr
+    program = """
+import sys
+from cascan.nmap import nmap_data
+nmap_data.FOLDERS = (sys.argv[1],)
+print(nmap_data.known_services().knows("ssh", "T"), nmap_data.known_services().knows("nosuch", "TUS"))
+print("apple" in nmap_data.known_vendors())
+"""
+    functions = LAYER_SOURCE.parents[1] / "functions"
+    environment = {"PATH": "/nonexistent", "PYTHONPATH": str(functions)}
+    command = [sys.executable, "-c", program, str(layer / "share" / "nmap")]
+    ran = subprocess.run(command, text=True, capture_output=True, check=False, env=environment)
+    assert (ran.stdout, ran.stderr) == ("True False\nTrue\n", "")
+    assert sorted(path.name for path in layer.rglob("*") if path.is_file()) == [
+        "nmap-mac-prefixes",
+        "nmap-protocols",
+        "nmap-services",
+    ]
+    assert make_layer(layer, "build-NmapNamesLayer").returncode != 0  # a second build finds files there
 
 
 @needs_make

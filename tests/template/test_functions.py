@@ -177,12 +177,15 @@ def test_every_log_group_forgets_after_the_days_of_the_parameter(group: Resource
     assert MODEL.text(group.properties["RetentionInDays"], group.stack) == "parameter LogRetentionDays"
 
 
-def test_the_layer_is_built_for_the_functions_that_use_it() -> None:
-    (layer,) = MODEL.resources("AWS::Serverless::LayerVersion")
-    express = FUNCTIONS["OnShardQueued"].properties
+@pytest.mark.parametrize(("layer", "name"), [("NmapLayer", "OnShardQueued"), ("NmapNamesLayer", "OnScanRequested")])
+def test_a_layer_is_built_for_the_function_that_uses_it(layer: str, name: str) -> None:
+    built = {one.name: one.properties for one in MODEL.resources("AWS::Serverless::LayerVersion")}
+    function = FUNCTIONS[name].properties
 
-    assert layer.properties["CompatibleRuntimes"] == [express["Runtime"]]
-    assert layer.properties["CompatibleArchitectures"] == express["Architectures"]
+    assert built.keys() == {"NmapLayer", "NmapNamesLayer"}
+    assert function["Layers"] == {"Fn::If": ["BundlesNmap", [{"Ref": layer}], {"Ref": "AWS::NoValue"}]}
+    assert built[layer]["CompatibleRuntimes"] == [function["Runtime"]]
+    assert built[layer]["CompatibleArchitectures"] == function["Architectures"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_interface, ip_network, summarize_address_range
 from typing import Any
 from urllib.parse import urlsplit
 
 from cascan.cascades.template import TemplateError, compile_values, render_values
 from cascan.errors import Rejected
 from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
+from cascan.special_addresses import IPV4, IPV6, judged_number
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_DOMAIN_CHARS = 253
-MAPPED = IPv6Network("::ffff:0:0/96")
 MISSING_RENDER = "renders to nothing here"
 
 
@@ -130,10 +130,18 @@ def _networks(annotation: str, values: Sequence[str]) -> tuple[list[Any], list[A
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
-    """IPv4 in IPv6 clothing is the IPv4 that it is."""
+    """An embedded IPv4 address is the IPv4 address that it is; of a network as well, where all of it is one.
+
+    Raises: ValueError: no network, or IPv4 addresses hide in it.
+    """
     network = ip_interface(text).network
-    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
-        return IPv4Network((int(network[0]) & 0xFFFFFFFF, network.prefixlen - MAPPED.prefixlen))
+    if network.version == IPV4:
+        return network
+    low, high = judged_number(IPV6, int(network[0])), judged_number(IPV6, int(network[-1]))
+    if low.family != high.family:
+        raise ValueError(f"{_shown(text)} holds embedded IPv4 addresses beside others")
+    if low.family == IPV4 and low.embedded_in:
+        return next(summarize_address_range(IPv4Address(low.number), IPv4Address(high.number)))
     return network
 
 

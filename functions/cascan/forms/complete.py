@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Address
 from typing import Any
 
 import msgspec
@@ -72,7 +73,7 @@ def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
         raise refused(problems)
     return msgspec.structs.replace(
         request,
-        name=request.name or slug_of(targets[0]),
+        name=request.name or default_name(targets[0]),
         policy_profile=request.policy_profile or (PolicyProfile(annotated) if annotated else None),
         parameters=(*options, *request.parameters),
         scan_type=request.scan_type or scan_type,
@@ -99,8 +100,25 @@ def is_name(text: str) -> bool:
     return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
 
 
+def default_name(target: str) -> str:
+    """A name for a series that was given none, after its first target: `10.0.0.0-net24`, `ip6-2001-db8-0-0-0-0-0-1`.
+
+    A network is told apart from a range of addresses, and so are a list and an IPv6 address, however that is written.
+    """
+    host, slash, bits = target.rpartition("/")
+    host = host if slash else target
+    address, _, zone = host.partition("%")
+    try:
+        groups = IPv6Address(address).exploded.split(":")
+    except ValueError:
+        name = host.replace(",", "-and-").replace("*", "all")
+    else:
+        name = "-".join(["ip6", *(f"{int(group, 16):x}" for group in groups), *([zone] if zone else [])])
+    return slug_of(f"{name}-net{bits}" if slash else name)
+
+
 def slug_of(text: str) -> str:
-    """A name for a series that was given none: `10.0.0.0/24` → `10.0.0.0-24`."""
+    """Text as the name of a series."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"
 

@@ -13,7 +13,10 @@ class Rule(StrEnum):
     DOCUMENT = "document"  # neither JSON nor YAML that can be read
     FIELD = "field"  # a field of the request
     LIMIT = "limit"
-    OPTION = "option"  # of nmap
+    GRAMMAR = "grammar"  # of nmap: it would not start with these options either
+    VALUE = "value"  # of an option: nmap takes it, and it is out of bounds here or means nothing
+    LEFT_UNDONE = "left-undone"  # nmap takes the options together, and silently leaves a part undone
+    OPTION = "option"  # of nmap, which the operator's policy or cascan itself does not allow
     SCRIPT = "script"  # or what is passed to it
     TARGET_SYNTAX = "target-syntax"
     SCOPE = "scope"

@@ -14,17 +14,22 @@ from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.conflicts import NO_PORT_SCAN, conflicts_in
 from cascan.nmap.getopt import Given, read_words, shown
-from cascan.nmap.ignored import ignored_in
+from cascan.nmap.ignored import ignored_in, unchecked_names
 from cascan.nmap.options import Decision, find_option
+from cascan.nmap.port_list import NotTaken
+from cascan.nmap.printers import without_printers
+from cascan.nmap.refused_values import nmap_refuses
 from cascan.nmap.scripts import ScriptVerdict, choose_scripts
-from cascan.nmap.values import checked_value
+from cascan.nmap.target_syntax import punycode_hint
+from cascan.nmap.values import checked_value, hint_for
 from cascan.policy import PolicyProfile
 
 Profile = Literal["connect", "raw"]
 AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
 AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
 A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
-NAMED = {4: "-4", 6: "-6"}
+
+NOT_ASCII = "holds a character that is not printable ASCII"
 
 
 class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +75,7 @@ class Arguments(msgspec.Struct, frozen=True):
             targets=self.targets,
             exclude=tuple(check.exclude),
             family=self.family,
-            notes=(*check.notes, *ignored_in(self.options)),
+            notes=(*check.notes, *ignored_in(self.options), *unchecked_names(self.options)),
         )
 
     def script_verdicts(self, profile: Profile, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
@@ -89,11 +94,11 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     """Never raises: what is wrong is kept, to be told with everything else."""
     read = read_words(words)
     unreadable = [
-        Refusal(shown(word), Rule.OPTION, f"parameter {position} holds a character that is not printable ASCII")
+        Refusal(shown(word), Rule.VALUE, f"parameter {position} {punycode_hint(word) or NOT_ASCII}")
         for position, word in enumerate(words, start=1)
         if not all(" " <= char <= "~" for char in word)
     ]
-    misread = [Refusal(shown(error.word), Rule.OPTION, error.sentence) for error in read.errors]
+    misread = [Refusal(shown(error.word), error.rule, error.sentence) for error in read.errors]
     return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
 
 
@@ -102,10 +107,10 @@ class _Check:
         self.profile = profile
         self.policy = policy
         self.words: list[str] = []
+        self.values: dict[str, str] = {}
         self.exclude: list[str] = []
         self.notes: list[str] = []
         self.refusals: list[Refusal] = []
-        self.families: set[str] = set()
         self.scripts: dict[str, list[str]] = {"--script": [], "--script-args": []}
         self.default_scripts = False
         self.verdicts: tuple[ScriptVerdict, ...] = ()
@@ -133,23 +138,32 @@ class _Check:
         if given.value is None:
             self._add_flags(name)
             return
+        refused_by_nmap, why = nmap_refuses(name, given.value), ""
+        if refused_by_nmap:
+            why = f"nmap itself refuses {shown(given.value)!r}{hint_for(option.value)}"
         try:
             value = checked_value(option.value or "nothing", given.value)
         except ValueError as exc:
-            self._refuse(given, f"parameter {given.position}: {given.shown}: {exc}")
+            refused_by_nmap |= isinstance(exc, NotTaken)
+            why = str(exc)
+        if why:
+            rule = Rule.GRAMMAR if refused_by_nmap else Rule.VALUE
+            self._refuse(given, f"parameter {given.position}: {given.shown}: {why}", rule)
             return
+        self.values[name] = value
         self.words += [name + value] if is_attached(name) else [name, value]
 
     def _interpret(self, given: Given) -> None:
         name = given.option.name
-        if name == "--exclude":
+        if given.value is not None and nmap_refuses(given.option.canonical, given.value):
+            reason = f"parameter {given.position}: {given.shown}: nmap itself refuses {shown(given.value)!r}"
+            self._refuse(given, reason, Rule.GRAMMAR)
+        elif name == "--exclude":
             self.exclude.append(given.value or "")
         elif name == "-sC":
             self.default_scripts = True
         elif name in ("-4", "-6"):
-            self.families.add(name)
-            if len(self.families) > 1:
-                self._refuse(given, "Cannot use both -4 and -6 in one scan; ask for two scans")
+            return
         elif name == "-A":
             self.default_scripts = True
             self._add_flags(*(AGGRESSIVE if self.profile == "connect" else AGGRESSIVE_RAW))
@@ -177,10 +191,18 @@ class _Check:
         if choice.by_number and "-n" not in self.words:
             self._add_flags("-n")
             self._note(choice.by_number)
+        if choice.talks_to_ports and "-sV" not in self.words:
+            self._leave_printers_out()
         self.words += choice.words
 
-    def _refuse(self, given: Given, reason: str) -> None:
-        self.refusals.append(Refusal(given.shown, Rule.OPTION, reason))
+    def _leave_printers_out(self) -> None:
+        self.words, refusals, note = without_printers(self.words, self.values)
+        self.refusals += refusals
+        if note:
+            self._note(note)
+
+    def _refuse(self, given: Given, reason: str, rule: Rule = Rule.OPTION) -> None:
+        self.refusals.append(Refusal(given.shown, rule, reason))
 
     def _add_flags(self, *names: str) -> None:
         self.words += [name for name in names if name not in self.words]

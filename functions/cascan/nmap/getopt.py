@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from cascan.limits import MAX_OPTIONS, MAX_REASONS
+from cascan.model.refusal import Rule
 from cascan.nmap.options import Option, Takes, find_option, option_table
 
 SHOWN_CHARS = 60  # of a refused word
@@ -34,11 +35,12 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Misread(msgspec.Struct, frozen=True):
-    """A word that nmap would not take, and why, in nmap's words."""
+    """A word that nmap would not take, or read as nobody means it, and why; in nmap's words where it has some."""
 
     word: str
     position: int  # from 1
     why: str
+    rule: Rule = Rule.GRAMMAR
 
     @property
     def sentence(self) -> str:
@@ -143,7 +145,8 @@ class _Reader:
     def _letters(self, cluster: str, letters: str, word: str, position: int) -> None:
         """-sV, -sSUV: several scans; -PS22: one kind of ping and its ports."""
         if not letters:
-            self._error(position, f"-{cluster} needs a letter right after it, as in -sV or -Pn")
+            rule = Rule.GRAMMAR if cluster == "s" else Rule.VALUE  # nmap reads a bare -P as -Pn
+            self._error(position, f"-{cluster} needs a letter right after it, as in -sV or -Pn", rule)
             return
         kinds = letters if cluster == "s" else letters[:1]
         value = None if cluster == "s" else letters[1:] or None
@@ -173,7 +176,7 @@ class _Reader:
     def _found(self, row: Option, value: str | None, word: str, position: int) -> None:
         self.found.options.append(Given(row, value, word, position))
         if len(self.found.options) > MAX_OPTIONS:
-            self._error(position, f"more than {MAX_OPTIONS} options; write each once")
+            self._error(position, f"more than {MAX_OPTIONS} options; write each once", Rule.LIMIT)
 
-    def _error(self, position: int, why: str) -> None:
-        self.found.errors.append(Misread(self.words[position - 1], position, why))
+    def _error(self, position: int, why: str, rule: Rule = Rule.GRAMMAR) -> None:
+        self.found.errors.append(Misread(self.words[position - 1], position, why, rule))

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from cascan.nmap.conflicts import NO_PORT_SCAN, ONCE
 from cascan.nmap.getopt import Given
+from cascan.nmap.mac_address import is_unchecked_vendor
 from cascan.nmap.options import Takes
+from cascan.nmap.service_names import unchecked_services
 
 VERSIONS, SYSTEMS = ("-sV", "-A"), ("-O", "-A")
 SCRIPTS = ("--script", "-sC", "-sV", "-A")
 NEEDS = {  # option → options of which it needs one
-    "--allports": VERSIONS,
+    "--allports": (*VERSIONS, "--script", "-sC"),
     "--version-all": VERSIONS,
     "--version-intensity": VERSIONS,
     "--version-light": VERSIONS,
@@ -29,7 +31,9 @@ NEEDS = {  # option → options of which it needs one
 }
 PINGS = frozenset({"-PA", "-PB", "-PE", "-PM", "-PO", "-PP", "-PS", "-PU", "-PY"})
 INTENSITIES = frozenset({"--version-all", "--version-intensity", "--version-light"})
-ADD_UP = frozenset({"--exclude", "--script", "--script-args", *ONCE})  # or are refused when they stand twice
+ADD_UP = frozenset(
+    {"--exclude", "--script", "--script-args", *(name for group in ONCE for name in group)}
+)  # or are refused when they stand twice
 
 
 def ignored_in(options: Sequence[Given]) -> Iterator[str]:
@@ -48,3 +52,12 @@ def ignored_in(options: Sequence[Given]) -> Iterator[str]:
     for name in sorted(takes_value - ADD_UP):
         if names[name] > 1:
             yield f"{name} stands {names[name]} times: nmap takes the last"
+
+
+def unchecked_names(options: Sequence[Given]) -> Iterator[str]:
+    """What nmap's own lists would say, where they are not at hand."""
+    if note := unchecked_services(options):
+        yield note
+    for given in options:
+        if given.option.canonical == "--spoof-mac" and is_unchecked_vendor(given.value or ""):
+            yield f"{given.shown}: whether nmap knows the vendor is not checked here"

@@ -25,7 +25,7 @@ def portless(given: Mapping[str, str], scans: Mapping[str, Set[str]], *, raw: bo
     if "--exclude-ports" not in given:
         return
     for letter, kinds in scans.items():
-        if kinds and _nothing_left(given.get("-p", "-"), given["--exclude-ports"], letter):
+        if kinds and leaves_no_port(given.get("-p", "-"), given["--exclude-ports"], letter):
             which = "the TCP scan" if letter == "T" else " and ".join(sorted(kinds))
             yield "--exclude-ports", f"--exclude-ports leaves {which} no port; nmap would skip it"
     if "-Pn" in given:
@@ -34,15 +34,16 @@ def portless(given: Mapping[str, str], scans: Mapping[str, Set[str]], *, raw: bo
         if (
             name in given
             and scans.get(letter)
-            and _nothing_left(given[name] or default, given["--exclude-ports"], letter)
+            and leaves_no_port(given[name] or default, given["--exclude-ports"], letter)
         ):
             yield name, f"{name}: --exclude-ports leaves it no port, so nmap would look for hosts without it; {INSTEAD}"
-    if not raw and not PINGS.keys() & given.keys() and _nothing_left(BY_DEFAULT, given["--exclude-ports"], "T"):
+    if not raw and not PINGS.keys() & given.keys() and leaves_no_port(BY_DEFAULT, given["--exclude-ports"], "T"):
         why = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out, so each would seem down"
         yield "--exclude-ports", f"--exclude-ports: {why}; {INSTEAD}"
 
 
-def _nothing_left(ports: str, excluded: str, letter: str) -> bool:
+def leaves_no_port(ports: str, excluded: str, letter: str) -> bool:
+    """Whether all of the ports of a letter are excluded. Names may be any port, so they are never all."""
     asked, out = _numbers(ports, letter), _numbers(excluded, letter)
     return bool(asked) and asked is not None and out is not None and asked <= out
 

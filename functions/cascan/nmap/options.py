@@ -13,6 +13,8 @@ import msgspec
 
 from cascan.policy import PolicyProfile
 
+ONE_DASH = frozenset({"--iL", "--iR", "--oA", "--oG", "--oH", "--oM", "--oN", "--oS", "--oX", "--rH", "--sI", "--vv"})
+
 
 class Decision(StrEnum):
     ALLOW = "allow"  # passed on, its value checked
@@ -42,6 +44,11 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
     @property
     def canonical(self) -> str:
         return self.stands_for or self.name
+
+    @property
+    def documented(self) -> str:
+        """The name as nmap's own documentation spells it: a few long ones have one dash there."""
+        return self.name[1:] if self.name in ONE_DASH else self.name
 
     @property
     def is_raw(self) -> bool:

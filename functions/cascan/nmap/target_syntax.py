@@ -8,6 +8,7 @@ to a reader and another to the network, so none of them is taken.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from cascan.errors import RequestRefused
@@ -19,6 +20,7 @@ from cascan.nmap.target_kinds import IPV4, IPV6, Name, Network6, Target, network
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+WITH_PORT = re.compile(r"(?P<host>[^:\[\]/]*[.g-zG-Z][^:\[\]/]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})")
 HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]*")
 MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
 MAX_NAME_CHARS = 253
@@ -49,13 +51,34 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
     return tuple(targets)
 
 
+def punycode_hint(text: str) -> str:
+    """What to write for a host name with letters beyond ASCII, completing "it …"; empty: the text is none."""
+    labels = unicodedata.normalize("NFC", text.lower()).split(".")
+    plain = [label for label in labels if label.isascii()]
+    if len(plain) == len(labels) or not all(_is_word(label) for label in labels):
+        return ""
+    written = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
+    return f"holds a character that is not printable ASCII; a host name is written in its punycode form: {written}"
+
+
+def _is_word(label: str) -> bool:
+    """Letters of any script with their marks, digits, and what else a name may hold."""
+    others = "-_0123456789"
+    return bool(label) and all(char in others or unicodedata.category(char)[0] in "LM" for char in label)
+
+
 def _parse(expression: str, family: int) -> Target:
     if len(expression) > MAX_TARGET_CHARS:
         raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
+    if hint := punycode_hint(expression):
+        raise ValueError(hint)
     if not expression or not all("!" <= char <= "~" for char in expression):
         raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
     if "://" in expression:
         raise ValueError("a URL is no target; name its host alone")
+    if with_port := WITH_PORT.fullmatch(expression):
+        host, port = with_port["host"], with_port["port"]
+        raise ValueError(f"a target has no port; write {host.strip('[]')}, and -p {port} among the parameters")
     if ":" in expression:
         return _parse6(expression, family)
     host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
@@ -131,7 +154,7 @@ def _parse6(expression: str, family: int) -> Network6:
     if family != IPV6:
         raise ValueError("an IPv6 target needs -6 among the parameters")
     if number in MAPPED:
-        raise ValueError("an IPv4 address in IPv6 clothing; name the IPv4 address itself, without -6")
+        raise ValueError("an embedded IPv4 address; name the IPv4 address itself, without -6")
     if percent and number >> 118 != 0xFE80 >> 6:
         raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
     return network6(expression, number, 128 if bits is None else bits, zone)

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable
 
 from cascan import limits
+from cascan.nmap.decoys import checked_decoys
+from cascan.nmap.mac_address import checked_mac
 from cascan.nmap.port_list import parse_ports
+from cascan.nmap.refused_values import TIMINGS
+from cascan.nmap.source_route import checked_ip_options
 
 TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
-DECOY = r"(ME|RND(:[0-9]{1,3})?|[0-9A-Fa-f:.]{3,39})"
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "": 1_000}
 KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "nothing": (r"", "it takes no value"),
@@ -32,16 +35,6 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "flags": (r"(?i:[0-9]{1,3}|(URG|ACK|PSH|RST|SYN|FIN|ECE|CWR)+)", "a number up to 255, or flags as in SYNFIN"),
     "bytes": (r"(0x)?([0-9A-Fa-f]{2}){1,700}|(\\x[0-9A-Fa-f]{2}){1,350}", "bytes, as in 0xdeadbeef"),
     "text": (r"[ -~]{1,400}", "up to 400 printable characters"),
-    "mac": (
-        r"0|[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}|[A-Za-z][A-Za-z0-9 .&-]{1,40}",
-        "0, hexadecimal digits, or a vendor",
-    ),
-    "address": (r"[0-9A-Fa-f:.]{3,39}", "an address"),
-    "decoys": (rf"{DECOY}(,{DECOY}){{0,127}}", "addresses, ME and RND:number, separated by commas"),
-    "ip-options": (
-        r"[RTU]|[SL] [0-9. ]{7,150}|((\\x[0-9A-Fa-f]{2}){4}){1,10}",
-        "R, T, U, L or S with addresses, or four \\x and so on",
-    ),
 }
 TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
@@ -59,7 +52,6 @@ BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times
     "delay": (0, limits.MAX_SCAN_DELAY_MS),
     "timeout": (0, limits.MAX_TIMEOUT_MS),  # 0: none
 }
-TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
 
 
 def checked_value(kind: str, value: str) -> str:
@@ -77,6 +69,15 @@ def checked_value(kind: str, value: str) -> str:
     if kind == "flags" and value.isdigit() and int(value) > limits.MAX_OCTET:
         raise ValueError(hint)
     return value
+
+
+def hint_for(kind: str) -> str:
+    """What to write, to be put behind a complaint; empty where the complaint says it all."""
+    if kind not in KINDS:
+        return ""
+    pattern, hint = KINDS[kind]
+    unit = "; a longer time needs its unit, as in 60s" if pattern == TIME else ""
+    return f"; write {hint}{unit}"
 
 
 def number_in(value: str, *, is_time: bool) -> float:
@@ -121,6 +122,9 @@ def _tight(ports: str) -> str:
 
 
 SPECIAL: dict[str, Callable[[str], str]] = {
+    "decoys": checked_decoys,
+    "ip-options": checked_ip_options,
+    "mac": checked_mac,
     "ping-ports": _ping_ports,
     "ports": _ports,
     "protocols": _protocols,

@@ -127,8 +127,8 @@ REFUSED = [
     # what the operator would have to allow
     ("-D 192.0.2.1,ME", "the operator does not allow"),
     ("-nD192.0.2.1", "the operator does not allow"),
-    ("-S 192.0.2.1", "the operator does not allow"),
-    ("-AS192.0.2.1", "the operator does not allow"),
+    ("-S 192.0.2.1", "needs the worker's interface"),
+    ("-AS192.0.2.1", "needs the worker's interface"),
     ("-sI 192.0.2.1", "whom no scope covers"),
     ("-b ftp.example.org", "whom no scope covers"),
     ("--spoof-mac 0", "the operator does not allow"),
@@ -253,6 +253,7 @@ NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY
 DEFAULT_SCRIPTS = "-n --script " + ",".join(
     one.script.name for one in judge(scripts_of("default"), PolicyProfile.SAFE).kept
 )
+NO_PRINTERS = "--exclude-ports T:9100-9107"
 ACCEPTED = [
     ("-sV -p 22,443", "connect", "-sV -p 22,443 -n"),
     ("-p22,80", "connect", "-p 22,80"),
@@ -274,13 +275,17 @@ ACCEPTED = [
     ("-PI", "raw", "-PE"),
     ("-M5", "connect", "--max-parallelism 5"),
     ("--max-p 7", "connect", "--max-parallelism 7"),
-    ("-script banner", "connect", "--script banner"),
+    ("-script banner", "connect", f"{NO_PRINTERS} --script banner"),
+    ("-script banner -sV", "connect", "-sV -n --script banner"),
+    ("-script banner --exclude-ports U:53", "connect", "--exclude-ports U:53,T:9100-9107 --script banner"),
+    ("-script banner -sU", "raw", "-sU --script banner"),
+    ("-script address-info", "connect", "--script address-info"),
     (
         "--script='smb-* and not (intrusive or smb-vuln*)'",
         "connect",
         "--script smb-ls,smb-mbenum,smb-os-discovery,smb-protocols,smb-security-mode",
     ),
-    ("--script ssl-cert.nse --script banner", "connect", "--script banner,ssl-cert"),
+    ("--script ssl-cert.nse --script banner", "connect", f"{NO_PRINTERS} --script banner,ssl-cert"),
     ("--script-args http.useragent=probe", "connect", "--script-args http.useragent=probe"),
     ("--script-args 'http-enum.basepath=/cgi/'", "connect", "--script-args http-enum.basepath=/cgi/"),
     ("-rH", "connect", "--randomize-hosts"),
@@ -320,6 +325,15 @@ def reasons_for(line: str, profile: Profile = "connect") -> str:
 @pytest.mark.parametrize(("line", "why"), REFUSED)
 def test_what_could_do_more_than_scan_is_refused_with_the_reason(line: str, why: str) -> None:
     assert why in reasons_for(line, "raw")
+
+
+def test_printers_get_nothing_from_scripts_unless_who_may_asks_for_all_ports() -> None:
+    assert "printers print what scripts send" in reasons_for("-p 9100-9103 --script banner")
+    assert "printers print what scripts send" in reasons_for("-PS9100 --script banner")
+    assert any("9100-9107 are not scanned" in note for note in checked("-p 80,9100 --script banner").notes)
+    allowed = parse_arguments(["-p", "9100", "--script", "banner", "--allports"])
+    assert "--exclude-ports" not in allowed.checked("connect", PolicyProfile.INTRUSIVE).options
+    assert checked("-p 9100").options == ("-p", "9100")
 
 
 def test_hosts_that_would_only_seem_down_are_not_scanned_in_vain() -> None:
@@ -488,10 +502,10 @@ def test_nmap_itself_would_not_start_with_what_is_refused_up_front(line: str) ->
         ("--data-string x --data-string y", "choose one"),
         ("-6 -f", "no fragments of IPv6"),
         ("-6 --mtu 24", "no fragments of IPv6"),
-        ("-sL --ff", "-sL sends nothing"),
+        ("-sL --ff", "nothing that is sent comes in fragments"),
         ("-6 -D 192.0.2.1,ME", "address of the other family"),
         ("-D 2001:db8::1,RND:2", "address of the other family"),
-        ("-6 -S 127.0.0.1", "address of the other family"),
+        ("-6 -D RND:2", "IPv4 addresses alone"),
         ("-sO -O", "nmap ignores -O"),
         ("-sO -A", "nmap ignores -A"),
         ("--ip-options R -O", "OS detection, which"),
@@ -520,7 +534,6 @@ OPT_INS = [
     ("--badsum", PolicyProfile.INTRUSIVE),
     ("--ttl 64", PolicyProfile.INTRUSIVE),
     ("-D 192.0.2.1,ME,RND:3", PolicyProfile.EVERYTHING),
-    ("-S 192.0.2.1", PolicyProfile.EVERYTHING),
     ("--spoof-mac 0", PolicyProfile.EVERYTHING),
     ("--spoof-mac Apple", PolicyProfile.EVERYTHING),
 ]

@@ -32,8 +32,16 @@ def test_a_letter_holds_until_the_next_one() -> None:
     )
 
 
-def test_brackets_spaces_and_a_comma_at_the_end_change_nothing_of_the_ports() -> None:
-    assert parse_ports("[T:80, 443],") == parse_ports("T:80,443") == (PortItem("T", 80, 80), PortItem("T", 443, 443))
+def test_spaces_and_a_comma_at_the_end_change_nothing_of_the_ports() -> None:
+    assert parse_ports("T:80, 443,") == parse_ports("T:80,443") == (PortItem("T", 80, 80), PortItem("T", 443, 443))
+
+
+def test_what_is_in_brackets_is_marked_since_nmap_scans_only_what_its_list_has() -> None:
+    assert parse_ports("22,[T:80, 443]") == (
+        PortItem("", 22, 22),
+        PortItem("T", 80, 80, known_only=True),
+        PortItem("T", 443, 443, known_only=True),
+    )
 
 
 @pytest.mark.parametrize(

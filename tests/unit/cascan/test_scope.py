@@ -1,4 +1,4 @@
-"""The scope fails closed: what is not allowed is refused, a denial wins, and IPv4 stays IPv4 in any clothing."""
+"""The scope fails closed: what is not allowed is refused, a denial wins, IPv4 stays IPv4 wherever it is embedded."""
 
 import ipaddress
 import itertools
@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascan.nmap.targets import Name, parse_target
-from cascan.scope import NEVER, Scope
+from cascan.scope import Scope
 from cascan.settings import SettingsError
+from cascan.special_addresses import Use, blocks_of
 from tests.no_hang import no_hang
 
 EVERYTHING = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
@@ -39,6 +40,9 @@ def test_a_wide_network_does_not_allow_loopback_which_has_to_be_named() -> None:
     assert (refusal(named, "127.0.0.1"), refusal(named, "::1", 6)) == (None, None)
     assert "the worker itself" in str(refusal(named, "127.0.0.0/31"))
     assert "is in DeniedTargets" in str(refusal(Scope.of(["127.0.0.1"], ["127.0.0.0/8"]), "127.0.0.1"))
+
+
+NEVER = tuple(block.text for block in blocks_of(Use.NEVER))
 
 
 @pytest.mark.parametrize("network", NEVER)
@@ -92,28 +96,67 @@ def test_the_first_address_outside_is_named_with_the_reason(expression: str, sen
         ("64:ff9b::10.1.0.1", None),  # NAT64 of 10.1.0.1
         ("64:ff9b::10.9.0.1", "10.9.0.1 (64:ff9b::10.9.0.1) is in DeniedTargets"),
         ("64:ff9b::8.8.8.8", "8.8.8.8 (64:ff9b::8.8.8.8) is outside"),
-        ("64:ff9b::/96", "clothing"),
+        ("64:ff9b::/96", "embedded IPv4"),
         ("::10.9.0.1", "is in DeniedTargets"),  # IPv4-compatible
         ("::a9fe:a9fe", "never scanned"),
         ("2002:a9fe:a9fe::1", "never scanned"),  # 6to4 of 169.254.169.254
         ("2002:a01:1::1", None),  # 6to4 of 10.1.0.1
-        ("2002::/17", "clothing"),
+        ("2002::/17", "embedded IPv4"),
         ("2001:0:a9fe:a9fe::1", "stays out"),  # Teredo
         ("64:ff9b:1::1", "stays out"),
-        ("::/0", "clothing"),
+        ("::/0", "embedded IPv4"),
         ("fe80::1%eth0", "never scanned"),
         ("ff02::1", "never scanned"),
     ],
 )
-def test_ipv4_in_ipv6_clothing_is_judged_as_the_ipv4_it_is(expression: str, sentence: str | None) -> None:
+def test_an_embedded_ipv4_address_is_judged_as_the_ipv4_address_it_is(expression: str, sentence: str | None) -> None:
     found = refusal(OFFICE, expression, 6)
     assert (found is None) if sentence is None else (sentence in str(found)), found
 
 
 @pytest.mark.parametrize("address", ["::ffff:169.254.169.254", "::ffff:a9fe:aafe", "64:ff9b::a9fe:a9fe", "::7f00:1"])
-def test_an_answer_of_the_resolver_in_clothing_is_judged_as_well(address: str) -> None:
+def test_an_answer_of_the_resolver_that_embeds_ipv4_is_judged_as_well(address: str) -> None:
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"], ["127.0.0.0/8", "169.254.0.0/16"])
     assert scope.refusal_of_address(address, "example.org")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["2002:7f00:1::", "64:ff9b::7f00:1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:0:127.0.0.1", "2001:db8::5efe:7f00:1"],
+)
+def test_loopback_embedded_in_ipv6_is_refused_though_loopback_is_allowed(address: str) -> None:
+    scope = Scope.of(["127.0.0.0/8", "::1", "2001:db8::/32", "example.org"])
+    assert "the worker itself" in str(scope.refusal_of_address(address))
+    assert "the worker itself" in str(scope.refusal_of_address(address, "example.org"))
+    assert scope.refusal_of_address("127.0.0.1") is None
+
+
+def test_a_denial_of_an_ipv6_network_holds_for_what_it_embeds() -> None:
+    scope = Scope.of(["0.0.0.0/0"], ["64:ff9b::/96"])
+    assert "is in DeniedTargets (64:ff9b::/96)" in str(scope.refusal_of_address("64:ff9b::8.8.8.8"))
+    assert scope.refusal_of_address("8.8.8.8") is None
+
+
+def test_both_parts_of_an_isatap_address_have_to_be_allowed() -> None:
+    isatap = "2001:db8:1::5efe:10.1.0.1"
+    assert OFFICE.refusal_of_address(isatap) is None
+    assert "outside" in str(Scope.of(["10.0.0.0/8"]).refusal_of_address(isatap))
+    assert "outside" in str(Scope.of(["2001:db8::/32"]).refusal_of_address(isatap))
+    assert "DeniedTargets" in str(OFFICE.refusal_of_address("2001:db8:1:0:200:5efe:10.9.0.1"))
+    assert "embedded IPv4" in str(refusal(OFFICE, "2001:db8::5efe:a00:0/120", 6))
+
+
+@pytest.mark.parametrize(
+    "network", ["::ffff:10.0.0.0/104", "64:ff9b::/96", "2002:a00::/24", "2001::/32", "64:ff9b:1::/48"]
+)
+def test_a_network_of_embedded_addresses_has_no_place_among_allowed_targets(network: str) -> None:
+    with pytest.raises(SettingsError, match="holds embedded IPv4 addresses"):
+        Scope.of([network])
+
+
+def test_a_denial_of_mapped_addresses_would_not_hold_for_ipv4_so_it_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match="name the IPv4 network"):
+        Scope.of([], ["::ffff:10.0.0.0/104"])
 
 
 def test_an_allowed_ipv6_network_does_not_allow_the_ipv4_hidden_in_it() -> None:
@@ -141,7 +184,8 @@ def test_a_denied_domain_wins_over_an_allowed_one() -> None:
 def test_a_domain_alone_covers_public_addresses_only() -> None:
     assert NAMED.refusal_of_address("93.184.216.34", "www.example.org") is None
     assert NAMED.refusal_of_address("2606:2800:220:1::1", "www.example.org") is None
-    for private in ("10.0.0.1", "127.0.0.1", "192.168.1.1", "100.64.0.1", "::1", "fd12::1", "64:ff9b::a00:1"):
+    private_ones = ("10.0.0.1", "127.0.0.1", "192.168.1.1", "100.64.0.1", "::1", "fd12::1", "64:ff9b::a00:1", "fec0::1")
+    for private in (*private_ones, "3fff::1", "5f00::1", "100::1", "2001:db8::1", "198.18.0.1", "2002:a00:1::1"):
         assert "is not a public address" in str(NAMED.refusal_of_address(private, "www.example.org")), private
     assert NAMED.refusal_of_address("93.184.216.34") == "93.184.216.34 is outside AllowedTargets"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cascan.errors import RequestRefused
 from cascan.nmap.arguments import parse_arguments
 from cascan.nmap.scripts.argument_syntax import Table, parse_script_args, write_script_args
+from cascan.nmap.scripts.arguments import ON_THE_TARGET
 from cascan.nmap.scripts.table import Harm, script_table
 from cascan.policy import PolicyProfile
 
@@ -176,7 +177,7 @@ def test_an_argument_that_does_harm_is_refused_in_every_profile(script: str, arg
 def test_every_harmful_argument_of_the_table_is_refused_by_both_its_names(
     script: str, harm: Harm, argument: str
 ) -> None:
-    policy = PolicyProfile.INTRUSIVE if harm is Harm.COMMAND else PolicyProfile.EVERYTHING
+    policy = PolicyProfile.INTRUSIVE if harm in ON_THE_TARGET else PolicyProfile.EVERYTHING
     for name in {argument, argument.rpartition(".")[2]}:
         for shape in ("{}=x", "{}", "'{}'=x", "{}={{x}}"):
             text = shape.format(name)
@@ -194,7 +195,7 @@ ALLOWED = [
     ("ssh-brute", "creds.global='a:b',brute.threads=2", "creds.global=a:b,brute.threads=2"),
     ("smtp-commands", "smtp-commands.domain=example.org", "smtp-commands.domain=example.org"),
     ("http-enum", "http-enum.basepath=/cgi/", "http-enum.basepath=/cgi/"),
-    ("banner", "vulns.showall,unsafe=1", "unsafe=1,vulns.showall"),
+    ("banner", "vulns.showall,short=1", "short=1,vulns.showall"),
 ]
 
 
@@ -222,10 +223,36 @@ def test_a_command_on_the_target_is_for_everything_alone() -> None:
     assert written(line) == "cmd=id"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["cics-info.commands=x", "cics-info.cemt=CEDA", "cics-info.trans=x", "tn3270-screen.commands=x", "commands=x",
+     "http-methods.test-all", "http-methods.retest=1", "test-all=1", "ajp-request.method=DELETE", "method=PUT",
+     "http-traceroute.method=delete", "dhcp-discover.dhcptype=DHCPRELEASE", "http-traceroute.method=POST",
+     "http-traceroute.method={GET}", "vuzedht.lhost=10.0.0.1"],
+)  # fmt: skip
+def test_in_safe_no_argument_sends_commands_or_requests_that_may_change_the_target(arguments: str) -> None:
+    scripts = "cics-info,tn3270-screen,http-methods,ajp-request,http-traceroute,dhcp-discover,vuze-dht-info"
+    assert "--script-args: " in reasons_for(f"--script {scripts} --script-args {arguments}", PolicyProfile.SAFE)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["http-traceroute.method=HEAD", "dhcp-discover.dhcptype=DHCPDISCOVER", "method=get"]
+)
+def test_a_request_that_only_reads_is_chosen_in_any_profile(arguments: str) -> None:
+    scripts = "ajp-request,http-traceroute,dhcp-discover"
+    assert written(f"--script {scripts} --script-args {arguments}", PolicyProfile.SAFE) == arguments
+
+
+def test_a_form_may_be_submitted_where_passwords_may_be_guessed() -> None:
+    line = "--script http-form-brute --script-args http-form-brute.method=POST"
+    assert written(line, PolicyProfile.INTRUSIVE) == "http-form-brute.method=POST"
+
+
 def test_arguments_given_twice_are_refused_since_nmap_takes_the_last_alone() -> None:
     assert "--script-args stands 2 times" in reasons_for("--script banner --script-args a --script-args b")
 
 
 def test_arguments_of_nothing_are_left_out() -> None:
     options = parse_arguments(["--script", "banner", "--script-args", " , "]).checked("connect").options
-    assert options == ("--script", "banner")
+    assert "--script-args" not in options
+    assert options[-2:] == ("--script", "banner")

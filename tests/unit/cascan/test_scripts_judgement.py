@@ -150,13 +150,14 @@ def test_default_scripts_are_chosen_only_where_no_script_is_and_that_is_said(lin
 
 
 def test_a_script_that_follows_redirects_stays_at_its_target_for_want_of_a_name() -> None:
-    assert checked("--script http-title").options == ("-n", "--script", "http-title")
-    assert checked("-n --script http-title").options == ("-n", "--script", "http-title")
+    script = ("--exclude-ports", "T:9100-9107", "--script")
+    assert checked("--script http-title").options == ("-n", *script, "http-title")
+    assert checked("-n --script http-title").options == ("-n", *script, "http-title")
     assert "http-title" in checked("--script http-title").notes[0]
-    assert checked("--script http-title", INTRUSIVE).options == ("--script", "http-title")
-    assert checked("--script banner").options == ("--script", "banner")
+    assert checked("--script http-title", INTRUSIVE).options == (*script, "http-title")
+    assert checked("--script banner").options == (*script, "banner")
     assert "-R beside http-title needs policy profile intrusive" in reasons_for("-R --script http-title")
-    assert checked("-R --script http-title", INTRUSIVE).options == ("-R", "--script", "http-title")
+    assert checked("-R --script http-title", INTRUSIVE).options == ("-R", *script, "http-title")
 
 
 def test_the_version_scripts_of_sv_stay_at_their_target_as_well() -> None:

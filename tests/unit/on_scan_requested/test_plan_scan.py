@@ -275,7 +275,7 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
     text = body(targets=["192.0.2.1", "127.1"], exclude=["x.org"], parameters=["-oN", "x", "--nope", "--script=/x"])
     refusals = desk.scan(desk.submit(text)).refusals
     assert [(refusal.what, refusal.rule) for refusal in refusals] == [
-        ("--nope", "option"),
+        ("--nope", "grammar"),
         ("-oN", "option"),
         ("/x", "script"),
         ("x.org", "target-syntax"),
@@ -323,15 +323,24 @@ class TestPace:
         assert {shard.retry_timed_out for shard in desk.table.shards(planned.scan_id)} == {is_asked}
         assert any("retryTimedOut has no effect" in note for note in desk.scan(planned).notes) is not is_asked
 
-    def test_a_rate_is_the_scans_and_each_shard_gets_its_share(self, desk: Desk) -> None:
-        desk.rules = HouseRules(shards_per_scan=4)
+    def test_a_rate_that_one_nmap_can_use_is_given_whole_to_one_shard_after_the_other(self, desk: Desk) -> None:
         parameters = ["--max-rate", "100", "--min-rate", "2"]
-        planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, parameters=parameters))
-        arguments = {shard.arguments for shard in desk.table.shards(planned.scan_id)}
-        assert arguments == {("--max-rate", "25", "--min-rate", "0.5")}
-        assert desk.scan(planned).notes[-1] == (
-            "rates are the scan's: each of up to 4 shards at once gets its share, --max-rate 100: 25, --min-rate 2: 0.5"
-        )
+        fields = {"targets": ["10.0.0.0/24"], "hostsPerShard": 32, "maxParallelShards": 2, "parameters": parameters}
+        planned = desk.submit(body(**fields))
+        scan = desk.scan(planned)
+        assert (scan.parallel, scan.shards_in_flight, scan.shards_waiting) == (1, 1, 7)
+        assert {shard.arguments for shard in desk.table.shards(planned.scan_id)} == {tuple(parameters)}
+        assert scan.notes == ()
+
+    @pytest.mark.parametrize(("rate", "parallel"), [("1000", 1), ("1001", 2), ("3500", 4), ("100000", 8), ("0.001", 1)])
+    def test_a_rate_is_the_scans_and_is_shared_by_as_few_shards_as_can_use_it(
+        self, desk: Desk, rate: str, parallel: int
+    ) -> None:
+        planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, parameters=["--max-rate", rate]))
+        assert desk.scan(planned).parallel == parallel
+        ((_, share),) = {shard.arguments for shard in desk.table.shards(planned.scan_id)}
+        assert float(rate) * 0.999 <= float(share) * parallel <= float(rate)
+        assert ("each of up to" in "".join(desk.scan(planned).notes)) is (parallel > 1)
 
     def test_the_rate_of_a_scan_of_one_shard_stays_as_it_is(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.1"], parameters=["--max-rate", "100"]))

@@ -26,7 +26,11 @@ HARMS: Mapping[Harm, str] = {
     Harm.CODE: "runs code of the caller's on the worker",
     Harm.PACKETS: "chooses the interface or the packets of a script",
     Harm.COMMAND: "runs a command on the target",
+    Harm.REQUEST: "may change the target, lock its users out, or pretend to be another client",
 }
+ON_THE_TARGET = frozenset({Harm.COMMAND, Harm.REQUEST})  # what the operator may allow, with profile everything
+READING = frozenset({"DHCPDISCOVER", "DHCPINFORM", "GET", "HEAD", "OPTIONS", "TRACE"})  # requests that change nothing
+SUBMITTING = READING | {"POST"}  # how a form is filled in, which scripts do that guess or probe hard
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # of arguments that nobody has looked at yet
 WEB_PATHS = frozenset({"uri", "basepath"})  # a path on the target: it may begin with a slash
@@ -99,23 +103,29 @@ class _Judge:
             yield f"{key} {HARMS[Harm.TARGETS]}"
         elif not KEY.fullmatch(key):
             yield f"{key[:40]!r} is no name of an argument"
-        elif harm := self._harm(key):
+        elif harm := self._harm(key, value):
             yield harm
         elif isinstance(value, str):
             yield from self._text(key, value)
 
-    def _harm(self, key: str) -> str:
-        """What is wrong with an argument, by its name; empty where nothing is."""
+    def _harm(self, key: str, value: Table | str) -> str:
+        """What is wrong with an argument, by its name, or by the request it chooses; empty where nothing is."""
         if self._is_harmless(key):
             return ""
         last = _last(key)
         for script, harm in (*self.harmful.find(key), *_every_harmful().find(key)):
-            if not (harm is Harm.COMMAND and self.policy is PolicyProfile.EVERYTHING):
-                needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm is Harm.COMMAND else ""
+            if not self._allows(harm, value):
+                needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm in ON_THE_TARGET else ""
                 return f"{key} of {script} {HARMS[harm]}{needs}"
         if FILE_LIKE.search(last) and last not in WEB_PATHS:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
+
+    def _allows(self, harm: Harm, value: Table | str) -> bool:
+        if self.policy is PolicyProfile.EVERYTHING:
+            return harm in ON_THE_TARGET
+        harmless = SUBMITTING if self.policy is PolicyProfile.INTRUSIVE else READING
+        return harm is Harm.REQUEST and isinstance(value, str) and value.upper() in harmless
 
     def _is_harmless(self, key: str) -> bool:
         """Whether a selected script reads the argument, and none that could read it does harm with it."""

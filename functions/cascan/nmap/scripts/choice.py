@@ -32,6 +32,7 @@ class ScriptChoice(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     by_number: str = ""  # why names of addresses may not be asked for; empty: they may
+    talks_to_ports: bool = False  # one of the scripts that were chosen runs against ports
     verdicts: tuple[ScriptVerdict, ...] = ()  # on each script that was selected, then on those that -sV adds
 
 
@@ -68,7 +69,8 @@ def choose_scripts(
         by_number = BY_NUMBER.format(some)
         refusals += [Refusal("-R", Rule.SCRIPT, ASKS_NAMES.format(some))] if asks_names else []
     verdicts = (*judged.verdicts, *version_verdicts(version_scripts, selection.names))
-    return ScriptChoice(tuple(words), tuple(refusals), tuple(notes), by_number, verdicts)
+    talks_to_ports = any("portrule" in script.rules for script in scripts)
+    return ScriptChoice(tuple(words), tuple(refusals), tuple(notes), by_number, talks_to_ports, verdicts)
 
 
 def _without_a_port(kept: Sequence[Selected]) -> list[Refusal]:

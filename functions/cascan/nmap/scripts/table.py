@@ -28,6 +28,7 @@ class Harm(StrEnum):
     CODE = "code"
     PACKETS = "packets"
     COMMAND = "command"
+    REQUEST = "request"
 
 
 class ArgumentNames(msgspec.Struct, frozen=True):

@@ -42,6 +42,14 @@ def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[
     return code, json.loads(capsys.readouterr().out)
 
 
+def test_the_command_line_of_a_shard_shows_its_share_of_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    _, alone = checked(capsys, "10.0.0.0/22", "--", "--max-rate", "100")
+    assert alone["argv"][1:3] == ["--max-rate", "100"]
+    _, shared = checked(capsys, "10.0.0.0/22", "--", "--max-rate", "4000")
+    assert shared["argv"][1:3] == ["--max-rate", "1000"]
+    assert any("each of up to 4 shards at once" in note for note in shared["notes"])
+
+
 def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = checked(capsys, "10.0.0.0/23", "10.0.0.7", "--exclude", "10.0.1.1", "--", "-A", "-p22")
     assert (code, said["accepted"], said["refusals"]) == (0, True, [])

@@ -17,14 +17,14 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[
 def test_every_option_is_printed_with_its_decision_and_reason(capsys: pytest.CaptureFixture[str]) -> None:
     code, rows, _ = printed(capsys)
     assert code == 0
-    assert [row[0] for row in rows] == [row.name for row in option_table().rows()]
+    assert [row[0] for row in rows] == [row.documented for row in option_table().rows()]
     assert all(len(row) == 4 and all(row) for row in rows)
 
 
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["-oN"], ["--oN"]),
+        (["--oN"], ["-oN"]),
         (["-no/tmp/x"], ["-n", "-o"]),  # a cluster
         (["--script-u"], ["--script-updatedb"]),  # an abbreviation
         (["-script"], ["--script"]),

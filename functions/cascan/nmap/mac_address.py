@@ -1,0 +1,39 @@
+"""The value of --spoof-mac: 0 for one by chance, the beginning of an address, or a part of a vendor's name.
+
+nmap takes a name when its own list has it; where that list is not at hand the name stays unchecked.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cascan.nmap.nmap_data import known_vendors
+
+ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}")
+PAIRS = re.compile(r"(:?[0-9A-Fa-f]{2})*:?")  # that nmap reads as an address, however long it is
+VENDOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .&-]{1,40}")
+MAX_ADDRESS_BYTES = 6
+HINT = "0, hexadecimal digits, or a vendor in nmap's list"
+
+
+def checked_mac(value: str) -> str:
+    """The value itself. Raises: ValueError: no address, no vendor that nmap knows; says what to write."""
+    if value == "0" or ADDRESS.fullmatch(value):
+        return value
+    if not VENDOR.fullmatch(value) or nmap_refuses_mac(value):
+        raise ValueError(HINT)
+    return value
+
+
+def nmap_refuses_mac(value: str) -> bool:
+    if value == "0":
+        return False
+    if PAIRS.fullmatch(value):
+        return len(value.replace(":", "")) > MAX_ADDRESS_BYTES * 2
+    vendors = known_vendors()
+    return vendors is not None and value.lower() not in vendors
+
+
+def is_unchecked_vendor(value: str) -> bool:
+    """Whether the value is a vendor's name, and nobody here knows whether nmap has it."""
+    return value != "0" and not PAIRS.fullmatch(value) and known_vendors() is None
