@@ -112,7 +112,8 @@ def host(number: int, shape: Shape, random: Random) -> str:
     name = f'<hostname name="host-{number:x}.example" type="PTR"/>\n' if random.random() < NAMED else ""
     mac_address = f"02:00:5E:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}"
     mac = f'<address addr="{mac_address}" addrtype="mac"/>\n' if distance == 0 else ""
-    picked = sorted(random.sample(SERVICES, random.randint(4, 10)))
+    drawn = random.sample(SERVICES, random.randint(5, 11))
+    picked = sorted({service[0]: service for service in drawn}.values())  # nmap lists a port once
     ports = "".join(port(service, ttl, shape, random) for service in picked)
     closed = 1000 - len(picked)
     rest = os_part(distance, random) if random.random() < shape.os else ""
