@@ -57,6 +57,7 @@ def test_a_command_that_needs_no_stack_runs(
 ) -> None:
     """As it is shown, in a folder with the files that it names. 2: what it shows is a refusal."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # no policy of this machine's own stack
     report = (REPORTS / "scripts.xml").read_bytes()
     for name, text in FILES.items():
         Path(name).write_text(text)

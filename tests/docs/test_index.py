@@ -57,6 +57,16 @@ def test_a_decision_s_row_has_its_number_its_title_and_its_status(path: Path) ->
     assert row["status"].strip("*") == (f"{status['kind'].lower()} by {status['number']}" if status else "")
 
 
+SUPERSEDES = re.compile(r"\((?P<file>\d{4}-[^)]+\.md)\)[^.]{0,40}\bthis one supersedes")
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_a_decision_that_is_superseded_says_by_which(path: Path) -> None:
+    for found in SUPERSEDES.finditer(path.read_text()):
+        status = f"by [{int(path.name[:4])}]({path.name})"
+        assert status in (DECISIONS / found["file"]).read_text(), f"give {found['file']} a line **Status.**"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
     for link in LINK.finditer(document.read_text()):

@@ -95,6 +95,7 @@ LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The files that commands are given, in the folder that they are run in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # no policy of this machine's own stack
     for name, text in FILES.items():
         Path(name).write_text(text)
     assert main(["read", str(REPORTS / "scripts.xml")]) == 0
