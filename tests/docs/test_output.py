@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,15 @@ import pytest
 import yaml
 
 from cascan.cascades.bundled import FOLDER
+from cascan.cascades.decision import Kind
 from cascan.events.message import VERSION
+from cascan.model.finding import Severity
+from cascan.model.inventory import ChangeKind
+from cascan.model.refusal import Rule
+from cascan.model.scan import ScanState
+from cascan.model.shard import Lane
+from cascan.nmap.options import Decision
+from cascan.nmap.scripts.judgement import Verdict
 from cli.main import main
 from cli.words.parser import parser
 from tests.builders import SCAN_ID
@@ -166,3 +176,22 @@ def test_each_shape_that_is_referred_to_exists() -> None:
 
 def test_the_version_is_that_of_the_events() -> None:
     assert f"**version {VERSION}**" in DOCUMENT.read_text()
+
+
+@pytest.mark.parametrize(
+    ("shape", "field", "values"),
+    [
+        ("scan", "state", ScanState),
+        ("refusal", "rule", Rule),
+        ("finding", "severity", Severity),
+        ("change", "kind", ChangeKind),
+        ("decision", "decision", Kind),
+        ("explanation", "lane", Lane),
+        ("decided option", "decision", Decision),
+        ("script verdict", "verdict", Verdict),
+    ],
+)
+def test_a_word_of_a_fixed_list_has_all_of_them_in_the_document(shape: str, field: str, values: type[StrEnum]) -> None:
+    section = DOCUMENT.read_text().split(f"\n### {shape}\n")[1].split("\n### ")[0]
+    (row,) = [line for line in section.splitlines() if line.startswith(f"| `{field}` |")]
+    assert set(re.findall(r"`([^`]+)`", row)[1:]) == {str(value) for value in values}

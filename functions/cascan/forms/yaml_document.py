@@ -24,12 +24,14 @@ def read_yaml(text: str, max_depth: int, what: str = "the request", most_values:
         _check_events(text, max_depth, what, most_values)
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader, narrowed further
     except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number no reader can make
-        raise RequestRefused([f"{what} is not YAML that can be read: {_complaint(exc)}"]) from exc
+        complaint = _complaint(exc, lines=len(text.splitlines()))
+        raise RequestRefused([f"{what} is not YAML that can be read: {complaint}"]) from exc
 
 
-def _complaint(exc: Exception) -> str:
+def _complaint(exc: Exception, lines: int) -> str:
+    """What is wrong, and where: a text that ends too early is wrong in its last line, not in the one behind it."""
     if isinstance(exc, yaml.MarkedYAMLError):
-        where = f" in line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        where = f" in line {min(exc.problem_mark.line + 1, max(lines, 1))}" if exc.problem_mark else ""
         return f"{exc.problem or exc.context}{where}"
     return str(exc).splitlines()[0]
 
