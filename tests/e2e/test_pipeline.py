@@ -193,10 +193,10 @@ def test_a_malformed_message_never_blocks_the_queue(cascan: Cascan, lab: dict[st
     assert eventually(lambda: states() == ["Errored", "Done"])
 
 
-def test_nmap_that_fails_ends_the_scan_errored_with_nmaps_own_message(cascan: Cascan) -> None:
-    ran = cascan("scan", "127.0.0.1", nmap=("-n", "-p", "no-such-service"))  # nmap alone has the list of services
-    assert ran.code == 3
-    assert "Found no matches for the service mask 'no-such-service'" in ran.err
+def test_a_service_that_nmap_does_not_know_is_refused_before_a_worker_starts(cascan: Cascan) -> None:
+    ran = cascan("scan", "127.0.0.1", nmap=("-n", "-p", "no-such-service"))
+    assert ran.code == 2
+    assert "nmap knows no service 'no-such-service' for TCP" in ran.err
 
 
 def a_name_server_answers() -> bool:
