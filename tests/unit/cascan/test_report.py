@@ -364,3 +364,20 @@ def test_everything_beside_the_hosts_is_read_in_order() -> None:
 def test_what_is_no_report_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(UnreadableReport, match=why):
         read_report(BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    "before", [b"<!-- a -->\n", b"\n", b"<!-- <nmaprun> -->", b"<!-- <nmaprun> --> <!-- <nmaprun args='x'> -->\n"]
+)
+def test_what_stands_before_the_declaration_is_read_over_with_a_warning(before: bytes) -> None:
+    data = report("hosts")
+    found, reader = read_through(before + data)
+    assert found == hosts("hosts")
+    assert (reader.complete, reader.warnings) == (True, ("The XML declaration does not begin the report.",))
+    assert reader.head == read_through(data)[1].head
+
+
+def test_a_comment_behind_the_declaration_may_hold_what_looks_like_the_root() -> None:
+    data = report("hosts").replace(b"<nmaprun ", b"<!-- <nmaprun> --><nmaprun ", 1)
+    found, reader = read_through(data)
+    assert (found, reader.warnings) == (hosts("hosts"), ())

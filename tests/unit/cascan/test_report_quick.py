@@ -137,6 +137,12 @@ def test_both_readings_of_a_service_are_the_same(service: str) -> None:
         (' to="', ' to="1" to="'),
         ("</hostnames>", "</hostnames><hostnames></hostnames>"),
         ('addr="127', 'addr="" vendor="127'),
+        ('state="open"', 'state=""'),
+        ('state="up"', 'state=""'),
+        ('endtime="', 'endtime="00" x="'),
+        ("<times ", '<times xmlns="a" '),
+        ("<times ", '<uptime text="a"/>\n<times '),
+        ("<times ", '<trace>\n<hop ttl="1" /></trace>\n<times '),
     ],
 )
 def test_what_is_written_otherwise_is_left_to_the_parser(was: str, put: str) -> None:

@@ -82,8 +82,8 @@ def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
     remarks = [] if is_utf8 else [NOT_UTF8]
     if (readable := mended(text)) != text:
         remarks.append(REPLACED)
-    declaration = DECLARATION.search(readable) if is_first else None
-    if declaration and readable[: declaration.start()].strip("\ufeff"):
+    declaration = DECLARATION.search(readable)
+    if declaration and not (is_first and not readable[: declaration.start()].strip("\ufeff")):
         remarks.append(DECLARED_LATE)
         readable = DECLARATION.sub("", readable)
     return readable.encode(), remarks
