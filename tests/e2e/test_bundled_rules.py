@@ -106,7 +106,7 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
 
 def the_request(found: Followed) -> ScanRequest:
     (body,) = found.requests
-    return read_request(body).request
+    return read_request(body, is_issued=True).request
 
 
 def told(findings: list[Finding]) -> dict[tuple[str, int], dict[str, Any]]:

@@ -149,7 +149,7 @@ def test_v13_every_problem_of_every_server_is_told_together() -> None:
         "servers.a.portscan.scanTechniques",
         "servers.a.portscan.sourcePort",
         "servers.b.host",
-        "servers.c.portscan",
+        "servers.c.portscan.source",
     ]
 
 
