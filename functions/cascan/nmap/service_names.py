@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from cascan.limits import MAX_PORT, MAX_PROTOCOL
@@ -11,6 +12,7 @@ from cascan.nmap.port_list import PortItem, parse_ports
 
 PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # whose ports these are
 PORTS = ("--exclude-ports", "-p")  # of the scans that take place
+NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that is no protocol's: numbers need no list
 SHOWN = 60  # characters of a list
 
 
@@ -48,10 +50,10 @@ def _needs_list(items: Sequence[PortItem]) -> bool:
 
 
 def _lists(options: Sequence[Given], letters: str) -> Iterator[tuple[Given, tuple[PortItem, ...], str]]:
-    """The lists of ports, with the letters that count where an item has none of its own."""
+    """The lists of ports that may hold a name or a bracket, with the letters that count for items without one."""
     for given in options:
         name = given.option.canonical
-        if name not in PINGS and name not in PORTS:
+        if (name not in PINGS and name not in PORTS) or not NEEDS_LIST.search(given.value or ""):
             continue
         try:
             items = parse_ports(given.value or "")
