@@ -44,10 +44,10 @@ test: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## every test: unit, integr
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 what-is-skipped:
-	@echo "make $(or $(MAKECMDGOALS),test): $$($(PYTHON) tests/packages.py)"
+	@echo "make $(or $(MAKECMDGOALS),test): $$($(PYTHON) tests/support/packages.py)"
 
 test-packages:  ## what the tests use of the machine, from Debian packages; starts no service
-	@packages="$$($(PYTHON) tests/packages.py --missing)"; \
+	@packages="$$($(PYTHON) tests/support/packages.py --missing)"; \
 		if [ -z "$$packages" ]; then echo "every package that the tests use is installed"; else ./.ci/install $$packages; fi
 
 soak: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: all seeds, fuzz and kills (hours); docs/soak.md

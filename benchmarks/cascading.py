@@ -18,8 +18,8 @@ from cascan.ids import finding_id_of, fingerprint_of, scan_id_of
 from cascan.model.finding import Finding, Severity
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.permit import Permit
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
 
 ROUNDS, AIM_S = 7, 2.0
 SERVICES = {

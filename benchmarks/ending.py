@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.test_pipeline import scan_of
 from tests.e2e.test_wide_scans import a_wide_scan, ticked
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 TICKS = os.sysconf("SC_CLK_TCK")
 AIM_S = 30.0

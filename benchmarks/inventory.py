@@ -12,23 +12,24 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cascan.aws import clients, lines
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.coverage import AskedPorts
+from cascan.aws import clients
+from cascan.aws.dynamodb import connections as lines
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey, scan_id_of
+from cascan.inventory.coverage import AskedPorts
+from cascan.inventory.observations import Absent
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
 from cascan.model.inventory import Sought
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
-from cascan.scope import Scope
-from cascan.sightings import Absent
-from cli.local.aws import turn_to
-from cli.local.emulator import Emulator
-from cli.local.state import StateDir
-from cli.local.template import read_template
-from on_report_stored.quarantine import Gate
+from cascan.permissions.scope import Scope
+from cascan_cli.local.aws import turn_to
+from cascan_cli.local.emulator import Emulator
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.template import read_template
 from on_report_stored.read_report import HOSTS_AT_ONCE
 from on_report_stored.record_inventory import Folding
+from on_report_stored.scope_filter import Gate
 
 HOSTS = 1_024
 TARPIT_PORTS = 65_535

@@ -28,20 +28,21 @@ from typing import Any
 import msgspec
 
 from benchmarks.generated_reports import report as generated
-from cascan.aws import clients, lines
-from cascan.aws.batch_read import get_all
-from cascan.aws.items import findings_partition, spread_of
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.wire import Item, bytes_of
-from cascan.findings.lines import lines_of
+from cascan.aws import clients
+from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb.batch_read import get_all
+from cascan.aws.dynamodb.wire import Item, bytes_of
+from cascan.aws.tables.items import findings_partition, spread_of
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
 from cascan.nmap.report.read import read_report
-from cli.local.aws import turn_to
-from cli.local.emulator import Emulator
-from cli.local.state import StateDir
-from cli.local.template import read_template
+from cascan_cli.local.aws import turn_to
+from cascan_cli.local.emulator import Emulator
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.template import read_template
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE, BUCKET, BUS = "scan-table", "report-bucket", "scan-bus"

@@ -18,7 +18,7 @@ from pathlib import Path
 ROUNDS = 5
 TARGET = "127.0.0.1"
 ARGUMENTS = ("-p", "1-1000")
-CASCAN = (sys.executable, "-m", "cli.main")
+CASCAN = (sys.executable, "-m", "cascan_cli.main")
 ROOT = Path(__file__).parents[1]
 AIM_COLD_S, AIM_WARM_S = 1.5, 0.3
 

@@ -8,9 +8,9 @@ import time
 import tracemalloc
 
 from cascan.forms import read_request
-from cascan.permit import Permit
-from cascan.planning import Plan, plan
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.plan import Plan, plan
 
 ROUNDS = 11
 AIM_MIXED_MS, AIM_WIDE_S, AIM_WIDE_MB = 100, 1.0, 50

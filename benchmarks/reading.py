@@ -69,7 +69,7 @@ def expat(path: str) -> None:
 
 
 def findings(path: str, jobs: int = 1) -> None:
-    from cascan.findings.lines import finding_lines
+    from cascan.findings.encoded.lines import finding_lines
     from cascan.nmap.report.read import read_report
 
     render = partial(finding_lines, scan_id="a" * 16, parsed_at=SEEN_AT)
@@ -81,13 +81,13 @@ def findings(path: str, jobs: int = 1) -> None:
 
 
 def imports(_path: str) -> None:
-    import cascan.findings.lines
+    import cascan.findings.encoded.lines
     import cascan.findings.readers
     import cascan.nmap.report.read  # noqa: F401 - for what importing takes
 
 
 def command(path: str) -> None:
-    words = [sys.executable, "-m", "cli.main", "read", path]
+    words = [sys.executable, "-m", "cascan_cli.main", "read", path]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
 

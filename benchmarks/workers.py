@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from cascan.nmap.report.read import read_report
-from cli.access import local_parameters
-from cli.local.policy import LocalPolicy
-from cli.local.stack import down, up
+from cascan_cli.local.policy import LocalPolicy
+from cascan_cli.local.stack import down, up
+from cascan_cli.stack.open import local_parameters
 from tests.lab import NoLab, lab
 from tests.lab.network import FAR, FAR_NETWORK, ROUND_TRIP_MS
 
@@ -122,7 +122,17 @@ def nmap(folder: Path, targets: Sequence[str], arguments: Sequence[str]) -> tupl
 def submit(folder: Path, request: dict[str, Any]) -> tuple[float, Found]:
     body = folder / "request.json"
     body.write_text(json.dumps(request))
-    argv = [sys.executable, "-m", "cli.main", "submit", "-f", str(body), "--json", "--state-dir", str(folder / "stack")]
+    argv = [
+        sys.executable,
+        "-m",
+        "cascan_cli.main",
+        "submit",
+        "-f",
+        str(body),
+        "--json",
+        "--state-dir",
+        str(folder / "stack"),
+    ]
     started = time.perf_counter()
     ran = subprocess.run(argv, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started

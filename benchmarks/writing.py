@@ -21,25 +21,27 @@ import msgspec
 from botocore.awsrequest import AWSResponse
 
 from benchmarks.generated_reports import report
-from cascan.aws import batch_write, clients, lines
-from cascan.aws.items import finding_item
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.wire import Item
+from cascan.aws import clients
+from cascan.aws.dynamodb import batch_write
+from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb.wire import Item
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.items import finding_item
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings import findings_of
-from cascan.findings.lines import lines_of
+from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report.read import read_report
-from cascan.scope import Scope
-from cli.local.aws import turn_to
-from cli.local.emulator import Emulator
-from cli.local.state import StateDir
-from cli.local.template import read_template
-from on_report_stored.quarantine import Gate
+from cascan.permissions.scope import Scope
+from cascan_cli.local.aws import turn_to
+from cascan_cli.local.emulator import Emulator
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.template import read_template
 from on_report_stored.read_report import read_into_table
+from on_report_stored.scope_filter import Gate
 
 HOSTS = 1_000
 SHAPES = ("alike", "mixed")  # hosts that repeat, as in a network of one make; and hosts that differ more

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import soak
 from tests.lab import Lab, NoLab, lab
+from tests.support import soak
 
 # The same examples in every run, and none is judged by how long it takes; `--hypothesis-profile explore` tries others.
 settings.register_profile("explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -18,11 +18,11 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.closing import ClosingSettings, closing_gateways
-from cascan.aws.house_records import S3HouseRecords
-from cascan.aws.report_store import S3ReportStore
+from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.clock import TimeLeft
-from cascan.control import ControlRequested
+from cascan.events.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, time_left
 from on_control_requested.control_scan import Controlled, control, finish_cancelling

@@ -6,21 +6,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cascan.agenda import next_minute
 from cascan.clock import Clock, TimeLeft, for_ever
-from cascan.closing import ENDED
-from cascan.control import Action, ControlRequested
-from cascan.ending import cancel_scan
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, about
+from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, HouseRecords, ReportStore, ScanTable, ShardQueues
-from cascan.house_records import keep_switch
 from cascan.ids import event_id_of
 from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
-from cascan.records import store_suspension
-from cascan.releasing import release_next, send_again
+from cascan.recovery.operator_records import keep_switch
+from cascan.recovery.scan_records import store_suspension
+from cascan.scans.agenda import next_minute
+from cascan.scans.close import ENDED
+from cascan.scans.ending import cancel_scan
+from cascan.scans.release import release_next, send_again
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
 

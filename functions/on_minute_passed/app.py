@@ -17,17 +17,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.closing import ClosingSettings, closing_gateways
-from cascan.aws.delayed_messages import DynamoDelayedMessages
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, logger, observed, time_left
-from on_minute_passed.keep_house import House, keep_house
 from on_minute_passed.notice_change import Deployed, notice_change
+from on_minute_passed.run_due_tasks import House, keep_house
 from on_minute_passed.send_delayed import PutOff, send_delayed
 
 

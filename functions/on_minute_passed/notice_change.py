@@ -35,7 +35,7 @@ def notice_change(deployed: Deployed) -> int:
             return 0  # another tick was faster, and tells them
     if not seen.untold:
         return 0
-    from cascan.schedules import Kind, ScheduleDue  # noqa: PLC0415 - seldom, and slow
+    from cascan.schedules.due import Kind, ScheduleDue  # noqa: PLC0415 - seldom, and slow
 
     names = list(_concerned(seen.untold, deployed.schedules))
     for name in names:

@@ -19,16 +19,16 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.closing import ClosingSettings, closing_gateways
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.request_queue import SqsRequestQueue
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ReportStored
 from cascan.gateways import RequestQueue
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
+from on_report_stored.checkpoints import LEAST_TURN_S
 from on_report_stored.record_findings import Recorded, record_findings
-from on_report_stored.turns import LEAST_TURN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.life_cycle import Stop
 from cascan.model.reason import Reason, ReasonCode, Reasons, merged
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun, Shard
-from on_report_stored.answer import Answer
+from cascan.scans.transitions import Stop
+from on_report_stored.report_summary import Answer
 
 TIMED_OUT = {
     Stop.TIME_LIMIT.value: (ReasonCode.TIME_LIMIT, "shard's time limit"),

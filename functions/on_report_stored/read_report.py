@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cascan.coverage import AskedPorts, accounts_for_all
 from cascan.errors import UnreadableReport
 from cascan.findings import findings_of
-from cascan.findings.lines import lines_of
+from cascan.findings.encoded.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
+from cascan.inventory.coverage import AskedPorts, accounts_for_all
+from cascan.inventory.observations import names_in
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place
 from cascan.model.shard import Shard
 from cascan.nmap.report.read import ReportReader, read_on, read_report
 from cascan.nmap.report.sections import join_sections
-from cascan.severity import Judge, judge_of
-from cascan.sightings import names_in
-from on_report_stored.answer import Answer
-from on_report_stored.quarantine import Gate
+from cascan.rules.severity import Judge, judge_of
+from on_report_stored.checkpoints import Rest, Turn
 from on_report_stored.record_inventory import Folding
-from on_report_stored.turns import Rest, Turn
+from on_report_stored.report_summary import Answer
+from on_report_stored.scope_filter import Gate
 
 FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 256  # at most, read, then written

@@ -9,23 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cascan.asked_addresses import extra_addresses, named_addresses
 from cascan.clock import Clock, TimeLeft, for_ever
-from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
+from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
-from cascan.scope import Scope
-from on_report_stored.answer import Answer
+from cascan.permissions.scope import Scope
+from cascan.scans.close import close_shard, settle
+from on_report_stored.checkpoints import AFTER_S, Rest, Turn
 from on_report_stored.judge import Verdict, judge
-from on_report_stored.quarantine import Gate
+from on_report_stored.publish_changes import Announcing, tell_changes
 from on_report_stored.read_report import read_into_table
-from on_report_stored.tell_changes import Announcing, tell_changes
-from on_report_stored.turns import AFTER_S, Rest, Turn
+from on_report_stored.report_summary import Answer
+from on_report_stored.scope_filter import Gate
 
 NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
 

@@ -16,19 +16,19 @@ from itertools import islice, takewhile
 
 from msgspec.structs import replace
 
-from cascan.addresses import address_in
-from cascan.changes import judged
-from cascan.coverage import AskedPorts
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
+from cascan.inventory.changes import judged
+from cascan.inventory.coverage import AskedPorts
+from cascan.inventory.observations import Absent, missing, observation_of
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
+from cascan.nmap.addresses import address_in
 from cascan.nmap.intervals import Interval, merged
-from cascan.sightings import Absent, missing, observation_of
-from on_report_stored.quarantine import Gate
+from on_report_stored.scope_filter import Gate
 
 ADDRESSES_AT_ONCE = 256
 MAX_CONFLICTS = 16  # other reports of the same address, stored between our read and our write

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import ScanCompleted, end_in
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.scan import ScanState
-from cascan.policy import PolicyProfile
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_completed.publish import Published, keep_end, publish

@@ -34,7 +34,7 @@ from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.permit import Permit
+from cascan.permissions.permissions import Permit
 from on_scan_completed.not_followed import lines_of
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise

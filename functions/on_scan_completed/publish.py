@@ -11,14 +11,14 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
+from cascan.findings.published import published, scan_fields
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
-from cascan.merged_report import merged_report
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
-from cascan.published import published, scan_fields
-from cascan.records import store_end
-from cascan.severity import counted_as
+from cascan.recovery.scan_records import store_end
+from cascan.rules.severity import counted_as
+from cascan.scans.merged_report import merged_report
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascan.aws.cascade_table import DynamoCascadeTable
 from cascan.aws.event_bus import EventBridgeBus
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.rule_table import DynamoRuleTable
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.rule_table import DynamoRuleTable
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
-from cascan.permit import Permit
+from cascan.permissions.permissions import Permit
 from on_scan_completed.follow_up import Follower
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from typing import Literal, NamedTuple
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.closing import ClosingSettings, closing_gateways
-from cascan.aws.issued_requests import DynamoIssuedRequests
-from cascan.aws.report_store import S3ReportStore
-from cascan.pace import HouseRules
-from cascan.permit import Permit
-from cascan.policy import PolicyProfile
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.issued_requests import DynamoIssuedRequests
+from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.model.policy_profile import PolicyProfile
+from cascan.permissions.permissions import Permit
+from cascan.planning.rates import HouseRules
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_requested.message import Message

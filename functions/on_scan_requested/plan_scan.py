@@ -8,9 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cascan.agenda import first_entries
 from cascan.clock import Clock
-from cascan.ending import cancel_scan
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, about
 from cascan.forms import ReadRequest, idempotency_key_in, request_document, request_in
@@ -20,11 +18,13 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
-from cascan.pace import HouseRules, shards_at_once, shared
-from cascan.permit import Permit
-from cascan.planning import Plan, plan
-from cascan.records import REQUEST, store_plan
-from cascan.windows import Window, opening
+from cascan.permissions.permissions import Permit
+from cascan.planning.plan import Plan, plan
+from cascan.planning.rates import HouseRules, shards_at_once, shared
+from cascan.recovery.scan_records import REQUEST, store_plan
+from cascan.scans.agenda import first_entries
+from cascan.scans.ending import cancel_scan
+from cascan.timing.windows import Window, opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
 from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal

@@ -8,7 +8,6 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from cascan.clock import Clock
-from cascan.closing import announce
 from cascan.errors import Rejected, RequestRefused
 from cascan.gateways import EventBus, ScanTable
 from cascan.ids import scan_id_of
@@ -16,7 +15,8 @@ from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.pace import HouseRules
+from cascan.planning.rates import HouseRules
+from cascan.scans.close import announce
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (

@@ -18,14 +18,14 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.event_bus import EventBridgeBus
-from cascan.aws.issued_requests import DynamoIssuedRequests
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.issued_requests import DynamoIssuedRequests
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
-from cascan.schedules import ScheduleDue
+from cascan.schedules.due import ScheduleDue
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_schedule_due.request_scan import Answered, Desk, request_scan

@@ -10,18 +10,18 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from cascan.clock import Clock, to_wire
-from cascan.closing import ENDED
-from cascan.control import Action, ControlRequested
 from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
-from cascan.forms.schedule import read_schedule
+from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
 from cascan.ids import event_id_of
 from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, Result, Schedule, ScheduledRun
-from cascan.schedules import Kind, ScheduleDue, child_request, is_blacked_out, scan_id_at
+from cascan.scans.close import ENDED
+from cascan.schedules.due import Kind, ScheduleDue, child_request, is_blacked_out, scan_id_at
+from cascan.schedules.form import read_schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.closing import ClosingSettings, closing_gateways
-from cascan.aws.parking import park
+from cascan.aws.sqs.parking import park
+from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cascan.clock import Clock
-from cascan.closing import close_shard, settle
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.model.scan import Outcome
 from cascan.model.shard import LOST, OPEN_STATES, Shard, ShardClosing, ShardState
+from cascan.scans.close import close_shard, settle
 
 
 @dataclass(frozen=True, slots=True)

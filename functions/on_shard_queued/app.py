@@ -18,13 +18,13 @@ from functools import cache
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_shard_queued.delivery import Delivery, Worker

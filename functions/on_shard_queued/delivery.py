@@ -10,7 +10,7 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.gateways import ReportStore, Resolver, ScanTable, ShardQueues
 from cascan.model.shard import Lane
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
 
 

@@ -15,10 +15,10 @@ import dns.name
 import dns.rcode
 import dns.resolver
 
-from cascan.addresses import address_in
 from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
+from cascan.nmap.addresses import address_in
 
 RECORDS = {4: "A", 6: "AAAA"}
 DEFAULT_SERVER = "127.0.0.1"  # where resolv.conf names none: resolv.conf(5)

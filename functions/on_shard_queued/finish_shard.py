@@ -21,10 +21,10 @@ from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURE
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
-from cascan.nmap.cutting import Cutting, cut_slices
-from cascan.nmap.host_timeout import with_longer_host_timeout
-from cascan.nmap.slices import enumerate_slice
-from cascan.records import Reported, store_run
+from cascan.nmap.options.host_timeout import with_longer_host_timeout
+from cascan.nmap.targets.cutting import Cutting, cut_slices
+from cascan.nmap.targets.slices import enumerate_slice
+from cascan.recovery.scan_records import Reported, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned

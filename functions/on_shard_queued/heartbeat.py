@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from cascan.errors import GatewayUnavailable
-from cascan.life_cycle import Stop, standing_of
 from cascan.model.shard import Progress, Shard
+from cascan.scans.transitions import Stop, standing_of
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.progress import ReportTail
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cascan.addresses import address_in
-from cascan.nmap.target_kinds import IPV6
+from cascan.nmap.addresses import address_in
+from cascan.nmap.targets.kinds import IPV6
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 

@@ -9,8 +9,8 @@ from cascan.gateways import Lookup, Resolver
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.reason import Reason, ReasonCode
 from cascan.model.shard import Shard
-from cascan.nmap.targets import Exclusion, Name, Target, enumerate_slice, parse_target
-from cascan.scope import Scope
+from cascan.nmap.targets.target_set import Exclusion, Name, Target, enumerate_slice, parse_target
+from cascan.permissions.scope import Scope
 
 RESOLVE_ALL = "--resolve-all"
 

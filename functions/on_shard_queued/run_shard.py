@@ -9,17 +9,17 @@ from pathlib import Path
 
 from cascan.errors import ShardLost
 from cascan.events import ShardQueued
-from cascan.life_cycle import Standing, Stop
 from cascan.model.reason import Reasons
 from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
+from cascan.scans.transitions import Standing, Stop
+from on_shard_queued.claim_shard import take_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import LOST, Finish, give_back
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.pin_targets import Pinned, pin_targets
 from on_shard_queued.progress import ReportTail
-from on_shard_queued.take_shard import take_shard
 
 NOT_EXECUTABLE = 126  # a shell's word for it
 

@@ -6,9 +6,9 @@ import signal
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from cascan.life_cycle import HELD, Stop
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
+from cascan.scans.transitions import HELD, Stop
 from on_shard_queued.nmap_process import Ended
 
 HARMLESS = frozenset({Stop.WORKER, Stop.TIME_LIMIT, Stop.SIZE}) | HELD  # no fault of the shard: not counted

@@ -19,14 +19,14 @@ from types import FrameType
 
 from aws_lambda_powertools import Logger
 
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.aws.shard_source import SqsShardSource
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.sqs.shard_source import SqsShardSource
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
-from cascan.nmap.raw_sockets import why_not_raw
-from cascan.scope import Scope
+from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain

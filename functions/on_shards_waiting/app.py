@@ -18,8 +18,8 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.fleet import EcsFleet
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
+from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import WorkersWanted
 from cascan.model.shard import Lane
 from cascan.settings import from_env

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from cascan.matching import matches
+from cascan.rules.matching import matches
 
 FOLDER = Path(__file__).parent / "scripts"
 TABLE = FOLDER / "table.csv"

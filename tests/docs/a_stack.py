@@ -13,21 +13,22 @@ from typing import Any, ClassVar
 import pytest
 from msgspec.structs import replace
 
-from cascan.control import ControlRequested
+from cascan.events.control import ControlRequested
 from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus
-from cli import access, commands
+from cascan_cli import commands
+from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control
-from tests.builders import NOW, SCAN_ID, a_scan, a_shard, clock
-from tests.cascading import rule_document
-from tests.fake_cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
-from tests.fake_schedules import MemoryScheduleTable
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryShardQueues
-from tests.scanned_network import Hosts, World, xml
+from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fakes.schedules import MemoryScheduleTable
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
+from tests.support.cascading import rule_document
+from tests.support.scanned_network import Hosts, World, xml
 
 SUBMITTER = "me"
 MESSAGE = "message"  # the id of every message

@@ -38,9 +38,9 @@ from cascan.limits import (
     MAX_WINDOW_CHARS,
     MAX_WINDOWS,
 )
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
-from cascan.policy import PolicyProfile
-from cascan.windows import WRITTEN
+from cascan.timing.windows import WRITTEN
 from tests.docs.request_fields import CASCADES, FIELDS, PORTSCAN, SPEC, Field
 
 Schema = dict[str, Any]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import _parsed, main, split_words
-from cli.words.parser import parser
+from cascan_cli.main import _parsed, main, split_words
+from cascan_cli.parser.build import parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.shown_commands import ROOT, Shown, blocks, inline
 from tests.docs.test_output import FILES

@@ -21,15 +21,15 @@ from cascan.model.inventory import ChangeKind
 from cascan.model.refusal import Rule
 from cascan.model.scan import ScanState
 from cascan.model.shard import Lane
-from cascan.nmap.options import Decision
+from cascan.nmap.options.table import Decision
 from cascan.nmap.scripts.judgement import Verdict
-from cli.main import main
-from cli.words.parser import parser
-from tests.builders import SCAN_ID
-from tests.cascading import rule_document
+from cascan_cli.main import main
+from cascan_cli.parser.build import parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.a_stack import KEY, SCHEDULE, Stack, stack
 from tests.docs.output_shapes import DOCUMENT, SHAPE, fields_in, printed, problems, shapes
+from tests.support.builders import SCAN_ID
+from tests.support.cascading import rule_document
 
 __all__ = ["stack"]
 MANIFEST = {

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.local.emulator import HEALTH_PATH, emulator_environment
-from cli.local.process import Process
-from cli.local.state import StateDir
+from cascan_cli.local.emulator import HEALTH_PATH, emulator_environment
+from cascan_cli.local.process import Process
+from cascan_cli.local.state import StateDir
 from tests.e2e.intruder import ask
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Cascan:
 
     def __call__(self, command: str, *words: str, stdin: str = "", nmap: tuple[str, ...] = ()) -> Ran:
         """Run `cascan COMMAND words…`; `nmap` are the words behind --."""
-        argv = [sys.executable, "-m", "cli.main", *command.split(), *words, "--state-dir", str(self.state_dir)]
+        argv = [sys.executable, "-m", "cascan_cli.main", *command.split(), *words, "--state-dir", str(self.state_dir)]
         ran = subprocess.run(
             self.where([*argv, *(["--", *nmap] if nmap else [])]),
             input=stdin.encode(),

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.clock import utc_now
-from cascan.closing import end_of
 from cascan.events import ScanCompleted
 from cascan.ids import scan_id_of
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, ScanState
-from cli.access import access
-from tests.builders import a_request, a_scan
-from tests.cascading import a_finding
+from cascan.scans.close import end_of
+from cascan_cli.stack.open import access
+from tests.support.builders import a_request, a_scan
+from tests.support.cascading import a_finding
 
 ADDRESSES = tuple(f"127.0.1.{last}" for last in range(1, 251))
 PORTS = range(1, 41)

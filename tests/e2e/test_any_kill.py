@@ -18,12 +18,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from cli.local.lock import is_held
-from cli.local.state import StateDir
+from cascan_cli.local.lock import is_held
+from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import ROOT
 from tests.e2e.test_kills import Stack, kill
-from tests.soak import share
-from tests.waiting import eventually
+from tests.support.soak import share
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +40,7 @@ def keepers(stack: Stack, of: str) -> list[int]:
 
 
 KINDS: dict[str, Pids] = {
-    "holder": lambda stack: stack.pids(lambda words: "scan" in words or "cli.local.supervisor" in words),
+    "holder": lambda stack: stack.pids(lambda words: "scan" in words or "cascan_cli.local.supervisor" in words),
     "emulator": lambda stack: stack.emulators(),
     "keeper of the emulator": lambda stack: keepers(stack, "ministack"),
     "worker": lambda stack: stack.workers(),
@@ -61,7 +61,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @contextmanager
 def scanning(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """A command that scans for a while, as somebody types it."""
-    argv = [sys.executable, "-m", "cli.main", "scan", "127.0.7.0/30", "--state-dir", str(stack.state_dir), "--", *SLOW]
+    argv = [
+        sys.executable,
+        "-m",
+        "cascan_cli.main",
+        "scan",
+        "127.0.7.0/30",
+        "--state-dir",
+        str(stack.state_dir),
+        "--",
+        *SLOW,
+    ]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(argv, cwd=ROOT, env=environment, **quiet) as command:  # type: ignore[call-overload]

@@ -17,25 +17,25 @@ import msgspec
 import pytest
 
 from cascan.cascades.bundled import bundled_documents
-from cascan.closing import end_of
 from cascan.events import ScanCompleted
 from cascan.findings import findings_of
 from cascan.forms import read_request
 from cascan.model.cascade import CascadeLine
 from cascan.model.finding import Finding
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
-from cascan.permit import Permit
-from cascan.policy import PolicyProfile
+from cascan.permissions.permissions import Permit
+from cascan.scans.close import end_of
 from on_scan_completed.follow_up import Follower
-from tests.builders import NOW, SCAN_ID, clock
-from tests.cascading import a_finding, a_parent
-from tests.fake_cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes import MemoryEventBus, MemoryScanTable
+from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.lab import Lab
 from tests.lab.network import HOSTS
 from tests.lab.one_shard import SCOPE
+from tests.support.builders import NOW, SCAN_ID, clock
+from tests.support.cascading import a_finding, a_parent
 
 pytestmark = pytest.mark.e2e
 SAFE, INTRUSIVE = PolicyProfile.SAFE, PolicyProfile.INTRUSIVE

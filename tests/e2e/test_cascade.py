@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.cascading import rule_document
 from tests.e2e.cascan_command import Cascan
-from tests.waiting import eventually
+from tests.support.cascading import rule_document
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

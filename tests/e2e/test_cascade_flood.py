@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from cascan.limits import CHILD_PARTS, MAX_CASCADE_FAN_OUT, MAX_CASCADE_PROBES
-from tests.cascading import rule_document
 from tests.e2e.cascan_command import ROOT, Cascan
 from tests.e2e.flood import ADDRESSES, FLOOD, LABEL, PORTS
-from tests.waiting import eventually
+from tests.support.cascading import rule_document
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 MATCHES = {"anyOf": [{"category": "Open Port", "attributes": {"flood": True}}]}

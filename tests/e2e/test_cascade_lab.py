@@ -15,7 +15,7 @@ import pytest
 from cascan.cascades.bundled import FOLDER
 from tests.e2e.cascan_command import Cascan, stack_up
 from tests.lab import Lab
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

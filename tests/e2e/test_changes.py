@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cli.local.aws import client_options, open_session
-from cli.local.state import StateDir
+from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 ADDRESS = "127.0.0.77"  # nobody else's

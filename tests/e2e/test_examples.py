@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from cli.access import local_parameters
-from cli.local.aws import client_options, open_session
-from cli.local.policy import LocalPolicy
-from cli.local.stack import up
-from cli.local.state import StateDir
+from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.policy import LocalPolicy
+from cascan_cli.local.stack import up
+from cascan_cli.local.state import StateDir
+from cascan_cli.stack.open import local_parameters
 from tests.e2e.cascan_command import Cascan
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 SOURCE = "test.cascan"

@@ -17,12 +17,12 @@ from functools import partial
 
 import pytest
 
-from cli.local.aws import client_options, open_session
-from cli.local.state import StateDir
-from tests.browser import chromium
+from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.state import StateDir
 from tests.e2e.bare_emulator import bare_emulator
 from tests.e2e.cascan_command import ROOT, Cascan
 from tests.e2e.intruder import CALLS, NAME, answers, function_body
+from tests.support.browser import chromium
 
 pytestmark = pytest.mark.e2e
 

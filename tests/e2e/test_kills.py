@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from cascan.ids import ReportKey
-from cli.local.aws import client_options, open_session
-from cli.local.emulator import GUARD
-from cli.local.endpoint import Endpoint
-from cli.local.lock import is_held
-from cli.local.state import StateDir
-from cli.local.warm import invoke
+from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.emulator import GUARD
+from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.lock import is_held
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.warm import invoke
 from on_shard_queued.heartbeat import HEARTBEAT_S
 from tests.e2e.cascan_command import Cascan, stack_up
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

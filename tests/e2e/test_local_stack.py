@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
-from cli.local.emulator import GUARD
-from cli.local.lock import locked
-from cli.local.stack import LocalStack, down, local_stack, status, up
-from cli.local.state import StateDir
-from tests.waiting import WITHIN_S, eventually
+from cascan_cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
+from cascan_cli.local.emulator import GUARD
+from cascan_cli.local.lock import locked
+from cascan_cli.local.stack import LocalStack, down, local_stack, status, up
+from cascan_cli.local.state import StateDir
+from tests.support.waiting import WITHIN_S, eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -118,7 +118,7 @@ if os.environ["IDLE"] == "yes":
 HOLDER = """
 import signal, sys, time
 from pathlib import Path
-from cli.local.stack import local_stack
+from cascan_cli.local.stack import local_stack
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell begins with it ignored
 with local_stack(Path(sys.argv[1]), {"Greeting": "hello"}, template=Path(sys.argv[2])):
@@ -129,7 +129,7 @@ EARLIER = """
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from cli.local import emulator, endpoint, supervisor
+from cascan_cli.local import emulator, endpoint, supervisor
 
 emulator.GUARD = Path(find_spec("ministack.__main__").origin)
 endpoint.Endpoint.listener = lambda _: endpoint.Listener.GUARD  # nobody asked in those days
@@ -574,7 +574,7 @@ def test_attaching_loads_no_aws_library(state_dir: Path, template: Path) -> None
     attach = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from cli.local.stack import local_stack
+        from cascan_cli.local.stack import local_stack
         with local_stack(Path(sys.argv[1]), {"Greeting": "hello"}, template=Path(sys.argv[2])) as stack:
             print(stack.attached, {"boto3", "botocore", "yaml"} & set(sys.modules))
     """)

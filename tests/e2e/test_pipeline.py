@@ -13,10 +13,10 @@ import pytest
 
 from cascan.ids import scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES
-from cli.local.aws import aws_environment, client_options, open_session
-from cli.local.state import StateDir
+from cascan_cli.local.aws import aws_environment, client_options, open_session
+from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

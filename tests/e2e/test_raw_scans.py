@@ -17,9 +17,9 @@ import pytest
 from cascan.model.host import Host, Port
 from cascan.model.shard import Lane
 from cascan.nmap.report.read import read_report
-from tests.fargate import PYTHON, Rights, as_a_task, rights_of
 from tests.lab import Lab
 from tests.lab.network import HOSTS, ROUTER
+from tests.support.fargate import PYTHON, Rights, as_a_task, rights_of
 
 pytestmark = pytest.mark.e2e
 RAW, CONNECT = rights_of(Lane.RAW), rights_of(Lane.CONNECT)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from cli.local.emulator import GUARD
-from cli.local.lock import is_held
-from tests.cascading import rule_document
+from cascan_cli.local.emulator import GUARD
+from cascan_cli.local.lock import is_held
 from tests.e2e.cascan_command import Cascan, stack_up
-from tests.waiting import eventually
+from tests.support.cascading import rule_document
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

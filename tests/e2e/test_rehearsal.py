@@ -20,17 +20,17 @@ from typing import Any
 
 import pytest
 
-from cascan.schedules import SCHEDULED_TIME, target_input
-from cli.local.aws import aws_environment, client_options, open_session
-from cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
-from cli.local.endpoint import Endpoint
-from cli.local.guard import HOST
-from cli.local.process import Process
-from cli.local.state import StateDir
-from cli.local.template import read_template, with_numbers
-from tests.cascading import rule_document
+from cascan.schedules.due import SCHEDULED_TIME, target_input
+from cascan_cli.local.aws import aws_environment, client_options, open_session
+from cascan_cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
+from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.guard import HOST
+from cascan_cli.local.process import Process
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.template import read_template, with_numbers
 from tests.e2e.ticks import another_scanner, tick
-from tests.waiting import eventually
+from tests.support.cascading import rule_document
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
@@ -143,7 +143,7 @@ class Deployed:
     def __call__(self, command: str, *words: str, stdin: str = "", nmap: Sequence[str] = ()) -> Any:
         """The JSON that `cascan COMMAND words…` prints."""
         ours = dict(self.environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
-        argv = [sys.executable, "-m", "cli.main", command, *words, "--stack", self.stack, "--json"]
+        argv = [sys.executable, "-m", "cascan_cli.main", command, *words, "--stack", self.stack, "--json"]
         return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=250, stdin=stdin))
 
     def submit(self, **request: Any) -> str:

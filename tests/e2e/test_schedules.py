@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cli.local.state import StateDir
+from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.ticks import tick
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -14,11 +14,11 @@ import pytest
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.rule import read_rule
 from cascan.findings import findings_of
+from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.report.read import read_report
-from cascan.permit import Permit
-from cascan.policy import PolicyProfile
-from tests.builders import NOW, SCAN_ID
-from tests.cascading import PERMIT, a_finding, decide, the_child
+from cascan.permissions.permissions import Permit
+from tests.support.builders import NOW, SCAN_ID
+from tests.support.cascading import PERMIT, a_finding, decide, the_child
 
 pytestmark = [
     pytest.mark.e2e,

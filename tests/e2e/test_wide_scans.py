@@ -11,11 +11,11 @@ import pytest
 
 from cascan.clock import from_wire
 from cascan.limits import MAX_SHARDS_PER_SCAN
-from cli.local.state import StateDir
+from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.test_pipeline import client, outputs, scan_of, send
 from tests.e2e.ticks import tick
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 TARGETS = ["127.0.0-6.0-255", "127.0.7.0-207"]  # 2,000 addresses

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cascan.model.shard import Lane
-from tests.fargate import DOCKERFILE, Rights, rights_of
 from tests.lab import ROOT, Lab
+from tests.support.fargate import DOCKERFILE, Rights, rights_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SUITE = "bookworm"
@@ -89,7 +89,7 @@ def started(image: str, rights: Rights, *words: str, network: str = "none", stdi
     given = [f"--cap-add={name}" for name in rights.capabilities]
     writable = [f"--tmpfs={path}:mode=1777" for path in rights.writable]
     read_only = ["--read-only", "--read-only-tmpfs=false"] if rights.read_only else []
-    tests = [f"--volume={ROOT / name}:/opt/tried/{name}:ro" for name in ("tests", "cli")]
+    tests = [f"--volume={ROOT / name}:/opt/tried/{name}:ro" for name in ("tests", "cascan_cli")]
     environment = ["--env=PYTHONPATH=/app:/opt/python:/opt/tried", "--env=AWS_SECRET_ACCESS_KEY=a-secret"]
     rest = [*LIMITS, f"--user={rights.user}", f"--network={network}", *tests, *environment, image, *words]
     return podman("run", "--rm", "-i", "--cap-drop=ALL", *given, *read_only, *writable, *rest, stdin=stdin)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cli.local.aws import client_options, open_session
-from cli.local.endpoint import Endpoint
+from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

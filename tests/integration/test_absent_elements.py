@@ -11,12 +11,12 @@ from cascan.events import ReportStored, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan
 from cascan.model.shard import TargetSlice
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.support.workers import a_delivery, a_worker
 
 pytestmark = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 TWO = TargetSlice("127.0.0.1-2", 0, 2)

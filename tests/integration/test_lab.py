@@ -14,7 +14,7 @@ from defusedxml.ElementTree import fromstring
 from tests.lab import ROOT, Lab
 from tests.lab.network import FAR, HOSTS, ROUND_TRIP_MS
 from tests.lab.services import SERVICES
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PING = """
 import json, socket, time

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cascan.errors import RequestRefused
-from cascan.nmap.arguments import parse_arguments
+from cascan.nmap.options.arguments import parse_arguments
 from tests.data.services import services
 
 pytestmark = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")

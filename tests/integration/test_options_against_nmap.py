@@ -13,12 +13,12 @@ from typing import NamedTuple
 import pytest
 
 from cascan.errors import RequestRefused
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.arguments import Arguments, Profile, parse_arguments
-from cascan.nmap.exclusion import Exclusion
-from cascan.policy import PolicyProfile
-from tests.nmap_lists import ENDS_NMAP, option_list
-from tests.real_nmap import may_be_alone, verdicts
+from cascan.nmap.options.arguments import Arguments, Profile, parse_arguments
+from cascan.nmap.targets.exclusion import Exclusion
+from tests.support.nmap_lists import ENDS_NMAP, option_list
+from tests.support.real_nmap import may_be_alone, verdicts
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed"),

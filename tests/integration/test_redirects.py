@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from cascan.nmap.arguments import parse_arguments
-from cascan.policy import PolicyProfile
+from cascan.model.policy_profile import PolicyProfile
+from cascan.nmap.options.arguments import parse_arguments
 
 TRAP = """
 import http.server, json, subprocess, sys, threading

@@ -17,10 +17,10 @@ import pytest
 from cascan.events import ShardQueued
 from cascan.model.shard import TargetSlice
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table
 from tests.data.services import certificate
 from tests.fakes import FixedResolver, MemoryReportStore
-from tests.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table
+from tests.support.workers import a_delivery, a_worker
 
 NMAP = shutil.which("nmap") or ""
 NAME = "www.example.test"

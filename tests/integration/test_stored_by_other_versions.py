@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from cascan import records, stored
-from cascan.aws import cascade_table, clients, inventory_items, items, recording_items, rule_table, schedule_table
-from cascan.aws.cascade_table import DynamoCascadeTable
-from cascan.aws.house_records import S3HouseRecords
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.rule_table import DynamoRuleTable
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.schedule_table import DynamoScheduleTable
-from cascan.aws.wire import Item, Value, packed, text_in
-from cascan.control import ControlRequested
+from cascan import stored
+from cascan.aws import clients
+from cascan.aws.dynamodb.wire import Item, Value, packed, text_in
+from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables import cascade_table, inventory_items, items, recording_items, rule_table, schedule_table
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.rule_table import DynamoRuleTable
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.errors import UnreadableItem
 from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, event_in
+from cascan.events.control import ControlRequested
 from cascan.forms import read_request
-from cascan.house_records import restore
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.cascade import Asked, CascadeRecord, StoredChild
 from cascan.model.finding import Finding
@@ -38,14 +38,16 @@ from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
-from cascan.rebuilt_story import story_of
-from cascan.schedules import ScheduleDue
-from cascan.severity import StoredRules
-from on_minute_passed.keep_house import House, keep_house
+from cascan.recovery import scan_records as records
+from cascan.recovery.operator_records import restore
+from cascan.recovery.scan_history import story_of
+from cascan.rules.severity import StoredRules
+from cascan.schedules.due import ScheduleDue
+from on_minute_passed.run_due_tasks import House, keep_house
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
-from tests.other_versions import UNKNOWN, variants
+from tests.support.other_versions import UNKNOWN, variants
 
 STATES = Path(__file__).parents[1] / "data" / "states"
 VERSIONS = sorted(path.name for path in STATES.iterdir() if (path / "items.jsonl").exists())

@@ -9,17 +9,17 @@ import pytest
 
 from cascan.events import ReportStored, ShardQueued
 from cascan.ids import ReportKey
-from cascan.merged_report import merged_report
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState, TargetSlice
 from cascan.nmap.report.read import read_report
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
+from cascan.scans.merged_report import merged_report
 from on_report_stored.record_findings import record_findings
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table, clock
 from tests.data.services import services
 from tests.fakes import FixedResolver, MemoryEventBus, MemoryReportStore, MemoryShardQueues
-from tests.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.support.workers import a_delivery, a_worker
 
 pytestmark = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 SCOPE = Scope.of(["127.0.0.0/8"])

@@ -1,8 +1,9 @@
 """A container without an engine: runs a command with the rights that a worker has on Fargate.
 
 `python -m tests.lab.container RIGHTS COMMAND…` as root, in a mount namespace of its own; RIGHTS is JSON, see
-tests/fargate.py. The root file system is this machine's programs, read-only, with the functions in /app, their packages
-in /opt/python and nmap's file as the image has it; of Linux' capabilities nothing is left but what the task leaves.
+tests/support/fargate.py. The root file system is this machine's programs, read-only, with the functions in /app, their
+packages in /opt/python and nmap's file as the image has it; of Linux' capabilities nothing is left but what the task
+leaves.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _make_root(nmap_capabilities: str, python: Path) -> None:
         (ROOT / "functions", "app"),
         (Path(sysconfig.get_path("purelib")), "opt/python"),
         (ROOT / "tests", "opt/tried/tests"),
-        (ROOT / "cli", "opt/tried/cli"),
+        (ROOT / "cascan_cli", "opt/tried/cascan_cli"),
     ):
         _bring(source, NEW_ROOT / name)
     (NEW_ROOT / "tmp").mkdir()

@@ -16,16 +16,16 @@ from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.forms import read_request
 from cascan.ids import ReportKey
-from cascan.permit import Permit
-from cascan.planning import plan
-from cascan.policy import PolicyProfile
-from cascan.scope import Scope
+from cascan.model.policy_profile import PolicyProfile
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.plan import plan
 from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_scan, a_table
 from tests.fakes import MemoryReportStore
 from tests.lab.network import FAR_NETWORK
-from tests.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_scan, a_table
+from tests.support.workers import a_delivery, a_worker
 
 SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK, "lab.example"])
 DEADLINE_S = 100.0

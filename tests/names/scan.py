@@ -17,18 +17,18 @@ import msgspec
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
-from cascan.nmap.name_shards import names_apart
-from cascan.nmap.targets import pack, parse_targets, remaining
-from cascan.scope import Scope
+from cascan.nmap.targets.one_shard_per_name import names_apart
+from cascan.nmap.targets.target_set import pack, parse_targets, remaining
+from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
 from on_shard_queued import resolver
 from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryShardQueues
 from tests.names.namespace import Result, Scenario
 from tests.names.server import DnsServer
-from tests.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock
+from tests.support.workers import a_delivery, a_worker
 
 MAX_DELIVERIES = 50
 

@@ -16,7 +16,7 @@ from random import Random
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from cascan.errors import CascanError, GatewayUnavailable
-from tests.builders import NOW
+from tests.support.builders import NOW
 
 MAX_TURNS = 60_000  # of one run: more means that something goes round in circles
 

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from unittest.mock import patch
 
-from cascan.nmap.report import cut, head
-from on_report_stored import read_report, turns
+from cascan.nmap.report import head
+from cascan.nmap.report import split as cut
+from on_report_stored import checkpoints as turns
+from on_report_stored import read_report
 from tests.simulation.clockwork import Faults
 from tests.simulation.world import World
 

@@ -9,8 +9,8 @@ from cascan.events import ScanCancelled, ScanCompleted, ScanFailed
 from cascan.ids import scan_id_of
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardState
-from cascan.nmap.host_timeout import host_timeout_ms
-from cascan.nmap.slices import enumerate_slice
+from cascan.nmap.options.host_timeout import host_timeout_ms
+from cascan.nmap.targets.slices import enumerate_slice
 from tests.simulation.promises_of_time import OF_TIME
 from tests.simulation.world import World
 

@@ -11,19 +11,23 @@ from unittest.mock import patch
 
 from msgspec import structs
 
-from cascan import closing, ending, life_cycle, releasing
 from cascan.gateways import Received
-from cascan.life_cycle import Standing, Stop
 from cascan.model.scan import ScanBrief
 from cascan.model.shard import Cut, Shard, ShardState, halves
+from cascan.scans import close as closing
+from cascan.scans import ending
+from cascan.scans import release as releasing
+from cascan.scans import transitions as life_cycle
+from cascan.scans.transitions import Standing, Stop
 from on_control_requested import control_scan
 from on_report_stored import record_findings
-from on_report_stored.turns import Rest
-from on_shard_queued import heartbeat, take_shard, what_next
+from on_report_stored.checkpoints import Rest
+from on_shard_queued import claim_shard as take_shard
+from on_shard_queued import heartbeat, what_next
 from on_shard_queued.drain import Drain
 from on_shard_queued.heartbeat import Heartbeat
-from tests import fake_shards
 from tests.fakes import MemoryScanTable
+from tests.fakes import shards as fake_shards
 from tests.simulation.harder import WorldInTurns, WorldOfMishaps
 from tests.simulation.world import World
 

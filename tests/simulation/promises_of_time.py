@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from cascan.life_cycle import Stop
 from cascan.limits import REPORT_WITHIN_S
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard
-from cascan.windows import Window, opening
+from cascan.scans.transitions import Stop
+from cascan.timing.windows import Window, opening
 from on_shard_queued.drain import HOLD_S
-from tests.builders import NOW
 from tests.simulation.scripted_nmap import SECONDS_A_HOST, Run
 from tests.simulation.world import FAULTS_END, World
+from tests.support.builders import NOW
 
 LONGEST_HOST = timedelta(seconds=max(SECONDS_A_HOST))  # nmap is looked at when it has finished a host
 STOPS_WITHIN = timedelta(seconds=HOLD_S) + LONGEST_HOST  # a heartbeat, or a lease that could not be extended

@@ -14,10 +14,10 @@ from unittest.mock import patch
 from moto import mock_aws
 
 from cascan.aws import boundary
-from cascan.aws.scan_table import DynamoScanTable
-from tests.moto_table import create_scan_table, forget_clients
+from cascan.aws.tables.scan_table import DynamoScanTable
 from tests.simulation.stepping import noting, stepping
 from tests.simulation.world import World
+from tests.support.moto_table import create_scan_table, forget_clients
 
 numbers = count()
 

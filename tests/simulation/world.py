@@ -11,19 +11,19 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from cascan import agenda, ending
 from cascan.clock import for_ever
-from cascan.control import Action, ControlRequested
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
+from cascan.events.control import Action, ControlRequested
 from cascan.ids import ReportKey
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane
-from cascan.pace import HouseRules
-from cascan.permit import Permit
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.rates import HouseRules
+from cascan.scans import agenda, ending
 from on_control_requested import control_scan
 from on_control_requested.control_scan import control
-from on_minute_passed.keep_house import House, keep_house
+from on_minute_passed.run_due_tasks import House, keep_house
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
@@ -33,13 +33,13 @@ from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.run_shard import run_shard
-from tests.builders import NOW
-from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable
+from tests.fakes.cascades import MemoryIssuedRequests
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
 from tests.simulation.scripted_nmap import ScriptedNmap
 from tests.simulation.stepping import Call, stepping
+from tests.support.builders import NOW
 
 SCOPE = Scope.of(["10.0.0.0/8"])
 FAULTS_END = timedelta(minutes=40)  # from then on everything works; what was begun has to come to its end

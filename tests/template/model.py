@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.local.template import Template, is_on, read_template
+from cascan_cli.local.template import Template, is_on, read_template
 
 PROJECT = Path(__file__).parents[2]
 ROOT = "root"

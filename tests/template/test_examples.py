@@ -10,8 +10,8 @@ import pytest
 
 from cascan.forms import read_request
 from cascan.model.request import ScanRequest
-from cascan.nmap.target_syntax import parse_target
-from cli.local.template import is_on
+from cascan.nmap.targets.syntax import parse_target
+from cascan_cli.local.template import is_on
 from tests.data.envelopes.build import recorded
 from tests.template.model import MODEL, ROOT
 

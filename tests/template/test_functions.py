@@ -9,7 +9,7 @@ import pytest
 
 from cascan.events import BUS_EVENTS, SOURCE
 from cascan.model.shard import Lane
-from cli.local.template import is_on
+from cascan_cli.local.template import is_on
 from tests.template.model import (
     FUNCTIONS,
     MODEL,

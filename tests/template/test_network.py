@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cascan.egress import MAX_NETWORKS, egress_of
+from cascan.permissions.egress import MAX_NETWORKS, egress_of
 from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 (GROUP,) = MODEL.resources("AWS::EC2::SecurityGroup")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cascan.policy import PolicyProfile
+from cascan.model.policy_profile import PolicyProfile
 from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 PARAMETER = MODEL.templates[ROOT]["Parameters"]["PolicyProfile"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.aws.house_records import HOUSE
+from cascan.aws.s3.operator_records import HOUSE
 from cascan.ids import ReportKey
 from tests.template.model import MODEL, RULES, Resource
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from tests.template.model import MODEL, NESTED, PROJECT, ROOT, expressions
 
 PARAMETERS = MODEL.templates[ROOT]["Parameters"]
@@ -53,7 +53,7 @@ def test_every_output_says_what_it_is_for(name: str) -> None:
 
 
 def test_the_outputs_are_what_the_command_line_asks_a_stack_for() -> None:
-    wanted = set(re.findall(r'outputs\["(\w+)"]', (PROJECT / "cli" / "access.py").read_text()))
+    wanted = set(re.findall(r'outputs\["(\w+)"]', (PROJECT / "cascan_cli" / "stack" / "open.py").read_text()))
 
     assert wanted
     assert wanted <= set(MODEL.templates[ROOT]["Outputs"])

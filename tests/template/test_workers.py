@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.fargate import FARGATE_GIVES, FARGATE_SIZES
+from tests.support.fargate import FARGATE_GIVES, FARGATE_SIZES
 from tests.template.model import MODEL, PROJECT, ROOT, TASKS, Resource, as_list, container_of, expressions, task_with
 
 LANES = {"ConnectTask": "connect", "RawTask": "raw"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import packages
+from tests.support import packages
 
 ROOT = Path(__file__).parents[2]
 LOOKED_FOR = re.compile(r"""shutil\.which\("([\w.-]+)"\)""")
@@ -53,6 +53,6 @@ def test_who_is_not_root_is_told_what_root_alone_can_try(monkeypatch: pytest.Mon
 
 
 def test_it_runs_without_the_virtual_environment() -> None:
-    program = [sys.executable, "-I", "-S", str(ROOT / "tests" / "packages.py")]
+    program = [sys.executable, "-I", "-S", str(ROOT / "tests" / "support" / "packages.py")]
     ran = subprocess.run(program, capture_output=True, text=True, check=True)
     assert len(ran.stdout.splitlines()) == 1

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests import soak
+from tests.support import soak
 
 
 @pytest.fixture(params=[False, True], ids=["a share", "the whole"])

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translated
-from cascan.cron import Cron
 from cascan.model.schedule import Schedule
-from cascan.schedules import next_interval, target_input
+from cascan.schedules.due import next_interval, target_input
+from cascan.timing.cron import Cron
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient

@@ -17,8 +17,8 @@ from cascan.limits import (
     WORKER_USD_PER_SECOND,
 )
 from cascan.model.cascade import Cap, Spent
-from cascan.nmap.ports import count_ports
-from cascan.planning import PROBING, PROBING_COST
+from cascan.nmap.ports.scanned_ports import count_ports
+from cascan.planning.plan import PROBING, PROBING_COST
 
 MICRO = 1_000_000  # of one dollar
 

@@ -21,11 +21,11 @@ from cascan.cascades.rule import CascadingRule
 from cascan.cascades.run import Run
 from cascan.cascades.selector import selects
 from cascan.errors import CascanError
+from cascan.findings.published import published
 from cascan.forms.cascades import read_cascades
 from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
-from cascan.published import published
 
 FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one go
 SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
+from cascan.cascades.argument_positions import Layout
 from cascan.cascades.fill import Wish
-from cascan.cascades.words import Layout
 from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS_PER_CHILD
 
 PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text

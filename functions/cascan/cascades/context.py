@@ -12,14 +12,14 @@ from cascan.cascades.decision import Kind
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
+from cascan.findings.published import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import Asked, Spent
 from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
-from cascan.nmap.targets import Exclusion, Name, parse_target
-from cascan.permit import Permit
-from cascan.published import scan_fields
+from cascan.nmap.targets.target_set import Exclusion, Name, parse_target
+from cascan.permissions.permissions import Permit
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None

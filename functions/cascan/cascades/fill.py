@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cascan.cascades.rule import CascadingRule
-from cascan.cascades.template import Rendered, Template, TemplateError, compile_template, render
 from cascan.errors import Rejected
 from cascan.limits import MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS, MAX_WISH_CHARS
 from cascan.model.request import ScanType
+from cascan.templates.render import Rendered, Template, TemplateError, compile_template, render
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 OURS = frozenset(str(scan_type) for scan_type in ScanType)

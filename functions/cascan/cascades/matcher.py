@@ -1,4 +1,4 @@
-"""A rule's matches → a test of findings. The comparison itself is cascan.matching's; here it is made fast.
+"""A rule's matches → a test of findings. The comparison itself is cascan.rules.matching's; here it is made fast.
 
 Most rules name a category, and most findings have another: what is plain equality at the top of every matcher is
 looked at first, without a walk through the attributes.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascan.cascades.rule import Matches
-from cascan.matching import test_of
+from cascan.rules.matching import test_of
 
 Fit = Callable[[Mapping[str, Any]], bool]
 

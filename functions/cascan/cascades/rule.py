@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from cascan.cascades.expression import ExpressionError, compile_expression
-from cascan.cascades.template import TemplateError, compile_template, never_rendered
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import SCOPE_PREFIX, check_cascades
 from cascan.forms.complete import is_name
 from cascan.forms.fields import read_struct, refused, unknown_fields
 from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
-from cascan.matching import pattern_problems
 from cascan.model.request import Seconds
+from cascan.rules.matching import pattern_problems
+from cascan.templates.render import TemplateError, compile_template, never_rendered
 
 API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from cascan.cascades.argument_positions import Layout, layout_of
 from cascan.cascades.caps import weight_of
 from cascan.cascades.child import name_of, request_of
 from cascan.cascades.coalesce import Joined, Request, Told, digest_of
@@ -15,11 +16,10 @@ from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
-from cascan.cascades.words import Layout, layout_of
 from cascan.errors import CascanError, RequestRefused
 from cascan.limits import MAX_DECISIONS_KEPT, MAX_WISHES_KEPT
 from cascan.model.cascade import Asked, Spent
-from cascan.planning import plan
+from cascan.planning.plan import plan
 
 AND_OTHERS = "as others of this rule, of which there are too many to tell apart"
 

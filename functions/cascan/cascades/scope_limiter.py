@@ -13,10 +13,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_interface, ip_ne
 from typing import Any
 from urllib.parse import urlsplit
 
-from cascan.cascades.template import TemplateError, compile_values, render_values
 from cascan.errors import Rejected
 from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
-from cascan.special_addresses import IPV4, IPV6, judged_number
+from cascan.nmap.special_addresses import IPV4, IPV6, judged_number
+from cascan.templates.render import TemplateError, compile_values, render_values
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_DOMAIN_CHARS = 253

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cascan.cascades.template import TemplateError, compile_values, never_rendered
 from cascan.errors import RequestRefused
 from cascan.forms.fields import read_struct, refused
 from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
+from cascan.templates.render import TemplateError, compile_values, never_rendered
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above

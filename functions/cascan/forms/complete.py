@@ -22,10 +22,10 @@ from cascan.limits import (
     MAX_TARGETS,
     MAX_WINDOWS,
 )
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest
-from cascan.nmap.arguments import parse_arguments
-from cascan.policy import PolicyProfile
-from cascan.windows import Window
+from cascan.nmap.options.arguments import parse_arguments
+from cascan.timing.windows import Window
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule: its end is found by it

@@ -9,9 +9,9 @@ from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
-from cascan.gateways.house_records import HouseRecords
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
+from cascan.gateways.operator_records import HouseRecords
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore

@@ -14,7 +14,7 @@ from cascan.model.finding import Finding, FindingLine
 from cascan.model.reason import Reasons
 from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Cut, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
-from cascan.severity import StoredRules
+from cascan.rules.severity import StoredRules
 
 
 class ScanTable(Inventory, Recordings, Protocol):
@@ -62,7 +62,7 @@ class ScanTable(Inventory, Recordings, Protocol):
         False: `most` items were removed, and some are left.
         """
 
-    # ---- shards: life_cycle.py says which move is made when; None or False: the condition did not hold
+    # ---- shards: transitions.py says which move is made when; None or False: the condition did not hold
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
         """Store shards that are not there yet; one that is stays as it is."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from cascan.limits import MAX_HOPS
-from cascan.policy import PolicyProfile
+from cascan.model.policy_profile import PolicyProfile
 
 MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: what is longer is a slip of the pen
 Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]

@@ -53,7 +53,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Findings of a scan, as secureCodeBox's status counts them.
 
     Findings that a rule suppressed or accepted are among `count` and `categories`; of `severities` they have kinds of
-    their own, `(suppressed)` and `(accepted)`. See cascan.severity.
+    their own, `(suppressed)` and `(accepted)`. See cascan.rules.severity.
     """
 
     count: int = 0

@@ -24,7 +24,7 @@ LOST = "its worker ended without a word"  # the error of a shard that another wo
 
 
 class ShardState(StrEnum):
-    """cascan/life_cycle.py says who moves a shard from one to another, and when."""
+    """cascan/scans/transitions.py says who moves a shard from one to another, and when."""
 
     WAITING = "waiting"  # planned; no message of it is out
     QUEUED = "queued"  # a message is out

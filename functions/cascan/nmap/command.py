@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.model.shard import Lane, Shard
-from cascan.nmap.spoken_name import speaking
-from cascan.nmap.target_kinds import IPV6
+from cascan.nmap.scripts.script_hostname import speaking
+from cascan.nmap.targets.kinds import IPV6
 
 STATS_EVERY = "5s"  # a line of progress in the XML, after each
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
-from cascan.nmap.report.text import mended
+from cascan.nmap.report.decode import mended
 
 if TYPE_CHECKING:
     from libnmap.objects import NmapReport

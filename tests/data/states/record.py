@@ -18,21 +18,21 @@ from typing import Any
 from moto import mock_aws
 
 from cascan.aws import clients
-from cascan.aws.house_records import S3HouseRecords
-from cascan.aws.rule_table import DynamoRuleTable
-from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.tables.rule_table import DynamoRuleTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
-from cascan.house_records import keep_rule, keep_schedule, keep_severity_rules
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Severity
 from cascan.model.inventory import HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.recording import Place, Recording
-from cascan.severity import Override as SeverityOverride
-from cascan.severity import SeverityRule, StoredRules
-from tests.cascading import rule_document
+from cascan.recovery.operator_records import keep_rule, keep_schedule, keep_severity_rules
+from cascan.rules.severity import Override as SeverityOverride
+from cascan.rules.severity import SeverityRule, StoredRules
 from tests.data.envelopes.build import sqs_event
 from tests.integration.handlers.conftest import POWERTOOLS, Context
 from tests.integration.handlers.stack import BUCKET, REGION, TABLE, Stack, build_stack
+from tests.support.cascading import rule_document
 
 FOLDER = Path(__file__).parent
 FLOW = (

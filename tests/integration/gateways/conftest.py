@@ -13,17 +13,18 @@ from typing import Any, Final, cast
 import pytest
 from moto import mock_aws
 
-from cascan.aws import boundary, clients, lines
+from cascan.aws import boundary, clients
+from cascan.aws.dynamodb import connections as lines
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.shard_queues import SqsShardQueues
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import BUS_EVENTS, SOURCE, BusEvent
 from cascan.gateways import EventBus, Fleet, ReportStore, ScanTable, ShardQueues
 from cascan.model.shard import Lane
 from tests.fakes import MemoryEventBus, MemoryFleet, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.moto_table import create_scan_table, forget_clients
+from tests.support.moto_table import create_scan_table, forget_clients
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"

@@ -17,16 +17,16 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
-from cascan.aws.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.boundary import FIRST_PAUSE_S
-from cascan.aws.lines import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
-from cascan.aws.signature import host_of
-from cascan.aws.signed import MAX_IDLE_S
-from cascan.aws.wire import Item
+from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
+from cascan.aws.dynamodb.connection import MAX_IDLE_S
+from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
+from cascan.aws.dynamodb.signature import host_of
+from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE
 from tests.integration.gateways.table_server import Asked, TableServer, Told, serving
-from tests.moto_table import forget_clients
+from tests.support.moto_table import forget_clients
 
 THROTTLED = {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
 
@@ -148,7 +148,7 @@ class TestSideBySide:
     ) -> None:
         put_all(TABLE, items(10))
         now = time.time()
-        monkeypatch.setattr("cascan.aws.signed.time.time", lambda: now + MAX_IDLE_S + 1)
+        monkeypatch.setattr("cascan.aws.dynamodb.connection.time.time", lambda: now + MAX_IDLE_S + 1)
         put_all(TABLE, items(10))
         assert (len(server.asked), server.connections) == (2, 2)
 

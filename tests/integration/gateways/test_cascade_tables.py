@@ -6,17 +6,17 @@ from typing import cast
 
 import pytest
 
-from cascan.aws.cascade_table import DynamoCascadeTable
-from cascan.aws.issued_requests import DynamoIssuedRequests
-from cascan.aws.rule_table import DynamoRuleTable
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.issued_requests import DynamoIssuedRequests
+from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.gateways import CascadeTable, IssuedRequests, RuleTable
 from cascan.ids import body_digest_of
 from cascan.limits import MAX_DECISIONS_KEPT
 from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild, StoredRule
-from tests.builders import NOW, SCAN_ID
-from tests.cascading import rule_document
-from tests.fake_cascades import MemoryCascadeTable, MemoryRuleTable
+from tests.fakes.cascades import MemoryCascadeTable, MemoryRuleTable
 from tests.integration.gateways.conftest import TABLE
+from tests.support.builders import NOW, SCAN_ID
+from tests.support.cascading import rule_document
 
 ROOT = "rootrootrootroot"
 PLENTY = Spent(100, 100, 100)

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from cascan.aws.delayed_messages import DynamoDelayedMessages
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.gateways import DelayedMessages
-from tests.builders import NOW, clock
-from tests.fake_schedules import MemoryDelayedMessages
+from tests.fakes.schedules import MemoryDelayedMessages
 from tests.integration.gateways.conftest import TABLE
+from tests.support.builders import NOW, clock
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

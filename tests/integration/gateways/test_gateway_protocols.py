@@ -7,19 +7,19 @@ import inspect
 import pkgutil
 
 from cascan import gateways
-from cascan.aws.cascade_table import DynamoCascadeTable
-from cascan.aws.delayed_messages import DynamoDelayedMessages
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
-from cascan.aws.house_records import S3HouseRecords
-from cascan.aws.issued_requests import DynamoIssuedRequests
-from cascan.aws.report_store import S3ReportStore
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.rule_table import DynamoRuleTable
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.schedule_table import DynamoScheduleTable
-from cascan.aws.shard_queues import SqsShardQueues
-from cascan.aws.shard_source import SqsShardSource
+from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.sqs.shard_source import SqsShardSource
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.issued_requests import DynamoIssuedRequests
+from cascan.aws.tables.rule_table import DynamoRuleTable
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import (
     CascadeTable,
     DelayedMessage,
@@ -43,7 +43,9 @@ from cascan.gateways import (
     ShardSource,
 )
 from on_shard_queued.resolver import DnsResolver
-from tests import fake_cascades, fake_schedules, fakes
+from tests import fakes
+from tests.fakes import cascades as fake_cascades
+from tests.fakes import schedules as fake_schedules
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())

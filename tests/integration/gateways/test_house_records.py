@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.aws.house_records import S3HouseRecords
+from cascan.aws.s3.operator_records import S3HouseRecords
 from cascan.gateways import HouseRecords
 from tests.fakes import MemoryHouseRecords
 from tests.integration.gateways.conftest import BUCKET

@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 
 from cascan.aws import clients
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey

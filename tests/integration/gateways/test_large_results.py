@@ -18,9 +18,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from cascan.aws import clients
-from cascan.aws.batch_write import MAX_BATCH_BYTES
-from cascan.aws.items import spread_of
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES
+from cascan.aws.tables.items import spread_of
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings import findings_of
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
@@ -28,13 +28,13 @@ from cascan.model.finding import Finding, FindingLine
 from cascan.model.inventory import HostUpdate
 from cascan.model.shard import NmapRun, TargetSlice
 from cascan.nmap.report.read import read_report
-from cascan.scope import Scope
-from on_report_stored.quarantine import Gate
+from cascan.permissions.scope import Scope
 from on_report_stored.read_report import read_into_table
+from on_report_stored.scope_filter import Gate
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.integration.gateways.conftest import TABLE
 from tests.integration.gateways.examples import SCAN_ID, a_scan, a_shard
-from tests.unit.cascan.test_report_damage import trickle
+from tests.unit.cascan.nmap.report.test_damage import trickle
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 MAX_ITEM_BYTES = 400 * 1024  # by the service, names and values together

@@ -1,4 +1,4 @@
-"""A shard moves as life_cycle.py says, whatever is asked of it in whatever state. On the fake and on DynamoDB."""
+"""A shard moves as transitions.py says, whatever is asked of it in whatever state. On the fake and on DynamoDB."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cascan import life_cycle
 from cascan.gateways import ScanTable
 from cascan.model.scan import Outcome
 from cascan.model.shard import Cut, Lane, NmapRun, Return, Shard, ShardClosing, ShardState, TargetSlice
+from cascan.scans import transitions as life_cycle
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan, a_shard
 
 HALF = (TargetSlice("10.0.0.0/24", 0, 128),)

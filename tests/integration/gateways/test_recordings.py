@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from cascan.aws.recording_items import INTERVALS_PER_PAGE
+from cascan.aws.tables.recording_items import INTERVALS_PER_PAGE
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
 from cascan.model.recording import Place, Recording, ReportEnd, Told

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from cascan.aws import clients
-from cascan.aws.report_store import S3ReportStore
+from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.gateways import ReportStore
 from cascan.ids import ReportKey, scan_id_of

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cascan.findings.lines import line_of
+from cascan.findings.encoded.lines import line_of
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey, scan_id_of
 from cascan.limits import MAX_FINDING_BYTES

@@ -11,7 +11,7 @@ from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.finding import Severity
 from cascan.model.scan import ScanBrief, ScanState
-from cascan.severity import Acceptance, Override, SeverityRule, StoredRules
+from cascan.rules.severity import Acceptance, Override, SeverityRule, StoredRules
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
 
 NIGHTLY = ("Mon,Tue 22:00-06:00 Europe/Berlin",)

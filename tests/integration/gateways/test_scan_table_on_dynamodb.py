@@ -13,17 +13,18 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from msgspec.structs import replace
 
-from cascan.aws import clients, items, tally
+from cascan.aws import clients
 from cascan.aws.boundary import MAX_TRIES
-from cascan.aws.items import scan_key, shard_key
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.wire import Item
+from cascan.aws.dynamodb.wire import Item
+from cascan.aws.tables import count_closed_shard as tally
+from cascan.aws.tables import items
+from cascan.aws.tables.items import scan_key, shard_key
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
 from cascan.ids import ReportKey
 from cascan.model.inventory import Sought
 from cascan.model.scan import ScanState
 from cascan.model.shard import Cut, Lane, ShardState, TargetSlice
-from tests.builders import claim
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -37,6 +38,7 @@ from tests.integration.gateways.examples import (
     an_ended_scan,
     an_update,
 )
+from tests.support.builders import claim
 
 
 def cancelled(*codes: str) -> ClientError:

@@ -27,8 +27,8 @@ from cascan.model.shard import (
     ShardState,
     TargetSlice,
 )
-from tests import builders
 from tests.integration.gateways.examples import AT, CLOSING, RUN, SCAN_ID, a_scan, a_shard
+from tests.support import builders
 
 CLOSED_STATES = sorted(set(ShardState) - OPEN_STATES)
 WAITING = ShardState.WAITING

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from cascan.aws.scan_table import DynamoScanTable
-from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
 from cascan.ids import scan_id_of
 from cascan.model.scan import Counts
 from cascan.model.schedule import Result, ScanTypes, ScheduledRun, StoredSchedule
-from tests.builders import NOW, clock
-from tests.fake_schedules import MemoryScheduleTable
+from tests.fakes.schedules import MemoryScheduleTable
 from tests.integration.gateways.conftest import TABLE
+from tests.support.builders import NOW, clock
 
 HOUR = timedelta(hours=1)
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cascan.aws import clients
 from cascan.aws.scheduler import EventBridgeScheduler
 from cascan.model.schedule import Schedule
-from tests.builders import NOW
+from tests.support.builders import NOW
 
 GROUP = "stack-Schedules"
 QUEUE, DLQ = "arn:aws:sqs:eu-central-1:123456789012:due", "arn:aws:sqs:eu-central-1:123456789012:dead"

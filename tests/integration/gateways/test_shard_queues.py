@@ -9,7 +9,7 @@ import pytest
 
 from cascan.aws import clients
 from cascan.aws.boundary import MAX_TRIES
-from cascan.aws.shard_queues import SqsShardQueues
+from cascan.aws.sqs.shard_queues import SqsShardQueues
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.gateways import ShardQueues

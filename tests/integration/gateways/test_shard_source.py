@@ -8,8 +8,8 @@ import pytest
 from moto import mock_aws
 
 from cascan.aws import clients
-from cascan.aws.request_queue import SqsRequestQueue
-from cascan.aws.shard_source import SqsShardSource
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.errors import GatewayUnavailable
 
 

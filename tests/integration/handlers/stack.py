@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from cascan.aws import clients
-from cascan.aws.scan_table import DynamoScanTable
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
-from cli.local.template import read_template
+from cascan_cli.local.template import read_template
 from tests.data.envelopes.build import Envelope
 
 REGION: Final = "eu-central-1"

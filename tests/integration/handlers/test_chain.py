@@ -12,10 +12,10 @@ from cascan.aws import clients
 from cascan.events import ShardQueued
 from cascan.ids import results_key, scan_id_of
 from cascan.model.scan import Outcome, ScanState
-from tests.builders import SCAN_ID, a_scan, a_shard
 from tests.data.envelopes.build import sqs_event
 from tests.integration.handlers.conftest import ColdStart
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard
 
 FLOW = (  # queue → the function behind it, in flow order
     ("requests", "on_scan_requested"),

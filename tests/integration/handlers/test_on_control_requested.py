@@ -8,10 +8,10 @@ import pytest
 
 from cascan.model.scan import ScanState
 from cascan.model.shard import ShardState
-from tests.builders import SCAN_ID, a_scan, a_shard
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard
 
 
 def asks(action: str, **more: str) -> str:

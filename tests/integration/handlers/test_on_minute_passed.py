@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cascan.aws.delayed_messages import DynamoDelayedMessages
-from cascan.aws.schedule_table import DynamoScheduleTable
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
-from tests.builders import SCAN_ID, a_scan, a_shard
 from tests.data.envelopes.build import recorded
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard
 
 PAST = datetime(2026, 3, 1, tzinfo=UTC)
 

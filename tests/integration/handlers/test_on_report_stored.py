@@ -12,12 +12,12 @@ from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import NmapRun, Shard, ShardState, TargetSlice
-from on_report_stored.turns import LEAST_TURN_S
-from tests.builders import SCAN_ID, a_run, a_scan, a_shard
+from on_report_stored.checkpoints import LEAST_TURN_S
 from tests.data.envelopes.build import Envelope, object_created, recorded, sqs_event, sqs_record
 from tests.data.reports import hosts, report
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard
 
 KEYS = [ReportKey(SCAN_ID, number, 1) for number in range(2)]
 STORED = sqs_event(object_created(str(KEYS[0])))

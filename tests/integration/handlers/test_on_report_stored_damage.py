@@ -7,11 +7,11 @@ import pytest
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import NmapRun, ShardState
-from tests.builders import SCAN_ID, a_run, a_scan, a_shard
 from tests.data.envelopes.build import object_created, sqs_event
 from tests.data.reports import report
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard
 
 KEY = ReportKey(SCAN_ID, 0, 1)
 STORED = sqs_event(object_created(str(KEY)))

@@ -8,20 +8,20 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.aws import clients
-from cascan.aws.cascade_table import DynamoCascadeTable
-from cascan.aws.rule_table import DynamoRuleTable
-from cascan.closing import end_of
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.events import ScanCompleted, ScanSuspended
 from cascan.findings import findings_of
 from cascan.forms import read_request
 from cascan.ids import own_scan_id_of, results_key, scan_id_of
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
-from tests.builders import NOW, SCAN_ID, a_scan
-from tests.cascading import rule_document
+from cascan.scans.close import end_of
 from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
 from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
+from tests.support.builders import NOW, SCAN_ID, a_scan
+from tests.support.cascading import rule_document
 
 SENDER = sqs_record("")["attributes"]["SenderId"]
 KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"

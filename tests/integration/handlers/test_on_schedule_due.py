@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from cascan.aws.schedule_table import DynamoScheduleTable
-from cascan.control import ControlRequested
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.events.control import ControlRequested
 from cascan.forms import read_request
 from cascan.ids import scan_id_of
 from cascan.model.agenda import What
 from cascan.model.scan import ScanState
-from tests.builders import NOW, a_scan
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
+from tests.support.builders import NOW, a_scan
 
 OUT_OF_SCOPE = {"scanType": "nmap", "parameters": ["-p22", "8.8.8.8"]}
 

@@ -7,10 +7,10 @@ import pytest
 from cascan.events import ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from tests.builders import SCAN_ID, a_scan, a_shard
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard
 
 RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE, hosts_up=1)
 

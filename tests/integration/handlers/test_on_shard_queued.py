@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from cascan.aws.report_store import S3ReportStore
+from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
-from tests.builders import SCAN_ID, a_scan, a_shard, claim
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard, claim
 
 KEY = ReportKey(SCAN_ID, 0, 1)
 MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()

@@ -9,11 +9,11 @@ from pathlib import Path
 from cascan.aws import clients
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.shard import ShardState, TargetSlice
-from tests.builders import NOW, a_run, a_scan, a_shard
 from tests.data.envelopes.build import object_created, sqs_event
 from tests.data.reports import report
 from tests.integration.handlers.conftest import ColdStart
 from tests.integration.handlers.stack import TABLE, Stack
+from tests.support.builders import NOW, a_run, a_scan, a_shard
 
 STORED = Path(__file__).parents[2] / "data" / "stored" / "http-in-tls.json"
 NEXT = scan_id_of("the scan after the upgrade")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from cascan.policy import PolicyProfile
+from cascan.model.policy_profile import PolicyProfile
 from cascan.settings import SettingsError, from_env
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cascan.control import Action, ControlRequested
 from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.events.control import Action, ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
-from cascan.records import suspended_in
+from cascan.recovery.scan_records import suspended_in
 from on_control_requested.control_scan import Controlled, control
-from tests.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 
 
 @dataclass

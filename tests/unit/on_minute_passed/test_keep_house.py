@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from cascan.agenda import expiry
-from cascan.closing import NOTHING_IN_TIME
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
-from on_minute_passed.keep_house import House, Kept, keep_house
-from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
+from cascan.scans.agenda import expiry
+from cascan.scans.close import NOTHING_IN_TIME
+from on_minute_passed.run_due_tasks import House, Kept, keep_house
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
 
 
 @dataclass
@@ -195,7 +195,7 @@ def test_a_scan_whose_results_are_being_published_is_removed_later(watch: Watch)
 def test_what_is_too_much_for_one_turn_is_removed_by_the_next_ones(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("on_minute_passed.keep_house.MAX_REMOVED_AT_ONCE", 2)
+    monkeypatch.setattr("on_minute_passed.run_due_tasks.MAX_REMOVED_AT_ONCE", 2)
     watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0))
     watch.table.add_shards(a_shard(number=number, state=ShardState.RECORDED) for number in range(5))
     watch.due(What.EXPIRE)
@@ -233,7 +233,7 @@ def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> 
 def test_a_tick_begins_nothing_more_when_its_time_is_up_and_the_next_one_does_the_rest(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("on_minute_passed.keep_house.MAX_DUE_AT_ONCE", 2)
+    monkeypatch.setattr("on_minute_passed.run_due_tasks.MAX_DUE_AT_ONCE", 2)
     for second in range(5):
         watch.due(What.DEADLINE, -second)
     assert [sum(watch.tick(turns=turns).done.values()) for turns in (3, 1, 9, 9)] == [3, 1, 1, 0]

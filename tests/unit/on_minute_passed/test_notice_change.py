@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cascan.errors import GatewayUnavailable
-from cascan.schedules import Kind, ScheduleDue
+from cascan.schedules.due import Kind, ScheduleDue
 from on_minute_passed.notice_change import Deployed, notice_change
-from tests.builders import NOW
-from tests.fake_cascades import MemoryRequestQueue
-from tests.fake_schedules import MemoryScheduleTable
+from tests.fakes.cascades import MemoryRequestQueue
+from tests.fakes.schedules import MemoryScheduleTable
+from tests.support.builders import NOW
 
 BEFORE = {"nmap": "layer:1 1.0 safe", "nmap-privileged": "1.0 safe"}
 NEW_LAYER = BEFORE | {"nmap": "layer:2 1.0 safe"}

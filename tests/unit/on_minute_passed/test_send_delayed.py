@@ -8,9 +8,9 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from on_minute_passed.send_delayed import PutOff, send_delayed
-from tests.builders import NOW, clock
-from tests.fake_cascades import MemoryRequestQueue
-from tests.fake_schedules import MemoryDelayedMessages
+from tests.fakes.cascades import MemoryRequestQueue
+from tests.fakes.schedules import MemoryDelayedMessages
+from tests.support.builders import NOW, clock
 
 
 def test_what_is_due_is_sent_and_forgotten_and_the_rest_waits() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun
-from on_report_stored.answer import Answer
 from on_report_stored.judge import judge
-from on_report_stored.quarantine import Quarantine
-from tests.builders import a_run, a_shard
+from on_report_stored.report_summary import Answer
+from on_report_stored.scope_filter import Quarantine
+from tests.support.builders import a_run, a_shard
 
 
 def judged(run: NmapRun | None, answer: Answer) -> tuple[Outcome, str]:

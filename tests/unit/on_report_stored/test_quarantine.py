@@ -13,12 +13,12 @@ from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Address, Host
 from cascan.model.scan import Outcome
 from cascan.model.shard import Shard, TargetSlice
-from cascan.nmap.targets import Name, parse_target
-from cascan.scope import Scope
-from on_report_stored.quarantine import MAX_ADDRESS_CHARS, Gate, Quarantine
+from cascan.nmap.targets.target_set import Name, parse_target
+from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
-from tests.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
+from on_report_stored.scope_filter import MAX_ADDRESS_CHARS, Gate, Quarantine
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 
 SCOPE = Scope.of(
     ["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24", "secret.example.test"]

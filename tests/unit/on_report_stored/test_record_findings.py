@@ -13,13 +13,13 @@ from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Cut, Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
-from cascan.scope import Scope
-from cascan.severity import StoredRules
-from cascan.severity_form import read_severity_rules
+from cascan.permissions.scope import Scope
+from cascan.rules.severity import StoredRules
+from cascan.rules.severity_form import read_severity_rules
 from on_report_stored.record_findings import Recorded, record_findings
-from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 
 REAL = "connect"  # one host of real nmap output
 

@@ -17,7 +17,7 @@ from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import HostRecord, Sighting
 from on_report_stored import read_report, record_inventory
 from on_report_stored.read_report import HOSTS_AT_ONCE
-from tests.scanned_network import World, at, words, xml
+from tests.support.scanned_network import World, at, words, xml
 
 
 @pytest.fixture

@@ -9,18 +9,19 @@ from typing import IO, Any
 
 import pytest
 
-from cascan.ending import is_worked_on
 from cascan.errors import GatewayUnavailable
 from cascan.events import HostChange
 from cascan.ids import ReportKey
 from cascan.limits import REPORT_WITHIN_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from on_report_stored import answer, tell_changes
+from cascan.scans.ending import is_worked_on
+from on_report_stored import publish_changes as tell_changes
+from on_report_stored import report_summary as answer
+from on_report_stored.checkpoints import GIVE_WAY_S, NOTE_EVERY_S, RESERVE_S, Rest
 from on_report_stored.record_findings import NEXT_TURN, Recorded
-from on_report_stored.turns import GIVE_WAY_S, NOTE_EVERY_S, RESERVE_S, Rest
-from tests.builders import NOW
-from tests.scanned_network import World, xml
+from tests.support.builders import NOW
+from tests.support.scanned_network import World, xml
 
 ADDRESSES = 1_024
 NETWORK: dict[str, Any] = {"target": "10.0.0.0/22", "count": ADDRESSES}

@@ -12,7 +12,6 @@ import pytest
 
 from cascan.cascades.caps import Caps
 from cascan.cascades.child import request_of
-from cascan.closing import end_of
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
@@ -21,17 +20,18 @@ from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
-from cascan.pace import HouseRules
-from cascan.permit import Permit
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.rates import HouseRules
+from cascan.scans.close import end_of
 from on_scan_completed.follow_up import Follower
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from on_scan_requested.refusal import Planned
-from tests.builders import NOW, SCAN_ID, a_request, clock
-from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, rule_document, the_child
-from tests.fake_cascades import Crash, MemoryCascadeTable, MemoryIssuedRequests, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes.cascades import Crash, MemoryCascadeTable, MemoryIssuedRequests, MemoryRequestQueue, MemoryRuleTable
+from tests.support.builders import NOW, SCAN_ID, a_request, clock
+from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, rule_document, the_child
 
 FINDINGS = [a_finding("10.0.0.1", 443), a_finding("10.0.0.2", 443), a_finding("192.0.2.1", 443)]
 RULES = [rule_document("one"), rule_document("two", scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])]

@@ -10,7 +10,6 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
 import pytest
 
 from cascan.clock import to_wire
-from cascan.closing import end_of
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.findings import findings_of
@@ -18,12 +17,13 @@ from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.nmap.report.read import read_report
-from cascan.severity import Judge, SeverityRule
-from cascan.severity_form import read_severity_rules
+from cascan.rules.severity import Judge, SeverityRule
+from cascan.rules.severity_form import read_severity_rules
+from cascan.scans.close import end_of
 from on_scan_completed.publish import Published, publish
-from tests.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
+from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 
 SCHEMA = Path(__file__).parents[2] / "data" / "securecodebox" / "findings-schema.json"
 COMPLETED = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, shards_open=0, finished_at=NOW)

@@ -15,15 +15,15 @@ from cascan.ids import own_scan_id_of, scan_id_of
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.request import ScanType
 from cascan.model.scan import Scan, ScanState
-from cascan.pace import HouseRules
-from cascan.permit import Permit
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.rates import HouseRules
 from on_scan_requested import bounded_work, plan_scan
 from on_scan_requested.message import Message
 from on_scan_requested.refusal import Planned
-from tests.builders import body, clock, event_names
-from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes.cascades import MemoryIssuedRequests
+from tests.support.builders import body, clock, event_names
 
 ROOT, PARENT = scan_id_of("a root"), scan_id_of("a parent")
 ORIGIN = {"parentScan": PARENT, "rootScan": ROOT, "rule": "tls", "causeId": "an event", "hop": 2}

@@ -15,15 +15,15 @@ from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
-from cascan.pace import HouseRules
-from cascan.permit import Permit
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.rates import HouseRules
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from on_scan_requested.refusal import Planned
-from tests.builders import NOW, body, claim, clock, event_names
-from tests.fake_cascades import MemoryIssuedRequests
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes.cascades import MemoryIssuedRequests
+from tests.support.builders import NOW, body, claim, clock, event_names
 
 MANIFEST = """
 apiVersion: execution.securecodebox.io/v1

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from cascan.control import ControlRequested
 from cascan.events import ScheduleSkipped
+from cascan.events.control import ControlRequested
 from cascan.forms import read_request
 from cascan.ids import body_digest_of, scan_id_of
 from cascan.model.agenda import What
 from cascan.model.scan import Counts, ScanState
-from cascan.schedules import Kind, ScheduleDue
+from cascan.schedules.due import Kind, ScheduleDue
 from on_schedule_due.request_scan import Answered, Desk, request_scan
-from tests.builders import NOW, a_scan, event_names
-from tests.fake_cascades import MemoryIssuedRequests, MemoryRequestQueue
-from tests.fake_schedules import MemoryScheduleTable
 from tests.fakes import MemoryEventBus, MemoryScanTable
+from tests.fakes.cascades import MemoryIssuedRequests, MemoryRequestQueue
+from tests.fakes.schedules import MemoryScheduleTable
+from tests.support.builders import NOW, a_scan, event_names
 
 HOUR = timedelta(hours=1)
 

@@ -9,8 +9,8 @@ from cascan.events import ScanFailed, ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_shard_abandoned.close_shard import Closed, close_abandoned
-from tests.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
 
 MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
 

@@ -17,9 +17,9 @@ from on_shard_queued import drain as drain_module
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import HOLD_S, QUEUE_ERRORS_IN_A_ROW, Drain
-from tests.builders import SCAN_ID, a_scan, a_shard, a_table
 from tests.fakes import MemoryShardQueues
-from tests.workers import a_program, a_worker
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table
+from tests.support.workers import a_program, a_worker
 
 WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun></nmaprun>" > "$2"\n'
 ENDS_ITS_WORKER = "#!/bin/sh\nkill -USR1 $PPID\nexec sleep 60\n"

@@ -13,7 +13,7 @@ import pytest
 from cascan.limits import MAX_STDERR_CHARS
 from on_shard_queued import nmap_process
 from on_shard_queued.nmap_process import Ended, run_nmap
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 WAIT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('<nmaprun>'); time.sleep(60)"
 

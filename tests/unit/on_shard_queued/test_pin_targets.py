@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cascan.model.shard import TargetSlice
-from cascan.scope import Scope
+from cascan.permissions.scope import Scope
 from on_shard_queued.pin_targets import Pinned, pin_targets
-from tests.builders import a_shard
 from tests.fakes import FixedResolver
+from tests.support.builders import a_shard
 
 SCOPE = Scope.of(["127.0.0.0/8", "example.test"])
 NAMES = {

@@ -11,15 +11,15 @@ from cascan.events import ShardQueued
 from cascan.gateways import Lookup
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
-from cascan.permit import Permit
-from cascan.planning import plan
-from cascan.scope import Scope
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.plan import plan
 from on_shard_queued.delivery import Worker
 from on_shard_queued.pin_targets import Pinned, pin_targets
 from on_shard_queued.run_shard import run_shard
-from tests.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
 from tests.fakes import dns_failure
-from tests.workers import a_delivery, a_program, a_worker
+from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
+from tests.support.workers import a_delivery, a_program, a_worker
 
 SCOPE = Scope.of(["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24"])
 NAME = "www.example.test"

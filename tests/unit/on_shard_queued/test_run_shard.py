@@ -12,19 +12,19 @@ import pytest
 
 from cascan.errors import GatewayUnavailable, MalformedMessage, ShardBusy, ShardLost
 from cascan.events import ShardQueued
-from cascan.life_cycle import Stop
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from cascan.nmap.command import nmap_argv
+from cascan.scans.transitions import Stop
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import Ended, OnTick
 from on_shard_queued.run_shard import ShardRun, run_shard
-from tests.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim
 from tests.data.reports import report
 from tests.fakes import FixedResolver, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.workers import a_delivery, a_program, a_worker
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim
+from tests.support.workers import a_delivery, a_program, a_worker
 
 WRITES_A_REPORT = """#!/bin/sh
 while [ $# -gt 0 ]; do case "$1" in -oX) report=$2;; -iL) targets=$2;; esac; shift; done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from on_shard_queued.slots import SLOTS, Slots, other_slots
-from tests.waiting import WITHIN_S, eventually
+from tests.support.waiting import WITHIN_S, eventually
 
 WAITS = "import os, pathlib, signal, sys; pathlib.Path(sys.argv[1], str(os.getpid())).touch(); signal.pause()"
 TELLS = "import os, pathlib, sys; pathlib.Path(sys.argv[1], str(os.getpid())).write_text(os.environ['WORKER_SLOTS'])"

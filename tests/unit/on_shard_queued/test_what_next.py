@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.life_cycle import HELD, Stop
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
+from cascan.scans.transitions import HELD, Stop
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.what_next import Do, Next, said_itself, what_next
-from tests.builders import a_shard
+from tests.support.builders import a_shard
 
 RAW = a_shard(lane=Lane.RAW)
 STOPPED = -15

@@ -10,8 +10,8 @@ from cascan.events import ShardQueued, WorkersWanted
 from cascan.model.agenda import Switch
 from cascan.model.shard import Lane
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
-from tests.builders import SCAN_ID
 from tests.fakes import MemoryFleet, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import SCAN_ID
 
 TABLE = MemoryScanTable()  # of a stack that is not halted
 

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from cascan.errors import UnreadableReport
 from cascan.limits import MAX_HEAD_BYTES
-from cascan.nmap.report.text import NOT_UTF8, REPLACED, decoded, mended
+from cascan.nmap.report.decode import NOT_UTF8, REPLACED, decoded, mended
 
 CHUNK_BYTES = 128 * 1024
 ROOT = "nmaprun"

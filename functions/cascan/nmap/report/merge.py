@@ -27,8 +27,8 @@ from cascan.model.details import whole
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
 from cascan.nmap.report.read import ReportReader, read_report
-from cascan.nmap.report.values import instant
-from cascan.nmap.report.writer import DECLARATION, document_end, document_start, xml_of
+from cascan.nmap.report.tree.values import instant
+from cascan.nmap.report.write.report import DECLARATION, document_end, document_start, xml_of
 
 FRAME = (ScanInfo, Verbose, Debugging)
 PIECE_BYTES = 256 * 1024

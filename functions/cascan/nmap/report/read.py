@@ -1,8 +1,8 @@
 """A report of nmap, read host by host in constant memory: XML bytes in, Host values out.
 
     head.py    the start, up to the root element's tag; refuses what is no report
-    cut.py     the bytes behind it, cut into batches of whole host elements
-    quick.py   a host written just as nmap writes it, by patterns
+    split.py   the bytes behind it, cut into batches of whole host elements
+    fast/      a host written just as nmap writes it, by patterns
     host.py    any other host, from its parsed element
     items.py   what stands beside the hosts
 
@@ -20,10 +20,10 @@ from cascan.model.details import number, whole
 from cascan.model.host import Host, Script
 from cascan.model.recording import Place
 from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
-from cascan.nmap.report.body import ReportBody
 from cascan.nmap.report.head import Start, read_start
+from cascan.nmap.report.items_stream import ReportBody
 from cascan.nmap.report.known import ATTRIBUTES
-from cascan.nmap.report.values import instant, said
+from cascan.nmap.report.tree.values import instant, said
 
 
 class ReportReader:
@@ -97,7 +97,7 @@ class ReportReader:
         if jobs <= 1 or self._start.closed:
             yield from map(render, self)
             return
-        from cascan.nmap.report.parallel import parts  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
+        from cascan.nmap.report.parallel.read import parts  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
 
         for part in parts(path, self._start.length, jobs, render):
             for item in part.items:

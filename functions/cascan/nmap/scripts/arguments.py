@@ -14,9 +14,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from cascan.limits import MAX_REASONS, MAX_SCRIPT_ARGUMENT_CHARS
+from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.scripts.argument_syntax import Table
 from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
-from cascan.policy import PolicyProfile
 
 HARMS: Mapping[Harm, str] = {
     Harm.FILE_READ: "reads files of the worker",

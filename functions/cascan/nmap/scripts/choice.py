@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.scripts.argument_syntax import parse_script_args, write_script_args
 from cascan.nmap.scripts.arguments import argument_reasons
 from cascan.nmap.scripts.judgement import ScriptVerdict, judge, version_notes, version_verdicts
 from cascan.nmap.scripts.selection import Selected, Selection, refused, scripts_of, select
 from cascan.nmap.scripts.table import Script
-from cascan.policy import PolicyProfile
 
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"
 BY_NUMBER = (

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 import msgspec
 
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
 from cascan.nmap.scripts.selection import Selected, refused
 from cascan.nmap.scripts.table import Script
-from cascan.policy import PolicyProfile
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
 # category, effect or rule → the first profile that allows it, and what the script does ("it …"); the gravest come first

@@ -9,7 +9,7 @@ import msgspec
 
 from cascan.limits import MAX_REASONS
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.getopt import SHOWN_CHARS
+from cascan.nmap.options.getopt import SHOWN_CHARS
 from cascan.nmap.scripts.expression import is_category, matches_name, parse_rule
 from cascan.nmap.scripts.table import CATEGORIES, Script, script_table, scripts_by_name
 

@@ -9,10 +9,8 @@ import pytest
 from cascan.cascades import fill, run
 from cascan.cascades.decision import Kind
 from cascan.cascades.rule import read_rule
-from cascan.cascades.template import TemplateError, compile_template, compile_values, render, render_values
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
-from cascan.forms.schedule import interval_minutes
 from cascan.limits import (
     MAX_PATTERN_CHARS,
     MAX_PATTERN_ENTRIES,
@@ -21,10 +19,12 @@ from cascan.limits import (
     MAX_REQUIREMENTS,
     MAX_TEMPLATE_PATH,
 )
-from cascan.severity_form import read_severity_rules
-from cascan.windows import Window
-from tests.cascading import a_finding, a_rule, decide, reasons, rule_document, started
-from tests.no_hang import no_hang
+from cascan.rules.severity_form import read_severity_rules
+from cascan.schedules.form import interval_minutes
+from cascan.templates.render import TemplateError, compile_template, compile_values, render, render_values
+from cascan.timing.windows import Window
+from tests.support.cascading import a_finding, a_rule, decide, reasons, rule_document, started
+from tests.support.no_hang import no_hang
 
 LONG_LIST = {"a": list(range(30_000))}
 KEY = "scope.cascading.securecodebox.io/x"

@@ -15,8 +15,8 @@ from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.manifest import read_manifest
 from cascan.model.scan import Scan
-from tests.builders import SCAN_ID
-from tests.cascading import a_finding, a_parent, a_rule, decide, reasons, the_child
+from tests.support.builders import SCAN_ID
+from tests.support.cascading import a_finding, a_parent, a_rule, decide, reasons, the_child
 
 SCOPE_ANNOTATION = "scope.cascading.securecodebox.io/domain"
 

@@ -12,7 +12,7 @@ from cascan.cascades.decision import Decision, Kind
 from cascan.cascades.rule import CascadingRule, read_rule
 from cascan.errors import GatewayUnavailable
 from cascan.forms.documents import read_documents
-from tests.cascading import a_finding, a_rule, decide, started
+from tests.support.cascading import a_finding, a_rule, decide, started
 
 FILES = Path(__file__).parents[3] / "data" / "securecodebox"
 LONG = "x" * 4_096

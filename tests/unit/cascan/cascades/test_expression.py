@@ -8,8 +8,8 @@ import pytest
 from cascan.cascades.decision import Kind
 from cascan.cascades.expression import ExpressionError, compile_expression, facts_of, joined, names_in
 from cascan.limits import MAX_EXPRESSION_CHARS
-from tests.cascading import a_finding, a_rule, decide, reasons, started
-from tests.no_hang import no_hang
+from tests.support.cascading import a_finding, a_rule, decide, reasons, started
+from tests.support.no_hang import no_hang
 
 FINDING = msgspec.to_builtins(
     a_finding(attributes={"service": "https", "serviceVersion": "7.2", "scripts": {"banner": "a" * 30 + "!"}})

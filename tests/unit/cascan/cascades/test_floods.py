@@ -9,9 +9,9 @@ from cascan.cascades.child import request_of
 from cascan.cascades.context import Changed
 from cascan.cascades.decision import Kind
 from cascan.model.cascade import Spent
-from cascan.planning import plan
-from tests.builders import SCAN_ID
-from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started, the_child
+from cascan.planning.plan import plan
+from tests.support.builders import SCAN_ID
+from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started, the_child
 
 
 def address(number: int) -> str:

@@ -12,10 +12,10 @@ from cascan.cascades.scope_limiter import ScopeUnjudgeable, refusal_of
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from cascan.model.request import ScanRequest
-from cascan.permit import Permit
-from cascan.planning import plan
-from cascan.scope import Scope
-from tests.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.plan import plan
+from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started
 
 KEY = "scope.cascading.securecodebox.io/it"
 HOSTNAME = "{{attributes.hostname}}"

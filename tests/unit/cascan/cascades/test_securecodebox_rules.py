@@ -17,11 +17,11 @@ from cascan.forms import read_request
 from cascan.forms.cascades import read_cascades, scope_notes
 from cascan.forms.documents import read_documents
 from cascan.model.scan import Scan
-from cascan.permit import Permit
-from cascan.scope import Scope
-from tests.builders import NOW, SCAN_ID, a_scan
-from tests.cascading import a_finding, a_parent, a_rule, decide, reasons, started, the_child
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
 from tests.data.reports import hosts
+from tests.support.builders import NOW, SCAN_ID, a_scan
+from tests.support.cascading import a_finding, a_parent, a_rule, decide, reasons, started, the_child
 
 ANNOTATIONS = {"scope.cascading.securecodebox.io/nets": "10.0.0.0/8, 2001:db8::/32"}
 REQUIREMENT = {"key": next(iter(ANNOTATIONS)), "operator": "In", "values": ["{{$.ip}}"]}

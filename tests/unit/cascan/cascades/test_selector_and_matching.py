@@ -11,8 +11,8 @@ from cascan.cascades.rule import read_rule
 from cascan.cascades.selector import selects
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
-from tests.builders import a_request, a_scan
-from tests.cascading import a_finding, a_parent, a_rule, decide, reasons, rule_document, started
+from tests.support.builders import a_request, a_scan
+from tests.support.cascading import a_finding, a_parent, a_rule, decide, reasons, rule_document, started
 
 LABELS = {"intensive": "light", "invasive": "non-invasive"}
 

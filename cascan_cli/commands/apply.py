@@ -1,0 +1,148 @@
+"""`cascan apply`: manifests from files, all checked before the first is applied."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from cascan.cascades.rule import KIND as RULE_KIND
+from cascan.cascades.rule import read_rule
+from cascan.clock import to_wire, utc_now
+from cascan.errors import RequestRefused
+from cascan.forms import read_request
+from cascan.forms.manifest import KIND as SCAN_KIND
+from cascan.model.schedule import Schedule
+from cascan.planning.plan import plan
+from cascan.recovery.operator_records import keep_rule
+from cascan.schedules.due import child_request, next_times
+from cascan.schedules.form import KIND as SCHEDULE_KIND
+from cascan.schedules.form import read_schedule
+from cascan_cli.commands.schedule import NEXT_SHOWN, store
+from cascan_cli.errors import BadInput
+from cascan_cli.input.manifests import read_manifests
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import print_json, say
+from cascan_cli.stack.backup import kept
+from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.permissions import permit_of
+from cascan_cli.stack.submitted import expected_scan_id
+
+Applied = dict[str, Any]
+Apply = Callable[[Access], Applied]
+
+
+def run(args: Namespace) -> int:
+    manifests = read_manifests(args.file)
+    applications: list[Apply] = []
+    problems: list[str] = []
+    for name, document in manifests:
+        try:
+            applications.append(_application(document, args))
+        except RequestRefused as exc:
+            problems += (f"{name}: {_called(document)}{reason}" for reason in exc.reasons)
+    if problems:
+        raise BadInput("\n".join(problems))
+    with access(args) as stack:
+        applied = [apply(stack) for apply in applications]
+    if args.json:
+        print_json(applied)
+    else:
+        print_table(("KIND", "NAME", "RESULT"), ((one["kind"], one["name"], one["result"]) for one in applied))
+    return 0
+
+
+def _application(document: dict[str, Any], args: Namespace) -> Apply:
+    """Raises: RequestRefused: every problem of the manifest."""
+    kind = str(document.get("kind"))
+    if kind not in KINDS:
+        raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; {', '.join(KINDS)} can"])
+    return KINDS[kind](document, args)
+
+
+def _rule(document: dict[str, Any], _: Namespace) -> Apply:
+    """Raises: RequestRefused: every problem of the rule."""
+    rule = read_rule(document)
+
+    def apply(stack: Access) -> Applied:
+        stored = stack.rules.put_rule(rule.name, document)
+        kept(keep_rule, stack.house, stored)
+        for note in rule.notes:
+            say(f"{rule.name}: {note}")
+        return {
+            "kind": RULE_KIND,
+            "name": rule.name,
+            "result": f"version {stored.version}",
+            "version": stored.version,
+            "notes": rule.notes,
+        }
+
+    return apply
+
+
+def _scan(document: dict[str, Any], _: Namespace) -> Apply:
+    """Raises: RequestRefused: every problem of the request."""
+    body = json.dumps(document)
+    request, notes = read_request(body)
+
+    def apply(stack: Access) -> Applied:
+        message_id = stack.requests.send(body)
+        for note in notes:
+            say(f"{request.name}: {note}")
+        scan_id = expected_scan_id(body, message_id, stack)
+        return {
+            "kind": SCAN_KIND,
+            "name": request.name,
+            "result": f"submitted as {scan_id}",
+            "id": scan_id,
+            "notes": notes,
+        }
+
+    return apply
+
+
+def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
+    """Raises: RequestRefused: every problem of the schedule, and of its scans."""
+    schedule = read_schedule(document)
+    notes = (*schedule.notes, *_refused_today(schedule, args))
+
+    def apply(stack: Access) -> Applied:
+        stored = store(document, schedule, stack)
+        times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
+        for note in notes:
+            say(f"{schedule.name}: {note}")
+        next_one = "suspended" if schedule.suspend else f"next {times[0]}" if times else "no time is left"
+        return {
+            "kind": SCHEDULE_KIND,
+            "name": schedule.name,
+            "result": f"version {stored.version}, {next_one}",
+            "version": stored.version,
+            "nextTimes": [] if schedule.suspend else times,
+            "notes": notes,
+        }
+
+    return apply
+
+
+def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
+    """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
+    request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
+    try:
+        plan(request, permit_of(args))
+    except RequestRefused as refused:
+        yield from (f"its scans would be refused: {reason}" for reason in refused.reasons)
+
+
+KINDS: Mapping[str, Callable[[dict[str, Any], Namespace], Apply]] = {
+    RULE_KIND: _rule,
+    SCAN_KIND: _scan,
+    SCHEDULE_KIND: _schedule,
+}
+
+
+def _called(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{name}: " if isinstance(name, str) else ""

@@ -1,0 +1,26 @@
+"""`cascan findings`: the findings of a scan, in secureCodeBox's format with --json."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from cascan.findings.published import published, scan_fields
+from cascan_cli.output.scan import exit_code_of, print_findings, print_reasons
+from cascan_cli.output.text import print_json, say
+from cascan_cli.stack.find_scan import find_scan
+from cascan_cli.stack.open import access
+
+
+def run(args: Namespace) -> int:
+    """The scan's own exit code: a script need not ask twice whether the answer is whole."""
+    with access(args) as stack:
+        scan = find_scan(stack.table, args.scan)
+        findings = list(stack.table.findings(scan.scan_id))
+    if args.json:
+        print_json([published(finding, scan_fields(scan)) for finding in findings])
+    else:
+        print_findings(findings)
+    if scan.error_description:
+        say(f"scan {scan.scan_id}: {scan.error_description}")
+    print_reasons(scan)
+    return exit_code_of(scan)

@@ -1,0 +1,160 @@
+"""`cascan read`: any report of nmap → findings, hosts, CSV or XML, without a stack."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from cascan.errors import UnreadableReport
+from cascan.nmap.report.read import read_report
+from cascan.nmap.report.sections import join_sections
+from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
+from cascan_cli.output.report_file import opened
+from cascan_cli.output.text import quiet_output, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cascan.model.finding import Finding
+    from cascan.model.host import Host
+    from cascan.nmap.report.read import ReportReader
+    from cascan.rules.severity import Judge
+
+    Render = Callable[[Host], bytes]
+
+EXIT_DAMAGED = 1
+MASSCAN = "masscan"
+JUDGED = ("findings", "csv")
+
+
+def run(args: Namespace) -> int:
+    """0: every report is whole. 1: of a damaged one, what could be saved. 2: one is no report of nmap."""
+    if args.severity and args.form not in JUDGED:
+        raise BadInput(f"--severity is for {' and '.join(JUDGED)}; --as {args.form} has no findings")
+    if args.form == "xml" and len(args.files) > 1:
+        return _merge(args.files)
+    judge = _judge(args.severity) if args.severity else None
+    if args.form == "csv":
+        _print_header()
+    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
+
+
+def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
+    with opened(name) as file:
+        try:
+            report = read_report(file.stream)
+        except UnreadableReport as exc:
+            say(f"{name}: {' '.join([str(exc), *file.remarks])}")
+            return EXIT_REFUSED
+        render = None if form == "xml" else _render(form, report, judge)
+        if render is None:
+            from cascan_cli.output.whole_report import document
+
+            pieces = document(report)
+        elif report.scanner == MASSCAN:  # it writes an element for every port and banner
+            pieces = map(render, join_sections(report))
+        elif file.path and jobs > 1:
+            pieces = report.rendered(file.path, render, jobs)
+        else:
+            pieces = map(render, report)
+        _print(pieces)
+        remarks = (*report.warnings, *file.remarks)
+    for remark in remarks:
+        say(f"{name}: {remark}")
+    return 0 if report.complete and not file.remarks else EXIT_DAMAGED
+
+
+def _judge(name: str) -> Judge:
+    """Raises: BadInput: the file holds no severity rules."""
+    from cascan.rules.severity import Judge
+    from cascan_cli.input.rules_file import rules_in
+
+    return Judge(rules_in(name))
+
+
+def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
+    """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
+    import msgspec  # each form imports what it alone needs
+
+    encode = msgspec.json.Encoder().encode
+    if form == "hosts":
+        return lambda host: encode(host) + b"\n"
+    from cascan.clock import utc_now
+    from cascan.findings import findings_of
+    from cascan.ids import scan_id_of
+
+    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+
+    def findings(host: Host) -> Iterable[Finding]:
+        found = findings_of(host, scan_id, at)
+        return map(judge.judged, found) if judge else found
+
+    if form == "csv":
+        from cascan_cli.output.finding_rows import rows
+
+        return lambda host: rows(findings(host))
+    if judge:
+        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
+    from cascan.findings.encoded.lines import finding_lines
+
+    return lambda host: finding_lines(host, scan_id, at)
+
+
+def _merge(names: list[str]) -> int:
+    """The files as one report; each as nmap wrote it, one after the other."""
+    from cascan.nmap.report.merge import Part, ReportMerge
+
+    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    remarks: list[str] = []
+    damaged: list[str] = []  # what was wrong around the reports
+    with ExitStack() as files:
+
+        def parts() -> Iterator[Part]:
+            for name in names:
+                file = files.enter_context(opened(name))
+                yield Part(file.stream)
+                remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
+                damaged.extend(file.remarks)
+                remarks.extend(f"{name}: {remark}" for remark in file.remarks)
+
+        _print(merge.pieces(parts()))
+    for remark in remarks:
+        say(remark)
+    if not merge.began:
+        say("none of the files is a report of nmap")
+        return EXIT_REFUSED
+    if merge.flaws:
+        say(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
+    return EXIT_DAMAGED if merge.flaws or damaged else 0
+
+
+def _print_header() -> None:
+    from cascan_cli.output.finding_rows import header
+
+    _print([header()])
+
+
+def _print(pieces: Iterable[bytes]) -> None:
+    """In a terminal all beyond ASCII is escaped, since some of it moves the cursor; piped, text stays as it is."""
+    if sys.stdout.isatty():
+        pieces = map(_escaped, pieces)
+    try:
+        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        quiet_output()
+        raise CliError(f"reading or printing ended early: {exc.strerror}") from exc
+
+
+def _escaped(text: bytes) -> bytes:
+    import re  # only a terminal needs it
+
+    def units(match: re.Match[str]) -> str:
+        data = match[0].encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{data[i] << 8 | data[i + 1]:04x}" for i in range(0, len(data), 2))
+
+    return re.sub(r"[^\x00-\x7f]", units, text.decode("utf-8", "replace")).encode("ascii")

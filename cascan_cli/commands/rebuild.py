@@ -1,0 +1,37 @@
+"""`cascan rebuild`: make a lost table again from the bucket. A scan that is in the table stays as it is."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from cascan_cli.errors import BadInput
+from cascan_cli.output.text import print_json, say
+from cascan_cli.stack.open import access
+from cascan_cli.stack.rebuild import NOT_KEPT, rebuild_table, restore_house, sentence_of
+
+
+def run(args: Namespace) -> int:
+    """Exit code 0: every scan that has records is in the table. Raises: BadInput: nobody agreed."""
+    if not args.yes:
+        _ask(args.stack or "the local stack")
+    with access(args) as stack:
+        house = restore_house(stack, stack.house)  # first: findings are judged by the rules, and a halt holds
+        rebuilt = rebuild_table(stack.table, stack.reports)
+    for sentence in filter(None, (house, sentence_of(rebuilt))):
+        say(sentence)
+    if rebuilt.open:
+        say("those that go on are asked again within a minute")
+    if rebuilt.scans:
+        say(NOT_KEPT)
+    if args.json:
+        print_json(rebuilt)
+    return 0
+
+
+def _ask(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise BadInput("cascan rebuild writes to the table, and scans that were open go on: say --yes")
+    answer = input(f"Rebuild the table of {name} from its bucket? Scans that were open go on. [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise BadInput("nothing was rebuilt")

@@ -1,0 +1,91 @@
+"""`cascan rules list|show|delete|test`: the cascading rules of a stack, and what one of them would do."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.fixed_rules import current_rules
+from cascan.clock import utc_now
+from cascan.model.cascade import StoredRule
+from cascan.recovery.operator_records import keep_rule_deleted
+from cascan_cli.errors import BadInput
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import print_json
+from cascan_cli.stack.backup import kept
+from cascan_cli.stack.open import Access, access
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMNS = ("RULE", "SOURCE", "LABELS", "SCAN")
+LABEL_PREFIX = "securecodebox.io/"
+
+
+def run(args: Namespace) -> int:
+    if args.action == "test":
+        from cascan_cli.rehearsal.rehearse import rehearse  # most of cascades, which the other actions do not need
+
+        return rehearse(args)
+    with access(args) as stack:
+        if args.action == "list":
+            _list(current_rules(stack.rules, bundled_documents), stack, as_json=args.json)
+        elif args.action == "show":
+            _show(_found(args.rule, args.version, stack), as_json=args.json)
+        elif not stack.rules.delete_rule(args.rule):
+            raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
+        else:
+            kept(keep_rule_deleted, stack.house, args.rule, utc_now())
+            print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
+    return 0
+
+
+def _found(name: str, version: int, stack: Access) -> StoredRule:
+    rule = stack.rules.rule(name, version) if version else current_rules(stack.rules, bundled_documents).get(name)
+    if rule is None:
+        raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
+    return rule
+
+
+def _list(rules: Mapping[str, StoredRule], stack: Access, *, as_json: bool) -> None:
+    if as_json:
+        print_json([_summary(rule, stack) for rule in rules.values()])
+        return
+    rows = (_summary(rule, stack) for rule in rules.values())
+    print_table(
+        COLUMNS,
+        ((row["name"], row["source"], _in_short(row["labels"]), row["scan"]) for row in rows),
+        drop=("LABELS", "SOURCE"),
+        whole=("RULE",),
+    )
+
+
+def _in_short(labels: Mapping[str, str]) -> str:
+    """`invasive=non-invasive`: labels without the prefix that most of them have."""
+    return " ".join(f"{key.removeprefix(LABEL_PREFIX)}={value}" for key, value in labels.items())
+
+
+def _summary(rule: StoredRule, stack: Access) -> dict[str, Any]:
+    spec = rule.document["spec"]["scanSpec"]
+    source = (
+        f"version {rule.version}" if rule.version else f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"
+    )
+    return {
+        "name": rule.name,
+        "version": rule.version,
+        "source": source,
+        "storedAt": rule.stored_at,
+        "labels": rule.document["metadata"].get("labels") or {},
+        "scan": " ".join([spec["scanType"], *spec.get("parameters", [])]),
+    }
+
+
+def _show(rule: StoredRule, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rule.document, indent=2))
+        return
+    import yaml
+
+    print(yaml.safe_dump(rule.document, sort_keys=False), end="")

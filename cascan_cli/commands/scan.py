@@ -1,0 +1,36 @@
+"""`cascan scan`: a request from the command line, followed to its end."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from cascan_cli.errors import BadInput
+from cascan_cli.input.raw import refuse_raw_here
+from cascan_cli.stack.follow import submit_and_follow
+from cascan_cli.stack.open import access
+
+
+def run(args: Namespace) -> int:
+    body = json.dumps(request_of(args))
+    refuse_raw_here(body, args)
+    with access(args) as stack:
+        return submit_and_follow(body, stack, args)
+
+
+def request_of(args: Namespace) -> dict[str, object]:
+    """The short form of what was typed. Raises: BadInput: a label without a value."""
+    labels = {}
+    for label in args.label:
+        key, equals, value = label.partition("=")
+        if not (key and equals):
+            raise BadInput(f"--label {label!r} is not KEY=VALUE")
+        labels[key] = value
+    request = {
+        "name": args.name,
+        "targets": args.targets,
+        "exclude": args.exclude,
+        "parameters": args.nmap_arguments,
+        "labels": labels,
+    }
+    return request | ({"scanType": args.type} if args.type else {})

@@ -1,0 +1,57 @@
+"""`cascan scans`: what was scanned, and what was refused."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from cascan.clock import to_wire
+from cascan_cli.errors import BadInput
+from cascan_cli.output.scan import changes_in_words, reason_in_words, scan_summary
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import print_json, say
+from cascan_cli.stack.halted import halt_sentence
+from cascan_cli.stack.open import access
+
+if TYPE_CHECKING:
+    from cascan.model.scan import Scan
+
+COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
+
+
+def run(args: Namespace) -> int:
+    if args.limit < 1:
+        raise BadInput(f"--limit {args.limit} is not a number from 1 on")
+    with access(args) as stack:
+        scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
+    if switch:
+        say(halt_sentence(switch))
+    if args.json:
+        print_json([scan_summary(scan) for scan in scans])
+        return 0
+    rows = (
+        (
+            scan.scan_id,
+            scan.name,
+            scan.state,
+            scan.outcome or "",
+            to_wire(scan.requested_at),
+            scan.findings.count,
+            changes_in_words(scan.changes),
+            _remark(scan),
+        )
+        for scan in scans
+    )
+    if not scans:
+        say("nothing was scanned yet: cascan scan TARGET")
+    print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
+    return 0
+
+
+def _remark(scan: Scan) -> str:
+    """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
+    waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    reasons = scan.reasons
+    first = reason_in_words(reasons.listed[0]) if reasons.listed else ""
+    more = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
+    return scan.error_description or (f"{first}{more}" if first else waits)

@@ -1,0 +1,174 @@
+"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times, and what they found."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from itertools import islice
+from typing import Any
+
+from msgspec.structs import replace
+
+from cascan.clock import to_wire, utc_now
+from cascan.errors import RequestRefused
+from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
+from cascan.recovery.operator_records import keep_schedule
+from cascan.schedules.due import Kind, ScheduleDue, next_times, scan_id_at
+from cascan.schedules.form import read_schedule
+from cascan_cli.errors import BadInput
+from cascan_cli.output.scan import changes_in_words, scan_summary
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import print_json, say
+from cascan_cli.stack.backup import kept
+from cascan_cli.stack.open import Access, access
+
+COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
+RUN_COLUMNS = ("DUE", "SCAN", "STATE", "OUTCOME", "FINDINGS", "CHANGES")
+NEXT_SHOWN = 5
+
+
+def run(args: Namespace) -> int:
+    with access(args) as stack:
+        if args.action == "list":
+            _list(stack, as_json=args.json)
+        else:
+            ACTIONS[args.action](_found(args.schedule, stack), stack, args)
+    return 0
+
+
+def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> StoredSchedule:
+    """Store the manifest and have it fire; an interval that never ran does so at once, as in secureCodeBox.
+
+    Who breaks off may store it again: it is due at the same time, which is one scan.
+    """
+    stored = stack.schedules.put_schedule(schedule.name, document)
+    kept(keep_schedule, stack.house, stack.schedules, schedule.name)
+    stack.scheduler.put(schedule, stored.created_at, utc_now())
+    starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
+    if starts_now and not stack.schedules.status(schedule.name).last_due_at:
+        due = ScheduleDue(schedule=schedule.name, due_at=stored.stored_at.replace(microsecond=0))
+        stack.due.send(due.to_wire())
+    return stored
+
+
+def _list(stack: Access, *, as_json: bool) -> None:
+    rows = [_listed(stored, stack) for stored in stack.schedules.schedules()]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("no schedule is stored: cascan apply stores ScheduledScan manifests")
+    print_table(
+        COLUMNS,
+        (
+            (
+                row["name"],
+                row["when"] or "",
+                row["state"],
+                next(iter(row["nextTimes"]), ""),
+                row["lastScheduleTime"] or "",
+                row["findings"].count if row["findings"] else "",
+            )
+            for row in rows
+        ),
+        drop=("LAST", "FINDINGS"),
+        whole=("SCHEDULE",),
+    )
+
+
+def _listed(stored: StoredSchedule, stack: Access) -> dict[str, Any]:
+    """One that cannot be read does not hide the others."""
+    try:
+        return _summary(stored, stack, 1)
+    except BadInput as exc:
+        nothing = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
+        return nothing | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
+
+
+def _read(stored: StoredSchedule) -> Schedule:
+    """Raises: BadInput: this version takes no such manifest."""
+    try:
+        return read_schedule(stored.document, is_stored=True)
+    except RequestRefused as exc:
+        raise BadInput(f"{stored.name} was stored by another version and is refused; apply it anew: {exc}") from exc
+
+
+def _summary(stored: StoredSchedule, stack: Access, most: int) -> dict[str, Any]:
+    schedule, status = _read(stored), stack.schedules.status(stored.name)
+    times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), most)
+    result = status.last_result
+    return {
+        "name": schedule.name,
+        "version": stored.version,
+        "when": f"{schedule.cron} {schedule.time_zone}" if schedule.cron else f"every {schedule.interval_minutes} min",
+        "state": "suspended" if schedule.suspend else "active",
+        "nextTimes": [to_wire(at) for at in times],
+        "lastScheduleTime": to_wire(status.last_schedule_time) if status.last_schedule_time else None,
+        "lastSuccessfulScan": result.scan_id if result else None,
+        "findings": result.findings if result else None,
+    }
+
+
+def _show(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    summary, runs = _summary(stored, stack, NEXT_SHOWN), list(stack.schedules.runs(stored.name))
+    if args.json:
+        print_json(summary | {"manifest": stored.document, "runs": [_run_summary(run, stack) for run in runs]})
+        return
+    print(f"{summary['name']}: {summary['when']}, {summary['state']}, version {summary['version']}")
+    for at in summary["nextTimes"]:
+        print(f"next  {at}")
+    rows = (_run_row(_run_summary(run, stack)) for run in reversed(runs))
+    print_table(RUN_COLUMNS, rows, drop=("CHANGES", "FINDINGS"), whole=("SCAN",))
+    if runs:
+        say(f"what changed since the run before: cascan diff {stored.name}")
+
+
+def _run_summary(run: ScheduledRun, stack: Access) -> dict[str, Any]:
+    scan = stack.table.get_scan(run.scan_id)
+    return {"dueAt": to_wire(run.due_at), "id": run.scan_id, "scan": scan_summary(scan) if scan else None}
+
+
+def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
+    scan = run["scan"]
+    if scan is None:
+        return (run["dueAt"], run["id"], "not there", "", "", "")
+    changes = changes_in_words(scan["changes"])
+    return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
+
+
+def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    suspend = args.action == "pause"
+    document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
+    schedule = _read(replace(stored, document=document))
+    again = store(document, schedule, stack)
+    _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
+
+
+def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
+    stack.due.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
+    scan_id = scan_id_at(schedule, due_at)
+    _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
+
+
+def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+    stack.scheduler.delete(stored.name)
+    stack.schedules.delete_schedule(stored.name)
+    kept(keep_schedule, stack.house, stack.schedules, stored.name)
+    _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
+
+
+ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
+
+
+def _found(name: str, stack: Access) -> StoredSchedule:
+    stored = stack.schedules.schedule(name)
+    if stored is None:
+        raise BadInput(f"there is no schedule {name!r}; cascan schedule list says which there are")
+    return stored
+
+
+def _print(value: dict[str, Any], sentence: str, args: Namespace) -> None:
+    if args.json:
+        print_json(value)
+    else:
+        print(sentence)

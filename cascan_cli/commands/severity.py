@@ -1,0 +1,113 @@
+"""`cascan severity apply|show|test`: an operator's rules on findings."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from cascan.clock import to_wire, utc_now
+from cascan.errors import RequestRefused
+from cascan.findings.published import published
+from cascan.model.finding import Finding, Severity
+from cascan.recovery.operator_records import keep_severity_rules
+from cascan.rules.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
+from cascan.rules.severity_form import read_severity_rules
+from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
+from cascan_cli.input.findings_file import findings_in
+from cascan_cli.input.rules_file import rules_text
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import counted, print_json, say
+from cascan_cli.stack.backup import kept
+from cascan_cli.stack.open import access
+
+
+def run(args: Namespace) -> int:
+    """0: done. 2: the file is no set of rules, and nothing was changed."""
+    if args.action == "show":
+        return _show(args)
+    text = rules_text(args.file)
+    try:
+        rules = read_severity_rules(text)
+    except RequestRefused as refused:
+        for reason in refused.reasons:
+            say(reason)
+        return EXIT_REFUSED
+    return _test(rules, args) if args.action == "test" else _apply(text, rules, args)
+
+
+def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
+    with access(args) as stack:
+        before = stack.table.severity_rules()
+        version = before.version + 1 if before else 1
+        stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
+        if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
+            raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
+        kept(keep_severity_rules, stack.house, stack.table)
+    for rule in rules:
+        if rule.accept and rule.accept.until < stored.applied_at.date():
+            say(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
+    if args.json:
+        print_json({"version": version, "rules": len(rules)})
+    else:
+        print(f"version {version}: {counted(len(rules), 'rule')}; they apply to what is reported from now on")
+    return 0
+
+
+def _show(args: Namespace) -> int:
+    with access(args) as stack:
+        stored = stack.table.severity_rules()
+    if args.json:
+        print_json(stored or {"version": 0, "rules": []})
+    elif stored:
+        say(f"version {stored.version}, applied at {to_wire(stored.applied_at)}")
+        sys.stdout.write(stored.text)
+    else:
+        say("there are no rules; every finding has the severity that it was found with")
+    return 0
+
+
+def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
+    judge, fitting, kinds = Judge(rules), Counter[str](), Counter[str]()
+    changed = []
+    for found in map(as_found, _findings(args.findings)):
+        judged = judge.judged(found)
+        kinds[counted_as(judged)] += 1
+        fitting.update(judged.attributes.get("severity_rules", ()))
+        if judged is not found:
+            changed.append((found, judged))
+    unused = [rule.name for rule in rules if not fitting[rule.name]]
+    if args.json:
+        findings = [published(judged) for _, judged in changed]
+        print_json({"findings": findings, "severities": dict(kinds), "unused": unused})
+        return 0
+    print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
+    for name in unused:
+        say(f"{name} fits none of these findings")
+    say(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "there are no findings")
+    return 0
+
+
+def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
+    found, judged = change
+    attributes, kind = judged.attributes, counted_as(judged)
+    why = {SUPPRESSED: attributes.get("suppressed"), ACCEPTED: attributes.get("accepted_reason")}.get(kind)
+    if "acceptance_ended" in attributes:
+        why = f"accepted until {attributes['acceptance_ended']}, which had passed"
+    return found.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
+
+
+def _findings(name: str) -> Iterator[Finding]:
+    """Raises: BadInput: the file holds none."""
+    blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
+    blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
+    for found in findings_in(name):
+        given = {key: value for key, value in found.items() if value is not None and key in Finding.__struct_fields__}
+        others = {key: value for key, value in found.items() if key not in Finding.__struct_fields__}
+        try:
+            yield msgspec.convert(blank | given | ({"added": others} if others else {}), Finding)
+        except msgspec.ValidationError as exc:
+            raise BadInput(f"{name}: {found['id']} is no finding: {exc}") from exc

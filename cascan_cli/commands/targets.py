@@ -1,0 +1,59 @@
+"""`cascan targets`: the addresses behind target expressions, in the order nmap would take them. Nothing is sent."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cascan.errors import RequestRefused
+from cascan.nmap.targets.kinds import IPV4, IPV6, Name
+from cascan.nmap.targets.target_set import Exclusion, count_left, parse_targets, remaining
+from cascan_cli.errors import EXIT_REFUSED
+from cascan_cli.output.text import print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cascan.model.shard import TargetSlice
+    from cascan.nmap.targets.kinds import Target
+
+LINES_AT_ONCE = 1_000
+
+
+def run(args: Namespace) -> int:
+    """0, or 2 with every reason: one expression that is refused, and nothing is printed."""
+    family = IPV6 if args.ipv6 or any(":" in word for word in (*args.expressions, *args.exclude)) else IPV4
+    try:
+        targets = parse_targets(args.expressions, family)
+        slices = list(remaining(targets, Exclusion.parse(args.exclude, family)))
+    except RequestRefused as refused:
+        for reason in refused.reasons:
+            say(reason)
+        return EXIT_REFUSED
+    if args.json:
+        print_json({"addresses": count_left(slices)} if args.count else list(lines(targets, slices)))
+    elif args.count:
+        print(count_left(slices))
+    else:
+        _print(lines(targets, slices))
+    return 0
+
+
+def lines(targets: Iterable[Target], slices: Iterable[TargetSlice]) -> Iterator[str]:
+    """One address after another; a name as it was written."""
+    by_expression = {target.expression: target for target in targets}
+    for part in slices:
+        target = by_expression[part.expression]
+        if isinstance(target, Name):
+            yield target.expression
+        else:
+            yield from target.addresses(part.start, part.stop)
+
+
+def _print(texts: Iterator[str]) -> None:
+    """The first lines are out before the last are made: a /8 has sixteen million."""
+    while chunk := list(islice(texts, LINES_AT_ONCE)):
+        sys.stdout.write("\n".join(chunk) + "\n")
+    sys.stdout.flush()

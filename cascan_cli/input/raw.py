@@ -1,0 +1,37 @@
+"""Raw sockets on this machine: said before a scan needs them, and not by nmap when it is running."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan_cli.errors import BadInput
+
+
+def why_not_raw_here(args: Namespace) -> str:
+    """One sentence with the command that helps; empty: they are to be had, or a deployed stack is asked."""
+    nmap = shutil.which("nmap")
+    why = why_not_raw(str(Path(nmap).resolve())) if nmap and not args.stack else ""
+    return f"raw sockets are not to be had on this machine: {why}" if why else ""
+
+
+def refuse_raw_here(body: str, args: Namespace) -> None:
+    """Raises: BadInput: the request needs raw sockets, and the stack on this machine cannot have them."""
+    why = why_not_raw_here(args)
+    if why and _needs_raw(body):
+        raise BadInput(why)
+
+
+def _needs_raw(body: str) -> bool:
+    from cascan.errors import RequestRefused  # only where raw sockets are not to be had
+    from cascan.forms import read_request
+    from cascan.nmap.options.arguments import parse_arguments
+    from cascan.planning.plan import profile_of
+
+    try:
+        request = read_request(body).request
+    except RequestRefused:  # told with its reasons, elsewhere
+        return False
+    return profile_of(request, parse_arguments(request.parameters)) == "raw"

@@ -1,0 +1,35 @@
+"""A file of severity rules at the command line: its text, and the rules in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cascan.limits import MAX_SEVERITY_RULES_BYTES
+from cascan_cli.errors import BadInput
+
+if TYPE_CHECKING:
+    from cascan.rules.severity import SeverityRule
+
+
+def rules_text(name: str) -> str:
+    """The text of the file; `-` reads standard input. Raises: BadInput: it cannot be read, or is not UTF-8."""
+    try:
+        data = sys.stdin.buffer.read(MAX_SEVERITY_RULES_BYTES + 1) if name == "-" else Path(name).read_bytes()
+        return data.decode()
+    except OSError as exc:
+        raise BadInput(f"{name}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
+
+
+def rules_in(name: str) -> tuple[SeverityRule, ...]:
+    """The rules of the file. Raises: BadInput: it is none; every problem is told."""
+    from cascan.errors import RequestRefused  # most commands read no rules
+    from cascan.rules.severity_form import read_severity_rules
+
+    try:
+        return read_severity_rules(rules_text(name))
+    except RequestRefused as refused:
+        raise BadInput(f"{name}: {'; '.join(refused.reasons)}") from refused

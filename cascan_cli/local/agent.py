@@ -1,0 +1,211 @@
+"""The task agent: runs what RunTask asked for as processes of this machine, since the emulator runs none.
+
+Asks the public ECS API for running tasks, starts the command of each once, and stops the task when the command ends,
+which whoever listens for stopped tasks is told; a task that is stopped from outside gets SIGTERM, and SIGKILL after its
+stopTimeout. Every look compares the tasks that should run with the processes that do: a task without a process is
+stopped, again with each look until the emulator says that it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cascan_cli.local.announce import Listeners, stopped
+from cascan_cli.local.aws import aws_environment, bare_environment, client_options, open_session
+from cascan_cli.local.leftovers import sweep_scratch
+from cascan_cli.local.lock import Lock, share_lock
+from cascan_cli.local.process import Process
+from cascan_cli.local.state import StateDir
+from cascan_cli.local.task import NotRunnable, TaskCommand, task_command
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+POLL_S = 0.2
+FIRST_LOOK_S = 1.0  # no task is asked for sooner, and the first scan needs the processor
+IDLE_POLL_S = 0.5  # after a while without a task
+IDLE_AFTER_S = 30.0
+CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
+LOGS_KEPT = 50
+SWEEP_EVERY_S = 600.0
+STOPPED = "STOPPED"
+MACHINE_STOPPED = "the machine it ran on was stopped"
+logger = logging.getLogger(__name__)
+
+
+class TaskAgent:
+    """Runs tasks from `start` to `close`.
+
+    `since` is when the emulator started: older tasks have no process left. `lock_fd`, the lock of the state directory,
+    is held by the keeper of every task as well: nobody starts the stack anew while one of them ends.
+    """
+
+    def __init__(self, state: StateDir, functions: Path, since: datetime, lock_fd: int) -> None:
+        self._state = state
+        self._functions = functions
+        self._since = since
+        self._lock_fd = lock_fd
+        self._tasks_lock: Lock | None = None
+        self._processes: dict[str, Process] = {}  # by task ARN
+        self._started: set[str] = set()
+        self._over: set[str] = set()  # listed as running, but stopped: of a stack that was killed
+        self._listeners: Listeners | None = None  # opened when a task ends: the first scan needs the processor
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
+
+    def start(self) -> None:
+        _drop_old_logs(self._state.logs / "tasks")
+        self._tasks_lock = share_lock(self._state.tasks_lock)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop every task and its process; nothing of them is left. May be called from any thread, and again."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._tasks_lock:
+            self._tasks_lock.release()
+            self._tasks_lock = None
+
+    def _run(self) -> None:
+        self._closing.wait(FIRST_LOOK_S)
+        endpoint = self._state.endpoint()
+        ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
+        busy_at = swept_at = time.monotonic()
+        complained = False
+        while not self._closing.is_set():
+            try:
+                self._step(ecs)
+                complained = False
+            except Exception as exc:  # noqa: BLE001 - the thread outlives every failure: without it no task ever ends
+                logger.log(logging.DEBUG if complained else logging.WARNING, "tasks cannot be looked after: %s", exc)
+                complained = True
+            if self._processes:
+                busy_at = time.monotonic()
+            if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                sweep_scratch(self._state.tmp)
+                swept_at = time.monotonic()
+            self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
+        self._end_all(ecs)
+        ecs.close()
+        if self._listeners:
+            self._listeners.close()
+
+    def _step(self, ecs: ECSClient) -> None:
+        listed = dict(_running_tasks(ecs))
+        self._over.intersection_update(listed)
+        without_process = [arn for arn in listed if arn not in self._processes and arn not in self._over]
+        for task in _described(ecs, without_process):
+            self._start_or_stop(ecs, task)
+        for arn, process in list(self._processes.items()):
+            code = process.exit_code()
+            if code is not None:
+                task = _stop_task(ecs, arn, f"the command ended with exit code {code}")
+                del self._processes[arn]
+                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # of a killed worker: nobody else cleans up
+                self._tell(task, code)
+            elif arn not in listed:
+                process.ask_to_stop()
+
+    def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
+        if self._listeners is None:
+            self._listeners = Listeners(self._state.endpoint())
+        self._listeners.tell(stopped(task, exit_code))
+
+    def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+        """Start the process of a new task; stop one that has no process any more, until it is stopped."""
+        arn = task["taskArn"]
+        if task["lastStatus"] == STOPPED:  # the emulator stops a task once: this one it will list for ever
+            self._over.add(arn)
+        elif arn in self._started:
+            _stop_task(ecs, arn, "its process is gone")
+        elif task["createdAt"] < self._since:
+            _stop_task(ecs, arn, MACHINE_STOPPED)
+        else:
+            self._start_task(ecs, task)
+
+    def _start_task(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+        arn = task["taskArn"]
+        definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+        self._started.add(arn)
+        try:
+            self._processes[arn] = self._start(arn, task_command(task, definition))
+        except NotRunnable as exc:
+            _stop_task(ecs, arn, str(exc))
+        except OSError as exc:  # no memory, no process, no descriptor, no room for its log
+            logger.warning("a task cannot be started: %s", exc)
+            _stop_task(ecs, arn, f"its process cannot be started: {exc}")
+
+    def _scratch(self, arn: str) -> Path:
+        return self._state.tmp / f"task-{_task_id(arn)}"
+
+    def _start(self, arn: str, task: TaskCommand) -> Process:
+        scratch = self._scratch(arn)
+        scratch.mkdir(mode=0o700)
+        ours = {
+            "HOME": str(self._state.home),
+            "TMPDIR": str(scratch),
+            "PYTHONPATH": str(self._functions),
+        }
+        python = ("python", "python3")
+        return Process(
+            [sys.executable if word in python and at == 0 else word for at, word in enumerate(task.command)],
+            bare_environment() | task.environment | ours | aws_environment(self._state.endpoint()),
+            folder=self._state.tmp,
+            log=self._state.logs / "tasks" / f"{_task_id(arn)}.log",
+            grace_s=task.stop_timeout_s,
+            lock_fds=(self._lock_fd, *((self._tasks_lock.fd,) if self._tasks_lock else ())),
+        )
+
+    def _end_all(self, ecs: ECSClient) -> None:
+        for process in self._processes.values():
+            process.ask_to_stop()
+        deadline = time.monotonic() + CLOSE_WITHIN_S
+        for process in self._processes.values():
+            process.stop(within_s=max(0.0, deadline - time.monotonic()))
+        with suppress(BotoCoreError, ClientError):
+            for arn, _ in list(_running_tasks(ecs)):
+                _stop_task(ecs, arn, MACHINE_STOPPED)
+
+
+def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
+    """Every task that should run, with its cluster, both by ARN. Whether it does run, DescribeTasks says."""
+    for cluster in ecs.list_clusters()["clusterArns"]:
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING"):
+            for task in page["taskArns"]:
+                yield task, cluster
+
+
+def _described(ecs: ECSClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
+    for arn in arns:  # seldom more than one
+        yield from ecs.describe_tasks(cluster=_cluster(arn), tasks=[arn])["tasks"]
+
+
+def _stop_task(ecs: ECSClient, arn: str, reason: str) -> TaskTypeDef:
+    return ecs.stop_task(cluster=_cluster(arn), task=arn, reason=reason)["task"]
+
+
+def _task_id(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _cluster(arn: str) -> str:
+    return arn.split("/")[-2]  # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
+
+
+def _drop_old_logs(folder: Path) -> None:
+    newest_first = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest_first[LOGS_KEPT:]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""Who has the state directory: nobody (we take it), a stack that stays up (we use it), a passing command (we wait)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cascan_cli.errors import StackBusy, StackUnguarded
+from cascan_cli.local.endpoint import Listener
+from cascan_cli.local.lock import Lock, is_alive, is_held, owner, try_lock
+from cascan_cli.local.state import Running, StateDir
+
+POLL_S = 0.05
+Say = Callable[[str], None]
+
+
+def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Running:
+    """The lock of the directory, or the stack that stays up in it.
+
+    Raises: StackBusy: another command held it for `timeout_s`. StackUnguarded: see running_stack.
+    """
+    deadline = time.monotonic() + timeout_s
+    told = False
+    while True:
+        lock = try_lock(state.lock)
+        if lock:
+            lock.sign()
+            state.forget_running()  # left by one that was killed
+            return lock
+        running = running_stack(state)
+        if running:
+            return running
+        if not told:
+            say(f"waiting for {_holder(state)}, which uses {state.root}")
+            told = True
+        if time.monotonic() > deadline:
+            raise StackBusy(
+                f"{_holder(state)} uses {state.root} for more than {timeout_s:.0f} s. "
+                "Wait for it, end it, or choose another directory with --state-dir"
+            )
+        time.sleep(POLL_S)
+
+
+def _holder(state: StateDir) -> str:
+    """Who has the lock: the process that signed it, or what that started and did not live to end."""
+    pid = owner(state.lock)
+    return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
+
+
+def running_stack(state: StateDir) -> Running | None:
+    """The stack that stays up; None: there is none, whatever a killed one left behind.
+
+    Raises: StackUnguarded: an earlier version started it.
+    """
+    running = kept_up(state)
+    if running is None:
+        return None
+    listener = state.endpoint().listener()
+    if listener is Listener.SOMEBODY:
+        raise StackUnguarded(
+            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: an earlier "
+            "version of cascan started it, and it answers every user of this machine. "
+            "Start it again, with everything it holds: cascan local up"
+        )
+    return running if listener is Listener.GUARD else None
+
+
+def kept_up(state: StateDir) -> Running | None:
+    """The process that keeps a stack up, whoever listens on its port."""
+    running = state.running()
+    return running if running and is_held(state.up_lock) else None

@@ -1,0 +1,139 @@
+"""The AWS emulator as a child process: behind its guard, with a state and an environment of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from cascan_cli.errors import EmulatorFailed, PortTaken
+from cascan_cli.local.aws import CREDENTIAL, REGION, bare_environment
+from cascan_cli.local.endpoint import Endpoint, Listener
+from cascan_cli.local.guard import HOST
+from cascan_cli.local.process import Process
+from cascan_cli.local.state import StateDir
+
+START_TIMEOUT_S = 60.0  # it takes 0.2 s where a core is idle
+STOP_GRACE_S = 10.0
+POLL_S = 0.01
+TAIL_CHARS = 2_000
+HEALTH_PATH = "/_ministack/health"
+GUARD = Path(__file__).with_name("guard.py")
+
+
+class Emulator:
+    """A running emulator. It outlives neither `stop` nor this process; a graceful end keeps what it holds.
+
+    Raises: PortTaken: somebody else listens on the port of the state directory.
+    """
+
+    def __init__(self, state: StateDir, lock_fd: int | None = None) -> None:
+        self.state = state
+        self.endpoint = state.endpoint()
+        self.log = state.logs / "emulator.log"
+        _check_port(self.endpoint.port, state.root)
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".previous.log"))
+        self._process = Process(
+            [sys.executable, "-P", str(GUARD)],  # without our folder among those that modules come from
+            emulator_environment(state),
+            folder=state.tmp,
+            log=self.log,
+            grace_s=STOP_GRACE_S,
+            status_file=state.exit_status,
+            after=state.tasks_lock,
+            lock_fds=() if lock_fd is None else (lock_fd,),
+        )
+
+    def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end of its log."""
+        deadline = time.monotonic() + timeout_s
+        while not _answers(self.endpoint):
+            self.check()
+            if time.monotonic() > deadline:
+                raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._said()}")
+            time.sleep(POLL_S)
+        self.check()
+
+    def prepare_to_deploy(self) -> None:
+        """Have it load CloudFormation (0.3 s) while we load boto3: its first request does. Returns at once."""
+        threading.Thread(target=self._ask_for_stacks, name="emulator-warm-up", daemon=True).start()
+
+    def _ask_for_stacks(self) -> None:
+        with contextlib.suppress(EmulatorFailed, OSError, http.client.HTTPException):
+            self.wait_until_healthy()
+            self.endpoint.request("GET", "/?Action=ListStacks")
+
+    def check(self) -> None:
+        """Raises: EmulatorFailed: it is not running any more."""
+        code = self._process.exit_code()
+        if code is not None:
+            raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._said()}")
+
+    def stop(self) -> bool:
+        """End it and all it started. False: it had to be killed, and what it held in memory is lost.
+
+        One that is still starting may do so first: while it reads what it kept, it cannot be asked to keep it.
+        """
+        try:
+            with contextlib.suppress(EmulatorFailed):
+                self.wait_until_healthy(STOP_GRACE_S)
+        finally:
+            code = self._process.stop()
+        return code == 0
+
+    def _said(self) -> str:
+        tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()
+        return f"Its log, {self.log}, ends with:\n{tail}" if tail else f"Its log, {self.log}, is empty."
+
+
+def emulator_environment(state: StateDir) -> dict[str, str]:
+    """The emulator's environment, whole. Functions inherit it, so nothing of the person's own is in it."""
+    endpoint = state.endpoint()
+    return bare_environment() | {
+        "HOME": str(state.home),
+        "TMPDIR": str(state.tmp),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,  # what queue URLs name
+        "GATEWAY_PORT": str(endpoint.port),
+        "MINISTACK_REGION": REGION,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state.emulator_state),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state.objects),
+        "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # tasks are the agent's, with Docker installed or without
+        "LOG_LEVEL": "WARNING",
+        "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: nobody takes traces here
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_SESSION_TOKEN": endpoint.secret,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _check_port(port: int, root: Path) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as exc:
+            raise PortTaken(
+                f"port {port} of {HOST} is taken by another program ({os.strerror(exc.errno or 0)}), and the queues "
+                f"in {root} are addressed by it. End that program, or choose another directory with --state-dir"
+            ) from exc
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    """Whether our emulator is up: who else may listen there does not get to see the secret."""
+    try:
+        return endpoint.listener() is Listener.GUARD and endpoint.request("GET", HEALTH_PATH)[0] == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False

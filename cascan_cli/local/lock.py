@@ -1,0 +1,87 @@
+"""One stack per state directory: a lock that the kernel releases when its holders are gone, however they went."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cascan_cli.errors import StackBusy
+
+POLL_S = 0.05
+
+
+class Lock:
+    """A held lock. Its descriptor is handed to the emulator's keeper, so that a killed command leaves it locked
+    until the emulator is gone as well."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def sign(self) -> None:
+        """Write our process id into it, for `owner`."""
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+
+def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
+    """The lock; None: somebody holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return Lock(fd)
+
+
+def share_lock(path: Path) -> Lock | None:
+    """The lock, shared with others who share it; None: somebody has it alone."""
+    return try_lock(path, fcntl.LOCK_SH)
+
+
+def owner(path: Path) -> int | None:
+    """The process that signed the lock last."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def is_alive(pid: int) -> bool:
+    """There is a process of this number, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_held(path: Path) -> bool:
+    lock = try_lock(path)
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def locked(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold the lock for a moment. Raises: StackBusy: it was not to be had in time."""
+    deadline = time.monotonic() + timeout_s
+    while (lock := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise StackBusy(f"another process holds {path} for more than {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,116 @@
+"""A template and the local paths it names → a template and objects to upload, as `sam package` makes them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import py_compile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import cache_from_source
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cascan_cli.local.fingerprint import files_under
+from cascan_cli.local.flatten import flatten
+from cascan_cli.local.template import Template, is_on, read_template, with_few_batches, with_numbers
+
+MOST_BATCHES = 2  # of one queue at once; the least that SQS mappings know
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
+CODE = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """`body` is the template as JSON; `objects` go under their keys into the bucket it names; `sources` are the paths
+    that went in, relative to the template's folder."""
+
+    body: str
+    objects: Mapping[str, bytes]
+    sources: tuple[str, ...]
+
+
+def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
+    """Nested templates are taken in (flatten.py says why); code paths are relative to the outermost one.
+
+    Raises: DeployFailed: the template, or something it names, is not there or cannot be read.
+    """
+    packer = _Packer(path.parent, parameters, bucket)
+    return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
+
+
+def zip_of(folder: Path) -> bytes:
+    """The folder as a zip: the same bytes for the same content, whatever its times are."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # it goes no further than this machine
+        for path in files_under(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
+            archive.writestr(entry, path.read_bytes())
+            if path.suffix == ".py":
+                compiled = Path(cache_from_source(path.relative_to(folder).as_posix())).as_posix()
+                archive.writestr(zipfile.ZipInfo(compiled, EPOCH), _compiled(path, folder))
+    return buffer.getvalue()
+
+
+def _compiled(path: Path, folder: Path) -> bytes:
+    """The module's bytecode, which every cold start would make again. Never checked: the zip holds both."""
+    with TemporaryDirectory() as scratch:
+        made = py_compile.compile(
+            str(path),
+            str(Path(scratch) / "module.pyc"),
+            dfile=path.relative_to(folder).as_posix(),
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+        return Path(made or "").read_bytes()
+
+
+@dataclass
+class _Packer:
+    root: Path
+    parameters: Mapping[str, str]
+    bucket: str
+    objects: dict[str, bytes] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=set)
+    zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
+
+    def pack(self, path: Path) -> str:
+        template = with_few_batches(with_numbers(self._flat(path), self.parameters), MOST_BATCHES)
+        self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
+        for resource in template["Resources"].values():
+            self._pack_resource(resource, template)
+        return json.dumps(template, sort_keys=True)
+
+    def _flat(self, path: Path) -> Template:
+        self._went_in(path)
+        return flatten(read_template(path), lambda location: self._flat(path.parent / location))
+
+    def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
+        kind, properties = resource.get("Type"), resource.get("Properties", {})
+        if kind in CODE and is_on(resource.get("Condition"), template, self.parameters):
+            self._pack_code(properties, CODE[kind])
+        elif kind in CODE and CODE[kind] in properties:
+            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is off: nobody will look
+
+    def _pack_code(self, properties: dict[str, Any], name: str) -> None:
+        value = properties.get(name)
+        if isinstance(value, str) and not value.startswith("s3://"):
+            properties[name] = f"s3://{self.bucket}/{self._zipped(self.root / value)}"
+
+    def _zipped(self, folder: Path) -> str:
+        if folder not in self.zipped:
+            self._went_in(folder)
+            content = zip_of(folder)
+            self.zipped[folder] = f"{hashlib.sha256(content).hexdigest()}.zip"
+            self.objects[self.zipped[folder]] = content
+        return self.zipped[folder]
+
+    def _went_in(self, path: Path) -> None:
+        self.sources.add(path.relative_to(self.root).as_posix())

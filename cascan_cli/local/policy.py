@@ -1,0 +1,66 @@
+"""What the stack on this machine may scan, and what scripts may do there: set by `cascan local up`, kept in its folder.
+
+A single scan may bring more along (`--allow`, `--policy-profile`); that holds for the stack that the command starts for
+it, and for no other command.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cascan_cli.errors import StateUnreadable
+from cascan_cli.local.private import replace_file
+from cascan_cli.local.state import StateDir
+
+LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPolicy:
+    """`allow` is beside loopback and private networks."""
+
+    allow: tuple[str, ...] = ()
+    profile: str = "safe"
+
+    @property
+    def allowed_targets(self) -> tuple[str, ...]:
+        return (*LOOPBACK_AND_PRIVATE, *self.allow)
+
+    def replaced(self, args: Namespace) -> LocalPolicy:
+        """As `local up` sets it: an option that is given replaces what was set, one that is not keeps it."""
+        if args.default_policy:
+            return LocalPolicy(tuple(args.allow or ()), args.policy_profile or "safe")
+        allow = self.allow if args.allow is None else tuple(args.allow)
+        return LocalPolicy(allow, args.policy_profile or self.profile)
+
+    def widened(self, args: Namespace) -> LocalPolicy:
+        """As one command asks for it: `--allow` adds, `--policy-profile` replaces."""
+        more = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
+        return LocalPolicy((*self.allow, *more), getattr(args, "policy_profile", None) or self.profile)
+
+    def sentence(self) -> str:
+        beside = f" and {', '.join(self.allow)}" if self.allow else ""
+        return f"may scan loopback, private networks{beside}; policy profile {self.profile}"
+
+
+def stored_policy(root: Path | None) -> LocalPolicy:
+    """What `local up` set last; the default where it set nothing. Raises: StateUnreadable: the file is damaged."""
+    path = _path(root)
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return LocalPolicy(tuple(map(str, stored["allow"])), str(stored["profile"]))
+    except FileNotFoundError:
+        return LocalPolicy()
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise StateUnreadable(f"{path} is damaged ({exc}); remove it and run cascan local up again") from exc
+
+
+def store_policy(root: Path | None, policy: LocalPolicy) -> None:
+    replace_file(_path(root), json.dumps(asdict(policy)))
+
+
+def _path(root: Path | None) -> Path:
+    return StateDir(root).root / "policy.json"

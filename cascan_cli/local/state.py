@@ -1,0 +1,216 @@
+"""The state directory: everything the stack on this machine keeps, and nothing outside it.
+
+machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
+secret              what every call of the emulator carries as its session token; another one after an unclean end
+lock                held while anything of a stack runs; names its owner
+tasks.lock          held while a task runs
+up.lock             held by the process that keeps a stack up
+running.json        the stack that stays up
+deployment.json     what is deployed: fingerprint, sources, parameters, outputs
+rebuild             there while the tables may be behind the stored reports
+emulator/           the emulator's tables and queues (state), objects (objects), exit-status; when it started
+                    (started), and whether a deployment is under way (deploying)
+home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cascan_cli.errors import DiskFull, StateUnreadable
+from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.guard import HOST
+from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_mixed
+from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_tight, make_folder, replace_file, tighten
+from cascan_cli.local.secret import stored_secret
+
+LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
+FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
+
+
+def default_root() -> Path:
+    """`$XDG_STATE_HOME/cascan`, or `~/.local/state/cascan`."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "cascan"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is deployed. `sources` are the paths, beside the template, whose content the fingerprint covers."""
+
+    fingerprint: str
+    sources: tuple[str, ...]
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC)."""
+
+    pid: int
+    since: str
+
+
+class StateDir:
+    """A state directory, made on first use and readable by its owner alone.
+
+    Raises: StateUnreadable: it cannot be made, or a file in it is damaged.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or default_root()).absolute()
+        try:
+            self.root.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            self._check_owner()
+            self.root.chmod(FOLDER_MODE)
+            for folder in FOLDERS:
+                make_folder(self.root / folder)
+        except OSError as exc:
+            raise StateUnreadable(
+                f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
+            ) from exc
+        self.lock = self.root / "lock"
+        self.up_lock = self.root / "up.lock"
+        self.tasks_lock = self.root / "tasks.lock"
+        self.home = self.root / "home"
+        self.tmp = self.root / "tmp"
+        self.logs = self.root / "logs"
+        self.emulator_state = self.root / "emulator" / "state"
+        self.objects = self.root / "emulator" / "objects"
+        self.exit_status = self.root / "emulator" / "exit-status"
+        self.started = self.root / "emulator" / "started"
+        self.deploying = self.root / "emulator" / "deploying"
+
+    def port(self) -> int:
+        """The port of this directory; picked among the free ones the first time."""
+        stored = self._read("machine.json")
+        if stored is None:
+            from cascan_cli.local.port import free_port  # once in the life of a directory
+
+            create_file(self.root / "machine.json", json.dumps({"port": free_port(HOST)}))
+            stored = self._read("machine.json") or {}
+        port = stored.get("port")
+        if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
+            raise self._damaged("machine.json", "it names no port")
+        return port
+
+    def endpoint(self) -> Endpoint:
+        """Where the emulator listens, with the secret that it asks for."""
+        return Endpoint(self.port(), stored_secret(self.root / "secret"))
+
+    def deployment(self) -> Deployment | None:
+        stored = self._read("deployment.json")
+        if stored is None:
+            return None
+        try:
+            parameters, outputs = dict(stored["parameters"]), dict(stored["outputs"])
+            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), parameters, outputs)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._damaged("deployment.json", "it does not say what is deployed") from exc
+
+    def keep_deployment(self, deployment: Deployment) -> None:
+        self._write("deployment.json", asdict(deployment))
+
+    def running(self) -> Running | None:
+        stored = self._read("running.json")
+        if stored is None:
+            return None
+        try:
+            return Running(int(stored["pid"]), str(stored["since"]))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._damaged("running.json", "it does not name the process that runs the stack") from exc
+
+    def keep_running(self, running: Running) -> None:
+        self._write("running.json", asdict(running))
+
+    def forget_running(self) -> None:
+        (self.root / "running.json").unlink(missing_ok=True)
+
+    def begin_run(self) -> None:
+        """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects.
+
+        Nor does the secret: somebody else may have listened on the port since, and heard calls that came too late.
+        Raises: DiskFull: with so little room nothing could be kept.
+        """
+        drop_drafts(self.root)
+        clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
+        if not all(is_tight(self.root / folder) for folder in FOLDERS):
+            tighten(self.root)
+        if (free := self._free_bytes()) < LEAST_FREE_BYTES:
+            raise DiskFull(
+                f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
+                f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
+            )
+        if not self._ended_cleanly():
+            self._forget_tables()
+        self.exit_status.unlink(missing_ok=True)
+        self.started.touch(FILE_MODE)
+
+    def _forget_tables(self) -> None:
+        """What the emulator kept is behind, or not whole: the stack is deployed again, its tables are rebuilt."""
+        if self.emulator_used():
+            (self.root / "rebuild").touch(FILE_MODE)
+            (self.root / "secret").unlink(missing_ok=True)
+        (self.root / "deployment.json").unlink(missing_ok=True)
+        if self.deploying.exists() or is_mixed(self.emulator_state, self.started):
+            shutil.rmtree(self.emulator_state)
+            make_folder(self.emulator_state)
+        self.deploying.unlink(missing_ok=True)
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self.root).free
+
+    def needs_rebuild(self) -> bool:
+        """The emulator was killed since the tables were last known to hold every stored report."""
+        return (self.root / "rebuild").exists()
+
+    def mark_rebuilt(self) -> None:
+        (self.root / "rebuild").unlink(missing_ok=True)
+
+    def emulator_used(self) -> bool:
+        return any(self.objects.iterdir())
+
+    def _ended_cleanly(self) -> bool:
+        """Its last run ended by itself, saved everything, and not in the middle of a deployment."""
+        try:
+            return self.exit_status.read_text() == "0" and not self.deploying.exists()
+        except FileNotFoundError:
+            return False
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            stored = json.loads((self.root / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise StateUnreadable(f"{self.root / name} cannot be read: {exc.strerror}") from exc
+        except ValueError as exc:
+            raise self._damaged(name, "it is not JSON") from exc
+        if not isinstance(stored, dict):
+            raise self._damaged(name, "it is not an object")
+        return stored
+
+    def _check_owner(self) -> None:
+        """Raises: StateUnreadable: another user could read and replace what is in it."""
+        owner = self.root.stat().st_uid
+        if owner != os.geteuid():
+            raise StateUnreadable(
+                f"the state directory {self.root} belongs to another user (uid {owner}). "
+                "Choose one of your own with --state-dir"
+            )
+
+    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+        replace_file(self.root / name, json.dumps(value))
+
+    def _damaged(self, name: str, why: str) -> StateUnreadable:
+        return StateUnreadable(
+            f"{self.root / name} is damaged: {why}. Delete that file (the stored reports are not in it), "
+            "or choose another directory with --state-dir"
+        )

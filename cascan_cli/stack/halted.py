@@ -1,0 +1,80 @@
+"""Why a stack does nothing: it is halted, by whom, why, and how to lift that; or the disk of this machine is full."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cascan_cli.local.guard import RESERVED_BYTES
+from cascan_cli.output.text import say
+
+if TYPE_CHECKING:
+    from cascan.gateways import ScanTable
+    from cascan.model.agenda import Switch
+
+LOOKS_BETWEEN = 20  # of somebody who looks at a scan every quarter of a second
+
+
+def halt_sentence(switch: Switch) -> str:
+    from cascan.clock import to_wire
+
+    by = f" by {switch.by}" if switch.by else ""
+    reason = f" ({switch.reason})" if switch.reason else ""
+    return f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}; cascan halt --lift lets it go on"
+
+
+def kept_switch(objects: Path, bucket: str) -> Switch | None:
+    """The switch as the report bucket of a stack that is not up has it; None: it is not halted, or nobody can tell."""
+    import msgspec
+
+    from cascan.aws.s3.operator_records import HOUSE
+    from cascan.model.agenda import Switch
+    from cascan.recovery.operator_records import SWITCH
+
+    for path in objects.glob(f"*/{bucket}/{HOUSE}{SWITCH}"):
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Switch | None)
+        except (OSError, msgspec.MsgspecError):
+            return None
+    return None
+
+
+class StackWatch:
+    """Says to whoever waits for a scan, once each, that the stack is halted or its disk is full, and that it is not."""
+
+    def __init__(self, table: ScanTable, disk: Path | None = None) -> None:
+        self._table = table
+        self._disk = disk  # where a stack on this machine keeps everything
+        self._looks = 0
+        self._full = False
+        self.halted = False
+
+    def look(self) -> None:
+        """Asks at the first look, and then from time to time."""
+        if self._looks % LOOKS_BETWEEN == 0:
+            self._look_at_switch()
+            self._look_at_disk()
+        self._looks += 1
+
+    def _look_at_switch(self) -> None:
+        switch = self._table.switch()
+        if switch and not self.halted:
+            say(halt_sentence(switch))
+        elif self.halted and not switch:
+            say("the stack is not halted any more")
+        self.halted = switch is not None
+
+    def _look_at_disk(self) -> None:
+        if self._disk is None:
+            return
+        free = shutil.disk_usage(self._disk).free
+        full = free < RESERVED_BYTES
+        if full and not self._full:
+            say(
+                f"the disk of {self._disk} has {free // 1_000_000} MB left: reports and results cannot be stored. "
+                "What was not stored is tried again for some hours: make room"
+            )
+        elif self._full and not full:
+            say(f"the disk of {self._disk} has room again")
+        self._full = full

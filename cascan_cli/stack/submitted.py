@@ -1,0 +1,35 @@
+"""Which scan a request that was sent becomes: on_scan_requested derives the same id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascan.errors import RequestRefused
+from cascan.forms import idempotency_key_in, request_document
+from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+
+if TYPE_CHECKING:
+    from cascan_cli.stack.open import Access
+
+
+def idempotency_key_of(body: str) -> str:
+    """The request's own key, also of one that will be refused; empty: it has none."""
+    try:
+        return idempotency_key_in(request_document(body))
+    except RequestRefused:
+        return ""
+
+
+def possible_scan_ids(body: str, message_id: str, stack: Access) -> list[str]:
+    """The ids under which the scan may stand: its own key's, and its message's where the key is taken."""
+    key = idempotency_key_of(body)
+    by_message = scan_id_of(message_id)
+    return [own_scan_id_of(stack.submitter, key), by_message] if key else [by_message]
+
+
+def expected_scan_id(body: str, message_id: str, stack: Access) -> str:
+    """The one of them under which it will stand, as things are now."""
+    first, *others = possible_scan_ids(body, message_id, stack)
+    there = stack.table.get_scan(first) if others else None
+    is_taken = there is not None and there.request_digest != body_digest_of(body)
+    return others[0] if is_taken else first

@@ -1,0 +1,35 @@
+"""Items read by the hundred: BatchGetItem, with every key that it leaves unprocessed asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cascan.aws.boundary import chunks, translated, tries
+from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb.wire import Item
+from cascan.errors import GatewayUnavailable
+
+GATEWAY = "scan table"
+MAX_BATCH = 100  # keys, by the service
+
+
+def get_all(table: str, keys: Iterable[Item]) -> Iterator[Item]:
+    """The items that are there, read consistently, in no order. No key may come twice.
+
+    Raises: GatewayUnavailable: the service did not answer, or MAX_TRIES did not get every item.
+    """
+    for chunk in chunks(keys, MAX_BATCH):
+        yield from _batch(table, chunk)
+
+
+def _batch(table: str, keys: list[Item]) -> Iterator[Item]:
+    for _ in tries():
+        request: Any = {table: {"Keys": keys, "ConsistentRead": True}}
+        with translated(GATEWAY):
+            answer = lines.ask("BatchGetItem", {"RequestItems": request})
+        yield from answer["Responses"].get(table, [])
+        keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        if not keys:
+            return
+    raise GatewayUnavailable(f"{GATEWAY}: {len(keys)} items were left unread")

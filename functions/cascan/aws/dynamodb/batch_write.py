@@ -1,0 +1,108 @@
+"""Items stored, or removed, by the thousand: BatchWriteItem with a body of our own, on several connections at once.
+
+boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items; here an item in wire form is encoded
+once, and a batch is on its way while the next is made: no threads. benchmarks/writing.py measures both.
+
+Raises: GatewayUnavailable: the table refused, did not answer, or MAX_THROTTLED_TRIES did not get a batch stored.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError, HTTPClientError
+
+from cascan.aws.boundary import translated, tries
+from cascan.aws.dynamodb.connection import Line
+from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, Patience, free_lines
+from cascan.aws.dynamodb.wire import Item
+from cascan.errors import GatewayUnavailable
+
+GATEWAY = "scan table"
+OPERATION = "BatchWriteItem"
+MAX_BATCH = 25  # items, by the service
+MAX_BATCH_BYTES = 1_000_000  # the service takes 16 MB; this bounds what waits in memory
+
+Key = tuple[str, str]
+Batch = dict[Key, bytes]  # put or delete requests, encoded, by the key of their item
+
+
+def put_all(table: str, items: Iterable[Item]) -> None:
+    """Store every item, over whatever has its key; of two with one key the later stays."""
+    _write_all(table, ((item, {"PutRequest": {"Item": item}}) for item in items))
+
+
+def delete_all(table: str, keys: Iterable[Item]) -> None:
+    """Remove every item that has one of the keys."""
+    _write_all(table, ((key, {"DeleteRequest": {"Key": key}}) for key in keys))
+
+
+def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> None:
+    free = free_lines()
+    sent: deque[tuple[Line, Batch]] = deque()
+    try:
+        for batch in _batches(requests):
+            while not free or any(batch.keys() & earlier.keys() for _, earlier in sent):
+                _finish_oldest(table, sent, free)
+            line = free.pop()
+            sent.append((line, batch))
+            _send(line, table, batch.values())
+        while sent:
+            _finish_oldest(table, sent, free)
+    finally:
+        for line, _ in sent:  # something went wrong: their answers are for nobody
+            line.close()
+            free.append(line)
+
+
+def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]:
+    batch: Batch = {}  # a batch may not name a key twice
+    size = 0
+    for key, request in requests:
+        encoded = msgspec.json.encode(request)
+        if len(batch) == MAX_BATCH or (batch and size + len(encoded) > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[key["pk"]["S"], key["sk"]["S"]] = encoded
+        size += len(encoded)
+    if batch:
+        yield batch
+
+
+def _finish_oldest(table: str, sent: deque[tuple[Line, Batch]], free: list[Line]) -> None:
+    _store(table, *sent[0])
+    free.append(sent.popleft()[0])
+
+
+def _store(table: str, line: Line, batch: Batch) -> None:
+    """See what was sent on the line stored, with as many tries as that takes."""
+    left: Iterable[bytes] = batch.values()
+    count, patience = len(batch), Patience()
+    for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
+        with translated(GATEWAY):
+            try:
+                if number:
+                    _send(line, table, left)
+                left = _left(table, line.answer())
+            except (ClientError, HTTPClientError) as exc:
+                patience.bear(exc)
+            else:
+                if not left:
+                    return
+                count = len(left)
+    raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from patience.last
+
+
+def _send(line: Line, table: str, requests: Iterable[bytes]) -> None:
+    name = msgspec.json.encode(table)
+    body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
+    with translated(GATEWAY):
+        line.send(OPERATION, body)
+
+
+def _left(table: str, answer: dict[str, Any]) -> list[bytes]:
+    """The requests that the table left unprocessed."""
+    return [msgspec.json.encode(request) for request in answer.get("UnprocessedItems", {}).get(table, ())]

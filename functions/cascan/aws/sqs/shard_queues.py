@@ -1,0 +1,72 @@
+"""SqsShardQueues: shard messages into the queue of their lane, ten in a call, each again until it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, Literal
+
+from cascan.aws import clients
+from cascan.aws.boundary import chunks, translated, tries
+from cascan.aws.sqs.parking import park
+from cascan.errors import GatewayUnavailable
+from cascan.events import ShardQueued
+from cascan.model.shard import Lane
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef as Entry
+
+GATEWAY = "shard queues"
+MAX_ENTRIES = 10  # SendMessageBatch; ten of our messages are far below its 1 MiB
+WAITING: Final = "ApproximateNumberOfMessages"
+HELD: Final = "ApproximateNumberOfMessagesNotVisible"
+Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+
+class SqsShardQueues:
+    """ShardQueues on SQS; a lane without a queue URL, or to give up in without a dead letters' URL, is a KeyError."""
+
+    def __init__(self, queue_urls: Mapping[Lane, str], dead_letter_urls: Mapping[Lane, str] | None = None) -> None:
+        self._queue_urls = dict(queue_urls)
+        self._dead_letter_urls = dict(dead_letter_urls or {})
+
+    @classmethod
+    def of(cls, *, express: str, connect: str, raw: str) -> SqsShardQueues:
+        """From the URLs of the three queues."""
+        return cls({Lane.EXPRESS: express, Lane.CONNECT: connect, Lane.RAW: raw})
+
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+        for chunk in chunks(messages, MAX_ENTRIES):
+            entries: list[Entry] = [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)]
+            for entry in entries if delay_s else ():
+                entry["DelaySeconds"] = delay_s
+            self._send_all(lane, entries)
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None:
+        with translated(GATEWAY):
+            clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
+
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        park(self._dead_letter_urls[lane], body, reason)
+
+    def waiting(self, lane: Lane) -> int:
+        return self._count(lane, WAITING)
+
+    def held(self, lane: Lane) -> int:
+        return self._count(lane, HELD)
+
+    def _count(self, lane: Lane, which: Counted) -> int:
+        with translated(GATEWAY):
+            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[which])
+        return int(answer["Attributes"][which])
+
+    def _send_all(self, lane: Lane, entries: list[Entry]) -> None:
+        why: set[str] = set()
+        for _ in tries():
+            with translated(GATEWAY):
+                answer = clients.sqs().send_message_batch(QueueUrl=self._queue_urls[lane], Entries=entries)
+            failed = {failure["Id"]: failure["Code"] for failure in answer.get("Failed", ())}
+            why = set(failed.values())
+            entries = [entry for entry in entries if entry["Id"] in failed]
+            if not entries:
+                return
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} messages were not taken: {', '.join(sorted(why))}")

@@ -1,0 +1,50 @@
+"""Messages for later, in the scan table: a wait is an entry there and no message that its reader sends itself.
+
+    what     pk       sk                            attributes
+    ───────  ───────  ────────────────────────────  ──────────
+    delayed  delayed  <instant>/<hash of the body>  body
+
+AWS stops a function whose messages come from itself for the 16th time, also across its queue's delays. on_minute_passed
+sends what is due, and a tick is nobody's message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.wire import instant, key_of
+from cascan.clock import Clock, utc_now
+from cascan.gateways import DelayedMessage
+
+DELAYED = "delayed"
+PAST_ANY_HASH = "/~"
+
+
+class DynamoDelayedMessages:
+    """DelayedMessages on DynamoDB."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        self._table = DynamoTable(table_name, clock)
+        self._clock = clock
+
+    def send(self, body: str, *, delay_s: int = 0) -> str:
+        key = f"{instant(self._clock() + timedelta(seconds=delay_s))}/{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+        self._table.put(key_of(DELAYED, key) | {"body": {"S": body}})
+        return key
+
+    def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
+        oldest_first = self._table.query(
+            KeyConditionExpression="pk = :delayed AND sk <= :now",
+            ExpressionAttributeValues={":delayed": {"S": DELAYED}, ":now": {"S": instant(now) + PAST_ANY_HASH}},
+            ConsistentRead=True,
+            Limit=max(1, limit),
+        )
+        items = islice(oldest_first, limit)
+        return (DelayedMessage(item["sk"]["S"], item.get("body", {}).get("S", "")) for item in items)
+
+    def done(self, message: DelayedMessage) -> None:
+        self._table.delete(key_of(DELAYED, message.key))

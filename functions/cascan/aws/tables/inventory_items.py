@@ -1,0 +1,192 @@
+"""The inventory's items: values to DynamoDB's wire form and back.
+
+    what      pk                                        sk                                 attributes
+    ────────  ────────────────────────────────────────  ─────────────────────────────────  ─────────────────────────────
+    host      address/<address>                         host                               body (the record), revision;
+                                                                                           pages and page_count, where
+                                                                                           its ports lie in pages
+    page      address/<address>                         ports/<revision>/<report>/<3>      body: 1,024 ports
+    changes   changes/<scan id>/<shard>                 host/<hex>/<attempt>               body; pages, as above
+    page      changes/<scan id>/<shard>                 pages/<hex>/<attempt>/             body: 500 changes
+                                                        <revision>/<3>
+    port set  ports/<digest>                            ports                              body: asked of many hosts
+    asked     network/<network>                         asked/<lowest hex>-<highest hex>   body (a sighting), version
+    pointer   network/<network>/host                    <hex>
+              network/<network>/<protocol>/<port>       <hex>
+              network/<network>/service/<name>          <hex>
+    network   networks                                  <network>
+
+A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It bounds what one partition is written. In
+hex an address has all its digits, so that the items' order is the addresses'.
+
+A pointer says that a host was known, a port open, a service there at some time; it is written before the record and
+never deleted. Who looks something up follows the pointers and asks the records. So no pointer can contradict its
+record, whatever dies between two writes, and a scan that finds nothing new writes none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+import msgspec
+from msgspec.structs import replace
+
+from cascan.aws.dynamodb.wire import Item, body_of, instant, key_of, text_in
+from cascan.ids import ReportKey
+from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
+from cascan.nmap.addresses import address_in
+from cascan.nmap.intervals import Interval
+from cascan.nmap.targets.kinds import IPV4
+
+PORTS_PER_PAGE = 1_024  # at most 300 KB, whatever their services are called
+CHANGES_PER_PAGE = 500  # each with two sightings
+NETWORK_BITS = {4: 16, 6: 80}  # that a network leaves to its addresses
+DIGITS = {4: 8, 6: 32}  # of an address in hex
+SHORT_PORTS = 64  # characters; a longer list of ports that every host was asked for is kept once
+CHANGES_OF_HOST = "host/"
+REFERENCE = "@"  # in the place of ports: the digest of the list
+
+
+def host_key(address: str) -> Item:
+    return key_of(f"address/{address}", "host")
+
+
+def host_item(record: HostRecord) -> Item:
+    return host_key(record.address) | {"body": body_of(record), "revision": {"N": str(record.revision)}}
+
+
+def paged_host_item(record: HostRecord, token: str, pages: int) -> Item:
+    """The item of a record whose ports lie in so many pages."""
+    return host_item(replace(record, ports=())) | {"pages": {"S": token}, "page_count": {"N": str(pages)}}
+
+
+def host_in(item: Item) -> HostRecord:
+    return msgspec.json.decode(text_in(item["body"]), type=HostRecord)
+
+
+def pages_token(record: HostRecord, source: ReportKey) -> str:
+    """Where the pages of this revision lie, when it is this report's that is stored."""
+    return f"ports/{record.revision:010d}/{source.scan_id}.{source.shard:06d}.{source.attempt}/"
+
+
+def port_pages(record: HostRecord, token: str) -> Iterator[Item]:
+    for number, start in enumerate(range(0, len(record.ports), PORTS_PER_PAGE)):
+        body = body_of(record.ports[start : start + PORTS_PER_PAGE])
+        yield key_of(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
+
+
+def ports_in(item: Item) -> tuple[PortRecord, ...]:
+    return msgspec.json.decode(text_in(item["body"]), type=tuple[PortRecord, ...])
+
+
+def changes_partition(scan_id: str, shard: int) -> str:
+    return f"changes/{scan_id}/{shard:06d}"
+
+
+def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
+    """The changes of one address, which led to a revision: pages where they are many, and last the item that counts."""
+    partition = changes_partition(source.scan_id, source.shard)
+    about = f"{hex_of(changes[0].address)}/{source.attempt}"
+    if len(changes) <= CHANGES_PER_PAGE:
+        yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(changes)}
+        return
+    pages = f"pages/{about}/{revision:010d}/"
+    for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
+        body = body_of(changes[start : start + CHANGES_PER_PAGE])
+        yield key_of(partition, f"{pages}{number:03d}") | {"body": body}
+    yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(()), "pages": {"S": pages}}
+
+
+def changes_in(item: Item) -> tuple[Change, ...]:
+    return msgspec.json.decode(text_in(item["body"]), type=tuple[Change, ...])
+
+
+def pages_in(item: Item) -> str:
+    return str(item["pages"]["S"]) if "pages" in item else ""
+
+
+def digest_of(ports: str) -> str:
+    return hashlib.sha256(ports.encode()).hexdigest()[:24]
+
+
+def port_set_key(digest: str) -> Item:
+    return key_of(f"ports/{digest}", "ports")
+
+
+def asked_item(interval: Interval, family: int, asked: Sighting) -> Item:
+    low, high = (hexed(number, family) for number in interval)
+    version = f"{instant(asked.seen_at)}#{asked.scan_id}"
+    key = key_of(f"network/{network_of(interval[0], family)}", f"asked/{low}-{high}")
+    return key | {"body": body_of(asked), "version": {"S": version}}
+
+
+def asked_in(item: Item) -> tuple[Interval, Sighting]:
+    low, high = item["sk"]["S"].removeprefix("asked/").split("-")
+    return (int(low, 16), int(high, 16)), msgspec.json.decode(text_in(item["body"]), type=Sighting)
+
+
+def pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
+    """Those that a record needs beyond what its predecessor needed."""
+    number = address_in(record.address)
+    network, sk = network_of(int(number), number.version), hex_of(record.address)
+    if known is None:
+        yield key_of("networks", network)
+        yield key_of(host_pointers(network), sk)
+    before = {port.key: port.latest for port in known.ports} if known else {}
+    services = {latest.service for latest in before.values()}
+    for port in record.ports:
+        if port.key not in before:
+            yield key_of(port_pointers(network, *port.key), sk)
+        service = port.latest.service
+        if service and service not in services:
+            services.add(service)
+            yield key_of(service_pointers(network, service), sk)
+
+
+def host_pointers(network: str) -> str:
+    return f"network/{network}/host"
+
+
+def port_pointers(network: str, protocol: str, port: int) -> str:
+    return f"network/{network}/{protocol}/{port}"
+
+
+def service_pointers(network: str, service: str) -> str:
+    return f"network/{network}/service/{service}"
+
+
+def network_of(number: int, family: int) -> str:
+    bits = NETWORK_BITS[family]
+    return f"{family}.{number >> bits:0{DIGITS[family] - bits // 4}x}"
+
+
+def bounds_of(network: str) -> tuple[int, Interval]:
+    """The network's family, its lowest and its highest address."""
+    family, prefix = int(network[0]), int(network[2:], 16)
+    bits = NETWORK_BITS[family]
+    return family, (prefix << bits, (prefix + 1 << bits) - 1)
+
+
+def split(interval: Interval, family: int) -> Iterator[Interval]:
+    """The interval, cut where networks meet."""
+    low, high = interval
+    while low <= high:
+        end = min(high, low | (1 << NETWORK_BITS[family]) - 1)
+        yield low, end
+        low = end + 1
+
+
+def hex_of(address: str) -> str:
+    number = address_in(address)
+    return hexed(int(number), number.version)
+
+
+def hexed(number: int, family: int) -> str:
+    return f"{number:0{DIGITS[family]}x}"
+
+
+def address_of(digits: str) -> str:
+    number = int(digits, 16)
+    return str(IPv4Address(number) if len(digits) == DIGITS[IPV4] else IPv6Address(number))

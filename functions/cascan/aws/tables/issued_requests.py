@@ -1,0 +1,43 @@
+"""DynamoIssuedRequests: the requests that cascan itself sends, in the scan table.
+
+what       pk                  sk         attributes
+─────────  ──────────────────  ─────────  ──────────────────────────────
+issued     issued/<scan id>    request    digest (of the body), expires_at
+
+They outlast the scan or the schedule that they follow from: either may be removed while the request is in its queue.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.wire import Item, key_of, values_of
+from cascan.clock import Clock, utc_now
+from cascan.ids import body_digest_of
+from cascan.limits import ISSUED_DAYS
+
+
+class DynamoIssuedRequests:
+    """IssuedRequests on DynamoDB."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        self._table = DynamoTable(table_name, clock)
+        self._clock = clock
+
+    def issue(self, scan_id: str, body: str) -> None:
+        self._table.put_new(issued_item(scan_id, body, self._clock))
+
+    def was_issued(self, scan_id: str, digest: str) -> bool:
+        item = self._table.get(_key(scan_id))
+        return item is not None and item.get("digest") == {"S": digest}
+
+
+def issued_item(scan_id: str, body: str, clock: Clock) -> Item:
+    """What notes a request. A transaction that stores a child holds it too."""
+    expires_at = int((clock() + timedelta(days=ISSUED_DAYS)).timestamp())
+    return _key(scan_id) | values_of({"digest": body_digest_of(body), "expires_at": expires_at})
+
+
+def _key(scan_id: str) -> Item:
+    return key_of(f"issued/{scan_id}", "request")

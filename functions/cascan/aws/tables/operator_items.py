@@ -1,0 +1,61 @@
+"""The agenda, the switch and the operator's rules, in the scan table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+
+from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.wire import instant, read_item, readable_items
+from cascan.aws.tables.items import (
+    AGENDA,
+    agenda_in,
+    agenda_key,
+    severity_in,
+    severity_item,
+    severity_key,
+    switch_in,
+    switch_item,
+    switch_key,
+)
+from cascan.model.agenda import AgendaEntry, Switch
+from cascan.rules.severity import StoredRules
+
+PAST_ANY_SCAN = "/~"  # sorts behind every scan id
+
+
+class HouseItems(TablePart):
+    """The part of ScanTable that is about what is due, about halting, and about the operator's rules."""
+
+    def plan_at(self, entry: AgendaEntry) -> None:
+        self._table.put(agenda_key(entry))
+
+    def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
+        oldest_first = self._table.query(
+            KeyConditionExpression="pk = :agenda AND sk <= :now",
+            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": instant(now) + PAST_ANY_SCAN}},
+            ConsistentRead=True,
+            Limit=max(1, limit),
+        )
+        return islice(readable_items(oldest_first, agenda_in), limit)
+
+    def done(self, entry: AgendaEntry) -> None:
+        self._table.delete(agenda_key(entry))
+
+    def switch(self) -> Switch | None:
+        item = self._table.get(switch_key())
+        return read_item(item, switch_in) if item else None
+
+    def halt(self, switch: Switch) -> None:
+        self._table.put(switch_item(switch))
+
+    def lift(self) -> None:
+        self._table.delete(switch_key())
+
+    def severity_rules(self) -> StoredRules | None:
+        item = self._table.get(severity_key())
+        return read_item(item, severity_in) if item else None
+
+    def put_severity_rules(self, stored: StoredRules) -> bool:
+        return self._table.put_version(severity_item(stored), stored.version)

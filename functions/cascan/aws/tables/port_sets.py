@@ -1,0 +1,60 @@
+"""Sets of ports that many hosts share: stored once under a digest, and referred to by it in the records of hosts.
+
+In     a record whose coverage spells its ports out
+Out    the record as it is stored, long common sets by their digest; and back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.wire import text_in
+from cascan.aws.tables.inventory_items import REFERENCE, SHORT_PORTS, digest_of, port_set_key
+from cascan.model.inventory import HostRecord, PortCoverage
+
+MAX_PORT_SETS = 1_000  # kept in memory: one a scan, as a rule
+
+
+class PortSets:
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+        self._ports: dict[str, str] = {}  # digest → ports, of those read or written lately
+
+    def referring(self, record: HostRecord) -> HostRecord:
+        """The record as it is stored. The sets that it refers to are stored by then."""
+        return _with_ports(record, self._kept)
+
+    def resolved(self, record: HostRecord) -> HostRecord:
+        """The record as it was before; a set that is gone covers nothing."""
+        return _with_ports(record, self._read)
+
+    def _kept(self, coverage: PortCoverage) -> str:
+        ports = coverage.ports
+        if not coverage.common or len(ports) <= SHORT_PORTS:
+            return ports
+        digest = digest_of(ports)
+        if digest not in self._ports:
+            self._table.put(port_set_key(digest) | {"body": {"S": ports}})
+            self._remember(digest, ports)
+        return REFERENCE + digest
+
+    def _read(self, coverage: PortCoverage) -> str:
+        if not coverage.ports.startswith(REFERENCE):
+            return coverage.ports
+        digest = coverage.ports[1:]
+        if digest not in self._ports:
+            item = self._table.get(port_set_key(digest))
+            self._remember(digest, str(text_in(item["body"])) if item else "")
+        return self._ports[digest]
+
+    def _remember(self, digest: str, ports: str) -> None:
+        if len(self._ports) >= MAX_PORT_SETS:
+            self._ports.clear()
+        self._ports[digest] = ports
+
+
+def _with_ports(record: HostRecord, ports: Callable[[PortCoverage], str]) -> HostRecord:
+    return replace(record, coverage=tuple(replace(one, ports=ports(one)) for one in record.coverage))

@@ -1,0 +1,78 @@
+"""How far reports are recorded, in the scan table: items that are removed with their scan.
+
+    what       pk              sk                                                        attributes
+    ─────────  ──────────────  ────────────────────────────────────────────────────────  ────────────────────────────
+    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress, writer
+    addresses  scan/<scan id>  recorded/<shard>/<attempt>/<from>-<to, 12 digits>/<page>  body: intervals in hex
+
+The recording names the stretches that count, so what a delivery leaves that came to less is never read. One stretch of
+a report always has the same addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cascan.aws.boundary import chunks
+from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.wire import Item, body_of, read_item, text_in
+from cascan.ids import ReportKey
+from cascan.model.recording import Recording
+from cascan.nmap.intervals import Interval
+
+INTERVALS_PER_PAGE = 4_096  # 270 KB at most, before they are packed
+
+
+class RecordingItems(TablePart):
+    """The part of ScanTable that is about reports which are recorded in several turns."""
+
+    def recording(self, source: ReportKey) -> Recording | None:
+        item = self._table.get(_key(source, f"recording/{_about(source)}"))
+        return read_item(item, _recording_in) if item else None
+
+    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+        for start, stop in recording.noted:
+            for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
+                yield from read_item(page, _intervals_in)
+
+    def note_recording(
+        self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
+    ) -> bool:
+        self._table.put_all(_pages(source, recording, addresses))
+        item = _key(source, f"recording/{_about(source)}") | {"body": body_of(recording)}
+        return self._table.put_further(item, recording.progress, writer)
+
+
+def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:
+    if not recording.noted:
+        return
+    stretch = _stretch(source, *recording.noted[-1])
+    for number, page in enumerate(chunks(addresses, INTERVALS_PER_PAGE)):
+        yield _key(source, f"{stretch}{number:03d}") | {"body": body_of([f"{low:x}-{high:x}" for low, high in page])}
+
+
+def _recording_in(item: Item) -> Recording:
+    return msgspec.json.decode(text_in(item["body"]), type=Recording)
+
+
+def _intervals_in(page: Item) -> list[Interval]:
+    return [_interval_in(text) for text in msgspec.json.decode(text_in(page["body"]), type=tuple[str, ...])]
+
+
+def _interval_in(text: str) -> Interval:
+    low, high = text.split("-")
+    return int(low, 16), int(high, 16)
+
+
+def _stretch(source: ReportKey, start: int, stop: int) -> str:
+    return f"recorded/{_about(source)}/{start:012d}-{stop:012d}/"
+
+
+def _about(source: ReportKey) -> str:
+    return f"{source.shard:06d}/{source.attempt}"
+
+
+def _key(source: ReportKey, sk: str) -> Item:
+    return {"pk": {"S": f"scan/{source.scan_id}"}, "sk": {"S": sk}}

@@ -1,0 +1,183 @@
+"""DynamoScanTable: scans, shards, findings and the inventory in one DynamoDB table. items.py draws the items.
+
+Every transition is one conditional write, so that of two deliveries one wins and the other is told False or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+
+from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.wire import Item, Value, body_of, instant, read_item, readable_items, values_of
+from cascan.aws.tables.inventory import InventoryItems
+from cascan.aws.tables.inventory_items import changes_partition
+from cascan.aws.tables.items import (
+    BRIEF_ATTRIBUTES,
+    SCANS,
+    brief_in,
+    finding_in,
+    finding_item,
+    findings_partitions,
+    scan_in,
+    scan_item,
+    scan_key,
+    spread_in,
+    switch_key,
+)
+from cascan.aws.tables.operator_items import HouseItems
+from cascan.aws.tables.recording_items import RecordingItems
+from cascan.aws.tables.shard_items import ShardItems
+from cascan.aws.tables.shard_moves import state_in
+from cascan.clock import Clock, utc_now
+from cascan.ids import ReportKey
+from cascan.model.finding import Finding, FindingLine
+from cascan.model.reason import Reasons
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+
+PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
+MAX_SPREADS = 1_000
+NEVER: Value = {"N": "0"}  # attempts, of a shard that nobody claimed
+SHARDS = "shard/"  # how their sort keys begin
+LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
+
+
+class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
+    """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        super().__init__(DynamoTable(table_name, clock))
+        self._spreads: dict[str, int] = {}  # by scan id, of the scans read lately
+
+    # ---- scans
+
+    def create_scan(self, scan: Scan) -> bool:
+        return self._table.put_new(scan_item(scan))
+
+    def get_scan(self, scan_id: str) -> Scan | None:
+        item = self._table.get(scan_key(scan_id))
+        return read_item(item, self._scan_in) if item else None
+
+    def scan_brief(self, scan_id: str) -> ScanBrief | None:
+        item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
+        is_halted = self._table.get(switch_key()) is not None
+        return read_item(item, partial(brief_in, halted=is_halted)) if item else None
+
+    def list_scans(self, limit: int) -> Iterator[Scan]:
+        newest_first = self._table.query(
+            IndexName="listing",
+            KeyConditionExpression="listing = :listing",
+            ExpressionAttributeValues={":listing": {"S": SCANS}},
+            ScanIndexForward=False,
+            Limit=max(1, min(limit, LISTING_PAGE)),
+        )
+        return islice(readable_items(newest_first, self._scan_in), limit)
+
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
+        is_there, states = state_in(frm)
+        change, values = "SET #state = :to", {":to": to.value} | states
+        if why:
+            change, values = f"{change}, #error_description = :why", values | {":why": why}
+        return self._change_scan(scan_id, change, is_there, values)
+
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
+        is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
+        may_end = f"NOT {is_over}"
+        if to is ScanState.CANCELLED:  # the state was first
+            may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
+        ended = {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0}
+        return self._change_scan(
+            scan_id,
+            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error, "
+            "#reasons = :reasons",
+            f"#shards_open = :none AND {may_end}",
+            ended | states,
+            {":reasons": body_of(reasons)},
+        )
+
+    def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
+        self._change_scan(scan_id, "SET #announced = :told", "attribute_exists(pk)", {":told": announced})
+
+    def finish_scan(self, scan_id: str, counts: Counts) -> bool:
+        is_parsed, states = state_in(PARSED_STATES)
+        counted = {":count": counts.count, ":severities": counts.severities, ":categories": counts.categories}
+        return self._change_scan(
+            scan_id,
+            "SET #state = :done, #findings = :count, #severities = :severities, #categories = :categories",
+            is_parsed,
+            {":done": ScanState.DONE} | counted | states,
+        )
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        own = scan_key(scan_id)
+        keys = chain(self._keys_of_findings(scan_id), self._keys_of_shards(scan_id), self._keys_beside(scan_id))
+        self._table.delete_all(islice(keys, most))
+        if next(keys, None):
+            return False
+        self._table.delete(own)
+        return True
+
+    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from self._table.keys(partition)
+
+    def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
+        """Of each shard its changes, then itself: what a turn has removed, the next one does not ask for again.
+
+        A shard that nobody claimed changed nothing: of thousands that never ran no partition is asked.
+        """
+        for item in self._table.children(f"scan/{scan_id}", SHARDS):
+            number = item["sk"]["S"].removeprefix(SHARDS)
+            if number.isdigit() and item.get("attempt") != NEVER:
+                yield from self._table.keys(changes_partition(scan_id, int(number)))
+            yield {name: item[name] for name in ("pk", "sk")}
+
+    def _keys_beside(self, scan_id: str) -> Iterator[Item]:
+        """What else is kept with the scan, without its own item and its shards."""
+        own = scan_key(scan_id)
+        keys = self._table.keys(own["pk"]["S"])
+        return (key for key in keys if key != own and not key["sk"]["S"].startswith(SHARDS))
+
+    def _change_scan(
+        self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
+    ) -> bool:
+        """`bodies`: further values, which are in wire form already."""
+        wire = values_of(values) | dict(bodies or {})
+        return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
+
+    # ---- findings
+
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
+        spread = self._spread(scan_id)
+        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
+
+    def findings(self, scan_id: str) -> Iterator[Finding]:
+        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+            yield from readable_items(self._table.partition(partition), finding_in)
+
+    def _spread(self, scan_id: str) -> int:
+        """Set when the scan is created and never changed: who has read the scan need not ask again."""
+        if scan_id not in self._spreads:
+            self.get_scan(scan_id)
+        return self._spreads.get(scan_id, 0)
+
+    def _scan_in(self, item: Item) -> Scan:
+        scan = scan_in(item)
+        if len(self._spreads) >= MAX_SPREADS:
+            self._spreads.clear()
+        self._spreads[scan.scan_id] = spread_in(item)
+        return scan

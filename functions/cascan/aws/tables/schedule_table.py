@@ -1,0 +1,179 @@
+"""DynamoScheduleTable: scheduled scans in the scan table.
+
+what       pk                  sk                       attributes
+─────────  ──────────────────  ───────────────────────  ─────────────────────────────────────────────
+schedule   schedules           schedule/<name>          body, version, created_at, stored_at
+scan types schedules           scan-types               body, version
+status     schedule/<name>     status                   last_due, last_run, result
+run        schedule/<name>     run/<due at>             body, ended
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from cascan.aws.boundary import tries
+from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.wire import (
+    Item,
+    body_of,
+    decoded_body,
+    instant,
+    key_of,
+    read_item,
+    readable_items,
+    values_of,
+)
+from cascan.clock import Clock, utc_now
+from cascan.errors import GatewayUnavailable
+from cascan.limits import MAX_RUNS, MAX_SCHEDULES
+from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+
+SCHEDULES = "schedules"  # the partition of them all
+
+
+class DynamoScheduleTable:
+    """ScheduleTable on DynamoDB."""
+
+    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+        self._table = DynamoTable(table_name, clock)
+        self._clock = clock
+
+    def put_schedule(self, name: str, document: Mapping[str, Any]) -> StoredSchedule:
+        for _ in tries():
+            before, now = self.schedule(name), self._clock()
+            if before and before.document == dict(document):
+                return before
+            stored = StoredSchedule(
+                name=name,
+                version=before.version + 1 if before else 1,
+                document=dict(document),
+                created_at=before.created_at if before else now,
+                stored_at=now,
+            )
+            if self._table.put_version(_schedule_item(stored), stored.version):
+                return stored
+        raise GatewayUnavailable(f"schedule {name}: others kept storing it")
+
+    def restore_schedule(self, stored: StoredSchedule) -> bool:
+        return self._table.put_new(_schedule_item(stored))
+
+    def schedule(self, name: str) -> StoredSchedule | None:
+        item = self._table.get(key_of(SCHEDULES, f"schedule/{name}"))
+        return read_item(item, _schedule_in) if item else None
+
+    def schedules(self) -> Iterator[StoredSchedule]:
+        return islice(readable_items(self._table.children(SCHEDULES, "schedule/"), _schedule_in), MAX_SCHEDULES)
+
+    def delete_schedule(self, name: str) -> bool:
+        there = self.schedule(name) is not None
+        self._table.delete(key_of(SCHEDULES, f"schedule/{name}"))
+        self._table.delete_all(list(self._table.keys(_partition(name))))
+        return there
+
+    def scan_types(self) -> ScanTypes | None:
+        item = self._table.get(key_of(SCHEDULES, "scan-types"))
+        return read_item(item, _scan_types_in) if item else None
+
+    def put_scan_types(self, scan_types: ScanTypes) -> bool:
+        item = key_of(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
+        return self._table.put_version(item | values_of({"version": scan_types.version}), scan_types.version)
+
+    def note_due(self, name: str, due_at: datetime) -> bool:
+        noted = self._table.update(
+            key_of(_partition(name), "status"),
+            "SET #last_due = :due",
+            when="attribute_not_exists(#last_due) OR #last_due <= :due",
+            values=values_of({":due": instant(due_at)}),
+        )
+        return noted is not None
+
+    def note_result(self, name: str, result: Result) -> None:
+        self._table.update(
+            key_of(_partition(name), "status"),
+            "SET #result = :result, #finished_at = :at",
+            when="attribute_not_exists(#finished_at) OR #finished_at <= :at",
+            values=values_of({":at": instant(result.finished_at)}) | {":result": body_of(msgspec.to_builtins(result))},
+        )
+
+    def status(self, name: str) -> ScheduleStatus:
+        item = self._table.get(key_of(_partition(name), "status")) or {}
+        return read_item(item, _status_in)
+
+    def add_run(self, run: ScheduledRun) -> ScheduledRun:
+        key = key_of(_partition(run.schedule), f"run/{instant(run.due_at)}")
+        if not self._table.put_new(key | {"body": body_of(msgspec.to_builtins(run))}):
+            item = self._table.get(key)
+            run = read_item(item, _run_in) if item else run
+        self._table.update(
+            key_of(_partition(run.schedule), "status"),
+            "SET #last_run = :due",
+            when="attribute_not_exists(#last_run) OR #last_run <= :due",
+            values=values_of({":due": instant(run.due_at)}),
+        )
+        return run
+
+    def runs(self, name: str) -> Iterator[ScheduledRun]:
+        return islice(readable_items(self._table.children(_partition(name), "run/"), _run_in), MAX_RUNS)
+
+    def end_run(self, run: ScheduledRun) -> None:
+        self._table.update(
+            key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"),
+            "SET #ended = :yes",
+            when="attribute_exists(pk)",
+            values=values_of({":yes": True}),
+        )
+
+    def forget_run(self, run: ScheduledRun) -> None:
+        self._table.delete(key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"))
+
+
+def _schedule_item(stored: StoredSchedule) -> Item:
+    own = {
+        "version": stored.version,
+        "created_at": instant(stored.created_at),
+        "stored_at": instant(stored.stored_at),
+        "name": stored.name,
+    }
+    return key_of(SCHEDULES, f"schedule/{stored.name}") | {"body": body_of(stored.document)} | values_of(own)
+
+
+def _schedule_in(item: Item) -> StoredSchedule:
+    return StoredSchedule(
+        name=item["sk"]["S"].removeprefix("schedule/"),
+        version=int(item["version"]["N"]),
+        document=msgspec.json.decode(decoded_body(item)),
+        created_at=datetime.fromisoformat(item.get("created_at", item["stored_at"])["S"]),
+        stored_at=datetime.fromisoformat(item["stored_at"]["S"]),
+    )
+
+
+def _scan_types_in(item: Item) -> ScanTypes:
+    return msgspec.json.decode(decoded_body(item), type=ScanTypes)
+
+
+def _status_in(item: Item) -> ScheduleStatus:
+    result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
+    return ScheduleStatus(
+        last_due_at=_instant_in(item, "last_due"),
+        last_schedule_time=_instant_in(item, "last_run"),
+        last_result=result,
+    )
+
+
+def _run_in(item: Item) -> ScheduledRun:
+    run = msgspec.json.decode(decoded_body(item), type=ScheduledRun)
+    return msgspec.structs.replace(run, ended="ended" in item)
+
+
+def _instant_in(item: Item, name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]["S"]) if name in item else None
+
+
+def _partition(name: str) -> str:
+    return f"schedule/{name}"

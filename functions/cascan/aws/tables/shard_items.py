@@ -1,0 +1,254 @@
+"""Shards in the scan table. Every move is one conditional write, with the scan's counters in the same transaction.
+
+transitions.py says which move is made from which states, and when. Of two deliveries one wins; the other is told
+False or None.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from cascan.aws.boundary import chunks, tries
+from cascan.aws.dynamodb.client import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling
+from cascan.aws.dynamodb.wire import (
+    Item,
+    body_of,
+    bytes_of,
+    from_value,
+    instant,
+    read_item,
+    readable_items,
+    values_of,
+)
+from cascan.aws.tables.count_closed_shard import tally
+from cascan.aws.tables.items import scan_key, shard_in, shard_item, shard_key, waiting_of
+from cascan.aws.tables.shard_moves import (
+    COUNTER,
+    as_counted,
+    counted_once,
+    counting,
+    ending,
+    moving,
+    narrowing,
+    one_more,
+    state_in,
+    waiting,
+)
+from cascan.errors import GatewayUnavailable
+from cascan.model.scan import FINAL_STATES, UNDER_WAY
+from cascan.model.shard import (
+    IN_FLIGHT,
+    LOST,
+    Cut,
+    NmapRun,
+    Progress,
+    Return,
+    Shard,
+    ShardClosing,
+    ShardState,
+    halves,
+)
+from cascan.scans import transitions as life_cycle
+
+MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards, beside the counters of their scan
+BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
+TO_RUNNING = (
+    "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
+    "#lease_until = :until{more} REMOVE #progress"
+)
+MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lost"
+LEFT = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
+
+
+class ShardItems(TablePart):
+    """The part of ScanTable that is about shards."""
+
+    def add_shards(self, shards: Iterable[Shard]) -> None:
+        items = map(shard_item, shards)
+        for chunk in chunks(items, MAX_TRANSACTION, weigh=bytes_of, below=MAX_TRANSACTION_BYTES):
+            left = chunk
+            while left and (there := self._table.transact([put_new(self._table.name, item) for item in left])):
+                left = [item for index, item in enumerate(left) if index not in there]  # those that are there stay
+
+    def shards(self, scan_id: str) -> Iterator[Shard]:
+        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), shard_in)
+
+    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+        if state is not ShardState.WAITING:
+            return (shard for shard in self.shards(scan_id) if shard.state is state)
+        waiting = self._table.query(
+            IndexName="listing",
+            KeyConditionExpression="listing = :listing",
+            ExpressionAttributeValues={":listing": {"S": waiting_of(scan_id)}},
+        )
+        return readable_items(waiting, shard_in)
+
+    def get_shard(self, scan_id: str, number: int) -> Shard | None:
+        item = self._table.get(shard_key(scan_id, number))
+        return read_item(item, shard_in) if item else None
+
+    def release_shard(self, scan_id: str, number: int) -> bool:
+        may_run, states = state_in(UNDER_WAY)
+        to_queued = moving(
+            self._table.name,
+            life_cycle.RELEASE,
+            shard_key(scan_id, number),
+            "SET #state = :to REMOVE #listing, #listed_at",
+            {":to": ShardState.QUEUED},
+        )
+        counted = counting(
+            self._table.name,
+            scan_id,
+            {"shards_waiting": -1, "shards_in_flight": 1},
+            when=f"{may_run} AND #shards_in_flight < #parallel",
+            values=states,
+        )
+        return not self._table.transact([to_queued, counted])
+
+    def hold_shard(self, scan_id: str, number: int) -> bool:
+        to_waiting = moving(
+            self._table.name,
+            life_cycle.HOLD,
+            shard_key(scan_id, number),
+            "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
+            {":to": ShardState.WAITING, **waiting(scan_id, number)},
+        )
+        return not self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)])
+
+    def claim_shard(
+        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+    ) -> Shard | None:
+        key = shard_key(scan_id, number)
+        to_running = {
+            ":running": ShardState.RUNNING,
+            ":one": 1,
+            ":worker": worker,
+            ":message": message_id,
+            ":until": instant(lease_until),
+        }
+        is_queued, queued = state_in(life_cycle.CLAIM.frm)
+        change = TO_RUNNING.format(more="")
+        item = self._table.update(key, change, when=is_queued, values=values_of(to_running | queued))
+        if item is None:
+            is_held, held = state_in(life_cycle.TAKE_OVER.frm)
+            values = to_running | held | {":now": instant(now), ":lost": LOST}
+            change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
+            item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=values_of(values))
+        return read_item(item, shard_in) if item else None
+
+    def beat(
+        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+    ) -> bool:
+        change = "SET #lease_until = :until" + (", #progress = :progress" if progress else "")
+        values = values_of({":until": instant(lease_until)}) | ({":progress": body_of(progress)} if progress else {})
+        return self._by_its_holder(life_cycle.BEAT, shard_key(scan_id, number), attempt, change, values) is not None
+
+    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
+        values = values_of({":to": ShardState.REPORTED}) | {":run": body_of(run)}
+        change = "SET #state = :to, #run = :run"
+        return self._by_its_holder(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
+
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+        for _ in tries():
+            shard, scan = self.get_shard(scan_id, number), self._table.get(scan_key(scan_id), "shards")
+            if shard is None or scan is None or shard.attempt != attempt:
+                return None
+            done, rest = halves(shard, cut, from_value(scan["shards"]))
+            table = self._table.name
+            actions = [narrowing(table, done), put_new(table, shard_item(rest)), one_more(table, rest)]
+            failed = self._table.transact(actions)
+            if not failed:
+                return rest
+            if 0 in failed or self._is_over(scan_id):
+                return None  # else another shard took the number
+        raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
+
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+        key = shard_key(scan_id, number)
+        kept = {"error_description": back.error_description, "stderr": back.stderr}
+        told = {name: text for name, text in kept.items() if text}
+        sets = ["#state = :to", "#failures = #failures + :more", *(f"#{name} = :{name}" for name in told)]
+        values: dict[str, Any] = {
+            ":to": back.to,
+            ":more": int(back.failed),
+            **{f":{n}": text for n, text in told.items()},
+        }
+        if back.to is ShardState.WAITING:
+            sets += ["#listing = :listing", "#listed_at = :listed_at"]
+            values |= waiting(scan_id, number)
+        change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
+        if back.to is ShardState.QUEUED:  # in flight as before
+            item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, values_of(values))
+            return read_item(item, shard_in) if item else None
+        mine = values | {":attempt": attempt}
+        to_waiting = moving(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
+        if self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)]):
+            return None
+        return self.get_shard(scan_id, number)
+
+    def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
+        """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
+        frm = IN_FLIGHT
+        for _ in tries():
+            ended = ending(self._table.name, scan_id, number, closing, frm=frm)
+            counted = tally(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(frm)]: 1})
+            failed = self._table.transact([telling(ended), counted])
+            if not failed:
+                return True
+            state = failed.get(0, {}).get("state", {}).get("S", "")
+            if state not in life_cycle.CLOSE.frm:
+                return False
+            frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
+        raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
+
+    def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
+        still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.frm)
+        together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
+        return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
+
+    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+        mine: list[str] = []
+        for some in chunks(sorted(addresses), MAX_TRANSACTION):
+            left = list(some)
+            for _ in tries():
+                failed = self._table.transact([counted_once(self._table.name, scan_id, number, a) for a in left])
+                left = [address for place, address in enumerate(left) if place not in failed]
+                if not failed or not left:
+                    break
+            else:
+                raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
+            mine += left
+        return frozenset(addresses) - frozenset(mine)
+
+    # ---- what several moves do
+
+    def _close_together(self, scan_id: str, shards: list[Shard], closing: ShardClosing) -> int:
+        """One transaction for all of them; those that have moved since they were read are left out of the next try."""
+        table = self._table.name
+        while shards:
+            ended = [ending(table, scan_id, s.number, closing, frm=as_counted(s.state)) for s in shards]
+            was = Counter(COUNTER[shard.state] for shard in shards)
+            failed = self._table.transact([*ended, tally(table, scan_key(scan_id), closing, was=was)])
+            if not failed:
+                return len(shards)
+            if len(shards) in failed:  # the scan is gone
+                return 0
+            shards = [shard for index, shard in enumerate(shards) if index not in failed]
+        return 0
+
+    def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
+        is_there, states = state_in(move.frm)
+        mine = values | values_of({":attempt": attempt} | states)
+        return self._table.update(key, change, when=f"#attempt = :attempt AND {is_there}", values=mine)
+
+    def _is_over(self, scan_id: str) -> bool:
+        scan = self._table.get(scan_key(scan_id), "state")
+        return scan is None or from_value(scan["state"]) in FINAL_STATES
+
+
+def _weight(shard: Shard) -> int:
+    """A transaction is bounded by the size of the items it touches."""
+    return bytes_of(shard_item(shard))

@@ -1,0 +1,57 @@
+"""Findings as JSON lines, the same as `findings_of` gives, encoded: for whoever needs the text and not the values.
+
+encoder.py  writes the lines of one host
+cache.py    what many hosts say alike, encoded once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from cascan.findings import findings_of
+from cascan.findings.encoded.cache import shared_at
+from cascan.findings.encoded.encoder import Scribe, encode
+from cascan.findings.scripts import host_script_findings, port_script_findings
+from cascan.model.finding import Finding, FindingLine
+from cascan.model.host import Host
+
+
+def finding_lines(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None) -> bytes:
+    """A line of JSON for each finding of the host, in the order of `findings_of`; empty for a host that is not up."""
+    scribe = _scribe(host, scan_id, parsed_at, names)
+    if scribe and scribe.repeats_an_id:
+        return b"".join([encode(finding) + b"\n" for finding in findings_of(host, scan_id, parsed_at, names)])
+    return b"\n".join([*scribe.lines, b""]) if scribe else b""
+
+
+def lines_of(
+    host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None
+) -> list[FindingLine]:
+    """The findings of `findings_of`, encoded, one by one."""
+    scribe = _scribe(host, scan_id, parsed_at, names)
+    if scribe and scribe.repeats_an_id:
+        return [line_of(finding) for finding in findings_of(host, scan_id, parsed_at, names)]
+    return scribe.told() if scribe else []
+
+
+def line_of(finding: Finding) -> FindingLine:
+    return FindingLine(finding.id, finding.severity.value, finding.category, encode(finding))
+
+
+def _scribe(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None) -> Scribe | None:
+    """The host's findings, written. None: the host is not up."""
+    if host.state != "up":
+        return None
+    scribe, shared = Scribe.of(host, scan_id, parsed_at, names or {}), shared_at(parsed_at)
+    scribe.fill(shared.of_ports(host.ports))
+    scribe.write_host()
+    with_scripts = [port for port in host.ports if port.scripts]
+    if with_scripts and scribe.asked_name is None:
+        shared.write_scripts(with_scripts, scribe)
+    elif with_scripts:
+        for _ in port_script_findings(scribe):
+            pass
+    for _ in host_script_findings(scribe) if host.scripts else ():
+        pass
+    return scribe

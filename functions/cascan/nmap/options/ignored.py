@@ -1,0 +1,63 @@
+"""Options that nmap takes and makes no use of, beside the others that stand there: a note for each, never a refusal.
+
+They tune what is not done; what asks for an answer that will not come is refused, in conflicts.py. Source: runs of nmap
+7.93 with and without each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from cascan.nmap.options.conflicts import NO_PORT_SCAN, ONCE
+from cascan.nmap.options.getopt import Given
+from cascan.nmap.options.mac_address import is_unchecked_vendor
+from cascan.nmap.options.table import Takes
+from cascan.nmap.ports.service_names import unchecked_services
+
+VERSIONS, SYSTEMS = ("-sV", "-A"), ("-O", "-A")
+SCRIPTS = ("--script", "-sC", "-sV", "-A")
+NEEDS = {  # option → options of which it needs one
+    "--allports": (*VERSIONS, "--script", "-sC"),
+    "--version-all": VERSIONS,
+    "--version-intensity": VERSIONS,
+    "--version-light": VERSIONS,
+    "--max-os-tries": SYSTEMS,
+    "--osscan-guess": SYSTEMS,
+    "--osscan-limit": SYSTEMS,
+    "--script-args": SCRIPTS,
+    "--script-timeout": SCRIPTS,
+    "--adler32": ("-sY", "-sZ", "-PY"),
+}
+PINGS = frozenset({"-PA", "-PB", "-PE", "-PM", "-PO", "-PP", "-PS", "-PU", "-PY"})
+INTENSITIES = frozenset({"--version-all", "--version-intensity", "--version-light"})
+ADD_UP = frozenset(
+    {"--exclude", "--script", "--script-args", *(name for group in ONCE for name in group)}
+)  # or are refused when they stand twice
+
+
+def ignored_in(options: Sequence[Given]) -> Iterator[str]:
+    names = Counter(given.option.canonical for given in options)
+    for name, needed in NEEDS.items():
+        if name in names and not names.keys() & set(needed):
+            yield f"{name} has no effect here: nmap uses it with {' or '.join(needed)} alone"
+    if "-Pn" in names:
+        for name in sorted(PINGS & names.keys()):
+            yield f"{name} has no effect here: -Pn takes every host for up, so nmap asks none"
+    if "--open" in names and (skips := sorted(NO_PORT_SCAN & names.keys())):
+        yield f"--open has no effect here: {skips[0]} scans no port"
+    if len(several := sorted(INTENSITIES & names.keys())) > 1:
+        yield f"{' and '.join(several)}: nmap takes the last of them"
+    takes_value = {given.option.canonical for given in options if given.option.takes is Takes.REQUIRED}
+    for name in sorted(takes_value - ADD_UP):
+        if names[name] > 1:
+            yield f"{name} stands {names[name]} times: nmap takes the last"
+
+
+def unchecked_names(options: Sequence[Given]) -> Iterator[str]:
+    """What nmap's own lists would say, where they are not at hand."""
+    if note := unchecked_services(options):
+        yield note
+    for given in options:
+        if given.option.canonical == "--spoof-mac" and is_unchecked_vendor(given.value or ""):
+            yield f"{given.shown}: whether nmap knows the vendor is not checked here"

@@ -1,0 +1,147 @@
+"""Values that nmap itself refuses, by option, so that a refusal says whether nmap would have taken the value.
+
+Only what is sure stands here: a value that is missing may be refused by nmap as well. Source: runs of nmap 7.93.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cascan import limits
+from cascan.nmap.options.decoys import nmap_refuses_decoys
+from cascan.nmap.options.mac_address import nmap_refuses_mac
+
+INTEGER = re.compile(r"\s*([+-]?[0-9]+)")
+FLOAT = re.compile(r"\s*([+-]?(?:0[xX][0-9A-Fa-f]+|[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|"
+                   r"(?i:nan|inf(?:inity)?)))")  # fmt: skip
+HEXADECIMAL = re.compile(r"[+-]?0[xX]")
+LONG_DIGITS = 25  # more than any integer of C has
+UNITS_MS = {"": 1_000.0, "s": 1_000.0, "ms": 1.0, "m": 60_000.0, "h": 3_600_000.0}
+MAX_DATA_LENGTH = 65_435  # nmap's own bounds
+MAX_OS_TRIES = 50
+MAX_HOPS = 8  # of a source route: the ninth place is the target's
+MAX_IP_OPTION_BYTES = 40
+TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
+ENGINES = ("epoll", "poll", "select")
+Refuses = Callable[[str], bool]
+
+
+def nmap_refuses(option: str, value: str) -> bool:
+    """Whether nmap would not start with this value of an option, by its canonical name."""
+    refuses = REFUSES.get(option)
+    return refuses is not None and refuses(value)
+
+
+def as_integer(text: str) -> int:
+    """As C's atoi reads it: what is no number is 0, what is too large wraps around."""
+    match = INTEGER.match(text)
+    digits = match[1] if match else "0"
+    number = int(digits) if len(digits) < LONG_DIGITS else (-(2**63) if digits.startswith("-") else 2**63 - 1)
+    number = max(-(2**63), min(2**63 - 1, number))
+    return (number + 2**31) % 2**32 - 2**31
+
+
+def as_float(text: str) -> tuple[float, str] | None:
+    """As C's strtod reads it, and what stands behind the number. None: there is no number."""
+    match = FLOAT.match(text)
+    if not match:
+        return None
+    number = float(int(match[1], 16)) if HEXADECIMAL.match(match[1]) else float(match[1])
+    return number, text[match.end() :]
+
+
+def _outside(low: int, high: int) -> Refuses:
+    return lambda text: not low <= as_integer(text) <= high
+
+
+def _not_positive(text: str) -> bool:
+    read = as_float(text)
+    return read is None or read[0] <= 0
+
+
+def _time(low_ms: float, bare_s: float) -> Refuses:
+    """A time below `low_ms`, or without a unit and so long that nmap takes it for a mistake."""
+
+    def refuses(text: str) -> bool:
+        read = as_float(text)
+        if read is None or read[1].lower() not in UNITS_MS:
+            return True
+        milliseconds = read[0] * UNITS_MS[read[1].lower()]
+        return milliseconds < low_ms or (not read[1] and milliseconds >= bare_s * 1_000)
+
+    return refuses
+
+
+def _ratio(text: str) -> bool:
+    read = as_float(text)
+    return read is not None and not 0 <= read[0] < 1
+
+
+def _port_count(text: str) -> bool:
+    read = as_float(text)
+    return read is None or not 1 <= read[0] < float("inf") or read[0] != int(read[0])
+
+
+def _mtu(text: str) -> bool:
+    return as_integer(text) <= 0 or as_integer(text) % 8 != 0
+
+
+def _timing(text: str) -> bool:
+    return not re.match(r"[0-5]", text) and text.lower() not in TIMINGS
+
+
+def _flags(text: str) -> bool:
+    """A number is read as C writes it; anything else is taken for names, and what is no name is left out."""
+    if not re.match(r"[0-9]", text):
+        return False
+    number = re.fullmatch(r"0[xX](?P<hexadecimal>[0-9A-Fa-f]{1,7})|(?P<decimal>[0-9]{1,9})", text)
+    if not number:
+        return True
+    value = int(number["hexadecimal"], 16) if number["hexadecimal"] else int(number["decimal"])
+    return value > limits.MAX_OCTET
+
+
+def _bytes(text: str) -> bool:
+    return not re.fullmatch(r"(0x)?([0-9A-Fa-f]{2})+|(\\x([0-9A-Fa-f]{2})+)+", text)
+
+
+def _ip_options(text: str) -> bool:
+    """Source routes and bytes; an address is judged by cascan.nmap.options.source_route, whatever nmap makes of it."""
+    if text[:1] in ("S", "L"):
+        return len(text[1:].split()) > MAX_HOPS
+    octets = re.findall(r"\\x[0-9A-Fa-f]{2}", text)
+    plain = "".join(octets) == text
+    return plain and (len(octets) % 4 != 0 or len(octets) > MAX_IP_OPTION_BYTES)
+
+
+REFUSES: dict[str, Refuses] = {
+    "--data": _bytes,
+    "--data-length": _outside(0, MAX_DATA_LENGTH),
+    "--host-timeout": _time(0, 10_000),
+    "--initial-rtt-timeout": _time(1, 50),
+    "--ip-options": _ip_options,
+    "--max-os-tries": _outside(1, MAX_OS_TRIES),
+    "--max-parallelism": _outside(1, 2**31),
+    "--max-rate": _not_positive,
+    "--max-retries": _outside(0, 2**31),
+    "--max-rtt-timeout": _time(5, 50),
+    "--max-scan-delay": _time(0, 100),
+    "--min-parallelism": _outside(1, 2**31),
+    "--min-rate": _not_positive,
+    "--min-rtt-timeout": _time(0, 50),
+    "--mtu": _mtu,
+    "--nsock-engine": lambda text: text not in ENGINES,
+    "--port-ratio": _ratio,
+    "--scan-delay": _time(0, 100),
+    "--scanflags": _flags,
+    "--script-timeout": _time(0, float("inf")),
+    "--spoof-mac": nmap_refuses_mac,
+    "--stats-every": _time(0, float("inf")),
+    "--top-ports": _port_count,
+    "--ttl": _outside(0, limits.MAX_OCTET),
+    "--version-intensity": _outside(0, 9),
+    "-D": nmap_refuses_decoys,
+    "-T": _timing,
+    "-v": lambda text: not re.match(r"[0-9]|v*$", text),
+}

@@ -1,0 +1,90 @@
+"""nmap's options: how each is read, what cascan decides about it, and why. The rows stand in options.json.
+
+Source: nmap 7.93's own tables of long options and short letters; the letters of -s and -P are rows of their own.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from cascan.model.policy_profile import PolicyProfile
+
+ONE_DASH = frozenset({"--iL", "--iR", "--oA", "--oG", "--oH", "--oM", "--oN", "--oS", "--oX", "--rH", "--sI", "--vv"})
+
+
+class Decision(StrEnum):
+    ALLOW = "allow"  # passed on, its value checked
+    RAW = "raw"  # passed on to raw workers only
+    INTERPRET = "interpret"  # acted on by cascan, or without effect; never passed on
+    OPT_IN = "opt-in"  # passed on where the operator's policy profile allows it, its value checked
+    REFUSE = "refuse"  # files, code, output of its own, information
+
+
+class Takes(StrEnum):
+    """What follows an option."""
+
+    NONE = "none"
+    REQUIRED = "required"  # attached, or the next word whatever it is
+    OPTIONAL = "optional"  # attached only
+
+
+class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_for": "as"}):
+    name: str  # as on a command line: --exclude, -p, -sS
+    takes: Takes
+    decision: Decision
+    reason: str  # completes "it …"
+    stands_for: str = ""  # the name it is passed on under, when that is another
+    policy: PolicyProfile | None = None  # of an opt-in: the least profile that allows it
+    value: str = ""  # the kind of value, a name of cascan.nmap.options.values; empty: anything that takes none
+
+    @property
+    def canonical(self) -> str:
+        return self.stands_for or self.name
+
+    @property
+    def documented(self) -> str:
+        """The name as nmap's own documentation spells it: a few long ones have one dash there."""
+        return self.name[1:] if self.name in ONE_DASH else self.name
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether nmap needs raw sockets for it: so does every opt-in but the one about printer ports."""
+        return self.decision is Decision.RAW or (self.decision is Decision.OPT_IN and self.name != "--allports")
+
+
+class OptionTable(msgspec.Struct, frozen=True):
+    """Every option, in nmap's order: an abbreviation is ambiguous when two of `long` begin with it."""
+
+    nmap: str  # the version the rows were taken from
+    long: tuple[Option, ...]
+    short: tuple[Option, ...]
+    scan: tuple[Option, ...]  # the letters of -s
+    ping: tuple[Option, ...]  # the letters of -P
+
+    def rows(self) -> tuple[Option, ...]:
+        return self.long + self.short + self.scan + self.ping
+
+    def begin(self, prefix: str) -> tuple[Option, ...]:
+        """Long options an abbreviation without dashes may mean: the one it spells out, else all that begin with it."""
+        exact = _by_name().get(f"--{prefix}")
+        return (exact,) if exact else tuple(row for row in self.long if row.name.startswith(prefix, 2))
+
+
+@cache
+def option_table() -> OptionTable:
+    """The table, read on first use."""
+    return msgspec.json.decode(Path(__file__).with_name("options.json").read_bytes(), type=OptionTable)
+
+
+def find_option(name: str) -> Option | None:
+    """The row of a full name: `--exclude`, `-p`, `-sS`."""
+    return _by_name().get(name)
+
+
+@cache
+def _by_name() -> dict[str, Option]:
+    return {row.name: row for row in option_table().rows()}

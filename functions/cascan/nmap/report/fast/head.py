@@ -1,0 +1,78 @@
+"""The quick reading of a host's head: from `<host` to its names, and when it was scanned."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+
+from cascan.model.host import Address, Hostname
+from cascan.nmap.report.decode import compiled
+from cascan.nmap.report.fast.script import NotPlain, plain
+from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE
+from cascan.nmap.report.tree.values import instant
+
+STATUS = rf'<status state={FILLED} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
+COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name
+    rf'\s*<host starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})">\s*{STATUS}'
+    r'<address addr="([0-9A-Fa-f.:]+)" addrtype="(ipv4|ipv6)"/>\s*'
+    rf'(?:<address addr="([0-9A-F:]+)" addrtype="mac"(?: vendor={VALUE})?/>\s*)?'
+    rf'<hostnames>\s*(?:<hostname name={FILLED} type="(user|PTR)"/>\s*)?</hostnames>\s*'
+)
+HEAD = (
+    rf'\s*<host(?: starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})")?>\s*{STATUS}'
+    rf"((?:<address{ATTRIBUTES}/>\s*)+)"
+    r"(?:<hostnames>\s*((?:<hostname [^<>]*/>\s*)*)</hostnames>\s*)?"
+)
+ADDRESS = rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})?/>'
+HOSTNAME = rf'<hostname name={FILLED} type="(user|PTR)"/>'
+
+
+# Where the rest of the host begins; when it was begun and finished, its state, reason and TTL, addresses and names.
+HostHead = tuple[int, datetime | None, datetime | None, str, str, int, tuple[Address, ...], tuple[Hostname, ...]]
+
+
+def read_head(text: str) -> HostHead:
+    """Raises: NotPlain: written otherwise than nmap writes."""
+    if (found := COMMON.match(text)) is None:
+        return _any_head(text)
+    started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = found.groups()
+    addresses: tuple[Address, ...] = (Address(address, kind),)
+    if mac:
+        addresses += (Address(mac, "mac", plain(vendor or "")),)
+    names = () if name is None else (Hostname(plain(name), name_kind),)
+    begun, ended = moment(started), moment(finished)
+    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), addresses, names
+
+
+def _any_head(text: str) -> HostHead:
+    found = compiled(HEAD).match(text)
+    if found is None:
+        raise NotPlain
+    started, finished, state, reason, ttl, addresses, _, names = found.groups()
+    begun, ended = moment(started), moment(finished)
+    told = _addresses(addresses), _hostnames(names) if names else ()
+    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), *told
+
+
+@lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
+def moment(seconds: str | None) -> datetime | None:
+    """Raises: NotPlain: no time, which is for host.py to say."""
+    time = instant(seconds)
+    if time is None and seconds is not None:
+        raise NotPlain
+    return time
+
+
+def _addresses(text: str) -> tuple[Address, ...]:
+    found = compiled(ADDRESS).findall(text)
+    if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
+        raise NotPlain
+    return tuple([Address(plain(addr), kind, plain(vendor)) for addr, kind, vendor in found])
+
+
+def _hostnames(text: str) -> tuple[Hostname, ...]:
+    found = compiled(HOSTNAME).findall(text)
+    if len(found) != text.count("<"):
+        raise NotPlain
+    return tuple([Hostname(plain(name), kind) for name, kind in found])

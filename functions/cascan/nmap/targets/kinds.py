@@ -1,0 +1,96 @@
+"""The kinds of target: octet ranges of IPv4, an IPv6 network, a name."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+import msgspec
+
+from cascan.errors import RequestRefused
+from cascan.model.refusal import Rule
+from cascan.nmap.targets.octets import Octets, masked, octets_of
+
+IPV4, IPV6 = 4, 6  # address families
+
+
+class Network6(msgspec.Struct, frozen=True):
+    """IPv6: one address, or the block a mask makes of it. A zone is kept for link-local addresses."""
+
+    expression: str
+    first: int
+    count: int
+    zone: str = ""
+
+    def addresses(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """Addresses number `start` up to, not including, `stop`."""
+        zone = f"%{self.zone}" if self.zone else ""
+        for index in range(start, self.count if stop is None else min(stop, self.count)):
+            yield f"{IPv6Address(self.first + index)}{zone}"
+
+    def rank(self, address: int) -> int:
+        """How many of the addresses are lower."""
+        return min(max(address - self.first, 0), self.count)
+
+    def intervals(self) -> Iterator[tuple[int, int]]:
+        yield self.bounds
+
+    @property
+    def stretches(self) -> int:
+        return 1
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return self.first, self.first + self.count - 1
+
+
+class Name(msgspec.Struct, frozen=True):
+    """A host name, resolved by the worker; a mask asks for the block around the name's address."""
+
+    expression: str
+    name: str
+    family: int
+    bits: int | None = None
+
+    @property
+    def count(self) -> int:
+        return 1 if self.bits is None else 1 << (self.width - self.bits)
+
+    @property
+    def width(self) -> int:
+        """Bits of an address of the family."""
+        return 32 if self.family == IPV4 else 128
+
+    def pinned(self, address: str) -> Octets | Network6:
+        """The name's address with the name's mask applied.
+
+        Raises: RequestRefused: not an address of the family the name was asked with.
+        """
+        suffix = "" if self.bits is None else f"/{self.bits}"
+        try:
+            number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
+        except ValueError as exc:
+            reason = f"{address!r} is not an IPv{self.family} address of {self.name}"
+            raise RequestRefused([reason], Rule.TARGET_SYNTAX) from exc
+        bits = self.width if self.bits is None else self.bits
+        if self.family == IPV4:
+            return Octets(address + suffix, masked(octets_of(number), bits))
+        return network6(address + suffix, number, bits, address.partition("%")[2])
+
+
+Target = Octets | Network6 | Name
+
+
+def network6(expression: str, number: int, bits: int, zone: str) -> Network6:
+    """The block of `bits` around an address; host bits are ignored, as nmap does."""
+    size = 1 << (128 - bits)
+    return Network6(expression, number & -size, size, zone)
+
+
+def numeric6(text: str) -> int | None:
+    """The number of an IPv6 address in text, without a zone; None when it is none."""
+    try:
+        return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")
+    except (OSError, ValueError):
+        return None

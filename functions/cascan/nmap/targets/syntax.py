@@ -1,0 +1,164 @@
+"""nmap's target language: text → Target. What nmap would hand to the system's resolver as a number is refused.
+
+Source: the nmap manual, "Target specification", and agreement with `nmap -sL -n`. nmap reads `010.0.0.1` as 10.0.0.1
+and leaves `127.1`, `0x7f000001` or `2130706433` to a resolver that reads 127.0.0.1: such spellings mean one thing
+to a reader and another to the network, so none of them is taken.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from cascan.errors import RequestRefused
+from cascan.limits import MAX_TARGET_CHARS
+from cascan.model.refusal import Refusal, Rule
+from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target, network6, numeric6
+from cascan.nmap.targets.octets import Octet, Octets, masked
+
+ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
+LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+WITH_PORT = re.compile(r"(?P<host>[^:\[\]/]*[.g-zG-Z][^:\[\]/]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})")
+HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]*")
+MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
+MAX_NAME_CHARS = 253
+OCTETS, MAX_OCTET = 4, 255
+SHOWN_CHARS = 80  # of a refused expression
+
+
+def parse_target(expression: str, family: int = 4) -> Target:
+    """One target expression. Raises: RequestRefused: with the reason, naming the expression."""
+    try:
+        return _parse(expression, family)
+    except ValueError as exc:
+        reason = f"target {_shown(expression)}: {exc}"
+        raise RequestRefused([Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)]) from exc
+
+
+def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
+    """Every expression, in order. Raises: RequestRefused: with a reason for each that is refused."""
+    targets: list[Target] = []
+    refusals: list[Refusal] = []
+    for expression in expressions:
+        try:
+            targets.append(parse_target(expression, family))
+        except RequestRefused as refused:
+            refusals += refused.refusals
+    if refusals:
+        raise RequestRefused(refusals)
+    return tuple(targets)
+
+
+def punycode_hint(text: str) -> str:
+    """What to write for a host name with letters beyond ASCII, completing "it …"; empty: the text is none."""
+    labels = unicodedata.normalize("NFC", text.lower()).split(".")
+    plain = [label for label in labels if label.isascii()]
+    if len(plain) == len(labels) or not all(_is_word(label) for label in labels):
+        return ""
+    written = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
+    return f"holds a character that is not printable ASCII; a host name is written in its punycode form: {written}"
+
+
+def _is_word(label: str) -> bool:
+    """Letters of any script with their marks, digits, and what else a name may hold."""
+    others = "-_0123456789"
+    return bool(label) and all(char in others or unicodedata.category(char)[0] in "LM" for char in label)
+
+
+def _parse(expression: str, family: int) -> Target:
+    if len(expression) > MAX_TARGET_CHARS:
+        raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
+    if hint := punycode_hint(expression):
+        raise ValueError(hint)
+    if not expression or not all("!" <= char <= "~" for char in expression):
+        raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
+    if "://" in expression:
+        raise ValueError("a URL is no target; name its host alone")
+    if with_port := WITH_PORT.fullmatch(expression):
+        host, port = with_port["host"], with_port["port"]
+        raise ValueError(f"a target has no port; write {host.strip('[]')}, and -p {port} among the parameters")
+    if ":" in expression:
+        return _parse6(expression, family)
+    host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
+    octets = _octets(host)
+    if octets is None:
+        return Name(expression, _checked_name(host), family, bits)
+    if family != IPV4:
+        raise ValueError("an IPv4 target in an IPv6 scan; scan it separately, without -6")
+    return Octets(expression, octets if bits is None else masked(octets, bits))
+
+
+def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
+    host, slash, text = expression.rpartition("/")
+    if not slash:
+        return expression, None
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > width:
+        raise ValueError(f"a netmask is a number from 0 to {width} after the last slash")
+    return host, int(text)
+
+
+def _octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
+    parts = host.split(".")
+    if len(parts) != OCTETS:
+        return None
+    octets = [_octet(part) for part in parts]
+    a, b, c, d = octets
+    return None if a is None or b is None or c is None or d is None else (a, b, c, d)
+
+
+def _octet(text: str) -> Octet | None:
+    """`*`, or a comma list of N, N-M, N-, -M and -. None: not an octet; a name, perhaps."""
+    if text == "*":
+        return tuple(range(256))
+    values: set[int] = set()
+    for item in dict.fromkeys(text.split(",")):
+        match = ITEM.fullmatch(item)
+        if not match or not item:
+            return None
+        _refuse_octal(match["low"], match["high"])
+        low = int(match["low"] or 0)
+        high = int(match["high"] or MAX_OCTET) if match["dash"] else low
+        if not low <= high <= MAX_OCTET:
+            return None
+        values.update(range(low, high + 1))
+    return tuple(sorted(values))
+
+
+def _refuse_octal(*numbers: str) -> None:
+    for number in numbers:
+        if len(number) > 1 and number.startswith("0"):
+            raise ValueError(f"{number} reads as octal to some and as decimal to nmap; write it without leading zeros")
+
+
+def _checked_name(host: str) -> str:
+    """The name in lower case. The root's dot is kept where it says something: a single label without it is looked up
+    in the domains that resolv.conf lists, with it as it is. A name of several labels is always looked up as it is.
+    """
+    labels = host.removesuffix(".").split(".")  # the root's dot
+    if labels[-1] and (not re.search("[A-Za-z]", labels[-1]) or HEXADECIMAL.fullmatch(labels[-1])):
+        raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
+    if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
+        raise ValueError("neither an address, nor a range of addresses, nor a host name")
+    dot = "." if len(labels) == 1 and host.endswith(".") else ""
+    return ".".join(labels).lower() + dot
+
+
+def _parse6(expression: str, family: int) -> Network6:
+    host, bits = _split_mask(expression, 128)
+    address, percent, zone = host.partition("%")
+    number = numeric6(address)
+    if number is None or (percent and not ZONE.fullmatch(zone)):
+        raise ValueError("not an IPv6 address, as in 2001:db8::1 or 2001:db8::/64")
+    if family != IPV6:
+        raise ValueError("an IPv6 target needs -6 among the parameters")
+    if number in MAPPED:
+        raise ValueError("an embedded IPv4 address; name the IPv4 address itself, without -6")
+    if percent and number >> 118 != 0xFE80 >> 6:
+        raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
+    return network6(expression, number, 128 if bits is None else bits, zone)
+
+
+def _shown(expression: str) -> str:
+    return repr(expression if len(expression) <= SHOWN_CHARS else expression[:SHOWN_CHARS] + "...")

@@ -1,0 +1,22 @@
+"""nmap's target language, as the rest of cascan uses it: text → Target → slices → addresses, and what is left out."""
+
+from cascan.nmap.targets.exclusion import Exclusion
+from cascan.nmap.targets.kinds import Name, Network6, Target
+from cascan.nmap.targets.octets import Octets
+from cascan.nmap.targets.remaining import count_left, remaining
+from cascan.nmap.targets.slices import enumerate_slice, pack
+from cascan.nmap.targets.syntax import parse_target, parse_targets
+
+__all__ = [
+    "Exclusion",
+    "Name",
+    "Network6",
+    "Octets",
+    "Target",
+    "count_left",
+    "enumerate_slice",
+    "pack",
+    "parse_target",
+    "parse_targets",
+    "remaining",
+]

@@ -1,0 +1,243 @@
+"""What may be scanned, and why not. Fails closed: nothing is allowed until it is named, and a denial wins.
+
+Asked at the request (targets), at launch (the addresses of a name), and on the report (the hosts that answered).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+import msgspec
+
+from cascan.nmap.addresses import address_in
+from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.special_addresses import (
+    ISATAP_BLOCK,
+    HiddenIPv4,
+    Judged,
+    Use,
+    blocks_of,
+    is_isatap,
+    is_loopback,
+    is_public,
+    judged_number,
+    why_never,
+)
+from cascan.nmap.targets.coverage import first_outside, gap
+from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Target
+from cascan.nmap.targets.octets import Octets
+from cascan.settings import SettingsError
+
+DOMAIN = re.compile(r"(\*?\.)?(?P<suffix>[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)", re.IGNORECASE)
+NOT_GLOBAL = "is not a public address, and its name alone allows public ones only"
+
+
+def _interval(text: str) -> Interval:
+    network = ip_network(text)
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _spans(*uses: Use) -> tuple[tuple[int, Interval, str], ...]:
+    return tuple((block.family, (block.first, block.last), block.purpose) for block in blocks_of(*uses))
+
+
+NEVER = _spans(Use.NEVER, Use.HIDES)
+LOOPBACK = ((4, _interval("127.0.0.0/8")), (6, _interval("::1/128")))
+MAPPED = 0xFFFF << 32  # ::ffff:0:0
+ALLOWED, DENIED = "AllowedTargets", "DeniedTargets"
+LOOPBACK6 = _interval("::1/128")
+HOLDING_IPV4 = _spans(Use.EMBEDS, Use.HIDES)
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Allowed minus denied, as intervals by family; and the domains whose names may be asked for."""
+
+    permitted4: tuple[Interval, ...] = ()
+    permitted6: tuple[Interval, ...] = ()
+    denied: tuple[tuple[int, Interval, str], ...] = ()  # family, interval, as written; loopback unwritten
+    domains: tuple[str, ...] = ()
+    denied_domains: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, allowed: Sequence[str], denied: Sequence[str] = ()) -> Scope:
+        """Entries are networks, single addresses and domains (`example.org` stands for every name below it as well).
+
+        Raises: SettingsError: names every entry that is none of them.
+        """
+        problems: list[str] = []
+        networks, domains = _entries(ALLOWED, allowed, problems)
+        denied_networks, denied_domains = _entries(DENIED, denied, problems)
+        if problems:
+            raise SettingsError("; ".join(problems))
+        denied_networks += _unnamed_loopback(networks)
+        holes = [*denied_networks, *NEVER, *HOLDING_IPV4]
+        return cls(
+            without(_of_family(networks, 4), _of_family(holes, 4)),
+            merged(
+                (
+                    *without(_of_family(networks, 6), _of_family(holes, 6)),
+                    *_loopback6(networks, denied_networks),
+                )
+            ),
+            tuple(denied_networks),
+            tuple(domains),
+            tuple(denied_domains),
+        )
+
+    def refusal_of(self, target: Target) -> str | None:
+        """Why the target may not be scanned: one sentence, naming the first address outside. None: it may."""
+        if isinstance(target, Name):
+            return self._refusal_of_name(target)
+        if isinstance(target, Octets):
+            outside = first_outside(target, self.permitted4)
+            return None if outside is None else self._sentence(4, outside, target.expression)
+        if target.count == 1:
+            return self.refusal_of_address(str(IPv6Address(target.first)), written=target.expression)
+        low, high = target.bounds
+        within = any(first <= high and low <= last for _, (first, last), _ in HOLDING_IPV4)
+        if within or (low >> 32 == high >> 32 and is_isatap(IPV6, low)):  # a scan has no wider network than that
+            return f"{target.expression} holds embedded IPv4 addresses; name the IPv4 addresses themselves"
+        outside6 = gap(self.permitted6, low, high)
+        return None if outside6 is None else self._sentence(6, outside6, target.expression)
+
+    def refusal_of_address(self, address: str, name: str = "", *, written: str = "") -> str | None:
+        """Why the address may not be scanned; None: it may. With `name`, an allowed domain covers public addresses.
+
+        An address that cannot be read is refused.
+        """
+        try:
+            value = address_in(address.partition("%")[0])
+            judged = judged_number(value.version, int(value))
+        except HiddenIPv4 as exc:
+            return f"{address} cannot be judged, so it stays out: {exc}"
+        except ValueError:
+            return f"{address!r} is no address that can be judged; it stays out"
+        if name and (domain := _domain_of(name, self.denied_domains)):
+            return f"{name} is in DeniedTargets ({domain})"
+        embedding = self._refusal_of_embedding(value.version, int(value), judged, written or name or address)
+        return embedding or self._refusal_of_number(judged.family, judged.number, address, name, written)
+
+    def denial_of_address(self, address: str) -> str:
+        """Why nothing may be sent in the name of an address, whatever is allowed: one sentence; empty: it may be."""
+        try:
+            value = address_in(address.partition("%")[0])
+            judged = judged_number(value.version, int(value))
+        except ValueError:
+            return f"{address!r} is no address that can be judged; it stays out"
+        denial = self._denial(value.version, int(value)) or self._denial(judged.family, judged.number)
+        return f"{address} {denial}" if denial else ""
+
+    def _refusal_of_embedding(self, family: int, number: int, judged: Judged, written: str) -> str:
+        """Why an IPv6 address that embeds an IPv4 address is refused before that is judged; empty: it is not."""
+        if not judged.embedded_in:
+            return ""
+        if self._denial(family, number):
+            return self._sentence(family, number, written)
+        if is_loopback(judged.family, judged.number):
+            return f"{judged.text} ({written}) is the worker itself, as no other host may name it"
+        if judged.embedded_in is ISATAP_BLOCK and gap(self.permitted6, number, number) is not None:
+            return self._sentence(family, number, written)
+        return ""
+
+    def _refusal_of_number(self, family: int, number: int, address: str, name: str, written: str) -> str | None:
+        permitted = self.permitted4 if family == IPV4 else self.permitted6
+        if gap(permitted, number, number) is None:
+            return None
+        if not name or not _domain_of(name, self.domains) or self._denial(family, number):
+            return self._sentence(family, number, written or name or address)
+        if not is_public(family, number):
+            return f"{address} of {name} {NOT_GLOBAL}; add {address} to AllowedTargets"
+        return None
+
+    def _refusal_of_name(self, target: Name) -> str | None:
+        if domain := _domain_of(target.name, self.denied_domains):
+            return f"{target.name} is in DeniedTargets ({domain})"
+        networks = self.permitted4 if target.family == IPV4 else self.permitted6
+        if networks or (target.count == 1 and _domain_of(target.name, self.domains)):
+            return None  # judged again when its addresses are known
+        return f"{target.expression} is outside AllowedTargets"
+
+    def _sentence(self, family: int, number: int, written: str) -> str:
+        address = str(IPv4Address(number) if family == IPV4 else IPv6Address(number))
+        of = "" if written in ("", address) else f" ({written})"
+        return f"{address}{of} {self._denial(family, number) or 'is outside AllowedTargets'}"
+
+    def _denial(self, family: int, number: int) -> str:
+        if why := why_never(family, number):
+            return f"is never scanned: {why}"
+        for kind, (low, high), text in self.denied:
+            if kind == family and low <= number <= high:
+                return (
+                    f"is in DeniedTargets ({text})" if text else "is the worker itself; AllowedTargets has to name it"
+                )
+        return ""
+
+
+def _entries(
+    parameter: str, entries: Sequence[str], problems: list[str]
+) -> tuple[list[tuple[int, Interval, str]], list[str]]:
+    networks: list[tuple[int, Interval, str]] = []
+    domains: list[str] = []
+    for entry in entries:
+        try:
+            network = ip_network(entry)
+        except ValueError as exc:
+            match = DOMAIN.fullmatch(entry)
+            if match and not re.search(r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$", entry):
+                domains.append(match["suffix"].rstrip(".").lower())
+            else:
+                problems.append(f"{parameter}: {entry!r} is neither a network nor a domain ({exc})")
+            continue
+        if problem := _embedding(network, is_denied=parameter == DENIED):
+            problems.append(f"{parameter}: {entry!r} {problem}")
+        networks.append((network.version, _span(network), entry))
+    return networks, domains
+
+
+def _embedding(network: IPv4Network | IPv6Network, *, is_denied: bool) -> str:
+    """Why a network has no place in a list; empty: it has. What is embedded in it is judged as IPv4.
+
+    A denial holds for the addresses as they are written, so that only the mapped ones are sure to mean IPv4.
+    """
+    low, high = _span(network)
+    for family, (first, last), purpose in HOLDING_IPV4:
+        is_meant = not is_denied or first == MAPPED
+        if network.version == family and first <= low and high <= last and low > LOOPBACK6[1] and is_meant:
+            return f"holds embedded IPv4 addresses ({purpose}), which are judged as IPv4: name the IPv4 network"
+    return ""
+
+
+def _span(network: IPv4Network | IPv6Network) -> Interval:
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _of_family(entries: Iterable[tuple[int, Interval, str]], family: int) -> tuple[Interval, ...]:
+    return merged(interval for kind, interval, _ in entries if kind == family)
+
+
+def _unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tuple[int, Interval, str]]:
+    """Loopback that is only allowed along with wider networks: it is not what they are about."""
+    unnamed: list[tuple[int, Interval, str]] = []
+    for family, (low, high) in LOOPBACK:
+        of_family = [span for kind, span, _ in networks if kind == family]
+        named = merged((first, last) for first, last in of_family if low <= first and last <= high)
+        if any(first <= low and high <= last for first, last in of_family):
+            unnamed += ((family, interval, "") for interval in without(((low, high),), named))
+    return unnamed
+
+
+def _loopback6(
+    networks: Sequence[tuple[int, Interval, str]], denied: Sequence[tuple[int, Interval, str]]
+) -> tuple[Interval, ...]:
+    """::1 lies in a block that embeds IPv4, and embeds none: it counts when it is allowed and not denied."""
+    spot = (LOOPBACK6,)
+    outside = without(spot, _of_family(networks, 6))
+    return without(without(spot, outside), _of_family(denied, 6))
+
+
+def _domain_of(name: str, domains: Iterable[str]) -> str:
+    """The domain in the list that the name is, or lies below; empty: none."""
+    name = name.rstrip(".").lower()
+    return next((domain for domain in domains if name == domain or name.endswith(f".{domain}")), "")

@@ -1,0 +1,61 @@
+"""What the workers can get to at all, where the stack made their network: less than the scope, if the two have parted.
+
+A security group says no by silence: a host behind it looks dead. So what it does not let out is refused, not scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+import msgspec
+
+from cascan.nmap.intervals import merged
+from cascan.nmap.targets.coverage import Intervals, first_outside
+from cascan.nmap.targets.kinds import IPV4, Name, Target
+from cascan.nmap.targets.octets import Octets
+from cascan.settings import SettingsError
+
+EVERYWHERE = ((0, 0xFFFFFFFF),)
+NO_IPV6 = "is of IPv6, which the stack's own small VPC does not have; take WorkerSubnets of your own"
+LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so workers would find it dead; set WorkerEgress to what"
+UNKNOWN = "whether workers reach a name is known when it is resolved: its networks belong into WorkerEgress"
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """The IPv4 addresses that WorkerEgress lets out."""
+
+    networks: Intervals
+
+    @classmethod
+    def of(cls, egress: Sequence[str]) -> Reach | None:
+        """None for an empty list: the network is the operator's own, and nobody here knows what it lets out.
+
+        Raises: SettingsError: names what is no IPv4 network.
+        """
+        try:
+            networks = [IPv4Network(entry) for entry in egress]
+        except ValueError as exc:
+            raise SettingsError(f"WorkerEgress: {exc}") from exc
+        spans = merged((int(network[0]), int(network[-1])) for network in networks)
+        return cls(spans) if spans else None
+
+    def refusal_of(self, target: Target) -> str | None:
+        """Why workers would not get an answer, naming the first address they do not reach. None: they may.
+
+        Of a name only the family is known yet.
+        """
+        if not isinstance(target, Octets):
+            is_known = not isinstance(target, Name) or target.family != IPV4
+            return f"{target.expression} {NO_IPV6}" if is_known else None
+        outside = first_outside(target, self.networks)
+        if outside is None:
+            return None
+        address = str(IPv4Address(outside))
+        of = "" if address == target.expression else f" ({target.expression})"
+        return f"{address}{of} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
+
+    def note_on(self, targets: Sequence[Target]) -> str:
+        """What cannot be told yet; empty: everything can."""
+        named = self.networks != EVERYWHERE and any(isinstance(target, Name) for target in targets)
+        return UNKNOWN if named else ""

@@ -1,0 +1,112 @@
+"""A request → what planning makes of it, accepted or not, with the reasons: for `cascan check`, which scans nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from cascan.errors import RequestRefused
+from cascan.model.policy_profile import PolicyProfile
+from cascan.model.refusal import Refusal
+from cascan.model.request import ScanRequest
+from cascan.nmap.command import nmap_argv
+from cascan.nmap.options.arguments import Arguments, parse_arguments
+from cascan.nmap.options.table import Option, find_option
+from cascan.nmap.scripts import ScriptVerdict
+from cascan.nmap.targets.kinds import Name
+from cascan.nmap.targets.syntax import parse_target
+from cascan.permissions.permissions import Permit
+from cascan.permissions.scope import Scope
+from cascan.planning.plan import plan, profile_of
+from cascan.planning.rates import HouseRules, shards_at_once, shared
+
+UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
+STANDARD = HouseRules()
+FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """An option as it was written, and what is decided about it."""
+
+    written: str
+    option: str
+    decision: str
+    reason: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A target, and why it is refused; empty: it is inside the scope, as far as is known."""
+
+    target: str
+    refusal: str
+    note: str = ""  # what is not known
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    accepted: bool
+    argv: tuple[str, ...] = ()  # of each shard; empty when refused
+    addresses: int | None = None  # exact; None when refused
+    shards: int = 0
+    lane: str = ""
+    notes: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    options: tuple[Decided, ...] = ()
+    scripts: tuple[ScriptVerdict, ...] = ()
+    targets: tuple[Judged, ...] = ()
+
+
+def explain(request: ScanRequest, permit: Permit, rules: HouseRules = STANDARD) -> Explained:
+    """As `plan`, but never raises: what is refused is told. `rules`: the stack's, for each shard's share of a rate."""
+    given = parse_arguments(request.parameters)
+    options, targets = _options(given), _targets(request, given, permit.scope)
+    scripts = _scripts(request, given, permit.policy)
+    try:
+        planned = plan(request, permit)
+    except RequestRefused as refused:
+        return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
+    side_by_side = shards_at_once(planned.arguments, len(planned.slices), rules.parallel(request))
+    arguments, rates = shared(planned.arguments, side_by_side)
+    return Explained(
+        accepted=True,
+        argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
+        addresses=planned.addresses,
+        shards=len(planned.slices),
+        lane=planned.lane.value,
+        notes=(*planned.notes, *filter(None, [rates])),
+        options=options,
+        scripts=scripts,
+        targets=targets,
+    )
+
+
+def _options(given: Arguments) -> tuple[Decided, ...]:
+    return tuple(
+        Decided(one.shown, _documented(one.option), one.option.decision.value, one.option.reason)
+        for one in given.options
+    )
+
+
+def _documented(option: Option) -> str:
+    row = find_option(option.canonical)
+    return row.documented if row else option.canonical
+
+
+def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
+    asked = request.policy_profile
+    return given.script_verdicts(profile_of(request, given), asked if asked and policy.allows(asked) else policy)
+
+
+def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[Judged, ...]:
+    expressions = dict.fromkeys((*request.targets, *given.targets))
+    return tuple(_judged(expression, given.family, scope) for expression in expressions)
+
+
+def _judged(expression: str, family: int, scope: Scope) -> Judged:
+    try:
+        target = parse_target(expression, family)
+    except RequestRefused as refused:
+        return Judged(expression, str(refused))
+    refusal = scope.refusal_of(target) or ""
+    return Judged(expression, refusal, UNRESOLVED if isinstance(target, Name) and not refusal else "")

@@ -1,0 +1,143 @@
+"""What the operator decided, kept in the bucket, so that a table made again has it: rules, schedules, a halt.
+
+    switch.json                     why the stack is halted; null: it is not
+    severity.json                   the rules on findings
+    rules/<name>/<version>.json     each version of a cascading rule
+    rules/<name>/deleted.json       when it was deleted
+    schedules/<name>.json           a schedule's manifest
+
+Each is written after the table, by whoever changed that. A version of a rule never changes, so two who apply a rule at
+once do not take anything from each other; of the others the table is asked what stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from cascan.clock import utc_now
+from cascan.gateways import HouseRecords, RuleTable, ScanTable, ScheduleTable
+from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES
+from cascan.model.agenda import Switch
+from cascan.model.cascade import StoredRule
+from cascan.model.schedule import StoredSchedule
+from cascan.rules.severity import StoredRules
+from cascan.stored import readable
+
+T = TypeVar("T")
+SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
+DELETED = "deleted.json"
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a table was given again; what it had stayed as it was."""
+
+    halted: bool = False
+    severity_rules: int = 0
+    rules: list[str] = field(default_factory=list)  # names, without those that were deleted
+    schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
+
+
+def keep_switch(records: HouseRecords, table: ScanTable) -> None:
+    records.put(SWITCH, msgspec.json.encode(table.switch()))
+
+
+def is_kept(switch: Switch | None, records: HouseRecords) -> bool:
+    """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
+    return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
+
+
+def keep_severity_rules(records: HouseRecords, table: ScanTable) -> None:
+    records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
+
+
+def keep_rule(records: HouseRecords, rule: StoredRule) -> None:
+    records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
+
+
+def keep_rule_deleted(records: HouseRecords, name: str, at: datetime) -> None:
+    records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(at))
+
+
+def keep_schedule(records: HouseRecords, schedules: ScheduleTable, name: str) -> None:
+    stored = schedules.schedule(name)
+    if stored:
+        records.put(f"{SCHEDULES}{name}.json", msgspec.json.encode(stored))
+    else:
+        records.remove(f"{SCHEDULES}{name}.json")
+
+
+def restore(records: HouseRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable) -> Restored:
+    """Give the table what the records hold and it has not. Safe to repeat.
+
+    A record that cannot be read is passed over; one of the switch halts the stack.
+    """
+    restored = Restored()
+    switch = _switch_in(records)
+    if switch and table.switch() is None:
+        table.halt(switch)
+        restored.halted = True
+    severity = _read(records, SEVERITY, StoredRules)
+    if severity and table.put_severity_rules(replace(severity, version=1)):  # False: there are newer ones
+        restored.severity_rules = len(severity.rules)
+    for name in islice(_rule_names(records), MAX_RULES):
+        if _restore_rule(records, name, rules):
+            restored.rules.append(name)
+    for name in islice(records.names(SCHEDULES), MAX_SCHEDULES):
+        stored = _read(records, name, StoredSchedule)
+        if stored and schedules.restore_schedule(stored):
+            restored.schedules.append(stored.name)
+    return restored
+
+
+def _switch_in(records: HouseRecords) -> Switch | None:
+    """A switch that cannot be read halts the stack: a person lifts it who knows better."""
+    text = records.get(SWITCH)
+    if text in (None, b"null"):
+        return None
+    return _read(records, SWITCH, Switch) or Switch(halted_at=utc_now(), reason=f"{SWITCH} cannot be read")
+
+
+def _rule_names(records: HouseRecords) -> Iterator[str]:
+    return iter(dict.fromkeys(name.split("/")[1] for name in records.names(RULES)))
+
+
+def _restore_rule(records: HouseRecords, name: str, rules: RuleTable) -> bool:
+    versions = list(islice(_versions(records, name), MAX_RULE_VERSIONS))
+    restored = [rules.restore_rule(version) for version in versions]  # the latest last
+    deleted_at = _read(records, f"{RULES}{name}/{DELETED}", datetime)
+    latest_at = versions[-1].stored_at if versions else None
+    is_deleted = deleted_at is not None and latest_at is not None and deleted_at >= latest_at
+    if any(restored) and is_deleted:
+        rules.delete_rule(name)
+    return any(restored) and not is_deleted
+
+
+def _versions(records: HouseRecords, name: str) -> Iterator[StoredRule]:
+    """In order, as long as each is later than the one before: one that is not was there before the table was lost once,
+    and the rule has begun anew since."""
+    before: StoredRule | None = None
+    for path in records.names(f"{RULES}{name}/"):
+        rule = None if path.endswith(DELETED) else _read(records, path, StoredRule)
+        if rule is None or rule.stored_at is None:
+            continue
+        if before and before.stored_at and rule.stored_at < before.stored_at:
+            return
+        before = rule
+        yield rule
+
+
+def _read(records: HouseRecords, name: str, kind: type[T]) -> T | None:
+    text = records.get(name)
+    if text in (None, b"null"):
+        return None
+    decode = partial(msgspec.json.decode, type=kind)
+    return next(readable([text], decode, lambda _: f"the record house/{name}"), None)

@@ -1,0 +1,170 @@
+"""Records and reports in the bucket → the table that was lost: scans, shards, findings and the inventory.
+
+Reports are recorded again by the function that recorded them first, oldest first, so that the inventory comes out the
+same; on a bus and with queues that pass nothing on, so that nobody hears of anything twice. What was over stays over.
+What was not is put on the agenda: on_minute_passed sends the messages of its shards, or tells its end.
+
+A scan that is in the table is newer than its records, and stays as it is; one that a rebuild left half done is told by
+`announced` without an end, and is gone on with. So a rebuild may break off anywhere and be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cascan.clock import Clock
+from cascan.errors import Rejected, UnreadableItem
+from cascan.events import BusEvent, ReportStored, ShardQueued
+from cascan.gateways import ReportStore, ScanTable
+from cascan.ids import ReportKey
+from cascan.model.agenda import AgendaEntry, What
+from cascan.model.reason import Reasons
+from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
+from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
+from cascan.recovery.scan_history import Story, opened, story_of
+from cascan.scans.agenda import expiry, first_entries
+from cascan.scans.close import settle
+
+
+class NoBus:
+    """EventBus that passes nothing on: what it is told was told before."""
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        for _ in events:  # whoever makes them counts as they are taken
+            pass
+
+
+class NoQueues:
+    """ShardQueues that pass nothing on: the agenda sees to the shards that are open."""
+
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None: ...
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None: ...
+
+    def park(self, lane: Lane, body: str, reason: str) -> None: ...
+
+    def held(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
+        return 0
+
+    def waiting(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
+        return 0
+
+
+class Record(Protocol):
+    """on_report_stored's record_findings, on NoBus and NoQueues."""
+
+    def __call__(self, stored: ReportStored, *, clock: Clock) -> object: ...
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of it."""
+
+    scans: int = 0
+    reports: int = 0
+    open: int = 0  # scans that go on
+    left: int = 0  # scans that were in the table
+    unreadable: int = 0  # scans whose records, or reports that cannot be read
+
+
+def rebuild(
+    *,
+    table: ScanTable,
+    reports: ReportStore,
+    record: Record,
+    clock: Clock,
+    tell: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Rebuilt:
+    """Put every scan that has records, and is not in the table, into it. `tell`: reports done, reports there are."""
+    rebuilt = Rebuilt()
+    stories = [
+        story for scan_id in reports.recorded_scans() if (story := _begun(scan_id, table, reports, rebuilt, clock))
+    ]
+    timeline = sorted(entry for story in stories for entry in story.reports())
+    for number, (_, key, ended_at) in enumerate(timeline):
+        tell(number, len(timeline))
+        _record_again(key, ended_at, record, rebuilt)
+    for story in stories:
+        _end(story, table, rebuilt, clock)
+    return rebuilt
+
+
+def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> Story | None:
+    """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
+    try:
+        there = table.get_scan(scan_id)
+    except UnreadableItem:  # in the table, whatever it is
+        rebuilt.unreadable += 1
+        return None
+    if there and not _half_done(there):
+        rebuilt.left += 1
+        if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
+            table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
+        return None
+    try:
+        story = story_of(scan_id, reports)
+    except UnreadableItem:
+        story = None
+    if story is None:
+        rebuilt.unreadable += 1
+        return None
+    rebuilt.scans += 1
+    table.create_scan(opened(story))
+    table.add_shards(story.shards)
+    return story if story.shards else None
+
+
+def _half_done(scan: Scan) -> bool:
+    """Nobody announces a scan before it has ended: a rebuild did, to say that it is at work."""
+    return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
+
+
+def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: Rebuilt) -> None:
+    try:
+        record(ReportStored(str(key), "", 0, ""), clock=lambda: ended_at)
+        rebuilt.reports += 1
+    except Rejected:  # as it was the first time
+        rebuilt.unreadable += 1
+
+
+def _end(story: Story, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
+    """End the scan as it had ended; or let it go on."""
+    scan_id, end = story.scan.scan_id, story.end
+    if end is None:
+        rebuilt.open += 1
+        _let_go_on(story, table, clock())
+        return
+    at = end.finished_at or end.requested_at
+    _close_the_rest(end, table)
+    settle(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
+    if end.state is ScanState.DONE:
+        table.finish_scan(scan_id, end.findings)
+    if entry := expiry(end):
+        table.plan_at(entry)
+
+
+def _close_the_rest(end: Scan, table: ScanTable) -> None:
+    """Close what left no report, with the outcomes that the scan had counted and that no report accounts for."""
+    scan = table.get_scan(end.scan_id)
+    counted = Counter(scan.shard_outcomes) if scan else Counter[str]()
+    outcomes = sorted((Counter(end.shard_outcomes) - counted).elements())
+    state = ShardState.CANCELLED if end.state is ScanState.CANCELLED else ShardState.FAILED
+    for shard in list(table.shards(end.scan_id)):
+        if shard.state in OPEN_STATES:
+            outcome = Outcome(outcomes.pop()) if outcomes else Outcome.FAILED
+            why = end.error_description or "it had ended without a report when the table was lost"
+            reasons = Reasons.of(reason for reason in end.reasons.listed if reason.shard == shard.number)
+            closing = ShardClosing(state=state, outcome=outcome, reasons=reasons, error_description=why)
+            table.close_shard(end.scan_id, shard.number, closing)
+
+
+def _let_go_on(story: Story, table: ScanTable, now: datetime) -> None:
+    scan = story.scan
+    table.mark_announced(scan.scan_id, announced=False)
+    for entry in first_entries(scan, story.shards[0].lane):
+        table.plan_at(entry)
+    table.plan_at(AgendaEntry(now, scan.scan_id, What.LOOK))

@@ -1,0 +1,102 @@
+"""What a lost table is made again from: records beside a scan's reports, written as the scan goes on.
+
+    scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
+    scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and what it cut off
+    scans/<scan id>/end.json                                the scan as it ended
+    scans/<scan id>/request                                 a request that its queue gave up, as it was sent
+    scans/<scan id>/suspension.json                         true: somebody suspended it; false: it was resumed
+
+The plan is there before any shard runs, a run's record before its report. cascan/recovery/rebuild.py reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from cascan.gateways import ReportStore
+from cascan.model.scan import Scan
+from cascan.model.shard import Shard
+from cascan.stored import read_stored
+
+PLAN, END, SUSPENSION, REQUEST = "plan.jsonl", "end.json", "suspension.json", "request"
+T = TypeVar("T")
+RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A shard with its run, and the shard that was cut off from it then."""
+
+    shard: Shard
+    rest: Shard | None = None
+
+
+def store_plan(reports: ReportStore, scan: Scan, shards: Iterable[Shard]) -> None:
+    reports.put_record(scan.scan_id, PLAN, (msgspec.json.encode(line) + b"\n" for line in _lines(scan, shards)))
+
+
+def store_run(reports: ReportStore, reported: Reported) -> None:
+    shard = reported.shard
+    name = f"runs/{shard.number:06d}-{shard.attempt}.json"
+    reports.put_record(shard.scan_id, name, [msgspec.json.encode(reported)])
+
+
+def store_end(reports: ReportStore, scan: Scan) -> None:
+    reports.put_record(scan.scan_id, END, [msgspec.json.encode(scan)])
+
+
+def store_suspension(reports: ReportStore, scan_id: str, *, suspended: bool) -> None:
+    reports.put_record(scan_id, SUSPENSION, [msgspec.json.encode(suspended)])
+
+
+def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
+    """None: there is none, as of a request that was refused."""
+    stream = reports.open_record(scan_id, PLAN)
+    if stream is None:
+        return None
+    with stream:
+        first, *others = stream.read().splitlines()
+    scan, shards = _decode(first, Scan, scan_id), [_decode(line, Shard, scan_id) for line in others]
+    return scan, shards
+
+
+def runs_in(reports: ReportStore, scan_id: str) -> list[Reported]:
+    """In order of shard and attempt."""
+    names = filter(RUN.fullmatch, reports.records(scan_id))
+    runs = [_decode(text, Reported, scan_id) for name in names if (text := _text(reports, scan_id, name))]
+    return sorted(runs, key=lambda run: (run.shard.number, run.shard.attempt))
+
+
+def end_in(reports: ReportStore, scan_id: str) -> Scan | None:
+    """None: it has not ended, as far as anybody wrote down."""
+    text = _text(reports, scan_id, END)
+    return _decode(text, Scan, scan_id) if text else None
+
+
+def suspended_in(reports: ReportStore, scan_id: str) -> bool | None:
+    """Whether it was suspended last; None: nobody suspended or resumed it."""
+    text = _text(reports, scan_id, SUSPENSION)
+    return _decode(text, bool, scan_id) if text else None
+
+
+def _decode(text: bytes, kind: type[T], scan_id: str) -> T:
+    """Raises: UnreadableItem."""
+    decoded: T = read_stored(text, partial(msgspec.json.decode, type=kind), lambda _: f"a record of scan {scan_id}")
+    return decoded
+
+
+def _lines(scan: Scan, shards: Iterable[Shard]) -> Iterator[Scan | Shard]:
+    yield scan
+    yield from shards
+
+
+def _text(reports: ReportStore, scan_id: str, name: str) -> bytes:
+    stream = reports.open_record(scan_id, name)
+    if stream is None:
+        return b""
+    with stream:
+        return stream.read()

@@ -1,0 +1,212 @@
+"""A secureCodeBox `ScheduledScan` manifest → Schedule. Source: ScheduledScan of execution.securecodebox.io/v1.
+
+Beyond its fields `spec` takes timeZone, windows, blackoutDates and flexibleMinutes; and `request`, a request in the
+short form, in place of scanSpec.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from cascan.errors import RequestRefused
+from cascan.forms.complete import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_name
+from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.manifest import API_VERSION, TOP_FIELDS
+from cascan.forms.read import read_request
+from cascan.limits import (
+    MAX_BLACKOUT_DATES,
+    MAX_FLEXIBLE_MINUTES,
+    MAX_HISTORY,
+    MAX_INTERVAL_MINUTES,
+    MAX_SCHEDULE_NAME_CHARS,
+    MAX_TIME_CHARS,
+)
+from cascan.model.schedule import Concurrency, Schedule
+from cascan.schedules.due import blackout, child_request
+from cascan.timing.cron import Cron, split_zone
+
+KIND = "ScheduledScan"
+EVERY = "@every"
+DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+OURS_BY_THE_SCHEDULE = {
+    "name": "the scans have the schedule's name",
+    "idempotencyKey": "it follows from the time",
+    "origin": "it is a cascade's",
+    "labels": "put them under metadata",
+    "annotations": "put them under metadata",
+}
+KEPT_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION, RETRY_ANNOTATION)  # what says how to scan
+History = Annotated[int, Meta(ge=0, le=MAX_HISTORY)]
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel"):
+    scan_spec: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
+    interval: str = ""
+    schedule: str = ""
+    time_zone: str = ""
+    windows: tuple[str, ...] = ()
+    blackout_dates: tuple[str, ...] = ()
+    flexible_minutes: Annotated[int, Meta(ge=0, le=MAX_FLEXIBLE_MINUTES)] = 0
+    suspend: bool = False
+    concurrency_policy: Concurrency = Concurrency.ALLOW
+    successful_jobs_history_limit: History = 3
+    failed_jobs_history_limit: History = 3
+    retrigger_on_scan_type_change: bool = False
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    name: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Schedule:
+    """The schedule, with notes on what of it has no effect.
+
+    `is_stored`: it was accepted when it was applied, perhaps by another version. Fields that this one does not know are
+    passed over, and its scans are judged when they are asked for, so that a refusal is found where one is expected.
+
+    Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
+    """
+    if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
+        raise refused([f"kind: a schedule is a {KIND} of {API_VERSION}"])
+    problems = [] if is_stored else unknown_fields(document, TOP_FIELDS, "")
+    try:
+        spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
+        known = {field.encode_name for field in msgspec.structs.fields(_Metadata)}
+        fields = _present(document.get("metadata"), "metadata")
+        metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
+    except RequestRefused as exc:
+        raise refused([*problems, *exc.reasons]) from exc
+    prefix_zone, cron = split_zone(spec.schedule)
+    zone = prefix_zone or spec.time_zone or "UTC"
+    problems += [*_name_problems(metadata.name), *_time_problems(spec, cron, zone), *_scan_problems(spec)]
+    if problems:
+        raise refused(problems)
+    notes = []
+    if cron and spec.interval:
+        notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
+    if prefix_zone and spec.time_zone not in ("", prefix_zone):
+        notes.append(f"spec.timeZone has no effect here: spec.schedule names {prefix_zone} itself, which wins")
+    every = every_minutes(cron)
+    schedule = Schedule(
+        name=metadata.name,
+        scan=spec.scan_spec if spec.scan_spec is not None else spec.request or {},
+        is_manifest=spec.scan_spec is not None,
+        cron="" if every else cron,
+        interval_minutes=every or (0 if cron else interval_minutes(spec.interval)),
+        starts_at_once=not every,
+        time_zone=zone,
+        windows=spec.windows,
+        blackout_dates=spec.blackout_dates,
+        flexible_minutes=spec.flexible_minutes,
+        suspend=spec.suspend,
+        retrigger=spec.retrigger_on_scan_type_change,
+        concurrency=spec.concurrency_policy,
+        successful_limit=spec.successful_jobs_history_limit,
+        failed_limit=spec.failed_jobs_history_limit,
+        labels=metadata.labels,
+        annotations=_copied(metadata.annotations),
+    )
+    checked = () if is_stored else _check_scan(schedule)
+    return replace(schedule, notes=(*notes, *checked))
+
+
+def every_minutes(cron: str) -> int:
+    """`@every 1h30m` → 90; 0: the line is another one. Raises: ValueError: no duration, or not of whole minutes."""
+    name, _, duration = cron.partition(" ")
+    return interval_minutes(duration.strip()) if name == EVERY else 0
+
+
+def interval_minutes(text: str) -> int:
+    """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
+    parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
+    if not text or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text[:40]!r} is no duration: write it as 12h or 1h30m; hours are the largest unit")
+    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    minutes = round(seconds / 60)
+    if minutes < 1 or abs(seconds - minutes * 60) > 1e-6:  # noqa: PLR2004  # of a second
+        raise ValueError(f"{text[:40]!r} is not a whole number of minutes, of which schedules are made")
+    if minutes > MAX_INTERVAL_MINUTES:
+        raise ValueError(f"{text[:40]!r} is longer than {MAX_INTERVAL_MINUTES // 60}h")
+    return minutes
+
+
+def _present(fields: Any, path: str) -> dict[str, Any]:
+    if fields is None:
+        return {}
+    if not isinstance(fields, dict):
+        raise refused([f"{path}: expected a mapping, got {type(fields).__name__}"])
+    return {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
+
+
+def _copied(annotations: Mapping[str, str]) -> dict[str, str]:
+    """secureCodeBox copies its own alone, so that those of other tools do not spread."""
+    return {
+        key: value
+        for key, value in annotations.items()
+        if key.split("/")[0].endswith("securecodebox.io") or key in KEPT_ANNOTATIONS
+    }
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if not is_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
+        yield (
+            f"metadata.name: {name[:80]!r} is no name of a schedule: 1 to {MAX_SCHEDULE_NAME_CHARS} of a-z, 0-9, "
+            "'.' and '-', with a letter or digit at both ends"
+        )
+
+
+def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
+    if not cron and not spec.interval:
+        yield "spec.interval: neither interval nor schedule is there; write interval: 24h, or schedule: '30 2 * * *'"
+    try:
+        if cron and not every_minutes(cron):
+            Cron.parse(cron)
+    except ValueError as exc:
+        yield f"spec.schedule: {exc}"
+    try:
+        if spec.interval and not cron:
+            interval_minutes(spec.interval)
+    except ValueError as exc:
+        yield f"spec.interval: {exc}"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield f"spec.timeZone: {zone[:40]!r} is no time zone; names are those of IANA, as in Europe/Berlin"
+    if len(spec.blackout_dates) > MAX_BLACKOUT_DATES:
+        yield f"spec.blackoutDates: {len(spec.blackout_dates)} entries are more than {MAX_BLACKOUT_DATES}; write ranges"
+    for number, dates in enumerate(spec.blackout_dates[:MAX_BLACKOUT_DATES]):
+        try:
+            blackout(dates)
+        except ValueError as exc:
+            yield f"spec.blackoutDates[{number}]: {exc}"
+
+
+def _scan_problems(spec: _Spec) -> Iterator[str]:
+    if (spec.scan_spec is None) == (spec.request is None):
+        yield "spec.scanSpec: exactly one of scanSpec and request says what is scanned"
+    for name, why in OURS_BY_THE_SCHEDULE.items():
+        if spec.request and name in spec.request:
+            yield f"spec.request.{name}: leave it out, {why}"
+
+
+def _check_scan(schedule: Schedule) -> tuple[str, ...]:
+    """Notes on the scans. Raises: RequestRefused: they would be refused."""
+    field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
+    try:
+        request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+        return read_request(request, is_issued=True).notes
+    except RequestRefused as exc:
+        raise refused([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

@@ -1,0 +1,127 @@
+"""What the agenda says is due. Every deed may be repeated: an entry is taken off when its deed is done, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.errors import CascanError, UnreadableItem
+from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
+from cascan.limits import LEAST_TURN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS
+from cascan.model.agenda import AgendaEntry, What
+from cascan.model.scan import FINAL_STATES, Scan
+from cascan.scans.agenda import next_change, next_look, next_minute
+from cascan.scans.close import Closing, settle
+from cascan.scans.ending import Left, end_turn, is_over
+from cascan.scans.release import release_next, send_again
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the deeds reach for."""
+
+    table: ScanTable
+    queues: ShardQueues
+    bus: EventBus
+    reports: ReportStore
+    clock: Clock
+
+    @property
+    def closing(self) -> Closing:
+        return {"table": self.table, "queues": self.queues, "bus": self.bus, "clock": self.clock}
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was done, for the log."""
+
+    done: dict[str, int] = field(default_factory=dict)  # entries, by what they were about
+    failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
+
+
+def keep_house(house: House, left_s: TimeLeft = for_ever) -> Kept:
+    """Do what is due while there is time; the rest is the next tick's. One that fails fails alone.
+
+    In rounds of MAX_DUE_AT_ONCE entries: what takes several turns is due again at once, behind what else is due.
+    """
+    kept, seen = Kept(), set[AgendaEntry]()
+    for _ in range(MAX_ROUNDS):
+        entries = [entry for entry in house.table.due(house.clock(), MAX_DUE_AT_ONCE) if entry not in seen]
+        for entry in entries:
+            if left_s() < LEAST_TURN_S:
+                return kept
+            seen.add(entry)
+            _do_one(entry, house, left_s, kept)
+        if not entries:
+            break
+    return kept
+
+
+def _do_one(entry: AgendaEntry, house: House, left_s: TimeLeft, kept: Kept) -> None:
+    try:
+        later = list(_do(entry, house, left_s))
+        for planned in later:
+            house.table.plan_at(planned)
+        if entry not in later:
+            house.table.done(entry)
+        kept.done[entry.what.value] = kept.done.get(entry.what.value, 0) + 1
+    except UnreadableItem as exc:  # of another version, or damaged: it does not stand in the way of the others
+        kept.failures.append((entry.scan_id, str(exc)))
+        _put_off(entry, house)
+    except CascanError as exc:
+        kept.failures.append((entry.scan_id, str(exc)))
+    except Exception as exc:  # noqa: BLE001 - a fault of ours with one scan costs no other its deadline
+        kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
+
+
+def _put_off(entry: AgendaEntry, house: House) -> None:
+    """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
+    house.table.plan_at(replace(entry, at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    house.table.done(entry)
+
+
+def _do(entry: AgendaEntry, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+    """Do what the entry says; what there is to do later on."""
+    scan, now = house.table.get_scan(entry.scan_id), house.clock()
+    if scan is None:
+        return
+    if entry.what is What.EXPIRE:
+        yield from _remove(scan, now, house)
+    elif scan.shards_open == 0:
+        settle(scan.scan_id, **house.closing)  # in case nobody announced its end
+    elif is_over(scan, now):
+        yield from _end(scan, entry.what, house, left_s)
+    else:
+        if entry.what is What.LOOK:
+            send_again(scan, table=house.table, queues=house.queues, clock=house.clock)
+            yield next_look(scan, now)
+        elif change := next_change(scan, now):
+            yield change
+        release_next(scan, table=house.table, queues=house.queues, clock=house.clock)
+
+
+def _end(scan: Scan, what: What, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+    """One turn at the open shards of a scan that is cancelled or past its deadline."""
+    left = end_turn(scan, table=house.table, clock=house.clock, left_s=left_s)
+    settled, now = settle(scan.scan_id, **house.closing), house.clock()
+    if left is Left.MORE:
+        yield AgendaEntry(now, scan.scan_id, what)
+    elif left is Left.WORKERS:
+        yield AgendaEntry(next_minute(now), scan.scan_id, What.DEADLINE)
+    elif settled and settled.shards_open:  # shards that are counted and not stored yet: whoever plans it ends it
+        yield next_look(scan, now)
+
+
+def _remove(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:
+    """Objects first, the scan's own item last: what breaks off half way is found again."""
+    if scan.state not in FINAL_STATES:  # its results are being published
+        yield AgendaEntry(next_minute(now), scan.scan_id, What.EXPIRE)
+    elif not (
+        house.reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
+        and house.table.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
+    ):
+        yield AgendaEntry(house.clock(), scan.scan_id, What.EXPIRE)

@@ -1,0 +1,324 @@
+"""In-memory gateways with the semantics of the real ones: the tests in integration/gateways/ hold for both.
+
+Their state is public, so a test arranges and asserts on plain dicts and lists. `down = True` makes a gateway raise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from io import BytesIO
+from ipaddress import ip_address
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from cascan.clock import to_wire
+from cascan.errors import MalformedMessage
+from cascan.events import BusEvent, ShardQueued
+from cascan.findings.cut import cut_down
+from cascan.gateways import Launch, Lookup
+from cascan.ids import ReportKey, results_key
+from cascan.limits import MAX_FINDING_BYTES
+from cascan.model.agenda import AgendaEntry, Switch
+from cascan.model.finding import Finding, FindingLine
+from cascan.model.reason import ReasonCode, Reasons
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.shard import Lane, Shard
+from tests.fakes.inventory import MemoryInventory
+from tests.fakes.recordings import MemoryRecordings
+from tests.fakes.shards import Breakable, MemoryHouse, MemoryShards
+
+PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
+
+
+class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, MemoryInventory):
+    """ScanTable in dicts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans: dict[str, Scan] = {}
+        self.shards_by_key: dict[tuple[str, int], Shard] = {}
+        self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
+        self.agenda: set[AgendaEntry] = set()
+        self.halted: Switch | None = None
+        self.findings_by_key: dict[tuple[str, str], Finding] = {}
+
+    # ---- scans
+
+    def create_scan(self, scan: Scan) -> bool:
+        self._reach()
+        if scan.scan_id in self.scans:
+            return False
+        self.scans[scan.scan_id] = scan
+        return True
+
+    def get_scan(self, scan_id: str) -> Scan | None:
+        self._reach()
+        return self.scans.get(scan_id)
+
+    def scan_brief(self, scan_id: str) -> ScanBrief | None:
+        scan = self.get_scan(scan_id)
+        if scan is None:
+            return None
+        return ScanBrief(
+            state=scan.state, deadline_at=scan.deadline_at, windows=scan.windows, halted=self.halted is not None
+        )
+
+    def list_scans(self, limit: int) -> Iterator[Scan]:
+        self._reach()
+        newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
+        return islice(iter(newest_first), limit)
+
+    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
+        self._reach()
+        scan = self.scans.get(scan_id)
+        if scan is None or scan.state not in set(frm):
+            return False
+        self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
+        return True
+
+    def close_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        outcome: Outcome,
+        at: datetime,
+        error: str = "",
+        *,
+        reasons: Reasons = NO_REASONS,
+    ) -> bool:
+        self._reach()
+        scan = self.scans.get(scan_id)
+        if scan is None or scan.shards_open:
+            return False
+        half_cancelled = scan.state is to is ScanState.CANCELLED and scan.outcome is None
+        if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
+            return False
+        self.scans[scan_id] = replace(
+            scan, state=to, outcome=outcome, finished_at=at, error_description=error, reasons=reasons
+        )
+        return True
+
+    def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
+        self._reach()
+        if scan := self.scans.get(scan_id):
+            self.scans[scan_id] = replace(scan, announced=announced)
+
+    def finish_scan(self, scan_id: str, counts: Counts) -> bool:
+        self._reach()
+        scan = self.scans.get(scan_id)
+        if scan is None or scan.state not in PARSED_STATES:
+            return False
+        self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
+        return True
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        stores: list[dict[Any, Any]] = [
+            self.findings_by_key,
+            self.changes_by_key,
+            self.shards_by_key,
+            self.recordings,
+            self.shard_by_address,
+        ]
+        keys = [(store, key) for store in stores for key in store if key[0] == scan_id]
+        for store, key in keys[:most]:
+            del store[key]
+        if len(keys) > most:
+            return False
+        self.scans.pop(scan_id, None)
+        return True
+
+    # ---- findings
+
+    def put_findings(
+        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+    ) -> None:
+        self._reach()
+        for given in findings:
+            finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
+            fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
+            self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
+
+    def findings(self, scan_id: str) -> Iterator[Finding]:
+        self._reach()
+        return iter([self.findings_by_key[key] for key in sorted(self.findings_by_key) if key[0] == scan_id])
+
+
+class MemoryReportStore(Breakable):
+    """ReportStore in dicts, by object key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.content_types: dict[str, str] = {}
+        self.records_by_key: dict[tuple[str, str], bytes] = {}
+
+    def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
+        self._reach()
+        self.objects[str(key)] = path.read_bytes()
+        self.metadata[str(key)] = dict(metadata)
+        self.content_types[str(key)] = "application/xml"
+
+    def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
+        self._reach()
+        if str(key) not in self.objects:
+            raise MalformedMessage(f"there is no report {key}")
+        return BytesIO(self.objects[str(key)][start:])
+
+    def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
+        self._reach()
+        return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
+
+    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
+        self._reach()
+        self.records_by_key[scan_id, name] = b"".join(body)
+
+    def open_record(self, scan_id: str, name: str) -> IO[bytes] | None:
+        self._reach()
+        record = self.records_by_key.get((scan_id, name))
+        return None if record is None else BytesIO(record)
+
+    def records(self, scan_id: str) -> Iterator[str]:
+        self._reach()
+        return iter(sorted(name for of, name in self.records_by_key if of == scan_id))
+
+    def recorded_scans(self) -> Iterator[str]:
+        self._reach()
+        return iter(sorted({of for of, _ in self.records_by_key}))
+
+    def remove_scan(self, scan_id: str, most: int) -> bool:
+        self._reach()
+        stores: list[tuple[dict[Any, Any], Any]] = [
+            *((self.objects, key) for key in self.objects if key.split("/")[1] == scan_id),
+            *((self.records_by_key, key) for key in self.records_by_key if key[0] == scan_id),
+        ]
+        for store, key in stores[:most]:
+            del store[key]
+        return len(stores) <= most
+
+    def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
+        self._reach()
+        self.objects[results_key(scan_id, name)] = b"".join(body)
+        self.content_types[results_key(scan_id, name)] = content_type
+
+
+class MemoryHouseRecords(Breakable):
+    """HouseRecords in a dict."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+
+    def put(self, name: str, text: bytes) -> None:
+        self._reach()
+        self.texts[name] = text
+
+    def get(self, name: str) -> bytes | None:
+        self._reach()
+        return self.texts.get(name)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        self._reach()
+        return iter(sorted(name for name in self.texts if name.startswith(prefix)))
+
+    def remove(self, name: str) -> None:
+        self._reach()
+        self.texts.pop(name, None)
+
+
+class MemoryEventBus(Breakable):
+    """EventBus that remembers what was put, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[BusEvent] = []
+
+    def put(self, events: Iterable[BusEvent]) -> None:
+        self._reach()
+        self.events.extend(events)
+
+
+class MemoryShardQueues(Breakable):
+    """ShardQueues whose messages wait until the test takes them from `sent`."""
+
+    def __init__(self) -> None:
+        self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.delays_s: list[int] = []  # of each call, the delays included
+        self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.parked: defaultdict[Lane, list[tuple[str, str]]] = defaultdict(list)  # with the reasons
+        self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
+
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+        self._reach()
+        self.sent[lane].extend(messages)
+        self.delays_s.append(delay_s)
+
+    def give_up(self, lane: Lane, message: ShardQueued) -> None:
+        self._reach()
+        self.given_up[lane].append(message)
+
+    def park(self, lane: Lane, body: str, reason: str) -> None:
+        self._reach()
+        self.parked[lane].append((body, reason))
+
+    def waiting(self, lane: Lane) -> int:
+        self._reach()
+        return len(self.sent[lane])
+
+    def held(self, lane: Lane) -> int:
+        self._reach()
+        return self.held_by_workers[lane]
+
+
+class MemoryFleet(Breakable):
+    """Fleet whose workers run until the test changes `workers`."""
+
+    def __init__(self) -> None:
+        self.workers: Counter[Lane] = Counter()
+        self.launches: dict[tuple[Lane, str], int] = {}  # by lane and token
+        self.on_spot: list[bool] = []  # of each launch
+
+    def running(self, lane: Lane) -> int:
+        self._reach()
+        return self.workers[lane]
+
+    def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
+        self._reach()
+        if (lane, token) not in self.launches:
+            self.launches[lane, token] = count
+            self.workers[lane] += count
+            self.on_spot.append(spot)
+        return Launch(self.launches[lane, token])
+
+
+class FixedResolver:
+    """Resolver with a fixed answer for each name: addresses of both families, or a Lookup. No other name exists."""
+
+    def __init__(self, names: Mapping[str, Iterable[str] | Lookup]) -> None:
+        self.names = dict(names)
+        self.asked: list[tuple[str, int]] = []
+
+    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
+        self.asked += ((name, family) for name in names)
+        return {name: self._lookup(name, family) for name in names}
+
+    def _lookup(self, name: str, family: int) -> Lookup:
+        answer, stem = self.names.get(name), name.removesuffix(".")
+        if isinstance(answer, Lookup):
+            return answer
+        if answer is None:
+            why = "DNS has no such name (NXDOMAIN)"
+            return Lookup(asked=stem, failure=ReasonCode.NAME_NOT_FOUND, why=why)
+        addresses = tuple(dict.fromkeys(a for a in answer if ip_address(a).version == family))
+        if addresses:
+            return Lookup(asked=stem, addresses=addresses)
+        return Lookup(asked=stem, failure=ReasonCode.NAME_WITHOUT_ADDRESS, why="DNS has no address for it")
+
+
+def dns_failure(name: str, why: str = "DNS failed: SERVFAIL from 192.0.2.53") -> Lookup:
+    """The lookup of a name that DNS gave no answer for."""
+    return Lookup(asked=name, failure=ReasonCode.LOOKUP_FAILED, why=why)

@@ -1,0 +1,43 @@
+"""`cascan egress` prints a value for the template, or says why there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cascan_cli.main import main
+
+
+def test_the_value_stands_alone_on_standard_output_and_what_it_leaves_out_on_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["egress", "10.20.0.0/16, example.org", "192.0.2.7"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "10.20.0.0/16,192.0.2.7/32\n"
+    assert "example.org: a name has no fixed network" in said.err
+
+
+def test_json_carries_the_remarks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["egress", "--json", "10.0.0.0/8", "--deny", "10.0.0.1,10.200.3.4"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["networks"] == ["10.0.0.0/8"]
+    assert len(answer["remarks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        (["example.org"], "no network to let out"),
+        (["2001:db8::/32"], "no network to let out"),
+        (["not/a/net"], "not/a/net"),
+        ([f"10.0.{2 * number}.0/24" for number in range(17)], "no value fits"),
+    ],
+)
+def test_where_there_is_no_value_nothing_is_printed(
+    allowed: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["egress", *allowed]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert why in said.err

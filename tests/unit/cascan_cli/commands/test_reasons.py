@@ -1,0 +1,107 @@
+"""Whoever looks at a scan that is not complete sees why: which name, host or shard, and what happened to it."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cascan.model.reason import Reason, ReasonCode, Reasons
+from cascan.model.scan import Outcome, ScanState
+from cascan_cli.commands import findings, report, scans
+from cascan_cli.output.scan import SHOWN_REASONS, print_end
+from cascan_cli.stack.open import Access
+from tests.fakes import MemoryReportStore, MemoryScanTable
+from tests.support.builders import SCAN_ID, a_scan, a_shard
+
+FAILED = Reason.of(ReasonCode.LOOKUP_FAILED, "db.test", "db.test: DNS failed: SERVFAIL from 10.0.0.2")
+STOPPED = Reason.of(ReasonCode.TIME_LIMIT, "shard 3 (10.0.3.0/24)", "nmap was stopped at the shard's time limit")
+REASONS = Reasons.of([FAILED, STOPPED], {"host-timed-out": 7}).at_shard(3)
+FIRST = "lookup-failed: db.test: DNS failed: SERVFAIL from 10.0.0.2"
+SECOND = "time-limit: shard 3 (10.0.3.0/24): nmap was stopped at the shard's time limit"
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Access:
+    table, reports = MemoryScanTable(), MemoryReportStore()
+    table.create_scan(
+        a_scan(
+            state=ScanState.DONE,
+            outcome=Outcome.PARTIAL,
+            reasons=REASONS,
+            shards_open=0,
+            addresses=3,
+            extra_addresses=15,
+            hosts_up=16,
+        )
+    )
+    reports.objects[f"reports/{SCAN_ID}/000000/1.xml"] = b"<nmaprun/>"
+    opened = SimpleNamespace(table=table, reports=reports, uri=str)
+
+    @contextmanager
+    def access(_: Any) -> Iterator[Any]:
+        yield opened
+
+    for command in (findings, report, scans):
+        monkeypatch.setattr(command, "access", access)
+    return cast("Access", opened)
+
+
+def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
+    stack: Access, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (scan,) = stack.table.list_scans(1)
+    print_end(scan, stack)
+    told = capsys.readouterr().err
+    assert "16 of 18 addresses up" in told
+    assert FIRST in told
+    assert SECOND in told
+    assert "and 7 more" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        (findings, {"scan": SCAN_ID, "json": False}),
+        (findings, {"scan": SCAN_ID, "json": True}),
+        (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": False}),
+        (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": True}),
+    ],
+    ids=["findings", "findings --json", "report", "report --xml"],
+)
+def test_who_reads_what_a_scan_found_is_told_what_is_missing(
+    stack: Access, command: Any, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.table.add_shards([a_shard(attempt=1)])
+    command.run(Namespace(**args))
+    told = capsys.readouterr()
+    assert FIRST in told.err
+    assert SECOND in told.err
+    assert "SERVFAIL" not in told.out  # what is piped on stays what it is
+
+
+def test_a_list_of_scans_has_the_first_reason_and_as_json_all_that_are_kept(
+    stack: Access, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans.run(Namespace(limit=5, json=False))
+    assert "db.test: DNS failed: SERVFAIL from 10.0.0.2 (and 8 more)" in capsys.readouterr().out
+    scans.run(Namespace(limit=5, json=True))
+    (scan,) = json.loads(capsys.readouterr().out)
+    assert scan["reasons"]["counts"] == {"lookup-failed": 1, "time-limit": 1, "host-timed-out": 7}
+    assert [reason["subject"] for reason in scan["reasons"]["listed"]] == ["db.test", "shard 3 (10.0.3.0/24)"]
+    assert {reason["shard"] for reason in scan["reasons"]["listed"]} == {3}
+    assert scan["addresses"] == 18
+
+
+def test_a_long_list_of_reasons_is_cut_with_its_length(stack: Access, capsys: pytest.CaptureFixture[str]) -> None:
+    many = [Reason.of(ReasonCode.NAME_NOT_FOUND, f"{n}.test", f"{n}.test: no such name") for n in range(300)]
+    scan = a_scan(state=ScanState.DONE, outcome=Outcome.UNRESOLVED, reasons=Reasons.of(many), shards_open=0)
+    print_end(scan, stack)
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("no such name" in line for line in lines) == SHOWN_REASONS
+    assert any(f"and {300 - SHOWN_REASONS} more" in line for line in lines)

@@ -1,0 +1,78 @@
+"""`cascan scans` says of each scan what came of it, and what it saw otherwise than the scans before it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cascan.model.inventory import ChangeKind
+from cascan.model.scan import Outcome, ScanState
+from cascan_cli.commands import scans
+from cascan_cli.main import main
+from cascan_cli.output.scan import CHANGE_WORDS, changes_in_words
+from tests.fakes import MemoryScanTable
+from tests.support.builders import SCAN_ID, a_scan
+
+CHANGES = {"ServiceChanged": 1, "PortOpened": 2, "HostGone": 0}
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
+    table = MemoryScanTable()
+
+    @contextmanager
+    def access(_: Any) -> Iterator[Any]:
+        yield SimpleNamespace(table=table)
+
+    monkeypatch.setattr(scans, "access", access)
+    table.create_scan(
+        a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE, changes=CHANGES, shards_open=0, announced=True)
+    )
+    table.create_scan(a_scan(scan_id="b" * 16, name="second", error_description="no target"))
+    return table
+
+
+def test_every_kind_of_change_has_a_word_and_one_of_another_version_is_told_as_it_is() -> None:
+    assert set(CHANGE_WORDS) == set(ChangeKind)
+    assert changes_in_words(CHANGES | {"PortWobbled": 3}) == "2 opened 1 changed 3 PortWobbled"
+    assert changes_in_words({}) == ""
+
+
+def test_piped_the_changes_stand_before_the_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scans"]) == 0
+    rows = {line.split("\t")[0]: line.split("\t")[-3:] for line in capsys.readouterr().out.splitlines()}
+    assert rows == {SCAN_ID: ["0", "2 opened 1 changed", ""], "b" * 16: ["0", "", "no target"]}
+
+
+def shown_in_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that `cascan scans` sends to a terminal so wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w", encoding="utf-8") as stdout, os.fdopen(controller, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["scans"]) == 0
+        stdout.flush()
+        return os.read(screen.fileno(), 16_384).decode().splitlines()
+
+
+def test_in_a_terminal_they_have_a_column_and_a_finished_scan_a_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    header, *rows = shown_in_a_terminal(160, monkeypatch)
+    assert header.index("FINDINGS") < header.index("CHANGES") < header.index("REMARK")
+    (row,) = [row for row in rows if SCAN_ID in row]
+    assert "\x1b[32mDone" in row  # green
+    assert "2 opened 1 changed" in row
+
+
+def test_a_narrow_terminal_folds_no_scan_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_in_a_terminal(80, monkeypatch)
+    assert any(SCAN_ID in line for line in shown)
+    assert any("b" * 16 in line for line in shown)

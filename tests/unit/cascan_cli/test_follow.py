@@ -1,0 +1,209 @@
+"""What a command's end says of its scan."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+
+from cascan.model.cascade import StoredChild
+from cascan.model.finding import Finding, Severity
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.model.shard import Progress
+from cascan_cli.errors import BadInput, CliError
+from cascan_cli.output.scan import detail_of, exit_code_of, print_findings, progress_of, said_by
+from cascan_cli.stack.find_scan import find_scan
+from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
+from cascan_cli.stack.open import Access
+from tests.fakes import MemoryScanTable
+from tests.fakes.cascades import MemoryCascadeTable
+from tests.support.builders import NOW, a_request, a_scan, a_shard
+
+
+@pytest.mark.parametrize(
+    ("scan", "code"),
+    [
+        ({"state": ScanState.DONE, "outcome": Outcome.COMPLETE}, 0),
+        ({"state": ScanState.DONE, "outcome": Outcome.PARTIAL}, 1),
+        ({"state": ScanState.DONE, "outcome": Outcome.NOTHING_ANSWERED}, 1),
+        ({"state": ScanState.DONE, "outcome": Outcome.UNRESOLVED}, 1),
+        ({"state": ScanState.ERRORED, "shards": 0, "shards_open": 0}, 2),
+        ({"state": ScanState.ERRORED, "outcome": Outcome.FAILED}, 3),
+        ({"state": ScanState.SCANNING}, 1),
+        ({"state": ScanState.CANCELLED}, 1),
+        ({"state": ScanState.SUSPENDED}, 0),
+    ],
+)
+def test_the_exit_code_says_whether_the_answer_is_whole(scan: dict[str, Any], code: int) -> None:
+    assert exit_code_of(a_scan(**scan)) == code
+
+
+@pytest.fixture
+def table() -> MemoryScanTable:
+    table = MemoryScanTable()
+    for day, (scan_id, name) in enumerate(
+        [("aaaa222222222222", "lan"), ("aaab222222222222", "lan"), ("bbbb222222222222", "dmz")], start=1
+    ):
+        table.create_scan(a_scan(scan_id=scan_id, name=name, requested_at=NOW.replace(day=day)))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("latest", "bbbb222222222222"),
+        ("lan", "aaab222222222222"),
+        ("aaaa222222222222", "aaaa222222222222"),
+        ("aaab", "aaab222222222222"),
+    ],
+)
+def test_a_scan_is_found_by_its_id_the_beginning_of_it_or_its_series(
+    table: MemoryScanTable, asked: str, found: str
+) -> None:
+    assert find_scan(table, asked).scan_id == found
+
+
+@pytest.mark.parametrize(("asked", "sentence"), [("aaa", "2 scans begin with 'aaa'"), ("nope", "no scan fits 'nope'")])
+def test_what_fits_none_or_several_is_said(table: MemoryScanTable, asked: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        find_scan(table, asked)
+
+
+class Ending:
+    """A stack that ends with its command: a scan, its child, and a grandchild that ends at the third look."""
+
+    stays_up = False
+
+    def __init__(self) -> None:
+        self.table, self.cascades, self.looks = MemoryScanTable(), MemoryCascadeTable(), 0
+        ids = ("aaaa222222222222", "bbbb222222222222", "cccc222222222222")
+        for scan_id in ids:
+            self.table.create_scan(a_scan(scan_id=scan_id, state=ScanState.DONE, request=a_request(cascades={})))
+        for parent, child in pairwise(ids):
+            stored = StoredChild(key="rule/a", rule="rule", scan_id=child, name="", scan_type="nmap")
+            self.cascades.stored[parent] = {stored.key: stored}
+        self.last = ids[-1]
+        self.table.scans[self.last] = a_scan(scan_id=self.last, state=ScanState.SCANNING)
+        get = self.table.get_scan
+
+        def look(scan_id: str) -> Scan | None:
+            self.looks += scan_id == self.last
+            if self.looks > 2:
+                self.table.scans[self.last] = a_scan(scan_id=self.last, state=ScanState.DONE)
+            return get(scan_id)
+
+        self.table.get_scan = look  # type: ignore[method-assign]
+
+
+def test_a_command_whose_stack_ends_with_it_waits_for_the_whole_cascade() -> None:
+    stack = Ending()
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 2
+    assert stack.looks == 3
+
+
+def test_a_stack_that_stays_up_is_not_waited_for() -> None:
+    stack = Ending()
+    stack.stays_up = True
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 0
+
+
+def test_a_cascade_that_goes_on_too_long_is_told() -> None:
+    stack = Ending()
+    stack.looks = -10_000
+    with pytest.raises(CliError, match="the cascade has not ended after"):
+        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05, [])
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([Progress(task="Connect Scan", percent=42, hosts_done=3)], "Connect Scan 42 %, 3 hosts done"),
+        ([Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)], "NSE 5 to 90 %, 0 hosts done"),
+        (
+            [Progress(task="NSE", percent=5, hosts_done=1), Progress(task="Ping Scan", percent=5, hosts_done=1), None],
+            "2 shards run 5 %, 2 hosts done",
+        ),
+    ],
+)
+def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
+    assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
+
+
+def a_finding(
+    category: str = "Open Port", severity: Severity = Severity.LOW, name: str = "x", **attributes: Any
+) -> Finding:
+    return Finding(
+        id=name,
+        fingerprint=name,
+        parsed_at=NOW,
+        name=name,
+        description="",
+        category=category,
+        severity=severity,
+        osi_layer="NETWORK",
+        location="",
+        attributes=attributes,
+    )
+
+
+def test_a_repeated_idempotency_key_says_that_nothing_was_scanned_again() -> None:
+    assert repeat_note(a_scan(cause_id="m-1"), "m-1") == ""
+    assert "sent before under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
+
+
+@pytest.mark.parametrize(
+    ("own_port", "address", "is_noted"),
+    [
+        (4566, "127.0.0.1", True),
+        (4566, "::1", True),
+        (4566, "10.0.0.1", False),
+        (4567, "127.0.0.1", False),
+        (None, "::1", False),
+    ],
+)
+def test_the_stack_itself_among_the_open_ports_of_this_machine_is_pointed_out(
+    own_port: int | None, address: str, is_noted: bool
+) -> None:
+    findings = [a_finding(port=4566, ip_addresses=[address])]
+    note = own_port_note(findings, Access({}, stays_up=True, own_port=own_port))
+    assert (note == "port 4566 is the stack on this machine itself") is is_noted
+
+
+def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_findings(
+        [
+            a_finding(name="far", severity=Severity.LOW, ip_addresses=["10.0.0.10"]),
+            a_finding(name="near", severity=Severity.LOW, ip_addresses=["10.0.0.9"]),
+            a_finding(name="worst", severity=Severity.HIGH, ip_addresses=["10.0.0.200"]),
+            a_finding(name="foreign", severity=Severity.INFORMATIONAL, ip_addresses="10.0.0.1"),
+        ]
+    )
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[3] for line in out.splitlines()] == ["worst", "near", "far", "foreign"]
+    assert "1 HIGH, 2 LOW, 1 INFORMATIONAL" in err
+
+
+@pytest.mark.parametrize(
+    ("finding", "detail"),
+    [
+        (a_finding(serviceProduct="nginx", serviceVersion="1.22"), "nginx 1.22"),
+        (a_finding(title="Welcome"), "Welcome"),
+        (a_finding("Host", operating_system="Linux 5"), "Linux 5"),
+        (a_finding("Open Port", operating_system="Linux 5"), ""),
+        (a_finding("TLS", subject={"commonName": "a.example"}, not_after="2026-03-01"), "a.example until 2026-03-01"),
+        (a_finding("TLS", subject="odd", not_after="2026-03-01"), "until 2026-03-01"),
+    ],
+)
+def test_the_detail_is_what_the_name_of_the_finding_does_not_say(finding: Finding, detail: str) -> None:
+    assert detail_of(finding) == detail
+
+
+def test_latest_passes_over_a_request_that_was_refused(table: MemoryScanTable) -> None:
+    refused = a_scan(scan_id="cccc222222222222", name="dmz", shards=0, shards_open=0, requested_at=NOW.replace(day=20))
+    table.create_scan(refused)
+    assert find_scan(table, "latest").scan_id == find_scan(table, "dmz").scan_id == "bbbb222222222222"
+    assert find_scan(table, "cccc").scan_id == refused.scan_id

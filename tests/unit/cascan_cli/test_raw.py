@@ -1,0 +1,67 @@
+"""A scan that needs raw sockets, on a machine that has none: said before anything is started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cascan_cli.commands import scan, submit
+from cascan_cli.input import raw
+from cascan_cli.main import main
+
+WHY = "/usr/bin/nmap lacks cap_net_raw; run: setcap cap_net_raw,cap_net_bind_service+eip /usr/bin/nmap"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would have gone to a stack."""
+    asked: list[str] = []
+
+    def access(_: object) -> object:
+        asked.append("a stack")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scan, "access", access)
+    monkeypatch.setattr(submit, "access", access)
+    monkeypatch.setattr(raw, "why_not_raw", lambda nmap: WHY)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    return asked
+
+
+@pytest.mark.parametrize("words", [["--", "-sS"], ["--type", "nmap-privileged"], ["--", "-O", "-p", "22"]])
+def test_it_is_refused_with_the_command_that_helps(
+    words: list[str], sent: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scan", "127.0.0.1", *words]) == 2
+    said = capsys.readouterr().err
+    assert "raw sockets are not to be had on this machine" in said
+    assert "setcap cap_net_raw,cap_net_bind_service+eip /usr/bin/nmap" in said
+    assert sent == []
+
+
+def test_a_file_that_asks_for_them_is_refused_as_well(
+    tmp_path: Path, sent: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "scan.json"
+    file.write_text(json.dumps({"targets": ["127.0.0.1"], "parameters": ["-sU"]}))
+    assert main(["submit", "-f", str(file)]) == 2
+    config = tmp_path / "config.toml"
+    config.write_text('[servers.a]\nhost="10.0.0.1"\n[servers.a.portscan]\nscannerBinPath="nmap"\nhasPrivileged=true')
+    assert main(["submit", "--vuls", str(config)]) == 2
+    assert capsys.readouterr().err.count("setcap") == 2
+    assert sent == []
+
+
+@pytest.mark.parametrize("words", [["--", "-sT"], ["--", "-sV"], ["--stack", "NAME", "--", "-sS"], ["--", "--nope"]])
+def test_whatever_needs_none_or_runs_elsewhere_goes_on(words: list[str], sent: list[str]) -> None:
+    assert main(["scan", "127.0.0.1", *words]) == 130
+    assert sent == ["a stack"]
+
+
+def test_check_says_so_in_a_note(sent: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "10.0.0.1", "--", "-sS"]) == 0
+    assert "note: raw sockets are not to be had on this machine" in capsys.readouterr().err
+    assert main(["check", "10.0.0.1", "--", "-sT"]) == 0
+    assert "raw sockets" not in capsys.readouterr().err

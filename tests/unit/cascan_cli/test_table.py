@@ -1,0 +1,97 @@
+"""Tables: tabs when piped; in a terminal no line is wider than it, and no word is cut in two."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cascan_cli.output.table import print_table
+
+HOSTILE = "\x1b[2J\x9b31m\r\n=cmd|calc é"
+TITLES = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
+WHEN = "2026-03-01T18:20:57Z"
+ROWS = [
+    ("a" * 16, "office-lan", "Done", "complete", WHEN, 123, "2 opened 1 closed", ""),
+    ("b" * 16, "datacentre-north-every-night", "Errored", "", WHEN, 0, "", "10.1.2.3 is outside AllowedTargets"),
+    ("c" * 16, "x", "ParseCompleted", "nothing-answered", WHEN, 10_000, "", "3 of 10 shards wait"),
+]
+NARROW: dict[str, Any] = {"drop": ("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), "whole": ("SCAN",)}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+Show = Callable[..., str]
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch) -> Show:
+    """Prints a table in a terminal so wide, and gives what is on it, without bold letters."""
+
+    def run(*table: Any, columns: int = 80, **more: Any) -> str:
+        for name, value in (("TERM", "xterm"), ("NO_COLOR", "1"), ("COLUMNS", str(columns))):
+            monkeypatch.setenv(name, value)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", terminal := Terminal())
+            print_table(*table, **more)
+        return terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+
+    return run
+
+
+def test_piped_a_table_is_tab_separated_lines_without_a_header(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("A", "B"), [("one", 1), ("tab\there", None)])
+    assert capsys.readouterr().out == "one\t1\ntab\\there\tNone\n"
+
+
+def test_in_a_terminal_a_table_has_a_header_and_hostile_text_stays_in_its_cell(show: Show) -> None:
+    shown = show(("NAME", "BANNER"), [("[red]x[/red]", HOSTILE)])
+    assert "NAME" in shown
+    assert "[red]x[/red]" in shown  # no markup of the table library either
+    assert "\x1b[2J" not in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut_in_two(columns: int, show: Show) -> None:
+    shown = show(TITLES, ROWS, columns=columns, **NARROW)
+    whole = {word for text in (*TITLES, *(str(cell) for row in ROWS for cell in row)) for word in text.split()}
+    whole |= {"2026-03-01", "18:20:57Z"}
+    assert max(map(len, shown.splitlines())) <= columns
+    for word in shown.split():
+        assert word in whole or (word.endswith("…") and any(each.startswith(word[:-1]) for each in whole)), word
+    assert all(row[0] in shown for row in ROWS)
+
+
+def test_what_there_is_no_room_for_is_left_out_and_told(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+    header, *rows = show(TITLES, ROWS, columns=60, **NARROW).splitlines()
+    assert header.split() == ["SCAN", "NAME", "STATE", "REMARK"]
+    assert "10.1.2.3 is" in "\n".join(rows)
+    said = "cascan: left out for want of room: OUTCOME, REQUESTED, FINDINGS, CHANGES; --json has all\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_wide_terminal_shows_everything_on_one_line_a_row(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+    header, *rows = show(TITLES, ROWS, columns=200, **NARROW).splitlines()
+    assert tuple(header.split()) == TITLES
+    assert len(rows) == len(ROWS)
+    assert "2026-03-01T18:20:57Z" in rows[0]
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_longer_than_a_line_is_folded_and_squeezes_nothing_else(show: Show) -> None:
+    shown = show(("SHARD", "REPORT"), [(0, "s3://" + "x" * 100)], whole=("REPORT",)).splitlines()
+    assert shown[0].split() == ["SHARD", "REPORT"]
+    assert max(map(len, shown)) <= 80
+    assert "".join(line[7:].strip() for line in shown[1:]) == "s3://" + "x" * 100
+
+
+def test_a_table_without_rows_is_its_header(show: Show) -> None:
+    assert show(("NAME", "BANNER"), []).split() == ["NAME", "BANNER"]
+    many = show(tuple(f"COLUMN-{number}" for number in range(20)), [], drop=("COLUMN-1",))
+    assert max(map(len, many.splitlines())) <= 80
