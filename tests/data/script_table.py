@@ -27,7 +27,6 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "scripts.md"
 EVIDENCE = {
     "documentation": "the output that the installed nmap documents, read when the test runs",
     "source": "no report and no documented output shows it: written by hand after the script's source",
-    "untested": "nothing shows it yet",
 }
 NONE = {
     "information": "describes a service, a page or a path through the network, and proves nothing wrong with it",
