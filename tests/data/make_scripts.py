@@ -56,6 +56,7 @@ RUNS = [
     Run("not-vulnerable", "reports of the vulns library, all of them that nothing was found",
         "-sT --script http-vuln-cve2015-1635,http-vuln-cve2011-3192 --script-args vulns.showall -p 80 127.0.0.1"),
     Run("snmp", "an SNMP agent that answers to `public`", "-sU --script snmp-info,snmp-sysdescr -p 161 127.0.0.1"),
+    Run("snmp-brute", "a community string that was guessed", "-sU --script snmp-brute -p 161 127.0.0.1"),
     Run("databases", "databases, some of them open to anyone",
         "-sT -v --script mysql-info,mysql-empty-password,mongodb-info,mongodb-databases,redis-info,memcached-info"
         " -p 3306,6379,6380,11211,27017 127.0.0.1"),
