@@ -21,6 +21,7 @@ from cascan_cli.local.machine import held
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 MODULE = "cascan_cli.local.supervisor"
+EARLIER_MODULE = "cli.local.supervisor"  # as it was called before the command's package was cascan_cli
 PROC = Path("/proc")
 POLL_S = 0.02
 LOOK_S = 1.0
@@ -107,9 +108,10 @@ def _may_be_supervisor(pid: int) -> bool:
     if not PROC.exists():
         return True
     try:
-        return MODULE in os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
+        words = os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
     except OSError:
         return False
+    return MODULE in words or EARLIER_MODULE in words
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -21,6 +21,7 @@ from cascan_cli.local.emulator import GUARD
 from cascan_cli.local.lock import locked
 from cascan_cli.local.stack import LocalStack, down, local_stack, status, up
 from cascan_cli.local.state import StateDir
+from cascan_cli.local.supervisor import EARLIER_MODULE
 from tests.support.waiting import WITHIN_S, eventually
 
 if TYPE_CHECKING:
@@ -301,7 +302,8 @@ def test_a_state_that_an_earlier_version_left_is_gone_on_with_and_closed_to_othe
 def kept_up_by_an_earlier_version(state_dir: Path, template: Path) -> Iterator[int]:
     """The process that keeps a stack up whose emulator has no guard."""
     order = {"state_dir": str(state_dir), "template": str(template), "parameters": {"Greeting": "hello"}}
-    with subprocess.Popen([sys.executable, "-c", EARLIER, json.dumps(order)], cwd=ROOT) as supervisor:
+    argv = [sys.executable, "-c", EARLIER, json.dumps(order), EARLIER_MODULE]  # by which its process is known
+    with subprocess.Popen(argv, cwd=ROOT) as supervisor:
         try:
             eventually(lambda: supervisor.poll() is not None or (state_dir / "running.json").exists())
             yield supervisor.pid
