@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from cascan_cli.local.emulator import GUARD
 from cascan_cli.local.lock import is_held
 from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import ROOT
@@ -42,7 +43,7 @@ def keepers(stack: Stack, of: str) -> list[int]:
 KINDS: dict[str, Pids] = {
     "holder": lambda stack: stack.pids(lambda words: "scan" in words or "cascan_cli.local.supervisor" in words),
     "emulator": lambda stack: stack.emulators(),
-    "keeper of the emulator": lambda stack: keepers(stack, "ministack"),
+    "keeper of the emulator": lambda stack: keepers(stack, str(GUARD)),
     "worker": lambda stack: stack.workers(),
     "keeper of a worker": lambda stack: keepers(stack, "on_shard_queued.worker"),
     "nmap": lambda stack: stack.nmaps(),
