@@ -109,9 +109,9 @@ MUTATIONS = (
     Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
     Mutation(
-        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 63, WorldOfMishaps
+        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 43, WorldOfMishaps
     ),
-    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 21),
+    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 13),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
     Mutation("who gives way leaves a report to nobody", record_findings, "AFTER_S", {Rest.LATER: 0}, 236, WorldInTurns),
     Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
