@@ -121,11 +121,20 @@ def test_a_stack_that_is_gone_is_no_traceback(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "cascan: interrupted\n"
 
 
+# Whoever runs the tests may ignore some of these signals (nohup, a job in the background), and a child inherits that.
+LISTENING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+runpy.run_module("cascan_cli.main", run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_an_exit_code_and_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
     pipe = tmp_path / "request.json"
     os.mkfifo(pipe)
-    argv = [sys.executable, "-m", "cascan_cli.main", "submit", "--state-dir", str(tmp_path), "-f", str(pipe)]
+    argv = [sys.executable, "-c", LISTENING, "submit", "--state-dir", str(tmp_path), "-f", str(pipe)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
     with (
         subprocess.Popen(argv, stderr=subprocess.PIPE, env=environment, cwd=ROOT) as command,
