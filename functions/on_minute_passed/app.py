@@ -27,7 +27,7 @@ from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, logger, observed, time_left
 from on_minute_passed.notice_change import Deployed, notice_change
-from on_minute_passed.run_due_tasks import House, keep_house
+from on_minute_passed.run_due_tasks import House, run_due_tasks
 from on_minute_passed.send_delayed import PutOff, send_delayed
 
 
@@ -62,7 +62,7 @@ def wire() -> tuple[House, Deployed, PutOff]:
 @observed
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     house, deployed, put_off = wire()
-    kept = asdict(keep_house(house, time_left(context)))
+    kept = asdict(run_due_tasks(house, time_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:

@@ -43,7 +43,7 @@ class Kept:
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
 
 
-def keep_house(house: House, left_s: TimeLeft = for_ever) -> Kept:
+def run_due_tasks(house: House, left_s: TimeLeft = for_ever) -> Kept:
     """Do what is due while there is time; the rest is the next tick's. One that fails fails alone.
 
     In rounds of MAX_DUE_AT_ONCE entries: what takes several turns is due again at once, behind what else is due.

@@ -43,7 +43,7 @@ from cascan.recovery.operator_records import restore
 from cascan.recovery.scan_history import story_of
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
-from on_minute_passed.run_due_tasks import House, keep_house
+from on_minute_passed.run_due_tasks import House, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
@@ -319,7 +319,7 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
         reports=S3ReportStore(BUCKET),
         clock=lambda: now,
     )
-    kept = keep_house(house)
+    kept = run_due_tasks(house)
     assert kept.done == {"expire": 1}
     assert {scan_id for scan_id, _ in kept.failures} == {"pujdtsk7pq64546q"}
     assert stack.table.get_scan("36h2xwpjs5ackcxo") is None

@@ -24,7 +24,7 @@ from cascan.recovery.scan_records import Reported, store_run
 from cascan.scans.ending import cancel_scan
 from cascan.scans.transitions import Stop
 from on_control_requested.control_scan import control
-from on_minute_passed.run_due_tasks import House, keep_house
+from on_minute_passed.run_due_tasks import House, run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import keep_end, publish
 from on_scan_requested.message import Message
@@ -115,7 +115,7 @@ class World:
         return rebuild(table=self.table, reports=self.reports, record=record, clock=clock)
 
     def tick(self) -> None:
-        kept = keep_house(House(self.table, self.queues, self.bus, self.reports, clock))
+        kept = run_due_tasks(House(self.table, self.queues, self.bus, self.reports, clock))
         assert not kept.failures
 
     def scan(self, scan_id: str) -> Scan:

@@ -16,7 +16,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
 from cascan.scans.agenda import expiry
 from cascan.scans.close import NOTHING_IN_TIME
-from on_minute_passed.run_due_tasks import House, Kept, keep_house
+from on_minute_passed.run_due_tasks import House, Kept, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
 
@@ -45,7 +45,7 @@ class Watch:
         self.now = NOW + timedelta(seconds=after_s)
         house = House(self.table, self.queues, self.bus, self.reports, lambda: self.now)
         times = repeat(60.0) if turns is None else chain(repeat(60.0, turns), repeat(0.0))
-        return keep_house(house, lambda: next(times))
+        return run_due_tasks(house, lambda: next(times))
 
     @property
     def scan(self) -> Scan:
