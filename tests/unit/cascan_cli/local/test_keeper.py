@@ -59,6 +59,11 @@ def pid_in(folder: Path) -> int:
     return eventually(written)
 
 
+def text_of(file: Path) -> str:
+    """What the file holds; empty before it is there."""
+    return file.read_text() if file.exists() else ""
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -80,7 +85,7 @@ def test_a_command_whose_asker_was_killed_has_seconds_whatever_its_grace(
         asker.wait()
         assert ORPHAN_GRACE_S < WITHIN_S < LONG_S  # which tells the two apart
         eventually(lambda: not is_alive(pid))
-    assert eventually((tmp_path / "status").read_text) == str(128 + signal.SIGKILL)
+    assert eventually(lambda: text_of(tmp_path / "status")) == str(128 + signal.SIGKILL)
 
 
 def test_a_command_dies_with_its_keeper(tmp_path: Path) -> None:
