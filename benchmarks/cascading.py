@@ -18,7 +18,7 @@ from cascan.ids import finding_id_of, fingerprint_of, scan_id_of
 from cascan.model.finding import Finding, Severity
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 
 ROUNDS, AIM_S = 7, 2.0
@@ -46,7 +46,7 @@ def main() -> None:
         cause_id="",
         request=ScanRequest(name="lan", targets=("10.0.0.0/8",), cascades={}),
     )
-    context = Context(permit=Permit(Scope.of(["10.0.0.0/8"])))
+    context = Context(permit=Permissions(Scope.of(["10.0.0.0/8"])))
     decided(scan, rules, findings, context)
     seconds = []
     for _ in range(ROUNDS):

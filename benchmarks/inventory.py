@@ -28,8 +28,8 @@ from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
 from on_report_stored.read_report import HOSTS_AT_ONCE
-from on_report_stored.record_inventory import Folding
-from on_report_stored.scope_filter import Gate
+from on_report_stored.record_inventory import InventoryUpdater
+from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_024
 TARPIT_PORTS = 65_535
@@ -51,7 +51,7 @@ def main() -> None:
             clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
             measure(DynamoScanTable(TABLE))
         finally:
-            lines.close_lines()
+            lines.close_connections()
             emulator.stop()
 
 
@@ -80,7 +80,7 @@ def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], co
     run = NmapRun(addresses=count, exit_code=0)
     target = (TargetSlice("10.0.0.0/16", 0, 65_536),)
     shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=target, arguments=(), run=run)
-    folding = Folding(key, AT + timedelta(hours=hour), Gate(shard, Scope.of(["10.0.0.0/8"])), table)
+    folding = InventoryUpdater(key, AT + timedelta(hours=hour), ScopeFilter(shard, Scope.of(["10.0.0.0/8"])), table)
     wall, cpu = time.perf_counter(), time.process_time()
     while some := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
         folding.add(some, ASKED, {})

@@ -112,7 +112,7 @@ def main() -> None:
                 turn_to(emulator.endpoint)
                 run(case, Path(folder) / "report.xml")
             finally:
-                lines.close_lines()
+                lines.close_connections()
                 emulator.stop()
 
 

@@ -8,13 +8,13 @@ import time
 import tracemalloc
 
 from cascan.forms import read_request
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import Plan, plan
 
 ROUNDS = 11
 AIM_MIXED_MS, AIM_WIDE_S, AIM_WIDE_MB = 100, 1.0, 50
-PERMIT = Permit(Scope.of(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "example.org"], ["172.31.0.0/16"]))
+PERMIT = Permissions(Scope.of(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "example.org"], ["172.31.0.0/16"]))
 KINDS = ("10.{a}.{b}.7", "10.{a}.{b}.0/24", "172.16-17.{b}.1-9,20", "192.168.{b}.{a}/30", "host-{a}-{b}.example.org")
 
 

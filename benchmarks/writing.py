@@ -41,7 +41,7 @@ from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
 from on_report_stored.read_report import read_into_table
-from on_report_stored.scope_filter import Gate
+from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_000
 SHAPES = ("alike", "mixed")  # hosts that repeat, as in a network of one make; and hosts that differ more
@@ -67,7 +67,7 @@ def main() -> None:
                 without_network(data, count)
                 on_the_emulator(shape, data, count)
         finally:
-            lines.close_lines()
+            lines.close_connections()
             emulator.stop()
 
 
@@ -118,7 +118,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
         slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
         run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
         shard = Shard(scan_id=SCAN_ID, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
-        gate = Gate(shard, Scope.of(["10.0.0.0/8"], []))
+        gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"], []))
         read_into_table(key, shard, AT, gate=gate, reports=reports, table=scans)
 
     steps = (

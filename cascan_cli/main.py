@@ -10,8 +10,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
-from cascan_cli.output.text import quiet_output, say
-from cascan_cli.parser.build import parser
+from cascan_cli.output.text import print_message, quiet_output
+from cascan_cli.parser.build import build_parser
 from cascan_cli.stack.interruption import Interrupted, interrupt_on_signals
 
 TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except CliError as exc:
-        say(str(exc))
+        print_message(str(exc))
         return exc.exit_code
     except KeyboardInterrupt as exc:
         return _interrupted(exc, words)
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         quiet_output()
         return EXIT_FAILED
     except OSError as exc:  # a full disk, for one
-        say(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
+        print_message(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
         quiet_output()
         return EXIT_FAILED
 
@@ -43,7 +43,7 @@ def _interrupted(exc: KeyboardInterrupt, words: list[str]) -> int:
     """The exit code. Whoever followed a scan has reported what becomes of it."""
     interrupted = exc if isinstance(exc, Interrupted) else Interrupted()
     if not interrupted.reported:
-        say("interrupted; no scan was requested" if asks(words) else "interrupted")
+        print_message("interrupted; no scan was requested" if asks(words) else "interrupted")
     return interrupted.exit_code
 
 
@@ -80,7 +80,7 @@ def _run(words: list[str]) -> int:
 def _asked(words: list[str]) -> int:
     own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
     if not own:
-        parser().print_help(sys.stderr)
+        build_parser().print_help(sys.stderr)
         return EXIT_REFUSED
     args = _parsed(own)
     args.nmap_arguments = for_nmap
@@ -91,7 +91,7 @@ def _asked(words: list[str]) -> int:
 
 def _parsed(own: list[str]) -> argparse.Namespace:
     """As argparse has it, and targets may stand on both sides of an option as well."""
-    known = parser()
+    known = build_parser()
     args, rest = known.parse_known_args(own)
     if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
         known.refuse(rest, args.command, "options of nmap go behind --" if args.run in TAKE_NMAP_OPTIONS else "")
@@ -105,9 +105,9 @@ def _command(args: argparse.Namespace) -> int:
 
     from cascan import stored
     from cascan.errors import GatewayUnavailable, UnreadableItem
-    from cascan_cli.output.text import say
+    from cascan_cli.output.text import print_message
 
-    stored.listen(lambda error: say(f"note: {error}"))
+    stored.listen(lambda error: print_message(f"note: {error}"))
     try:
         return int(import_module(f"cascan_cli.commands.{args.run}").run(args))
     except GatewayUnavailable as exc:

@@ -24,14 +24,14 @@ from cascan_cli.commands.schedule import NEXT_SHOWN, store
 from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
-from cascan_cli.stack.backup import kept
-from cascan_cli.stack.open import Access, access
-from cascan_cli.stack.permissions import permit_of
+from cascan_cli.output.text import print_json, print_message
+from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.open import StackGateways, open_stack
+from cascan_cli.stack.permissions import permissions_of
 from cascan_cli.stack.submitted import expected_scan_id
 
 Applied = dict[str, Any]
-Apply = Callable[[Access], Applied]
+Apply = Callable[[StackGateways], Applied]
 
 
 def run(args: Namespace) -> int:
@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
             problems += (f"{name}: {_called(document)}{reason}" for reason in exc.reasons)
     if problems:
         raise BadInput("\n".join(problems))
-    with access(args) as stack:
+    with open_stack(args) as stack:
         applied = [apply(stack) for apply in applications]
     if args.json:
         print_json(applied)
@@ -66,11 +66,11 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the rule."""
     rule = read_rule(document)
 
-    def apply(stack: Access) -> Applied:
+    def apply(stack: StackGateways) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
-        kept(keep_rule, stack.house, stored)
+        back_up(keep_rule, stack.house, stored)
         for note in rule.notes:
-            say(f"{rule.name}: {note}")
+            print_message(f"{rule.name}: {note}")
         return {
             "kind": RULE_KIND,
             "name": rule.name,
@@ -87,10 +87,10 @@ def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     body = json.dumps(document)
     request, notes = read_request(body)
 
-    def apply(stack: Access) -> Applied:
+    def apply(stack: StackGateways) -> Applied:
         message_id = stack.requests.send(body)
         for note in notes:
-            say(f"{request.name}: {note}")
+            print_message(f"{request.name}: {note}")
         scan_id = expected_scan_id(body, message_id, stack)
         return {
             "kind": SCAN_KIND,
@@ -108,11 +108,11 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
     schedule = read_schedule(document)
     notes = (*schedule.notes, *_refused_today(schedule, args))
 
-    def apply(stack: Access) -> Applied:
+    def apply(stack: StackGateways) -> Applied:
         stored = store(document, schedule, stack)
         times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
         for note in notes:
-            say(f"{schedule.name}: {note}")
+            print_message(f"{schedule.name}: {note}")
         next_one = "suspended" if schedule.suspend else f"next {times[0]}" if times else "no time is left"
         return {
             "kind": SCHEDULE_KIND,
@@ -130,7 +130,7 @@ def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
     request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
     try:
-        plan(request, permit_of(args))
+        plan(request, permissions_of(args))
     except RequestRefused as refused:
         yield from (f"its scans would be refused: {reason}" for reason in refused.reasons)
 

@@ -29,8 +29,8 @@ from cascan_cli.errors import EXIT_REFUSED, BadInput
 from cascan_cli.input.raw import why_not_raw_here
 from cascan_cli.input.request_files import request_bodies
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, plain, print_json, say
-from cascan_cli.stack.permissions import house_rules_of, permit_of
+from cascan_cli.output.text import counted, print_json, print_message, printable
+from cascan_cli.stack.permissions import house_rules_of, permissions_of
 
 MAX_HARMLESS_SHOWN = 8  # scripts of one verdict, each in a row of its own
 HARMLESS = {
@@ -88,7 +88,7 @@ def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> in
         )
     else:
         for heading, explained in parts.items():
-            print(plain(heading))
+            print(printable(heading))
             _print(explained, verbose=args.verbose)
     return 0 if accepted else EXIT_REFUSED
 
@@ -119,7 +119,7 @@ def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Exp
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    explained = explain(read.request, permit_of(args), house_rules_of(args))
+    explained = explain(read.request, permissions_of(args), house_rules_of(args))
     here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
@@ -136,15 +136,15 @@ def _print(explained: Explained, *, verbose: bool) -> None:
         ((f"target {one.target}", *_verdict(one)) for one in explained.targets),
     )
     for note in explained.notes:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     for refusal in explained.refusals:
-        say(f"refused ({refusal.rule}): {refusal.reason}")
+        print_message(f"refused ({refusal.rule}): {refusal.reason}")
     if explained.accepted and not explained.argv:
         print("accepted")
     elif explained.accepted:
         addresses = counted(explained.addresses or 0, "address", "addresses")
         print(f"accepted: {addresses}, {counted(explained.shards, 'shard')}, {explained.lane} lane")
-        print(plain(shlex.join(explained.argv)))
+        print(printable(shlex.join(explained.argv)))
 
 
 def _verdict(target: Judged) -> tuple[str, str]:

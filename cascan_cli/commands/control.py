@@ -15,9 +15,9 @@ from cascan.recovery.operator_records import is_kept
 from cascan.scans.close import ENDED
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
-from cascan_cli.output.text import Progress, counted, print_json, say
+from cascan_cli.output.text import Progress, counted, print_json, print_message
 from cascan_cli.stack.find_scan import find_scans_to_act_on
-from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.open import StackGateways, open_stack
 
 POLL_S = 0.2
 TELL_AFTER_S = 2.0  # a wait that is longer says what it waits for
@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
     action = Action(args.action)
     if len(args.reason) > MAX_LABEL_CHARS:
         raise BadInput(f"--reason has at most {MAX_LABEL_CHARS} characters")
-    with access(args) as stack:
+    with open_stack(args) as stack:
         if action is Action.HALT:
             return _switch(Action.LIFT if args.lift else Action.HALT, stack, args)
         scans = _find(action, stack, args.scans)
@@ -48,7 +48,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _find(action: Action, stack: Access, asked: Sequence[str]) -> list[Scan]:
+def _find(action: Action, stack: StackGateways, asked: Sequence[str]) -> list[Scan]:
     """Every scan that is meant, once. Two submitters may use one name: an ended scan never stands for one that runs."""
     found: dict[str, Scan] = {}
     for one in asked:
@@ -72,18 +72,20 @@ def _why_not(action: Action, scan: Scan) -> str:
     return ""
 
 
-def _switch(action: Action, stack: Access, args: Namespace) -> int:
+def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
     _send(action, "", stack, args)
     halted = action is Action.HALT
     _wait(lambda: _is_halted(stack) is halted, f"{action}: sent", args.timeout)
     if args.json:
         print_json({"halted": halted, "switch": stack.table.switch()})
     else:
-        say("the stack is halted: nothing is scanned until cascan halt --lift" if halted else "the stack goes on")
+        print_message(
+            "the stack is halted: nothing is scanned until cascan halt --lift" if halted else "the stack goes on"
+        )
     return 0
 
 
-def _is_halted(stack: Access) -> bool | None:
+def _is_halted(stack: StackGateways) -> bool | None:
     """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
     switch = stack.table.switch()
     if not stack.stays_up and not is_kept(switch, stack.house):
@@ -91,12 +93,12 @@ def _is_halted(stack: Access) -> bool | None:
     return switch is not None
 
 
-def _send(action: Action, scan_id: str, stack: Access, args: Namespace) -> None:
+def _send(action: Action, scan_id: str, stack: StackGateways, args: Namespace) -> None:
     asked = ControlRequested(action=action, scan_id=scan_id, by=getpass.getuser(), reason=args.reason)
     stack.controls.send(asked.to_wire())
 
 
-def _wait_for(action: Action, scan: Scan, stack: Access, args: Namespace) -> Scan:
+def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace) -> Scan:
     """The scan, once the action took effect. Raises: CliError: it did not within the time-out."""
 
     def took_effect() -> bool:
@@ -112,7 +114,7 @@ def _wait_for(action: Action, scan: Scan, stack: Access, args: Namespace) -> Sca
     _wait(took_effect, f"{action} {scan.scan_id}: sent", args.timeout)
     now = _follow_end(scan, stack, max(args.timeout, TURNS_WITHIN_S)) if action is Action.CANCEL else None
     now = now or stack.table.get_scan(scan.scan_id) or scan
-    say(f"scan {scan.scan_id} ({scan.name}) {_said_of(action, now, stays_up=stack.stays_up)}")
+    print_message(f"scan {scan.scan_id} ({scan.name}) {_said_of(action, now, stays_up=stack.stays_up)}")
     return now
 
 
@@ -125,7 +127,7 @@ def _said_of(action: Action, scan: Scan, *, stays_up: bool) -> str:
     return DONE[action] + (", while a local stack is up: cascan local up" if waits else "")
 
 
-def _follow_end(scan: Scan, stack: Access, patience_s: float) -> Scan:
+def _follow_end(scan: Scan, stack: StackGateways, patience_s: float) -> Scan:
     """The cancelled scan at its end; or as it is, when none of its shards was closed for `patience_s`."""
     now = stack.table.get_scan(scan.scan_id) or scan
     still_open, since = now.shards_open, time.monotonic()
@@ -135,7 +137,9 @@ def _follow_end(scan: Scan, stack: Access, patience_s: float) -> Scan:
             closed = f"{now.shards - now.shards_open} of {counted(now.shards, 'shard')} closed"
             progress.show(f"{now.name}: cancelled, {closed}")
             if time.monotonic() >= tell_at:  # once, also where nobody watches
-                say(f"scan {now.scan_id} ({now.name}) is cancelled, and nothing of it starts any more; {closed}")
+                print_message(
+                    f"scan {now.scan_id} ({now.name}) is cancelled, and nothing of it starts any more; {closed}"
+                )
                 tell_at = inf
             time.sleep(POLL_S)
             now = stack.table.get_scan(scan.scan_id) or now

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import exit_code_of
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
     from cascan.model.inventory import Change, Sighting
@@ -24,7 +24,7 @@ LATEST = "latest"
 
 
 def run(args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan or LATEST)
         if args.other:
             other = find_scan(stack.table, args.other)
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
     else:
         print_table(COLUMNS, map(_row, shown), drop=("LAST SEEN OTHERWISE", "NAME"), whole=("ADDRESS",))
     for one, why in without_answer:
-        say(f"scan {one.scan_id} ({one.name}): nothing was compared: {why}")
+        print_message(f"scan {one.scan_id} ({one.name}): nothing was compared: {why}")
     if not without_answer:
         _say_more(scan, news, changes, everything=args.all)
     return max(map(exit_code_of, compared))
@@ -71,7 +71,7 @@ def _why_no_answer(scan: Scan) -> str:
     return f"the scan is {scan.state}, and no part of it has an answer{why}"
 
 
-def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:
+def _between(one: Scan, other: Scan, stack: StackGateways) -> Iterator[Change]:
     """What changed from the earlier of the two scans to the later one, by their reports."""
     from cascan.inventory.compare import Comparison  # reading reports is for who compares two scans
 
@@ -83,7 +83,7 @@ def _between(one: Scan, other: Scan, stack: Access) -> Iterator[Change]:
                 yield change
 
 
-def _read(comparison: Any, scan: Scan, stack: Access) -> Iterator[Change]:
+def _read(comparison: Any, scan: Scan, stack: StackGateways) -> Iterator[Change]:
     from cascan.errors import MalformedMessage, UnreadableReport
     from cascan.ids import ReportKey
 
@@ -95,7 +95,7 @@ def _read(comparison: Any, scan: Scan, stack: Access) -> Iterator[Change]:
             with closing(stack.reports.open_report(key)) as report:
                 yield from comparison.add(shard, report)
         except (MalformedMessage, UnreadableReport) as exc:
-            say(f"shard {shard.number} of scan {scan.scan_id} is left out: {exc}")
+            print_message(f"shard {shard.number} of scan {scan.scan_id} is left out: {exc}")
 
 
 def _row(change: Change) -> tuple[object, ...]:
@@ -121,6 +121,6 @@ def _say_more(scan: Scan, news: list[Change], changes: list[Change], *, everythi
     first = len(changes) - len(news)
     hint = "" if everything else " (--all lists them)"
     baseline = f"; {first} first sightings, where nothing had looked before{hint}" if first else ""
-    say(f"scan {scan.scan_id} ({scan.name}): {told}{baseline}")
+    print_message(f"scan {scan.scan_id} ({scan.name}): {told}{baseline}")
     if scan.shards_open:
-        say(f"{scan.shards_open} of its {scan.shards} shards are still open")
+        print_message(f"{scan.shards_open} of its {scan.shards} shards are still open")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from cascan.permissions.egress import MAX_NETWORKS, egress_of
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 
 
 def run(args: Namespace) -> int:
@@ -17,7 +17,7 @@ def run(args: Namespace) -> int:
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:
-        say(remark)
+        print_message(remark)
     if not 0 < len(egress.networks) <= MAX_NETWORKS:
         raise BadInput("there is no network to let out" if not egress.networks else "no value fits WorkerEgress")
     if args.json:

@@ -6,14 +6,14 @@ from argparse import Namespace
 
 from cascan.findings.published import published, scan_fields
 from cascan_cli.output.scan import exit_code_of, print_findings, print_reasons
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import access
+from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
     """The scan's own exit code: a script need not ask twice whether the answer is whole."""
-    with access(args) as stack:
+    with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         findings = list(stack.table.findings(scan.scan_id))
     if args.json:
@@ -21,6 +21,6 @@ def run(args: Namespace) -> int:
     else:
         print_findings(findings)
     if scan.error_description:
-        say(f"scan {scan.scan_id}: {scan.error_description}")
+        print_message(f"scan {scan.scan_id}: {scan.error_description}")
     print_reasons(scan)
     return exit_code_of(scan)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
-from cascan_cli.stack.open import access
+from cascan_cli.output.text import print_json, print_message
+from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,7 @@ MAX_STRETCHES = 256  # of one range with gaps; each is looked up by itself
 
 def run(args: Namespace) -> int:
     sought = sought_by(args.addresses, args.port, args.service, was_open=args.all)
-    with access(args) as stack:
+    with open_stack(args) as stack:
         hosts = list(stack.table.hosts(sought))
     if args.json:
         print_json([_as_json(host, sought) for host in hosts if args.all or host.is_up])
@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
         rows = (row for host in hosts for row in _rows(host, sought))
         print_table(COLUMNS, rows, drop=LEAST_FIRST, whole=("ADDRESS", "SCAN"))
     if not hosts:
-        say("nothing is known that fits")
+        print_message("nothing is known that fits")
     return 0
 
 

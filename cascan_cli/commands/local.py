@@ -10,9 +10,9 @@ from cascan_cli.local.aws import turn_to
 from cascan_cli.local.policy import LocalPolicy, store_policy, stored_policy
 from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.halted import halt_sentence, kept_switch
-from cascan_cli.stack.open import Access, access, local_parameters
+from cascan_cli.stack.open import StackGateways, local_parameters, open_stack
 
 if TYPE_CHECKING:
     from cascan.model.agenda import Switch
@@ -23,13 +23,13 @@ def run(args: Namespace) -> int:
         policy = _policy_to_set(args)
         found = up(args.state_dir, local_parameters(policy))
         store_policy(args.state_dir, policy)
-        with access(Namespace(stack=None, state_dir=args.state_dir)) as stack:  # rebuilds what a hard kill took
+        with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:  # rebuilds what a hard kill took
             _show(found, policy, stack.table.switch(), as_json=args.json)
     elif args.action == "status":
         found = status(args.state_dir)
         _show(found, stored_policy(args.state_dir), _switch(found), as_json=args.json)
     else:
-        say("the local stack has ended" if down(args.state_dir) else "no local stack was running")
+        print_message("the local stack has ended" if down(args.state_dir) else "no local stack was running")
     return 0
 
 
@@ -54,7 +54,7 @@ def _switch(found: Status) -> Switch | None:
     if found.running is None:
         return kept_switch(state.objects, found.deployed["ReportBucketName"])
     turn_to(state.endpoint())
-    return Access(found.deployed, stays_up=True).table.switch()
+    return StackGateways(found.deployed, stays_up=True).table.switch()
 
 
 def _show(found: Status, policy: LocalPolicy, switch: Switch | None, *, as_json: bool) -> None:
@@ -73,9 +73,11 @@ def _show(found: Status, policy: LocalPolicy, switch: Switch | None, *, as_json:
         )
         return
     if found.running:
-        say(f"the local stack is up at {found.endpoint_url} (process {found.running.pid}), state in {found.state_dir}")
+        print_message(
+            f"the local stack is up at {found.endpoint_url} (process {found.running.pid}), state in {found.state_dir}"
+        )
     else:
-        say(f"no local stack is running; state in {found.state_dir}")
-    say(f"the stack {policy.sentence()}")
+        print_message(f"no local stack is running; state in {found.state_dir}")
+    print_message(f"the stack {policy.sentence()}")
     if switch:
-        say(halt_sentence(switch))
+        print_message(halt_sentence(switch))

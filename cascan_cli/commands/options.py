@@ -9,7 +9,7 @@ from cascan.nmap.options.getopt import read_words
 from cascan.nmap.options.table import option_table
 from cascan_cli.errors import EXIT_REFUSED
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     rows, errors = look_up(args.nmap_arguments) if args.nmap_arguments else (option_table().rows(), [])
     _print(rows, as_json=args.json)
     for error in errors:
-        say(error)
+        print_message(error)
     return EXIT_REFUSED if errors else 0
 
 

@@ -12,7 +12,7 @@ from cascan.nmap.report.read import read_report
 from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.output.report_file import opened
-from cascan_cli.output.text import quiet_output, say
+from cascan_cli.output.text import print_message, quiet_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
         try:
             report = read_report(file.stream)
         except UnreadableReport as exc:
-            say(f"{name}: {' '.join([str(exc), *file.remarks])}")
+            print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
         render = None if form == "xml" else _render(form, report, judge)
         if render is None:
@@ -62,7 +62,7 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
         _print(pieces)
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
-        say(f"{name}: {remark}")
+        print_message(f"{name}: {remark}")
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
@@ -121,12 +121,12 @@ def _merge(names: list[str]) -> int:
 
         _print(merge.pieces(parts()))
     for remark in remarks:
-        say(remark)
+        print_message(remark)
     if not merge.began:
-        say("none of the files is a report of nmap")
+        print_message("none of the files is a report of nmap")
         return EXIT_REFUSED
     if merge.flaws:
-        say(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
+        print_message(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
     return EXIT_DAMAGED if merge.flaws or damaged else 0
 
 

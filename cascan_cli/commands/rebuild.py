@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 
 from cascan_cli.errors import BadInput
-from cascan_cli.output.text import print_json, say
-from cascan_cli.stack.open import access
+from cascan_cli.output.text import print_json, print_message
+from cascan_cli.stack.open import open_stack
 from cascan_cli.stack.rebuild import NOT_KEPT, rebuild_table, restore_house, sentence_of
 
 
@@ -15,15 +15,15 @@ def run(args: Namespace) -> int:
     """Exit code 0: every scan that has records is in the table. Raises: BadInput: nobody agreed."""
     if not args.yes:
         _ask(args.stack or "the local stack")
-    with access(args) as stack:
+    with open_stack(args) as stack:
         house = restore_house(stack, stack.house)  # first: findings are judged by the rules, and a halt holds
         rebuilt = rebuild_table(stack.table, stack.reports)
     for sentence in filter(None, (house, sentence_of(rebuilt))):
-        say(sentence)
+        print_message(sentence)
     if rebuilt.open:
-        say("those that go on are asked again within a minute")
+        print_message("those that go on are asked again within a minute")
     if rebuilt.scans:
-        say(NOT_KEPT)
+        print_message(NOT_KEPT)
     if args.json:
         print_json(rebuilt)
     return 0

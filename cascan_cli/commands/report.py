@@ -13,7 +13,7 @@ from cascan_cli.output.scan import print_reasons
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         recorded = recorded_reports(stack.table.shards(scan.scan_id), stack.reports.report_keys(scan.scan_id))
         if args.shard is not None:
@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _print(scan_id: str, recorded: dict[int, ReportKey], stack: Access) -> None:
+def _print(scan_id: str, recorded: dict[int, ReportKey], stack: StackGateways) -> None:
     if len(recorded) > 1:
         sys.stdout.buffer.writelines(merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
     else:
@@ -55,7 +55,7 @@ def _print(scan_id: str, recorded: dict[int, ReportKey], stack: Access) -> None:
     sys.stdout.flush()
 
 
-def _write_all(keys: Iterable[ReportKey], folder: Path, stack: Access) -> None:
+def _write_all(keys: Iterable[ReportKey], folder: Path, stack: StackGateways) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for key in keys:

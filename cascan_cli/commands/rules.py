@@ -14,8 +14,8 @@ from cascan.recovery.operator_records import keep_rule_deleted
 from cascan_cli.errors import BadInput
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json
-from cascan_cli.stack.backup import kept
-from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def run(args: Namespace) -> int:
         from cascan_cli.rehearsal.rehearse import rehearse  # most of cascades, which the other actions do not need
 
         return rehearse(args)
-    with access(args) as stack:
+    with open_stack(args) as stack:
         if args.action == "list":
             _list(current_rules(stack.rules, bundled_documents), stack, as_json=args.json)
         elif args.action == "show":
@@ -37,19 +37,19 @@ def run(args: Namespace) -> int:
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
         else:
-            kept(keep_rule_deleted, stack.house, args.rule, utc_now())
+            back_up(keep_rule_deleted, stack.house, args.rule, utc_now())
             print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
     return 0
 
 
-def _found(name: str, version: int, stack: Access) -> StoredRule:
+def _found(name: str, version: int, stack: StackGateways) -> StoredRule:
     rule = stack.rules.rule(name, version) if version else current_rules(stack.rules, bundled_documents).get(name)
     if rule is None:
         raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
     return rule
 
 
-def _list(rules: Mapping[str, StoredRule], stack: Access, *, as_json: bool) -> None:
+def _list(rules: Mapping[str, StoredRule], stack: StackGateways, *, as_json: bool) -> None:
     if as_json:
         print_json([_summary(rule, stack) for rule in rules.values()])
         return
@@ -67,7 +67,7 @@ def _in_short(labels: Mapping[str, str]) -> str:
     return " ".join(f"{key.removeprefix(LABEL_PREFIX)}={value}" for key, value in labels.items())
 
 
-def _summary(rule: StoredRule, stack: Access) -> dict[str, Any]:
+def _summary(rule: StoredRule, stack: StackGateways) -> dict[str, Any]:
     spec = rule.document["spec"]["scanSpec"]
     source = (
         f"version {rule.version}" if rule.version else f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"

@@ -8,13 +8,13 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw import refuse_raw_here
 from cascan_cli.stack.follow import submit_and_follow
-from cascan_cli.stack.open import access
+from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
     body = json.dumps(request_of(args))
     refuse_raw_here(body, args)
-    with access(args) as stack:
+    with open_stack(args) as stack:
         return submit_and_follow(body, stack, args)
 
 

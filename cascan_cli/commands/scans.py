@@ -9,9 +9,9 @@ from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import changes_in_words, reason_in_words, scan_summary
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.halted import halt_sentence
-from cascan_cli.stack.open import access
+from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
@@ -22,10 +22,10 @@ COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES
 def run(args: Namespace) -> int:
     if args.limit < 1:
         raise BadInput(f"--limit {args.limit} is not a number from 1 on")
-    with access(args) as stack:
+    with open_stack(args) as stack:
         scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
     if switch:
-        say(halt_sentence(switch))
+        print_message(halt_sentence(switch))
     if args.json:
         print_json([scan_summary(scan) for scan in scans])
         return 0
@@ -43,7 +43,7 @@ def run(args: Namespace) -> int:
         for scan in scans
     )
     if not scans:
-        say("nothing was scanned yet: cascan scan TARGET")
+        print_message("nothing was scanned yet: cascan scan TARGET")
     print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 

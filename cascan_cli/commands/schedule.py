@@ -17,9 +17,9 @@ from cascan.schedules.form import read_schedule
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import changes_in_words, scan_summary
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
-from cascan_cli.stack.backup import kept
-from cascan_cli.stack.open import Access, access
+from cascan_cli.output.text import print_json, print_message
+from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.open import StackGateways, open_stack
 
 COLUMNS = ("SCHEDULE", "WHEN", "STATE", "NEXT", "LAST", "FINDINGS")
 RUN_COLUMNS = ("DUE", "SCAN", "STATE", "OUTCOME", "FINDINGS", "CHANGES")
@@ -27,7 +27,7 @@ NEXT_SHOWN = 5
 
 
 def run(args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         if args.action == "list":
             _list(stack, as_json=args.json)
         else:
@@ -35,13 +35,13 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> StoredSchedule:
+def store(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
     """Store the manifest and have it fire; an interval that never ran does so at once, as in secureCodeBox.
 
     Who breaks off may store it again: it is due at the same time, which is one scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
-    kept(keep_schedule, stack.house, stack.schedules, schedule.name)
+    back_up(keep_schedule, stack.house, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
     if starts_now and not stack.schedules.status(schedule.name).last_due_at:
@@ -50,13 +50,13 @@ def store(document: dict[str, Any], schedule: Schedule, stack: Access) -> Stored
     return stored
 
 
-def _list(stack: Access, *, as_json: bool) -> None:
+def _list(stack: StackGateways, *, as_json: bool) -> None:
     rows = [_listed(stored, stack) for stored in stack.schedules.schedules()]
     if as_json:
         print_json(rows)
         return
     if not rows:
-        say("no schedule is stored: cascan apply stores ScheduledScan manifests")
+        print_message("no schedule is stored: cascan apply stores ScheduledScan manifests")
     print_table(
         COLUMNS,
         (
@@ -75,7 +75,7 @@ def _list(stack: Access, *, as_json: bool) -> None:
     )
 
 
-def _listed(stored: StoredSchedule, stack: Access) -> dict[str, Any]:
+def _listed(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
     """One that cannot be read does not hide the others."""
     try:
         return _summary(stored, stack, 1)
@@ -92,7 +92,7 @@ def _read(stored: StoredSchedule) -> Schedule:
         raise BadInput(f"{stored.name} was stored by another version and is refused; apply it anew: {exc}") from exc
 
 
-def _summary(stored: StoredSchedule, stack: Access, most: int) -> dict[str, Any]:
+def _summary(stored: StoredSchedule, stack: StackGateways, most: int) -> dict[str, Any]:
     schedule, status = _read(stored), stack.schedules.status(stored.name)
     times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), most)
     result = status.last_result
@@ -108,7 +108,7 @@ def _summary(stored: StoredSchedule, stack: Access, most: int) -> dict[str, Any]
     }
 
 
-def _show(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+def _show(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     summary, runs = _summary(stored, stack, NEXT_SHOWN), list(stack.schedules.runs(stored.name))
     if args.json:
         print_json(summary | {"manifest": stored.document, "runs": [_run_summary(run, stack) for run in runs]})
@@ -119,10 +119,10 @@ def _show(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     rows = (_run_row(_run_summary(run, stack)) for run in reversed(runs))
     print_table(RUN_COLUMNS, rows, drop=("CHANGES", "FINDINGS"), whole=("SCAN",))
     if runs:
-        say(f"what changed since the run before: cascan diff {stored.name}")
+        print_message(f"what changed since the run before: cascan diff {stored.name}")
 
 
-def _run_summary(run: ScheduledRun, stack: Access) -> dict[str, Any]:
+def _run_summary(run: ScheduledRun, stack: StackGateways) -> dict[str, Any]:
     scan = stack.table.get_scan(run.scan_id)
     return {"dueAt": to_wire(run.due_at), "id": run.scan_id, "scan": scan_summary(scan) if scan else None}
 
@@ -135,7 +135,7 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
 
 
-def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     suspend = args.action == "pause"
     document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
     schedule = _read(replace(stored, document=document))
@@ -143,24 +143,24 @@ def _suspend(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
     _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
 
 
-def _run_now(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.due.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
     scan_id = scan_id_at(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
 
 
-def _delete(stored: StoredSchedule, stack: Access, args: Namespace) -> None:
+def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
-    kept(keep_schedule, stack.house, stack.schedules, stored.name)
+    back_up(keep_schedule, stack.house, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 
 ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
 
 
-def _found(name: str, stack: Access) -> StoredSchedule:
+def _found(name: str, stack: StackGateways) -> StoredSchedule:
     stored = stack.schedules.schedule(name)
     if stored is None:
         raise BadInput(f"there is no schedule {name!r}; cascan schedule list says which there are")

@@ -20,9 +20,9 @@ from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.findings_file import findings_in
 from cascan_cli.input.rules_file import rules_text
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, print_json, say
-from cascan_cli.stack.backup import kept
-from cascan_cli.stack.open import access
+from cascan_cli.output.text import counted, print_json, print_message
+from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
@@ -34,22 +34,22 @@ def run(args: Namespace) -> int:
         rules = read_severity_rules(text)
     except RequestRefused as refused:
         for reason in refused.reasons:
-            say(reason)
+            print_message(reason)
         return EXIT_REFUSED
     return _test(rules, args) if args.action == "test" else _apply(text, rules, args)
 
 
 def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         before = stack.table.severity_rules()
         version = before.version + 1 if before else 1
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
-        kept(keep_severity_rules, stack.house, stack.table)
+        back_up(keep_severity_rules, stack.house, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
-            say(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
+            print_message(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
     if args.json:
         print_json({"version": version, "rules": len(rules)})
     else:
@@ -58,15 +58,15 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
 
 
 def _show(args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         stored = stack.table.severity_rules()
     if args.json:
         print_json(stored or {"version": 0, "rules": []})
     elif stored:
-        say(f"version {stored.version}, applied at {to_wire(stored.applied_at)}")
+        print_message(f"version {stored.version}, applied at {to_wire(stored.applied_at)}")
         sys.stdout.write(stored.text)
     else:
-        say("there are no rules; every finding has the severity that it was found with")
+        print_message("there are no rules; every finding has the severity that it was found with")
     return 0
 
 
@@ -86,8 +86,8 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         return 0
     print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
     for name in unused:
-        say(f"{name} fits none of these findings")
-    say(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "there are no findings")
+        print_message(f"{name} fits none of these findings")
+    print_message(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "there are no findings")
     return 0
 
 

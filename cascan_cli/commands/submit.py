@@ -14,9 +14,9 @@ from cascan.limits import MAX_REQUEST_BYTES
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw import refuse_raw_here
 from cascan_cli.input.request_files import request_bodies
-from cascan_cli.output.text import say
+from cascan_cli.output.text import print_message
 from cascan_cli.stack.follow import submit_and_follow
-from cascan_cli.stack.open import access
+from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
@@ -29,13 +29,13 @@ def run(args: Namespace) -> int:
             bodies = request_bodies(args.file, read_body(args.file))
     except RequestRefused as refused:
         for reason in refused.reasons:
-            say(reason)
+            print_message(reason)
         raise BadInput(f"{args.vuls} is refused; nothing was sent") from refused
     if len(bodies) > 1:
         _refuse_other_kinds(args.file, bodies)
     for body in bodies:
         refuse_raw_here(body, args)
-    with access(args) as stack:
+    with open_stack(args) as stack:
         return max(submit_and_follow(body, stack, args) for body in bodies)
 
 
@@ -53,7 +53,7 @@ def vuls_bodies(name: str, servers: Sequence[str]) -> dict[str, str]:
 
     documents, notes = read_vuls(read_body(name), servers)
     for note in notes:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     return {server: json.dumps(document) for server, document in documents.items()}
 
 

@@ -11,7 +11,7 @@ from cascan.errors import RequestRefused
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name
 from cascan.nmap.targets.target_set import Exclusion, count_left, parse_targets, remaining
 from cascan_cli.errors import EXIT_REFUSED
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ def run(args: Namespace) -> int:
         slices = list(remaining(targets, Exclusion.parse(args.exclude, family)))
     except RequestRefused as refused:
         for reason in refused.reasons:
-            say(reason)
+            print_message(reason)
         return EXIT_REFUSED
     if args.json:
         print_json({"addresses": count_left(slices)} if args.count else list(lines(targets, slices)))

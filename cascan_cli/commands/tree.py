@@ -6,9 +6,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.limits import MAX_TREE_SCANS
-from cascan_cli.output.text import counted, plain, print_json, say
+from cascan_cli.output.text import counted, print_json, print_message, printable
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import Access, access
+from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def run(args: Namespace) -> int:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         grown = _Tree(stack).grow(find_scan(stack.table, args.scan))
     if args.json:
         print_json(grown)
     else:
         for line in _lines(grown):
-            print(plain(line))
+            print(printable(line))
     return 0
 
 
 class _Tree:
     """A cascade as data, read level by level; at most MAX_TREE_SCANS scans of it."""
 
-    def __init__(self, stack: Access) -> None:
+    def __init__(self, stack: StackGateways) -> None:
         self.table, self.cascades = stack.table, stack.cascades
         self.left = MAX_TREE_SCANS
 
@@ -69,7 +69,7 @@ class _Tree:
             }
         self.left -= 1
         if self.left == 0:
-            say(f"the cascade has more than {MAX_TREE_SCANS} scans; name one of them to see more")
+            print_message(f"the cascade has more than {MAX_TREE_SCANS} scans; name one of them to see more")
         scan = self.table.get_scan(child.scan_id) if self.left > 0 else None
         if scan is None:
             return about | {"id": child.scan_id, "name": child.name, "state": "requested" if child.sent else "reserved"}

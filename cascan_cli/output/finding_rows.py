@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cascan_cli.output.text import plain
+from cascan_cli.output.text import printable
 
 if TYPE_CHECKING:
     from cascan.model.finding import Finding
@@ -29,7 +29,7 @@ def rows(findings: Iterable[Finding]) -> bytes:
 
 def safe(value: object) -> str:
     """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
-    text = "" if value is None else plain(value)
+    text = "" if value is None else printable(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 

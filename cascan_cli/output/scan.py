@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cascan.ids import ReportKey
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, say
+from cascan_cli.output.text import counted, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +56,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
     rows = sorted(findings, key=_rank)
     if rows:
         counts = Counter(counted_as(finding) for finding in rows)
-        say(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
+        print_message(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
     cells = ((counted_as(f), f.category, f.location, f.name, detail_of(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
 
@@ -153,32 +153,32 @@ def print_end(scan: Scan, stack: StoredReports) -> None:
     addresses = counted(scan.asked_addresses, "address", "addresses")
     counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
-        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
+        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
         if scan.changes:
             changes = counted(sum(scan.changes.values()), "change")
-            say(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
+            print_message(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
-        say(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
+        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
     if scan.error_description:
-        say(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
+        print_message(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
     print_reasons(scan)
     for note in scan.notes:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
-        say(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+        print_message(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
 
 
 def print_reasons(scan: Scan) -> None:
     """Why the outcome is not complete: the first reasons in sentences, the others by number."""
     if not scan.reasons.listed:
         return
-    say(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
+    print_message(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
     shown = scan.reasons.listed[:SHOWN_REASONS]
     for reason in shown:
-        say(f"  {reason.code}: {reason_in_words(reason)}")
+        print_message(f"  {reason.code}: {reason_in_words(reason)}")
     more = scan.reasons.count - len(shown)
     if more > 0:
-        say(f"  and {more} more: cascan scans --json")
+        print_message(f"  and {more} more: cascan scans --json")
 
 
 def reason_in_words(reason: Reason) -> str:
@@ -195,7 +195,7 @@ def progress_of(scan: Scan, running: str = "") -> str:
     return f"{line}; {running}" if running else line
 
 
-def said_by(shards: Iterable[Shard]) -> str:
+def running_progress(shards: Iterable[Shard]) -> str:
     """What running nmaps say of themselves: the task of one, with its percent; of several, how far they are."""
     told = [shard.progress for shard in shards if shard.progress]
     if not told:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cascan_cli.output.text import STYLES, plain, say
+from cascan_cli.output.text import STYLES, print_message, printable
 
 GAP = 2  # between two columns
 LONGEST_WORD = 28  # that widens a column
@@ -55,7 +55,7 @@ def print_table(
 ) -> None:
     """One line a row. `drop` names columns that a narrow terminal goes without, the first first; `whole`, those of
     which every cell is copied elsewhere, and stays as it is."""
-    texts = [[plain(cell) for cell in row] for row in rows]
+    texts = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in texts:
             print("\t".join(row))
@@ -74,7 +74,7 @@ def print_table(
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
     console.print(table)
     if left := [column.title for column in columns if column not in shown and any(column.cells)]:
-        say(f"left out for want of room: {', '.join(left)}; --json has all")
+        print_message(f"left out for want of room: {', '.join(left)}; --json has all")
 
 
 def fitted(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:

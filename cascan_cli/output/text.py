@@ -23,8 +23,8 @@ STYLES = {
 }
 
 
-def say(sentence: str) -> None:
-    print(f"cascan: {plain(sentence)}", file=sys.stderr)
+def print_message(sentence: str) -> None:
+    print(f"cascan: {printable(sentence)}", file=sys.stderr)
 
 
 def quiet_output() -> None:
@@ -40,7 +40,7 @@ def print_json(value: Any) -> None:
     print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=escaped))
 
 
-def plain(value: object) -> str:
+def printable(value: object) -> str:
     """The value in one line of printable characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
@@ -62,7 +62,7 @@ class Progress:
 
     def show(self, sentence: str) -> None:
         if self._watched and sentence != self._last:
-            sys.stderr.write(f"\r\x1b[2K{plain(sentence)}")
+            sys.stderr.write(f"\r\x1b[2K{printable(sentence)}")
             sys.stderr.flush()
             self._last = sentence
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP, sentence
-from cascan_cli.parser.cascades import add_following
-from cascan_cli.parser.check import add_explaining
-from cascan_cli.parser.control import add_controlling
-from cascan_cli.parser.inventory import add_knowing
-from cascan_cli.parser.read import add_read
-from cascan_cli.parser.schedule import add_scheduling
-from cascan_cli.parser.sentences import Words
-from cascan_cli.parser.severity import add_severity
+from cascan_cli.parser.cascades import add_cascade_commands
+from cascan_cli.parser.check import add_check_commands
+from cascan_cli.parser.control import add_control_commands
+from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.read import add_read_command
+from cascan_cli.parser.schedule import add_schedule_commands
+from cascan_cli.parser.sentences import SentenceParser
+from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared import (
     FOR_THIS_SCAN,
     local_options,
@@ -61,21 +61,21 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
-def parser() -> Words:
-    top = Words(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
+def build_parser() -> SentenceParser:
+    top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action="version", version="cascan 0.1.0")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     where, output, request = where_options(), output_options(), request_options()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
-    add_knowing(commands, where, output)
-    add_controlling(commands, where, output)
+    add_inventory_commands(commands, where, output)
+    add_control_commands(commands, where, output)
     _add_running(commands, where, output)
-    add_read(commands)
-    add_explaining(commands, request, output)
-    add_following(commands, where, output)
-    add_scheduling(commands, where, output)
-    add_severity(commands, where, output)
+    add_read_command(commands)
+    add_check_commands(commands, request, output)
+    add_cascade_commands(commands, where, output)
+    add_schedule_commands(commands, where, output)
+    add_severity_commands(commands, where, output)
     return top
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 RAW = RawDescriptionHelpFormatter
 
 
-def add_following(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_cascade_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     """`where` and `output` are the parents with the options these share with other commands."""
     apply = commands.add_parser(
         "apply",

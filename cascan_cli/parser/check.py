@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 
-def add_explaining(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
+def add_check_commands(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
     """`request` and `output` are the parents with the options these share with other commands."""
     check = commands.add_parser(
         "check",

@@ -26,7 +26,7 @@ HALT = (
 )
 
 
-def add_controlling(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_control_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     options = ArgumentParser(add_help=False)
     options.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the scan, and in the log")
     options.add_argument(

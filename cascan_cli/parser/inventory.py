@@ -25,7 +25,7 @@ compared by their reports: from the earlier to the later.
   cascan diff office-lan 4kq2  of the latest scan of a series, against another"""
 
 
-def add_knowing(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_inventory_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     inventory = commands.add_parser(
         "inventory",
         parents=[where, output],

@@ -29,7 +29,7 @@ exit codes: 0 whole; 1 damaged: what could be saved was printed, and what is
             wrong told on stderr; 2 not a report of nmap, or no such file"""
 
 
-def add_read(commands: Commands) -> None:
+def add_read_command(commands: Commands) -> None:
     read = commands.add_parser(
         "read",
         formatter_class=RawDescriptionHelpFormatter,

@@ -19,7 +19,7 @@ ACTIONS = (
 )
 
 
-def add_scheduling(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_schedule_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     schedule = commands.add_parser(
         "schedule",
         help="list, show, pause, resume, run and delete scheduled scans",

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from cascan_cli.errors import EXIT_REFUSED
 
 
-class Words(ArgumentParser):
+class SentenceParser(ArgumentParser):
     """Its subcommands are parsed by it, too. An option counts only as it is written in --help, never abbreviated."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -22,10 +22,10 @@ class Words(ArgumentParser):
         hint = f"did you mean {meant}?" if meant else hint
         parser.error(f"unrecognized arguments: {' '.join(words)}" + (f"; {hint}" if hint else ""))
 
-    def _parser_of(self, command: str) -> Words:
+    def _parser_of(self, command: str) -> SentenceParser:
         for action in self._actions:
             if isinstance(action, _SubParsersAction) and command in action.choices:
-                found: Words = action.choices[command]
+                found: SentenceParser = action.choices[command]
                 return found
         return self
 

@@ -29,7 +29,7 @@ that is stored from then on; nothing is dropped.
       suppress: a honeypot of ours"""
 
 
-def add_severity(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_severity_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
     severity = commands.add_parser(
         "severity",
         help="rules on the severity of findings: apply, show, test",

@@ -25,11 +25,11 @@ from cascan_cli.errors import EXIT_REFUSED, BadInput
 from cascan_cli.input.findings_file import findings_in
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, say
+from cascan_cli.output.text import print_json, print_message
 from cascan_cli.rehearsal.scan import scan_in
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import access
-from cascan_cli.stack.permissions import permit_of
+from cascan_cli.stack.open import open_stack
+from cascan_cli.stack.permissions import permissions_of
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
 WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
@@ -43,16 +43,16 @@ def rehearse(args: Namespace) -> int:
         raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
     scan, findings, (rules, unreadable), known = _from_files(args) if from_files else _from_stack(args)
     if scan.request and scan.request.cascades is None:
-        say(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
+        print_message(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
         scan = scan if from_files else _with_cascades(scan)
-    context = Context(permit=permit_of(args), **known)
+    context = Context(permit=permissions_of(args), **known)
     decisions = [*unreadable, *children_of(scan, rules, findings, context)]
     if args.json:
         print_json(_told(decisions, scan))
     else:
         _print(decisions)
     for decision in unreadable:
-        say(f"{decision.rule}: {decision.reason}")
+        print_message(f"{decision.rule}: {decision.reason}")
     return EXIT_REFUSED if unreadable else 0
 
 
@@ -68,7 +68,7 @@ def _from_files(args: Namespace) -> Case:
 
 
 def _from_stack(args: Namespace) -> Case:
-    with access(args) as stack:
+    with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         stored = {rule.name: rule.document for rule in stack.rules.rules()}
         documents = dict(_documents(args)) if args.file else bundled_documents() | stored
@@ -146,7 +146,7 @@ def _print(decisions: list[Decision]) -> None:
     rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
     print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
-    say(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
+    print_message(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
 
 
 def _reason(decision: Decision) -> str:

@@ -20,13 +20,13 @@ from cascan_cli.output.scan import (
     print_findings,
     progress_of,
     report_uris,
-    said_by,
+    running_progress,
     scan_summary,
 )
-from cascan_cli.output.text import Progress, counted, print_json, say
+from cascan_cli.output.text import Progress, counted, print_json, print_message
 from cascan_cli.stack.halted import StackWatch, halt_sentence
 from cascan_cli.stack.interruption import reporting
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.submitted import expected_scan_id, possible_scan_ids
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
 PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
 
 
-def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
+def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     """The exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.requests.send(body)
     if args.no_wait:
@@ -64,9 +64,9 @@ def submit_and_follow(body: str, stack: Access, args: Namespace) -> int:
         print_findings(findings)
         print_end(scan, stack)
         for note in filter(None, (repeat_note(scan, message_id), own_port_note(findings, stack))):
-            say(f"note: {note}")
+            print_message(f"note: {note}")
         if followed:
-            say(f"{counted(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
+            print_message(f"{counted(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
     return exit_code_of(scan)
 
 
@@ -78,7 +78,7 @@ def repeat_note(scan: Scan, message_id: str) -> str:
     return f"this request was sent before under its idempotencyKey, at {at}; nothing was scanned again"
 
 
-def own_port_note(findings: Iterable[Finding], stack: Access) -> str:
+def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     """Says so where a scan of this machine found the local stack itself; else empty."""
     found = {(finding.attributes.get("port"), address) for finding in findings for address in addresses_of(finding)}
     if stack.own_port is None or not any(port == stack.own_port and is_loopback(host) for port, host in found):
@@ -86,7 +86,7 @@ def own_port_note(findings: Iterable[Finding], stack: Access) -> str:
     return f"port {stack.own_port} is the stack on this machine itself"
 
 
-def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float, open_ids: list[str]) -> int:
+def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_ids: list[str]) -> int:
     """How many scans followed, where the stack would end with this command before they do; else 0, without a look.
 
     `open_ids` are kept to those that have not ended. Raises: CliError: they do not end within `timeout_s`.
@@ -114,7 +114,7 @@ def wait_for_cascade(scan: Scan, stack: Access, timeout_s: float, open_ids: list
     return followed
 
 
-def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: float, watch: StackWatch) -> Scan:
+def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout_s: float, watch: StackWatch) -> Scan:
     """The scan in a final state, or suspended; of several ids, the one that holds this request.
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
@@ -145,15 +145,15 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: Access, timeout_s: flo
             looks += 1
 
 
-def _print_accepted(scan_id: str, stack: Access, *, as_json: bool) -> None:
+def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": scan_id})
     else:
         print(scan_id)
     if switch := stack.table.switch():
-        say(halt_sentence(switch))
+        print_message(halt_sentence(switch))
     if not stack.stays_up:
-        say("queued; it runs when the local stack is next up (cascan local up)")
+        print_message("queued; it runs when the local stack is next up (cascan local up)")
 
 
 def _running(table: ScanTable, scan: Scan) -> str:
@@ -161,4 +161,4 @@ def _running(table: ScanTable, scan: Scan) -> str:
 
     if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
         return ""
-    return said_by(table.shards_in(scan.scan_id, ShardState.RUNNING))
+    return running_progress(table.shards_in(scan.scan_id, ShardState.RUNNING))

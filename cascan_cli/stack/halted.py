@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.local.guard import RESERVED_BYTES
-from cascan_cli.output.text import say
+from cascan_cli.output.text import print_message
 
 if TYPE_CHECKING:
     from cascan.gateways import ScanTable
@@ -60,9 +60,9 @@ class StackWatch:
     def _look_at_switch(self) -> None:
         switch = self._table.switch()
         if switch and not self.halted:
-            say(halt_sentence(switch))
+            print_message(halt_sentence(switch))
         elif self.halted and not switch:
-            say("the stack is not halted any more")
+            print_message("the stack is not halted any more")
         self.halted = switch is not None
 
     def _look_at_disk(self) -> None:
@@ -71,10 +71,10 @@ class StackWatch:
         free = shutil.disk_usage(self._disk).free
         full = free < RESERVED_BYTES
         if full and not self._full:
-            say(
+            print_message(
                 f"the disk of {self._disk} has {free // 1_000_000} MB left: reports and results cannot be stored. "
                 "What was not stored is tried again for some hours: make room"
             )
         elif self._full and not full:
-            say(f"the disk of {self._disk} has room again")
+            print_message(f"the disk of {self._disk} has room again")
         self._full = full

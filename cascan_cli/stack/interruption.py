@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import GatewayUnavailable
 from cascan_cli.errors import NotEnded
-from cascan_cli.output.text import say
+from cascan_cli.output.text import print_message
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from cascan.model.scan import Scan
-    from cascan_cli.stack.open import Access
+    from cascan_cli.stack.open import StackGateways
 
 POLL_S = 0.1
 PLANNED_WITHIN_S = 5.0
@@ -57,7 +57,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def reporting(scan_ids: Sequence[str], stack: Access, args: Namespace) -> Iterator[None]:
+def reporting(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> Iterator[None]:
     """Say what becomes of the scans, which the block may exchange for others, when it is left before they end.
 
     Raises: Interrupted: the block was. NotEnded: by the block.
@@ -66,7 +66,7 @@ def reporting(scan_ids: Sequence[str], stack: Access, args: Namespace) -> Iterat
         yield
     except KeyboardInterrupt as exc:
         number = exc.number if isinstance(exc, Interrupted) else signal.SIGINT
-        say("interrupted")
+        print_message("interrupted")
         _leave(scan_ids, stack, args)
         raise Interrupted(number, reported=True) from exc
     except NotEnded:
@@ -74,24 +74,24 @@ def reporting(scan_ids: Sequence[str], stack: Access, args: Namespace) -> Iterat
         raise
 
 
-def _leave(scan_ids: Sequence[str], stack: Access, args: Namespace) -> None:
+def _leave(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
     """Say of each scan what becomes of it; suspend it first where the stack ends with this command."""
     with suppress(GatewayUnavailable):  # the stack ended before us
         _leave_running_stack(scan_ids, stack, args)
 
 
-def _leave_running_stack(scan_ids: Sequence[str], stack: Access, args: Namespace) -> None:
+def _leave_running_stack(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
     if stack.stays_up:
         for scan_id in scan_ids:
             _say_where_it_is(scan_id, stack.table.get_scan(scan_id), args)
         return
-    say("suspending the scan, since the local stack ends with this command; Ctrl-C ends it at once")
+    print_message("suspending the scan, since the local stack ends with this command; Ctrl-C ends it at once")
     scans = _suspended(scan_ids, stack)
     for scan_id in scan_ids:
         _say_where_it_is(scan_id, scans.get(scan_id), args, goes_on=False)
 
 
-def _suspended(scan_ids: Sequence[str], stack: Access) -> dict[str, Scan]:
+def _suspended(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
     """The scans as they are once nothing of them is under way, or as they are when that takes too long."""
     from cascan.events.control import Action, ControlRequested
     from cascan.model.scan import UNDER_WAY
@@ -120,16 +120,16 @@ def _say_where_it_is(scan_id: str, scan: Scan | None, args: Namespace, *, goes_o
     up, resume = f"cascan local up{_where(args)}", f"cascan resume {scan_id}{_where(args)}"
     what = f"scan {scan_id} ({scan.name})" if scan else f"scan {scan_id}"
     if scan and scan.state in ENDED:
-        say(f"{what} has ended, it is {scan.state}; its findings: {look}")
+        print_message(f"{what} has ended, it is {scan.state}; its findings: {look}")
     elif scan and scan.state is ScanState.SUSPENDED:
         first = "" if goes_on else f"{up}, then "
-        say(f"{what} is suspended; go on with it: {first}{resume}; end it: {cancel}")
+        print_message(f"{what} is suspended; go on with it: {first}{resume}; end it: {cancel}")
     elif goes_on:
         state = f"goes on, it is {scan.state}" if scan else "is queued and goes on"
-        say(f"{what} {state}; its findings: {look}; end it: {cancel}")
+        print_message(f"{what} {state}; its findings: {look}; end it: {cancel}")
     else:
         state = f"is {scan.state}" if scan else "is queued"
-        say(f"{what} {state}, and goes on when the local stack is next up: {up}; end it: {cancel}")
+        print_message(f"{what} {state}, and goes on when the local stack is next up: {up}; end it: {cancel}")
 
 
 def _where(args: Namespace) -> str:

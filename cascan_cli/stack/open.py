@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.text import say
+from cascan_cli.output.text import print_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
-    from cascan.aws.s3.operator_records import S3HouseRecords
+    from cascan.aws.s3.operator_records import S3OperatorRecords
     from cascan.aws.s3.report_store import S3ReportStore
     from cascan.aws.scheduler import EventBridgeScheduler
     from cascan.aws.sqs.request_queue import SqsRequestQueue
@@ -39,7 +39,7 @@ NMAP_MISSING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class StackGateways:
     """The gateways of one stack, each built when it is first asked for."""
 
     outputs: Mapping[str, str]
@@ -60,10 +60,10 @@ class Access:
         return S3ReportStore(self.outputs["ReportBucketName"])
 
     @property
-    def house(self) -> S3HouseRecords:
-        from cascan.aws.s3.operator_records import S3HouseRecords
+    def house(self) -> S3OperatorRecords:
+        from cascan.aws.s3.operator_records import S3OperatorRecords
 
-        return S3HouseRecords(self.outputs["ReportBucketName"])
+        return S3OperatorRecords(self.outputs["ReportBucketName"])
 
     @property
     def requests(self) -> SqsRequestQueue:
@@ -124,10 +124,10 @@ class Access:
 
 
 @contextmanager
-def access(args: Namespace) -> Iterator[Access]:
+def open_stack(args: Namespace) -> Iterator[StackGateways]:
     """Raises: CliError: the stack is not to be had."""
     if args.stack:
-        yield Access(_deployed_outputs(args.stack), stays_up=True)
+        yield StackGateways(_deployed_outputs(args.stack), stays_up=True)
         return
     from cascan_cli.local.policy import stored_policy
     from cascan_cli.local.stack import local_stack
@@ -138,7 +138,7 @@ def access(args: Namespace) -> Iterator[Access]:
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
-    with local_stack(args.state_dir, parameters, keeps_parameters=True, say=say) as stack:
+    with local_stack(args.state_dir, parameters, keeps_parameters=True, say=print_message) as stack:
         preparing.join()
         if stack.attached and asked != stays:
             raise BadInput(
@@ -150,8 +150,8 @@ def access(args: Namespace) -> Iterator[Access]:
         if stack.needs_rebuild:
             from cascan_cli.stack.rebuild_local import rebuild_local  # seldom
 
-            rebuild_local(stack, say)
-        yield Access(stack.outputs, stays_up=stack.attached, is_local=True, own_port=stack.endpoint.port)
+            rebuild_local(stack, print_message)
+        yield StackGateways(stack.outputs, stays_up=stack.attached, is_local=True, own_port=stack.endpoint.port)
 
 
 def _prepare(endpoint: Endpoint) -> None:

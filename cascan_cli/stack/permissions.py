@@ -6,16 +6,16 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from cascan.model.policy_profile import PolicyProfile
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.permissions.worker_reach import Reach
-from cascan.planning.rates import HouseRules
+from cascan.permissions.worker_reach import WorkerReach
+from cascan.planning.rates import ScanDefaults
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.stack.open import describe_stack
 
 
-def permit_of(args: Namespace) -> Permit:
+def permissions_of(args: Namespace) -> Permissions:
     """What the stack permits that the command names, as the stack itself judges, with what the command adds.
 
     Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack cannot be read.
@@ -35,12 +35,12 @@ def permit_of(args: Namespace) -> Permit:
         allowed = _listed(parameters["AllowedTargets"])
         denied = _listed(parameters.get("DeniedTargets", ""))
     try:
-        return Permit(
+        return Permissions(
             Scope.of([*allowed, *more], [*denied, *(getattr(args, "deny", None) or ())]),
             _profile(profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),
-            None if parameters.get("WorkerSubnets") else Reach.of(_listed(parameters.get("WorkerEgress", ""))),
+            None if parameters.get("WorkerSubnets") else WorkerReach.of(_listed(parameters.get("WorkerEgress", ""))),
         )
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
@@ -68,7 +68,7 @@ def _reaches_private(parameters: Mapping[str, str]) -> bool:
     return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")
 
 
-def house_rules_of(args: Namespace) -> HouseRules:
+def house_rules_of(args: Namespace) -> ScanDefaults:
     """How much of a scan runs at once on the stack: of a deployed one from its parameters."""
     parameters = _parameters(args.stack) if args.stack else {}
-    return HouseRules(int(parameters["ShardsPerScan"])) if parameters.get("ShardsPerScan") else HouseRules()
+    return ScanDefaults(int(parameters["ShardsPerScan"])) if parameters.get("ShardsPerScan") else ScanDefaults()

@@ -10,11 +10,11 @@ from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
 from cascan.recovery.operator_records import restore
 from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
-from cascan_cli.output.text import Progress, counted, say
+from cascan_cli.output.text import Progress, counted, print_message
 
 if TYPE_CHECKING:
-    from cascan.gateways import HouseRecords, ReportStore, ScanTable
-    from cascan_cli.stack.open import Access
+    from cascan.gateways import OperatorRecords, ReportStore, ScanTable
+    from cascan_cli.stack.open import StackGateways
 
 # What was recorded was in the scope of its day, and each shard says what it asked.
 EVERYWHERE = ("0.0.0.0/0", "::/0", "127.0.0.0/8", "::1")
@@ -43,7 +43,7 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
         )
 
 
-def restore_house(stack: Access, records: HouseRecords) -> str:
+def restore_house(stack: StackGateways, records: OperatorRecords) -> str:
     """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
     from cascan.schedules.form import read_schedule  # few stacks have any
 
@@ -55,7 +55,9 @@ def restore_house(stack: Access, records: HouseRecords) -> str:
         try:
             schedule = read_schedule(stored.document, is_stored=True)
         except RequestRefused as exc:
-            say(f"schedule {stored.name} was stored by another version and starts nothing; apply it anew: {exc}")
+            print_message(
+                f"schedule {stored.name} was stored by another version and starts nothing; apply it anew: {exc}"
+            )
         else:
             stack.scheduler.put(schedule, stored.created_at, utc_now())
     parts = ["the halt"] if restored.halted else []

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from cascan.aws.s3.operator_records import HOUSE, S3HouseRecords
+from cascan.aws.s3.operator_records import HOUSE, S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import locked
 from cascan_cli.local.warm import invoke
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild import NOT_KEPT, rebuild_table, restore_house, sentence_of
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def rebuild_local(stack: LocalStack, say: Say) -> None:
         say("the local stack was killed: its tables are made again from the stored reports")
         table, current = DynamoScanTable(stack.outputs["ScanTableName"]), stack.outputs["ReportBucketName"]
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
-            access, buckets = Access(stack.outputs, stays_up=stack.attached), _buckets(s3, current)
+            access, buckets = StackGateways(stack.outputs, stays_up=stack.attached), _buckets(s3, current)
             for bucket in reversed(buckets):  # what was decided last counts
-                if restored := restore_house(access, S3HouseRecords(bucket)):
+                if restored := restore_house(access, S3OperatorRecords(bucket)):
                     say(restored)
             for bucket in buckets:
                 rebuilt = rebuild_table(table, S3ReportStore(bucket))

@@ -9,7 +9,7 @@ from cascan.forms import idempotency_key_in, request_document
 from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
 
 if TYPE_CHECKING:
-    from cascan_cli.stack.open import Access
+    from cascan_cli.stack.open import StackGateways
 
 
 def idempotency_key_of(body: str) -> str:
@@ -20,14 +20,14 @@ def idempotency_key_of(body: str) -> str:
         return ""
 
 
-def possible_scan_ids(body: str, message_id: str, stack: Access) -> list[str]:
+def possible_scan_ids(body: str, message_id: str, stack: StackGateways) -> list[str]:
     """The ids under which the scan may stand: its own key's, and its message's where the key is taken."""
     key = idempotency_key_of(body)
     by_message = scan_id_of(message_id)
     return [own_scan_id_of(stack.submitter, key), by_message] if key else [by_message]
 
 
-def expected_scan_id(body: str, message_id: str, stack: Access) -> str:
+def expected_scan_id(body: str, message_id: str, stack: StackGateways) -> str:
     """The one of them under which it will stand, as things are now."""
     first, *others = possible_scan_ids(body, message_id, stack)
     there = stack.table.get_scan(first) if others else None

@@ -8,7 +8,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Memory(dict[K, V]):
+class BoundedCache(dict[K, V]):
     """Values by key. Each has a weight, in characters or bytes of text; a full memory starts anew."""
 
     def __init__(self, bound: int) -> None:

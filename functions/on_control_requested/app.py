@@ -18,7 +18,7 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.clock import TimeLeft
@@ -43,7 +43,7 @@ class Wired:
 def wire() -> Wired:
     settings = from_env(Settings, os.environ)
     common = closing_gateways(settings)
-    reports, house = S3ReportStore(settings.report_bucket), S3HouseRecords(settings.report_bucket)
+    reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
     return Wired(partial(control, reports=reports, house=house, **common), partial(finish_cancelling, **common))
 
 

@@ -10,7 +10,7 @@ from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, about
 from cascan.events.control import Action, ControlRequested
-from cascan.gateways import EventBus, HouseRecords, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
 from cascan.model.agenda import AgendaEntry, Switch, What
@@ -44,7 +44,7 @@ def control(
     sender: str = "",
     table: ScanTable,
     reports: ReportStore,
-    house: HouseRecords,
+    house: OperatorRecords,
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
@@ -110,7 +110,7 @@ def finish_cancelling(
 
 def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Scan:
     """Workers see the state with their next heartbeat, stop nmap and put back what it did not finish."""
-    table.advance_scan(scan.scan_id, ScanState.SUSPENDED, frm=UNDER_WAY)
+    table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
@@ -128,7 +128,7 @@ def _resume(
     asked: ControlRequested, scan: Scan, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
 ) -> Controlled:
     """The state first: what breaks off after it is mended by the repeat, which finds shards that wait."""
-    table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.SUSPENDED])
+    table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
     scan = table.get_scan(scan.scan_id) or scan
     # suspended before its messages were out, it has shards that are queued and nobody hears of
     released = Counter(send_again(scan, table=table, queues=queues, clock=clock))

@@ -26,8 +26,8 @@ from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, logger, observed, time_left
-from on_minute_passed.notice_change import Deployed, notice_change
-from on_minute_passed.run_due_tasks import House, run_due_tasks
+from on_minute_passed.notice_change import DeploymentContext, notice_change
+from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_minute_passed.send_delayed import PutOff, send_delayed
 
 
@@ -40,14 +40,14 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> tuple[House, Deployed, PutOff]:
+def wire() -> tuple[AgendaContext, DeploymentContext, PutOff]:
     settings = from_env(Settings, os.environ)
-    house = House(
+    house = AgendaContext(
         **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
     )
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
-    deployed = Deployed(
+    deployed = DeploymentContext(
         made_of={
             ScanType.NMAP.value: settings.scan_type_nmap,
             ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,

@@ -15,13 +15,13 @@ from cascan.limits import LEAST_TURN_S, LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOV
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.scans.agenda import next_change, next_look, next_minute
-from cascan.scans.close import Closing, settle
+from cascan.scans.close import ClosingGateways, settle
 from cascan.scans.ending import Left, end_turn, is_over
 from cascan.scans.release import release_next, send_again
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class AgendaContext:
     """What the deeds reach for."""
 
     table: ScanTable
@@ -31,24 +31,24 @@ class House:
     clock: Clock
 
     @property
-    def closing(self) -> Closing:
+    def closing(self) -> ClosingGateways:
         return {"table": self.table, "queues": self.queues, "bus": self.bus, "clock": self.clock}
 
 
 @dataclass(slots=True)
-class Kept:
+class TasksDone:
     """What was done, for the log."""
 
     done: dict[str, int] = field(default_factory=dict)  # entries, by what they were about
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
 
 
-def run_due_tasks(house: House, left_s: TimeLeft = for_ever) -> Kept:
+def run_due_tasks(house: AgendaContext, left_s: TimeLeft = for_ever) -> TasksDone:
     """Do what is due while there is time; the rest is the next tick's. One that fails fails alone.
 
     In rounds of MAX_DUE_AT_ONCE entries: what takes several turns is due again at once, behind what else is due.
     """
-    kept, seen = Kept(), set[AgendaEntry]()
+    kept, seen = TasksDone(), set[AgendaEntry]()
     for _ in range(MAX_ROUNDS):
         entries = [entry for entry in house.table.due(house.clock(), MAX_DUE_AT_ONCE) if entry not in seen]
         for entry in entries:
@@ -61,7 +61,7 @@ def run_due_tasks(house: House, left_s: TimeLeft = for_ever) -> Kept:
     return kept
 
 
-def _do_one(entry: AgendaEntry, house: House, left_s: TimeLeft, kept: Kept) -> None:
+def _do_one(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft, kept: TasksDone) -> None:
     try:
         later = list(_do(entry, house, left_s))
         for planned in later:
@@ -78,13 +78,13 @@ def _do_one(entry: AgendaEntry, house: House, left_s: TimeLeft, kept: Kept) -> N
         kept.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
 
 
-def _put_off(entry: AgendaEntry, house: House) -> None:
+def _put_off(entry: AgendaEntry, house: AgendaContext) -> None:
     """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
     house.table.plan_at(replace(entry, at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
     house.table.done(entry)
 
 
-def _do(entry: AgendaEntry, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+def _do(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft) -> Iterator[AgendaEntry]:
     """Do what the entry says; what there is to do later on."""
     scan, now = house.table.get_scan(entry.scan_id), house.clock()
     if scan is None:
@@ -104,7 +104,7 @@ def _do(entry: AgendaEntry, house: House, left_s: TimeLeft) -> Iterator[AgendaEn
         release_next(scan, table=house.table, queues=house.queues, clock=house.clock)
 
 
-def _end(scan: Scan, what: What, house: House, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+def _end(scan: Scan, what: What, house: AgendaContext, left_s: TimeLeft) -> Iterator[AgendaEntry]:
     """One turn at the open shards of a scan that is cancelled or past its deadline."""
     left = end_turn(scan, table=house.table, clock=house.clock, left_s=left_s)
     settled, now = settle(scan.scan_id, **house.closing), house.clock()
@@ -116,7 +116,7 @@ def _end(scan: Scan, what: What, house: House, left_s: TimeLeft) -> Iterator[Age
         yield next_look(scan, now)
 
 
-def _remove(scan: Scan, now: datetime, house: House) -> Iterator[AgendaEntry]:
+def _remove(scan: Scan, now: datetime, house: AgendaContext) -> Iterator[AgendaEntry]:
     """Objects first, the scan's own item last: what breaks off half way is found again."""
     if scan.state not in FINAL_STATES:  # its results are being published
         yield AgendaEntry(next_minute(now), scan.scan_id, What.EXPIRE)

@@ -23,10 +23,10 @@ from cascan.nmap.report.head import CHUNK_BYTES
 LEAST_TURN_S = 60.0  # a turn with less time than this is left to the next delivery
 RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
 NOTE_EVERY_S = 15.0
-GIVE_WAY_S = 180  # longer than a turn: whoever was further has noted its end by then, or has died
+RETRY_DELAY_S = 180  # longer than a turn: whoever was further has noted its end by then, or has died
 
 
-class Rest(StrEnum):
+class RecordingStatus(StrEnum):
     """Who records what a turn has left of its report."""
 
     NONE = ""
@@ -34,11 +34,11 @@ class Rest(StrEnum):
     ELSEWHERE = "another delivery is further"
 
 
-AFTER_S = {Rest.LATER: 0, Rest.ELSEWHERE: GIVE_WAY_S}  # until the report's message comes again
+AFTER_S = {RecordingStatus.LATER: 0, RecordingStatus.ELSEWHERE: RETRY_DELAY_S}  # until the report's message comes again
 
 
 @dataclass(slots=True)
-class Turn:
+class RecordingPass:
     """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""
 
     key: ReportKey

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from cascan.model.reason import Reason, ReasonCode, Reasons, merged
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun, Shard
-from cascan.scans.transitions import Stop
-from on_report_stored.report_summary import Answer
+from cascan.scans.transitions import StopReason
+from on_report_stored.report_summary import ReportSummary
 
 TIMED_OUT = {
-    Stop.TIME_LIMIT.value: (ReasonCode.TIME_LIMIT, "shard's time limit"),
-    Stop.SCAN_DEADLINE.value: (ReasonCode.SCAN_DEADLINE, "scan's deadline"),
+    StopReason.TIME_LIMIT.value: (ReasonCode.TIME_LIMIT, "shard's time limit"),
+    StopReason.SCAN_DEADLINE.value: (ReasonCode.SCAN_DEADLINE, "scan's deadline"),
 }
 UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")  # nmap's words, and the kernel's
 LOOKUPS = frozenset({ReasonCode.NAME_NOT_FOUND, ReasonCode.NAME_WITHOUT_ADDRESS, ReasonCode.LOOKUP_FAILED})
@@ -20,7 +20,7 @@ Verdict = tuple[Outcome, Reasons]
 Flaw = Verdict  # of one kind
 
 
-def judge(shard: Shard, answer: Answer) -> Verdict:
+def judge(shard: Shard, answer: ReportSummary) -> Verdict:
     """The outcome, and every reason why it is not complete. The first flaw gives the outcome its name.
 
     nmap exits 0 on host timeouts, unresolvable names and a full disk: only the accounts of both sides say "complete".
@@ -34,7 +34,7 @@ def judge(shard: Shard, answer: Answer) -> Verdict:
 class _Case:
     """One shard, its run and its report, and how reasons about them are put."""
 
-    def __init__(self, shard: Shard, answer: Answer) -> None:
+    def __init__(self, shard: Shard, answer: ReportSummary) -> None:
         self.shard, self.answer = shard, answer
         self.about = f"shard {shard.number} ({shard.targets_in_words})"
 
@@ -124,7 +124,7 @@ def _of_names(reasons: tuple[Reason, ...]) -> Iterator[Flaw]:
 
 
 def _of_no_run(case: _Case, run: NmapRun) -> Flaw:
-    if run.stopped == Stop.SCAN_DEADLINE:
+    if run.stopped == StopReason.SCAN_DEADLINE:
         sentence = "the scan's deadline passed before nmap was started"
         return case.flaw(Outcome.TIMED_OUT, ReasonCode.SCAN_DEADLINE, sentence)
     if run.cut:
@@ -134,14 +134,14 @@ def _of_no_run(case: _Case, run: NmapRun) -> Flaw:
     return case.flaw(Outcome.NOTHING_ANSWERED, ReasonCode.NOTHING_TO_SCAN, sentence)
 
 
-def _refusal(run: NmapRun, answer: Answer) -> tuple[ReasonCode, str]:
+def _refusal(run: NmapRun, answer: ReportSummary) -> tuple[ReasonCode, str]:
     said = answer.errormsg or run.stderr or f"exit code {run.exit_code}"
     if any(word in said for word in UNPRIVILEGED):
         return ReasonCode.NMAP_PRIVILEGES, f"nmap was refused privileges: {said}"
     return ReasonCode.NMAP_ERROR, f"nmap: {said}"
 
 
-def _of_quarantine(answer: Answer) -> Flaw:
+def _of_quarantine(answer: ReportSummary) -> Flaw:
     kept_out, code = answer.quarantine, ReasonCode.HOST_QUARANTINED
     addresses = list(kept_out.addresses) or ["a host without an address"]
     sentences = {address: f"{address} was reported and is not recorded" for address in addresses}
@@ -150,7 +150,7 @@ def _of_quarantine(answer: Answer) -> Flaw:
     return Outcome.PARTIAL, Reasons.of(reasons, {code: kept_out.count - len(reasons)})
 
 
-def _of_timed_out_hosts(answer: Answer) -> Flaw:
+def _of_timed_out_hosts(answer: ReportSummary) -> Flaw:
     code, listed = ReasonCode.HOST_TIMED_OUT, answer.timed_out_addresses
     reasons = [Reason.of(code, address, f"{address} ran into --host-timeout and has no ports") for address in listed]
     return Outcome.TIMED_OUT, Reasons.of(reasons, {code: answer.hosts_timed_out - len(reasons)})
@@ -167,7 +167,7 @@ def _flaw_of_run(case: _Case, run: NmapRun) -> Flaw | None:
     if run.stopped in TIMED_OUT:
         code, limit = TIMED_OUT[run.stopped]
         return case.flaw(Outcome.TIMED_OUT, code, f"nmap was stopped at the {limit}")
-    if run.stopped == Stop.SIZE:
+    if run.stopped == StopReason.SIZE:
         code, why = ReasonCode.REPORT_LIMIT, "its size limit"
     elif run.stopped:
         code, why = ReasonCode.NMAP_STOPPED, f"nmap was stopped: {run.stopped}"

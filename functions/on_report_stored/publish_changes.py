@@ -17,14 +17,14 @@ from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import Change
 from cascan.model.recording import Told
 from cascan.model.scan import Scan
-from on_report_stored.checkpoints import Rest, Turn
-from on_report_stored.report_summary import Answer
+from on_report_stored.checkpoints import RecordingPass, RecordingStatus
+from on_report_stored.report_summary import ReportSummary
 
 ENOUGH_CHANGES = 1_000  # to look at the clock
 
 
 @dataclass
-class Announcing:
+class ChangeAnnouncer:
     """Changes as events."""
 
     scan: Scan
@@ -57,7 +57,9 @@ class Announcing:
         return Told(after=after, counts=dict(self.counts), baseline=dict(self.baseline))
 
 
-def tell_changes(news: Announcing, bus: EventBus, turn: Turn, answer: Answer) -> Rest:
+def publish_changes(
+    news: ChangeAnnouncer, bus: EventBus, turn: RecordingPass, answer: ReportSummary
+) -> RecordingStatus:
     """Tell every change of the shard, as far as there is time; who tells the rest. Nobody: `news.pending` is left."""
     news.go_on(answer.told)
     changes = turn.table.changes(news.scan.scan_id, news.shard, answer.told.after)
@@ -68,10 +70,10 @@ def tell_changes(news: Announcing, bus: EventBus, turn: Turn, answer: Answer) ->
             news.pending = []
             is_up = turn.is_up
             if not turn.note(answer.told_recording(news.told(after), turn.size, ends_turn=is_up), ()):
-                return Rest.ELSEWHERE
+                return RecordingStatus.ELSEWHERE
             if is_up and answer.may_go_on:
-                return Rest.LATER
-    return Rest.NONE
+                return RecordingStatus.LATER
+    return RecordingStatus.NONE
 
 
 def _chunks(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:

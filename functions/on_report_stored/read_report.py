@@ -20,10 +20,10 @@ from cascan.model.shard import Shard
 from cascan.nmap.report.read import ReportReader, read_on, read_report
 from cascan.nmap.report.sections import join_sections
 from cascan.rules.severity import Judge, judge_of
-from on_report_stored.checkpoints import Rest, Turn
-from on_report_stored.record_inventory import Folding
-from on_report_stored.report_summary import Answer
-from on_report_stored.scope_filter import Gate
+from on_report_stored.checkpoints import RecordingPass, RecordingStatus
+from on_report_stored.record_inventory import InventoryUpdater
+from on_report_stored.report_summary import ReportSummary
+from on_report_stored.scope_filter import ScopeFilter
 
 FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 256  # at most, read, then written
@@ -36,25 +36,25 @@ def read_into_table(
     shard: Shard,
     now: datetime,
     *,
-    gate: Gate,
+    gate: ScopeFilter,
     reports: ReportStore,
     table: ScanTable,
-    turn: Turn | None = None,
-) -> Answer:
+    turn: RecordingPass | None = None,
+) -> ReportSummary:
     """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
 
     Goes on where an earlier turn ended. A damaged report is read as far as it goes; none raises. Findings carry the
     name that the request used, where an address was scanned for a name. They are dated by the run, and judged by the
     operator's rules as they stand now.
     """
-    turn = turn or Turn(key, table)
+    turn = turn or RecordingPass(key, table)
     before = turn.before()
-    answer = Answer.up_to(before) if before else Answer()
+    answer = ReportSummary.up_to(before) if before else ReportSummary()
     if before and before.end:
         return answer
     run = shard.run
     seen_at = run.finished_at if run and run.finished_at else now
-    folding = Folding(key, seen_at, gate, table)
+    folding = InventoryUpdater(key, seen_at, gate, table)
     if before:
         folding.go_on(before)
     with reports.open_report(key, before.place.offset if before else 0) as stream:
@@ -81,8 +81,8 @@ class _Writing:
     """A report on its way into the table."""
 
     key: ReportKey
-    answer: Answer
-    folding: Folding
+    answer: ReportSummary
+    folding: InventoryUpdater
     report: ReportReader
     names: dict[str, str]
     found_in: FoundIn
@@ -119,16 +119,16 @@ class _Writing:
                 yield finding
 
 
-def _ends(turn: Turn, place: Place, answer: Answer, folding: Folding) -> bool:
+def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: InventoryUpdater) -> bool:
     """Note how far the report is recorded. Whether this delivery ends with that."""
     is_up = turn.is_up
     recording = answer.recording(place, folding, ends_turn=is_up)
     if not turn.note(recording, folding.fresh_addresses()):
-        answer.rest = Rest.ELSEWHERE
+        answer.rest = RecordingStatus.ELSEWHERE
         return True
     folding.noted(recording)
     if is_up and answer.may_be_read_on:
-        answer.rest = Rest.LATER
+        answer.rest = RecordingStatus.LATER
     elif is_up:
         answer.give_up()
     return is_up

@@ -20,12 +20,12 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.permissions.scope import Scope
 from cascan.scans.close import close_shard, settle
-from on_report_stored.checkpoints import AFTER_S, Rest, Turn
+from on_report_stored.checkpoints import AFTER_S, RecordingPass, RecordingStatus
 from on_report_stored.judge import Verdict, judge
-from on_report_stored.publish_changes import Announcing, tell_changes
+from on_report_stored.publish_changes import ChangeAnnouncer, publish_changes
 from on_report_stored.read_report import read_into_table
-from on_report_stored.report_summary import Answer
-from on_report_stored.scope_filter import Gate
+from on_report_stored.report_summary import ReportSummary
+from on_report_stored.scope_filter import ScopeFilter
 
 NEXT_TURN = timedelta(minutes=2)  # the shard is worked on that long, beside the time that any report has
 
@@ -75,16 +75,16 @@ def record_findings(
     if shard.run and key.attempt < shard.run.attempt:
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, "superseded by a later attempt", scan.state)
     if scan.shards_open == 1:
-        table.advance_scan(scan.scan_id, ScanState.PARSING, frm=[ScanState.INIT, ScanState.SCANNING])
-    gate = Gate(shard, scope, tuple(_remainders(shard, table)))
-    turn = Turn(key, table, stored.size, left_s)
+        table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
+    gate = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
+    turn = RecordingPass(key, table, stored.size, left_s)
     answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
     outcome, reasons = judge(shard, answer)
-    news = Announcing(scan, shard.number, stored.key, stored.event_id or stored.key)
-    rest = answer.rest or tell_changes(news, bus, turn, answer)
+    news = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
+    rest = answer.rest or publish_changes(news, bus, turn, answer)
     hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
     if rest:
-        if rest is Rest.LATER:
+        if rest is RecordingStatus.LATER:
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
         return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
     bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
@@ -111,7 +111,7 @@ def _counted_elsewhere(shard: Shard, table: ScanTable) -> frozenset[str]:
 
 
 def _closing(
-    shard: Shard, verdict: Verdict, answer: Answer, changes: Mapping[str, int], *, elsewhere: frozenset[str]
+    shard: Shard, verdict: Verdict, answer: ReportSummary, changes: Mapping[str, int], *, elsewhere: frozenset[str]
 ) -> ShardClosing:
     (outcome, reasons), counts = verdict, answer.counts()
     return ShardClosing(
@@ -133,9 +133,9 @@ def _events(
     shard: Shard,
     stored: ReportStored,
     verdict: Verdict,
-    answer: Answer,
+    answer: ReportSummary,
     *,
-    news: Announcing,
+    news: ChangeAnnouncer,
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at

@@ -28,19 +28,19 @@ from cascan.model.recording import Recording
 from cascan.model.shard import Shard
 from cascan.nmap.addresses import address_in
 from cascan.nmap.intervals import Interval, merged
-from on_report_stored.scope_filter import Gate
+from on_report_stored.scope_filter import ScopeFilter
 
 ADDRESSES_AT_ONCE = 256
 MAX_CONFLICTS = 16  # other reports of the same address, stored between our read and our write
 
 
 @dataclass
-class Folding:
+class InventoryUpdater:
     """One report on its way into the inventory."""
 
     key: ReportKey
     seen_at: datetime
-    gate: Gate
+    gate: ScopeFilter
     table: ScanTable
     recorded: int = 0  # addresses of the report that have a record
     answered: set[int] = field(default_factory=set)  # addresses of every host element

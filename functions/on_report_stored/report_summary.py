@@ -15,12 +15,12 @@ from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd, Told
 from cascan.model.scan import Counts
 from cascan.rules.severity import counted_as
-from on_report_stored.checkpoints import Rest
-from on_report_stored.record_inventory import Folding
+from on_report_stored.checkpoints import RecordingStatus
+from on_report_stored.record_inventory import InventoryUpdater
 from on_report_stored.scope_filter import Quarantine
 
 
-class Answer(Struct):
+class ReportSummary(Struct):
     """What a report held, summed up while it was read. A host that stands twice in it is counted once."""
 
     unreadable: str = ""  # why it is no report at all
@@ -29,7 +29,7 @@ class Answer(Struct):
     errormsg: str = ""
     hosts_total: int | None = None
     hosts_counted_up: int | None = None  # by nmap, which leaves hosts out of the list; None: it did not get to count
-    rest: Rest = Rest.NONE  # what is not recorded yet; then nothing else of this is final
+    rest: RecordingStatus = RecordingStatus.NONE  # what is not recorded yet; then nothing else of this is final
     given_up: str = ""  # why nobody records the rest
     turns: int = 0  # that came before this one
     hosts_read: int = 0
@@ -46,7 +46,7 @@ class Answer(Struct):
     categories: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def up_to(cls, recording: Recording) -> Answer:
+    def up_to(cls, recording: Recording) -> ReportSummary:
         """The sum as an earlier turn noted it."""
         kept_out = dict.fromkeys(recording.quarantined_addresses)
         end = recording.end or ReportEnd()
@@ -98,7 +98,7 @@ class Answer(Struct):
         )
         return replace(self._recording(Place(offset=size), ends_turn=ends_turn), end=end, told=told)
 
-    def recording(self, place: Place, folding: Folding, *, ends_turn: bool) -> Recording:
+    def recording(self, place: Place, folding: InventoryUpdater, *, ends_turn: bool) -> Recording:
         """The sum as it is to be noted at this place of the report."""
         noted = folding.stretches_to(place.offset)
         return replace(self._recording(place, ends_turn=ends_turn), recorded=folding.recorded, noted=noted)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from cascan.inventory.scanned_addresses import AskedAddresses, LeftToOthers
+from cascan.inventory.scanned_addresses import ReassignedHosts, ScannedAddresses
 from cascan.limits import MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Host
 from cascan.model.shard import Shard
@@ -34,13 +34,13 @@ class Quarantine(Struct):
             self.addresses[host.address[:MAX_ADDRESS_CHARS] or NAMELESS] = None
 
 
-class Gate:
+class ScopeFilter:
     """Tells the hosts that a shard may report from those that it may not."""
 
     def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
         """`remainders`: the shards that were cut off from it since, and from those."""
-        self.asked = AskedAddresses.by(shard)
-        self._left = LeftToOthers(shard, remainders, self.asked)
+        self.asked = ScannedAddresses.by(shard)
+        self._left = ReassignedHosts(shard, remainders, self.asked)
         self._scope = scope
 
     def is_left_to_others(self, host: Host) -> bool:

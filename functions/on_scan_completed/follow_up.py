@@ -34,7 +34,7 @@ from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from on_scan_completed.not_followed import lines_of
 
 TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
@@ -52,7 +52,7 @@ class Followed:
 
 
 @dataclass(frozen=True)
-class Follower:
+class CascadeRunner:
     """The gateways, and what the operator decides."""
 
     table: ScanTable
@@ -60,7 +60,7 @@ class Follower:
     rules: RuleTable
     requests: RequestQueue
     bus: EventBus
-    permit: Permit
+    permit: Permissions
     clock: Clock
     caps: Caps = field(default_factory=Caps)
     bundled: Bundled = dict  # the rules that come with cascan, if they are on

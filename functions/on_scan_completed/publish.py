@@ -39,7 +39,7 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     scan = table.get_scan(scan_id)
     if scan is None:
         raise MalformedMessage(f"there is no scan {scan_id}")
-    table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, frm=[ScanState.PARSE_COMPLETED])
+    table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, expected=[ScanState.PARSE_COMPLETED])
     tally = _Tally()
     document = _document(tally.counting(table.findings(scan_id)), scan_fields(scan))
     reports.put_result(scan_id, "findings.json", document, "application/json")

@@ -12,21 +12,21 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.cascades.bundled import bundled_documents
 from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
-from cascan.permissions.permissions import Permit
-from on_scan_completed.follow_up import Follower
+from cascan.permissions.permissions import Permissions
+from on_scan_completed.follow_up import CascadeRunner
 
 if TYPE_CHECKING:
     from on_scan_completed.app import Settings
 
 
-def follower_of(settings: Settings) -> Follower:
-    return Follower(
+def follower_of(settings: Settings) -> CascadeRunner:
+    return CascadeRunner(
         table=DynamoScanTable(settings.scan_table),
         cascades=DynamoCascadeTable(settings.scan_table),
         rules=DynamoRuleTable(settings.scan_table),
         requests=SqsRequestQueue(settings.request_queue_url),
         bus=EventBridgeBus(settings.scan_bus),
-        permit=Permit.of(settings),
+        permit=Permissions.of(settings),
         clock=utc_now,
         caps=Caps(
             scans=settings.cascade_max_scans,

@@ -23,8 +23,8 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.model.policy_profile import PolicyProfile
-from cascan.permissions.permissions import Permit
-from cascan.planning.rates import HouseRules
+from cascan.permissions.permissions import Permissions
+from cascan.planning.rates import ScanDefaults
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_requested.message import Message
@@ -60,8 +60,8 @@ def wire() -> Planner:
         **closing_gateways(settings),
         issued=DynamoIssuedRequests(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        permit=Permit.of(settings, express_reaches_private=settings.express_reaches == "private"),
-        rules=HouseRules(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
+        permit=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),
+        rules=ScanDefaults(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
     )
     return Planner(plan, settings.request_dlq_arn)
 

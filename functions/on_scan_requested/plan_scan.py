@@ -18,9 +18,9 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
-from cascan.planning.rates import HouseRules, shards_at_once, shared
+from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import first_entries
 from cascan.scans.ending import cancel_scan
@@ -39,8 +39,8 @@ def plan_scan(
     reports: ReportStore,
     queues: ShardQueues,
     bus: EventBus,
-    permit: Permit,
-    rules: HouseRules,
+    permit: Permissions,
+    rules: ScanDefaults,
     clock: Clock,
 ) -> Planned:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
@@ -99,7 +99,7 @@ def _start(
         table.plan_at(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
-        table.advance_scan(scan.scan_id, ScanState.SCANNING, frm=[ScanState.INIT])
+        table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
     elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
         cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
 
@@ -111,7 +111,7 @@ def _key_is_taken(key: str, earlier: Scan) -> RequestRefused:
 
 
 def _accepted(
-    message: Message, identity: Identity, form: ReadRequest, planned: Plan, *, rules: HouseRules, now: datetime
+    message: Message, identity: Identity, form: ReadRequest, planned: Plan, *, rules: ScanDefaults, now: datetime
 ) -> Scan:
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
@@ -128,7 +128,7 @@ def _accepted(
         hop=request.origin.hop if request.origin else 0,
         request=request,
         request_digest=message.digest,
-        notes=(*form.notes, *planned.notes, *filter(None, [shared(planned.arguments, parallel)[1]])),
+        notes=(*form.notes, *planned.notes, *filter(None, [split_rates(planned.arguments, parallel)[1]])),
         shards=shards,
         shards_open=shards,
         shards_waiting=shards - first,
@@ -144,7 +144,7 @@ def _accepted(
 
 def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
     """The scan's shards: those that start now are queued, the others wait."""
-    arguments, _ = shared(planned.arguments, scan.parallel)
+    arguments, _ = split_rates(planned.arguments, scan.parallel)
     first = scan.shards - scan.shards_waiting
     for shard in replace(planned, arguments=arguments).shards(scan.scan_id, backoff_limit=backoff_limit):
         yield replace(shard, state=ShardState.QUEUED if shard.number < first else ShardState.WAITING)

@@ -15,7 +15,7 @@ from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.planning.rates import HouseRules
+from cascan.planning.rates import ScanDefaults
 from cascan.scans.close import announce
 from on_scan_requested.message import Identity, Message
 
@@ -43,7 +43,7 @@ def store_refusal(
     request: ScanRequest | None,
     refused: RequestRefused,
     *,
-    rules: HouseRules,
+    rules: ScanDefaults,
     table: ScanTable,
     bus: EventBus,
     clock: Clock,

@@ -28,7 +28,7 @@ from cascan.clock import utc_now
 from cascan.schedules.due import ScheduleDue
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_schedule_due.request_scan import Answered, Desk, request_scan
+from on_schedule_due.request_scan import Answered, ScheduleContext, request_scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Settings:
 @cache
 def wire() -> Callable[[ScheduleDue], Answered]:
     settings = from_env(Settings, os.environ)
-    desk = Desk(
+    desk = ScheduleContext(
         schedules=DynamoScheduleTable(settings.scan_table),
         scans=DynamoScanTable(settings.scan_table),
         issued=DynamoIssuedRequests(settings.scan_table),

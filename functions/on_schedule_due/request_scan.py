@@ -25,7 +25,7 @@ from cascan.schedules.form import read_schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ScheduleContext:
     """What the work reaches for."""
 
     schedules: ScheduleTable
@@ -51,14 +51,14 @@ class Answered:
     removed: int = 0
 
 
-class Known(NamedTuple):
+class RunWithScan(NamedTuple):
     """A run and its scan; None: it is not planned yet, or gone."""
 
     run: ScheduledRun
     scan: Scan | None
 
 
-def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
+def request_scan(due: ScheduleDue, desk: ScheduleContext) -> Answered:
     """Ask for the scan of this time; a repeat asks for the same scan with the same bytes.
 
     Raises: RequestRefused: what is stored is no schedule that this version reads.
@@ -95,10 +95,10 @@ def request_scan(due: ScheduleDue, desk: Desk) -> Answered:
     if not run.ended:  # its scan was kept no longer: a late repeat does not bring it back
         desk.issued.issue(run.scan_id, run.body)
         desk.requests.send(run.body)
-    return _answer(due, "asked", scan_id, cancelled, _tidy(schedule, known, desk))
+    return _answer(due, "asked", scan_id, cancelled, prune_history(schedule, known, desk))
 
 
-def _stands_against(due: ScheduleDue, schedule: Schedule, desk: Desk) -> str:
+def _stands_against(due: ScheduleDue, schedule: Schedule, desk: ScheduleContext) -> str:
     """Why nothing starts, whatever else runs; empty: nothing does."""
     if due.kind is Kind.RETRIGGER and not schedule.retrigger:
         return "unasked"
@@ -112,22 +112,22 @@ def _stands_against(due: ScheduleDue, schedule: Schedule, desk: Desk) -> str:
     return ""
 
 
-def _known(schedule: Schedule, desk: Desk) -> list[Known]:
+def _known(schedule: Schedule, desk: ScheduleContext) -> list[RunWithScan]:
     """Its runs, the oldest first."""
-    known: list[Known] = []
+    known: list[RunWithScan] = []
     for run in desk.schedules.runs(schedule.name):
         with suppress(UnreadableItem):  # told; nobody can say whether it runs, so it holds nothing back and is kept
-            known.append(Known(run, None if run.ended else desk.scans.get_scan(run.scan_id)))
+            known.append(RunWithScan(run, None if run.ended else desk.scans.get_scan(run.scan_id)))
     return known
 
 
-def _is_running(one: Known, desk: Desk) -> bool:
+def _is_running(one: RunWithScan, desk: ScheduleContext) -> bool:
     if one.scan:
         return one.scan.state not in ENDED
     return not one.run.ended and desk.clock() - one.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
 
 
-def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[Known], desk: Desk) -> Answered:
+def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[RunWithScan], desk: ScheduleContext) -> Answered:
     running = ", ".join(one.run.scan_id for one in earlier[:3])
     if not due.retry:
         reason = f"concurrencyPolicy is Forbid, and {running} still runs"
@@ -135,14 +135,14 @@ def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[Known], d
     return _put_back(due, "running", desk)
 
 
-def _put_back(due: ScheduleDue, outcome: str, desk: Desk, delay_s: int = SCHEDULE_RETRY_S) -> Answered:
+def _put_back(due: ScheduleDue, outcome: str, desk: ScheduleContext, delay_s: int = SCHEDULE_RETRY_S) -> Answered:
     """Have the message come again; one that says what is due, until a later time of the schedule overtakes it."""
     again = ScheduleDue(schedule=due.schedule, due_at=due.due_at, kind=due.kind, retry=due.retry + 1)
     desk.again.send(again.to_wire(), delay_s=delay_s)
     return _answer(due, outcome)
 
 
-def _cancel(earlier: Sequence[Known], due: ScheduleDue, desk: Desk) -> int:
+def _cancel(earlier: Sequence[RunWithScan], due: ScheduleDue, desk: ScheduleContext) -> int:
     for one in earlier:
         reason = f"replaced by the scan that was due at {to_wire(due.due_at)}"
         asked = ControlRequested(
@@ -152,24 +152,24 @@ def _cancel(earlier: Sequence[Known], due: ScheduleDue, desk: Desk) -> int:
     return len(earlier)
 
 
-def _settle(due: ScheduleDue, schedule: Schedule, desk: Desk) -> Answered:
+def _settle(due: ScheduleDue, schedule: Schedule, desk: ScheduleContext) -> Answered:
     """A scan of it ended: note what it found, and keep the history within its limits."""
     known = _known(schedule, desk)
     publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
-    removed = _tidy(schedule, known, desk)
+    removed = prune_history(schedule, known, desk)
     if publishing and due.retry < MAX_SETTLE_RETRIES:
         return _put_back(due, "waits", desk, SETTLE_RETRY_S)
     return _answer(due, "settled", removed=removed)
 
 
-def _tidy(schedule: Schedule, known: Sequence[Known], desk: Desk) -> int:
+def prune_history(schedule: Schedule, known: Sequence[RunWithScan], desk: ScheduleContext) -> int:
     """Note the latest result; have ended scans beyond the limits removed, the oldest first. How many those are."""
     succeeded = [one for one in known if one.scan and one.scan.state is ScanState.DONE]
     failed = [one for one in known if one.scan and one.scan.state in FINAL_STATES - {ScanState.DONE}]
     if succeeded and (scan := succeeded[-1].scan) and scan.finished_at:
         result = Result(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
         desk.schedules.note_result(schedule.name, result)
-    beyond = [*_beyond(succeeded, schedule.successful_limit), *_beyond(failed, schedule.failed_limit)]
+    beyond = [*_runs_over_limit(succeeded, schedule.successful_limit), *_runs_over_limit(failed, schedule.failed_limit)]
     for one in beyond:
         desk.scans.plan_at(AgendaEntry(desk.clock(), one.run.scan_id, What.EXPIRE))
         desk.schedules.end_run(one.run)
@@ -180,11 +180,13 @@ def _tidy(schedule: Schedule, known: Sequence[Known], desk: Desk) -> int:
     return len(beyond)
 
 
-def _beyond(ended: list[Known], limit: int) -> list[Known]:
+def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
     return ended[: max(0, len(ended) - limit)]
 
 
-def _announce(due: ScheduleDue, schedule: Schedule, kind: str, reason: str, desk: Desk, *, retried: bool) -> None:
+def _announce(
+    due: ScheduleDue, schedule: Schedule, kind: str, reason: str, desk: ScheduleContext, *, retried: bool
+) -> None:
     event_id = event_id_of(schedule.name, to_wire(due.due_at), kind)
     desk.bus.put(
         [

@@ -7,14 +7,14 @@ from datetime import timedelta
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
 from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
-from cascan.scans.transitions import HELD, Standing, standing_of
+from cascan.scans.transitions import HELD, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import message_of
 
 DELIVERIES_BEFORE_A_DROP = 3  # of a shard that waits: whoever sent its message may be about to release it
 
 
-def take_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tuple[Shard, Standing] | str:
+def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tuple[Shard, RunPermission] | str:
     """The shard, and until when it may run. Or a word: the message is done with, whatever becomes of its shard.
 
     Raises: MalformedMessage: there is no such shard. ShardBusy: somebody moved it at the same moment.
@@ -22,11 +22,11 @@ def take_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tupl
     brief = worker.table.scan_brief(message.scan_id)
     if brief is None:
         raise MalformedMessage(f"there is no scan {message.scan_id}")
-    standing = standing_of(brief, worker.clock())
-    if standing.why_not in HELD:
+    standing = run_permission(brief, worker.clock())
+    if standing.blocked_by in HELD:
         _hold(message, delivery, worker)
-    if standing.why_not:
-        return standing.why_not.value
+    if standing.blocked_by:
+        return standing.blocked_by.value
     shard = _claim(message, delivery, worker)
     return (shard, standing) if isinstance(shard, Shard) else shard
 
@@ -42,7 +42,7 @@ def _hold(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
         return
     shard = worker.table.get_shard(message.scan_id, message.shard)
     if shard and shard.state is ShardState.WAITING:
-        _let_it_be_released(shard, delivery)
+        _retry_before_drop(shard, delivery)
 
 
 def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | str:
@@ -56,7 +56,7 @@ def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | 
     if shard.is_held(worker.clock()):
         return f"duplicate: {shard.worker} has it"  # whose own message is still there, should it die
     if shard.state is ShardState.WAITING and not worker.table.release_shard(message.scan_id, message.shard):
-        _let_it_be_released(shard, delivery)
+        _retry_before_drop(shard, delivery)
         return "waits for a place"  # it gets a message again when one of its scan is free
     if shard := _claimed(message, delivery, worker):
         return shard
@@ -78,7 +78,7 @@ def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard 
     return shard
 
 
-def _let_it_be_released(shard: Shard, delivery: Delivery) -> None:
+def _retry_before_drop(shard: Shard, delivery: Delivery) -> None:
     """A message leaves before its shard is released: dropped in between it would leave a queued shard without one.
 
     Raises: ShardBusy: this may be such a moment; the message is to come again.

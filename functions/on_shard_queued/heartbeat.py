@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from cascan.errors import GatewayUnavailable
 from cascan.model.shard import Progress, Shard
-from cascan.scans.transitions import Stop, standing_of
+from cascan.scans.transitions import StopReason, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.progress import ReportTail
 
@@ -27,7 +27,7 @@ class Heartbeat:
         self._last = worker.clock()
         self._lease_until = shard.lease_until or self._last
         self._tail: ReportTail | None = None
-        self.stopped: Stop | None = None  # the first reason to stop that was heard of; it stays
+        self.stopped: StopReason | None = None  # the first reason to stop that was heard of; it stays
 
     def watch(self, tail: ReportTail) -> None:
         """Tell from now on how far the report is."""
@@ -36,7 +36,7 @@ class Heartbeat:
     def __call__(self) -> str:
         """Why nmap must stop; empty: it need not."""
         if self.stopped is None:
-            self.stopped = Stop.WORKER if self._delivery.stopping() else self._beat_if_due()
+            self.stopped = StopReason.WORKER if self._delivery.stopping() else self._beat_if_due()
         return self.stopped or ""
 
     @contextmanager
@@ -55,7 +55,7 @@ class Heartbeat:
         while not over.wait(TICK_S):
             self._beat_if_due()
 
-    def _beat_if_due(self) -> Stop | None:
+    def _beat_if_due(self) -> StopReason | None:
         now, shard = self._worker.clock(), self._shard
         if now - self._last < timedelta(seconds=HEARTBEAT_S):
             return None
@@ -65,14 +65,14 @@ class Heartbeat:
             if not self._worker.table.beat(
                 shard.scan_id, shard.number, shard.attempt, lease_until=lease_until, progress=self._progress()
             ):
-                return Stop.LOST
+                return StopReason.LOST
             brief = self._worker.table.scan_brief(shard.scan_id)
         except GatewayUnavailable as exc:
             logger.warning("heartbeat failed", extra={"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)})
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
-            return Stop.HEARTBEAT if too_late else None
+            return StopReason.HEARTBEAT if too_late else None
         self._last, self._lease_until = now, lease_until
-        return standing_of(brief, now).why_not if brief else Stop.OVER
+        return run_permission(brief, now).blocked_by if brief else StopReason.OVER
 
     def _progress(self) -> Progress | None:
         return self._tail.look() if self._tail else None

@@ -12,8 +12,8 @@ from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
 from cascan.model.shard import NmapRun, Return, Shard, ShardState
 from cascan.nmap.command import nmap_argv
-from cascan.scans.transitions import Standing, Stop
-from on_shard_queued.claim_shard import take_shard
+from cascan.scans.transitions import RunPermission, StopReason
+from on_shard_queued.claim_shard import claim_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import LOST, Finish, give_back
 from on_shard_queued.heartbeat import Heartbeat
@@ -48,7 +48,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
     Raises: GatewayUnavailable, ShardBusy: the message is to come again. ShardLost: it is not this worker's any more.
     MalformedMessage: there is no such shard.
     """
-    taken = take_shard(message, delivery, worker)
+    taken = claim_shard(message, delivery, worker)
     if isinstance(taken, str):
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
@@ -73,7 +73,7 @@ class _Turn:
     """One attempt at a shard."""
 
     shard: Shard
-    standing: Standing
+    standing: RunPermission
     message: ShardQueued
     delivery: Delivery
     worker: Worker
@@ -127,15 +127,15 @@ class _Turn:
             return Ended(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
         except OSError as exc:
             return Ended(None, error=f"nmap was not started: {exc}")
-        return replace(ended, stopped=ends) if ended.stopped == Stop.TIME_LIMIT else ended
+        return replace(ended, stopped=ends) if ended.stopped == StopReason.TIME_LIMIT else ended
 
-    def _limit(self) -> tuple[float, Stop]:
+    def _limit(self) -> tuple[float, StopReason]:
         """How long nmap may run, and what then stops it."""
         own_s = self.delivery.time_limit_s
         if self.standing.until is None:
-            return own_s, Stop.TIME_LIMIT
+            return own_s, StopReason.TIME_LIMIT
         left_s = (self.standing.until - self.worker.clock()).total_seconds()
-        return (own_s, Stop.TIME_LIMIT) if own_s <= left_s else (left_s, self.standing.ends)
+        return (own_s, StopReason.TIME_LIMIT) if own_s <= left_s else (left_s, self.standing.ends)
 
     def _said(self, did: str, run: NmapRun, report_bytes: int, error: str) -> ShardRun:
         shard = self.shard

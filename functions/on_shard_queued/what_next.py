@@ -8,10 +8,12 @@ from enum import Enum, auto
 
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
-from cascan.scans.transitions import HELD, Stop
+from cascan.scans.transitions import HELD, StopReason
 from on_shard_queued.nmap_process import Ended
 
-HARMLESS = frozenset({Stop.WORKER, Stop.TIME_LIMIT, Stop.SIZE}) | HELD  # no fault of the shard: not counted
+HARMLESS = (
+    frozenset({StopReason.WORKER, StopReason.TIME_LIMIT, StopReason.SIZE}) | HELD
+)  # no fault of the shard: not counted
 
 
 class Do(Enum):
@@ -42,18 +44,18 @@ def said_itself(ended: Ended, *, whole: bool) -> bool:
 
 def what_next(shard: Shard, ended: Ended, *, finished: int, left: int, disk_full: bool = False) -> Next:
     """Of a run that was broken off; `finished` and `left`: addresses that it accounts for, and those it does not."""
-    if ended.stopped in (Stop.LOST, Stop.OVER):
+    if ended.stopped in (StopReason.LOST, StopReason.OVER):
         return Next(Do.DROP)
-    if ended.stopped == Stop.SCAN_DEADLINE or not left:
+    if ended.stopped == StopReason.SCAN_DEADLINE or not left:
         return Next(Do.REPORT)
     failed = ended.stopped not in HARMLESS
     to = ShardState.WAITING if ended.stopped in HELD else ShardState.QUEUED
     error = _error(ended, disk_full=disk_full) if failed else ""
-    if ended.stopped == Stop.TIME_LIMIT and shard.lane is Lane.EXPRESS:
+    if ended.stopped == StopReason.TIME_LIMIT and shard.lane is Lane.EXPRESS:
         return Next(Do.CUT, to, Lane.CONNECT)  # there it may take longer, even if nothing was finished here
     if finished and shard.generation < MAX_GENERATIONS:
         return Next(Do.CUT, to, shard.lane, failed, error)
-    if ended.stopped in (Stop.TIME_LIMIT, Stop.SIZE):
+    if ended.stopped in (StopReason.TIME_LIMIT, StopReason.SIZE):
         return Next(Do.REPORT)  # it would only happen again
     if finished:  # a cut more than it may have
         return Next(Do.RETURN, to, shard.lane, True, error or f"it was cut {shard.generation} times")

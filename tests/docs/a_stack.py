@@ -142,7 +142,7 @@ class Controls:
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The stack that every command talks to."""
-    stack, real = Stack(tmp_path), access.access
+    stack, real = Stack(tmp_path), access.open_stack
 
     @contextmanager
     def open_it(_: Any) -> Iterator[Any]:
@@ -152,6 +152,6 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
         import_module(command.name)
     package = commands.__name__.partition(".")[0]
     for name, module in list(sys.modules.items()):
-        if name.startswith(f"{package}.") and getattr(module, "access", None) is real:
-            monkeypatch.setattr(module, "access", open_it)
+        if name.startswith(f"{package}.") and getattr(module, "open_stack", None) is real:
+            monkeypatch.setattr(module, "open_stack", open_it)
     return stack

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.main import _parsed, main, split_words
-from cascan_cli.parser.build import parser
+from cascan_cli.parser.build import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.shown_commands import ROOT, Shown, blocks, inline
 from tests.docs.test_output import FILES
@@ -82,7 +82,7 @@ def test_what_needs_an_account_says_so_and_make_has_each_target(shown: Shown) ->
 
 def parser_of(words: list[str]) -> tuple[ArgumentParser, list[str]]:
     """The parser of the command that the words begin with, and the words behind that."""
-    found: ArgumentParser = parser()
+    found: ArgumentParser = build_parser()
     while True:
         actions = [action for action in found._actions if isinstance(action, _SubParsersAction)]
         if not actions or not words:

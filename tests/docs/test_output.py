@@ -24,7 +24,7 @@ from cascan.model.shard import Lane
 from cascan.nmap.options.table import Decision
 from cascan.nmap.scripts.judgement import Verdict
 from cascan_cli.main import main
-from cascan_cli.parser.build import parser
+from cascan_cli.parser.build import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.a_stack import KEY, SCHEDULE, Stack, stack
 from tests.docs.output_shapes import DOCUMENT, SHAPE, fields_in, printed, problems, shapes
@@ -163,7 +163,7 @@ def commands_with_json(above: ArgumentParser) -> Iterator[str]:
 
 
 def test_each_command_with_json_is_in_the_document_and_run_here() -> None:
-    commands = set(commands_with_json(parser()))
+    commands = set(commands_with_json(build_parser()))
     described = {name for name in printed() if name in commands}
     assert commands == described
     assert {name for name, kind in printed().items() if kind != "nothing"} - BY_OTHERS == set(COMMANDS)

@@ -17,8 +17,8 @@ from cascan.events import ScanCompleted
 from cascan.ids import scan_id_of
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, ScanState
-from cascan.scans.close import end_of
-from cascan_cli.stack.open import access
+from cascan.scans.close import end_event
+from cascan_cli.stack.open import open_stack
 from tests.support.builders import a_request, a_scan
 from tests.support.cascading import a_finding
 
@@ -39,10 +39,10 @@ def main() -> None:
         finished_at=utc_now(),
         shards_open=0,
     )
-    with access(Namespace(stack=None, state_dir=Path(sys.argv[1]))) as stack:
+    with open_stack(Namespace(stack=None, state_dir=Path(sys.argv[1]))) as stack:
         stack.table.create_scan(scan)
         stack.table.put_findings(scan.scan_id, findings(scan.scan_id))
-        event = end_of(scan)
+        event = end_event(scan)
         assert isinstance(event, ScanCompleted)
         EventBridgeBus(stack.outputs["ScanBusName"]).put([event])
     sys.stdout.write(scan.scan_id)

@@ -26,9 +26,9 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
-from cascan.permissions.permissions import Permit
-from cascan.scans.close import end_of
-from on_scan_completed.follow_up import Follower
+from cascan.permissions.permissions import Permissions
+from cascan.scans.close import end_event
+from on_scan_completed.follow_up import CascadeRunner
 from tests.fakes import MemoryEventBus, MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.lab import Lab
@@ -88,17 +88,17 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
     table, cascades, requests = MemoryScanTable(), MemoryCascadeTable(), MemoryRequestQueue()
     table.create_scan(scan)
     table.put_findings(scan.scan_id, findings)
-    follower = Follower(
+    follower = CascadeRunner(
         table=table,
         cascades=cascades,
         rules=MemoryRuleTable(),
         requests=requests,
         bus=MemoryEventBus(),
-        permit=Permit(SCOPE, policy),
+        permit=Permissions(SCOPE, policy),
         clock=clock,
         bundled=lambda: {rule: bundled_documents()[rule]},
     )
-    event = end_of(scan)
+    event = end_event(scan)
     assert isinstance(event, ScanCompleted)
     follower.follow_up(event)
     return Followed(requests.sent, cascades.records[scan.scan_id].lines)

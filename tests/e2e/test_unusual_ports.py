@@ -16,7 +16,7 @@ from cascan.cascades.rule import read_rule
 from cascan.findings import findings_of
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.report.read import read_report
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from tests.support.builders import NOW, SCAN_ID
 from tests.support.cascading import PERMIT, a_finding, decide, the_child
 
@@ -42,7 +42,7 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     port = lab[server]
     found = a_finding("127.0.0.1", port, attributes=attributes)
     decisions = decide(
-        read_rule(bundled_documents()[rule]), found, permit=Permit(PERMIT.scope, PolicyProfile.INTRUSIVE)
+        read_rule(bundled_documents()[rule]), found, permit=Permissions(PERMIT.scope, PolicyProfile.INTRUSIVE)
     )
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]

@@ -74,10 +74,10 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
         return islice(iter(newest_first), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
+    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
-        if scan is None or scan.state not in set(frm):
+        if scan is None or scan.state not in set(expected):
             return False
         self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
         return True

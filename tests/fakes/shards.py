@@ -64,7 +64,7 @@ class MemoryShards:
 
     def release_shard(self, scan_id: str, number: int) -> bool:
         shard, scan = self.get_shard(scan_id, number), self.scans.get(scan_id)
-        if shard is None or scan is None or shard.state not in life_cycle.RELEASE.frm:
+        if shard is None or scan is None or shard.state not in life_cycle.RELEASE.expected:
             return False
         if scan.state not in UNDER_WAY or scan.shards_in_flight >= scan.parallel:
             return False
@@ -73,7 +73,7 @@ class MemoryShards:
 
     def hold_shard(self, scan_id: str, number: int) -> bool:
         shard = self.get_shard(scan_id, number)
-        if shard is None or scan_id not in self.scans or shard.state not in life_cycle.HOLD.frm:
+        if shard is None or scan_id not in self.scans or shard.state not in life_cycle.HOLD.expected:
             return False
         self._store(replace(shard, state=ShardState.WAITING))
         return self._count(scan_id, shards_waiting=1, shards_in_flight=-1)
@@ -86,10 +86,10 @@ class MemoryShards:
             return None
         held = {"worker": worker, "message_id": message_id, "lease_until": lease_until, "progress": None}
         running = replace(shard, state=ShardState.RUNNING, attempt=shard.attempt + 1, **held)
-        if shard.state in life_cycle.CLAIM.frm:
+        if shard.state in life_cycle.CLAIM.expected:
             return self._store(running)
         is_left = shard.lease_until is None or shard.lease_until <= now or shard.message_id == message_id
-        if shard.state in life_cycle.TAKE_OVER.frm and is_left:
+        if shard.state in life_cycle.TAKE_OVER.expected and is_left:
             return self._store(replace(running, failures=shard.failures + 1, error_description=LOST))
         return None
 
@@ -138,7 +138,7 @@ class MemoryShards:
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         shard, scan = self.get_shard(scan_id, number), self.scans.get(scan_id)
-        if shard is None or scan is None or shard.state not in life_cycle.CLOSE.frm:
+        if shard is None or scan is None or shard.state not in life_cycle.CLOSE.expected:
             return False
         ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
         self._store(replace(shard, progress=None, reasons=closing.reasons_at(number), **ended))
@@ -169,7 +169,7 @@ class MemoryShards:
 
     def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
         shard = self.get_shard(scan_id, number)
-        return shard if shard and shard.state in move.frm and shard.attempt == attempt else None
+        return shard if shard and shard.state in move.expected and shard.attempt == attempt else None
 
     def _store(self, shard: Shard) -> Shard:
         self.shards_by_key[shard.scan_id, shard.number] = shard

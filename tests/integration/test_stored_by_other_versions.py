@@ -19,7 +19,7 @@ import pytest
 from cascan import stored
 from cascan.aws import clients
 from cascan.aws.dynamodb.wire import Item, Value, packed, text_in
-from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables import cascade_table, inventory_items, items, recording_items, rule_table, schedule_table
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
@@ -40,10 +40,10 @@ from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
 from cascan.recovery import scan_records as records
 from cascan.recovery.operator_records import restore
-from cascan.recovery.scan_history import story_of
+from cascan.recovery.scan_history import scan_history_of
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
-from on_minute_passed.run_due_tasks import House, run_due_tasks
+from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
@@ -138,10 +138,10 @@ def test_records_in_the_bucket_are_read_as_any_version_may_have_written_them(ver
     assert scan_ids
     for scan_id in scan_ids:
         own = {key.split("/", 2)[2]: body for key, body in objects.items() if key.startswith(f"scans/{scan_id}/")}
-        assert story_of(scan_id, store_of(scan_id, own)) is not None
+        assert scan_history_of(scan_id, store_of(scan_id, own)) is not None
         for name, body in own.items():
             for other in other_records(name, body):
-                assert story_of(scan_id, store_of(scan_id, own | {name: other})) is not None
+                assert scan_history_of(scan_id, store_of(scan_id, own | {name: other})) is not None
 
 
 def other_records(name: str, body: bytes) -> Iterator[bytes]:
@@ -249,8 +249,10 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
     assert [stored.name for stored in schedules.schedules()] == ["nightly"]
     assert [scans[run.scan_id].state for run in schedules.runs("nightly")] == [ScanState.ERRORED]
     assert sorted(host.address for host in table.hosts(Sought())) == ["10.0.0.1", "127.0.0.1"]
-    assert all(story_of(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
-    again = restore(S3HouseRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules)
+    assert all(scan_history_of(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
+    again = restore(
+        S3OperatorRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules
+    )
     assert (again.halted, again.severity_rules) == (True, 1)
 
 
@@ -312,7 +314,7 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     now = LATER
     entry = AgendaEntry(now, "36h2xwpjs5ackcxo", What.EXPIRE)
     stack.table.plan_at(entry)
-    house = House(
+    house = AgendaContext(
         table=stack.table,
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),

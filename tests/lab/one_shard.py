@@ -17,7 +17,7 @@ from cascan.events import ShardQueued
 from cascan.forms import read_request
 from cascan.ids import ReportKey
 from cascan.model.policy_profile import PolicyProfile
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from on_shard_queued.resolver import DnsResolver
@@ -33,7 +33,7 @@ DEADLINE_S = 100.0
 
 def main() -> None:
     policy = PolicyProfile(*sys.argv[1:] or [PolicyProfile.SAFE])
-    planned = plan(read_request(sys.stdin.read(), is_issued=True).request, Permit(SCOPE, policy))
+    planned = plan(read_request(sys.stdin.read(), is_issued=True).request, Permissions(SCOPE, policy))
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
     worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=DnsResolver(), clock=utc_now)

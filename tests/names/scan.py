@@ -17,7 +17,7 @@ import msgspec
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
-from cascan.nmap.targets.one_shard_per_name import names_apart
+from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
 from cascan.nmap.targets.target_set import pack, parse_targets, remaining
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
@@ -54,7 +54,7 @@ def _scan(scenario: Scenario, server: DnsServer) -> Result:
     """Every message of a shard is delivered until none is left; every report is recorded."""
     targets = parse_targets(scenario.targets)
     slices = pack(remaining(targets), scenario.hosts_per_shard)
-    planned, _ = names_apart(tuple(slices), scenario.arguments, targets)
+    planned, _ = one_shard_per_name(tuple(slices), scenario.arguments, targets)
     shards = [
         a_shard(
             number=number,

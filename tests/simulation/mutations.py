@@ -18,10 +18,10 @@ from cascan.scans import close as closing
 from cascan.scans import ending
 from cascan.scans import release as releasing
 from cascan.scans import transitions as life_cycle
-from cascan.scans.transitions import Standing, Stop
+from cascan.scans.transitions import RunPermission, StopReason
 from on_control_requested import control_scan
 from on_report_stored import record_findings
-from on_report_stored.checkpoints import Rest
+from on_report_stored.checkpoints import RecordingStatus
 from on_shard_queued import claim_shard as take_shard
 from on_shard_queued import heartbeat, what_next
 from on_shard_queued.drain import Drain
@@ -33,7 +33,7 @@ from tests.simulation.world import World
 
 handle, cut_shard, beat_if_due = Drain._handle, MemoryScanTable.cut_shard, Heartbeat._beat_if_due
 
-CLOSE_ANY = structs.replace(life_cycle.CLOSE, frm=frozenset(ShardState))
+CLOSE_ANY = structs.replace(life_cycle.CLOSE, expected=frozenset(ShardState))
 
 
 def acknowledged_first(self: Drain, received: Received) -> None:
@@ -66,19 +66,19 @@ def late_hosts_kept(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
     return (structs.replace(done, slices=shard.slices) if cut.longer else done), rest
 
 
-def beat_unheard(self: Heartbeat) -> Stop | None:
+def beat_unheard(self: Heartbeat) -> StopReason | None:
     stopped = beat_if_due(self)
-    return None if stopped is Stop.LOST else stopped
+    return None if stopped is StopReason.LOST else stopped
 
 
-def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], Standing]:
-    return lambda brief, now: life_cycle.standing_of(structs.replace(brief, **fields), now)
+def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], RunPermission]:
+    return lambda brief, now: life_cycle.run_permission(structs.replace(brief, **fields), now)
 
 
 def held_alone(scan: Any, table: Any, clock: Any) -> bool:
     """As it was: a scan past its deadline was not held, and so it was released."""
     brief = table.scan_brief(scan.scan_id)
-    return brief is not None and life_cycle.standing_of(brief, clock()).why_not in life_cycle.HELD
+    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HELD
 
 
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:
@@ -113,13 +113,20 @@ MUTATIONS = (
     ),
     Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 13),
     Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
-    Mutation("who gives way leaves a report to nobody", record_findings, "AFTER_S", {Rest.LATER: 0}, 236, WorldInTurns),
+    Mutation(
+        "who gives way leaves a report to nobody",
+        record_findings,
+        "AFTER_S",
+        {RecordingStatus.LATER: 0},
+        236,
+        WorldInTurns,
+    ),
     Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
     Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 101),
     Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
     Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[Stop](), 9),
+    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[StopReason](), 9),
     Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
 )

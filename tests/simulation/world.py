@@ -17,13 +17,13 @@ from cascan.events.control import Action, ControlRequested
 from cascan.ids import ReportKey
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.rates import HouseRules
+from cascan.planning.rates import ScanDefaults
 from cascan.scans import agenda, ending
 from on_control_requested import control_scan
 from on_control_requested.control_scan import control
-from on_minute_passed.run_due_tasks import House, run_due_tasks
+from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
@@ -188,8 +188,8 @@ class World:
             **self._common(),
             issued=MemoryIssuedRequests(),
             reports=self.reports,
-            permit=Permit(SCOPE),
-            rules=HouseRules(),
+            permit=Permissions(SCOPE),
+            rules=ScanDefaults(),
         )
 
     def _control(self, message: Message) -> None:
@@ -197,7 +197,7 @@ class World:
         control(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
 
     def _keep_house(self) -> None:
-        run_due_tasks(House(**self._common(), reports=self._gateway(self.reports, "reports")))
+        run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))
 
     def _close_abandoned(self, message: Message) -> None:
         close_abandoned(ShardQueued.from_wire(message.body), message.message_id, **self._common())

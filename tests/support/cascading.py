@@ -12,11 +12,11 @@ from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
 from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Scan
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 
-PERMIT = Permit(Scope.of(["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32", "example.org"]))
+PERMIT = Permissions(Scope.of(["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32", "example.org"]))
 OPEN_PORT = {"category": "Open Port", "attributes": {"state": "open"}}
 
 

@@ -31,4 +31,4 @@ def forget_clients() -> None:
     """Whoever asks for a client next builds another: inside moto, or outside."""
     for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
         built.cache_clear()
-    lines.close_lines()
+    lines.close_connections()

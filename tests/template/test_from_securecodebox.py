@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cascan.forms.manifest import NO_EFFECT
-from cascan_cli.parser.build import parser
+from cascan_cli.parser.build import build_parser
 from tests.template.model import MODEL, PROJECT, ROOT
 
 PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()
@@ -55,6 +55,6 @@ def test_each_verb_of_scbctl_is_on_the_page() -> None:
 
 def test_each_command_that_the_page_names_is_one_of_cascan() -> None:
     named = {tuple(text.split()[1:2]) for text in quoted(PAGE) if text.startswith("cascan ")}
-    known = {word for action in parser()._actions for word in action.choices or ()}
+    known = {word for action in build_parser()._actions for word in action.choices or ()}
 
     assert {word for words in named for word in words} <= known

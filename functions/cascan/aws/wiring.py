@@ -8,7 +8,7 @@ from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.sqs.shard_queues import SqsShardQueues
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
-from cascan.scans.close import Closing
+from cascan.scans.close import ClosingGateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class ClosingSettings:
     raw_shard_queue_url: str
 
 
-def closing_gateways(settings: ClosingSettings) -> Closing:
+def closing_gateways(settings: ClosingSettings) -> ClosingGateways:
     """As keyword arguments: `partial(settle, **closing_gateways(settings))`."""
-    return Closing(
+    return ClosingGateways(
         table=DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues.of(
             express=settings.express_shard_queue_url,

@@ -13,7 +13,7 @@ MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ArgumentPositions:
     """Positions, from 0. `ports` is where one plain list of port numbers stands, behind `prefix`; None: nowhere."""
 
     targets: tuple[int, ...]
@@ -29,17 +29,17 @@ class Layout:
         return ports if max(ports) <= MAX_PORT else None
 
 
-def layout_of(words: Sequence[str]) -> Layout:
+def argument_positions(words: Sequence[str]) -> ArgumentPositions:
     """Read as nmap reads them. Words that do not begin with a dash are told apart by their positions."""
     marked = [word if word.startswith("-") else f"<{position}>" for position, word in enumerate(words)]
     read = read_words(marked)
     targets = tuple(position for position, word in enumerate(marked) if word in read.targets)
     given = [option for option in read.options if option.option.name == "-p"]
     if len(given) != 1 or not given[0].value:
-        return Layout(targets)
+        return ArgumentPositions(targets)
     value, written = given[0].value, given[0].written
     if value in marked and value.startswith("<"):
-        return Layout(targets, marked.index(value), "")
+        return ArgumentPositions(targets, marked.index(value), "")
     if written.endswith(value) and marked.count(written) == 1:
-        return Layout(targets, marked.index(written), written[: -len(value)])
-    return Layout(targets)
+        return ArgumentPositions(targets, marked.index(written), written[: -len(value)])
+    return ArgumentPositions(targets)

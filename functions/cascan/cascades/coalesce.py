@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
-from cascan.cascades.argument_positions import Layout
-from cascan.cascades.fill import Wish
+from cascan.cascades.argument_positions import ArgumentPositions
+from cascan.cascades.fill import ScanProposal
 from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS_PER_CHILD
 
 PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text
@@ -45,10 +45,10 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
+class MergeKey:
     """What joined wishes have in common."""
 
-    wish: Wish  # with its words, less the targets, and PORTS_HERE for the ports
+    wish: ScanProposal  # with its words, less the targets, and PORTS_HERE for the ports
     prefix: str
     family: int
 
@@ -59,7 +59,7 @@ class Request:
 
     base: str
     ports: tuple[int, ...]
-    wish: Wish
+    wish: ScanProposal
     words: tuple[str, ...]  # of nmap, without targets
     targets: tuple[str, ...]
     told: tuple[Told, ...]  # of each target
@@ -75,18 +75,18 @@ class Request:
         yield replace(self, targets=self.targets[first:], told=self.told[first:])
 
 
-class Joined:
+class ProposalMerger:
     """The wishes of one rule, joined as they come."""
 
     def __init__(self, asked: Mapping[str, Mapping[str, Set[int]]]) -> None:
         """`asked` is what other scans of the cascade asked for: ports by target, by what they have in common."""
         self.asked = asked
-        self.bases: dict[Joint, str] = {}
-        self.groups: dict[Joint, dict[str, set[int]]] = {}
-        self.told: dict[tuple[Joint, str], Told] = defaultdict(Told)
+        self.bases: dict[MergeKey, str] = {}
+        self.groups: dict[MergeKey, dict[str, set[int]]] = {}
+        self.told: dict[tuple[MergeKey, str], Told] = defaultdict(Told)
         self.duplicates = Told()
 
-    def add(self, wish: Wish, layout: Layout, target: str, finding_id: str) -> None:
+    def add(self, wish: ScanProposal, layout: ArgumentPositions, target: str, finding_id: str) -> None:
         """One target of a wish."""
         ports = layout.ports_in(wish.words)
         joint = _joint(wish, layout, target, ports)
@@ -109,23 +109,23 @@ class Joined:
                     told = tuple(self.told[joint, target] for target in chunk)
                     yield Request(self._base(joint), ports, joint.wish, _words(joint, ports), chunk, told)
 
-    def _base(self, joint: Joint) -> str:
+    def _base(self, joint: MergeKey) -> str:
         if joint not in self.bases:
             self.bases[joint] = digest_of(repr(joint))
         return self.bases[joint]
 
 
-def _joint(wish: Wish, layout: Layout, target: str, ports: frozenset[int] | None) -> Joint:
+def _joint(wish: ScanProposal, layout: ArgumentPositions, target: str, ports: frozenset[int] | None) -> MergeKey:
     words = tuple(
         PORTS_HERE if ports is not None and position == layout.ports else word
         for position, word in enumerate(wish.words)
         if position not in layout.targets
     )
-    common = Wish(wish.scan_type, words, wish.labels, wish.annotations, wish.spec)
-    return Joint(common, layout.prefix if ports is not None else "", 6 if ":" in target else 4)
+    common = ScanProposal(wish.scan_type, words, wish.labels, wish.annotations, wish.spec)
+    return MergeKey(common, layout.prefix if ports is not None else "", 6 if ":" in target else 4)
 
 
-def _words(joint: Joint, ports: tuple[int, ...]) -> tuple[str, ...]:
+def _words(joint: MergeKey, ports: tuple[int, ...]) -> tuple[str, ...]:
     listed = joint.prefix + ",".join(map(str, ports))
     words = tuple(listed if word == PORTS_HERE else word for word in joint.wish.words)
     return (*words, "-6") if joint.family == 6 and "-6" not in words else words  # noqa: PLR2004  the address family

@@ -19,7 +19,7 @@ from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
 from cascan.nmap.targets.target_set import Exclusion, Name, parse_target
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
@@ -48,7 +48,7 @@ class Changed:
 class Context:
     """What decides beside the scan, its findings and the rules."""
 
-    permit: Permit
+    permit: Permissions
     caps: Caps = field(default_factory=Caps)
     spent: Spent = field(default_factory=Spent)  # below the root scan already
     asked: tuple[Asked, ...] = ()  # by other scans of the cascade

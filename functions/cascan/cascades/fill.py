@@ -34,7 +34,7 @@ class RenderingTooLong(Rejected):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ScanProposal:
     """The scan that a rule asks for on behalf of one finding."""
 
     scan_type: str
@@ -60,7 +60,7 @@ class Filler:
         self.env, self.init_containers = rule.scan_spec.env, rule.scan_spec.init_containers
         self.steps = 0  # of rendering, over all findings
 
-    def fill(self, data: Mapping[str, Any]) -> Wish:
+    def fill(self, data: Mapping[str, Any]) -> ScanProposal:
         """Raises: NotFilled: a part of it has nothing to put in, or what it has may not stand there.
         RenderingTooLong: over all findings, the rule's templates took more than MAX_RULE_RENDER_STEPS.
         """
@@ -71,7 +71,7 @@ class Filler:
             if not scan_type:
                 raise NotFilled(f"scanType {self.scan_type.text!r} renders to nothing")
             ours = scan_type in OURS
-            wish = Wish(
+            wish = ScanProposal(
                 scan_type,
                 tuple(self._word(template, data, ours=ours) for template in self.parameters),
                 self._texts(self.labels, data),

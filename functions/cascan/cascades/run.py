@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from cascan.cascades.argument_positions import Layout, layout_of
+from cascan.cascades.argument_positions import ArgumentPositions, argument_positions
 from cascan.cascades.caps import weight_of
 from cascan.cascades.child import name_of, request_of
-from cascan.cascades.coalesce import Joined, Request, Told, digest_of
+from cascan.cascades.coalesce import ProposalMerger, Request, Told, digest_of
 from cascan.cascades.context import About, Parent
 from cascan.cascades.decision import Child, Decision, Kind
-from cascan.cascades.fill import OURS, Filler, NotFilled, Wish, bare_host
+from cascan.cascades.fill import OURS, Filler, NotFilled, ScanProposal, bare_host
 from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_by, labels_of
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
@@ -32,11 +32,11 @@ class Run:
         self.fits = matcher_of(rule.matches)
         self.filler = Filler(rule)
         self.asked = parent.context.asked_by(rule.name)
-        self.joined = Joined(self.asked)
-        self.elsewhere: dict[Wish, Told] = {}
+        self.joined = ProposalMerger(self.asked)
+        self.elsewhere: dict[ScanProposal, Told] = {}
         self.refused: dict[tuple[Kind, str], Told] = {}
         self.unchanged = Told()
-        self.layouts: dict[tuple[str | None, ...], Layout] = {}
+        self.layouts: dict[tuple[str | None, ...], ArgumentPositions] = {}
         self.failure = ""
 
     def take(self, about: About) -> None:
@@ -74,7 +74,7 @@ class Run:
                 return
             self._wish(wish, finding_id, about.data["$"]["hostOrIP"])
 
-    def _wish(self, wish: Wish, finding_id: str, host: str) -> None:
+    def _wish(self, wish: ScanProposal, finding_id: str, host: str) -> None:
         if wish.scan_type not in OURS:
             self._wish_elsewhere(wish, finding_id, host)
             return
@@ -89,7 +89,7 @@ class Run:
             else:
                 self.joined.add(wish, layout, target, finding_id)
 
-    def _wish_elsewhere(self, wish: Wish, finding_id: str, host: str) -> None:
+    def _wish_elsewhere(self, wish: ScanProposal, finding_id: str, host: str) -> None:
         """What another scanner's words mean is not known here: the finding's own host has to be in the scope."""
         bare = bare_host(host)
         problem = self.parent.problem_of(bare) if bare else None
@@ -113,14 +113,14 @@ class Run:
             reason = AND_OTHERS
         self.refused.setdefault((kind, reason), Told()).add(finding_id)
 
-    def _layout(self, words: tuple[str, ...]) -> Layout:
+    def _layout(self, words: tuple[str, ...]) -> ArgumentPositions:
         """What a parameter of one variable alone renders to never begins with a dash: where words stand is the same."""
         shape = tuple(
             None if template.is_one_value else word
             for template, word in zip(self.filler.parameters, words, strict=True)
         )
         if shape not in self.layouts:
-            self.layouts[shape] = layout_of(words)
+            self.layouts[shape] = argument_positions(words)
         return self.layouts[shape]
 
     def decisions(self) -> Iterator[Decision]:
@@ -167,7 +167,9 @@ class Run:
         asked_for = Asked(self.rule.name, request.base, request.ports, request.targets)
         return self._child(request.wish, request.words, request.targets, told, asked_for)
 
-    def _child(self, wish: Wish, words: Sequence[str], targets: tuple[str, ...], told: Told, asked: Asked) -> Child:
+    def _child(
+        self, wish: ScanProposal, words: Sequence[str], targets: tuple[str, ...], told: Told, asked: Asked
+    ) -> Child:
         rule, parent = self.rule, self.parent
         annotations = annotations_of(
             parent.request, parent.scan.name, parent.cascades, rule, dict(wish.annotations)

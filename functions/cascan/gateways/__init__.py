@@ -11,7 +11,7 @@ from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
-from cascan.gateways.operator_records import HouseRecords
+from cascan.gateways.operator_records import OperatorRecords
 from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
@@ -25,11 +25,11 @@ __all__ = [
     "DelayedMessages",
     "EventBus",
     "Fleet",
-    "HouseRecords",
     "Inventory",
     "IssuedRequests",
     "Launch",
     "Lookup",
+    "OperatorRecords",
     "Received",
     "Recordings",
     "ReportStore",

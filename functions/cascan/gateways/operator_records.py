@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
-class HouseRecords(Protocol):
+class OperatorRecords(Protocol):
     """Small texts by name, which is a path: `rules/telnet/000001.json`."""
 
     def put(self, name: str, text: bytes) -> None:

@@ -29,8 +29,11 @@ class ScanTable(Inventory, Recordings, Protocol):
     def list_scans(self, limit: int) -> Iterator[Scan]:
         """Newest first."""
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
-        """Move the scan on; `why`, if any, is its error description then. False: it was in none of the states `frm`."""
+    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+        """Move the scan from one of the states `expected` to `to`, with `why` as its error description.
+
+        False: it was in another state.
+        """
 
     def close_scan(
         self,

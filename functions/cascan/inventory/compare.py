@@ -16,7 +16,7 @@ from typing import IO
 from cascan.inventory.changes import judged
 from cascan.inventory.coverage import AskedPorts, accounts_for_all
 from cascan.inventory.observations import Absent, missing, names_in, observation_of, what_absence_means
-from cascan.inventory.scanned_addresses import AskedAddresses
+from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
 from cascan.model.shard import Shard
@@ -35,7 +35,7 @@ class Comparison:
 
     def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
         """What the shard's report changes. Raises: UnreadableReport."""
-        asked, seen_at, names = AskedAddresses.by(shard), _ended(shard), names_in(shard.run)
+        asked, seen_at, names = ScannedAddresses.by(shard), _ended(shard), names_in(shard.run)
         reader, answered, states = read_report(report), set[int](), Counter[str]()
         for host in reader:
             states[host.state] += 1
@@ -54,7 +54,7 @@ class Comparison:
         note = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
         self._notes += [(asked.family, interval, note) for interval in asked.intervals()]
 
-    def _missing(self, shard: Shard, asked: AskedAddresses, answered: set[int]) -> Iterator[Change]:
+    def _missing(self, shard: Shard, asked: ScannedAddresses, answered: set[int]) -> Iterator[Change]:
         for address in list(self._records):
             if int(ip_address(address)) not in answered and asked.names_for(address):
                 yield from self._judge(missing(address, shard.scan_id, _ended(shard)))

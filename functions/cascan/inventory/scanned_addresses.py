@@ -18,7 +18,7 @@ from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.target_set import Exclusion, enumerate_slice, parse_target
 
 
-class Asked(NamedTuple):
+class ScannedShard(NamedTuple):
     """A stretch of addresses that nmap was given, and the name it was given for."""
 
     target: Octets | Network6
@@ -44,15 +44,15 @@ class Asked(NamedTuple):
         return merged(pieces)
 
 
-class AskedAddresses(msgspec.Struct, frozen=True):
+class ScannedAddresses(msgspec.Struct, frozen=True):
     """Every address that a shard asked: its slices, with the addresses that its names stood for, less the excludes."""
 
     family: int
-    parts: tuple[Asked, ...]
+    parts: tuple[ScannedShard, ...]
     exclusion: Exclusion
 
     @classmethod
-    def by(cls, shard: Shard) -> AskedAddresses:
+    def by(cls, shard: Shard) -> ScannedAddresses:
         return cls(shard.family, tuple(_asked_by(shard)), Exclusion.parse(shard.exclude, shard.family))
 
     def names_for(self, address: str) -> set[str]:
@@ -71,13 +71,13 @@ class AskedAddresses(msgspec.Struct, frozen=True):
         return without(asked, self.exclusion.intervals)
 
 
-class LeftToOthers:
+class ReassignedHosts:
     """The addresses that a shard asked, and that shards which were cut off from it ask again."""
 
-    def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: AskedAddresses | None = None) -> None:
+    def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: ScannedAddresses | None = None) -> None:
         """`asked`: the shard's own, where they are at hand."""
-        self._asked = asked or AskedAddresses.by(shard)
-        self._left = tuple(AskedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
+        self._asked = asked or ScannedAddresses.by(shard)
+        self._left = tuple(ScannedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
 
     def __contains__(self, address: object) -> bool:
         if not self._left:
@@ -113,23 +113,23 @@ def named_addresses(shard: Shard) -> frozenset[str]:
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
         return frozenset()
-    asked = AskedAddresses.by(shard)
+    asked = ScannedAddresses.by(shard)
     names_by_address = {a: asked.names_for(a) for addresses in resolved.values() for a in addresses}
     return frozenset(address for address, names in names_by_address.items() if names and "" not in names)
 
 
-def _asked_by(shard: Shard) -> Iterator[Asked]:
+def _asked_by(shard: Shard) -> Iterator[ScannedShard]:
     """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
     resolved, asked_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
     for piece in shard.slices:
         target = parse_target(piece.expression, shard.family)
         if not isinstance(target, Name):
-            yield Asked(target, piece.start, piece.stop, "")
+            yield ScannedShard(target, piece.start, piece.stop, "")
             continue
         asked = asked_as.get(target.name, target.name)
         name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
-            yield Asked(target.pinned(address), piece.start, piece.stop, name)
+            yield ScannedShard(target.pinned(address), piece.start, piece.stop, name)
 
 
 def _place(target: Octets | Network6, number: int) -> int:

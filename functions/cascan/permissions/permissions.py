@@ -8,10 +8,10 @@ import msgspec
 
 from cascan.model.policy_profile import PolicyProfile
 from cascan.permissions.scope import Scope
-from cascan.permissions.worker_reach import Reach
+from cascan.permissions.worker_reach import WorkerReach
 
 
-class PermitSettings(Protocol):
+class PermissionSettings(Protocol):
     """The variables of a function that say what is permitted."""
 
     @property
@@ -26,20 +26,20 @@ class PermitSettings(Protocol):
     def worker_egress(self) -> tuple[str, ...]: ...  # networks that the small VPC lets out; empty: the operator's own
 
 
-class Permit(msgspec.Struct, frozen=True):
+class Permissions(msgspec.Struct, frozen=True):
     scope: Scope
     policy: PolicyProfile = PolicyProfile.SAFE  # which a request may narrow
     raw_scans: bool = True
     express_reaches_private: bool = True  # the Lambda that takes small shards runs in the operator's network
-    reach: Reach | None = None  # of workers in the stack's own small VPC; None: not known
+    reach: WorkerReach | None = None  # of workers in the stack's own small VPC; None: not known
 
     @classmethod
-    def of(cls, settings: PermitSettings, *, express_reaches_private: bool = True) -> Permit:
+    def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
         """Raises: SettingsError: an entry of a list is no network and no domain."""
         return cls(
             Scope.of(settings.allowed_targets, settings.denied_targets),
             settings.policy_profile,
             settings.raw_scans == "enabled",
             express_reaches_private,
-            Reach.of(settings.worker_egress),
+            WorkerReach.of(settings.worker_egress),
         )

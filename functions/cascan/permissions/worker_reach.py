@@ -22,13 +22,13 @@ LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so workers would find it
 UNKNOWN = "whether workers reach a name is known when it is resolved: its networks belong into WorkerEgress"
 
 
-class Reach(msgspec.Struct, frozen=True):
+class WorkerReach(msgspec.Struct, frozen=True):
     """The IPv4 addresses that WorkerEgress lets out."""
 
     networks: Intervals
 
     @classmethod
-    def of(cls, egress: Sequence[str]) -> Reach | None:
+    def of(cls, egress: Sequence[str]) -> WorkerReach | None:
         """None for an empty list: the network is the operator's own, and nobody here knows what it lets out.
 
         Raises: SettingsError: names what is no IPv4 network.

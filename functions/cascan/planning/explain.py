@@ -17,13 +17,13 @@ from cascan.nmap.options.table import Option, find_option
 from cascan.nmap.scripts import ScriptVerdict
 from cascan.nmap.targets.kinds import Name
 from cascan.nmap.targets.syntax import parse_target
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan, profile_of
-from cascan.planning.rates import HouseRules, shards_at_once, shared
+from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 
 UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
-STANDARD = HouseRules()
+STANDARD = ScanDefaults()
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
 
 
@@ -57,7 +57,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Judged, ...] = ()
 
 
-def explain(request: ScanRequest, permit: Permit, rules: HouseRules = STANDARD) -> Explained:
+def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STANDARD) -> Explained:
     """As `plan`, but never raises: what is refused is told. `rules`: the stack's, for each shard's share of a rate."""
     given = parse_arguments(request.parameters)
     options, targets = _options(given), _targets(request, given, permit.scope)
@@ -67,7 +67,7 @@ def explain(request: ScanRequest, permit: Permit, rules: HouseRules = STANDARD) 
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
     side_by_side = shards_at_once(planned.arguments, len(planned.slices), rules.parallel(request))
-    arguments, rates = shared(planned.arguments, side_by_side)
+    arguments, rates = split_rates(planned.arguments, side_by_side)
     return Explained(
         accepted=True,
         argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),

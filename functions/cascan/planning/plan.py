@@ -18,7 +18,7 @@ from cascan.nmap.options.host_timeout import with_longer_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.special_addresses import is_public
 from cascan.nmap.targets.kinds import IPV4, IPV6
-from cascan.nmap.targets.one_shard_per_name import names_apart
+from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
 from cascan.nmap.targets.target_set import (
     Exclusion,
     Name,
@@ -30,10 +30,10 @@ from cascan.nmap.targets.target_set import (
     remaining,
 )
 from cascan.permissions.packet_addresses import refused_addresses
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.policy import narrowed
 from cascan.permissions.scope import Scope
-from cascan.permissions.worker_reach import Reach
+from cascan.permissions.worker_reach import WorkerReach
 
 PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
 PROBING_COST = 4
@@ -75,7 +75,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def plan(request: ScanRequest, permit: Permit) -> Plan:
+def plan(request: ScanRequest, permit: Permissions) -> Plan:
     """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
     given = parse_arguments(request.parameters)
     profile = profile_of(request, given)
@@ -99,7 +99,7 @@ def plan(request: ScanRequest, permit: Permit) -> Plan:
     lane = lane_of(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not permit.express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
-    slices, unsaid = names_apart(slices, arguments.options, targets)
+    slices, unsaid = one_shard_per_name(slices, arguments.options, targets)
     longer = bool(with_longer_host_timeout(arguments.options))
     pointless = NO_LONGER_LIMIT if request.retry_timed_out and not longer else ""
     unreached = _check_reach(targets, permit.reach) if permit.reach and lane is not Lane.EXPRESS else ""
@@ -183,7 +183,7 @@ def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[
     return targets
 
 
-def _check_reach(targets: Sequence[Target], reach: Reach) -> str:
+def _check_reach(targets: Sequence[Target], reach: WorkerReach) -> str:
     """What cannot be told yet, or an empty text. Raises: RequestRefused: targets that the workers do not reach."""
     refusals = [Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := reach.refusal_of(target))]
     if refusals:

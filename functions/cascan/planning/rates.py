@@ -20,7 +20,7 @@ NO_EXPIRY = -1
 
 
 @dataclass(frozen=True, slots=True)
-class HouseRules:
+class ScanDefaults:
     """What the operator says of every scan; a request may ask for less, or for its own where it is a default."""
 
     shards_per_scan: int = 40  # at once
@@ -53,7 +53,7 @@ def shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
     return max(1, min(shards, allowed, math.ceil(max(rates) / RATE_OF_ONE_SHARD)))
 
 
-def shared(arguments: Sequence[str], side_by_side: int) -> tuple[tuple[str, ...], str]:
+def split_rates(arguments: Sequence[str], side_by_side: int) -> tuple[tuple[str, ...], str]:
     """nmap's canonical options for each of so many shards, and a note where a rate was shared."""
     options, notes = list(arguments), []
     for place, option in enumerate(arguments):

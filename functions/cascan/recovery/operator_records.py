@@ -23,7 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.gateways import HouseRecords, RuleTable, ScanTable, ScheduleTable
+from cascan.gateways import OperatorRecords, RuleTable, ScanTable, ScheduleTable
 from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
@@ -46,28 +46,28 @@ class Restored:
     schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
 
 
-def keep_switch(records: HouseRecords, table: ScanTable) -> None:
+def keep_switch(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SWITCH, msgspec.json.encode(table.switch()))
 
 
-def is_kept(switch: Switch | None, records: HouseRecords) -> bool:
+def is_kept(switch: Switch | None, records: OperatorRecords) -> bool:
     """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
-def keep_severity_rules(records: HouseRecords, table: ScanTable) -> None:
+def keep_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
 
 
-def keep_rule(records: HouseRecords, rule: StoredRule) -> None:
+def keep_rule(records: OperatorRecords, rule: StoredRule) -> None:
     records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
 
 
-def keep_rule_deleted(records: HouseRecords, name: str, at: datetime) -> None:
+def keep_rule_deleted(records: OperatorRecords, name: str, at: datetime) -> None:
     records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(at))
 
 
-def keep_schedule(records: HouseRecords, schedules: ScheduleTable, name: str) -> None:
+def keep_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
     stored = schedules.schedule(name)
     if stored:
         records.put(f"{SCHEDULES}{name}.json", msgspec.json.encode(stored))
@@ -75,7 +75,7 @@ def keep_schedule(records: HouseRecords, schedules: ScheduleTable, name: str) ->
         records.remove(f"{SCHEDULES}{name}.json")
 
 
-def restore(records: HouseRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable) -> Restored:
+def restore(records: OperatorRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable) -> Restored:
     """Give the table what the records hold and it has not. Safe to repeat.
 
     A record that cannot be read is passed over; one of the switch halts the stack.
@@ -98,7 +98,7 @@ def restore(records: HouseRecords, *, table: ScanTable, rules: RuleTable, schedu
     return restored
 
 
-def _switch_in(records: HouseRecords) -> Switch | None:
+def _switch_in(records: OperatorRecords) -> Switch | None:
     """A switch that cannot be read halts the stack: a person lifts it who knows better."""
     text = records.get(SWITCH)
     if text in (None, b"null"):
@@ -106,11 +106,11 @@ def _switch_in(records: HouseRecords) -> Switch | None:
     return _read(records, SWITCH, Switch) or Switch(halted_at=utc_now(), reason=f"{SWITCH} cannot be read")
 
 
-def _rule_names(records: HouseRecords) -> Iterator[str]:
+def _rule_names(records: OperatorRecords) -> Iterator[str]:
     return iter(dict.fromkeys(name.split("/")[1] for name in records.names(RULES)))
 
 
-def _restore_rule(records: HouseRecords, name: str, rules: RuleTable) -> bool:
+def _restore_rule(records: OperatorRecords, name: str, rules: RuleTable) -> bool:
     versions = list(islice(_versions(records, name), MAX_RULE_VERSIONS))
     restored = [rules.restore_rule(version) for version in versions]  # the latest last
     deleted_at = _read(records, f"{RULES}{name}/{DELETED}", datetime)
@@ -121,7 +121,7 @@ def _restore_rule(records: HouseRecords, name: str, rules: RuleTable) -> bool:
     return any(restored) and not is_deleted
 
 
-def _versions(records: HouseRecords, name: str) -> Iterator[StoredRule]:
+def _versions(records: OperatorRecords, name: str) -> Iterator[StoredRule]:
     """In order, as long as each is later than the one before: one that is not was there before the table was lost once,
     and the rule has begun anew since."""
     before: StoredRule | None = None
@@ -135,7 +135,7 @@ def _versions(records: HouseRecords, name: str) -> Iterator[StoredRule]:
         yield rule
 
 
-def _read(records: HouseRecords, name: str, kind: type[T]) -> T | None:
+def _read(records: OperatorRecords, name: str, kind: type[T]) -> T | None:
     text = records.get(name)
     if text in (None, b"null"):
         return None

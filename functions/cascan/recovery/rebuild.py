@@ -25,7 +25,7 @@ from cascan.model.agenda import AgendaEntry, What
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
-from cascan.recovery.scan_history import Story, opened, story_of
+from cascan.recovery.scan_history import ScanHistory, opened, scan_history_of
 from cascan.scans.agenda import expiry, first_entries
 from cascan.scans.close import settle
 
@@ -93,7 +93,7 @@ def rebuild(
     return rebuilt
 
 
-def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> Story | None:
+def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> ScanHistory | None:
     """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
     try:
         there = table.get_scan(scan_id)
@@ -106,7 +106,7 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
             table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
         return None
     try:
-        story = story_of(scan_id, reports)
+        story = scan_history_of(scan_id, reports)
     except UnreadableItem:
         story = None
     if story is None:
@@ -131,7 +131,7 @@ def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: R
         rebuilt.unreadable += 1
 
 
-def _end(story: Story, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
+def _end(story: ScanHistory, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
     """End the scan as it had ended; or let it go on."""
     scan_id, end = story.scan.scan_id, story.end
     if end is None:
@@ -162,7 +162,7 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
             table.close_shard(end.scan_id, shard.number, closing)
 
 
-def _let_go_on(story: Story, table: ScanTable, now: datetime) -> None:
+def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
     scan = story.scan
     table.mark_announced(scan.scan_id, announced=False)
     for entry in first_entries(scan, story.shards[0].lane):

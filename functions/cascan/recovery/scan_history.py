@@ -17,7 +17,7 @@ from cascan.recovery.scan_records import end_in, plan_in, runs_in, suspended_in
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class ScanHistory:
     """A scan as its records tell it."""
 
     scan: Scan  # as accepted; as it ended, if it was refused
@@ -34,11 +34,11 @@ class Story:
                 yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
 
 
-def story_of(scan_id: str, reports: ReportStore) -> Story | None:
+def scan_history_of(scan_id: str, reports: ReportStore) -> ScanHistory | None:
     """None: it has no records, or they say nothing. Raises: UnreadableItem."""
     plan, end = plan_in(reports, scan_id), end_in(reports, scan_id)
     if plan is None:
-        return Story(end, (), end) if end else None
+        return ScanHistory(end, (), end) if end else None
     scan, planned = plan
     stored, shards = set(reports.report_keys(scan_id)), {shard.number: _again(shard) for shard in planned}
     for told in runs_in(reports, scan_id):
@@ -49,7 +49,7 @@ def story_of(scan_id: str, reports: ReportStore) -> Story | None:
             shards[number] = replace(shard, lease_until=None)
         elif told.rest:  # it died between its record and its report: what it had finished is asked again
             shards[number] = _again(shard)
-    return Story(scan, tuple(shards[number] for number in sorted(shards)), end, suspended_in(reports, scan_id))
+    return ScanHistory(scan, tuple(shards[number] for number in sorted(shards)), end, suspended_in(reports, scan_id))
 
 
 def _again(shard: Shard) -> Shard:
@@ -59,7 +59,7 @@ def _again(shard: Shard) -> Shard:
     return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
 
 
-def opened(story: Story) -> Scan:
+def opened(story: ScanHistory) -> Scan:
     """The scan before its first report, as one that is announced: it is being rebuilt, and nobody hears of it."""
     if not story.shards:
         return replace(story.scan, announced=True)
@@ -75,7 +75,7 @@ def opened(story: Story) -> Scan:
     )
 
 
-def _first_state(story: Story) -> ScanState:
+def _first_state(story: ScanHistory) -> ScanState:
     if story.end and story.end.state is ScanState.CANCELLED:
         return ScanState.CANCELLED
     if story.suspended is not None and story.end is None:

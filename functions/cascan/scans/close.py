@@ -18,7 +18,7 @@ from cascan.scans.agenda import expiry
 from cascan.scans.release import release_next
 
 
-class Closing(TypedDict):
+class ClosingGateways(TypedDict):
     """What the functions here reach for, as their keyword arguments."""
 
     table: ScanTable
@@ -98,13 +98,13 @@ def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
     """Put the scan's end on the bus, once or, after a crash, again under the same event id."""
     if scan.announced:
         return
-    bus.put([end_of(scan)])
+    bus.put([end_event(scan)])
     if entry := expiry(scan):
         table.plan_at(entry)
     table.mark_announced(scan.scan_id)
 
 
-def end_of(scan: Scan) -> BusEvent:
+def end_event(scan: Scan) -> BusEvent:
     """The event that says how the scan ended."""
     at = scan.finished_at or scan.requested_at
     if scan.state is ScanState.ERRORED:

@@ -47,7 +47,7 @@ def cancel_scan(
 
     A worker that runs a shard loses it with its next heartbeat, and stops nmap.
     """
-    table.advance_scan(scan_id, ScanState.CANCELLED, frm=set(ScanState) - ENDED, why=why)
+    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan

@@ -10,7 +10,7 @@ from functools import cached_property
 from cascan.errors import UnreadableReport
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.inventory.scanned_addresses import LeftToOthers
+from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
 from cascan.model.shard import Shard
 from cascan.nmap.report.merge import Part, merge_reports
@@ -66,7 +66,7 @@ class SeenLater:
     def __init__(
         self, shard: Shard, remainders: Sequence[Shard], keys: Sequence[ReportKey], reports: ReportStore
     ) -> None:
-        self._left = LeftToOthers(shard, remainders)
+        self._left = ReassignedHosts(shard, remainders)
         self._keys, self._reports = keys, reports
 
     def __contains__(self, address: object) -> bool:

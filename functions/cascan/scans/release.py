@@ -17,7 +17,7 @@ from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import UNDER_WAY, Scan
 from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 from cascan.scans.agenda import next_minute
-from cascan.scans.transitions import Stop, standing_of
+from cascan.scans.transitions import StopReason, run_permission
 
 
 def release_next(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
@@ -60,9 +60,9 @@ def message_of(shard: Shard, scan: Scan) -> ShardQueued:
 def _may_not_run(scan: Scan, table: ScanTable, clock: Clock) -> bool:
     """Whether nothing of it may run now, or ever. What opens its window or ends it in time is on the agenda."""
     brief, now = table.scan_brief(scan.scan_id), clock()
-    why_not = standing_of(brief, now).why_not if brief else Stop.OVER
-    if why_not is None:
+    blocked_by = run_permission(brief, now).blocked_by if brief else StopReason.OVER
+    if blocked_by is None:
         return False
-    if why_not is Stop.HALTED:
+    if blocked_by is StopReason.HALTED:
         table.plan_at(AgendaEntry(next_minute(now), scan.scan_id, What.RELEASE))
     return True

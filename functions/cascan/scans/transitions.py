@@ -18,10 +18,10 @@ WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, Shar
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One kind of transition. `frm` is part of the condition of its write."""
+    """One kind of transition. `expected` is part of the condition of its write."""
 
     name: str  # of the method of ScanTable
-    frm: frozenset[ShardState]
+    expected: frozenset[ShardState]
     to: frozenset[ShardState]
     who: str
     when: str
@@ -87,7 +87,7 @@ CLOSE = Move(
 MOVES = (RELEASE, HOLD, CLAIM, TAKE_OVER, BEAT, REPORT, CUT, RETURN, CLOSE)
 
 
-class Stop(StrEnum):
+class StopReason(StrEnum):
     """Why nmap was stopped: NmapRun.stopped."""
 
     TIME_LIMIT = "deadline"  # the shard's own
@@ -102,32 +102,32 @@ class Stop(StrEnum):
     WORKER = "worker"  # the worker itself must end
 
 
-HELD = frozenset({Stop.WINDOW, Stop.SUSPENDED, Stop.HALTED})  # a shard waits while its scan is
+HELD = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HALTED})  # a shard waits while its scan is
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """May a scan's shards run now? `why_not` is None if so, until `until` if that is set, which then is `ends`."""
+class RunPermission(msgspec.Struct, frozen=True):
+    """May a scan's shards run now? `blocked_by` is None if so, until `until` if that is set, which then is `ends`."""
 
-    why_not: Stop | None = None
+    blocked_by: StopReason | None = None
     until: datetime | None = None
-    ends: Stop = Stop.TIME_LIMIT
+    ends: StopReason = StopReason.TIME_LIMIT
 
 
-def standing_of(brief: ScanBrief, now: datetime) -> Standing:
+def run_permission(brief: ScanBrief, now: datetime) -> RunPermission:
     """What the scan and the stack say at `now`. A scan past its deadline is over, whatever else is the matter."""
     if brief.state in FINAL_STATES:
-        return Standing(Stop.OVER)
+        return RunPermission(StopReason.OVER)
     if brief.deadline_at and brief.deadline_at <= now:
-        return Standing(Stop.SCAN_DEADLINE)
+        return RunPermission(StopReason.SCAN_DEADLINE)
     if brief.halted:
-        return Standing(Stop.HALTED)
+        return RunPermission(StopReason.HALTED)
     if brief.state is ScanState.SUSPENDED:
-        return Standing(Stop.SUSPENDED)
+        return RunPermission(StopReason.SUSPENDED)
     return _standing_by_the_clock(brief, now)
 
 
-def _standing_by_the_clock(brief: ScanBrief, now: datetime) -> Standing:
-    deadline = Standing(None, brief.deadline_at, Stop.SCAN_DEADLINE)
+def _standing_by_the_clock(brief: ScanBrief, now: datetime) -> RunPermission:
+    deadline = RunPermission(None, brief.deadline_at, StopReason.SCAN_DEADLINE)
     if not brief.windows:
         return deadline
     from cascan.timing.windows import Window, opening  # noqa: PLC0415 - few scans have windows
@@ -136,7 +136,7 @@ def _standing_by_the_clock(brief: ScanBrief, now: datetime) -> Standing:
     if hours is None:
         return deadline
     if not hours.is_open:
-        return Standing(Stop.WINDOW)
+        return RunPermission(StopReason.WINDOW)
     if brief.deadline_at and brief.deadline_at <= hours.until:
         return deadline
-    return Standing(None, hours.until, Stop.WINDOW)
+    return RunPermission(None, hours.until, StopReason.WINDOW)

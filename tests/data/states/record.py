@@ -18,7 +18,7 @@ from typing import Any
 from moto import mock_aws
 
 from cascan.aws import clients
-from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
@@ -67,7 +67,7 @@ def record(version: str) -> None:
 
 def _run(stack: Stack, port: int) -> list[dict[str, str]]:
     """All messages, by the queue they were in."""
-    house = S3HouseRecords(BUCKET)
+    house = S3OperatorRecords(BUCKET)
     rule = rule_document("probe", parameters=["-Pn", "-n", "-p{{attributes.port}}", "{{$.hostOrIP}}"])
     keep_rule(house, DynamoRuleTable(TABLE).put_rule("probe", rule))
     schedules = DynamoScheduleTable(TABLE)

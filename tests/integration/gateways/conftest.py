@@ -189,7 +189,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
     def put(client: object, operation: str, answers: Iterable[Answer]) -> list[dict[str, Any]]:
         own = OWN_CALLS.get(operation) if client is clients.dynamodb() else None
-        whole = lines.ask
+        whole = lines.call
         original = partial(_asked, whole, own) if own else getattr(client, operation)
         scripted = iter(answers)
         requests: list[dict[str, Any]] = []

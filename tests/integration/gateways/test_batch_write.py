@@ -20,7 +20,7 @@ from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.dynamodb.connection import MAX_IDLE_S
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, ask
+from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
 from cascan.aws.dynamodb.signature import host_of
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
@@ -261,26 +261,26 @@ class TestAnotherTry:
 class TestOneCall:
     def test_an_answer_comes_back_on_a_kept_connection(self, server: TableServer) -> None:
         server.tell = lambda _: Told(answer={"Items": [], "Count": 0})
-        assert [ask("Query", {"TableName": TABLE}) for _ in range(3)] == 3 * [{"Items": [], "Count": 0}]
+        assert [call("Query", {"TableName": TABLE}) for _ in range(3)] == 3 * [{"Items": [], "Count": 0}]
         assert (json.loads(server.asked[0].body), server.connections) == ({"TableName": TABLE}, 1)
         assert server.asked[0].headers["X-Amz-Target"] == "DynamoDB_20120810.Query"
 
     def test_throttling_is_waited_out_and_bounded(self, server: TableServer) -> None:
         server.tell = lambda asked: Told(400, dict(THROTTLED)) if asked.number < MAX_THROTTLED_TRIES - 1 else None
-        assert ask("Query", {}) == {}
+        assert call("Query", {}) == {}
         server.tell = lambda _: Told(400, dict(THROTTLED))
         with pytest.raises(ClientError, match="ProvisionedThroughputExceededException"):
-            ask("Query", {})
+            call("Query", {})
         assert len(server.asked) == 2 * MAX_THROTTLED_TRIES
 
     def test_a_connection_that_breaks_is_no_lost_call(self, server: TableServer) -> None:
         breaking = Told(hangs_up=True)
         server.tell = lambda asked: breaking if asked.number < clients.MAX_ATTEMPTS - 1 else None
-        assert ask("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
+        assert call("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
         assert len({asked.body for asked in server.asked}) == 1
         server.tell = lambda _: breaking
         with pytest.raises(HTTPClientError):
-            ask("Query", {})
+            call("Query", {})
         assert len(server.asked) == 2 * clients.MAX_ATTEMPTS
 
     def test_why_a_transaction_was_cancelled_is_told(self, server: TableServer) -> None:
@@ -288,14 +288,14 @@ class TestOneCall:
         cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
         server.tell = lambda _: Told(400, cancelled)
         with pytest.raises(ClientError) as caught:
-            ask("TransactWriteItems", {})
+            call("TransactWriteItems", {})
         assert caught.value.response["CancellationReasons"] == reasons
         assert len(server.asked) == 1
 
     def test_an_answer_without_a_length_is_a_fault(self, server: TableServer) -> None:
         server.tell = lambda _: Told(length=False)
         with pytest.raises(HTTPClientError, match="no length"):
-            ask("Query", {})
+            call("Query", {})
 
 
 def by_size(server: TableServer) -> list[Asked]:

@@ -9,7 +9,7 @@ import pkgutil
 from cascan import gateways
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
-from cascan.aws.s3.operator_records import S3HouseRecords
+from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.sqs.shard_queues import SqsShardQueues
@@ -26,11 +26,11 @@ from cascan.gateways import (
     DelayedMessages,
     EventBus,
     Fleet,
-    HouseRecords,
     Inventory,
     IssuedRequests,
     Launch,
     Lookup,
+    OperatorRecords,
     Received,
     Recordings,
     ReportStore,
@@ -59,7 +59,7 @@ CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_ca
 ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
-HOUSE_RECORDS: tuple[HouseRecords, ...] = (S3HouseRecords("bucket"), fakes.MemoryHouseRecords())
+HOUSE_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryHouseRecords())
 DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
     fake_schedules.MemoryDelayedMessages(),
@@ -80,7 +80,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     RequestQueue: REQUEST_QUEUES,
     DelayedMessages: DELAYED_MESSAGES,
     ScheduleTable: SCHEDULE_TABLES,
-    HouseRecords: HOUSE_RECORDS,
+    OperatorRecords: HOUSE_RECORDS,
 }
 
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.aws.s3.operator_records import S3HouseRecords
-from cascan.gateways import HouseRecords
+from cascan.aws.s3.operator_records import S3OperatorRecords
+from cascan.gateways import OperatorRecords
 from tests.fakes import MemoryHouseRecords
 from tests.integration.gateways.conftest import BUCKET
 
 
 @pytest.fixture(params=["memory", "s3"])
-def records(request: pytest.FixtureRequest) -> HouseRecords:
+def records(request: pytest.FixtureRequest) -> OperatorRecords:
     if request.param == "memory":
         return MemoryHouseRecords()
     request.getfixturevalue("s3_store")
-    return S3HouseRecords(BUCKET)
+    return S3OperatorRecords(BUCKET)
 
 
-def test_a_text_is_kept_under_its_name_and_a_later_one_instead(records: HouseRecords) -> None:
+def test_a_text_is_kept_under_its_name_and_a_later_one_instead(records: OperatorRecords) -> None:
     assert records.get("switch.json") is None
     for text in (b"1", b"2"):
         records.put("switch.json", text)
     assert records.get("switch.json") == b"2"
 
 
-def test_names_are_listed_in_order_by_how_they_begin(records: HouseRecords) -> None:
+def test_names_are_listed_in_order_by_how_they_begin(records: OperatorRecords) -> None:
     for name in ("rules/b/000001.json", "rules/a/000002.json", "rules/a/000001.json", "switch.json"):
         records.put(name, b"{}")
     assert list(records.names("rules/a/")) == ["rules/a/000001.json", "rules/a/000002.json"]
@@ -33,7 +33,7 @@ def test_names_are_listed_in_order_by_how_they_begin(records: HouseRecords) -> N
     assert list(records.names("schedules/")) == []
 
 
-def test_what_is_removed_is_gone_also_twice(records: HouseRecords) -> None:
+def test_what_is_removed_is_gone_also_twice(records: OperatorRecords) -> None:
     records.put("schedules/a.json", b"{}")
     for _ in range(2):
         records.remove("schedules/a.json")

@@ -63,7 +63,7 @@ CALLS |= {
     f"close together as {state}": ("close_shard", partial(close_together, state))
     for state in sorted(life_cycle.CLOSE.to)
 }
-ALLOWED = {(move.name, frm, to) for move in life_cycle.MOVES for frm in move.frm for to in move.to}
+ALLOWED = {(move.name, expected, to) for move in life_cycle.MOVES for expected in move.expected for to in move.to}
 
 
 @pytest.mark.parametrize("state", ShardState)
@@ -82,17 +82,17 @@ def test_a_shard_moves_only_as_the_life_cycle_says(table: ScanTable, call: str, 
     _assert_counted(table)
 
 
-@pytest.mark.parametrize("move", life_cycle.MOVES, ids=lambda move: f"{move.name} from {min(move.frm)}")
+@pytest.mark.parametrize("move", life_cycle.MOVES, ids=lambda move: f"{move.name} from {min(move.expected)}")
 def test_every_move_that_the_life_cycle_names_can_be_made(table: ScanTable, move: life_cycle.Move) -> None:
     made = set()
-    for frm in sorted(move.frm):
+    for expected in sorted(move.expected):
         for number, (_, do) in enumerate((m, d) for m, d in CALLS.values() if m == move.name):
-            fresh = _fresh(table, frm, f"{move.name} {number} {frm}")
+            fresh = _fresh(table, expected, f"{move.name} {number} {expected}")
             do(_Redirected(table, fresh))  # the same calls, of another scan
             shard = table.get_shard(fresh, 0)
             assert shard is not None
-            made.add((frm, shard.state))
-    assert {(frm, to) for frm, to in made if frm in move.frm and to in move.to} != set()
+            made.add((expected, shard.state))
+    assert {(expected, to) for expected, to in made if expected in move.expected and to in move.to} != set()
     assert {to for _, to in made} >= set(move.to)
 
 

@@ -95,7 +95,7 @@ class TestPartialAnswers:
     ) -> None:
         dynamo_table.create_scan(a_scan())
         requests = script(clients.dynamodb(), "update_item", [refused("TransactionConflictException")] * 2)
-        assert dynamo_table.advance_scan(SCAN_ID, ScanState.CANCELLED, frm=[ScanState.SCANNING])
+        assert dynamo_table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=[ScanState.SCANNING])
         assert len(requests) == 3
 
     def test_an_update_that_keeps_meeting_transactions_is_an_error(

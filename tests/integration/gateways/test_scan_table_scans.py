@@ -64,12 +64,12 @@ class TestScans:
 
     def test_a_scan_advances_from_the_states_that_are_named_alone(self, table: ScanTable) -> None:
         table.create_scan(a_scan(state=ScanState.INIT))
-        assert table.advance_scan(SCAN_ID, ScanState.SCANNING, frm=(ScanState.INIT, ScanState.SUSPENDED))
-        assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, frm=(ScanState.INIT, ScanState.SUSPENDED))
+        assert table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=(ScanState.INIT, ScanState.SUSPENDED))
+        assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=(ScanState.INIT, ScanState.SUSPENDED))
         assert table.get_scan(SCAN_ID) == a_scan(state=ScanState.SCANNING)
 
     def test_a_scan_nobody_stored_does_not_advance(self, table: ScanTable) -> None:
-        assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, frm=ScanState)
+        assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=ScanState)
         assert table.get_scan(SCAN_ID) is None
 
     def test_a_scan_with_an_open_shard_does_not_close(self, table: ScanTable) -> None:
@@ -105,7 +105,7 @@ class TestScans:
         table.create_scan(a_scan())
         table.add_shards([a_shard(0), a_shard(1)])
         table.close_shard(SCAN_ID, 0, CLOSING)
-        table.advance_scan(SCAN_ID, state, frm=[ScanState.SCANNING])
+        table.advance_scan(SCAN_ID, state, expected=[ScanState.SCANNING])
         counts = Counts(count=2, severities={"LOW": 2}, categories={"Host": 2})
         assert table.finish_scan(SCAN_ID, counts)
         assert not table.finish_scan(SCAN_ID, Counts(count=9))

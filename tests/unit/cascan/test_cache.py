@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.cache import Memory, Sighted
+from cascan.cache import BoundedCache, Sighted
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=60))
 def test_a_memory_never_holds_more_than_its_bound(kept: list[tuple[int, int]]) -> None:
-    memory: Memory[int, int] = Memory(10)
+    memory: BoundedCache[int, int] = BoundedCache(10)
     for key, weight in kept:
         assert memory.keep(key, weight, weight) == weight
         assert sum(memory.values()) <= memory.weight <= 10
 
 
 def test_what_is_kept_is_found_until_the_memory_is_full() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: BoundedCache[str, str] = BoundedCache(10)
     memory.keep("a", "A", 6)
     memory.keep("b", "B", 4)
     assert memory == {"a": "A", "b": "B"}
@@ -26,7 +26,7 @@ def test_what_is_kept_is_found_until_the_memory_is_full() -> None:
 
 
 def test_what_is_too_heavy_is_not_kept_and_crowds_out_nothing() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: BoundedCache[str, str] = BoundedCache(10)
     memory.keep("a", "A", 6)
     assert memory.keep("b", "B", 11) == "B"
     assert memory == {"a": "A"}

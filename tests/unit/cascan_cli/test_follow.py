@@ -12,10 +12,10 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.scan import detail_of, exit_code_of, print_findings, progress_of, said_by
+from cascan_cli.output.scan import detail_of, exit_code_of, print_findings, progress_of, running_progress
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable
 from tests.support.builders import NOW, a_request, a_scan, a_shard
@@ -98,21 +98,21 @@ class Ending:
 
 def test_a_command_whose_stack_ends_with_it_waits_for_the_whole_cascade() -> None:
     stack = Ending()
-    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 2
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("StackGateways", stack), 20, []) == 2
     assert stack.looks == 3
 
 
 def test_a_stack_that_stays_up_is_not_waited_for() -> None:
     stack = Ending()
     stack.stays_up = True
-    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 20, []) == 0
+    assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("StackGateways", stack), 20, []) == 0
 
 
 def test_a_cascade_that_goes_on_too_long_is_told() -> None:
     stack = Ending()
     stack.looks = -10_000
     with pytest.raises(CliError, match="the cascade has not ended after"):
-        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("Access", stack), 0.05, [])
+        wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("StackGateways", stack), 0.05, [])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_cascade_that_goes_on_too_long_is_told() -> None:
     ],
 )
 def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
-    assert said_by(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    assert running_progress(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
     assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
 
 
@@ -169,7 +169,7 @@ def test_the_stack_itself_among_the_open_ports_of_this_machine_is_pointed_out(
     own_port: int | None, address: str, is_noted: bool
 ) -> None:
     findings = [a_finding(port=4566, ip_addresses=[address])]
-    note = own_port_note(findings, Access({}, stays_up=True, own_port=own_port))
+    note = own_port_note(findings, StackGateways({}, stays_up=True, own_port=own_port))
     assert (note == "port 4566 is the stack on this machine itself") is is_noted
 
 

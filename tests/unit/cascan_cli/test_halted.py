@@ -20,7 +20,7 @@ from cascan_cli.local.state import Running, StateDir
 from cascan_cli.stack import follow
 from cascan_cli.stack.follow import wait_for_end
 from cascan_cli.stack.halted import LOOKS_BETWEEN, StackWatch, kept_switch
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryHouseRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
 
@@ -57,7 +57,7 @@ def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
             table.scans[SCAN_ID] = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE)
 
     monkeypatch.setattr("cascan_cli.stack.follow.time.sleep", look_again)
-    stack = cast("Access", Namespace(table=table))
+    stack = cast("StackGateways", Namespace(table=table))
     assert wait_for_end([SCAN_ID], a_scan().request_digest, stack, 60, StackWatch(table)).state is ScanState.DONE
     assert SENTENCE in capsys.readouterr().err
 
@@ -88,7 +88,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
     table = MemoryScanTable()
     table.halt(SWITCHED)
     monkeypatch.setattr(local, "turn_to", lambda _: None)
-    monkeypatch.setattr(Access, "table", property(lambda _: table))
+    monkeypatch.setattr(StackGateways, "table", property(lambda _: table))
     show_status(Running(1, "2026-03-01T00:00:00Z"), tmp_path, monkeypatch)
     assert SENTENCE in capsys.readouterr().err
 

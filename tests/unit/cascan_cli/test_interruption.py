@@ -20,7 +20,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.errors import NotEnded
 from cascan_cli.stack import interruption
 from cascan_cli.stack.interruption import Interrupted, reporting
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan
 
@@ -43,7 +43,7 @@ class Stack:
         asked = ControlRequested.from_wire(body)
         self.sent.append(asked)
         if not self.deaf:
-            self.table.advance_scan(asked.scan_id, ScanState.SUSPENDED, frm=[ScanState.SCANNING])
+            self.table.advance_scan(asked.scan_id, ScanState.SUSPENDED, expected=[ScanState.SCANNING])
         return "message"
 
     @property
@@ -58,7 +58,7 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def interrupted(stack: Stack, args: Namespace = HERE, error: Callable[[], BaseException] = KeyboardInterrupt) -> Any:
-    with pytest.raises((Interrupted, NotEnded)) as caught, reporting([SCAN_ID], cast("Access", stack), args):
+    with pytest.raises((Interrupted, NotEnded)) as caught, reporting([SCAN_ID], cast("StackGateways", stack), args):
         raise error()
     return caught.value
 

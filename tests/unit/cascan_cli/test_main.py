@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.main import main
-from cascan_cli.parser.build import parser
+from cascan_cli.parser.build import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = f"{sys.executable} -m cascan_cli.main options"
@@ -32,7 +32,7 @@ def parsers(above: ArgumentParser) -> Iterator[ArgumentParser]:
                 yield from parsers(below)
 
 
-@pytest.mark.parametrize("command", list(parsers(parser())), ids=lambda command: command.prog)
+@pytest.mark.parametrize("command", list(parsers(build_parser())), ids=lambda command: command.prog)
 def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
     command: ArgumentParser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

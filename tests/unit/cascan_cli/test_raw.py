@@ -23,8 +23,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append("a stack")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scan, "access", access)
-    monkeypatch.setattr(submit, "access", access)
+    monkeypatch.setattr(scan, "open_stack", access)
+    monkeypatch.setattr(submit, "open_stack", access)
     monkeypatch.setattr(raw, "why_not_raw", lambda nmap: WHY)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     return asked

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cascan_cli.output.text import Progress, plain, print_json
+from cascan_cli.output.text import Progress, print_json, printable
 
 HOSTILE = "\x1b[2J\x9b31m\r\n=cmd|calc é"
 
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 
 
 def test_control_characters_are_shown_and_never_sent() -> None:
-    assert plain(HOSTILE) == r"\x1b[2J\x9b31m\r\n=cmd|calc é"
+    assert printable(HOSTILE) == r"\x1b[2J\x9b31m\r\n=cmd|calc é"
 
 
 @pytest.mark.parametrize("out", [Terminal(), io.StringIO()])

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.submitted import expected_scan_id, possible_scan_ids
 from tests.fakes import MemoryScanTable
 from tests.support.builders import a_scan, body
@@ -35,12 +35,12 @@ class Stack:
     submitter: str = "alice"
 
 
-def stack_with(*scans: tuple[str, str]) -> Access:
+def stack_with(*scans: tuple[str, str]) -> StackGateways:
     """A stack that holds scans: id, body."""
     stack = Stack()
     for scan_id, text in scans:
         stack.table.create_scan(replace(a_scan(scan_id=scan_id), request_digest=body_digest_of(text)))
-    return cast("Access", stack)
+    return cast("StackGateways", stack)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
 from cascan.scans.agenda import expiry
 from cascan.scans.close import NOTHING_IN_TIME
-from on_minute_passed.run_due_tasks import House, Kept, run_due_tasks
+from on_minute_passed.run_due_tasks import AgendaContext, TasksDone, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
 
@@ -40,10 +40,10 @@ class Watch:
     def due(self, what: What, after_s: float = 0) -> None:
         self.table.plan_at(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
 
-    def tick(self, after_s: float = 0, turns: int | None = None) -> Kept:
+    def tick(self, after_s: float = 0, turns: int | None = None) -> TasksDone:
         """`turns`: so often there is time left when somebody asks; None: always."""
         self.now = NOW + timedelta(seconds=after_s)
-        house = House(self.table, self.queues, self.bus, self.reports, lambda: self.now)
+        house = AgendaContext(self.table, self.queues, self.bus, self.reports, lambda: self.now)
         times = repeat(60.0) if turns is None else chain(repeat(60.0, turns), repeat(0.0))
         return run_due_tasks(house, lambda: next(times))
 
@@ -69,7 +69,7 @@ def watch() -> Watch:
 def test_what_is_not_due_is_left_alone(watch: Watch) -> None:
     watch.store(a_shard())
     watch.due(What.DEADLINE, after_s=60)
-    assert watch.tick(59) == Kept()
+    assert watch.tick(59) == TasksDone()
     assert watch.states() == ["queued"]
 
 

@@ -9,20 +9,20 @@ import pytest
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun
 from on_report_stored.judge import judge
-from on_report_stored.report_summary import Answer
+from on_report_stored.report_summary import ReportSummary
 from on_report_stored.scope_filter import Quarantine
 from tests.support.builders import a_run, a_shard
 
 
-def judged(run: NmapRun | None, answer: Answer) -> tuple[Outcome, str]:
+def judged(run: NmapRun | None, answer: ReportSummary) -> tuple[Outcome, str]:
     """The outcome and the sentence of the shard that the run is of."""
     outcome, reasons = judge(a_shard(run=run), answer)
     return outcome, reasons.sentence
 
 
-def an_answer(**fields: Any) -> Answer:
+def an_answer(**fields: Any) -> ReportSummary:
     whole: dict[str, Any] = {"complete": True, "exit": "success", "hosts_total": 1, "hosts_read": 1, "hosts_up": 1}
-    return Answer(**whole | fields)
+    return ReportSummary(**whole | fields)
 
 
 def test_a_whole_report_of_every_address_is_complete() -> None:
@@ -124,7 +124,7 @@ def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], o
 def test_a_run_without_any_host_says_why(
     run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str
 ) -> None:
-    found, said = judged(a_run(**run), Answer(**answer))
+    found, said = judged(a_run(**run), ReportSummary(**answer))
     assert found is outcome
     assert sentence in said
 

@@ -16,7 +16,7 @@ from cascan.model.shard import Shard, TargetSlice
 from cascan.nmap.targets.target_set import Name, parse_target
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
-from on_report_stored.scope_filter import MAX_ADDRESS_CHARS, Gate, Quarantine
+from on_report_stored.scope_filter import MAX_ADDRESS_CHARS, Quarantine, ScopeFilter
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 
@@ -34,7 +34,7 @@ def shard(*slices: TargetSlice, resolved: dict[str, tuple[str, ...]] | None = No
 
 
 def refusal(asked: Shard, *addresses: str, scope: Scope = SCOPE) -> str:
-    return Gate(asked, scope).refusal_of(a_host(*addresses))
+    return ScopeFilter(asked, scope).refusal_of(a_host(*addresses))
 
 
 def name(text: str) -> TargetSlice:
@@ -50,7 +50,7 @@ class TestGate:
         assert not isinstance(target, Name)
         start, stop = target.count // 3, target.count - 2
         asked = set(target.addresses(start, stop))
-        gate = Gate(shard(TargetSlice(expression, start, stop)), SCOPE)
+        gate = ScopeFilter(shard(TargetSlice(expression, start, stop)), SCOPE)
         near = {f"10.{b}.{c}.{d}" for b, c, d in itertools.product((0, 2), range(11), (0, 1, 3, 4, 63, 64, 250, 255))}
         everything = near | set(target.addresses())
         admitted = {address for address in everything if not gate.refusal_of(a_host(address))}
@@ -122,8 +122,8 @@ class TestGate:
         asked = shard(TargetSlice("127.0.0.1", 0, 1))
         assert refusal(asked, "127.0.0.1", "10.0.0.1") == "10.0.0.1 was not asked for"
         both = (Address("127.0.0.1", "ipv4"), Address("00:11:22:33:44:55", "mac"))
-        assert not Gate(asked, SCOPE).refusal_of(Host(state="up", addresses=both))
-        assert Gate(asked, SCOPE).refusal_of(Host(state="up", addresses=both[1:]))
+        assert not ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both))
+        assert ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both[1:]))
 
     @pytest.mark.parametrize(
         "address",

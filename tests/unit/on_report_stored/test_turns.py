@@ -18,7 +18,7 @@ from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.ending import is_worked_on
 from on_report_stored import publish_changes as tell_changes
 from on_report_stored import report_summary as answer
-from on_report_stored.checkpoints import GIVE_WAY_S, NOTE_EVERY_S, RESERVE_S, Rest
+from on_report_stored.checkpoints import NOTE_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus
 from on_report_stored.record_findings import NEXT_TURN, Recorded
 from tests.support.builders import NOW
 from tests.support.scanned_network import World, xml
@@ -67,7 +67,7 @@ def test_many_turns_leave_what_one_delivery_does(world: World, at_once: tuple[An
     key = world.stored(1, REPORT, **NETWORK)
     recorded = turns(world, key)
     assert len(recorded) > 5
-    assert {one.outcome for one in recorded[:-1]} == {Rest.LATER}
+    assert {one.outcome for one in recorded[:-1]} == {RecordingStatus.LATER}
     assert recorded[-1].hosts == len(HOSTS)
     assert world.outline() == at_once
     assert not world.table.hosts_by_address[SILENT].is_up
@@ -136,7 +136,7 @@ def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_late
 
     monkeypatch.setattr(world.table, "note_recording", overtaken)
     behind = world.deliver(key, hurried)
-    assert (behind.outcome, behind.after_s) == (Rest.ELSEWHERE, GIVE_WAY_S)
+    assert (behind.outcome, behind.after_s) == (RecordingStatus.ELSEWHERE, RETRY_DELAY_S)
     assert all(other.after_s == 0 for other in others)
     turns(world, key)
     assert world.outline() == at_once

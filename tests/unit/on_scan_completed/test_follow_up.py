@@ -20,11 +20,11 @@ from cascan.model.cascade import Reservation, Spent
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.rates import HouseRules
-from cascan.scans.close import end_of
-from on_scan_completed.follow_up import Follower
+from cascan.planning.rates import ScanDefaults
+from cascan.scans.close import end_event
+from on_scan_completed.follow_up import CascadeRunner
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from on_scan_requested.refusal import Planned
@@ -54,7 +54,7 @@ def planned_in(
     table: MemoryScanTable,
     message_id: str,
     request: str,
-    permit: Permit = PERMIT,
+    permit: Permissions = PERMIT,
     issued: MemoryIssuedRequests | None = None,
 ) -> Planned:
     """What on_scan_requested makes of the request."""
@@ -66,7 +66,7 @@ def planned_in(
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
         permit=permit,
-        rules=HouseRules(),
+        rules=ScanDefaults(),
         clock=clock,
     )
 
@@ -94,7 +94,7 @@ class World:
         self.table.put_findings(self.scan.scan_id, findings)
         for document in rules:
             self.rules.put_rule(document["metadata"]["name"], document)
-        self.follower = Follower(
+        self.follower = CascadeRunner(
             table=self.table,
             cascades=self.cascades,
             rules=self.rules,
@@ -104,7 +104,7 @@ class World:
             clock=clock,
             **operator,
         )
-        event = end_of(self.scan)
+        event = end_event(self.scan)
         assert isinstance(event, ScanCompleted)
         self.event = event
 
@@ -158,7 +158,7 @@ def test_a_child_that_is_refused_after_all_is_found_where_its_parent_says() -> N
     world = World()
     world.complete()
     table = MemoryScanTable()
-    planned = planned_in(table, "message", world.requests.sent[0], Permit(Scope.of([])), world.cascades.issued)
+    planned = planned_in(table, "message", world.requests.sent[0], Permissions(Scope.of([])), world.cascades.issued)
     assert planned.refused
     (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
     assert (table.scans[child.scan_id].state, table.scans[child.scan_id].hop) == (ScanState.ERRORED, 1)

@@ -15,9 +15,9 @@ from cascan.ids import own_scan_id_of, scan_id_of
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.request import ScanType
 from cascan.model.scan import Scan, ScanState
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.rates import HouseRules
+from cascan.planning.rates import ScanDefaults
 from on_scan_requested import bounded_work, plan_scan
 from on_scan_requested.message import Message
 from on_scan_requested.refusal import Planned
@@ -60,8 +60,8 @@ class Office:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permit(Scope.of(["127.0.0.0/8"])),
-            rules=HouseRules(),
+            permit=Permissions(Scope.of(["127.0.0.0/8"])),
+            rules=ScanDefaults(),
             clock=clock,
         )
 

@@ -15,9 +15,9 @@ from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.rates import HouseRules
+from cascan.planning.rates import ScanDefaults
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from on_scan_requested.refusal import Planned
@@ -45,8 +45,8 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
-    permit: Permit = field(default_factory=lambda: Permit(SCOPE))
-    rules: HouseRules = field(default_factory=HouseRules)
+    permit: Permissions = field(default_factory=lambda: Permissions(SCOPE))
+    rules: ScanDefaults = field(default_factory=ScanDefaults)
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
@@ -182,7 +182,7 @@ def test_small_connect_scans_take_the_express_lane(desk: Desk, request_: dict[st
 
 @pytest.mark.parametrize(("target", "lane"), [("10.0.0.1", Lane.CONNECT), ("8.8.8.8", Lane.EXPRESS)])
 def test_a_lambda_outside_the_network_is_not_asked_about_private_addresses(target: str, lane: Lane) -> None:
-    assert Desk(permit=Permit(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
+    assert Desk(permit=Permissions(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
 
 
 REFUSED: list[tuple[str, str]] = [
@@ -251,7 +251,7 @@ def test_every_reason_is_told_together(desk: Desk) -> None:
     "fields", [{"parameters": ["-sSV", "-O"]}, {"scanType": "nmap-privileged"}, {"parameters": ["-sU", "127.0.0.2"]}]
 )
 def test_where_raw_scans_are_disabled_what_needs_them_is_refused_naming_the_parameter(fields: dict[str, Any]) -> None:
-    desk = Desk(permit=Permit(SCOPE, raw_scans=False))
+    desk = Desk(permit=Permissions(SCOPE, raw_scans=False))
     assert "RawScans" in desk.submit(body(targets=["127.0.0.1"], **fields)).refused
     assert not desk.submit(body(targets=["127.0.0.1"], parameters=["-sV"]), "m-2").refused
 
@@ -288,7 +288,7 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 
 
 def test_an_empty_scope_refuses_everything() -> None:
-    desk = Desk(permit=Permit(Scope.of([])))
+    desk = Desk(permit=Permissions(Scope.of([])))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
 
 
@@ -296,7 +296,7 @@ class TestPace:
     """How much of a scan starts at once, and when."""
 
     def test_only_as_many_shards_as_the_ceiling_are_queued_and_the_others_wait(self, desk: Desk) -> None:
-        desk.rules = HouseRules(shards_per_scan=3)
+        desk.rules = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32))
         scan = desk.scan(planned)
         assert (scan.shards, scan.shards_in_flight, scan.shards_waiting, scan.parallel) == (8, 3, 5, 3)
@@ -311,7 +311,7 @@ class TestPace:
     def test_a_request_may_ask_for_fewer_at_once_and_never_for_more(
         self, desk: Desk, asked: int, parallel: int
     ) -> None:
-        desk.rules = HouseRules(shards_per_scan=3)
+        desk.rules = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, maxParallelShards=asked))
         assert desk.scan(planned).parallel == parallel
 
@@ -376,7 +376,7 @@ class TestPace:
     def test_a_scan_is_kept_as_long_as_it_says_or_else_as_the_operator_says(
         self, desk: Desk, ttl_s: int, asked: int | None, expires_after_s: int | None
     ) -> None:
-        desk.rules = HouseRules(ttl_s=ttl_s)
+        desk.rules = ScanDefaults(ttl_s=ttl_s)
         planned = desk.submit(body(targets=["10.0.0.1"], ttlSecondsAfterFinished=asked))
         assert desk.scan(planned).expires_after_s == expires_after_s
 
@@ -384,18 +384,18 @@ class TestPace:
     def test_as_many_attempts_may_fail_as_the_request_says_or_else_the_operator(
         self, desk: Desk, asked: dict[str, int], limit: int
     ) -> None:
-        desk.rules = HouseRules(backoff_limit=5)
+        desk.rules = ScanDefaults(backoff_limit=5)
         planned = desk.submit(body(targets=["10.0.0.1"], **asked))
         assert [shard.backoff_limit for shard in desk.table.shards(planned.scan_id)] == [limit]
 
     def test_a_refused_request_expires_like_any_scan_that_ended(self, desk: Desk) -> None:
-        desk.rules = HouseRules(ttl_s=60)
+        desk.rules = ScanDefaults(ttl_s=60)
         planned = desk.submit(body(targets=["192.0.2.1"]))
         assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, What.EXPIRE)}
 
     def test_a_scan_cancelled_before_its_shards_were_stored_ends_when_they_are(self, desk: Desk) -> None:
         planned = desk.submit(text := body(targets=["10.0.0.1"]))
         desk.table.shards_by_key.clear()  # the function died before it stored them
-        desk.table.advance_scan(planned.scan_id, ScanState.CANCELLED, frm=[ScanState.SCANNING])
+        desk.table.advance_scan(planned.scan_id, ScanState.CANCELLED, expected=[ScanState.SCANNING])
         desk.submit(text)
         assert (desk.scan(planned).shards_open, desk.scan(planned).finished_at) == (0, NOW)

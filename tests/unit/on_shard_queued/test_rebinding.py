@@ -11,7 +11,7 @@ from cascan.events import ShardQueued
 from cascan.gateways import Lookup
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from on_shard_queued.delivery import Worker
@@ -156,7 +156,7 @@ class TestTwoAnswers:
         assert "never scanned" in again.refused[0]
 
     def test_what_the_request_could_see_of_a_name_says_nothing_of_the_launch(self, tmp_path: Path) -> None:
-        assert plan(a_request(targets=(NAME,)), Permit(SCOPE)).addresses == 1  # no name is looked up here
+        assert plan(a_request(targets=(NAME,)), Permissions(SCOPE)).addresses == 1  # no name is looked up here
         run = self.run(self.worker(tmp_path, RebindingResolver(["10.1.0.1"])))
         assert (run.argv, len(run.refused)) == ((), 1)
 

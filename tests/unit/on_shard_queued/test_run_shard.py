@@ -16,7 +16,7 @@ from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from cascan.nmap.command import nmap_argv
-from cascan.scans.transitions import Stop
+from cascan.scans.transitions import StopReason
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import Ended, OnTick
@@ -274,7 +274,7 @@ class TestCutting:
     """What was finished is kept, the rest is another shard, and both are counted."""
 
     @pytest.mark.parametrize(
-        ("ended", "failures"), [(Ended(-15, Stop.WORKER), 0), (Ended(-9, stderr="Killed"), 1), (Ended(0), 1)]
+        ("ended", "failures"), [(Ended(-15, StopReason.WORKER), 0), (Ended(-9, stderr="Killed"), 1), (Ended(0), 1)]
     )
     def test_finished_hosts_are_kept_and_the_rest_is_a_shard_with_a_message(
         self, block: Bench, ended: Ended, failures: int
@@ -295,7 +295,7 @@ class TestCutting:
         assert block.counts() == (2, 2, 0, 2)
 
     def test_a_remainder_is_run_like_any_shard(self, block: Bench) -> None:
-        block.ends(Ended(-15, Stop.WORKER), "127.0.0.3")
+        block.ends(Ended(-15, StopReason.WORKER), "127.0.0.3")
         block.run()
         block.worker = replace(block.worker, run=a_worker("", block.table).run)
         assert block.run("its message", shard=1).did == "reported"
@@ -313,7 +313,7 @@ class TestCutting:
 
         def held(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> Ended:
             if how == "suspended":
-                block.table.advance_scan(SCAN_ID, ScanState.SUSPENDED, frm=[ScanState.SCANNING])
+                block.table.advance_scan(SCAN_ID, ScanState.SUSPENDED, expected=[ScanState.SCANNING])
             elif how == "halted":
                 block.table.halt(Switch(halted_at=NOW))
             return before(argv, folder, report, deadline_s, on_tick)
@@ -341,7 +341,7 @@ class TestCutting:
     def test_a_worker_that_dies_before_the_message_of_the_remainder_leaves_it_to_the_next_claim(
         self, block: Bench
     ) -> None:
-        block.ends(Ended(-15, Stop.WORKER), "127.0.0.3")
+        block.ends(Ended(-15, StopReason.WORKER), "127.0.0.3")
         block.queues.down = True
         with pytest.raises(GatewayUnavailable):
             block.run()
@@ -353,13 +353,13 @@ class TestCutting:
 
     def test_what_a_lambda_had_no_time_for_is_a_connect_shard(self, tmp_path: Path) -> None:
         it = bench(tmp_path, slices=(BLOCK,), addresses=16)
-        it.ends(Ended(-15, Stop.TIME_LIMIT))
+        it.ends(Ended(-15, StopReason.TIME_LIMIT))
         assert it.run().did == "cut: shard 1 has the rest"
         assert (it.shard(0).addresses, it.shard(1).addresses, it.shard(1).lane) == (0, 16, Lane.CONNECT)
         assert [message.shard for message in it.queues.sent[Lane.CONNECT]] == [1]
 
     def test_a_run_stopped_when_every_host_was_finished_is_the_answer(self, block: Bench) -> None:
-        block.ends(Ended(-15, Stop.WORKER), *(f"127.0.0.{n}" for n in range(16)))
+        block.ends(Ended(-15, StopReason.WORKER), *(f"127.0.0.{n}" for n in range(16)))
         assert block.run().did == "reported"
         run = block.shard().run
         assert run
@@ -428,7 +428,7 @@ class TestReturning:
     def test_a_worker_that_must_end_gives_back_a_shard_without_a_finished_host_and_counts_nothing(
         self, block: Bench
     ) -> None:
-        block.ends(Ended(-15, Stop.WORKER))
+        block.ends(Ended(-15, StopReason.WORKER))
         assert block.run().did == "returned"
         shard = block.shard()
         assert (shard.state, shard.failures, shard.lease_until) == (ShardState.QUEUED, 0, None)
@@ -472,9 +472,9 @@ class TestDeadlines:
 
     def test_at_the_scans_deadline_what_was_found_is_reported_and_nothing_is_queued(self, block: Bench) -> None:
         block.table.scans[SCAN_ID] = a_scan(deadline_at=NOW + timedelta(seconds=7))
-        block.ends(Ended(-15, Stop.TIME_LIMIT), "127.0.0.3")
+        block.ends(Ended(-15, StopReason.TIME_LIMIT), "127.0.0.3")
         run = block.run()
-        assert (run.did, run.stopped) == ("reported", Stop.SCAN_DEADLINE)
+        assert (run.did, run.stopped) == ("reported", StopReason.SCAN_DEADLINE)
         assert (block.counts(), dict(block.queues.sent)) == ((1, 1, 0, 1), {})
 
     def test_past_the_deadline_nmap_is_not_started(self, block: Bench) -> None:
@@ -484,9 +484,9 @@ class TestDeadlines:
         assert block.shard(0).state is ShardState.QUEUED  # whoever ends the scan closes it
 
     def test_at_its_own_limit_a_shard_without_a_finished_host_is_reported_as_it_is(self, block: Bench) -> None:
-        block.ends(Ended(-15, Stop.TIME_LIMIT))
+        block.ends(Ended(-15, StopReason.TIME_LIMIT))
         run = block.run()
-        assert (run.did, run.stopped) == ("reported", Stop.TIME_LIMIT)
+        assert (run.did, run.stopped) == ("reported", StopReason.TIME_LIMIT)
 
 
 class TestHeartbeats:
@@ -515,7 +515,7 @@ class TestHeartbeats:
 
         block.nmap(out_of_touch)
         assert block.run(extend=unreachable, lease_s=120).did == "returned"
-        assert heard == [""] * 6 + [Stop.HEARTBEAT] * 2
+        assert heard == [""] * 6 + [StopReason.HEARTBEAT] * 2
         assert block.shard().failures == 1
 
     def test_while_names_are_resolved_and_the_report_is_stored_the_heart_beats_too(

@@ -6,7 +6,7 @@ import pytest
 
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
-from cascan.scans.transitions import HELD, Stop
+from cascan.scans.transitions import HELD, StopReason
 from on_shard_queued.nmap_process import Ended
 from on_shard_queued.what_next import Do, Next, said_itself, what_next
 from tests.support.builders import a_shard
@@ -37,41 +37,43 @@ def test_nmap_had_its_say_or_was_broken_off(ended: Ended, whole: bool, its_own: 
     assert said_itself(ended, whole=whole) is its_own
 
 
-@pytest.mark.parametrize("stop", [Stop.LOST, Stop.OVER])
-def test_a_shard_that_somebody_else_has_is_let_go(stop: Stop) -> None:
+@pytest.mark.parametrize("stop", [StopReason.LOST, StopReason.OVER])
+def test_a_shard_that_somebody_else_has_is_let_go(stop: StopReason) -> None:
     assert after(stop).do is Do.DROP
     assert after(stop, finished=0).do is Do.DROP
 
 
 @pytest.mark.parametrize("finished", [0, 3])
 def test_at_the_scans_deadline_what_was_found_is_the_answer(finished: int) -> None:
-    assert after(Stop.SCAN_DEADLINE, finished=finished) == Next(Do.REPORT)
+    assert after(StopReason.SCAN_DEADLINE, finished=finished) == Next(Do.REPORT)
 
 
-@pytest.mark.parametrize("stop", [Stop.WORKER, Stop.TIME_LIMIT, Stop.SIZE])
-def test_finished_hosts_are_kept_and_the_rest_returns_at_once_without_counting_a_failure(stop: Stop) -> None:
+@pytest.mark.parametrize("stop", [StopReason.WORKER, StopReason.TIME_LIMIT, StopReason.SIZE])
+def test_finished_hosts_are_kept_and_the_rest_returns_at_once_without_counting_a_failure(stop: StopReason) -> None:
     assert after(stop) == Next(Do.CUT, ShardState.QUEUED, Lane.RAW)
 
 
 @pytest.mark.parametrize("stop", sorted(HELD))
-def test_the_rest_of_a_scan_that_is_held_waits(stop: Stop) -> None:
+def test_the_rest_of_a_scan_that_is_held_waits(stop: StopReason) -> None:
     assert after(stop) == Next(Do.CUT, ShardState.WAITING, Lane.RAW)
     assert after(stop, finished=0) == Next(Do.RETURN, ShardState.WAITING, Lane.RAW)
 
 
 def test_a_worker_that_must_end_before_a_host_is_finished_gives_the_shard_back_as_it_is() -> None:
-    assert after(Stop.WORKER, finished=0) == Next(Do.RETURN, ShardState.QUEUED, Lane.RAW)
+    assert after(StopReason.WORKER, finished=0) == Next(Do.RETURN, ShardState.QUEUED, Lane.RAW)
 
 
-@pytest.mark.parametrize("stop", [Stop.TIME_LIMIT, Stop.SIZE])
-def test_a_limit_that_would_only_be_met_again_ends_the_shard(stop: Stop) -> None:
+@pytest.mark.parametrize("stop", [StopReason.TIME_LIMIT, StopReason.SIZE])
+def test_a_limit_that_would_only_be_met_again_ends_the_shard(stop: StopReason) -> None:
     assert after(stop, finished=0) == Next(Do.REPORT)
 
 
 @pytest.mark.parametrize("finished", [0, 3])
 def test_what_a_lambda_has_no_time_for_goes_to_the_connect_lane(finished: int) -> None:
     express = a_shard(lane=Lane.EXPRESS)
-    assert after(Stop.TIME_LIMIT, finished=finished, shard=express) == Next(Do.CUT, ShardState.QUEUED, Lane.CONNECT)
+    assert after(StopReason.TIME_LIMIT, finished=finished, shard=express) == Next(
+        Do.CUT, ShardState.QUEUED, Lane.CONNECT
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_what_a_lambda_has_no_time_for_goes_to_the_connect_lane(finished: int) -
     [
         (Ended(-9), "nmap was ended by SIGKILL"),
         (Ended(-63), "nmap was ended by signal 63"),
-        (Ended(STOPPED, Stop.HEARTBEAT), "the worker lost touch with its queue or table"),
+        (Ended(STOPPED, StopReason.HEARTBEAT), "the worker lost touch with its queue or table"),
         (Ended(0), "nmap left a report without an end"),
         (Ended(None, error="nmap was not started: why"), "nmap was not started: why"),
     ],
@@ -94,12 +96,12 @@ def test_a_full_disk_is_named() -> None:
 
 
 def test_a_run_that_was_stopped_when_everything_was_done_is_the_answer() -> None:
-    assert after(Stop.WORKER, left=0) == Next(Do.REPORT)
+    assert after(StopReason.WORKER, left=0) == Next(Do.REPORT)
 
 
 def test_a_shard_is_not_cut_for_ever() -> None:
     old = a_shard(lane=Lane.RAW, generation=MAX_GENERATIONS)
-    assert after(Stop.WORKER, shard=old) == Next(
+    assert after(StopReason.WORKER, shard=old) == Next(
         Do.RETURN, ShardState.QUEUED, Lane.RAW, True, f"it was cut {MAX_GENERATIONS} times"
     )
-    assert after(Stop.TIME_LIMIT, shard=old) == Next(Do.REPORT)
+    assert after(StopReason.TIME_LIMIT, shard=old) == Next(Do.REPORT)

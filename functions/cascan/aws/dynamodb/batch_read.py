@@ -27,7 +27,7 @@ def _batch(table: str, keys: list[Item]) -> Iterator[Item]:
     for _ in tries():
         request: Any = {table: {"Keys": keys, "ConsistentRead": True}}
         with translated(GATEWAY):
-            answer = lines.ask("BatchGetItem", {"RequestItems": request})
+            answer = lines.call("BatchGetItem", {"RequestItems": request})
         yield from answer["Responses"].get(table, [])
         keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         if not keys:

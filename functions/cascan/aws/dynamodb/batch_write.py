@@ -16,8 +16,8 @@ import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translated, tries
-from cascan.aws.dynamodb.connection import Line
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, Patience, free_lines
+from cascan.aws.dynamodb.connection import Connection
+from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -41,8 +41,8 @@ def delete_all(table: str, keys: Iterable[Item]) -> None:
 
 
 def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> None:
-    free = free_lines()
-    sent: deque[tuple[Line, Batch]] = deque()
+    free = free_connections()
+    sent: deque[tuple[Connection, Batch]] = deque()
     try:
         for batch in _batches(requests):
             while not free or any(batch.keys() & earlier.keys() for _, earlier in sent):
@@ -72,15 +72,15 @@ def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]
         yield batch
 
 
-def _finish_oldest(table: str, sent: deque[tuple[Line, Batch]], free: list[Line]) -> None:
+def _finish_oldest(table: str, sent: deque[tuple[Connection, Batch]], free: list[Connection]) -> None:
     _store(table, *sent[0])
     free.append(sent.popleft()[0])
 
 
-def _store(table: str, line: Line, batch: Batch) -> None:
+def _store(table: str, line: Connection, batch: Batch) -> None:
     """See what was sent on the line stored, with as many tries as that takes."""
     left: Iterable[bytes] = batch.values()
-    count, patience = len(batch), Patience()
+    count, patience = len(batch), RetryBudget()
     for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
         with translated(GATEWAY):
             try:
@@ -88,7 +88,7 @@ def _store(table: str, line: Line, batch: Batch) -> None:
                     _send(line, table, left)
                 left = _left(table, line.answer())
             except (ClientError, HTTPClientError) as exc:
-                patience.bear(exc)
+                patience.record(exc)
             else:
                 if not left:
                     return
@@ -96,7 +96,7 @@ def _store(table: str, line: Line, batch: Batch) -> None:
     raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from patience.last
 
 
-def _send(line: Line, table: str, requests: Iterable[bytes]) -> None:
+def _send(line: Connection, table: str, requests: Iterable[bytes]) -> None:
     name = msgspec.json.encode(table)
     body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
     with translated(GATEWAY):

@@ -51,7 +51,7 @@ class DynamoTable:
         """Items in order of their sort key, read page by page as they are asked for."""
         while True:
             with translated(GATEWAY):
-                page = lines.ask("Query", {"TableName": self.name, **query})
+                page = lines.call("Query", {"TableName": self.name, **query})
             yield from filter(self._is_live, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
@@ -152,7 +152,7 @@ class DynamoTable:
             request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
             with translated(GATEWAY):
                 try:
-                    lines.ask("TransactWriteItems", request)
+                    lines.call("TransactWriteItems", request)
                 except ClientError as exc:
                     if error_code(exc) != CANCELLED:
                         raise
@@ -213,7 +213,7 @@ def update(
     }
 
 
-def telling(action: dict[str, Any]) -> dict[str, Any]:
+def return_on_conflict(action: dict[str, Any]) -> dict[str, Any]:
     """The transaction's action, which shows its item when its condition fails."""
     ((kind, request),) = action.items()
     return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}

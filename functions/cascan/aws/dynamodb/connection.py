@@ -39,7 +39,7 @@ MAX_HEAD_LINES = 100
 OK = 200
 
 
-class Line:
+class Connection:
     """One kept connection for one call at a time: `send` it, do something else, take its `answer`."""
 
     def __init__(self, client: DynamoDBClient) -> None:

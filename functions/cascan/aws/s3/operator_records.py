@@ -13,7 +13,7 @@ GATEWAY = "house records"
 HOUSE = "house/"
 
 
-class S3HouseRecords:
+class S3OperatorRecords:
     """HouseRecords on S3."""
 
     def __init__(self, bucket: str) -> None:

@@ -14,7 +14,7 @@ MAX_KINDS = 80  # of severities and of categories counted for one shard: an upda
 OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 
 
-def tally(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+def count_closed_shard(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
     """Fewer open shards, also among those they were counted with, and what they found: the transaction's action.
 
     `was`: how many of the shards each counter holds, shards_waiting or shards_in_flight. `closing`: of all together.

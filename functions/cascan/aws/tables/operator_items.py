@@ -25,7 +25,7 @@ from cascan.rules.severity import StoredRules
 PAST_ANY_SCAN = "/~"  # sorts behind every scan id
 
 
-class HouseItems(TablePart):
+class OperatorItems(TablePart):
     """The part of ScanTable that is about what is due, about halting, and about the operator's rules."""
 
     def plan_at(self, entry: AgendaEntry) -> None:

@@ -28,7 +28,7 @@ from cascan.aws.tables.items import (
     spread_in,
     switch_key,
 )
-from cascan.aws.tables.operator_items import HouseItems
+from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.aws.tables.shard_moves import state_in
@@ -45,7 +45,7 @@ SHARDS = "shard/"  # how their sort keys begin
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
@@ -76,8 +76,8 @@ class DynamoScanTable(ShardItems, HouseItems, InventoryItems, RecordingItems):
         )
         return islice(readable_items(newest_first, self._scan_in), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, frm: Iterable[ScanState], why: str = "") -> bool:
-        is_there, states = state_in(frm)
+    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+        is_there, states = state_in(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}

@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from cascan.aws.boundary import chunks, tries
-from cascan.aws.dynamodb.client import GATEWAY, MAX_TRANSACTION, MAX_TRANSACTION_BYTES, TablePart, put_new, telling
+from cascan.aws.dynamodb.client import (
+    GATEWAY,
+    MAX_TRANSACTION,
+    MAX_TRANSACTION_BYTES,
+    TablePart,
+    put_new,
+    return_on_conflict,
+)
 from cascan.aws.dynamodb.wire import (
     Item,
     body_of,
@@ -23,17 +30,17 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     values_of,
 )
-from cascan.aws.tables.count_closed_shard import tally
+from cascan.aws.tables.count_closed_shard import count_closed_shard
 from cascan.aws.tables.items import scan_key, shard_in, shard_item, shard_key, waiting_of
 from cascan.aws.tables.shard_moves import (
     COUNTER,
     as_counted,
+    count_action,
     counted_once,
-    counting,
+    cut_action,
     ending,
-    moving,
-    narrowing,
     one_more,
+    state_action,
     state_in,
     waiting,
 )
@@ -92,14 +99,14 @@ class ShardItems(TablePart):
 
     def release_shard(self, scan_id: str, number: int) -> bool:
         may_run, states = state_in(UNDER_WAY)
-        to_queued = moving(
+        to_queued = state_action(
             self._table.name,
             life_cycle.RELEASE,
             shard_key(scan_id, number),
             "SET #state = :to REMOVE #listing, #listed_at",
             {":to": ShardState.QUEUED},
         )
-        counted = counting(
+        counted = count_action(
             self._table.name,
             scan_id,
             {"shards_waiting": -1, "shards_in_flight": 1},
@@ -109,14 +116,14 @@ class ShardItems(TablePart):
         return not self._table.transact([to_queued, counted])
 
     def hold_shard(self, scan_id: str, number: int) -> bool:
-        to_waiting = moving(
+        to_waiting = state_action(
             self._table.name,
             life_cycle.HOLD,
             shard_key(scan_id, number),
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
             {":to": ShardState.WAITING, **waiting(scan_id, number)},
         )
-        return not self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)])
+        return not self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)])
 
     def claim_shard(
         self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
@@ -129,11 +136,11 @@ class ShardItems(TablePart):
             ":message": message_id,
             ":until": instant(lease_until),
         }
-        is_queued, queued = state_in(life_cycle.CLAIM.frm)
+        is_queued, queued = state_in(life_cycle.CLAIM.expected)
         change = TO_RUNNING.format(more="")
         item = self._table.update(key, change, when=is_queued, values=values_of(to_running | queued))
         if item is None:
-            is_held, held = state_in(life_cycle.TAKE_OVER.frm)
+            is_held, held = state_in(life_cycle.TAKE_OVER.expected)
             values = to_running | held | {":now": instant(now), ":lost": LOST}
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
             item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=values_of(values))
@@ -158,7 +165,7 @@ class ShardItems(TablePart):
                 return None
             done, rest = halves(shard, cut, from_value(scan["shards"]))
             table = self._table.name
-            actions = [narrowing(table, done), put_new(table, shard_item(rest)), one_more(table, rest)]
+            actions = [cut_action(table, done), put_new(table, shard_item(rest)), one_more(table, rest)]
             failed = self._table.transact(actions)
             if not failed:
                 return rest
@@ -184,28 +191,28 @@ class ShardItems(TablePart):
             item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, values_of(values))
             return read_item(item, shard_in) if item else None
         mine = values | {":attempt": attempt}
-        to_waiting = moving(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
-        if self._table.transact([to_waiting, counting(self._table.name, scan_id, BACK_TO_WAITING)]):
+        to_waiting = state_action(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
+        if self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)]):
             return None
         return self.get_shard(scan_id, number)
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
-        frm = IN_FLIGHT
+        expected = IN_FLIGHT
         for _ in tries():
-            ended = ending(self._table.name, scan_id, number, closing, frm=frm)
-            counted = tally(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(frm)]: 1})
-            failed = self._table.transact([telling(ended), counted])
+            ended = ending(self._table.name, scan_id, number, closing, expected=expected)
+            counted = count_closed_shard(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(expected)]: 1})
+            failed = self._table.transact([return_on_conflict(ended), counted])
             if not failed:
                 return True
             state = failed.get(0, {}).get("state", {}).get("S", "")
-            if state not in life_cycle.CLOSE.frm:
+            if state not in life_cycle.CLOSE.expected:
                 return False
-            frm = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
+            expected = frozenset({ShardState.WAITING}) if state == ShardState.WAITING else IN_FLIGHT
         raise GatewayUnavailable(f"{GATEWAY}: a shard kept moving while it was to be closed")
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
-        still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.frm)
+        still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.expected)
         together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
         return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
 
@@ -229,9 +236,9 @@ class ShardItems(TablePart):
         """One transaction for all of them; those that have moved since they were read are left out of the next try."""
         table = self._table.name
         while shards:
-            ended = [ending(table, scan_id, s.number, closing, frm=as_counted(s.state)) for s in shards]
+            ended = [ending(table, scan_id, s.number, closing, expected=as_counted(s.state)) for s in shards]
             was = Counter(COUNTER[shard.state] for shard in shards)
-            failed = self._table.transact([*ended, tally(table, scan_key(scan_id), closing, was=was)])
+            failed = self._table.transact([*ended, count_closed_shard(table, scan_key(scan_id), closing, was=was)])
             if not failed:
                 return len(shards)
             if len(shards) in failed:  # the scan is gone
@@ -240,7 +247,7 @@ class ShardItems(TablePart):
         return 0
 
     def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
-        is_there, states = state_in(move.frm)
+        is_there, states = state_in(move.expected)
         mine = values | values_of({":attempt": attempt} | states)
         return self._table.update(key, change, when=f"#attempt = :attempt AND {is_there}", values=mine)
 

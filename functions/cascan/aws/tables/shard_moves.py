@@ -18,20 +18,20 @@ from cascan.scans import transitions as life_cycle
 COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "shards_waiting"}
 
 
-def moving(
+def state_action(
     table: str, move: life_cycle.Move, key: Item, change: str, values: dict[str, Any], *, when: str = ""
 ) -> dict[str, Any]:
     """The shard is changed, if it is in a state that the move is made from, and `when`."""
-    is_there, states = state_in(move.frm)
+    is_there, states = state_in(move.expected)
     condition = f"{is_there} AND {when}" if when else is_there
     return update(table, key, change, when=condition, values=values_of(values | states))
 
 
 def ending(
-    table: str, scan_id: str, number: int, closing: ShardClosing, *, frm: Iterable[ShardState]
+    table: str, scan_id: str, number: int, closing: ShardClosing, *, expected: Iterable[ShardState]
 ) -> dict[str, Any]:
-    """The shard is closed, if it is in one of the states `frm`: all of them counted by one counter of the scan."""
-    is_there, states = state_in(frm)
+    """The shard is closed, if it is in one of the states `expected`: all of them counted by one counter of the scan."""
+    is_there, states = state_in(expected)
     plain = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
     values = values_of(plain | states) | {":reasons": body_of(closing.reasons_at(number))}
     change = (
@@ -46,7 +46,7 @@ def as_counted(state: ShardState) -> frozenset[ShardState]:
     return frozenset({state}) if state is ShardState.WAITING else IN_FLIGHT
 
 
-def counting(
+def count_action(
     table: str,
     scan_id: str,
     more: dict[str, int],
@@ -60,9 +60,9 @@ def counting(
     return update(table, scan_key(scan_id), change, when=when, values=values_of(counts | (values or {})))
 
 
-def narrowing(table: str, done: Shard) -> dict[str, Any]:
+def cut_action(table: str, done: Shard) -> dict[str, Any]:
     """The shard that was cut is what was done of it; by its holder alone."""
-    is_there, states = state_in(life_cycle.CUT.frm)
+    is_there, states = state_in(life_cycle.CUT.expected)
     values = values_of({":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder} | states)
     values |= {":body": shard_body(done), ":run": body_of(done.run)}
     change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
@@ -73,7 +73,7 @@ def narrowing(table: str, done: Shard) -> dict[str, Any]:
 def one_more(table: str, rest: Shard) -> dict[str, Any]:
     """The remainder, counted in its scan; fails when another has its number, or the scan is over."""
     is_over, states = state_in(FINAL_STATES)
-    return counting(
+    return count_action(
         table,
         rest.scan_id,
         {"shards": 1, "shards_open": 1, COUNTER[rest.state]: 1},

@@ -11,8 +11,16 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from cascan.cache import Memory, Sighted
-from cascan.findings.encoded.encoder import INFORMATIONAL, NETWORK, SAID, Scribe, Told, Wire, encode
+from cascan.cache import BoundedCache, Sighted
+from cascan.findings.encoded.encoder import (
+    INFORMATIONAL,
+    NETWORK,
+    PLACEHOLDER,
+    FindingEncoder,
+    FindingFields,
+    FindingTemplate,
+    encode,
+)
 from cascan.findings.ports import CATEGORIES, PortAttributes, described, named, script_attributes
 from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
@@ -22,41 +30,43 @@ from cascan.model.host import Port, Script
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
 MIN_WIRE_BYTES = 400  # of what is kept besides the text that differs
-Wires = tuple[Wire, ...]
+Wires = tuple[FindingTemplate, ...]
 Start = tuple[str, str, bytes, bytes, bytes, bytes]  # of a wire
 NO_SCRIPTS = b"," + encode(script_attributes(()))[1:]
 
 
-class Shared:
+class EncodedFindingCache:
     """What ports and scripts say in findings of one time."""
 
     def __init__(self, parsed_at: datetime) -> None:
         self._parsed_at = parsed_at
         # By the port's id: that is its own as long as the port is there, and it is kept with its wire.
-        self._ports: Memory[int, tuple[Port, Wire | None]] = Memory(MAX_WIRES_BYTES)
-        self._starts: Memory[tuple[int, str, str, str], Start] = Memory(MAX_WIRES_BYTES)
-        self._scripts: Memory[tuple[int, str, int, str], tuple[Script, Wires | None]] = Memory(MAX_WIRES_BYTES)
+        self._ports: BoundedCache[int, tuple[Port, FindingTemplate | None]] = BoundedCache(MAX_WIRES_BYTES)
+        self._starts: BoundedCache[tuple[int, str, str, str], Start] = BoundedCache(MAX_WIRES_BYTES)
+        self._scripts: BoundedCache[tuple[int, str, int, str], tuple[Script, Wires | None]] = BoundedCache(
+            MAX_WIRES_BYTES
+        )
         self._sighted = Sighted(MAX_SIGHTED)  # what scripts said: long, and seldom the same twice
 
     @property
-    def memories(self) -> tuple[Memory[Any, Any], ...]:
+    def memories(self) -> tuple[BoundedCache[Any, Any], ...]:
         return self._ports, self._starts, self._scripts
 
-    def of_ports(self, ports: tuple[Port, ...]) -> list[Wire]:
+    def of_ports(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
         """The findings of the ports whose state has a category, in that order."""
         kept = list(map(self._ports.get, map(id, ports)))
         if None in kept:
             kept = [found or self._of_port(port) for found, port in zip(kept, ports, strict=True)]
         return [found[1] for found in kept if found and found[1]]
 
-    def _of_port(self, port: Port) -> tuple[Port, Wire | None]:
+    def _of_port(self, port: Port) -> tuple[Port, FindingTemplate | None]:
         """The finding of a port that was not kept; None: its state has no category."""
         category = CATEGORIES.get(port.state)
         rest, wire = b"", None
         if category is not None:
             scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
             rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
-            wire = Wire(*self._before_rest(port, category), rest)
+            wire = FindingTemplate(*self._before_rest(port, category), rest)
         said = [script.output for script in port.scripts]
         if said and not self._sighted.came_before(hash(tuple(said))):
             return port, wire
@@ -67,9 +77,9 @@ class Shared:
         key = port.number, port.protocol, port.state, port.service.name if port.service else ""
         return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_WIRE_BYTES + len(key[3]))
 
-    def write_scripts(self, ports: list[Port], scribe: Scribe) -> None:
+    def write_scripts(self, ports: list[Port], scribe: FindingEncoder) -> None:
         """Have the findings of the ports' scripts written; the host was asked for by address."""
-        found: list[Wire] = []
+        found: list[FindingTemplate] = []
         for port in ports:
             for script in port.scripts:
                 wires = self._of_script(script, port)
@@ -97,17 +107,19 @@ class Shared:
 
 
 @lru_cache(maxsize=1)
-def shared_at(parsed_at: datetime) -> Shared:
-    return Shared(parsed_at)
+def shared_at(parsed_at: datetime) -> EncodedFindingCache:
+    return EncodedFindingCache(parsed_at)
 
 
-def weight_of(wire: Wire) -> int:
+def weight_of(wire: FindingTemplate) -> int:
     return len(wire.front) + len(wire.back) + len(wire.rest)
 
 
 def start_of(port: Port, category: str) -> Start:
-    told = Told(named(port, category), described(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://")
-    return Wire.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
+    told = FindingFields(
+        named(port, category), described(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://"
+    )
+    return FindingTemplate.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
 
 
 def shared_wires(script: Script, port: Port, parsed_at: datetime) -> Wires | None:
@@ -132,7 +144,7 @@ class _Nobody(Subject):
     def __init__(self, parsed_at: datetime) -> None:  # no host: the slots of Subject stay unset
         self.parsed_at = parsed_at
         self.authority = BLANK
-        self.found: list[Wire] = []
+        self.found: list[FindingTemplate] = []
 
     def finding(
         self,
@@ -145,9 +157,11 @@ class _Nobody(Subject):
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
         front, _, back = location.partition(BLANK)
-        told = Told(name, description, category, severity.value, NETWORK, front)
-        self.found.append(Wire.of(told, about, encode(back)[1:-1] + b'","attributes":', encode(attributes)[1:] + b"}"))
-        return SAID
+        told = FindingFields(name, description, category, severity.value, NETWORK, front)
+        self.found.append(
+            FindingTemplate.of(told, about, encode(back)[1:-1] + b'","attributes":', encode(attributes)[1:] + b"}")
+        )
+        return PLACEHOLDER
 
 
 class _Numbered:

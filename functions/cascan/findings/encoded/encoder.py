@@ -27,7 +27,7 @@ NETWORK = "NETWORK"
 INFORMATIONAL = Severity.INFORMATIONAL.value
 ID = slice(len('{"id":"'), len('{"id":"') + 36)  # where the id stands in a line
 encode = msgspec.json.Encoder().encode
-SAID = Finding(  # what the readers of scripts pass on in place of a finding whose line is made
+PLACEHOLDER = Finding(  # what the readers of scripts pass on in place of a finding whose line is made
     id="",
     fingerprint="",
     parsed_at=datetime.min,  # noqa: DTZ901 (nobody reads it)
@@ -41,7 +41,7 @@ SAID = Finding(  # what the readers of scripts pass on in place of a finding who
 )
 
 
-class Told(msgspec.Struct, gc=False):
+class FindingFields(msgspec.Struct, gc=False):
     """The fields of a finding between its time and its attributes, in its order."""
 
     name: str
@@ -52,7 +52,7 @@ class Told(msgspec.Struct, gc=False):
     location: str
 
 
-class Wire(NamedTuple):
+class FindingTemplate(NamedTuple):
     """A finding without its host: what its fingerprint is made of, around the address, and its text."""
 
     category: str
@@ -64,13 +64,13 @@ class Wire(NamedTuple):
     rest: bytes
 
     @classmethod
-    def of(cls, told: Told, about: Iterable[str], back: bytes, rest: bytes) -> Wire:
+    def of(cls, told: FindingFields, about: Iterable[str], back: bytes, rest: bytes) -> FindingTemplate:
         """`told.location` ends before the host's name. `rest` is what follows the host's attributes and a comma."""
         before, behind = f"{told.category}\x1f".encode(), "".join([f"\x1f{part}" for part in about]).encode()
         return cls(told.category, told.severity, before, behind, encode(told)[1:-2], back, b"," + rest)
 
 
-class Scribe(Subject):
+class FindingEncoder(Subject):
     """Gathers the lines of one host; `kinds` tells of each its category and severity."""
 
     __slots__ = ("_about", "_authority", "_dated", "_own", "_scan", "kinds", "lines")
@@ -86,7 +86,7 @@ class Scribe(Subject):
         self.lines: list[bytes] = []
         self.kinds: list[Sequence[Any]] = []
 
-    def fill(self, wires: Sequence[Wire]) -> None:
+    def fill(self, wires: Sequence[FindingTemplate]) -> None:
         """Write the findings of these wires."""
         scan, address, dated, authority, own = self._scan, self._about, self._dated, self._authority, self._own
         self.lines += [
@@ -115,11 +115,11 @@ class Scribe(Subject):
     ) -> Finding:
         """Write the finding. What is returned stands for it, and says nothing."""
         ids = id_fields(self._scan, "\x1f".join((category, self.address, *about)).encode())
-        told = encode(Told(name, description, category, severity.value, NETWORK, location))[1:-1]
+        told = encode(FindingFields(name, description, category, severity.value, NETWORK, location))[1:-1]
         rest = b"," + encode(attributes)[1:] if attributes else b"}"
         self._write(ids, (told, b',"attributes":', self._own, rest, b"}"))
         self.kinds.append((category, severity.value))
-        return SAID
+        return PLACEHOLDER
 
     @property
     def repeats_an_id(self) -> bool:
@@ -145,7 +145,7 @@ def _of_scan(scan_id: str, parsed_at: datetime) -> tuple[HASH, bytes]:
 
 def _around_label() -> tuple[bytes, bytes]:
     """The text of a host's finding, before its name and from there to its location."""
-    told = Told("Host: \n", DESCRIPTION, CATEGORY, INFORMATIONAL, NETWORK, "")
+    told = FindingFields("Host: \n", DESCRIPTION, CATEGORY, INFORMATIONAL, NETWORK, "")
     name, _, rest = encode(told)[1:-2].partition(rb"\n")
     return name, rest
 

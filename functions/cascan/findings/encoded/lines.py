@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cascan.findings import findings_of
 from cascan.findings.encoded.cache import shared_at
-from cascan.findings.encoded.encoder import Scribe, encode
+from cascan.findings.encoded.encoder import FindingEncoder, encode
 from cascan.findings.scripts import host_script_findings, port_script_findings
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
@@ -39,11 +39,11 @@ def line_of(finding: Finding) -> FindingLine:
     return FindingLine(finding.id, finding.severity.value, finding.category, encode(finding))
 
 
-def _scribe(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None) -> Scribe | None:
+def _scribe(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None) -> FindingEncoder | None:
     """The host's findings, written. None: the host is not up."""
     if host.state != "up":
         return None
-    scribe, shared = Scribe.of(host, scan_id, parsed_at, names or {}), shared_at(parsed_at)
+    scribe, shared = FindingEncoder.of(host, scan_id, parsed_at, names or {}), shared_at(parsed_at)
     scribe.fill(shared.of_ports(host.ports))
     scribe.write_host()
     with_scripts = [port for port in host.ports if port.scripts]

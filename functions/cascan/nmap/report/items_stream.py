@@ -16,7 +16,7 @@ from cascan.model.host import Host
 from cascan.model.report import Item
 from cascan.nmap.report.decode import NOT_UTF8, REPLACED, decoded, mended
 from cascan.nmap.report.fast.host import QuickHosts
-from cascan.nmap.report.fast.script import NotPlain
+from cascan.nmap.report.fast.script import UnusualMarkup
 from cascan.nmap.report.head import Start
 from cascan.nmap.report.known import check_text, drop_namespaces
 from cascan.nmap.report.split import HostBatches
@@ -103,7 +103,7 @@ class ReportBody:
     def _quickly(self, text: str) -> Host | None:
         try:
             return self._quick.host(text)
-        except NotPlain:
+        except UnusualMarkup:
             return None
 
     def _any_host(self, text: str) -> Iterator[Host | Item]:

@@ -15,7 +15,7 @@ TALKATIVE = frozenset({"-sV", "-sC", "--script"})  # options that run scripts; -
 Slices = tuple[TargetSlice, ...]
 
 
-def names_apart(
+def one_shard_per_name(
     shards: Sequence[Slices], options: Sequence[str], targets: Iterable[Target]
 ) -> tuple[tuple[Slices, ...], str]:
     """The shards, and a note (or an empty text) where names are too many to be set apart.

@@ -12,7 +12,7 @@ from cascan.cascades.scope_limiter import ScopeUnjudgeable, refusal_of
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from cascan.model.request import ScanRequest
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started
@@ -41,7 +41,7 @@ def test_c21_without_a_limiter_the_stacks_own_scope_decides_and_nothing_is_allow
     decisions = decide(a_rule(), [inside, outside])
     assert [child.targets for child in started(decisions)] == [("10.0.0.1",)]
     assert reasons(decisions, Kind.OUT_OF_SCOPE) == ["192.0.2.1 is outside AllowedTargets"]
-    assert started(decide(a_rule(), inside, permit=Permit(Scope.of([])))) == []
+    assert started(decide(a_rule(), inside, permit=Permissions(Scope.of([])))) == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from cascan.forms import read_request
 from cascan.forms.cascades import read_cascades, scope_notes
 from cascan.forms.documents import read_documents
 from cascan.model.scan import Scan
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from tests.data.reports import hosts
 from tests.support.builders import NOW, SCAN_ID, a_scan
@@ -37,7 +37,7 @@ def test_c2_a_web_server_inside_tls_is_told_from_one_outside_by_its_tunnel() -> 
             rules,
             list(findings_of(host, SCAN_ID, NOW)),
             a_scan(name=request.name, request=request),
-            permit=Permit(Scope.of(["10.50.0.0/16"])),
+            permit=Permissions(Scope.of(["10.50.0.0/16"])),
         )
     )
     assert [(child.key.partition("/")[0], child.parameters[1], child.parameters[3]) for child in children] == [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.generated_reports import SHAPES
 from benchmarks.generated_reports import report as generated
 from cascan.findings import findings_of
-from cascan.findings.encoded.cache import Shared
+from cascan.findings.encoded.cache import EncodedFindingCache
 from cascan.findings.encoded.lines import finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
 from cascan.ids import NAMESPACE, finding_id_of, fingerprint_of, id_fields, scan_hash
@@ -119,7 +119,7 @@ def test_ids_of_a_line_are_those_of_the_finding(scan_id: str, about: list[str]) 
 
 def test_what_is_kept_of_ports_and_scripts_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cascan.findings.encoded.cache.MAX_WIRES_BYTES", 20_000)
-    shared = Shared(NOW)
+    shared = EncodedFindingCache(NOW)
     monkeypatch.setattr("cascan.findings.encoded.lines.shared_at", lambda _: shared)
     for host in read_report(io.BytesIO(b"".join(generated(200, "unlike")))):
         assert finding_lines(host, SCAN, NOW) == encoded(host)
@@ -129,7 +129,7 @@ def test_what_is_kept_of_ports_and_scripts_does_not_grow(monkeypatch: pytest.Mon
 
 
 def test_a_long_script_of_a_closed_port_is_not_kept() -> None:
-    shared = Shared(NOW)
+    shared = EncodedFindingCache(NOW)
     for number in range(3):
         script = Script("x", "y" * 600_000)
         port = Port(protocol="tcp", number=number, state="closed", scripts=(script,))

@@ -9,7 +9,7 @@ from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 
@@ -82,5 +82,5 @@ def test_a_scan_type_that_contradicts_the_settings_is_refused() -> None:
 
 def test_the_sample_of_vuls_runs_as_it_stands() -> None:  # V22
     sample = {"scannerBinPath": "/usr/bin/nmap", "hasPrivileged": True, "scanTechniques": ["sS"], "sourcePort": "65535"}
-    planned = plan(read(sample), Permit(Scope.of(["10.0.0.0/8"])))
+    planned = plan(read(sample), Permissions(Scope.of(["10.0.0.0/8"])))
     assert (planned.lane, planned.arguments) == (Lane.RAW, ("-sS", "--source-port", "65535"))

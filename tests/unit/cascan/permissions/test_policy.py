@@ -5,7 +5,7 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.model.policy_profile import PolicyProfile
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.policy import narrowed
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
@@ -42,14 +42,14 @@ def test_a_request_that_asks_for_nothing_gets_the_operators_profile() -> None:
 
 def test_an_operator_who_chose_nothing_gets_safe() -> None:
     with pytest.raises(RequestRefused, match="this scan has safe"):
-        plan(a_request(parameters=("--script", "http-enum")), Permit(SCOPE))
+        plan(a_request(parameters=("--script", "http-enum")), Permissions(SCOPE))
 
 
 def test_the_profile_of_a_request_reaches_its_scripts() -> None:
     request = a_request(parameters=("--script", "http-enum"))
-    assert plan(request, Permit(SCOPE, INTRUSIVE)).arguments[-2:] == ("--script", "http-enum")
+    assert plan(request, Permissions(SCOPE, INTRUSIVE)).arguments[-2:] == ("--script", "http-enum")
     with pytest.raises(RequestRefused, match="this scan has safe"):
-        plan(a_request(parameters=("--script", "http-enum"), policy_profile=SAFE), Permit(SCOPE, INTRUSIVE))
+        plan(a_request(parameters=("--script", "http-enum"), policy_profile=SAFE), Permissions(SCOPE, INTRUSIVE))
 
 
 @pytest.mark.parametrize("name", PolicyProfile)

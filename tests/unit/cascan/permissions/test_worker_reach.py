@@ -10,9 +10,9 @@ from cascan.errors import RequestRefused
 from cascan.model.refusal import Rule
 from cascan.model.shard import Lane
 from cascan.permissions.egress import egress_of
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.permissions.worker_reach import Reach
+from cascan.permissions.worker_reach import WorkerReach
 from cascan.planning.plan import Plan, plan
 from cascan.settings import SettingsError
 from tests.support.builders import a_request
@@ -20,12 +20,12 @@ from tests.support.no_hang import no_hang
 
 ALLOWED = ["10.0.0.0/8", "192.0.2.0/24", "8.8.0.0/16", "2001:db8::/32", "example.test"]
 SCOPE = Scope.of(ALLOWED)
-REACH = Reach.of(["10.0.0.0/9", "10.128.0.0/10"])  # all below 10.192.0.0
+REACH = WorkerReach.of(["10.0.0.0/9", "10.128.0.0/10"])  # all below 10.192.0.0
 
 
-def planned(*targets: str, reach: Reach | None = REACH, **fields: Any) -> Plan:
+def planned(*targets: str, reach: WorkerReach | None = REACH, **fields: Any) -> Plan:
     asked = a_request(targets=targets, **{"parameters": (), **fields})
-    return plan(asked, Permit(SCOPE, express_reaches_private=False, reach=reach))
+    return plan(asked, Permissions(SCOPE, express_reaches_private=False, reach=reach))
 
 
 def reasons(*targets: str, **fields: Any) -> list[str]:
@@ -69,16 +69,16 @@ def test_of_a_name_the_plan_says_what_is_not_known_yet() -> None:
     asked = planned(*many)
     assert asked.lane is Lane.CONNECT
     assert [note for note in asked.notes if "WorkerEgress" in note]
-    assert not planned(*many, reach=Reach.of(["0.0.0.0/0"])).notes
+    assert not planned(*many, reach=WorkerReach.of(["0.0.0.0/0"])).notes
 
 
 def test_a_network_of_the_operators_own_is_not_judged() -> None:
-    assert Reach.of([]) is None
-    assert planned("192.0.2.0/24", "10.255.0.1", reach=Reach.of([])).addresses == 257
+    assert WorkerReach.of([]) is None
+    assert planned("192.0.2.0/24", "10.255.0.1", reach=WorkerReach.of([])).addresses == 257
 
 
 def test_what_cascan_egress_derives_from_the_scope_reaches_all_of_it() -> None:
-    reach = Reach.of(egress_of(ALLOWED, ["10.9.0.0/16"]).networks)
+    reach = WorkerReach.of(egress_of(ALLOWED, ["10.9.0.0/16"]).networks)
     for target in ("10.8.255.255", "192.0.2.0/24", "8.8.0.0/16"):
         assert planned(target, reach=reach).addresses
 
@@ -86,20 +86,20 @@ def test_what_cascan_egress_derives_from_the_scope_reaches_all_of_it() -> None:
 def test_an_egress_that_is_none_is_told() -> None:
     for entry in ("example.test", "2001:db8::/32", "10.0.0.1/8"):
         with pytest.raises(SettingsError, match="WorkerEgress"):
-            Reach.of(["10.0.0.0/8", entry])
+            WorkerReach.of(["10.0.0.0/8", entry])
 
 
 def test_a_lambda_outside_a_network_of_the_operators_has_no_ipv6() -> None:
     scope = Scope.of(["2606:4700::/32", "example.test"])
     for target in ("2606:4700::1", "www.example.test"):
         asked = a_request(targets=(target,), parameters=("-6", "-p", "443"))
-        assert plan(asked, Permit(scope, express_reaches_private=False)).lane is Lane.CONNECT
-        assert plan(asked, Permit(scope, express_reaches_private=True)).lane is Lane.EXPRESS
+        assert plan(asked, Permissions(scope, express_reaches_private=False)).lane is Lane.CONNECT
+        assert plan(asked, Permissions(scope, express_reaches_private=True)).lane is Lane.EXPRESS
 
 
 def test_a_wide_target_of_which_excludes_leave_little_is_not_walked_through() -> None:
     exclude = ("8.128.0.0/9", "8.64.0.0/10", "8.0.0.1-255", "8.0-63.1-255.*", "8.1-63.0.*")
     asked = a_request(targets=("8.0.0.0/8",), exclude=exclude)
     with no_hang():  # one by one they would take a minute
-        left = plan(asked, Permit(Scope.of(["8.0.0.0/8"]), express_reaches_private=False))
+        left = plan(asked, Permissions(Scope.of(["8.0.0.0/8"]), express_reaches_private=False))
     assert (left.addresses, left.lane) == (1, Lane.EXPRESS)

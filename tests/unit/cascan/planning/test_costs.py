@@ -12,7 +12,7 @@ from cascan.nmap.options.getopt import read_words
 from cascan.nmap.scripts.table import script_table
 from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.syntax import parse_target
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from tests.data.costly_requests import COSTLY
@@ -25,7 +25,7 @@ ALLOWED = ["127.0.0.0/8", "10.0.0.0/8", "2001:db8::/32", "example.org"]
 def reasons_of(body: str, policy: PolicyProfile = PolicyProfile.EVERYTHING) -> tuple[str, ...]:
     """Why the request is refused; none: it is planned."""
     try:
-        plan(read_request(body).request, Permit(Scope.of(ALLOWED), policy=policy))
+        plan(read_request(body).request, Permissions(Scope.of(ALLOWED), policy=policy))
     except RequestRefused as refused:
         return refused.reasons
     return ()

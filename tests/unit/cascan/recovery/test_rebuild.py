@@ -16,15 +16,15 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import What
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import Cut, Lane, Shard, ShardClosing, ShardState, halves
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.rates import HouseRules
+from cascan.planning.rates import ScanDefaults
 from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
 from cascan.recovery.scan_records import Reported, store_run
 from cascan.scans.ending import cancel_scan
-from cascan.scans.transitions import Stop
+from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control
-from on_minute_passed.run_due_tasks import House, run_due_tasks
+from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import keep_end, publish
 from on_scan_requested.message import Message
@@ -60,8 +60,8 @@ class World:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permit(SCOPE),
-            rules=HouseRules(),
+            permit=Permissions(SCOPE),
+            rules=ScanDefaults(),
             clock=clock,
         )
         return planned.scan_id
@@ -115,7 +115,7 @@ class World:
         return rebuild(table=self.table, reports=self.reports, record=record, clock=clock)
 
     def tick(self) -> None:
-        kept = run_due_tasks(House(self.table, self.queues, self.bus, self.reports, clock))
+        kept = run_due_tasks(AgendaContext(self.table, self.queues, self.bus, self.reports, clock))
         assert not kept.failures
 
     def scan(self, scan_id: str) -> Scan:
@@ -252,7 +252,7 @@ def test_a_scan_that_was_cut_keeps_both_parts(world: World) -> None:
     shard = world.table.shards_by_key[scan_id, 0]
     (whole,) = shard.slices
     done, rest = replace(whole, stop=1), replace(whole, start=1)
-    run = a_run(attempt=1, addresses=1, cut=True, stopped=Stop.WORKER.value)
+    run = a_run(attempt=1, addresses=1, cut=True, stopped=StopReason.WORKER.value)
     world.run(scan_id, 0, cut=Cut(run=run, done=(done,), rest=(rest,), lane=Lane.CONNECT, to=ShardState.QUEUED))
     world.lose_the_table()
     scan, shards = world.scan(scan_id), list(world.table.shards(scan_id))

@@ -78,7 +78,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
         yield SimpleNamespace(table=stack.table, controls=stack, stays_up=True)
 
     for module in (command, scans):
-        monkeypatch.setattr(module, "access", access)
+        monkeypatch.setattr(module, "open_stack", access)
     return stack
 
 

@@ -31,7 +31,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         yield SimpleNamespace(table=world.table, reports=world.reports)
 
     for command in (diff, inventory):
-        monkeypatch.setattr(command, "access", access)
+        monkeypatch.setattr(command, "open_stack", access)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     world.scan(1, xml({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}), name="dmz")
     end_scans(world)

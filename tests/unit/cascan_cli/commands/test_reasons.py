@@ -15,7 +15,7 @@ from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.commands import findings, report, scans
 from cascan_cli.output.scan import SHOWN_REASONS, print_end
-from cascan_cli.stack.open import Access
+from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan, a_shard
 
@@ -27,7 +27,7 @@ SECOND = "time-limit: shard 3 (10.0.3.0/24): nmap was stopped at the shard's tim
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Access:
+def stack(monkeypatch: pytest.MonkeyPatch) -> StackGateways:
     table, reports = MemoryScanTable(), MemoryReportStore()
     table.create_scan(
         a_scan(
@@ -48,12 +48,12 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Access:
         yield opened
 
     for command in (findings, report, scans):
-        monkeypatch.setattr(command, "access", access)
-    return cast("Access", opened)
+        monkeypatch.setattr(command, "open_stack", access)
+    return cast("StackGateways", opened)
 
 
 def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
-    stack: Access, capsys: pytest.CaptureFixture[str]
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (scan,) = stack.table.list_scans(1)
     print_end(scan, stack)
@@ -75,7 +75,7 @@ def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
     ids=["findings", "findings --json", "report", "report --xml"],
 )
 def test_who_reads_what_a_scan_found_is_told_what_is_missing(
-    stack: Access, command: Any, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    stack: StackGateways, command: Any, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.table.add_shards([a_shard(attempt=1)])
     command.run(Namespace(**args))
@@ -86,7 +86,7 @@ def test_who_reads_what_a_scan_found_is_told_what_is_missing(
 
 
 def test_a_list_of_scans_has_the_first_reason_and_as_json_all_that_are_kept(
-    stack: Access, capsys: pytest.CaptureFixture[str]
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scans.run(Namespace(limit=5, json=False))
     assert "db.test: DNS failed: SERVFAIL from 10.0.0.2 (and 8 more)" in capsys.readouterr().out
@@ -98,7 +98,9 @@ def test_a_list_of_scans_has_the_first_reason_and_as_json_all_that_are_kept(
     assert scan["addresses"] == 18
 
 
-def test_a_long_list_of_reasons_is_cut_with_its_length(stack: Access, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_list_of_reasons_is_cut_with_its_length(
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
+) -> None:
     many = [Reason.of(ReasonCode.NAME_NOT_FOUND, f"{n}.test", f"{n}.test: no such name") for n in range(300)]
     scan = a_scan(state=ScanState.DONE, outcome=Outcome.UNRESOLVED, reasons=Reasons.of(many), shards_open=0)
     print_end(scan, stack)

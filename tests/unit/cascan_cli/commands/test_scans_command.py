@@ -31,7 +31,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
     def access(_: Any) -> Iterator[Any]:
         yield SimpleNamespace(table=table)
 
-    monkeypatch.setattr(scans, "access", access)
+    monkeypatch.setattr(scans, "open_stack", access)
     table.create_scan(
         a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE, changes=CHANGES, shards_open=0, announced=True)
     )

@@ -92,7 +92,7 @@ def cascan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         yield stack
 
     for module in (apply, schedule):
-        monkeypatch.setattr(module, "access", access)
+        monkeypatch.setattr(module, "open_stack", access)
         monkeypatch.setattr(module, "utc_now", clock)
     return Terminal(stack, monkeypatch, capsys)
 

@@ -59,7 +59,7 @@ def table(house: MemoryHouseRecords, monkeypatch: pytest.MonkeyPatch) -> MemoryS
     def access(_: Any) -> Iterator[Any]:
         yield SimpleNamespace(table=table, house=house)
 
-    monkeypatch.setattr(severity, "access", access)
+    monkeypatch.setattr(severity, "open_stack", access)
     return table
 
 

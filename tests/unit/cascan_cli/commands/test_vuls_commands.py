@@ -69,7 +69,7 @@ def test_submit_sends_a_request_for_each_server_and_ends_with_the_worst_of_their
         sent.append(json.loads(body))
         return {"web": 0, "db": 1}[str(sent[-1]["name"])]
 
-    monkeypatch.setattr(submit, "access", lambda args: Stack())
+    monkeypatch.setattr(submit, "open_stack", lambda args: Stack())
     monkeypatch.setattr(submit, "submit_and_follow", follow)
     assert main(["submit", "--vuls", config]) == 1
     assert [one["targets"] for one in sent] == [["10.0.0.1"], ["8.8.8.8"]]

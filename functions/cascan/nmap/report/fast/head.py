@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from cascan.model.host import Address, Hostname
 from cascan.nmap.report.decode import compiled
-from cascan.nmap.report.fast.script import NotPlain, plain
+from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE
 from cascan.nmap.report.tree.values import instant
 
@@ -39,20 +39,20 @@ def read_head(text: str) -> HostHead:
     started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = found.groups()
     addresses: tuple[Address, ...] = (Address(address, kind),)
     if mac:
-        addresses += (Address(mac, "mac", plain(vendor or "")),)
-    names = () if name is None else (Hostname(plain(name), name_kind),)
+        addresses += (Address(mac, "mac", unescape(vendor or "")),)
+    names = () if name is None else (Hostname(unescape(name), name_kind),)
     begun, ended = moment(started), moment(finished)
-    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), addresses, names
+    return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), addresses, names
 
 
 def _any_head(text: str) -> HostHead:
     found = compiled(HEAD).match(text)
     if found is None:
-        raise NotPlain
+        raise UnusualMarkup
     started, finished, state, reason, ttl, addresses, _, names = found.groups()
     begun, ended = moment(started), moment(finished)
     told = _addresses(addresses), _hostnames(names) if names else ()
-    return found.end(), begun, ended, plain(state), plain(reason), int(ttl), *told
+    return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), *told
 
 
 @lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
@@ -60,19 +60,19 @@ def moment(seconds: str | None) -> datetime | None:
     """Raises: NotPlain: no time, which is for host.py to say."""
     time = instant(seconds)
     if time is None and seconds is not None:
-        raise NotPlain
+        raise UnusualMarkup
     return time
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
     found = compiled(ADDRESS).findall(text)
     if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
-        raise NotPlain
-    return tuple([Address(plain(addr), kind, plain(vendor)) for addr, kind, vendor in found])
+        raise UnusualMarkup
+    return tuple([Address(unescape(addr), kind, unescape(vendor)) for addr, kind, vendor in found])
 
 
 def _hostnames(text: str) -> tuple[Hostname, ...]:
     found = compiled(HOSTNAME).findall(text)
     if len(found) != text.count("<"):
-        raise NotPlain
-    return tuple([Hostname(plain(name), kind) for name, kind in found])
+        raise UnusualMarkup
+    return tuple([Hostname(unescape(name), kind) for name, kind in found])

@@ -5,9 +5,9 @@
     tail.py    what follows the ports
 
 In goes the text of a host element, out comes its Host: the same that host.py makes of the parsed element. The
-patterns are strict about quotes, order and references. `NotPlain` says that something is written otherwise, and the
-caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches, short
-scripts) are read once and shared.
+patterns are strict about quotes, order and references. `UnusualMarkup` says that something is written otherwise, and
+the caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches,
+short scripts) are read once and shared.
 
 Cutting between `</port>` and `<port `, and at `<script `, is safe: `<` stands in XML text for nothing but markup, the
 caller has taken comments and CDATA out, and every piece has to match a pattern, or to be well-formed, by itself.
@@ -18,13 +18,13 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import XML, ParseError
 
-from cascan.cache import Memory
+from cascan.cache import BoundedCache
 from cascan.limits import MAX_MEMO_CHARS
 from cascan.model.details import os_matches
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.fast.head import read_head
 from cascan.nmap.report.fast.ports import QuickPorts
-from cascan.nmap.report.fast.script import NotPlain, refuse
+from cascan.nmap.report.fast.script import UnusualMarkup, refuse
 from cascan.nmap.report.fast.tail import Details, read_flat
 from cascan.nmap.report.known import PORTS as PORTS_KNOWN
 from cascan.nmap.report.known import check
@@ -40,8 +40,8 @@ class QuickHosts:
 
     def __init__(self) -> None:
         self._ports = QuickPorts()
-        self._counted: Memory[str, tuple[ExtraPorts, ...]] = Memory(MAX_MEMO_CHARS)
-        self._systems: Memory[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = Memory(MAX_MEMO_CHARS)
+        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_MEMO_CHARS)
+        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(MAX_MEMO_CHARS)
 
     def host(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
@@ -70,7 +70,7 @@ class QuickHosts:
     def _extraports(self, text: str) -> tuple[ExtraPorts, ...]:
         ports = _parsed(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
-            raise NotPlain
+            raise UnusualMarkup
         check(ports, PORTS_KNOWN, refuse)
         return self._counted.keep(text, tuple(extraports_in(ports, refuse)), len(text))
 
@@ -94,7 +94,7 @@ class QuickHosts:
             elif text[at:].isspace():
                 break
             else:
-                raise NotPlain
+                raise UnusualMarkup
         return scripts, matches
 
     def _system(self, piece: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
@@ -102,7 +102,7 @@ class QuickHosts:
         try:
             system = plain_of(_parsed(piece), refuse)
         except TooDeep as exc:
-            raise NotPlain from exc
+            raise UnusualMarkup from exc
         return self._systems.keep(piece, (system, os_matches({"os": [system]})), len(piece))
 
 
@@ -114,30 +114,30 @@ def _divided(text: str) -> tuple[str, list[str], str]:
     if not found:
         extras, end, after = text.partition(PORTS_END)
         if not end:
-            raise NotPlain
+            raise UnusualMarkup
         return extras[len(PORTS) :].strip(), [], after.lstrip()
     pieces = ports.split(BETWEEN)
     pieces[-1], _, after = pieces[-1].partition("</port>")
     after = after.lstrip()
     if not after.startswith(PORTS_END):
-        raise NotPlain
+        raise UnusualMarkup
     return extras[len(PORTS) :], pieces, after[len(PORTS_END) :].lstrip()
 
 
 def _parsed(text: str) -> Any:
     if "xmlns" in text:
-        raise NotPlain
+        raise UnusualMarkup
     try:
         return XML(text)
     except ParseError as exc:
-        raise NotPlain from exc
+        raise UnusualMarkup from exc
 
 
 def _until(text: str, start: int, end: str) -> tuple[str, int]:
     """The text from `start` up to the end and with it, and where what follows begins."""
     found = text.find(end, start)
     if found < 0:
-        raise NotPlain
+        raise UnusualMarkup
     stop = behind = found + len(end)
     while text[behind : behind + 1].isspace():
         behind += 1

@@ -10,11 +10,11 @@ import re
 
 from msgspec.structs import replace
 
-from cascan.cache import Memory, Sighted
+from cascan.cache import BoundedCache, Sighted
 from cascan.limits import MAX_MEMO_CHARS, MAX_PORT, MAX_SIGHTED
 from cascan.model.host import Port, Script, Service
 from cascan.nmap.report.decode import compiled
-from cascan.nmap.report.fast.script import NotPlain, plain, quick_script, refuse
+from cascan.nmap.report.fast.script import UnusualMarkup, quick_script, refuse, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE, attributes_of
 from cascan.nmap.report.tree.host import service_of
 
@@ -36,9 +36,11 @@ CPE = re.compile("<cpe>([^<]*)</cpe>")
 
 class QuickPorts:
     def __init__(self) -> None:
-        self._ports: Memory[str, Port] = Memory(MAX_MEMO_CHARS)
-        self._long_ports: Memory[str, Port] = Memory(MAX_MEMO_CHARS)  # with scripts: these crowd out no short ones
-        self._scripts: Memory[str, Script] = Memory(MAX_MEMO_CHARS)
+        self._ports: BoundedCache[str, Port] = BoundedCache(MAX_MEMO_CHARS)
+        self._long_ports: BoundedCache[str, Port] = BoundedCache(
+            MAX_MEMO_CHARS
+        )  # with scripts: these crowd out no short ones
+        self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_MEMO_CHARS)
         self._sighted = Sighted(MAX_SIGHTED)  # pieces with scripts
 
     def ports(self, pieces: list[str]) -> tuple[Port, ...]:
@@ -108,22 +110,22 @@ def port_of(piece: str) -> Port:
 def number_of(text: str) -> int:
     number = int(text)
     if number > MAX_PORT:
-        raise NotPlain
+        raise UnusualMarkup
     return number
 
 
 def _any_port(piece: str) -> Port:
     found = compiled(PORT).fullmatch(piece)
     if found is None:
-        raise NotPlain
+        raise UnusualMarkup
     protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()
     told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), refuse)
     return Port(
         protocol=protocol,
         number=number_of(number),
-        state=plain(state),
-        reason=plain(reason),
+        state=unescape(state),
+        reason=unescape(reason),
         reason_ttl=int(ttl),
-        reason_ip=plain(reason_ip or ""),
+        reason_ip=unescape(reason_ip or ""),
         service=told,
     )

@@ -20,13 +20,13 @@ KEY_CHARS = len(' key=""')
 MAX_TABLES = MAX_XML_DEPTH - 5  # nested below host, ports, port and script
 
 
-class NotPlain(Exception):
+class UnusualMarkup(Exception):
     """The element is not written as nmap writes it; an XML parser may read it all the same."""
 
 
 def refuse(_sentence: str) -> None:
     """Where host.py warns of something, it is for host.py to read."""
-    raise NotPlain
+    raise UnusualMarkup
 
 
 def quick_script(text: str) -> Script:
@@ -36,7 +36,7 @@ def quick_script(text: str) -> Script:
     """
     start = SCRIPT.match(text)
     if start is None:
-        raise NotPlain
+        raise UnusualMarkup
     identity, output, closed = start.groups()
     data = None
     if not closed:
@@ -45,11 +45,11 @@ def quick_script(text: str) -> Script:
     else:
         end, behind = "/>", text[start.end() :]
     if not end or (behind and not behind.isspace()):
-        raise NotPlain
-    return Script(plain(identity), plain(output), data)
+        raise UnusualMarkup
+    return Script(unescape(identity), unescape(output), data)
 
 
-def plain(text: str) -> str:
+def unescape(text: str) -> str:
     """The text, its references resolved.
 
     Raises: NotPlain: one of them is for an XML parser to judge.
@@ -59,7 +59,7 @@ def plain(text: str) -> str:
     try:
         return unescaped(text)
     except UnknownReference as exc:
-        raise NotPlain from exc
+        raise UnusualMarkup from exc
 
 
 def _data(body: str) -> Any:
@@ -75,24 +75,24 @@ def _data(body: str) -> Any:
     for key, value, opens, closes, name in tokens:
         if opens:
             if len(above) >= MAX_TABLES:
-                raise NotPlain
-            above.append((pairs, plain(name)))
+                raise UnusualMarkup
+            above.append((pairs, unescape(name)))
             pairs = []
             chars += TABLE_CHARS + (KEY_CHARS + len(name) if name else 0)
         elif closes:
             if name or not above:
-                raise NotPlain
+                raise UnusualMarkup
             told = _told(pairs)
             pairs, name_above = above.pop()
             pairs.append((name_above, {} if told is None else told))
             chars += TABLE_END_CHARS
         else:
             chars += ELEM_CHARS + len(value) + (KEY_CHARS + len(key) if key else 0)
-            pairs.append((plain(key), plain(value)) if escaped else (key, value))
+            pairs.append((unescape(key), unescape(value)) if escaped else (key, value))
     if not tokens and body.isspace():
         return None
     if above or chars != len(body) + (not body.endswith("\n") and bool(body)):  # the last may lack the line's end
-        raise NotPlain
+        raise UnusualMarkup
     return _told(pairs)
 
 
@@ -104,5 +104,5 @@ def _told(pairs: Pairs) -> Any:
     if len(data) == len(pairs) and "" not in data:
         return data
     if not tells_all(pairs):
-        raise NotPlain
+        raise UnusualMarkup
     return data_of(pairs)

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from cascan.nmap.report.decode import compiled
-from cascan.nmap.report.fast.script import NotPlain, plain
+from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 
 NOT_PLAIN = frozenset({"xmlns", "text"})  # attributes that host.py reads otherwise
 Rows = list[dict[str, Any]]
@@ -57,8 +57,8 @@ def attributes_of(text: str) -> dict[str, str]:
     found = compiled(ATTRIBUTE).findall(text)
     attributes = dict(found)
     if len(attributes) != len(found) or not NOT_PLAIN.isdisjoint(attributes):
-        raise NotPlain
-    return {name: plain(value) for name, value in found} if "&" in text else attributes
+        raise UnusualMarkup
+    return {name: unescape(value) for name, value in found} if "&" in text else attributes
 
 
 def _read_guesses(found: re.Match[str], details: Details) -> None:
@@ -76,7 +76,7 @@ def _hops(text: str) -> Rows:
     if len(found) != text.count("<") or "&" in text or '=""' in text:  # findall tells no empty value from none
         hops = compiled(ANY_HOP).findall(text)
         if len(hops) != text.count("<"):
-            raise NotPlain
+            raise UnusualMarkup
         return [attributes_of(hop) for hop in hops]
     return [
         {"ttl": ttl, "ipaddr": address, "rtt": rtt, "host": host}
@@ -88,7 +88,7 @@ def _hops(text: str) -> Rows:
 
 def _told(found: re.Match[str]) -> tuple[str, ...]:
     """The groups, their references resolved."""
-    return tuple(map(plain, found.groups(""))) if "&" in found[0] else found.groups("")
+    return tuple(map(unescape, found.groups(""))) if "&" in found[0] else found.groups("")
 
 
 def _add(details: Details, name: str, row: dict[str, Any]) -> None:

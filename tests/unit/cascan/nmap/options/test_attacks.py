@@ -11,7 +11,7 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.nmap.targets.target_set import Exclusion
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from tests.data.attacks import ATTACKS
@@ -26,7 +26,7 @@ ROWS = [(f"{kind}-{number}", row) for kind, rows in ATTACKS.items() for number, 
 def reasons(fields: dict[str, Any], scope: Scope = SCOPE) -> list[str]:
     """Every reason a request is refused for, on its whole way from its bytes to its plan."""
     with pytest.raises(RequestRefused) as refused:
-        plan(read_request(json.dumps(fields)).request, Permit(scope))
+        plan(read_request(json.dumps(fields)).request, Permissions(scope))
     return list(refused.value.reasons)
 
 
@@ -39,7 +39,7 @@ def test_the_table_is_long_and_says_of_each_row_why_it_is_there() -> None:
 
 def test_what_the_rows_hide_in_may_run_without_it() -> None:
     for harmless in ({"targets": ["10.0.0.1"]}, {"targets": ["2001:db8::1"], "parameters": ["-6"]}):
-        assert plan(read_request(json.dumps(harmless)).request, Permit(SCOPE)).addresses == 1
+        assert plan(read_request(json.dumps(harmless)).request, Permissions(SCOPE)).addresses == 1
 
 
 @pytest.mark.parametrize(("fields", "why", "danger"), [row for _, row in ROWS], ids=[name for name, _ in ROWS])
@@ -66,7 +66,7 @@ def test_where_only_names_are_allowed_no_other_name_passes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["example.test", "example.test.", "WWW.Example.Test", "a.b.corp.test"])
 def test_an_allowed_name_passes_however_it_is_spelled(name: str) -> None:
-    assert plan(read_request(json.dumps({"targets": [name]})).request, Permit(NAMES_ALONE)).addresses == 1
+    assert plan(read_request(json.dumps({"targets": [name]})).request, Permissions(NAMES_ALONE)).addresses == 1
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_allowed_name_passes_however_it_is_spelled(name: str) -> None:
 )
 def test_nested_and_repeated_excludes_are_exact_where_nmaps_own_are_not(entries: str) -> None:
     fields = {"targets": ["10.0.0.0/23"], "parameters": ["--exclude", entries]}
-    planned = plan(read_request(json.dumps(fields)).request, Permit(SCOPE))
+    planned = plan(read_request(json.dumps(fields)).request, Permissions(SCOPE))
     exclusion = Exclusion.parse(planned.exclude)
     networks = [ipaddress.ip_network(entry) for entry in entries.split(",")]
     for address in map(str, ipaddress.ip_network("10.0.0.0/23")):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cascan.errors import RequestRefused
 from cascan.nmap.options.table import option_table
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from tests.data.nmap_reading import DANGEROUS_LONG, DANGEROUS_SHORT, LONG, SHORT, dangers
@@ -59,7 +59,7 @@ def emitted(words: list[str], scan_type: str) -> tuple[str, ...] | None:
     """nmap's options for the words; None: refused."""
     try:
         asked = a_request(targets=("10.0.0.1",), parameters=tuple(words), scan_type=scan_type)
-        return plan(asked, Permit(SCOPE)).arguments
+        return plan(asked, Permissions(SCOPE)).arguments
     except RequestRefused:
         return None
 

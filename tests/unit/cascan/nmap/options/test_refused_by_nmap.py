@@ -15,7 +15,7 @@ from cascan.nmap import nmap_data
 from cascan.nmap.options import mac_address
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.nmap.ports import service_names
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 
@@ -148,7 +148,7 @@ def test_the_data_is_that_of_the_nmap_on_the_path(nmaps_lists: Path, monkeypatch
     ],
 )
 def test_addresses_in_packets_are_judged_by_the_scope(option: str, value: str, why: str) -> None:
-    permit = Permit(Scope.of(["10.0.0.0/8"], ["10.9.0.0/16"]), PolicyProfile.EVERYTHING)
+    permit = Permissions(Scope.of(["10.0.0.0/8"], ["10.9.0.0/16"]), PolicyProfile.EVERYTHING)
     with pytest.raises(RequestRefused) as refused:
         plan(ScanRequest(targets=("10.0.0.1",), parameters=(option, value)), permit)
     assert {refusal.rule for refusal in refused.value.refusals} == {Rule.SCOPE}

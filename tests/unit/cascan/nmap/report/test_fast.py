@@ -17,7 +17,7 @@ from benchmarks.generated_reports import report as generated
 from cascan.model.host import Host
 from cascan.nmap.report import items_stream as body
 from cascan.nmap.report.fast.host import QuickHosts
-from cascan.nmap.report.fast.script import NotPlain
+from cascan.nmap.report.fast.script import UnusualMarkup
 from cascan.nmap.report.read import read_report
 from tests.data.reports import ODDITIES, REAL, report
 
@@ -147,7 +147,7 @@ def test_both_readings_of_a_service_are_the_same(service: str) -> None:
 )
 def test_what_is_written_otherwise_is_left_to_the_parser(was: str, put: str) -> None:
     text = next(host_texts(report("hosts"))).replace(was, put, 1)
-    with pytest.raises(NotPlain):
+    with pytest.raises(UnusualMarkup):
         QuickHosts().host(text)
 
 
@@ -170,7 +170,7 @@ def test_what_is_written_otherwise_is_left_to_the_parser(was: str, put: str) -> 
     ],
 )
 def test_tables_written_otherwise_are_left_to_the_parser(body: str) -> None:
-    with pytest.raises(NotPlain):
+    with pytest.raises(UnusualMarkup):
         QuickHosts().host(one_script(body))
 
 

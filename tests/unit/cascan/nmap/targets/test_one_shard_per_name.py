@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cascan.limits import MAX_NAMES_ALONE
 from cascan.model.shard import Lane
-from cascan.permissions.permissions import Permit
+from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import Plan, plan
 from tests.support.builders import a_request
@@ -13,7 +13,7 @@ SCOPE = Scope.of(["10.0.0.0/16", "2001:db8::/32", "example.test"])
 
 
 def planned(*targets: str, parameters: tuple[str, ...] = ("-sV", "-p", "443")) -> Plan:
-    return plan(a_request(targets=targets, parameters=parameters), Permit(SCOPE))
+    return plan(a_request(targets=targets, parameters=parameters), Permissions(SCOPE))
 
 
 def expressions(asked: Plan) -> list[list[str]]:
@@ -54,8 +54,9 @@ def test_too_many_names_stay_together_and_the_plan_says_what_that_costs() -> Non
 
 def test_excludes_go_along_with_names_alone_since_numbers_are_planned_without_them() -> None:
     asked = plan(
-        a_request(targets=("10.0.0.0/24", "a.example.test"), parameters=("-sV",), exclude=("10.0.0.7",)), Permit(SCOPE)
+        a_request(targets=("10.0.0.0/24", "a.example.test"), parameters=("-sV",), exclude=("10.0.0.7",)),
+        Permissions(SCOPE),
     )
     assert [(shard.addresses, shard.exclude) for shard in asked.shards("x")] == [(255, ()), (1, ("10.0.0.7",))]
-    masked = plan(a_request(targets=("10.0.0.0/24", "b.corp.test/30"), exclude=("10.0.0.7",)), Permit(SCOPE))
+    masked = plan(a_request(targets=("10.0.0.0/24", "b.corp.test/30"), exclude=("10.0.0.7",)), Permissions(SCOPE))
     assert [shard.exclude for shard in masked.shards("x")] == [("10.0.0.7",)] * 2  # what the mask makes is not known
