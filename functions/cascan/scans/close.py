@@ -100,7 +100,7 @@ def announce(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
         return
     bus.put([end_event(scan)])
     if entry := expiry(scan):
-        table.plan_at(entry)
+        table.add_to_agenda(entry)
     table.mark_announced(scan.scan_id)
 
 

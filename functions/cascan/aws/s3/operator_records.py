@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated
+from cascan.aws.boundary import error_code, translate_errors
 
 GATEWAY = "house records"
-HOUSE = "house/"
+PREFIX = "house/"
 
 
 class S3OperatorRecords:
@@ -20,23 +20,23 @@ class S3OperatorRecords:
         self._bucket = bucket
 
     def put(self, name: str, text: bytes) -> None:
-        with translated(GATEWAY):
-            clients.s3().put_object(Bucket=self._bucket, Key=HOUSE + name, Body=text, ContentType="application/json")
+        with translate_errors(GATEWAY):
+            clients.s3().put_object(Bucket=self._bucket, Key=PREFIX + name, Body=text, ContentType="application/json")
 
     def get(self, name: str) -> bytes | None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
-                return clients.s3().get_object(Bucket=self._bucket, Key=HOUSE + name)["Body"].read()
+                return clients.s3().get_object(Bucket=self._bucket, Key=PREFIX + name)["Body"].read()
             except ClientError as exc:
                 if error_code(exc) != "NoSuchKey":
                     raise
                 return None
 
     def names(self, prefix: str) -> Iterator[str]:
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=HOUSE + prefix)
-        with translated(GATEWAY):
-            return iter([entry["Key"].removeprefix(HOUSE) for page in pages for entry in page.get("Contents", ())])
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX + prefix)
+        with translate_errors(GATEWAY):
+            return iter([entry["Key"].removeprefix(PREFIX) for page in pages for entry in page.get("Contents", ())])
 
     def remove(self, name: str) -> None:
-        with translated(GATEWAY):
-            clients.s3().delete_object(Bucket=self._bucket, Key=HOUSE + name)
+        with translate_errors(GATEWAY):
+            clients.s3().delete_object(Bucket=self._bucket, Key=PREFIX + name)
