@@ -29,7 +29,7 @@ import msgspec
 
 from benchmarks.generated_reports import report as generated
 from cascan.aws import clients
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.batch_read import get_all
 from cascan.aws.dynamodb.wire import Item, item_size
 from cascan.aws.tables.items import choose_spread, findings_partition

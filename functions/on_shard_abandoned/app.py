@@ -17,7 +17,7 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.sqs.parking import park_message
+from cascan.aws.sqs.park_message import park_message
 from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env

@@ -20,7 +20,7 @@ from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.dynamodb.connection import MAX_IDLE_S
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
+from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
 from cascan.aws.dynamodb.signature import host_header
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable

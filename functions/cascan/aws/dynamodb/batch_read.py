@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cascan.aws.boundary import chunks, translate_errors, tries
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -27,7 +27,7 @@ def _batch(table: str, keys: list[Item]) -> Iterator[Item]:
     for _ in tries():
         request: Any = {table: {"Keys": keys, "ConsistentRead": True}}
         with translate_errors(GATEWAY):
-            answer = lines.call("BatchGetItem", {"RequestItems": request})
+            answer = connection_pool.call("BatchGetItem", {"RequestItems": request})
         yield from answer["Responses"].get(table, [])
         keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         if not keys:

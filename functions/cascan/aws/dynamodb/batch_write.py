@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translate_errors, tries
 from cascan.aws.dynamodb.connection import Connection
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
+from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
 from cascan.aws.boundary import chunks, translate_errors, tries
-from cascan.aws.sqs.parking import park_message
+from cascan.aws.sqs.park_message import park_message
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane

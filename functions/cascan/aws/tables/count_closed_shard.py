@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cascan.aws.dynamodb.client import update
+from cascan.aws.dynamodb.table import update
 from cascan.aws.dynamodb.wire import Item, to_values
 from cascan.model.shard import ShardClosing
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import build_key, format_instant
 from cascan.clock import Clock, utc_now
 from cascan.gateways import DelayedMessage

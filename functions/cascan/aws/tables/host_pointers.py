@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.table import TablePart
 from cascan.aws.tables.inventory_items import (
     find_network,
     hex_to_address,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.batch_read import get_all
-from cascan.aws.dynamodb.client import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
+from cascan.aws.dynamodb.table import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
 from cascan.aws.dynamodb.wire import Item, item_size, read_item, readable_items
 from cascan.aws.tables.host_pointers import HostPointers
 from cascan.aws.tables.inventory_items import (

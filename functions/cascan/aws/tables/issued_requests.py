@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, build_key, to_values
 from cascan.clock import Clock, utc_now
 from cascan.ids import body_digest_of

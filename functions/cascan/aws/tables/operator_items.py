@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
-from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.table import TablePart
 from cascan.aws.dynamodb.wire import format_instant, read_item, readable_items
 from cascan.aws.tables.items import (
     AGENDA,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import unpack_text
 from cascan.aws.tables.inventory_items import REFERENCE, SHORT_PORTS, digest_ports, port_set_key
 from cascan.model.inventory import HostRecord, PortCoverage

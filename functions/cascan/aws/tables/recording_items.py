@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from cascan.aws.boundary import chunks
-from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.table import TablePart
 from cascan.aws.dynamodb.wire import Item, encode_body, read_item, unpack_text
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording

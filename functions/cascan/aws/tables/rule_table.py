@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cascan.aws.boundary import tries
-from cascan.aws.dynamodb.client import DynamoTable, put_new, update
+from cascan.aws.dynamodb.table import DynamoTable, put_new, update
 from cascan.aws.dynamodb.wire import (
     Item,
     build_key,

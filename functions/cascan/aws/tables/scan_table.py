@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, Value, encode_body, format_instant, read_item, readable_items, to_values
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
@@ -30,8 +30,8 @@ from cascan.aws.tables.items import (
 )
 from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
+from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
-from cascan.aws.tables.shard_moves import state_condition
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine

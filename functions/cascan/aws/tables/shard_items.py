@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from cascan.aws.boundary import chunks, tries
-from cascan.aws.dynamodb.client import (
+from cascan.aws.dynamodb.table import (
     GATEWAY,
     MAX_TRANSACTION,
     MAX_TRANSACTION_BYTES,
@@ -32,7 +32,7 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.aws.tables.count_closed_shard import count_closed_action
 from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
-from cascan.aws.tables.shard_moves import (
+from cascan.aws.tables.shard_actions import (
     COUNTER,
     close_action,
     count_action,

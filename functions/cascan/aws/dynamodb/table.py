@@ -13,8 +13,7 @@ from botocore.exceptions import ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translate_errors, tries
-from cascan.aws.dynamodb import batch_write
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import batch_write, connection_pool
 from cascan.aws.dynamodb.wire import Item, Value, find_names
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
@@ -51,7 +50,7 @@ class DynamoTable:
         """Items in order of their sort key, read page by page as they are asked for."""
         while True:
             with translate_errors(GATEWAY):
-                page = lines.call("Query", {"TableName": self.name, **query})
+                page = connection_pool.call("Query", {"TableName": self.name, **query})
             yield from filter(self._is_live, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
@@ -152,7 +151,7 @@ class DynamoTable:
             request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
             with translate_errors(GATEWAY):
                 try:
-                    lines.call("TransactWriteItems", request)
+                    connection_pool.call("TransactWriteItems", request)
                 except ClientError as exc:
                     if error_code(exc) != CANCELLED:
                         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cascan.aws.dynamodb.client import update
+from cascan.aws.dynamodb.table import update
 from cascan.aws.dynamodb.wire import Item, encode_body, to_values
 from cascan.aws.tables.items import address_item, encode_shard_body, scan_key, shard_key, waiting_partition
 from cascan.model.scan import FINAL_STATES
