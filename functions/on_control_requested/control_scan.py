@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import GatewayUnavailable, MalformedMessage
-from cascan.events import ScanResumed, ScanSuspended, about
+from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
-from cascan.recovery.operator_records import store_switch
+from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
 from cascan.scans.close import ENDED
@@ -60,11 +60,11 @@ def control(
     match asked.action:
         case Action.HALT:
             table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason, sender=sender))
-            store_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:
             table.lift()
-            store_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked, released=_release_all(left_s, table=table, queues=queues, clock=clock))
     scan = table.get_scan(asked.scan_id)
     if scan is None:
@@ -114,7 +114,7 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
-        bus.put([ScanSuspended(**about(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
+        bus.put([ScanSuspended(**build_event_fields(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
     return scan
 
 
@@ -136,7 +136,7 @@ def _resume(
     if released:
         at = clock()
         event_id = event_id_of(scan.scan_id, "resumed", at)
-        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=dict(released))])
+        bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
 

@@ -27,11 +27,11 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.errors import UnreadableItem
-from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, event_in
+from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, parse_event
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
 from cascan.model.agenda import AgendaEntry, Switch, What
-from cascan.model.cascade import Asked, CascadeRecord, StoredChild
+from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting, Sought
 from cascan.model.recording import Recording
@@ -39,7 +39,7 @@ from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
 from cascan.recovery import scan_records as records
-from cascan.recovery.operator_records import restore_operator_records
+from cascan.recovery.operator_records import restore_records
 from cascan.recovery.scan_history import read_scan_history
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
@@ -76,7 +76,7 @@ KINDS = (
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
     Kind("cascade/", "budget", cascade_table._spent_in, {}),
-    Kind("cascade/", "asked/", cascade_table._asked_in, {"body": Asked}),
+    Kind("cascade/", "asked/", cascade_table._asked_in, {"body": ChildIdentity}),
     Kind("findings/", "", items.read_finding, {"body": Finding}),
     Kind("schedules", "schedule/", schedule_table._schedule_in, {}),
     Kind("schedules", "scan-types", schedule_table._scan_types_in, {"body": ScanTypes}),
@@ -173,7 +173,7 @@ def read_message(queue: str, body: str) -> object:
     if queue in ("express", "connect", "raw"):
         return ShardQueued.from_wire(body)
     if queue in ("completions", "heard"):
-        return event_in(body, EVENTS[json.loads(body)["detail-type"]])
+        return parse_event(body, EVENTS[json.loads(body)["detail-type"]])
     readers: dict[str, Callable[[str], object]] = {
         "reports": ReportStored.from_wire,
         "controls": ControlRequested.from_wire,
@@ -250,7 +250,7 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
     assert [scans[run.scan_id].state for run in schedules.runs("nightly")] == [ScanState.ERRORED]
     assert sorted(host.address for host in table.hosts(Sought())) == ["10.0.0.1", "127.0.0.1"]
     assert all(read_scan_history(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
-    again = restore_operator_records(
+    again = restore_records(
         S3OperatorRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules
     )
     assert (again.halted, again.severity_rules) == (True, 1)
@@ -347,7 +347,7 @@ def test_a_scan_of_another_version_that_has_a_field_this_one_does_not_know_is_no
 def test_a_house_record_that_cannot_be_read_is_passed_over() -> None:
     records_of_house = MemoryOperatorRecords()
     records_of_house.put("severity.json", b'{"version": "x"}')
-    again = restore_operator_records(
+    again = restore_records(
         records_of_house, table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=DynamoScheduleTable(TABLE)
     )
     assert again.severity_rules == 0

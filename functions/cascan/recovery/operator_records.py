@@ -46,28 +46,28 @@ class RestoreResult:
     schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
 
 
-def store_switch(records: OperatorRecords, table: ScanTable) -> None:
+def record_switch(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SWITCH, msgspec.json.encode(table.switch()))
 
 
-def is_switch_stored(switch: Switch | None, records: OperatorRecords) -> bool:
+def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
     """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
-def store_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
+def record_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
 
 
-def store_rule(records: OperatorRecords, rule: StoredRule) -> None:
+def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
     records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
 
 
-def store_rule_deletion(records: OperatorRecords, name: str, at: datetime) -> None:
+def record_rule_deletion(records: OperatorRecords, name: str, at: datetime) -> None:
     records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(at))
 
 
-def store_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
+def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
     stored = schedules.schedule(name)
     if stored:
         records.put(f"{SCHEDULES}{name}.json", msgspec.json.encode(stored))
@@ -75,7 +75,7 @@ def store_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str
         records.remove(f"{SCHEDULES}{name}.json")
 
 
-def restore_operator_records(
+def restore_records(
     records: OperatorRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable
 ) -> RestoreResult:
     """Give the table what the records hold and it has not. Safe to repeat.

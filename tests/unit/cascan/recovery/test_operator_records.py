@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from cascan.model.agenda import Switch
 from cascan.recovery.operator_records import (
     RestoreResult,
-    restore_operator_records,
-    store_rule,
-    store_rule_deletion,
-    store_schedule,
-    store_severity_rules,
-    store_switch,
+    record_rule,
+    record_rule_deletion,
+    record_schedule,
+    record_severity_rules,
+    record_switch,
+    restore_records,
 )
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
@@ -44,18 +44,18 @@ class House:
         self.table, self.rules, self.schedules = MemoryScanTable(), MemoryRuleTable(), MemoryScheduleTable()
 
     def restore(self) -> RestoreResult:
-        return restore_operator_records(self.records, table=self.table, rules=self.rules, schedules=self.schedules)
+        return restore_records(self.records, table=self.table, rules=self.rules, schedules=self.schedules)
 
     def apply(self, name: str, scan_type: str) -> None:
         """As `cascan apply` does it, an hour after the last time."""
         self.hours += 1
         rule = self.rules.put_rule(name, rule_document(name, scanType=scan_type))
-        store_rule(self.records, replace(rule, stored_at=NOW + timedelta(hours=self.hours)))
+        record_rule(self.records, replace(rule, stored_at=NOW + timedelta(hours=self.hours)))
 
     def delete(self, name: str) -> None:
         self.hours += 1
         self.rules.delete_rule(name)
-        store_rule_deletion(self.records, name, NOW + timedelta(hours=self.hours))
+        record_rule_deletion(self.records, name, NOW + timedelta(hours=self.hours))
 
     def standing(self) -> dict[str, tuple[int, str]]:
         """The version and the scan type of each rule."""
@@ -69,12 +69,12 @@ def house() -> House:
 
 def test_a_halt_is_there_again_and_one_that_was_lifted_is_not(house: House) -> None:
     house.table.halt(HALT)
-    store_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.lose_the_tables()
     assert house.restore().halted
     assert house.table.switch() == HALT
     house.table.lift()
-    store_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.lose_the_tables()
     assert not house.restore().halted
     assert house.table.switch() is None
@@ -84,7 +84,7 @@ def test_severity_rules_are_there_again_and_count_anew(house: House) -> None:
     rules = read_severity_rules(FILE)
     for version in (1, 2):
         house.table.put_severity_rules(StoredRules(version=version, applied_at=NOW, text=FILE, rules=rules))
-    store_severity_rules(house.records, house.table)
+    record_severity_rules(house.records, house.table)
     house.lose_the_tables()
     assert house.restore().severity_rules == 1
     assert house.table.severity_rules() == StoredRules(version=1, applied_at=NOW, text=FILE, rules=rules)
@@ -93,7 +93,7 @@ def test_severity_rules_are_there_again_and_count_anew(house: House) -> None:
 def test_severity_rules_that_were_applied_since_stay(house: House) -> None:
     old, new = (StoredRules(version=1, applied_at=NOW, text=text, rules=()) for text in ("old", "new"))
     house.table.put_severity_rules(old)
-    store_severity_rules(house.records, house.table)
+    record_severity_rules(house.records, house.table)
     house.lose_the_tables()
     house.table.put_severity_rules(new)
     assert house.restore().severity_rules == 0
@@ -140,10 +140,10 @@ def test_a_rule_that_began_anew_since_the_table_was_lost_is_not_outdone_by_its_o
 def test_a_schedule_is_there_again_as_it_was_and_a_deleted_one_is_not(house: House) -> None:
     for name in ("nightly", "weekly"):
         house.schedules.put_schedule(name, {"spec": {"interval": "1h"}})
-        store_schedule(house.records, house.schedules, name)
+        record_schedule(house.records, house.schedules, name)
     before = house.schedules.schedule("nightly")
     house.schedules.delete_schedule("weekly")
-    store_schedule(house.records, house.schedules, "weekly")
+    record_schedule(house.records, house.schedules, "weekly")
     house.lose_the_tables()
     assert house.restore().schedules == ["nightly"]
     assert list(house.schedules.schedules()) == [before]
@@ -151,11 +151,11 @@ def test_a_schedule_is_there_again_as_it_was_and_a_deleted_one_is_not(house: Hou
 
 def test_the_second_time_nothing_is_restored(house: House) -> None:
     house.table.halt(HALT)
-    store_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.apply("web", "nmap")
     house.delete("web")
     house.schedules.put_schedule("nightly", {})
-    store_schedule(house.records, house.schedules, "nightly")
+    record_schedule(house.records, house.schedules, "nightly")
     house.lose_the_tables()
     house.restore()
     assert house.restore() == RestoreResult()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
-from cascan.recovery.operator_records import restore_operator_records
+from cascan.recovery.operator_records import restore_records
 from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
-from cascan_cli.output.text import Progress, counted, print_message
+from cascan_cli.output.text import Progress, pluralize, print_message
 
 if TYPE_CHECKING:
     from cascan.gateways import OperatorRecords, ReportStore, ScanTable
@@ -43,12 +43,12 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
         )
 
 
-def restore_house(stack: StackGateways, records: OperatorRecords) -> str:
+def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> str:
     """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
     from cascan.schedules.form import read_schedule  # few stacks have any
 
     try:
-        restored = restore_operator_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
+        restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
     except ValueError as exc:  # msgspec's errors are: a record of another version, or damaged
         return f"what was decided of rules and schedules cannot be read: {exc}"
     for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have broken off here
@@ -66,8 +66,8 @@ def restore_house(stack: StackGateways, records: OperatorRecords) -> str:
     return f"restored: {', '.join(parts)}" if parts else ""
 
 
-def sentence_of(rebuilt: RebuildResult) -> str:
-    said = f"{counted(rebuilt.scans, 'scan')} rebuilt from {counted(rebuilt.reports, 'report')}"
+def summarize_rebuild(rebuilt: RebuildResult) -> str:
+    said = f"{pluralize(rebuilt.scans, 'scan')} rebuilt from {pluralize(rebuilt.reports, 'report')}"
     said += f"; {rebuilt.open} of them go on"
     if rebuilt.left:
         said += f"; {rebuilt.left} were in the table"
