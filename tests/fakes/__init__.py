@@ -209,7 +209,7 @@ class MemoryReportStore(Breakable):
 
 
 class MemoryOperatorRecords(Breakable):
-    """HouseRecords in a dict."""
+    """OperatorRecords in a dict."""
 
     def __init__(self) -> None:
         self.texts: dict[str, bytes] = {}

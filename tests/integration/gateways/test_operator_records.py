@@ -1,4 +1,4 @@
-"""What every HouseRecords does: the one in memory, and the one on S3."""
+"""What every OperatorRecords does: the one in memory, and the one on S3."""
 
 from __future__ import annotations
 

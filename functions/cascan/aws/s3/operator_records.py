@@ -1,4 +1,4 @@
-"""S3HouseRecords: what the operator decided, under `house/` in the report bucket."""
+"""S3OperatorRecords: what the operator decided, under `house/` in the report bucket."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translate_errors
 
-GATEWAY = "house records"
+GATEWAY = "operator records"
 PREFIX = "house/"
 
 
 class S3OperatorRecords:
-    """HouseRecords on S3."""
+    """OperatorRecords on S3."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
