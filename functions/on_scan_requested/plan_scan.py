@@ -24,7 +24,7 @@ from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import first_entries
 from cascan.scans.ending import cancel_scan
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
 from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal
@@ -116,7 +116,7 @@ def _accepted(
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
-    hours = opening([Window.parse(text) for text in request.windows], now)
+    hours = find_opening([Window.parse(text) for text in request.windows], now)
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
     return Scan(

@@ -12,7 +12,7 @@ from cascan.cascades.decision import Kind
 from cascan.cascades.fill import data_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import RequestRefused
-from cascan.findings.published import scan_fields
+from cascan.findings.to_json import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import Asked, Spent
 from cascan.model.inventory import Change, ChangeKind
