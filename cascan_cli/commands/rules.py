@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
         else:
-            back_up(keep_rule_deleted, stack.house, args.rule, utc_now())
+            back_up(keep_rule_deleted, stack.operator_records, args.rule, utc_now())
             print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
     return 0
 

@@ -22,14 +22,14 @@ from cascan.model.cascade import Spent
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan_cli.errors import EXIT_REFUSED, BadInput
-from cascan_cli.input.findings_file import findings_in
+from cascan_cli.input.findings_file import read_findings
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
-from cascan_cli.rehearsal.scan import scan_in
+from cascan_cli.rehearsal.read_scan import read_scan
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import open_stack
-from cascan_cli.stack.permissions import permissions_of
+from cascan_cli.stack.permissions import read_permissions
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
 WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
@@ -45,7 +45,7 @@ def rehearse(args: Namespace) -> int:
     if scan.request and scan.request.cascades is None:
         print_message(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
         scan = scan if from_files else _with_cascades(scan)
-    context = Context(permit=permissions_of(args), **known)
+    context = Context(permit=read_permissions(args), **known)
     decisions = [*unreadable, *children_of(scan, rules, findings, context)]
     if args.json:
         print_json(_told(decisions, scan))
@@ -62,9 +62,9 @@ Case = tuple[Scan, Iterable[Finding | dict[str, Any]], Chosen, dict[str, Any]]  
 
 def _from_files(args: Namespace) -> Case:
     documents = dict(_documents(args)) if args.file else dict(bundled_documents())
-    scan, scan_type = scan_in(args.scan_file)
+    scan, scan_type = read_scan(args.scan_file)
     known = {"scan_type": scan_type, "started_by": _started_by(scan, documents)}
-    return scan, findings_in(args.findings), _chosen(args, documents), known
+    return scan, read_findings(args.findings), _chosen(args, documents), known
 
 
 def _from_stack(args: Namespace) -> Case:

@@ -24,7 +24,7 @@ from cascan.model.shard import Lane
 from cascan.nmap.options.table import Decision
 from cascan.nmap.scripts.judgement import Verdict
 from cascan_cli.main import main
-from cascan_cli.parser.build import build_parser
+from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.a_stack import KEY, SCHEDULE, Stack, stack
 from tests.docs.output_shapes import DOCUMENT, SHAPE, fields_in, printed, problems, shapes

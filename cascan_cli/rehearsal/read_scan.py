@@ -20,7 +20,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_text
 
 
-def scan_in(name: str) -> tuple[Scan, str]:
+def read_scan(name: str) -> tuple[Scan, str]:
     """The scan as it would be when it is completed; and the scan type of one that another scanner did, else nothing.
 
     Raises: BadInput: the file holds no request.
