@@ -19,7 +19,7 @@ from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S
 from cascan.model.agenda import AgendaEntry, What
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, LatestResult, Schedule, ScheduledRun
-from cascan.scans.close import ENDED
+from cascan.scans.close import ENDED_STATES
 from cascan.schedules.due import Kind, ScheduleDue, build_run_request, is_blacked_out, run_scan_id
 from cascan.schedules.form import read_schedule
 
@@ -123,7 +123,7 @@ def _known(schedule: Schedule, context: ScheduleContext) -> list[RunWithScan]:
 
 def _is_running(one: RunWithScan, context: ScheduleContext) -> bool:
     if one.scan:
-        return one.scan.state not in ENDED
+        return one.scan.state not in ENDED_STATES
     return not one.run.ended and context.clock() - one.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
 
 
@@ -159,7 +159,7 @@ def _cancel(earlier: Sequence[RunWithScan], due: ScheduleDue, context: ScheduleC
 def _settle(due: ScheduleDue, schedule: Schedule, context: ScheduleContext) -> RequestOutcome:
     """A scan of it ended: note what it found, and keep the history within its limits."""
     known = _known(schedule, context)
-    publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
+    publishing = [one for one in known if one.scan and one.scan.state in ENDED_STATES - FINAL_STATES]
     removed = prune_history(schedule, known, context)
     if publishing and due.retry < MAX_SETTLE_RETRIES:
         return _put_back(due, "waits", context, SETTLE_RETRY_S)
