@@ -59,6 +59,7 @@ from cascan.aws.dynamodb.wire import (
     encode_body,
     format_instant,
     from_value,
+    pack_text,
     to_values,
     unpack_text,
 )
