@@ -13,7 +13,7 @@ from cascan_cli.output.text import pluralize, print_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.reason import Reason
     from cascan.model.scan import Scan
@@ -36,7 +36,7 @@ class StoredReports(Protocol):
     """As much of a stack as says where a scan's reports are."""
 
     @property
-    def table(self) -> ScanTable: ...
+    def table(self) -> Shards: ...
     def uri(self, key: str) -> str: ...
 
 

@@ -12,13 +12,13 @@ from cascan.ids import SCAN_ID
 from cascan_cli.errors import BadInput
 
 if TYPE_CHECKING:
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Scans
     from cascan.model.scan import Scan
 
 SCANS_SEARCHED = 1_000
 
 
-def find_scan(table: ScanTable, asked: str) -> Scan:
+def find_scan(table: Scans, asked: str) -> Scan:
     """The newest scan that fits: of a series and of `latest`, the newest that was not refused, if there is one.
 
     Raises: BadInput: none fits, or the beginning fits several.
@@ -45,7 +45,7 @@ def find_scan(table: ScanTable, asked: str) -> Scan:
     return fitting[0]
 
 
-def find_scans_to_act_on(table: ScanTable, asked: str, may_be: Callable[[Scan], bool]) -> list[Scan]:
+def find_scans_to_act_on(table: Scans, asked: str, may_be: Callable[[Scan], bool]) -> list[Scan]:
     """The scans that are meant where something is done to scans: of a series all that `may_be` acted on, of `latest`
     the newest such one. Where there is none, the newest that fits: the caller says why it cannot be.
 

@@ -32,7 +32,7 @@ from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
@@ -158,7 +158,7 @@ def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> Non
         print_message("queued; it runs when the local stack is next up (cascan local up)")
 
 
-def _running(table: ScanTable, scan: Scan) -> str:
+def _running(table: Shards, scan: Scan) -> str:
     from cascan.model.shard import ShardState
 
     if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:

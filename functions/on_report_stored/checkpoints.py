@@ -14,7 +14,7 @@ from enum import StrEnum
 from uuid import uuid4
 
 from cascan.clock import TimeLeft, for_ever
-from cascan.gateways import ScanTable
+from cascan.gateways import ReportResults
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
@@ -42,7 +42,7 @@ class RecordingPass:
     """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""
 
     key: ReportKey
-    table: ScanTable
+    table: ReportResults
     size: int = 0
     left_s: TimeLeft = for_ever
     _left_at_note_s: float = field(init=False)

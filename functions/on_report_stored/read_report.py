@@ -9,7 +9,7 @@ from datetime import datetime
 from cascan.errors import UnreadableReport
 from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportResults, ReportStore, SeverityRules
 from cascan.ids import ReportKey
 from cascan.inventory.coverage import AskedPorts, accounts_for_all
 from cascan.inventory.observations import names_in
@@ -38,7 +38,7 @@ def read_into_table(
     *,
     gate: ScopeFilter,
     reports: ReportStore,
-    table: ScanTable,
+    table: ReportResults,
     turn: RecordingPass | None = None,
 ) -> ReportSummary:
     """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
@@ -134,7 +134,7 @@ def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: Inv
     return is_up
 
 
-def _found_in(table: ScanTable) -> FoundIn:
+def _found_in(table: SeverityRules) -> FoundIn:
     """How the findings of a host are made. Without rules nobody needs the values."""
     rule_set = to_rule_set(table.severity_rules())
     return _judged_by(rule_set) if rule_set.has_rules else lines_of

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.clock import TimeLeft, for_ever
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
-from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import ReportResults, ReportStore, ScanGateways, Shards
 from cascan.ids import event_id_of
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
@@ -46,13 +46,11 @@ class Recorded:
 
 def record_findings(
     stored: ReportStored,
+    gateways: ScanGateways,
     *,
     scope: Scope,
     reports: ReportStore,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
+    results: ReportResults,
     left_s: TimeLeft = for_ever,
 ) -> Recorded:
     """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
@@ -62,7 +60,7 @@ def record_findings(
 
     Raises: MalformedMessage: a key that no worker mints, of a shard nobody planned, or an attempt nobody started.
     """
-    key = stored.report
+    key, table, clock = stored.report, gateways.table, gateways.clock
     scan, shard = table.get_scan(key.scan_id), table.get_shard(key.scan_id, key.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"{stored.key}: nobody planned this shard")
@@ -70,31 +68,31 @@ def record_findings(
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
         error = shard.error_description
-        settled = settle_scan(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
+        settled = settle_scan(scan.scan_id, gateways, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if shard.run and key.attempt < shard.run.attempt:
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, "superseded by a later attempt", scan.state)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
     gate = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
-    turn = RecordingPass(key, table, stored.size, left_s)
-    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
+    turn = RecordingPass(key, results, stored.size, left_s)
+    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=results, turn=turn)
     outcome, reasons = judge(shard, answer)
     news = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
-    rest = answer.rest or publish_changes(news, bus, turn, answer)
+    rest = answer.rest or publish_changes(news, gateways.bus, turn, answer)
     hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
     if rest:
         if rest is RecordingStatus.LATER:
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
         return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
-    bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
+    gateways.bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
     elsewhere = _counted_elsewhere(shard, table)
     closing = _closing(shard, (outcome, reasons), answer, news.counts, elsewhere=elsewhere)
-    closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
+    closed = close_shard(scan.scan_id, shard.number, closing, gateways) or scan
     return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, outcome, closed.state)
 
 
-def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
+def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
     """What was cut off from the shard, and from that, as far as it goes."""
     rest: Shard | None = shard
     for _ in range(MAX_GENERATIONS):
@@ -104,7 +102,7 @@ def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
         yield rest
 
 
-def _counted_elsewhere(shard: Shard, table: ScanTable) -> frozenset[str]:
+def _counted_elsewhere(shard: Shard, table: Shards) -> frozenset[str]:
     """The addresses that several names share, and that another shard of the scan has counted already."""
     named = named_addresses(shard)
     return table.count_addresses(shard.scan_id, shard.number, named) if named else frozenset()

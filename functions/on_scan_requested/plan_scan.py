@@ -8,11 +8,10 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cascan.clock import Clock
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
-from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
@@ -32,23 +31,20 @@ from on_scan_requested.refusal import GIVEN_UP, PlanningResult, store_refusal
 
 def plan_scan(
     message: Message,
+    gateways: ScanGateways,
     *,
     is_last_delivery: bool = False,
     issued: IssuedRequests,
-    table: ScanTable,
     reports: ReportStore,
-    queues: ShardQueues,
-    bus: EventBus,
     permit: Permissions,
     rules: ScanDefaults,
-    clock: Clock,
 ) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
     planning never came to an end: `is_last_delivery` says that its queue has given it up.
     """
-    refuse = partial(store_refusal, message, rules=rules, table=table, bus=bus, clock=clock)
+    table, refuse = gateways.table, partial(store_refusal, message, rules=rules, gateways=gateways)
     request: ScanRequest | None = None
     try:
         with bounded_work():
@@ -67,7 +63,7 @@ def plan_scan(
             planned = plan(request, permit)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
-    scan = _accepted(message, identity, form, planned, rules=rules, now=clock())
+    scan = _accepted(message, identity, form, planned, rules=rules, now=gateways.clock())
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
@@ -76,32 +72,23 @@ def plan_scan(
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
     limit = rules.choose_backoff_limit(form.request)
-    _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
+    _start(scan, planned, limit, gateways, reports)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
-def _start(
-    scan: Scan,
-    planned: Plan,
-    limit: int,
-    *,
-    table: ScanTable,
-    reports: ReportStore,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> None:
+def _start(scan: Scan, planned: Plan, limit: int, gateways: ScanGateways, reports: ReportStore) -> None:
     """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
+    table = gateways.table
     table.add_shards(_shards(scan, planned, limit))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
     for entry in initial_entries(scan, planned.lane):
         table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
-        _queue(scan, planned, queues=queues, bus=bus)
+        _queue(scan, planned, gateways)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
     elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
-        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
+        cancel_scan(scan.scan_id, scan.error_description, gateways)
 
 
 def _key_is_taken(key: str, earlier: Scan) -> RequestRefused:
@@ -150,14 +137,14 @@ def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
         yield replace(shard, state=ShardState.QUEUED if shard.number < first else ShardState.WAITING)
 
 
-def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
+def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
     """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
     event_id, first = event_id_of(scan.scan_id, "planned"), scan.shards_in_flight
-    queues.send(
+    gateways.queues.send(
         planned.lane,
         (ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(first)),
     )
-    bus.put(
+    gateways.bus.put(
         [
             ScanPlanned(
                 **build_event_fields(scan, at=scan.requested_at),

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cascan.clock import Clock, to_wire
 from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.events.control import Action, ControlRequested
-from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
+from cascan.gateways import Agenda, EventBus, IssuedRequests, RequestQueue, Scans, ScheduleTable
 from cascan.ids import event_id_of
 from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
 from cascan.model.agenda import AgendaEntry, What
@@ -24,12 +24,16 @@ from cascan.schedules.due import Kind, ScheduleDue, build_run_request, is_blacke
 from cascan.schedules.form import read_schedule
 
 
+class PlannedScans(Scans, Agenda, Protocol):
+    """The scans of a schedule, and what is due about them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleContext:
     """What the work reaches for."""
 
     schedules: ScheduleTable
-    scans: ScanTable
+    scans: PlannedScans
     issued: IssuedRequests
     requests: RequestQueue
     controls: RequestQueue

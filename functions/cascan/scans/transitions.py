@@ -20,7 +20,7 @@ WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, Shar
 class Move(msgspec.Struct, frozen=True):
     """One kind of transition. `expected` is part of the condition of its write."""
 
-    name: str  # of the method of ScanTable
+    name: str  # of the method of Shards
     expected: frozenset[ShardState]
     to: frozenset[ShardState]
     who: str

@@ -10,6 +10,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
+from cascan.gateways import ScanGateways
 from cascan.ids import own_scan_id_of, scan_id_of
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, What
@@ -55,15 +56,12 @@ class Desk:
     ) -> PlanningResult:
         return plan_scan(
             Message(message_id, text, sender),
+            ScanGateways(self.table, self.queues, self.bus, clock),
             is_last_delivery=last,
             issued=self.issued,
-            table=self.table,
             reports=self.reports,
-            queues=self.queues,
-            bus=self.bus,
             permit=self.permit,
             rules=self.rules,
-            clock=clock,
         )
 
     def scan(self, planned: PlanningResult) -> Scan:
