@@ -20,8 +20,8 @@ def add_cascade_commands(commands: Commands, stack: ArgumentParser, output: Argu
         parents=[stack, output],
         formatter_class=RAW,
         help="apply manifests: cascading rules, scheduled scans, scans",
-        description="Apply secureCodeBox manifests. A CascadingRule is stored as a new version of the\n"
-        "rule. A ScheduledScan is stored and starts scans from then on. A Scan is\n"
+        description="Apply secureCodeBox manifests. A CascadingRule is stored as a new version of\n"
+        "the rule. A ScheduledScan is stored and starts scans from then on. A Scan is\n"
         "submitted. All manifests are checked before the first one is applied.\n\n"
         "exit codes: 0 all applied; 2 at least one is refused, and none was applied",
     )
