@@ -105,7 +105,7 @@ def test_suspending_and_resuming_end_with_zero_and_tell_the_scan_as_json(
     [
         (["cancel", "latest"], "has ended, it is Done: there is nothing to cancel"),
         (["suspend", "latest"], "there is nothing to suspend"),
-        (["cancel", "nothing"], "no scan fits 'nothing'"),
+        (["cancel", "nothing"], "there is no scan 'nothing'"),
         (["cancel", "latest", "--reason", "x" * 1025], "--reason has at most 1024 characters"),
     ],
 )

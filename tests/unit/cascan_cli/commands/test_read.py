@@ -234,9 +234,9 @@ class TestPacked:
         file.write_bytes(warning + report("hosts"))
         code, out, err = read(str(file))
         assert (code, out) == (1, read(PATHS["hosts"])[1])
-        assert "Something stands before the report." in err
+        assert "There is other text before the report." in err
         code, _, err = read(str(file), PATHS["connect"], "--as", "xml")
-        assert (code, err) == (1, f"cascan: {file}: Something stands before the report.\n")
+        assert (code, err) == (1, f"cascan: {file}: There is other text before the report.\n")
         file.write_bytes(b" \r\n\n" + report("hosts"))
         assert read(str(file)) == read(PATHS["hosts"])
 

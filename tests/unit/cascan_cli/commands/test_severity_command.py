@@ -120,7 +120,7 @@ def test_what_is_applied_is_kept_for_a_rebuild_and_stands_where_it_cannot_be(
     assert list(house.names("")) == ["severity.json"]
     house.down = True
     assert main(["severity", "apply", "-f", str(file)]) == 0
-    assert "not kept for a rebuild of the table" in capsys.readouterr().err
+    assert "not backed up for a rebuild of the table" in capsys.readouterr().err
     stored = table.severity_rules()
     assert stored
     assert stored.version == 2
@@ -158,11 +158,11 @@ def test_two_people_who_apply_at_once_are_told(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"[{]", "not JSON that can be read"),
-        (b"no findings\n", "findings are a JSON array of mappings"),
-        (b"[1]", "findings are a JSON array of mappings"),
-        (b"\xff\xfe", "not JSON that can be read"),
-        (b'{"id": 1}\n{"id": 2\n', "not JSON that can be read"),
+        (b"[{]", "invalid JSON"),
+        (b"no findings\n", "findings are a JSON array of objects"),
+        (b"[1]", "findings are a JSON array of objects"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b'{"id": 1}\n{"id": 2\n', "invalid JSON"),
         (b'{"name": "a"}\n{"severity": "dire"}\n', "finding-2 is no finding: Invalid enum value 'dire'"),
     ],
 )
