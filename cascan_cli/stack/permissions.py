@@ -42,9 +42,7 @@ def read_permissions(args: Namespace) -> Permissions:
             _parse_profile(profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),
-            None
-            if parameters.get("WorkerSubnets")
-            else WorkerReach.of(_split_list(parameters.get("WorkerEgress", ""))),
+            _read_reach(parameters),
         )
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc

@@ -154,7 +154,7 @@ def a_finding(
 
 def test_a_repeated_idempotency_key_says_that_nothing_was_scanned_again() -> None:
     assert repeat_note(a_scan(cause_id="m-1"), "m-1") == ""
-    assert "sent before under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
+    assert "already sent under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     assert checked(capsys, "10.128.0.1", *here)[0] == 0  # who knows what their own subnets reach
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
     assert main(["check", "10.0.0.1", *here]) == 2
-    assert "is none of safe, intrusive, everything" in capsys.readouterr().err
+    assert "is not one of safe, intrusive, everything" in capsys.readouterr().err
     monkeypatch.setattr(permit, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
