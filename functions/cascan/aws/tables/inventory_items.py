@@ -36,7 +36,7 @@ from msgspec.structs import replace
 from cascan.aws.dynamodb.wire import Item, body_of, instant, key_of, text_in
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
 
@@ -129,7 +129,7 @@ def asked_in(item: Item) -> tuple[Interval, Sighting]:
 
 def pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
     """Those that a record needs beyond what its predecessor needed."""
-    number = address_in(record.address)
+    number = parse_address(record.address)
     network, sk = network_of(int(number), number.version), hex_of(record.address)
     if known is None:
         yield key_of("networks", network)
@@ -179,7 +179,7 @@ def split(interval: Interval, family: int) -> Iterator[Interval]:
 
 
 def hex_of(address: str) -> str:
-    number = address_in(address)
+    number = parse_address(address)
     return hexed(int(number), number.version)
 
 

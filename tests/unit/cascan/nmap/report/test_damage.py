@@ -18,7 +18,7 @@ from cascan.findings import findings_of
 from cascan.inventory.changes import judged
 from cascan.inventory.coverage import AskedPorts
 from cascan.inventory.observations import observation_of
-from cascan.nmap.report import items_stream as body
+from cascan.nmap.report import item_stream as body
 from cascan.nmap.report import split as cutting
 from cascan.nmap.report.head import CHUNK_BYTES
 from cascan.nmap.report.read import read_report
