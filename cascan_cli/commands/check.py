@@ -20,7 +20,7 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
 from cascan.planning.explain import Explained, Judged, explain
-from cascan.schedules.due import child_request
+from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
 from cascan_cli.commands.scan import build_request
@@ -106,7 +106,7 @@ def explain_manifest(body: str, args: Namespace) -> Explained:
             return Explained(accepted=True, notes=(*rule.notes, stored))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
-            explained = explain_request(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
+            explained = explain_request(json.dumps(build_run_request(schedule, utc_now())), args, is_issued=True)
             stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
             return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
     except RequestRefused as refused:

@@ -18,9 +18,9 @@ from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import keep_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
-from cascan.scans.close import ENDED
+from cascan.scans.close import ENDED_STATES
 from cascan.scans.ending import cancel_scan
-from cascan.scans.release import release_next, send_again
+from cascan.scans.release import release_waiting, resend_messages
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
 
@@ -131,8 +131,8 @@ def _resume(
     table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
     scan = table.get_scan(scan.scan_id) or scan
     # suspended before its messages were out, it has shards that are queued and nobody hears of
-    released = Counter(send_again(scan, table=table, queues=queues, clock=clock))
-    released += Counter(release_next(scan, table=table, queues=queues, clock=clock))
+    released = Counter(resend_messages(scan, table=table, queues=queues, clock=clock))
+    released += Counter(release_waiting(scan, table=table, queues=queues, clock=clock))
     if released:
         at = clock()
         event_id = event_id_of(scan.scan_id, "resumed", at)
@@ -147,12 +147,12 @@ def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clo
     """
     released = 0
     for scan in table.list_scans(MAX_SCANS_LIFTED):
-        if scan.state in ENDED or not scan.shards_waiting:
+        if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
             table.plan_at(AgendaEntry(next_minute(clock()), scan.scan_id, What.RELEASE))
         else:
-            released += sum(release_next(scan, table=table, queues=queues, clock=clock).values())
+            released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
     return released
 
 

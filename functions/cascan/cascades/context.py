@@ -12,7 +12,7 @@ from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.scan_proposal import build_template_data
 from cascan.errors import RequestRefused
-from cascan.findings.published import scan_fields
+from cascan.findings.to_json import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import BudgetUse, ChildIdentity
 from cascan.model.inventory import Change, ChangeKind
