@@ -127,7 +127,7 @@ def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: Inv
         answer.rest = RecordingStatus.ELSEWHERE
         return True
     folding.noted(recording)
-    if is_up and answer.may_be_resume_report:
+    if is_up and answer.may_be_read_on:
         answer.rest = RecordingStatus.LATER
     elif is_up:
         answer.give_up()
