@@ -104,7 +104,7 @@ class _Writing:
         is_first, gate = self.folding.note(host), self.folding.gate
         if gate.is_left_to_others(host):
             return
-        if reason := gate.refusal_of(host):
+        if reason := gate.find_refusal(host):
             self.answer.quarantine.take(host, reason)
         else:
             yield is_first

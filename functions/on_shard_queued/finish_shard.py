@@ -21,10 +21,10 @@ from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURE
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
-from cascan.nmap.targets.cutting import Cutting, cut_slices
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
+from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
@@ -53,7 +53,7 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             return LOST
-        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        self._store(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def after(self, ended: NmapResult) -> str:
@@ -99,7 +99,7 @@ class ShardFinisher:
         shard = self.shard
         if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
             return ""
-        longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
+        longer = lengthen_host_timeout(shard.arguments) if shard.retry_timed_out else ()
         timed_out = _finished(self.report, TIMED_OUT) if longer else ()
         late = {address for address in timed_out if address in self.pinned.addresses}
         if not late and not names:
@@ -144,17 +144,17 @@ class ShardFinisher:
             pause_s = pause_after(rest.failures) if cut.failed else 0
             worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
         done, _ = halves(shard, cut, rest.number)
-        self._store(Reported(replace(done, progress=None), rest))
+        self._store(ReportedShard(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self, reported: Reported) -> None:
+    def _store(self, reported: ReportedShard) -> None:
         """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
-    def _addresses(self, cutting: Cutting) -> Iterator[str]:
+    def _addresses(self, cutting: CutSlices) -> Iterator[str]:
         for piece in cutting.rest:
             yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
 
