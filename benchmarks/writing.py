@@ -23,12 +23,12 @@ from botocore.awsrequest import AWSResponse
 from benchmarks.generated_reports import generate_report
 from cascan.aws import clients
 from cascan.aws.dynamodb import batch_write
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.wire import Item
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.items import finding_item
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, scan_id_of
 from cascan.model.finding import Finding, FindingLine
@@ -36,7 +36,7 @@ from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report.read import read_report
 from cascan.permissions.scope import Scope
-from cascan_cli.local.aws import turn_to
+from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
@@ -58,7 +58,7 @@ def main() -> None:
         emulator = Emulator(StateDir(Path(folder)))
         try:
             emulator.wait_until_healthy()
-            turn_to(emulator.endpoint)
+            use_endpoint(emulator.endpoint)
             for shape in SHAPES:
                 data = b"".join(generate_report(HOSTS, shape))
                 count = sum(1 for _ in findings(data))
@@ -139,7 +139,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
 
 def findings(data: bytes) -> Iterator[Finding]:
     for host in read_report(BytesIO(data)):
-        yield from findings_of(host, SCAN_ID, AT)
+        yield from build_findings(host, SCAN_ID, AT)
 
 
 def finding_lines(data: bytes) -> Iterator[FindingLine]:

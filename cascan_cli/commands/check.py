@@ -19,8 +19,8 @@ from cascan.forms.documents import read_documents
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
-from cascan.planning.explain import Explained, Judged, explain
-from cascan.schedules.due import child_request
+from cascan.planning.explain import Explanation, TargetVerdict, explain
+from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
 from cascan_cli.commands.scan import build_request
@@ -111,15 +111,15 @@ def explain_manifest(body: str, args: Namespace) -> Explained:
             notes = dict.fromkeys((*schedule.notes, *explained.notes))
             return replace(explained, notes=(*notes, note))
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals)
+        return Explanation(accepted=False, refusals=refused.refusals)
     return explain_request(body, args)
 
 
-def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
+def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explanation:
     try:
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals)
+        return Explanation(accepted=False, refusals=refused.refusals)
     explained = explain(read.request, read_permissions(args), read_scan_defaults(args))
     notes = [*read.notes, *explained.notes]
     if explained.lane == Lane.RAW:
@@ -127,7 +127,7 @@ def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> E
     return replace(explained, notes=tuple(filter(None, notes)))
 
 
-def _print(explained: Explained, *, verbose: bool) -> None:
+def _print(explained: Explanation, *, verbose: bool) -> None:
     print_table(
         ("OPTION", "DECISION", "REASON"),
         ((f"option {option.written}", option.decision, option.reason) for option in explained.options),
@@ -150,7 +150,7 @@ def _print(explained: Explained, *, verbose: bool) -> None:
         print(printable(shlex.join(explained.argv)))
 
 
-def _verdict(target: Judged) -> tuple[str, str]:
+def _verdict(target: TargetVerdict) -> tuple[str, str]:
     if target.refusal:
         return "outside", target.refusal
     return ("by name", target.note) if target.note else ("inside", "in the scope")

@@ -11,8 +11,8 @@ from math import inf
 from cascan.events.control import Action, ControlRequested
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
-from cascan.recovery.operator_records import is_kept
-from cascan.scans.close import ENDED
+from cascan.recovery.operator_records import is_switch_recorded
+from cascan.scans.close import ENDED_STATES
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
@@ -92,7 +92,7 @@ def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
 def _is_halted(stack: StackGateways) -> bool | None:
     """None: a stack that ends with this command has not yet backed up the switch in its bucket."""
     switch = stack.table.switch()
-    if not stack.stays_up and not is_kept(switch, stack.operator_records):
+    if not stack.stays_up and not is_switch_recorded(switch, stack.operator_records):
         return None
     return switch is not None
 
@@ -109,9 +109,9 @@ def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace)
         now = stack.table.get_scan(scan.scan_id) or scan
         match action:
             case Action.CANCEL:
-                return now.state in ENDED
+                return now.state in ENDED_STATES
             case Action.SUSPEND:
-                return now.state is ScanState.SUSPENDED or now.state in ENDED
+                return now.state is ScanState.SUSPENDED or now.state in ENDED_STATES
             case _:
                 return now.state is not ScanState.SUSPENDED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
-from cascan.permissions.egress import MAX_NETWORKS, egress_of
+from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.output.text import print_json, print_message

@@ -6,8 +6,8 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
-from cascan_cli.local.aws import turn_to
-from cascan_cli.local.policy import LocalPolicy, store_policy, stored_policy
+from cascan_cli.local.aws import use_endpoint
+from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
 from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
@@ -39,7 +39,7 @@ def _policy_to_set(args: Namespace) -> LocalPolicy:
     from cascan.permissions.scope import Scope
     from cascan.settings import SettingsError
 
-    policy = stored_policy(args.state_dir).replaced(args)
+    policy = read_policy(args.state_dir).replaced(args)
     try:
         Scope.of(policy.allowed_targets, ())
     except SettingsError as exc:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
+from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.report_file import open_report
 from cascan_cli.output.text import discard_output, print_message
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.host import Host
     from cascan.nmap.report.read import ReportReader
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
 
     Render = Callable[[Host], bytes]
 
@@ -38,10 +38,10 @@ def run(args: Namespace) -> int:
     judge = _load_judge(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
-    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
+    return max([_read(name, args.form, rule_set, args.jobs) for name in args.files])
 
 
-def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
+def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
     with open_report(name) as file:
         try:
             report = read_report(file.stream)
@@ -71,7 +71,7 @@ def _load_judge(name: str) -> Judge:
     from cascan.rules.severity import Judge
     from cascan_cli.input.rules_file import read_rules
 
-    return Judge(read_rules(name))
+    return RuleSet(read_rules(name))
 
 
 def _build_renderer(form: str, report: ReportReader, judge: Judge | None) -> Render:
@@ -82,7 +82,7 @@ def _build_renderer(form: str, report: ReportReader, judge: Judge | None) -> Ren
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
-    from cascan.findings import findings_of
+    from cascan.findings import build_findings
     from cascan.ids import scan_id_of
 
     scan_id = scan_id_of(f"{report.args} {report.head.start}")
@@ -112,10 +112,10 @@ def _merge(names: list[str]) -> int:
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
 
-        def parts() -> Iterator[Part]:
+        def parts() -> Iterator[MergeInput]:
             for name in names:
                 file = files.enter_context(open_report(name))
-                yield Part(file.stream)
+                yield MergeInput(file.stream)
                 remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cascan.scans.merged_report import merged_report, recorded_reports
+from cascan.scans.merged_report import open_merged_report, select_reports
 from cascan_cli.errors import CliError
 from cascan_cli.output.scan import print_reasons
 from cascan_cli.output.table import print_table

@@ -6,11 +6,11 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from cascan.cascades.bundled import bundled_documents
-from cascan.cascades.fixed_rules import current_rules
+from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.cascades.pinned_rules import load_current_rules
 from cascan.clock import utc_now
 from cascan.model.cascade import StoredRule
-from cascan.recovery.operator_records import keep_rule_deleted
+from cascan.recovery.operator_records import record_rule_deletion
 from cascan_cli.errors import BadInput
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json
@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
         return rehearse(args)
     with open_stack(args) as stack:
         if args.action == "list":
-            _list(current_rules(stack.rules, bundled_documents), stack, as_json=args.json)
+            _list(load_current_rules(stack.rules, read_bundled_rules), stack, as_json=args.json)
         elif args.action == "show":
             _show(_find_rule(args.rule, args.version, stack), as_json=args.json)
         elif not stack.rules.delete_rule(args.rule):

@@ -11,10 +11,10 @@ import msgspec
 
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
-from cascan.findings.published import published
+from cascan.findings.to_json import to_json
 from cascan.model.finding import Finding, Severity
-from cascan.recovery.operator_records import keep_severity_rules
-from cascan.rules.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
+from cascan.recovery.operator_records import record_severity_rules
+from cascan.rules.severity import ACCEPTED, SUPPRESSED, RuleSet, SeverityRule, StoredRules, to_count_key, undo_rules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.findings_file import read_findings
@@ -81,7 +81,7 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
             changed.append((original, judged))
     unused = [rule.name for rule in rules if not matches[rule.name]]
     if args.json:
-        findings = [published(judged) for _, judged in changed]
+        findings = [to_json(judged) for _, judged in changed]
         print_json({"findings": findings, "severities": dict(kinds), "unused": unused})
         return 0
     print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))

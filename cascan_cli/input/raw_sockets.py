@@ -6,7 +6,7 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan_cli.errors import BadInput
 
 
@@ -30,10 +30,10 @@ def _needs_raw(body: str) -> bool:
     from cascan.errors import RequestRefused  # imported here: most machines have raw sockets
     from cascan.forms import read_request
     from cascan.nmap.options.arguments import parse_arguments
-    from cascan.planning.plan import profile_of
+    from cascan.planning.plan import choose_profile
 
     try:
         request = read_request(body).request
     except RequestRefused:  # reported elsewhere, with its reasons
         return False
-    return profile_of(request, parse_arguments(request.parameters)) == "raw"
+    return choose_profile(request, parse_arguments(request.parameters)) == "raw"

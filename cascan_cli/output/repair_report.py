@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, HostCounts, RunStats, ScanInfo, Verbose
-from cascan.nmap.report.write.report import document_end, document_start, xml_of
+from cascan.nmap.report.write.report import render_end, render_item, render_start
 
 if TYPE_CHECKING:
     from cascan.model.report import Item
@@ -39,7 +39,7 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
     if len(ends) != 1:
         end = xml_of(_merge_ends(ends) if ends else _make_end(report, states))
     yield end.encode()
-    yield document_end().encode()
+    yield render_end().encode()
 
 
 def _is_repeated(item: Host | Item, head: set[object]) -> bool:

@@ -51,7 +51,7 @@ def scan_exit_code(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     ranked = sorted(findings, key=_rank)
     if ranked:
@@ -78,10 +78,10 @@ def finding_addresses(finding: Finding) -> list[str]:
 
 
 def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        return address_in(address).is_loopback
+        return parse_address(address).is_loopback
     except ValueError:
         return False
 
@@ -92,7 +92,7 @@ def _severity_rank(severity: str) -> tuple[int, str]:
 
 
 def _address_rank(addresses: list[str]) -> tuple[int, int]:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
         address = address_in(addresses[0] if addresses else "")

@@ -6,7 +6,7 @@ import json
 
 from msgspec import structs
 
-from cascan.cascades.fill import OURS
+from cascan.cascades.scan_proposal import NMAP_SCAN_TYPES
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request

@@ -10,16 +10,16 @@ from typing import Any
 
 from msgspec import structs
 
-from cascan.cascades.bundled import bundled_documents
-from cascan.cascades.caps import MICRO, dollars
-from cascan.cascades.child import manifest_of
-from cascan.cascades.children import children_of
-from cascan.cascades.context import Changed, Context
-from cascan.cascades.decision import Decision, Kind
-from cascan.cascades.inheritance import chain_of
+from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.cascades.caps import MICRO, format_dollars
+from cascan.cascades.child_documents import build_child_manifest
+from cascan.cascades.context import CascadeContext, NewPlaces
+from cascan.cascades.decide_children import decide_children
+from cascan.cascades.decision import Decision, DecisionKind
+from cascan.cascades.inheritance import read_chain
 from cascan.cascades.rule import KIND, CascadingRule, read_rule
 from cascan.errors import RequestRefused
-from cascan.model.cascade import Spent
+from cascan.model.cascade import BudgetUse
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan_cli.errors import EXIT_REFUSED, BadInput
@@ -172,7 +172,7 @@ def _print(decisions: list[Decision]) -> None:
 
 
 def _reason(decision: Decision) -> str:
-    if decision.kind is not Kind.START or decision.child is None:
+    if decision.kind is not DecisionKind.START or decision.child is None:
         return decision.reason
     targets = decision.child.targets
     ellipsis = " ..." if len(targets) > MAX_TARGETS_SHOWN else ""

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan.ids import body_digest_of
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
@@ -202,4 +202,4 @@ def _running(table: ScanTable, scan: Scan) -> str:
 
     if scan.shards > MAX_SHARDS_QUERIED or not scan.shards_in_flight:
         return ""
-    return running_progress(table.shards_in(scan.scan_id, ShardState.RUNNING))
+    return running_progress(table.list_shards_in(scan.scan_id, ShardState.RUNNING))

@@ -127,7 +127,7 @@ def _print_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends
 
 def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends: bool) -> str:
     from cascan.model.scan import ScanState
-    from cascan.scans.close import ENDED
+    from cascan.scans.close import ENDED_STATES
 
     options = _stack_options(args)
     findings = f"its findings: cascan findings {scan_id}{options}"

@@ -133,7 +133,7 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     if args.stack:
         yield StackGateways(_deployed_outputs(args.stack), stays_up=True)
         return
-    from cascan_cli.local.policy import stored_policy
+    from cascan_cli.local.policy import read_policy
     from cascan_cli.local.stack import local_stack
     from cascan_cli.local.state import StateDir
 
@@ -163,7 +163,7 @@ def _prepare(endpoint: Endpoint) -> None:
     """Import boto3 and build the first client while the emulator starts."""
     from cascan_cli.local.aws import turn_to
 
-    turn_to(endpoint)
+    use_endpoint(endpoint)
     from cascan.aws import clients
 
     clients.sqs()

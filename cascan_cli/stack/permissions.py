@@ -25,7 +25,7 @@ def read_permissions(args: Namespace) -> Permissions:
     also_denied = getattr(args, "deny", None) or ()
     profile = getattr(args, "policy_profile", None)
     if not args.stack:
-        from cascan_cli.local.policy import stored_policy
+        from cascan_cli.local.policy import read_policy
 
         policy = stored_policy(args.state_dir).widened(args)
         allowed, denied = list(policy.allowed_targets), list[str]()

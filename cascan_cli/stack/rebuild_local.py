@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from cascan.aws.s3.operator_records import HOUSE, S3OperatorRecords
+from cascan.aws.s3.operator_records import PREFIX, S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
-from cascan_cli.local.lock import locked
+from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.warm import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_operator_records, summarize_rebuild
@@ -25,7 +25,7 @@ from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_o
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from cascan_cli.local.attach import Say
+    from cascan_cli.local.attach import PrintMessage
     from cascan_cli.local.stack import LocalStack
 
 LOCK_TIMEOUT_S = 600.0
@@ -87,7 +87,7 @@ def _move_operator_records(s3: S3Client, old: str, new: str) -> None:
     for key in _keys(s3, old, HOUSE):
         if key not in newer:
             s3.copy({"Bucket": old, "Key": key}, new, key)
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=HOUSE):
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=PREFIX):
         for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
             s3.delete_object(Bucket=old, Key=version["Key"], VersionId=version["VersionId"])
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
-from cascan.recovery.operator_records import restore
-from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
+from cascan.recovery.operator_records import restore_records
+from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
 from cascan_cli.output.text import Progress, pluralize, print_message
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import GatewayUnavailable, MalformedMessage
-from cascan.events import ScanResumed, ScanSuspended, about
+from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
-from cascan.recovery.operator_records import keep_switch
+from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
-from cascan.scans.close import ENDED
+from cascan.scans.close import ENDED_STATES
 from cascan.scans.ending import cancel_scan
-from cascan.scans.release import release_next, send_again
+from cascan.scans.release import release_waiting, resend_messages
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
 
@@ -60,11 +60,11 @@ def control(
     match asked.action:
         case Action.HALT:
             table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason, sender=sender))
-            keep_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:
             table.lift()
-            keep_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked, released=_release_all(left_s, table=table, queues=queues, clock=clock))
     scan = table.get_scan(asked.scan_id)
     if scan is None:
@@ -114,7 +114,7 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
-        bus.put([ScanSuspended(**about(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
+        bus.put([ScanSuspended(**build_event_fields(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
     return scan
 
 
@@ -131,12 +131,12 @@ def _resume(
     table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
     scan = table.get_scan(scan.scan_id) or scan
     # suspended before its messages were out, it has shards that are queued and nobody hears of
-    released = Counter(send_again(scan, table=table, queues=queues, clock=clock))
-    released += Counter(release_next(scan, table=table, queues=queues, clock=clock))
+    released = Counter(resend_messages(scan, table=table, queues=queues, clock=clock))
+    released += Counter(release_waiting(scan, table=table, queues=queues, clock=clock))
     if released:
         at = clock()
         event_id = event_id_of(scan.scan_id, "resumed", at)
-        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=dict(released))])
+        bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
 
@@ -147,12 +147,12 @@ def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clo
     """
     released = 0
     for scan in table.list_scans(MAX_SCANS_LIFTED):
-        if scan.state in ENDED or not scan.shards_waiting:
+        if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            table.plan_at(AgendaEntry(next_minute(clock()), scan.scan_id, What.RELEASE))
+            table.add_to_agenda(AgendaEntry(next_minute(clock()), scan.scan_id, What.RELEASE))
         else:
-            released += sum(release_next(scan, table=table, queues=queues, clock=clock).values())
+            released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
     return released
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
+from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
@@ -19,7 +19,7 @@ from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.permissions.scope import Scope
-from cascan.scans.close import close_shard, settle
+from cascan.scans.close import close_shard, settle_scan
 from on_report_stored.checkpoints import AFTER_S, RecordingPass, RecordingStatus
 from on_report_stored.judge import Verdict, judge
 from on_report_stored.publish_changes import ChangeAnnouncer, publish_changes
@@ -70,7 +70,7 @@ def record_findings(
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
         error = shard.error_description
-        settled = settle(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
+        settled = settle_scan(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if shard.run and key.attempt < shard.run.attempt:
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, "superseded by a later attempt", scan.state)
@@ -139,7 +139,7 @@ def _events(
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
-    common = about(scan, at=at, cause_id=stored.event_id or stored.key)
+    common = build_event_fields(scan, at=at, cause_id=stored.event_id or stored.key)
     common |= {"shard": shard.number, "report_key": stored.key}
     if kept_out := answer.quarantine.count:
         yield HostQuarantined(

@@ -11,25 +11,25 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
-from cascan.rules.severity import counted_as
-from cascan.scans.merged_report import merged_report
+from cascan.rules.severity import to_count_key
+from cascan.scans.merged_report import open_merged_report
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedResults:
     scan_id: str
     key: str  # of the findings
     findings: int
     reports: int  # merged into one
 
 
-def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> Published:
+def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> PublishedResults:
     """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by finding id; and
     `results/<scan id>/nmap.xml`, the reports of the scan's shards as one, where there is any.
 
@@ -45,11 +45,11 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     reports.put_result(scan_id, "findings.json", document, "application/json")
     merged = _publish_report(scan_id, table, reports)
     table.finish_scan(scan_id, tally.counts())
-    keep_end(scan_id, table=table, reports=reports)
-    return Published(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
+    record_end(scan_id, table=table, reports=reports)
+    return PublishedResults(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
 
 
-def keep_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
+def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
     """Keep how the scan ended beside its reports; its state. Raises: MalformedMessage: there is no such scan."""
     scan = table.get_scan(scan_id)
     if scan is None:
@@ -59,7 +59,7 @@ def keep_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanSta
 
 
 def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
-    merged = merged_report(scan_id, table=table, reports=reports)
+    merged = open_merged_report(scan_id, table=table, reports=reports)
     first = next(merged.pieces, None)
     if first is not None:
         reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")
@@ -70,7 +70,7 @@ def _document(findings: Iterable[Finding], scan: dict[str, str]) -> Iterator[byt
     separator, behind = b"[", b',"scan":' + msgspec.json.encode(scan) + b"}"
     for finding in findings:
         has_added = finding.added is not msgspec.UNSET
-        text = msgspec.json.encode(published(finding, scan) if has_added else finding)
+        text = msgspec.json.encode(to_json(finding, scan) if has_added else finding)
         yield separator + (text if has_added else text[:-1] + behind)
         separator = b",\n"
     yield b"]\n" if separator != b"[" else b"[]\n"
@@ -84,7 +84,7 @@ class _Tally:
     def counting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings as they come, each counted."""
         for finding in findings:
-            self.severities[counted_as(finding)] += 1
+            self.severities[to_count_key(finding)] += 1
             self.categories[finding.category] += 1
             yield finding
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from cascan.clock import Clock
 from cascan.errors import RequestRefused
-from cascan.events import ScanPlanned, ShardQueued, about
-from cascan.forms import ReadRequest, idempotency_key_in, request_document, request_in
+from cascan.events import ScanPlanned, ShardQueued, build_event_fields
+from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
@@ -22,12 +22,12 @@ from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
-from cascan.scans.agenda import first_entries
+from cascan.scans.agenda import initial_entries
 from cascan.scans.ending import cancel_scan
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
-from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal
+from on_scan_requested.refusal import GIVEN_UP, PlanningResult, store_refusal
 
 
 def plan_scan(
@@ -42,7 +42,7 @@ def plan_scan(
     permit: Permissions,
     rules: ScanDefaults,
     clock: Clock,
-) -> Planned:
+) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
@@ -52,8 +52,8 @@ def plan_scan(
     request: ScanRequest | None = None
     try:
         with bounded_work():
-            document = request_document(message.body)
-            key = idempotency_key_in(document)
+            document = read_request_document(message.body)
+            key = find_idempotency_key(document)
     except RequestRefused as refused:
         return refuse(Identity(scan_id_of(message.message_id)), request, refused)
     identity = identify(message, key, issued)
@@ -62,7 +62,7 @@ def plan_scan(
         return refuse(identity, request, RequestRefused([GIVEN_UP], Rule.LIMIT))
     try:
         with bounded_work():
-            form = request_in(document, is_issued=identity.is_issued)
+            form = parse_request(document, is_issued=identity.is_issued)
             request = form.request
             planned = plan(request, permit)
     except RequestRefused as refused:
@@ -75,9 +75,9 @@ def plan_scan(
         if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-    limit = rules.attempts_that_may_fail(form.request)
+    limit = rules.choose_backoff_limit(form.request)
     _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
-    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
+    return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
 def _start(
@@ -95,8 +95,8 @@ def _start(
     table.add_shards(_shards(scan, planned, limit))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
-    for entry in first_entries(scan, planned.lane):
-        table.plan_at(entry)
+    for entry in initial_entries(scan, planned.lane):
+        table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
@@ -116,7 +116,7 @@ def _accepted(
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
-    hours = opening([Window.parse(text) for text in request.windows], now)
+    hours = find_opening([Window.parse(text) for text in request.windows], now)
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
     return Scan(
@@ -160,7 +160,7 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
     bus.put(
         [
             ScanPlanned(
-                **about(scan, at=scan.requested_at),
+                **build_event_fields(scan, at=scan.requested_at),
                 event_id=event_id,
                 scan_type=planned.scan_type,
                 addresses=scan.addresses,

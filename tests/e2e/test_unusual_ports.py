@@ -11,9 +11,9 @@ from io import BytesIO
 
 import pytest
 
-from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.rule import read_rule
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.report.read import read_report
 from cascan.permissions.permissions import Permissions
@@ -42,12 +42,12 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     port = lab[server]
     found = a_finding("127.0.0.1", port, attributes=attributes)
     decisions = decide(
-        read_rule(bundled_documents()[rule]), found, permit=Permissions(PERMIT.scope, PolicyProfile.INTRUSIVE)
+        read_rule(read_bundled_rules()[rule]), found, permit=Permissions(PERMIT.scope, PolicyProfile.INTRUSIVE)
     )
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]
     report = subprocess.run(argv, capture_output=True, check=True, timeout=250).stdout
     (host,) = read_report(BytesIO(report))
-    (open_port,) = [one for one in findings_of(host, SCAN_ID, NOW) if one.category == "Open Port"]
+    (open_port,) = [one for one in build_findings(host, SCAN_ID, NOW) if one.category == "Open Port"]
     assert open_port.attributes["port"] == port
     assert script in open_port.attributes["scripts"]

@@ -28,12 +28,12 @@ from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
-from on_shard_abandoned.close_shard import close_abandoned
+from on_shard_abandoned.close_shard import close_abandoned_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.run_shard import run_shard
-from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable
+from tests.fakes import FixedResolver, MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
@@ -61,7 +61,7 @@ class World:
         self.clockwork = clockwork = Clockwork(seed, faults or Faults())
         self.table, self.reports, self.bus = self._table(), MemoryReportStore(), MemoryEventBus()
         self.journal: list[Call] = []  # of the table
-        self.house = MemoryHouseRecords()
+        self.house = MemoryOperatorRecords()
         self.nmap = ScriptedNmap(clockwork, Random(seed))  # noqa: S311 - chance, not a secret
         self.most_in_flight: dict[str, int] = {}
         self.requested: dict[str, dict[str, Any]] = {}  # message id → the request
@@ -200,7 +200,7 @@ class World:
         run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))
 
     def _close_abandoned(self, message: Message) -> None:
-        close_abandoned(ShardQueued.from_wire(message.body), message.message_id, **self._common())
+        close_abandoned_shard(ShardQueued.from_wire(message.body), message.message_id, **self._common())
 
     def _record(self, message: Message) -> None:
         size = len(self.reports.objects.get(message.body, b""))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cascan.errors import Rejected
 from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
-from cascan.nmap.special_addresses import IPV4, IPV6, judged_number
+from cascan.nmap.special_addresses import IPV4, IPV6, to_effective_number
 from cascan.templates.render import TemplateError, compile_values, render_values
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -23,11 +23,11 @@ MAX_DOMAIN_CHARS = 253
 MISSING_RENDER = "renders to nothing here"
 
 
-class ScopeUnjudgeable(Rejected):
+class ScopeUndecidable(Rejected):
     """A requirement that has no answer: no such annotation, no address, no domain."""
 
 
-def refusal_of(
+def explain_refusal(
     limiter: ScopeLimiter | None,
     annotations: Mapping[str, str],
     finding: Mapping[str, Any],
@@ -75,7 +75,7 @@ def _verdict(
     """Whether it holds, and the comparison in words."""
     key, operator = requirement.key, requirement.operator
     if not key.startswith(SCOPE_PREFIX):
-        raise ScopeUnjudgeable(f"key {key!r} does not start with {SCOPE_PREFIX}")
+        raise ScopeUndecidable(f"key {key!r} does not start with {SCOPE_PREFIX}")
     values: list[str] = []
     try:
         for value in requirement.values:
@@ -84,14 +84,14 @@ def _verdict(
                 return on_missing, f"{key} {operator} {value}: it {MISSING_RENDER}"
             values += rendered
     except TemplateError as exc:
-        raise ScopeUnjudgeable(f"{key}: {exc}") from exc
+        raise ScopeUndecidable(f"{key}: {exc}") from exc
     annotation = annotations.get(key)
     if annotation is None:
-        raise ScopeUnjudgeable(f"using operator {operator}: the scan has no annotation {key}")
+        raise ScopeUndecidable(f"using operator {operator}: the scan has no annotation {key}")
     try:
         holds = OPERATORS[operator](annotation, values)
     except ValueError as exc:
-        raise ScopeUnjudgeable(f"using operator {operator} on {key}: {exc}") from exc
+        raise ScopeUndecidable(f"using operator {operator} on {key}: {exc}") from exc
     verb = "holds" if holds else "does not hold"
     return holds, f"{key} {operator} {verb}: {_shown(annotation)} against {_shown(', '.join(values))}"
 
@@ -137,7 +137,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     network = ip_interface(text).network
     if network.version == IPV4:
         return network
-    low, high = judged_number(IPV6, int(network[0])), judged_number(IPV6, int(network[-1]))
+    low, high = to_effective_number(IPV6, int(network[0])), to_effective_number(IPV6, int(network[-1]))
     if low.family != high.family:
         raise ValueError(f"{_shown(text)} holds embedded IPv4 addresses beside others")
     if low.family == IPV4 and low.embedded_in:

@@ -18,10 +18,10 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_name
-from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_valid_name
+from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.forms.manifest import API_VERSION, TOP_FIELDS
-from cascan.forms.read import read_request
+from cascan.forms.read_request import read_request
 from cascan.limits import (
     MAX_BLACKOUT_DATES,
     MAX_FLEXIBLE_MINUTES,
@@ -31,7 +31,7 @@ from cascan.limits import (
     MAX_TIME_CHARS,
 )
 from cascan.model.schedule import Concurrency, Schedule
-from cascan.schedules.due import blackout, child_request
+from cascan.schedules.due import build_run_request, parse_blackout
 from cascan.timing.cron import Cron, split_zone
 
 KIND = "ScheduledScan"
@@ -80,32 +80,32 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
     Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
     """
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
-        raise refused([f"kind: a schedule is a {KIND} of {API_VERSION}"])
-    problems = [] if is_stored else unknown_fields(document, TOP_FIELDS, "")
+        raise build_refusal([f"kind: a schedule is a {KIND} of {API_VERSION}"])
+    problems = [] if is_stored else find_unknown_fields(document, TOP_FIELDS, "")
     try:
         spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
         known = {field.encode_name for field in msgspec.structs.fields(_Metadata)}
         fields = _present(document.get("metadata"), "metadata")
         metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
     except RequestRefused as exc:
-        raise refused([*problems, *exc.reasons]) from exc
+        raise build_refusal([*problems, *exc.reasons]) from exc
     prefix_zone, cron = split_zone(spec.schedule)
     zone = prefix_zone or spec.time_zone or "UTC"
     problems += [*_name_problems(metadata.name), *_time_problems(spec, cron, zone), *_scan_problems(spec)]
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     notes = []
     if cron and spec.interval:
         notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
     if prefix_zone and spec.time_zone not in ("", prefix_zone):
         notes.append(f"spec.timeZone has no effect here: spec.schedule names {prefix_zone} itself, which wins")
-    every = every_minutes(cron)
+    every = parse_every(cron)
     schedule = Schedule(
         name=metadata.name,
         scan=spec.scan_spec if spec.scan_spec is not None else spec.request or {},
         is_manifest=spec.scan_spec is not None,
         cron="" if every else cron,
-        interval_minutes=every or (0 if cron else interval_minutes(spec.interval)),
+        interval_minutes=every or (0 if cron else parse_interval(spec.interval)),
         starts_at_once=not every,
         time_zone=zone,
         windows=spec.windows,
@@ -123,13 +123,13 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
     return replace(schedule, notes=(*notes, *checked))
 
 
-def every_minutes(cron: str) -> int:
+def parse_every(cron: str) -> int:
     """`@every 1h30m` → 90; 0: the line is another one. Raises: ValueError: no duration, or not of whole minutes."""
     name, _, duration = cron.partition(" ")
-    return interval_minutes(duration.strip()) if name == EVERY else 0
+    return parse_interval(duration.strip()) if name == EVERY else 0
 
 
-def interval_minutes(text: str) -> int:
+def parse_interval(text: str) -> int:
     """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
     parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
     if not text or "".join(number + unit for number, unit in parts) != text:
@@ -147,7 +147,7 @@ def _present(fields: Any, path: str) -> dict[str, Any]:
     if fields is None:
         return {}
     if not isinstance(fields, dict):
-        raise refused([f"{path}: expected a mapping, got {type(fields).__name__}"])
+        raise build_refusal([f"{path}: expected a mapping, got {type(fields).__name__}"])
     return {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
 
 
@@ -161,7 +161,7 @@ def _copied(annotations: Mapping[str, str]) -> dict[str, str]:
 
 
 def _name_problems(name: str) -> Iterator[str]:
-    if not is_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
+    if not is_valid_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
         yield (
             f"metadata.name: {name[:80]!r} is no name of a schedule: 1 to {MAX_SCHEDULE_NAME_CHARS} of a-z, 0-9, "
             "'.' and '-', with a letter or digit at both ends"
@@ -172,13 +172,13 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
     if not cron and not spec.interval:
         yield "spec.interval: neither interval nor schedule is there; write interval: 24h, or schedule: '30 2 * * *'"
     try:
-        if cron and not every_minutes(cron):
+        if cron and not parse_every(cron):
             Cron.parse(cron)
     except ValueError as exc:
         yield f"spec.schedule: {exc}"
     try:
         if spec.interval and not cron:
-            interval_minutes(spec.interval)
+            parse_interval(spec.interval)
     except ValueError as exc:
         yield f"spec.interval: {exc}"
     try:
@@ -189,7 +189,7 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
         yield f"spec.blackoutDates: {len(spec.blackout_dates)} entries are more than {MAX_BLACKOUT_DATES}; write ranges"
     for number, dates in enumerate(spec.blackout_dates[:MAX_BLACKOUT_DATES]):
         try:
-            blackout(dates)
+            parse_blackout(dates)
         except ValueError as exc:
             yield f"spec.blackoutDates[{number}]: {exc}"
 
@@ -206,7 +206,7 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
     """Notes on the scans. Raises: RequestRefused: they would be refused."""
     field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
     try:
-        request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+        request = json.dumps(build_run_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
         return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
-        raise refused([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc
+        raise build_refusal([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

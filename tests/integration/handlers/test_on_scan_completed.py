@@ -11,11 +11,11 @@ from cascan.aws import clients
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.events import ScanCompleted, ScanSuspended
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.forms import read_request
 from cascan.ids import own_scan_id_of, results_key, scan_id_of
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
 from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
@@ -25,7 +25,7 @@ from tests.support.cascading import rule_document
 
 SENDER = sqs_record("")["attributes"]["SenderId"]
 KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"
-FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
+FINDINGS = sorted(build_findings(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def completed_scan(scan_id: str = SCAN_ID) -> Scan:
 
 
 def completion(scan: Scan) -> Envelope:
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     return bus_event(event)
 

@@ -14,8 +14,8 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, Switch, What
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
-from cascan.scans.agenda import expiry
-from cascan.scans.close import NOTHING_IN_TIME
+from cascan.scans.agenda import expiry_entry
+from cascan.scans.close import NO_HOST_IN_TIME
 from on_minute_passed.run_due_tasks import AgendaContext, TasksDone, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
@@ -38,7 +38,7 @@ class Watch:
         self.table.add_shards(shards)
 
     def due(self, what: What, after_s: float = 0) -> None:
-        self.table.plan_at(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
+        self.table.add_to_agenda(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
 
     def tick(self, after_s: float = 0, turns: int | None = None) -> TasksDone:
         """`turns`: so often there is time left when somebody asks; None: always."""
@@ -87,7 +87,7 @@ def test_a_scan_past_its_deadline_that_found_no_host_is_errored(watch: Watch) ->
     watch.due(What.DEADLINE)
     watch.tick()
     assert (watch.scan.state, watch.scan.outcome) == (ScanState.ERRORED, Outcome.TIMED_OUT)
-    assert watch.scan.error_description == NOTHING_IN_TIME
+    assert watch.scan.error_description == NO_HOST_IN_TIME
     assert event_names(watch.bus) == ["ScanFailed"]
 
 
@@ -221,7 +221,7 @@ def test_objects_go_before_the_items_that_say_there_are_some(watch: Watch) -> No
 def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> None:
     watch.store(a_shard(state=ShardState.WAITING))
     watch.due(What.RELEASE)
-    watch.table.plan_at(AgendaEntry(NOW, "b" * 16, What.LOOK))  # of a scan that is gone
+    watch.table.add_to_agenda(AgendaEntry(NOW, "b" * 16, What.LOOK))  # of a scan that is gone
     watch.queues.down = True
     kept = watch.tick()
     assert (dict(kept.done), [scan_id for scan_id, _ in kept.failures]) == ({"look": 1}, [SCAN_ID])
@@ -305,5 +305,5 @@ def test_a_cancelled_scan_whose_shards_are_not_stored_yet_is_looked_at_in_an_hou
 
 def test_the_time_to_live_counts_from_the_end_of_the_scan() -> None:
     scan = a_scan(requested_at=NOW - timedelta(days=2), finished_at=NOW, expires_after_s=60)
-    assert expiry(scan) == AgendaEntry(NOW + timedelta(seconds=60), SCAN_ID, What.EXPIRE)
-    assert expiry(a_scan(expires_after_s=60)) is None  # it has not ended
+    assert expiry_entry(scan) == AgendaEntry(NOW + timedelta(seconds=60), SCAN_ID, What.EXPIRE)
+    assert expiry_entry(a_scan(expires_after_s=60)) is None  # it has not ended
