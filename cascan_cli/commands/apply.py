@@ -130,7 +130,7 @@ def _prepare_schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Notes on why its scans would be refused today. Scope and policy may have changed when it is due."""
-    request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
+    request = read_request(json.dumps(build_run_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, read_permissions(args))
     except RequestRefused as refused:

@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     return _report_all(explained, "documents", args)
 
 
-def _report(explained: Explained, args: Namespace) -> int:
+def _report(explained: Explanation, args: Namespace) -> int:
     if args.json:
         print_json(explained)
     else:
@@ -66,14 +66,14 @@ def _run_vuls(args: Namespace) -> int:
     try:
         bodies = read_vuls_requests(args.vuls, args.targets)
     except RequestRefused as refused:
-        return _report(Explained(accepted=False, refusals=refused.refusals), args)
+        return _report(Explanation(accepted=False, refusals=refused.refusals), args)
     servers = {server: explain_request(body, args) for server, body in bodies.items()}
     if args.json:
         return _report_all(servers, "servers", args)
     return _report_all({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
 
 
-def _report_all(explanations: dict[str, Explained], name: str, args: Namespace) -> int:
+def _report_all(explanations: dict[str, Explanation], name: str, args: Namespace) -> int:
     """Print each under its heading, or as JSON: the totals, and all explanations in the field `name`."""
     accepted = all(explained.accepted for explained in explanations.values())
     if args.json:
@@ -93,7 +93,7 @@ def _report_all(explanations: dict[str, Explained], name: str, args: Namespace) 
     return 0 if accepted else EXIT_REFUSED
 
 
-def explain_manifest(body: str, args: Namespace) -> Explained:
+def explain_manifest(body: str, args: Namespace) -> Explanation:
     """Explain any manifest that `cascan apply` takes: a scan, a schedule by its scans, or a rule."""
     try:
         (document,) = read_documents(body)
@@ -103,10 +103,10 @@ def explain_manifest(body: str, args: Namespace) -> Explained:
         if document.get("kind") == RULE_KIND:
             rule = read_rule(document)
             note = f"cascan apply would store the rule {rule.name}; cascan rules test shows what it starts"
-            return Explained(accepted=True, notes=(*rule.notes, note))
+            return Explanation(accepted=True, notes=(*rule.notes, note))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
-            explained = explain_request(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
+            explained = explain_request(json.dumps(build_run_request(schedule, utc_now())), args, is_issued=True)
             note = f"this is a scan of the schedule {schedule.name}; cascan apply stores the schedule"
             notes = dict.fromkeys((*schedule.notes, *explained.notes))
             return replace(explained, notes=(*notes, note))

@@ -69,7 +69,7 @@ def _check(action: Action, scan: Scan) -> None:
 
 def _find_obstacle(action: Action, scan: Scan) -> str:
     """Why the action is not possible in the state of the scan; empty if it is."""
-    if scan.state in ENDED:
+    if scan.state in ENDED_STATES:
         return f"has ended, it is {scan.state}: there is nothing to {action}"
     if action is Action.RESUME and scan.state is not ScanState.SUSPENDED:
         return f"is not suspended, it is {scan.state}"
@@ -125,7 +125,7 @@ def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace)
 
 
 def _describe_effect(action: Action, scan: Scan, *, stays_up: bool) -> str:
-    if scan.state in ENDED and scan.state is not ScanState.CANCELLED:
+    if scan.state in ENDED_STATES and scan.state is not ScanState.CANCELLED:
         return f"was already {scan.state}"
     if action is Action.CANCEL and scan.finished_at is None:
         return f"is cancelled and starts no more shards; {pluralize(scan.shards_open, 'shard')} are still to be closed"

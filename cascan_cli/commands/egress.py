@@ -13,7 +13,7 @@ from cascan_cli.output.text import print_json, print_message
 
 def run(args: Namespace) -> int:
     try:
-        egress = egress_of(_split_lists(args.allowed), _split_lists(args.deny))
+        egress = build_egress(_split_lists(args.allowed), _split_lists(args.deny))
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:

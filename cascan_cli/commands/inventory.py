@@ -41,13 +41,13 @@ def run(args: Namespace) -> int:
 def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
     """Parse the selection. Raises: BadInput: an invalid address, network, range or port."""
     from cascan.model.inventory import Sought
-    from cascan.nmap.intervals import merged
+    from cascan.nmap.intervals import merge_intervals
 
     intervals = [interval for text in addresses for interval in _parse_intervals(text)]
     networks: list[tuple[int, int, int]] = []
     for family in (4, 6):
         of_family = ((low, high) for version, low, high in intervals if version == family)
-        networks += ((family, low, high) for low, high in merged(of_family))
+        networks += ((family, low, high) for low, high in merge_intervals(of_family))
     keys = frozenset(key for text in ports for key in _parse_port(text))
     return Sought(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
 

@@ -27,7 +27,7 @@ def run(args: Namespace) -> int:
             _show(stack_status, policy, stack.table.switch(), as_json=args.json)
     elif args.action == "status":
         stack_status = status(args.state_dir)
-        _show(stack_status, stored_policy(args.state_dir), _switch(stack_status), as_json=args.json)
+        _show(stack_status, read_policy(args.state_dir), _switch(stack_status), as_json=args.json)
     else:
         was_running = down(args.state_dir)
         print_message("the local stack has stopped" if was_running else "no local stack was running")
@@ -54,7 +54,7 @@ def _switch(stack_status: Status) -> Switch | None:
     state = StateDir(stack_status.state_dir)
     if stack_status.running is None:
         return read_stored_switch(state.objects, stack_status.deployed["ReportBucketName"])
-    turn_to(state.endpoint())
+    use_endpoint(state.endpoint())
     return StackGateways(stack_status.deployed, stays_up=True).table.switch()
 
 

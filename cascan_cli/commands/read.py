@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
         raise BadInput(f"--severity works with {' and '.join(WITH_FINDINGS)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
         return _merge(args.files)
-    judge = _load_judge(args.severity) if args.severity else None
+    rule_set = _load_rules(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
     return max([_read(name, args.form, rule_set, args.jobs) for name in args.files])
@@ -48,7 +48,7 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _build_renderer(form, report, judge)
+        render = None if form == "xml" else _build_renderer(form, report, rule_set)
         if render is None:
             from cascan_cli.output.repair_report import repair_report
 
@@ -56,7 +56,7 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         elif report.scanner == MASSCAN:  # it writes a host element for every port and banner
             chunks = map(render, join_sections(report))
         elif file.path and jobs > 1:
-            chunks = report.rendered(file.path, render, jobs)
+            chunks = report.render_hosts(file.path, render, jobs)
         else:
             chunks = map(render, report)
         _print(chunks)
@@ -66,15 +66,15 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
-def _load_judge(name: str) -> Judge:
+def _load_rules(name: str) -> RuleSet:
     """Raises: BadInput: the file does not hold valid severity rules."""
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
     from cascan_cli.input.rules_file import read_rules
 
     return RuleSet(read_rules(name))
 
 
-def _build_renderer(form: str, report: ReportReader, judge: Judge | None) -> Render:
+def _build_renderer(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
     """The function that renders a host. Ids and dates depend only on the report, so the output is always the same."""
     import msgspec  # each form imports only what it needs
 
@@ -88,31 +88,31 @@ def _build_renderer(form: str, report: ReportReader, judge: Judge | None) -> Ren
     scan_id = scan_id_of(f"{report.args} {report.head.start}")
     started_at = report.started_at or utc_now()
 
-    def build_findings(host: Host) -> Iterable[Finding]:
-        findings = findings_of(host, scan_id, started_at)
-        return map(judge.judged, findings) if judge else findings
+    def findings_of(host: Host) -> Iterable[Finding]:
+        findings = build_findings(host, scan_id, started_at)
+        return map(rule_set.apply, findings) if rule_set else findings
 
     if form == "csv":
         from cascan_cli.output.findings_csv import render_rows
 
-        return lambda host: render_rows(build_findings(host))
-    if judge:
-        return lambda host: b"".join([encode(finding) + b"\n" for finding in build_findings(host)])
-    from cascan.findings.encoded.lines import finding_lines
+        return lambda host: render_rows(findings_of(host))
+    if rule_set:
+        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings_of(host)])
+    from cascan.findings.encoded.lines import encode_finding_lines
 
-    return lambda host: finding_lines(host, scan_id, started_at)
+    return lambda host: encode_finding_lines(host, scan_id, started_at)
 
 
 def _merge(names: list[str]) -> int:
     """Print the hosts of all files as one report. Returns the exit code."""
-    from cascan.nmap.report.merge import Part, ReportMerge
+    from cascan.nmap.report.merge import MergeInput, ReportMerge
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
 
-        def parts() -> Iterator[MergeInput]:
+        def read_inputs() -> Iterator[MergeInput]:
             for name in names:
                 file = files.enter_context(open_report(name))
                 yield MergeInput(file.stream)
@@ -120,7 +120,7 @@ def _merge(names: list[str]) -> int:
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(parts()))
+        _print(merge.pieces(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:

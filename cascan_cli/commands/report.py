@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
 def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> dict[int, ReportKey]:
     """The recorded reports by shard, or only that of one shard. Raises: CliError: there is none."""
     stored = stack.reports.report_keys(scan.scan_id)
-    reports = recorded_reports(stack.table.shards(scan.scan_id), stored)
+    reports = select_reports(stack.table.shards(scan.scan_id), stored)
     if shard is not None:
         reports = {number: key for number, key in reports.items() if number == shard}
     if not reports:
@@ -59,7 +59,7 @@ def _list(keys: Iterable[ReportKey], stack: StackGateways, *, as_json: bool) -> 
 
 def _print_xml(scan_id: str, reports: dict[int, ReportKey], stack: StackGateways) -> None:
     if len(reports) > 1:
-        merged = merged_report(scan_id, table=stack.table, reports=stack.reports)
+        merged = open_merged_report(scan_id, table=stack.table, reports=stack.reports)
         sys.stdout.buffer.writelines(merged.pieces)
     else:
         (key,) = reports.values()

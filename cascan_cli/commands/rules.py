@@ -37,14 +37,14 @@ def run(args: Namespace) -> int:
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; see cascan rules list")
         else:
-            back_up(keep_rule_deleted, stack.operator_records, args.rule, utc_now())
-            remark = "; the bundled rule is in force again" if args.rule in bundled_documents() else ""
+            back_up(record_rule_deletion, stack.operator_records, args.rule, utc_now())
+            remark = "; the bundled rule is in force again" if args.rule in read_bundled_rules() else ""
             print(f"{args.rule} is deleted{remark}")
     return 0
 
 
 def _find_rule(name: str, version: int, stack: StackGateways) -> StoredRule:
-    rule = stack.rules.rule(name, version) if version else current_rules(stack.rules, bundled_documents).get(name)
+    rule = stack.rules.rule(name, version) if version else load_current_rules(stack.rules, read_bundled_rules).get(name)
     if rule is None:
         raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
     return rule

@@ -148,7 +148,7 @@ def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
 def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.schedule_queue.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
-    scan_id = scan_id_at(schedule, due_at)
+    scan_id = run_scan_id(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"requested scan {scan_id}", args)
 
 

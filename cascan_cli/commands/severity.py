@@ -46,7 +46,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("other rules were applied at the same moment; look at them with `cascan severity show`")
-        back_up(keep_severity_rules, stack.operator_records, stack.table)
+        back_up(record_severity_rules, stack.operator_records, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
             print_message(f"{rule.name} accepts findings until {rule.accept.until}, which has passed: it has no effect")
@@ -71,11 +71,11 @@ def _show(args: Namespace) -> int:
 
 
 def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
-    judge, matches, kinds = Judge(rules), Counter[str](), Counter[str]()
+    rule_set, matches, kinds = RuleSet(rules), Counter[str](), Counter[str]()
     changed = []
-    for original in map(as_found, _read_findings(args.findings)):
-        judged = judge.judged(original)
-        kinds[counted_as(judged)] += 1
+    for original in map(undo_rules, _read_findings(args.findings)):
+        judged = rule_set.apply(original)
+        kinds[to_count_key(judged)] += 1
         matches.update(judged.attributes.get("severity_rules", ()))
         if judged is not original:
             changed.append((original, judged))
@@ -93,7 +93,7 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
 
 def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
     original, judged = change
-    attributes, kind = judged.attributes, counted_as(judged)
+    attributes, kind = judged.attributes, to_count_key(judged)
     why = {SUPPRESSED: attributes.get("suppressed"), ACCEPTED: attributes.get("accepted_reason")}.get(kind)
     if "acceptance_ended" in attributes:
         why = f"accepted until {attributes['acceptance_ended']}, which had passed"

@@ -15,7 +15,7 @@ def explain_missing_raw_sockets(args: Namespace) -> str:
     nmap = shutil.which("nmap")
     if nmap is None or args.stack:
         return ""
-    reason = why_not_raw(str(Path(nmap).resolve()))
+    reason = find_raw_socket_problem(str(Path(nmap).resolve()))
     return f"raw sockets are not available on this machine: {reason}" if reason else ""
 
 

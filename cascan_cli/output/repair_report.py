@@ -22,7 +22,7 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
 
     If a second report was appended, its repeated head is left out and the ends are merged into one.
     """
-    yield document_start(report.head).encode()
+    yield render_start(report.head).encode()
     states: Counter[str] = Counter()
     head: set[object] = set()
     ends: list[RunStats] = []
@@ -37,7 +37,7 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
         if not _is_repeated(item, head):
             yield report.source.encode()
     if len(ends) != 1:
-        end = xml_of(_merge_ends(ends) if ends else _make_end(report, states))
+        end = render_item(_merge_ends(ends) if ends else _make_end(report, states))
     yield end.encode()
     yield render_end().encode()
 

@@ -55,20 +55,20 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
     ranked = sorted(findings, key=_rank)
     if ranked:
-        counts = Counter(counted_as(finding) for finding in ranked)
+        counts = Counter(to_count_key(finding) for finding in ranked)
         severities = sorted(counts, key=_severity_rank)
         print_message(", ".join(f"{counts[severity]} {severity}" for severity in severities))
-    rows = ((counted_as(f), f.category, f.location, f.name, finding_detail(f)) for f in ranked)
+    rows = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in ranked)
     print_table(FINDING_COLUMNS, rows, drop=("CATEGORY", "DETAIL"))
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
     """Sort by severity, then by address as a number, then by port."""
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     address = _address_rank(finding_addresses(finding))
     port = finding.attributes.get("port") or 0
-    return _severity_rank(counted_as(finding)), address, port, finding.name
+    return _severity_rank(to_count_key(finding)), address, port, finding.name
 
 
 def finding_addresses(finding: Finding) -> list[str]:
@@ -95,7 +95,7 @@ def _address_rank(addresses: list[str]) -> tuple[int, int]:
     from cascan.nmap.addresses import parse_address
 
     try:
-        address = address_in(addresses[0] if addresses else "")
+        address = parse_address(addresses[0] if addresses else "")
     except ValueError:  # a finding of another scanner
         return 0, 0
     return address.version, int(address)

@@ -57,7 +57,7 @@ def _read_request(text: str) -> tuple[ScanRequest, str]:
     if document.get("kind") != KIND or not isinstance(spec, dict):
         return read_request(json.dumps(document)).request, ""
     scan_type = spec.get("scanType")
-    if not isinstance(scan_type, str) or scan_type in OURS:
+    if not isinstance(scan_type, str) or scan_type in NMAP_SCAN_TYPES:
         scan_type = ""
     if scan_type:
         document = {**document, "spec": {**spec, "scanType": ScanType.NMAP}}

@@ -46,7 +46,7 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What the rules are tried on. `context`: the fields of Context besides the permissions."""
+    """What the rules are tried on. `context`: the fields of CascadeContext besides the permissions."""
 
     scan: Scan
     findings: Iterable[Finding | dict[str, Any]]
@@ -63,9 +63,9 @@ def rehearse(args: Namespace) -> int:
         print_message(NO_CASCADES + ("" if uses_files else WITH_CASCADES))
         if not uses_files:
             scan = structs.replace(scan, request=structs.replace(scan.request, cascades={}))
-    context = Context(permit=read_permissions(args), **case.context)
+    context = CascadeContext(permit=read_permissions(args), **case.context)
     unreadable = case.rules.unreadable
-    decisions = [*unreadable, *children_of(scan, case.rules.readable, case.findings, context)]
+    decisions = [*unreadable, *decide_children(scan, case.rules.readable, case.findings, context)]
     if args.json:
         print_json(_to_json(decisions, scan))
     else:
@@ -85,7 +85,7 @@ def _uses_files(args: Namespace) -> bool:
 
 
 def _case_from_files(args: Namespace) -> _Case:
-    documents = dict(_read_documents(args)) if args.file else dict(bundled_documents())
+    documents = dict(_read_documents(args)) if args.file else dict(read_bundled_rules())
     scan, scan_type = read_scan(args.scan_file)
     context = {"scan_type": scan_type, "started_by": _find_starting_rule(scan, documents)}
     return _Case(scan, read_findings(args.findings), _read_rules(args, documents), context)
@@ -96,15 +96,15 @@ def _case_from_stack(args: Namespace) -> _Case:
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         stored = {rule.name: rule.document for rule in stack.rules.rules()}
-        documents = dict(_read_documents(args)) if args.file else bundled_documents() | stored
+        documents = dict(_read_documents(args)) if args.file else read_bundled_rules() | stored
         root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
         children = list(stack.cascades.cascade_children(scan.scan_id))
         changes = (change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number))
         context = {
-            "spent": stack.cascades.spent(root) - sum((child.weight for child in children), Spent()),
+            "spent": stack.cascades.spent(root) - sum((child.weight for child in children), BudgetUse()),
             "started_by": _find_starting_rule(scan, documents),
             "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
-            "changed": Changed.by(changes),
+            "changed": NewPlaces.by(changes),
         }
         findings = list(stack.table.findings(scan.scan_id))
         return _Case(scan, findings, _read_rules(args, documents), context)
@@ -112,7 +112,7 @@ def _case_from_stack(args: Namespace) -> _Case:
 
 def _find_starting_rule(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
     """The rule that started the scan, if it is among the documents: children do not inherit what it added."""
-    chain = chain_of(scan.request.annotations) if scan.request else []
+    chain = read_chain(scan.request.annotations) if scan.request else []
     try:
         return read_rule(documents[chain[-1]]) if chain and chain[-1] in documents else None
     except RequestRefused:
@@ -138,7 +138,7 @@ def _read_rules(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> _Ru
         try:
             rules.append(read_rule(documents[name]))
         except RequestRefused as exc:
-            unreadable.append(Decision(kind=Kind.FAILED, rule=name, reason=str(exc)))
+            unreadable.append(Decision(kind=DecisionKind.FAILED, rule=name, reason=str(exc)))
     return _Rules(rules, unreadable)
 
 
@@ -146,7 +146,7 @@ def _to_json(decisions: list[Decision], scan: Scan) -> dict[str, Any]:
     weight = _weigh(decisions)
     counts = _count_by_kind(decisions)
     return {
-        "children": [manifest_of(decision.child, scan) for decision in decisions if decision.child],
+        "children": [build_child_manifest(decision.child, scan) for decision in decisions if decision.child],
         "decisions": [
             {
                 "decision": decision.kind,
@@ -167,7 +167,7 @@ def _print(decisions: list[Decision]) -> None:
     rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
     print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _count_by_kind(decisions).items())
-    cost = dollars(_weigh(decisions).cost_micro_usd)
+    cost = format_dollars(_weigh(decisions).cost_micro_usd)
     print_message(f"{counts or 'nothing matches'}; estimated cost {cost}")
 
 
@@ -187,6 +187,6 @@ def _count_by_kind(decisions: Iterable[Decision]) -> dict[str, int]:
     return dict(counts)
 
 
-def _weigh(decisions: Iterable[Decision]) -> Spent:
+def _weigh(decisions: Iterable[Decision]) -> BudgetUse:
     """Probes and cost of all scans together."""
-    return sum((decision.child.weight for decision in decisions if decision.child), Spent())
+    return sum((decision.child.weight for decision in decisions if decision.child), BudgetUse())

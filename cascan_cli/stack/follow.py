@@ -58,7 +58,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        documents = [published(finding, scan_fields(scan)) for finding in findings]
+        documents = [to_json(finding, scan_fields(scan)) for finding in findings]
         print_json({"scan": scan_summary(scan), "findings": documents, "reports": reports})
     else:
         print_findings(findings)

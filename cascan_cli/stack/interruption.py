@@ -133,7 +133,7 @@ def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_e
     findings = f"its findings: cascan findings {scan_id}{options}"
     end = f"end it: cascan cancel {scan_id}{options}"
     up = f"cascan local up{options}"
-    if scan and scan.state in ENDED:
+    if scan and scan.state in ENDED_STATES:
         return f"has ended, it is {scan.state}; {findings}"
     if scan and scan.state is ScanState.SUSPENDED:
         resume = f"cascan resume {scan_id}{options}"

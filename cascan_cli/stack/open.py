@@ -137,7 +137,7 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     from cascan_cli.local.stack import local_stack
     from cascan_cli.local.state import StateDir
 
-    policy = stored_policy(args.state_dir)
+    policy = read_policy(args.state_dir)
     requested_policy = policy.widened(args)
     parameters = local_parameters(requested_policy)
     endpoint = StateDir(args.state_dir).endpoint()
@@ -161,7 +161,7 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
 
 def _prepare(endpoint: Endpoint) -> None:
     """Import boto3 and build the first client while the emulator starts."""
-    from cascan_cli.local.aws import turn_to
+    from cascan_cli.local.aws import use_endpoint
 
     use_endpoint(endpoint)
     from cascan.aws import clients

@@ -33,9 +33,9 @@ SCAN_FOLDERS = ("reports", "results", "scans")  # the records last, so that an i
 AGENDA_FUNCTION = "OnMinutePassed"  # queues the shards of unfinished scans at once
 
 
-def rebuild_local(stack: LocalStack, say: Say) -> None:
+def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
     """Rebuild all scans of the old buckets, unless another command has done so in the meantime."""
-    with locked(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
+    with hold_lock(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: rebuilding its tables from the stored reports")
@@ -83,8 +83,8 @@ def _move(s3: S3Client, old: str, new: str) -> None:
 
 def _move_operator_records(s3: S3Client, old: str, new: str) -> None:
     """Move the operator records, except where the new bucket has a newer one."""
-    newer = set(_keys(s3, new, HOUSE))
-    for key in _keys(s3, old, HOUSE):
+    newer = set(_keys(s3, new, PREFIX))
+    for key in _keys(s3, old, PREFIX):
         if key not in newer:
             s3.copy({"Bucket": old, "Key": key}, new, key)
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=PREFIX):

@@ -21,7 +21,7 @@ EVERYWHERE = ("0.0.0.0/0", "::/0", "127.0.0.0/8", "::1")
 NOT_REBUILT = "decisions and budgets of cascades and the runs of schedules are not backed up, and were not rebuilt"
 
 
-def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
+def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
     """Rebuild every scan of the bucket that is missing in the table.
 
     Raises: GatewayUnavailable: the stack failed to answer; repeat the rebuild.
@@ -51,7 +51,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     from cascan.schedules.form import read_schedule  # imported here: few stacks have schedules
 
     try:
-        restored = restore(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
+        restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
     except ValueError as exc:  # from msgspec: the record is damaged, or of another version
         return f"the backup of rules and schedules cannot be read: {exc}"
     for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have been interrupted here
@@ -70,7 +70,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     return f"restored: {', '.join(items)}" if items else ""
 
 
-def summarize_rebuild(rebuilt: Rebuilt) -> str:
+def summarize_rebuild(rebuilt: RebuildResult) -> str:
     """What a rebuild did, in one sentence."""
     scans, reports = pluralize(rebuilt.scans, "scan"), pluralize(rebuilt.reports, "report")
     sentence = f"{scans} rebuilt from {reports}; {rebuilt.open} of them go on"

@@ -238,7 +238,7 @@ def test_run_now_sends_what_is_due_now_and_names_the_scan_that_it_will_be(cascan
     asked = cascan.json("schedule", "run-now", "nightly")
     (due,) = cascan.stack.sent()
     assert due == ScheduleDue(schedule="nightly", due_at=NOW, kind=Kind.RUN_NOW)
-    assert asked["id"] == scan_id_at(cascan.stack.scheduler.told["nightly"], NOW)
+    assert asked["id"] == run_scan_id(cascan.stack.scheduler.told["nightly"], NOW)
     assert cascan("schedule", "run-now", "nightly") == f"requested scan {asked['id']}\n"
 
 
