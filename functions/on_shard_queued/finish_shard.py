@@ -25,10 +25,10 @@ from cascan.nmap.options.host_timeout import with_longer_host_timeout
 from cascan.nmap.targets.cutting import Cutting, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from cascan.recovery.scan_records import Reported, store_run
+from on_shard_queued.choose_next_step import ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
-from on_shard_queued.what_next import ShardAction, choose_next_step, is_conclusive
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
 LOST = "lost"  # somebody else has the shard, or nobody may have it any more

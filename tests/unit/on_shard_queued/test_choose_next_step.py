@@ -7,8 +7,8 @@ import pytest
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.scans.transitions import HOLD_REASONS, StopReason
+from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.nmap_process import NmapResult
-from on_shard_queued.what_next import NextStep, ShardAction, choose_next_step, is_conclusive
 from tests.support.builders import a_shard
 
 RAW = a_shard(lane=Lane.RAW)
