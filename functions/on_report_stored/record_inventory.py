@@ -51,7 +51,7 @@ class InventoryUpdater:
         """Know what an earlier turn knew."""
         self.noted(before)
         self.recorded = before.recorded
-        for low, high in self.table.noted_addresses(self.key, before):
+        for low, high in self.table.recorded_addresses(self.key, before):
             self.answered.update(range(low, high + 1))
 
     def note(self, host: Host) -> bool:
@@ -102,7 +102,7 @@ class InventoryUpdater:
                 self._fold([missing(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
-        return int(address_in(address)) not in self.answered and not self.gate.refusal_of_address(address)
+        return int(address_in(address)) not in self.answered and not self.gate.find_address_refusal(address)
 
     def _fold(self, observations: list[Observation]) -> None:
         waiting = observations

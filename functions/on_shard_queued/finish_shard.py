@@ -21,10 +21,10 @@ from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURE
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
-from cascan.nmap.targets.cutting import Cutting, cut_slices
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
+from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
@@ -90,7 +90,7 @@ class ShardFinisher:
                 return self._cut_off(self._plan_remainder(step, cutting, finished, retry_names))
 
     def _plan_remainder(
-        self, step: NextStep, cutting: Cutting, finished: int, retry_names: Mapping[str, Reason]
+        self, step: NextStep, cutting: CutSlices, finished: int, retry_names: Mapping[str, Reason]
     ) -> Cut:
         """The unfinished part of an interrupted run, as a shard of its own."""
         return Cut(
@@ -111,7 +111,7 @@ class ShardFinisher:
         shard = self.shard
         if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
             return None
-        longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
+        longer = lengthen_host_timeout(shard.arguments) if shard.retry_timed_out else ()
         timed_out = _reported_addresses(self.report, TIMED_OUT) if longer else ()
         timed_out_targets = {address for address in timed_out if address in self.pinned.addresses}
         if not timed_out_targets and not retry_names:
@@ -144,7 +144,7 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             raise shard_lost(shard)
-        self._store_report(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        self._store_report(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def _cut_off(self, cut: Cut) -> str:
@@ -157,17 +157,17 @@ class ShardFinisher:
             delay_s = retry_delay_s(remainder.failures) if cut.failed else 0
             worker.queues.send(remainder.lane, [build_remainder_message(remainder, self.message)], delay_s=delay_s)
         finished_part, _ = halves(shard, cut, remainder.number)
-        self._store_report(Reported(replace(finished_part, progress=None), remainder))
+        self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
         return f"cut: shard {remainder.number} has the rest"
 
-    def _store_report(self, reported: Reported) -> None:
+    def _store_report(self, reported: ReportedShard) -> None:
         """The record is stored first, so that every report in the bucket has the record of its run."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
-    def _enumerate_remainder(self, cutting: Cutting) -> Iterator[str]:
+    def _enumerate_remainder(self, cutting: CutSlices) -> Iterator[str]:
         for target_slice in cutting.rest:
             yield from enumerate_slice(target_slice, self.shard.family, self.pinned.resolved)
 

@@ -132,9 +132,9 @@ def _permission_by_time(brief: ScanBrief, now: datetime) -> RunPermission:
     until_deadline = RunPermission(None, brief.deadline_at, StopReason.SCAN_DEADLINE)
     if not brief.windows:
         return until_deadline
-    from cascan.timing.windows import Window, opening  # noqa: PLC0415 - few scans have windows
+    from cascan.timing.windows import Window, find_opening  # noqa: PLC0415 - few scans have windows
 
-    hours = opening([Window.parse(window) for window in brief.windows], now)
+    hours = find_opening([Window.parse(window) for window in brief.windows], now)
     if hours is None:
         return until_deadline
     if not hours.is_open:
