@@ -83,9 +83,9 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
     from cascan.findings import findings_of
-    from cascan.ids import scan_id_of
+    from cascan.ids import derive_scan_id
 
-    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+    scan_id, at = derive_scan_id(f"{report.args} {report.head.start}"), report.started_at or utc_now()
 
     def findings(host: Host) -> Iterable[Finding]:
         found = findings_of(host, scan_id, at)

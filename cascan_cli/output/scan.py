@@ -115,7 +115,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.asked_addresses,
+        "addresses": scan.total_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -150,7 +150,7 @@ def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
 
 
 def print_end(scan: Scan, stack: StoredReports) -> None:
-    addresses = counted(scan.asked_addresses, "address", "addresses")
+    addresses = counted(scan.total_addresses, "address", "addresses")
     counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
+from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
 from cascan.nmap.options.host_timeout import with_longer_host_timeout
 from cascan.nmap.targets.cutting import Cutting, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
@@ -77,13 +77,13 @@ class Finish:
             case Do.REPORT:
                 return self.reported(self.run if open_ends else replace(self.run, cut=True))
             case Do.RETURN:
-                back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
+                back = ShardReturn(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
                 return give_back(self.shard, self.message, back, self.worker)
         run = replace(self._run_without(names), cut=True, addresses=finished)
         done, rest = cutting
         return self._cut(
-            Cut(
-                run=run, done=done, rest=rest, lane=step.lane, to=step.to, failed=step.failed,
+            ShardCut(
+                run=run, done=done, remaining=rest, lane=step.lane, to=step.to, failed=step.failed,
                 error_description=step.error,
             )
         )  # fmt: skip
@@ -104,10 +104,10 @@ class Finish:
             return ""
         done, rest = cut_slices(shard, self.pinned.resolved, late, names)
         return self._cut(
-            Cut(
+            ShardCut(
                 run=replace(self._run_without(names), asked_again=len(late)),
                 done=done,
-                rest=rest,
+                remaining=rest,
                 lane=shard.lane,
                 to=ShardState.QUEUED,
                 failed=bool(names),
@@ -130,10 +130,10 @@ class Finish:
 
     def _returned(self, names: Mapping[str, Reason]) -> str:
         """DNS failed for every name, and there is nothing else to scan."""
-        back = Return(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
+        back = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
         return give_back(self.shard, self.message, back, self.worker)
 
-    def _cut(self, cut: Cut) -> str:
+    def _cut(self, cut: ShardCut) -> str:
         shard, worker = self.shard, self.worker
         rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if rest is None:
@@ -141,7 +141,7 @@ class Finish:
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             pause_s = pause_after(rest.failures) if cut.failed else 0
             worker.queues.send(rest.lane, [message_of(rest, self.message)], delay_s=pause_s)
-        done, _ = halves(shard, cut, rest.number)
+        done, _ = split_shard(shard, cut, rest.number)
         self._store(Reported(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
@@ -157,7 +157,7 @@ class Finish:
             yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
 
 
-def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
+def give_back(shard: Shard, message: ShardQueued, back: ShardReturn, worker: Worker) -> str:
     """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
 
     A fresh one, since the old one may stay hidden for as long as its function might have run.
@@ -178,7 +178,7 @@ def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) 
 def pause_after(failures: int) -> int:
     """Seconds until a shard that has failed so often is tried again."""
     pause_s: int = AGAIN_AFTER_S * 4 ** max(0, failures - 1)
-    return min(pause_s, MAX_AGAIN_AFTER_S)
+    return min(pause_s, MAX_RETRY_DELAY_S)
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:

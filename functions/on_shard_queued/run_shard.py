@@ -10,7 +10,7 @@ from pathlib import Path
 from cascan.errors import ShardLost
 from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
-from cascan.model.shard import NmapRun, Return, Shard, ShardState
+from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
 from cascan.nmap.command import nmap_argv
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import claim_shard
@@ -53,7 +53,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
     if shard.failures > shard.backoff_limit:
-        did = _kept(give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker), shard)
+        did = _kept(give_back(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker), shard)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
     return _Turn(shard, standing, message, delivery, worker).take()
 

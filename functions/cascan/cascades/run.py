@@ -17,7 +17,7 @@ from cascan.cascades.inheritance import COUNT, FINDING, annotations_of, carried_
 from cascan.cascades.matcher import matcher_of
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import CascanError, RequestRefused
-from cascan.limits import MAX_DECISIONS_KEPT, MAX_WISHES_KEPT
+from cascan.limits import MAX_DECISIONS_KEPT, MAX_PROPOSALS
 from cascan.model.cascade import Asked, Spent
 from cascan.planning.plan import plan
 
@@ -103,8 +103,8 @@ class Run:
             return
         if wish in self.elsewhere:
             self.joined.duplicates.add(finding_id)
-        elif len(self.elsewhere) >= MAX_WISHES_KEPT:
-            self._refuse(Kind.REFUSED, f"the rule asks for more than {MAX_WISHES_KEPT} different scans", finding_id)
+        elif len(self.elsewhere) >= MAX_PROPOSALS:
+            self._refuse(Kind.REFUSED, f"the rule asks for more than {MAX_PROPOSALS} different scans", finding_id)
             return
         self.elsewhere.setdefault(wish, Told()).add(finding_id)
 

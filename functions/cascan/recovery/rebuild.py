@@ -21,7 +21,7 @@ from cascan.errors import Rejected, UnreadableItem
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
@@ -103,7 +103,7 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
     if there and not _half_done(there):
         rebuilt.left += 1
         if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
-            table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
+            table.plan_at(AgendaEntry(clock(), scan_id, AgendaTask.LOOK))
         return None
     try:
         story = scan_history_of(scan_id, reports)
@@ -167,4 +167,4 @@ def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
     table.mark_announced(scan.scan_id, announced=False)
     for entry in first_entries(scan, story.shards[0].lane):
         table.plan_at(entry)
-    table.plan_at(AgendaEntry(now, scan.scan_id, What.LOOK))
+    table.plan_at(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

@@ -17,7 +17,7 @@ from cascan.errors import MalformedMessage
 from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_NAME_CHARS
 from cascan.model.schedule import Schedule
 from cascan.timing.cron import Cron
@@ -84,7 +84,7 @@ def child_name(schedule: Schedule | str, due_at: datetime) -> str:
 
 
 def scan_id_at(schedule: Schedule, due_at: datetime) -> str:
-    return scan_id_of(_key(schedule, due_at))
+    return derive_scan_id(_key(schedule, due_at))
 
 
 def child_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
