@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable, MalformedMessage
-from cascan.events import ScanResumed, ScanSuspended, about
+from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
 from cascan.ids import derive_event_id
@@ -117,7 +117,9 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
-        bus.put([ScanSuspended(**about(scan, at=at), event_id=derive_event_id(scan.scan_id, "suspended", at))])
+        bus.put(
+            [ScanSuspended(**build_event_fields(scan, at=at), event_id=derive_event_id(scan.scan_id, "suspended", at))]
+        )
     return scan
 
 
@@ -139,14 +141,14 @@ def _resume(
     if released:
         at = clock()
         event_id = derive_event_id(scan.scan_id, "resumed", at)
-        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=dict(released))])
+        bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
 
 def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
     """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
 
-    Of more than MAX_SCANS_RESUMED scans the others go on with their next look.
+    Of more than MAX_SCANS_LIFTED scans the others go on with their next look.
     """
     released = 0
     for scan in table.list_scans(MAX_SCANS_RESUMED):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.submitted import expected_scan_id, possible_scan_ids
+from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 from tests.fakes import MemoryScanTable
 from tests.support.builders import a_scan, body
 
