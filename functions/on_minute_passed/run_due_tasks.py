@@ -80,7 +80,7 @@ def _do_one(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft, kept: Ta
 
 def _put_off(entry: AgendaEntry, house: AgendaContext) -> None:
     """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
-    house.table.plan_at(replace(entry, at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    house.table.plan_at(replace(entry, due_at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
     house.table.done(entry)
 
 
