@@ -23,7 +23,7 @@ from cascan.model.inventory import InventoryQuery
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.permissions.scope import Scope
-from cascan_cli.local.aws import turn_to
+from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
@@ -45,7 +45,7 @@ def main() -> None:
         emulator = Emulator(StateDir(Path(folder)))
         try:
             emulator.wait_until_healthy()
-            turn_to(emulator.endpoint)
+            use_endpoint(emulator.endpoint)
             made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
             table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
             clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})

@@ -41,7 +41,7 @@ from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
 from cascan.nmap.report.read import read_report
-from cascan_cli.local.aws import turn_to
+from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
@@ -111,7 +111,7 @@ def main() -> None:
             try:
                 emulator.wait_until_healthy()
                 forget_clients()
-                turn_to(emulator.endpoint)
+                use_endpoint(emulator.endpoint)
                 run(case, Path(folder) / "report.xml")
             finally:
                 lines.close_connections()

@@ -36,7 +36,7 @@ from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report.read import read_report
 from cascan.permissions.scope import Scope
-from cascan_cli.local.aws import turn_to
+from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
@@ -58,7 +58,7 @@ def main() -> None:
         emulator = Emulator(StateDir(Path(folder)))
         try:
             emulator.wait_until_healthy()
-            turn_to(emulator.endpoint)
+            use_endpoint(emulator.endpoint)
             for shape in SHAPES:
                 data = b"".join(generate_report(HOSTS, shape))
                 count = sum(1 for _ in findings(data))

@@ -17,7 +17,7 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
-from cascan_cli.local.lock import locked
+from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.warm import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
@@ -25,7 +25,7 @@ from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_oper
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from cascan_cli.local.attach import Say
+    from cascan_cli.local.attach import PrintMessage
     from cascan_cli.local.stack import LocalStack
 
 LOCK_TIMEOUT_S = 600.0
@@ -33,9 +33,9 @@ OF_A_SCAN = ("reports", "results", "scans")  # the records last: a move that bre
 KEEPS_HOUSE = "OnMinutePassed"  # sends the messages of what goes on, without waiting for the minute
 
 
-def rebuild_local(stack: LocalStack, say: Say) -> None:
+def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
     """Rebuild what the old buckets hold, unless another command did so meanwhile."""
-    with locked(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
+    with hold_lock(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: its tables are made again from the stored reports")

@@ -18,9 +18,9 @@ from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import keep_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
-from cascan.scans.close import ENDED
+from cascan.scans.close import ENDED_STATES
 from cascan.scans.ending import cancel_scan
-from cascan.scans.release import release_next, send_again
+from cascan.scans.release import release_waiting, resend_messages
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
 
@@ -136,8 +136,8 @@ def _resume(
     table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
     scan = table.get_scan(scan.scan_id) or scan
     # suspended before its messages were out, it has shards that are queued and nobody hears of
-    released = Counter(send_again(scan, table=table, queues=queues, clock=clock))
-    released += Counter(release_next(scan, table=table, queues=queues, clock=clock))
+    released = Counter(resend_messages(scan, table=table, queues=queues, clock=clock))
+    released += Counter(release_waiting(scan, table=table, queues=queues, clock=clock))
     if released:
         at = clock()
         event_id = derive_event_id(scan.scan_id, "resumed", at)
@@ -148,16 +148,16 @@ def _resume(
 def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
     """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
 
-    Of more than MAX_SCANS_LIFTED scans the others go on with their next look.
+    Of more than MAX_SCANS_RESUMED scans the others go on with their next look.
     """
     released = 0
     for scan in table.list_scans(MAX_SCANS_RESUMED):
-        if scan.state in ENDED or not scan.shards_waiting:
+        if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
             table.plan_at(AgendaEntry(next_minute(clock()), scan.scan_id, AgendaTask.RELEASE))
         else:
-            released += sum(release_next(scan, table=table, queues=queues, clock=clock).values())
+            released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
     return released
 
 

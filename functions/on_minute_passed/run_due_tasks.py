@@ -14,10 +14,10 @@ from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.limits import LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan
-from cascan.scans.agenda import next_change, next_look, next_minute
-from cascan.scans.close import ClosingGateways, settle
-from cascan.scans.ending import Left, end_turn, is_over
-from cascan.scans.release import release_next, send_again
+from cascan.scans.agenda import next_check, next_minute, next_window_change
+from cascan.scans.close import ClosingGateways, settle_scan
+from cascan.scans.ending import Remaining, close_open_shards, is_over
+from cascan.scans.release import release_waiting, resend_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +92,28 @@ def _do(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft) -> Iterator[
     if entry.task is AgendaTask.EXPIRE:
         yield from _remove(scan, now, house)
     elif scan.shards_open == 0:
-        settle(scan.scan_id, **house.closing)  # in case nobody announced its end
+        settle_scan(scan.scan_id, **house.closing)  # in case nobody announced its end
     elif is_over(scan, now):
         yield from _end(scan, entry.task, house, left_s)
     else:
         if entry.task is AgendaTask.LOOK:
-            send_again(scan, table=house.table, queues=house.queues, clock=house.clock)
-            yield next_look(scan, now)
-        elif change := next_change(scan, now):
+            resend_messages(scan, table=house.table, queues=house.queues, clock=house.clock)
+            yield next_check(scan, now)
+        elif change := next_window_change(scan, now):
             yield change
-        release_next(scan, table=house.table, queues=house.queues, clock=house.clock)
+        release_waiting(scan, table=house.table, queues=house.queues, clock=house.clock)
 
 
 def _end(scan: Scan, what: AgendaTask, house: AgendaContext, left_s: TimeLeft) -> Iterator[AgendaEntry]:
     """One turn at the open shards of a scan that is cancelled or past its deadline."""
-    left = end_turn(scan, table=house.table, clock=house.clock, left_s=left_s)
-    settled, now = settle(scan.scan_id, **house.closing), house.clock()
-    if left is Left.MORE:
+    left = close_open_shards(scan, table=house.table, clock=house.clock, left_s=left_s)
+    settled, now = settle_scan(scan.scan_id, **house.closing), house.clock()
+    if left is Remaining.MORE:
         yield AgendaEntry(now, scan.scan_id, what)
-    elif left is Left.WORKERS:
+    elif left is Remaining.WORKERS:
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.DEADLINE)
     elif settled and settled.shards_open:  # shards that are counted and not stored yet: whoever plans it ends it
-        yield next_look(scan, now)
+        yield next_check(scan, now)
 
 
 def _remove(scan: Scan, now: datetime, house: AgendaContext) -> Iterator[AgendaEntry]:

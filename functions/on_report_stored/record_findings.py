@@ -19,7 +19,7 @@ from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.permissions.scope import Scope
-from cascan.scans.close import close_shard, settle
+from cascan.scans.close import close_shard, settle_scan
 from on_report_stored.checkpoints import RETRY_AFTER_S, RecordingPass, RecordingStatus
 from on_report_stored.judge import Verdict, judge
 from on_report_stored.publish_changes import ChangeAnnouncer, publish_changes
@@ -70,7 +70,7 @@ def record_findings(
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
         error = shard.error_description
-        settled = settle(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
+        settled = settle_scan(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, shard.outcome or "", settled.state)
     if shard.run and key.attempt < shard.run.attempt:
         return Recorded(scan.scan_id, shard.number, 0, 0, 0, "superseded by a later attempt", scan.state)

@@ -18,7 +18,7 @@ from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import counted_as
-from cascan.scans.merged_report import merged_report
+from cascan.scans.merged_report import open_merged_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanS
 
 
 def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
-    merged = merged_report(scan_id, table=table, reports=reports)
+    merged = open_merged_report(scan_id, table=table, reports=reports)
     first = next(merged.pieces, None)
     if first is not None:
         reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")

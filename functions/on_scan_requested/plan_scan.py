@@ -22,7 +22,7 @@ from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
-from cascan.scans.agenda import first_entries
+from cascan.scans.agenda import initial_entries
 from cascan.scans.ending import cancel_scan
 from cascan.timing.windows import Window, opening
 from on_scan_requested.bounded_work import bounded_work
@@ -95,7 +95,7 @@ def _start(
     table.add_shards(_shards(scan, planned, limit))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
-    for entry in first_entries(scan, planned.lane):
+    for entry in initial_entries(scan, planned.lane):
         table.plan_at(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)

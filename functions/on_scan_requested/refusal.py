@@ -16,7 +16,7 @@ from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning.rates import ScanDefaults
-from cascan.scans.close import announce
+from cascan.scans.close import announce_end
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (
@@ -57,7 +57,7 @@ def store_refusal(
     if stored.request_digest != message.digest:  # another request's, under the same key
         stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
     if stored.state in FINAL_STATES:
-        announce(stored, table=table, bus=bus)
+        announce_end(stored, table=table, bus=bus)
     return Planned(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
 
 

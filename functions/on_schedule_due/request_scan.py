@@ -19,7 +19,7 @@ from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, Result, Schedule, ScheduledRun
-from cascan.scans.close import ENDED
+from cascan.scans.close import ENDED_STATES
 from cascan.schedules.due import Kind, ScheduleDue, child_request, is_blacked_out, scan_id_at
 from cascan.schedules.form import read_schedule
 
@@ -123,7 +123,7 @@ def _known(schedule: Schedule, desk: ScheduleContext) -> list[RunWithScan]:
 
 def _is_running(one: RunWithScan, desk: ScheduleContext) -> bool:
     if one.scan:
-        return one.scan.state not in ENDED
+        return one.scan.state not in ENDED_STATES
     return not one.run.ended and desk.clock() - one.run.asked_at < timedelta(seconds=PLANNING_GRACE_S)
 
 
@@ -155,7 +155,7 @@ def _cancel(earlier: Sequence[RunWithScan], due: ScheduleDue, desk: ScheduleCont
 def _settle(due: ScheduleDue, schedule: Schedule, desk: ScheduleContext) -> Answered:
     """A scan of it ended: note what it found, and keep the history within its limits."""
     known = _known(schedule, desk)
-    publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
+    publishing = [one for one in known if one.scan and one.scan.state in ENDED_STATES - FINAL_STATES]
     removed = prune_history(schedule, known, desk)
     if publishing and due.retry < MAX_SETTLE_RETRIES:
         return _put_back(due, "waits", desk, SETTLE_RETRY_S)

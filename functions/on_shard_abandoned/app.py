@@ -22,7 +22,7 @@ from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_shard_abandoned.close_shard import Closed, close_abandoned
+from on_shard_abandoned.close_shard import AbandonedShard, close_abandoned_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> Callable[[ShardQueued, str], Closed]:
-    return partial(close_abandoned, **closing_gateways(settings()))
+def wire() -> Callable[[ShardQueued, str], AbandonedShard]:
+    return partial(close_abandoned_shard, **closing_gateways(settings()))
 
 
 @cache

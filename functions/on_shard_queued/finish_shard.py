@@ -26,9 +26,9 @@ from cascan.nmap.targets.cutting import Cutting, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from cascan.recovery.scan_records import Reported, store_run
 from on_shard_queued.delivery import Worker
-from on_shard_queued.nmap_process import Ended
-from on_shard_queued.pin_targets import Pinned
-from on_shard_queued.what_next import Do, said_itself, what_next
+from on_shard_queued.nmap_process import NmapResult
+from on_shard_queued.pin_targets import PinnedTargets
+from on_shard_queued.what_next import ShardAction, choose_next_step, is_conclusive
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
 LOST = "lost"  # somebody else has the shard, or nobody may have it any more
@@ -39,12 +39,12 @@ FULL_BYTES = 64 * 1024  # less room than that is none
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class ShardFinisher:
     """What there is to finish with."""
 
     shard: Shard
     message: ShardQueued
-    pinned: Pinned
+    pinned: PinnedTargets
     run: NmapRun
     report: Path
     worker: Worker
@@ -56,10 +56,10 @@ class Finish:
         self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
-    def after(self, ended: Ended) -> str:
+    def after(self, ended: NmapResult) -> str:
         """What was done, in a word."""
         names = self._names_to_try_again()
-        if said_itself(ended, whole=_is_whole(self.report)):
+        if is_conclusive(ended, whole=_is_whole(self.report)):
             if names and not self.pinned.addresses:
                 return self._returned(names)
             return self._asked_again(names) or self.reported(self.run)
@@ -70,13 +70,15 @@ class Finish:
         asked_again = set(self._addresses(cutting))
         finished = sum(address not in asked_again for address in self.pinned.addresses)
         open_ends = len(left) + len(names)
-        step = what_next(self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent))
+        step = choose_next_step(
+            self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent)
+        )
         match step.do:
-            case Do.DROP:
+            case ShardAction.DROP:
                 return LOST
-            case Do.REPORT:
+            case ShardAction.REPORT:
                 return self.reported(self.run if open_ends else replace(self.run, cut=True))
-            case Do.RETURN:
+            case ShardAction.RETURN:
                 back = ShardReturn(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
                 return give_back(self.shard, self.message, back, self.worker)
         run = replace(self._run_without(names), cut=True, addresses=finished)
@@ -140,7 +142,7 @@ class Finish:
             return LOST
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             pause_s = pause_after(rest.failures) if cut.failed else 0
-            worker.queues.send(rest.lane, [message_of(rest, self.message)], delay_s=pause_s)
+            worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
         done, _ = split_shard(shard, cut, rest.number)
         self._store(Reported(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
@@ -185,7 +187,7 @@ def _first_sentence(names: Mapping[str, Reason]) -> str:
     return Reasons.of(names.values()).sentence
 
 
-def message_of(shard: Shard, cause: ShardQueued) -> ShardQueued:
+def build_remainder_message(shard: Shard, cause: ShardQueued) -> ShardQueued:
     return ShardQueued(scan_id=shard.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=shard.number)
 
 

@@ -12,7 +12,7 @@ from cascan.nmap.targets.kinds import IPV6
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
-def hosts_addresses(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
+def read_hosts_file(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
     """Of the names (lower case, without the root's dot) those that the file has addresses of the family for.
 
     `localhost` and the names below it are loopback where the file has nothing else: DNS is never asked for them.

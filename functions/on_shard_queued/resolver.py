@@ -17,7 +17,7 @@ from cascan.limits import (
     MAX_LOOKUPS_AT_ONCE,
 )
 from cascan.model.reason import ReasonCode
-from on_shard_queued.hosts_file import hosts_addresses
+from on_shard_queued.hosts_file import read_hosts_file
 
 HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
 
@@ -47,7 +47,7 @@ class DnsResolver:
 
     def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
         wanted = {name: name.removesuffix(".") for name in names}
-        known = hosts_addresses(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
+        known = read_hosts_file(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
         lookups = {name: Lookup(asked=stem, addresses=known[stem]) for name, stem in wanted.items() if stem in known}
         unknown = [name for name in wanted if name not in lookups]
         if unknown:

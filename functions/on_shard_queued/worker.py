@@ -31,7 +31,7 @@ from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain
 from on_shard_queued.resolver import DnsResolver
-from on_shard_queued.slots import other_slots
+from on_shard_queued.slots import start_other_slots
 
 logger = Logger(service="worker")  # drain.py logs through it, by its name
 
@@ -53,7 +53,7 @@ class Settings:
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
-    slots = other_slots(settings.worker_slots)  # before anything here could be copied half-done
+    slots = start_other_slots(settings.worker_slots)  # before anything here could be copied half-done
     worker = Worker(
         name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),

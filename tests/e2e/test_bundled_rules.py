@@ -27,7 +27,7 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
 from cascan.permissions.permissions import Permissions
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from on_scan_completed.follow_up import CascadeRunner
 from tests.fakes import MemoryEventBus, MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
@@ -98,7 +98,7 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
         clock=clock,
         bundled=lambda: {rule: read_bundled_rules()[rule]},
     )
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     follower.follow_up(event)
     return Followed(requests.sent, cascades.records[scan.scan_id].lines)

@@ -27,7 +27,7 @@ from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
-from cascan_cli.local.template import read_template, with_numbers
+from cascan_cli.local.template import inline_numbers, read_template
 from tests.e2e.ticks import another_scanner, tick
 from tests.support.cascading import rule_document
 from tests.support.waiting import eventually
@@ -117,7 +117,7 @@ def stack(built: Path, environment: Mapping[str, str]) -> str:
         "NmapCommand": bundled_nmap(built / "NmapLayer"),
     }
     for path in (built / "template.yaml", *built.glob("*/template.yaml")):
-        path.write_text(json.dumps(conceded(with_numbers(read_template(path), parameters))))
+        path.write_text(json.dumps(conceded(inline_numbers(read_template(path), parameters))))
     deploy = [
         str(SAM),
         "deploy",

@@ -52,7 +52,7 @@ def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int
 def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dict[str, int]:
     for shard in list(table.shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
         if table.release_shard(shard.scan_id, shard.number):
-            queues.send(shard.lane, [releasing.message_of(shard, scan)])
+            queues.send(shard.lane, [releasing.build_shard_message(shard, scan)])
     return {}
 
 
@@ -78,7 +78,7 @@ def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], RunPermis
 def held_alone(scan: Any, table: Any, clock: Any) -> bool:
     """As it was: a scan past its deadline was not held, and so it was released."""
     brief = table.scan_brief(scan.scan_id)
-    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HELD
+    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HOLD_REASONS
 
 
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:
@@ -106,10 +106,10 @@ MUTATIONS = (
     Mutation("a message is acknowledged before its shard is done", Drain, "_handle", acknowledged_first, 1),
     Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 2),
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
-    Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
-    Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
+    Mutation("a shard is marked before its message is sent", closing, "release_waiting", marked_before_sent, 1),
+    Mutation("the end of a scan is not announced", closing, "announce_end", nothing, 1),
     Mutation(
-        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 43, WorldOfMishaps
+        "nobody tells of a remainder whose maker died", take_shard, "_resend_remainder", nothing, 43, WorldOfMishaps
     ),
     Mutation("who timed out is asked again without end", fake_shards, "split_shard", asked_without_end, 13),
     Mutation("who timed out stays in the shard, too", fake_shards, "split_shard", late_hosts_kept, 3),
@@ -122,11 +122,13 @@ MUTATIONS = (
         WorldInTurns,
     ),
     Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
-    Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 101),
-    Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
-    Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
-    Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[StopReason](), 9),
+    Mutation(
+        "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 101
+    ),
+    Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
+    Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 4),
+    Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
+    Mutation("being stopped counts as a failure", what_next, "NO_FAILURE", frozenset[StopReason](), 9),
     Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
-    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
+    Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

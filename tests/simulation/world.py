@@ -28,7 +28,7 @@ from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
-from on_shard_abandoned.close_shard import close_abandoned
+from on_shard_abandoned.close_shard import close_abandoned_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
@@ -200,7 +200,7 @@ class World:
         run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))
 
     def _close_abandoned(self, message: Message) -> None:
-        close_abandoned(ShardQueued.from_wire(message.body), message.message_id, **self._common())
+        close_abandoned_shard(ShardQueued.from_wire(message.body), message.message_id, **self._common())
 
     def _record(self, message: Message) -> None:
         size = len(self.reports.objects.get(message.body, b""))

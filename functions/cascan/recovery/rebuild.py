@@ -26,8 +26,8 @@ from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
 from cascan.recovery.scan_history import ScanHistory, opened, scan_history_of
-from cascan.scans.agenda import expiry, first_entries
-from cascan.scans.close import settle
+from cascan.scans.agenda import expiry_entry, initial_entries
+from cascan.scans.close import settle_scan
 
 
 class NoBus:
@@ -140,10 +140,10 @@ def _end(story: ScanHistory, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -
         return
     at = end.finished_at or end.requested_at
     _close_the_rest(end, table)
-    settle(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
+    settle_scan(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
     if end.state is ScanState.DONE:
         table.finish_scan(scan_id, end.findings)
-    if entry := expiry(end):
+    if entry := expiry_entry(end):
         table.plan_at(entry)
 
 
@@ -165,6 +165,6 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
 def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
     scan = story.scan
     table.mark_announced(scan.scan_id, announced=False)
-    for entry in first_entries(scan, story.shards[0].lane):
+    for entry in initial_entries(scan, story.shards[0].lane):
         table.plan_at(entry)
     table.plan_at(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

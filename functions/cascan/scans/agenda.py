@@ -12,20 +12,20 @@ from cascan.model.shard import Lane
 from cascan.timing.windows import Window, opening
 
 
-def first_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
+def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
     """What an accepted scan is looked at for: its deadline, its windows, and whether anything of it is left lying.
 
     An express scan has a single message, which its queue hands to a Lambda until somebody closed its shard.
     """
     if scan.deadline_at:
         yield AgendaEntry(scan.deadline_at, scan.scan_id, AgendaTask.DEADLINE)
-    if change := next_change(scan, scan.requested_at):
+    if change := next_window_change(scan, scan.requested_at):
         yield change
     if lane is not Lane.EXPRESS:
-        yield next_look(scan, scan.requested_at)
+        yield next_check(scan, scan.requested_at)
 
 
-def next_change(scan: Scan, now: datetime) -> AgendaEntry | None:
+def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
     """When its windows open or close next; None: it has none."""
     hours = opening([Window.parse(text) for text in scan.windows], now)
     return AgendaEntry(hours.until, scan.scan_id, AgendaTask.RELEASE) if hours else None
@@ -36,11 +36,11 @@ def next_minute(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
 
 
-def next_look(scan: Scan, now: datetime) -> AgendaEntry:
+def next_check(scan: Scan, now: datetime) -> AgendaEntry:
     return AgendaEntry(now + timedelta(seconds=LOOK_EVERY_S), scan.scan_id, AgendaTask.LOOK)
 
 
-def expiry(scan: Scan) -> AgendaEntry | None:
+def expiry_entry(scan: Scan) -> AgendaEntry | None:
     """When the ended scan is to be removed; None: never."""
     if scan.expires_after_s is None or scan.finished_at is None:
         return None

@@ -18,12 +18,12 @@ from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANS
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
-from cascan.scans.close import ENDED, settle
+from cascan.scans.close import ENDED_STATES, settle_scan
 
-TOO_LATE = "the scan's deadline passed before it was scanned"
+DEADLINE_PASSED = "the scan's deadline passed before it was scanned"
 
 
-class Left(StrEnum):
+class Remaining(StrEnum):
     """What a turn leaves of a scan that is over."""
 
     NOTHING = "nothing"
@@ -47,20 +47,20 @@ def cancel_scan(
 
     A worker that runs a shard loses it with its next heartbeat, and stops nmap.
     """
-    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED, why=why)
+    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
-    left = end_turn(scan, table=table, clock=clock, most=most, left_s=left_s)
-    scan = settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
-    if left is Left.MORE:
+    left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
+    scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
+    if left is Remaining.MORE:
         table.plan_at(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
     return scan
 
 
-def end_turn(
+def close_open_shards(
     scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
-) -> Left:
+) -> Remaining:
     """Close open shards of a scan that is cancelled or overdue: at most `most`, and until MIN_TIME_LEFT_S are left.
 
     Of an overdue scan what a worker holds is left to it: it stops by itself, and stores what it has.
@@ -71,7 +71,7 @@ def end_turn(
     def to_close() -> Iterator[Shard]:
         nonlocal kept
         for shard in table.shards(scan.scan_id):
-            if shard.state in OPEN_STATES and (cancelled or not is_worked_on(shard, now)):
+            if shard.state in OPEN_STATES and (cancelled or not is_in_progress(shard, now)):
                 yield shard
             else:
                 kept += shard.state in OPEN_STATES
@@ -81,8 +81,8 @@ def end_turn(
         table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
         if closed >= most or left_s() < MIN_TIME_LEFT_S:
-            return Left.MORE if next(shards, None) else Left.WORKERS if kept else Left.NOTHING
-    return Left.WORKERS if kept else Left.NOTHING
+            return Remaining.MORE if next(shards, None) else Remaining.WORKERS if kept else Remaining.NOTHING
+    return Remaining.WORKERS if kept else Remaining.NOTHING
 
 
 def is_over(scan: Scan, now: datetime) -> bool:
@@ -90,7 +90,7 @@ def is_over(scan: Scan, now: datetime) -> bool:
     return scan.state is ScanState.CANCELLED or scan.is_overdue(now)
 
 
-def is_worked_on(shard: Shard, now: datetime) -> bool:
+def is_in_progress(shard: Shard, now: datetime) -> bool:
     """Held by a worker; or reported, and what reads the report has not had its time."""
     grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
@@ -101,4 +101,4 @@ def _closing(scan: Scan) -> ShardClosing:
         return ShardClosing(
             state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=scan.error_description
         )
-    return ShardClosing(state=ShardState.FAILED, outcome=Outcome.TIMED_OUT, error_description=TOO_LATE)
+    return ShardClosing(state=ShardState.FAILED, outcome=Outcome.TIMED_OUT, error_description=DEADLINE_PASSED)

@@ -102,7 +102,8 @@ class StopReason(StrEnum):
     WORKER = "worker"  # the worker itself must end
 
 
-HELD = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HALTED})  # a shard waits while its scan is
+# While its scan is blocked for one of these, a shard waits.
+HOLD_REASONS = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HALTED})
 
 
 class RunPermission(msgspec.Struct, frozen=True):

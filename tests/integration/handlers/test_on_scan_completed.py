@@ -15,7 +15,7 @@ from cascan.findings import findings_of
 from cascan.forms import read_request
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, results_key
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
 from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
@@ -46,7 +46,7 @@ def completed_scan(scan_id: str = SCAN_ID) -> Scan:
 
 
 def completion(scan: Scan) -> Envelope:
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     return bus_event(event)
 

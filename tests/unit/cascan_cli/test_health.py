@@ -87,7 +87,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
 ) -> None:
     table = MemoryScanTable()
     table.halt(SWITCHED)
-    monkeypatch.setattr(local, "turn_to", lambda _: None)
+    monkeypatch.setattr(local, "use_endpoint", lambda _: None)
     monkeypatch.setattr(StackGateways, "table", property(lambda _: table))
     show_status(Running(1, "2026-03-01T00:00:00Z"), tmp_path, monkeypatch)
     assert SENTENCE in capsys.readouterr().err

@@ -14,8 +14,8 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
-from cascan.scans.agenda import expiry
-from cascan.scans.close import NOTHING_IN_TIME
+from cascan.scans.agenda import expiry_entry
+from cascan.scans.close import NO_HOST_IN_TIME
 from on_minute_passed.run_due_tasks import AgendaContext, TasksDone, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
@@ -87,7 +87,7 @@ def test_a_scan_past_its_deadline_that_found_no_host_is_errored(watch: Watch) ->
     watch.due(AgendaTask.DEADLINE)
     watch.tick()
     assert (watch.scan.state, watch.scan.outcome) == (ScanState.ERRORED, Outcome.TIMED_OUT)
-    assert watch.scan.error_description == NOTHING_IN_TIME
+    assert watch.scan.error_description == NO_HOST_IN_TIME
     assert event_names(watch.bus) == ["ScanFailed"]
 
 
@@ -305,5 +305,5 @@ def test_a_cancelled_scan_whose_shards_are_not_stored_yet_is_looked_at_in_an_hou
 
 def test_the_time_to_live_counts_from_the_end_of_the_scan() -> None:
     scan = a_scan(requested_at=NOW - timedelta(days=2), finished_at=NOW, expires_after_s=60)
-    assert expiry(scan) == AgendaEntry(NOW + timedelta(seconds=60), SCAN_ID, AgendaTask.EXPIRE)
-    assert expiry(a_scan(expires_after_s=60)) is None  # it has not ended
+    assert expiry_entry(scan) == AgendaEntry(NOW + timedelta(seconds=60), SCAN_ID, AgendaTask.EXPIRE)
+    assert expiry_entry(a_scan(expires_after_s=60)) is None  # it has not ended

@@ -15,7 +15,7 @@ from cascan.ids import ReportKey
 from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from cascan.scans.ending import is_worked_on
+from cascan.scans.ending import is_in_progress
 from on_report_stored import publish_changes as tell_changes
 from on_report_stored import report_summary as answer
 from on_report_stored.checkpoints import CHECKPOINT_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus
@@ -80,8 +80,8 @@ def test_a_turn_that_leaves_something_renews_the_lease_so_that_the_scans_deadlin
     assert world.deliver(key, hurried).after_s is not None
     shard = next(shard for shard in world.table.shards_by_key.values() if shard.state is ShardState.REPORTED)
     assert shard.lease_until == NOW + NEXT_TURN
-    assert is_worked_on(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S - 1))
-    assert not is_worked_on(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S))
+    assert is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S - 1))
+    assert not is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S))
 
 
 def test_a_turn_reads_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from on_scan_completed.follow_up import CascadeRunner
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
@@ -104,7 +104,7 @@ class World:
             clock=clock,
             **operator,
         )
-        event = end_event(self.scan)
+        event = build_end_event(self.scan)
         assert isinstance(event, ScanCompleted)
         self.event = event
 

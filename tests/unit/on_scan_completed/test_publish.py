@@ -19,7 +19,7 @@ from cascan.model.shard import ShardState
 from cascan.nmap.report.read import read_report
 from cascan.rules.severity import Judge, SeverityRule
 from cascan.rules.severity_form import read_severity_rules
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from on_scan_completed.publish import PublishedResults, publish
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
@@ -30,7 +30,7 @@ COMPLETED = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, sh
 
 
 def completed(scan: Scan = COMPLETED) -> ScanCompleted:
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     return event
 

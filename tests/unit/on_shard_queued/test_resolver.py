@@ -20,7 +20,7 @@ from cascan.limits import (
 )
 from cascan.model.reason import ReasonCode
 from on_shard_queued import dns_client
-from on_shard_queued.hosts_file import hosts_addresses
+from on_shard_queued.hosts_file import read_hosts_file
 from on_shard_queued.resolver import DnsResolver
 from tests.fakes import dns_failure
 
@@ -132,7 +132,7 @@ def test_a_hosts_file_is_read_as_the_system_reads_it(
 ) -> None:
     path = tmp_path / "hosts"
     path.write_text(HOSTS, encoding="latin-1")
-    assert hosts_addresses(path, {name}, family).get(name) == addresses
+    assert read_hosts_file(path, {name}, family).get(name) == addresses
 
 
 @pytest.mark.parametrize(

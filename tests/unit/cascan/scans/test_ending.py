@@ -13,7 +13,7 @@ from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANS
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, ShardState
-from cascan.scans.ending import Left, cancel_scan, end_turn
+from cascan.scans.ending import Remaining, cancel_scan, close_open_shards
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock, event_names
 
@@ -73,14 +73,14 @@ def test_a_cancelled_scan_that_is_not_at_its_end_releases_nothing() -> None:
 def test_a_turn_keeps_to_its_most_and_the_turns_together_close_everything() -> None:
     table = a_wide_table(deadline_at=NOW)
     turns = []
-    while (left := end_turn(table.scans[SCAN_ID], table=table, clock=clock, most=100)) is Left.MORE:
+    while (left := close_open_shards(table.scans[SCAN_ID], table=table, clock=clock, most=100)) is Remaining.MORE:
         turns.append(states(table)["failed"])
-    assert (turns, left, states(table)) == ([100, 200], Left.NOTHING, {"failed": WIDE})
+    assert (turns, left, states(table)) == ([100, 200], Remaining.NOTHING, {"failed": WIDE})
 
 
 def test_a_turn_ends_when_its_time_is_up() -> None:
     table = a_wide_table(deadline_at=NOW)
-    assert end_turn(table.scans[SCAN_ID], table=table, clock=clock, left_s=lambda: 1.0) is Left.MORE
+    assert close_open_shards(table.scans[SCAN_ID], table=table, clock=clock, left_s=lambda: 1.0) is Remaining.MORE
     assert states(table) == {"failed": MAX_CLOSED_PER_TRANSACTION, "waiting": WIDE - MAX_CLOSED_PER_TRANSACTION}
 
 
