@@ -28,7 +28,7 @@ from cascan.aws.dynamodb.wire import Item
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.items import finding_item
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.finding import Finding, FindingLine
@@ -139,7 +139,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
 
 def findings(data: bytes) -> Iterator[Finding]:
     for host in read_report(BytesIO(data)):
-        yield from findings_of(host, SCAN_ID, AT)
+        yield from build_findings(host, SCAN_ID, AT)
 
 
 def finding_lines(data: bytes) -> Iterator[FindingLine]:

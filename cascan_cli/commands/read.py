@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.host import Host
     from cascan.nmap.report.read import ReportReader
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
 
     Render = Callable[[Host], bytes]
 
@@ -35,20 +35,20 @@ def run(args: Namespace) -> int:
         raise BadInput(f"--severity is for {' and '.join(JUDGED)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
         return _merge(args.files)
-    judge = _judge(args.severity) if args.severity else None
+    rule_set = _judge(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
-    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
+    return max([_read(name, args.form, rule_set, args.jobs) for name in args.files])
 
 
-def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
+def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
     with open_report(name) as file:
         try:
             report = read_report(file.stream)
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _render(form, report, judge)
+        render = None if form == "xml" else _render(form, report, rule_set)
         if render is None:
             from cascan_cli.output.repair_report import repair_report
 
@@ -66,15 +66,15 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
-def _judge(name: str) -> Judge:
+def _judge(name: str) -> RuleSet:
     """Raises: BadInput: the file holds no severity rules."""
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
     from cascan_cli.input.rules_file import read_rules
 
-    return Judge(read_rules(name))
+    return RuleSet(read_rules(name))
 
 
-def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
+def _render(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
     """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
     import msgspec  # each form imports what it alone needs
 
@@ -82,20 +82,20 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
-    from cascan.findings import findings_of
+    from cascan.findings import build_findings
     from cascan.ids import derive_scan_id
 
     scan_id, at = derive_scan_id(f"{report.args} {report.head.start}"), report.started_at or utc_now()
 
     def findings(host: Host) -> Iterable[Finding]:
-        found = findings_of(host, scan_id, at)
-        return map(judge.judged, found) if judge else found
+        found = build_findings(host, scan_id, at)
+        return map(rule_set.apply, found) if rule_set else found
 
     if form == "csv":
         from cascan_cli.output.findings_csv import render_rows
 
         return lambda host: render_rows(findings(host))
-    if judge:
+    if rule_set:
         return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
     from cascan.findings.encoded.lines import finding_lines
 

@@ -12,7 +12,7 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
 from cascan.recovery.operator_records import keep_schedule
-from cascan.schedules.due import Kind, ScheduleDue, next_times, scan_id_at
+from cascan.schedules.due import Kind, ScheduleDue, next_times, run_scan_id
 from cascan.schedules.form import read_schedule
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import format_changes, scan_summary
@@ -146,7 +146,7 @@ def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
 def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.schedule_queue.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
-    scan_id = scan_id_at(schedule, due_at)
+    scan_id = run_scan_id(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
 
 

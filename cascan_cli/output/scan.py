@@ -51,23 +51,23 @@ def scan_exit_code(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     rows = sorted(findings, key=_rank)
     if rows:
-        counts = Counter(counted_as(finding) for finding in rows)
+        counts = Counter(to_count_key(finding) for finding in rows)
         print_message(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
-    cells = ((counted_as(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
+    cells = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
     """What matters most first; then by address as a number, and by port."""
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     of = finding.attributes
     return (
-        _severity_rank(counted_as(finding)),
+        _severity_rank(to_count_key(finding)),
         _address_rank(finding_addresses(finding)),
         of.get("port") or 0,
         finding.name,

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan.ids import digest_body
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
@@ -58,7 +58,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        said = [published(finding, scan_fields(scan)) for finding in findings]
+        said = [to_json(finding, scan_fields(scan)) for finding in findings]
         print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
     else:
         print_findings(findings)

@@ -102,7 +102,7 @@ class InventoryUpdater:
                 self._fold([observe_absence(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
-        return int(address_in(address)) not in self.answered and not self.gate.refusal_of_address(address)
+        return int(address_in(address)) not in self.answered and not self.gate.find_address_refusal(address)
 
     def _fold(self, observations: list[Observation]) -> None:
         waiting = observations

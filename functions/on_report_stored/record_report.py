@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cascan.errors import UnreadableReport
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
@@ -19,7 +19,7 @@ from cascan.model.recording import Place
 from cascan.model.shard import Shard
 from cascan.nmap.report.read import ReportReader, read_on, read_report
 from cascan.nmap.report.sections import join_sections
-from cascan.rules.severity import Judge, judge_of
+from cascan.rules.severity import RuleSet, to_rule_set
 from on_report_stored.checkpoints import RecordingPass, RecordingStatus
 from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.report_summary import ReportSummary
@@ -104,7 +104,7 @@ class _Writing:
         is_first, gate = self.folding.note(host), self.folding.gate
         if gate.is_left_to_others(host):
             return
-        if reason := gate.refusal_of(host):
+        if reason := gate.find_refusal(host):
             self.answer.quarantine.take(host, reason)
         else:
             yield is_first
@@ -136,13 +136,13 @@ def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: Inv
 
 def _found_in(table: ScanTable) -> FoundIn:
     """How the findings of a host are made. Without rules nobody needs the values."""
-    judge = judge_of(table.severity_rules())
-    return _judged_by(judge) if judge.has_rules else lines_of
+    rule_set = to_rule_set(table.severity_rules())
+    return _judged_by(rule_set) if rule_set.has_rules else lines_of
 
 
-def _judged_by(judge: Judge) -> FoundIn:
+def _judged_by(rule_set: RuleSet) -> FoundIn:
     def found_in(host: Host, scan_id: str, seen_at: datetime, names: Mapping[str, str]) -> Iterator[Finding]:
-        return map(judge.judged, findings_of(host, scan_id, seen_at, names))
+        return map(rule_set.apply, build_findings(host, scan_id, seen_at, names))
 
     return found_in
 

@@ -14,7 +14,7 @@ from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place, PublishedChanges, Recording, ReportEnd
 from cascan.model.scan import Counts
-from cascan.rules.severity import counted_as
+from cascan.rules.severity import to_count_key
 from on_report_stored.checkpoints import RecordingStatus
 from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.scope_filter import Quarantine
@@ -124,7 +124,7 @@ class ReportSummary(Struct):
 
     def add_finding(self, finding: Finding | FindingLine) -> None:
         self.findings += 1
-        self.severities[counted_as(finding) if isinstance(finding, Finding) else finding.severity] += 1
+        self.severities[to_count_key(finding) if isinstance(finding, Finding) else finding.severity] += 1
         self.categories[finding.category] += 1
 
     @property

@@ -24,10 +24,10 @@ from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
 from cascan.scans.ending import cancel_scan
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
-from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal
+from on_scan_requested.refusal import GIVEN_UP, PlanningResult, store_refusal
 
 
 def plan_scan(
@@ -42,7 +42,7 @@ def plan_scan(
     permit: Permissions,
     rules: ScanDefaults,
     clock: Clock,
-) -> Planned:
+) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
@@ -75,9 +75,9 @@ def plan_scan(
         if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-    limit = rules.attempts_that_may_fail(form.request)
+    limit = rules.choose_backoff_limit(form.request)
     _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
-    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
+    return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
 def _start(
@@ -116,7 +116,7 @@ def _accepted(
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
-    hours = opening([Window.parse(text) for text in request.windows], now)
+    hours = find_opening([Window.parse(text) for text in request.windows], now)
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
     return Scan(

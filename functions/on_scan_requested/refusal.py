@@ -26,7 +26,7 @@ GIVEN_UP = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanningResult:
     """What came of a request, for the log."""
 
     scan_id: str
@@ -47,7 +47,7 @@ def store_refusal(
     table: ScanTable,
     bus: EventBus,
     clock: Clock,
-) -> Planned:
+) -> PlanningResult:
     """Store the refusal under the id that the scan would have had. Where that holds another request: under the id that
     derives from the message. A repeat announces what the first left unannounced.
     """
@@ -58,7 +58,7 @@ def store_refusal(
         stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
     if stored.state in FINAL_STATES:
         announce_end(stored, table=table, bus=bus)
-    return Planned(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
+    return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
 
 
 def _refused_scan(

@@ -21,8 +21,8 @@ from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
-from cascan.nmap.targets.cutting import Cutting, cut_slices
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
+from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from cascan.recovery.scan_records import Reported, store_run
 from on_shard_queued.delivery import Worker
@@ -99,7 +99,7 @@ class ShardFinisher:
         shard = self.shard
         if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
             return ""
-        longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
+        longer = lengthen_host_timeout(shard.arguments) if shard.retry_timed_out else ()
         timed_out = _finished(self.report, TIMED_OUT) if longer else ()
         late = {address for address in timed_out if address in self.pinned.addresses}
         if not late and not names:
@@ -154,7 +154,7 @@ class ShardFinisher:
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
-    def _addresses(self, cutting: Cutting) -> Iterator[str]:
+    def _addresses(self, cutting: CutSlices) -> Iterator[str]:
         for piece in cutting.rest:
             yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
 

@@ -68,7 +68,7 @@ def _may_be_scanned(
 ) -> bool:
     if isinstance(target, Name):
         return _resolve(target, lookups[target.name], shard, pinned, scope)
-    if refusal := scope.refusal_of(target):  # the scope is narrower now than at the request
+    if refusal := scope.find_refusal(target):  # the scope is narrower now than at the request
         pinned.refuse(ReasonCode.OUT_OF_SCOPE, target.expression, refusal)
     return not refusal
 
@@ -109,4 +109,4 @@ def _note_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None:
 
 def _refusal_of(target: Name, asked: str, address: str, scope: Scope) -> str | None:
     """An allowed domain covers the address of the name that was looked up, never the block that a mask makes of it."""
-    return scope.refusal_of_address(address, asked) if target.count == 1 else scope.refusal_of(target.pinned(address))
+    return scope.find_address_refusal(address, asked) if target.count == 1 else scope.find_refusal(target.pin(address))

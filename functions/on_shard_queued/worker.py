@@ -25,7 +25,7 @@ from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
-from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
@@ -65,7 +65,7 @@ def main() -> int:
         clock=utc_now,
         lane=settings.lane,
     )
-    if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
+    if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
 

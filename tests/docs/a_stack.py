@@ -19,7 +19,7 @@ from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus
+from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan_cli import commands
 from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
@@ -98,7 +98,7 @@ class Stack:
         for scan_id, due_at in ((self.scanned, NOW), ("d" * 16, NOW.replace(hour=13))):
             run = ScheduledRun(schedule="nightly", due_at=due_at, scan_id=scan_id, asked_at=NOW, body="{}")
             self.schedules.runs_by_key["nightly", due_at] = run
-        result = Result(scan_id=self.scanned, finished_at=NOW, findings=Counts(count=1))
+        result = LatestResult(scan_id=self.scanned, finished_at=NOW, findings=Counts(count=1))
         self.schedules.statuses["nightly"] = ScheduleStatus(last_schedule_time=NOW, last_result=result)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.events import ScanCompleted
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.forms import read_request
 from cascan.model.cascade import CascadeLine
 from cascan.model.finding import Finding
@@ -72,7 +72,7 @@ def scanned(hosts: Names, request: str, policy: PolicyProfile = SAFE) -> list[Fi
     answer: dict[str, Any] = json.loads(ran.stdout)
     assert (answer["did"], answer["run"]["exit_code"]) == ("reported", 0)
     report = read_report(BytesIO(answer["report"].encode()))
-    return [finding for host in report for finding in findings_of(host, SCAN_ID, NOW)]
+    return [finding for host in report for finding in build_findings(host, SCAN_ID, NOW)]
 
 
 def discovered(hosts: Names, host: str, *parameters: str) -> list[Finding]:

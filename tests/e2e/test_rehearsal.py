@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from cascan.schedules.due import SCHEDULED_TIME, target_input
+from cascan.schedules.due import SCHEDULED_TIME, build_target_input
 from cascan_cli.local.aws import aws_environment, client_options, open_session
 from cascan_cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
 from cascan_cli.local.endpoint import Endpoint
@@ -298,7 +298,7 @@ def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cas
         runs = cascan("schedule", "show", "yearly")["runs"]
         return [run["dueAt"] for run in runs if run["scan"] and run["scan"]["state"] == "Done"]
 
-    sqs.send_message(QueueUrl=queue_url, MessageBody=target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
+    sqs.send_message(QueueUrl=queue_url, MessageBody=build_target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
     eventually(lambda: len(done()) == 1, timeout_s=120)
     assert tick(unguarded(state))["retriggered"] == 0
     with another_scanner(unguarded(state)):

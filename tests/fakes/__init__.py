@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
-from cascan.findings.cut import cut_down
+from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
@@ -143,7 +143,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         for given in findings:
             finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
             fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
-            self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
+            self.findings_by_key[scan_id, finding.id] = finding if fits else truncate_finding(finding, source)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()

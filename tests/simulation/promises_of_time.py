@@ -12,7 +12,7 @@ from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard
 from cascan.scans.transitions import StopReason
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_shard_queued.drain import HOLD_S
 from tests.simulation.scripted_nmap import SECONDS_A_HOST, Run
 from tests.simulation.world import FAULTS_END, World
@@ -34,7 +34,7 @@ def nmap_runs_only_while_its_scan_may(world: World, scan: Scan, shards: list[Sha
             yield f"nmap was started at {run.started_at:%T}, past its deadline"
         if scan.deadline_at and run.ended_at > scan.deadline_at + LONGEST_HOST:
             yield f"nmap ran until {run.ended_at:%T}, past its deadline"
-        open_hours = opening(hours, run.started_at)
+        open_hours = find_opening(hours, run.started_at)
         if open_hours and not open_hours.is_open:
             yield f"nmap was started at {run.started_at:%T}, outside its windows"
         if open_hours and open_hours.is_open and run.ended_at > open_hours.until + LONGEST_HOST:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translated
 from cascan.model.schedule import Schedule
-from cascan.schedules.due import next_interval, target_input
+from cascan.schedules.due import build_target_input, next_interval
 from cascan.timing.cron import Cron
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EventBridgeScheduler:
         minutes = schedule.flexible_minutes
         request: dict[str, Any] = {
             "GroupName": self._group,
-            "Target": self._target | {"Input": target_input(schedule.name)},
+            "Target": self._target | {"Input": build_target_input(schedule.name)},
             "State": "DISABLED" if schedule.suspend else "ENABLED",
             "FlexibleTimeWindow": (
                 {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
@@ -60,7 +60,7 @@ class EventBridgeScheduler:
             "ScheduleExpressionTimezone": schedule.time_zone,
         }
         if schedule.cron:
-            expressions = Cron.parse(schedule.cron).expressions()
+            expressions = Cron.parse(schedule.cron).to_scheduler_expressions()
             return [request | {"ScheduleExpression": expression} for expression in expressions]
         rate = {
             "ScheduleExpression": f"rate({schedule.interval_minutes} minutes)",

@@ -25,10 +25,10 @@ from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 
-__all__ = ["findings_of"]
+__all__ = ["build_findings"]
 
 
-def findings_of(
+def build_findings(
     host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
     """Findings of the host: of its ports, of itself, of its scripts. None of a host that is not up.

@@ -16,7 +16,7 @@ from cascan.model.host import Host
 from cascan.model.inventory import NOT_OPEN, OPEN, OPEN_OR_FILTERED, PortCoverage, Unlisted
 from cascan.model.report import ScanInfo
 from cascan.model.shard import NmapRun
-from cascan.nmap.ports.port_set import PortSet, port_set
+from cascan.nmap.ports.port_set import PortSet, parse_port_set
 
 # What a port's state says depends on how it was asked. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
 # COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not tell whether somebody listens.
@@ -54,7 +54,7 @@ class ScannedPorts(msgspec.Struct, frozen=True):
         """Source: nmap.dtd, element scaninfo: its services are without what --exclude-ports takes out."""
         infos = [(info.type or "", info.protocol or "", info.services or "") for info in scaninfo]
         guessing = frozenset(protocol for kind, protocol, _ in infos if kind in GUESSING_SCANS)
-        telling = {protocol: port_set(ports) for kind, protocol, ports in infos if kind in CONCLUSIVE_SCANS}
+        telling = {protocol: parse_port_set(ports) for kind, protocol, ports in infos if kind in CONCLUSIVE_SCANS}
         return cls({protocol: ports for protocol, ports in telling.items() if ports}, guessing)
 
     def covered(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
@@ -106,13 +106,13 @@ def _told(host: Host, protocol: str, asked: PortSet) -> PortSet:
     told = PortSet((p.number, p.number) for p in listed) - silent
     for extra in extras:
         if extra.state in CLOSED_STATES:
-            told |= port_set(extra.ports)
+            told |= parse_port_set(extra.ports)
     return told
 
 
 def _without(ports: PortSet, extras: Iterable[Unlisted]) -> PortSet:
     for extra in extras:
-        ports -= port_set(extra.ports)
+        ports -= parse_port_set(extra.ports)
     return ports
 
 

@@ -129,7 +129,7 @@ def _asked_by(shard: Shard) -> Iterator[ScannedRange]:
         asked = asked_as.get(target.name, target.name)
         name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
-            yield ScannedRange(target.pinned(address), piece.start, piece.stop, name)
+            yield ScannedRange(target.pin(address), piece.start, piece.stop, name)
 
 
 def _place(target: Octets | Network6, number: int) -> int:

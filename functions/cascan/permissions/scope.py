@@ -25,7 +25,7 @@ from cascan.nmap.special_addresses import (
     judged_number,
     why_never,
 )
-from cascan.nmap.targets.coverage import first_outside, gap
+from cascan.nmap.targets.coverage import find_first_outside, find_gap
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Target
 from cascan.nmap.targets.octets import Octets
 from cascan.settings import SettingsError
@@ -86,23 +86,23 @@ class Scope(msgspec.Struct, frozen=True):
             tuple(denied_domains),
         )
 
-    def refusal_of(self, target: Target) -> str | None:
+    def find_refusal(self, target: Target) -> str | None:
         """Why the target may not be scanned: one sentence, naming the first address outside. None: it may."""
         if isinstance(target, Name):
             return self._refusal_of_name(target)
         if isinstance(target, Octets):
-            outside = first_outside(target, self.permitted4)
+            outside = find_first_outside(target, self.permitted4)
             return None if outside is None else self._sentence(4, outside, target.expression)
         if target.count == 1:
-            return self.refusal_of_address(str(IPv6Address(target.first)), written=target.expression)
+            return self.find_address_refusal(str(IPv6Address(target.first)), written=target.expression)
         low, high = target.bounds
         within = any(first <= high and low <= last for _, (first, last), _ in HOLDING_IPV4)
         if within or (low >> 32 == high >> 32 and is_isatap(IPV6, low)):  # a scan has no wider network than that
             return f"{target.expression} holds embedded IPv4 addresses; name the IPv4 addresses themselves"
-        outside6 = gap(self.permitted6, low, high)
+        outside6 = find_gap(self.permitted6, low, high)
         return None if outside6 is None else self._sentence(6, outside6, target.expression)
 
-    def refusal_of_address(self, address: str, name: str = "", *, written: str = "") -> str | None:
+    def find_address_refusal(self, address: str, name: str = "", *, written: str = "") -> str | None:
         """Why the address may not be scanned; None: it may. With `name`, an allowed domain covers public addresses.
 
         An address that cannot be read is refused.
@@ -119,7 +119,7 @@ class Scope(msgspec.Struct, frozen=True):
         embedding = self._refusal_of_embedding(value.version, int(value), judged, written or name or address)
         return embedding or self._refusal_of_number(judged.family, judged.number, address, name, written)
 
-    def denial_of_address(self, address: str) -> str:
+    def find_address_denial(self, address: str) -> str:
         """Why nothing may be sent in the name of an address, whatever is allowed: one sentence; empty: it may be."""
         try:
             value = address_in(address.partition("%")[0])
@@ -137,13 +137,13 @@ class Scope(msgspec.Struct, frozen=True):
             return self._sentence(family, number, written)
         if is_loopback(judged.family, judged.number):
             return f"{judged.text} ({written}) is the worker itself, as no other host may name it"
-        if judged.embedded_in is ISATAP_BLOCK and gap(self.permitted6, number, number) is not None:
+        if judged.embedded_in is ISATAP_BLOCK and find_gap(self.permitted6, number, number) is not None:
             return self._sentence(family, number, written)
         return ""
 
     def _refusal_of_number(self, family: int, number: int, address: str, name: str, written: str) -> str | None:
         permitted = self.permitted4 if family == IPV4 else self.permitted6
-        if gap(permitted, number, number) is None:
+        if find_gap(permitted, number, number) is None:
             return None
         if not name or not _domain_of(name, self.domains) or self._denial(family, number):
             return self._sentence(family, number, written or name or address)

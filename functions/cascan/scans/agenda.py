@@ -9,7 +9,7 @@ from cascan.limits import LOOK_AGAIN_S, LOOK_EVERY_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan
 from cascan.model.shard import Lane
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 
 
 def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
@@ -27,7 +27,7 @@ def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
 
 def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
     """When its windows open or close next; None: it has none."""
-    hours = opening([Window.parse(text) for text in scan.windows], now)
+    hours = find_opening([Window.parse(text) for text in scan.windows], now)
     return AgendaEntry(hours.until, scan.scan_id, AgendaTask.RELEASE) if hours else None
 
 

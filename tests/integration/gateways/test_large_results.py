@@ -21,7 +21,7 @@ from cascan.aws import clients
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES
 from cascan.aws.tables.items import spread_of
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding, FindingLine
@@ -107,7 +107,7 @@ def store(stream: IO[bytes], probes: int) -> None:
     """The report's findings, written as those of a scan with so many probes."""
     table = DynamoScanTable(TABLE)
     table._spreads[SCAN_ID] = spread_of(a_scan(probes=probes))  # what reading the scan would have told
-    findings = (f for host in read_report(stream) for f in findings_of(host, SCAN_ID, AT))
+    findings = (f for host in read_report(stream) for f in build_findings(host, SCAN_ID, AT))
     table.put_findings(SCAN_ID, findings, KEY)
 
 

@@ -12,7 +12,7 @@ from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
 from cascan.ids import derive_scan_id
 from cascan.model.scan import Counts
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, StoredSchedule
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.integration.gateways.conftest import TABLE
 from tests.support.builders import NOW, clock
@@ -100,7 +100,7 @@ def test_the_run_of_a_time_is_the_first_that_was_added(table: ScheduleTable) -> 
 
 def test_an_older_result_does_not_take_the_place_of_a_newer(table: ScheduleTable) -> None:
     newer, older = (
-        Result(scan_id=derive_scan_id(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
+        LatestResult(scan_id=derive_scan_id(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
         for at in (NOW, NOW - HOUR)
     )
     table.note_result("nightly", newer)

@@ -11,7 +11,7 @@ from cascan.aws import clients
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.events import ScanCompleted, ScanSuspended
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.forms import read_request
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, results_key
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
@@ -25,7 +25,7 @@ from tests.support.cascading import rule_document
 
 SENDER = sqs_record("")["attributes"]["SenderId"]
 KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"
-FINDINGS = sorted(findings_of(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
+FINDINGS = sorted(build_findings(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
 
 
 @pytest.fixture

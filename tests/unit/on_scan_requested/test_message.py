@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested import bounded_work, plan_scan
 from on_scan_requested.message import Message
-from on_scan_requested.refusal import Planned
+from on_scan_requested.refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import body, clock, event_names
@@ -51,7 +51,9 @@ class Office:
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
 
-    def submit(self, text: str, sender: str = "alice", message_id: str = "m-1", *, last: bool = False) -> Planned:
+    def submit(
+        self, text: str, sender: str = "alice", message_id: str = "m-1", *, last: bool = False
+    ) -> PlanningResult:
         return plan_scan.plan_scan(
             Message(message_id, text, sender),
             is_last_delivery=last,

@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import Planned
+from on_scan_requested.refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import NOW, body, claim, clock, event_names
@@ -50,7 +50,9 @@ class Desk:
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
-    def submit(self, text: str, message_id: str = "m-1", sender: str = "alice", *, last: bool = False) -> Planned:
+    def submit(
+        self, text: str, message_id: str = "m-1", sender: str = "alice", *, last: bool = False
+    ) -> PlanningResult:
         return plan_scan(
             Message(message_id, text, sender),
             is_last_delivery=last,
@@ -64,7 +66,7 @@ class Desk:
             clock=clock,
         )
 
-    def scan(self, planned: Planned) -> Scan:
+    def scan(self, planned: PlanningResult) -> Scan:
         return self.table.scans[planned.scan_id]
 
 

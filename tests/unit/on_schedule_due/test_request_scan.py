@@ -16,7 +16,7 @@ from cascan.ids import derive_scan_id, digest_body
 from cascan.model.agenda import AgendaTask
 from cascan.model.scan import Counts, ScanState
 from cascan.schedules.due import Kind, ScheduleDue
-from on_schedule_due.request_scan import Answered, ScheduleContext, request_scan
+from on_schedule_due.request_scan import RequestOutcome, ScheduleContext, request_scan
 from tests.fakes import MemoryEventBus, MemoryScanTable
 from tests.fakes.cascades import MemoryIssuedRequests, MemoryRequestQueue
 from tests.fakes.schedules import MemoryScheduleTable
@@ -48,7 +48,7 @@ class Office:
         }
         self.schedules.put_schedule("nightly", document)
 
-    def due(self, at: datetime | None = None, kind: Kind = Kind.DUE, retry: int = 0) -> Answered:
+    def due(self, at: datetime | None = None, kind: Kind = Kind.DUE, retry: int = 0) -> RequestOutcome:
         self.now = max(self.now, at or NOW)
         desk = ScheduleContext(
             self.schedules,

@@ -64,7 +64,7 @@ from cascan.aws.dynamodb.wire import (
     values_of,
 )
 from cascan.clock import to_wire
-from cascan.findings.cut import cut_down
+from cascan.findings.truncate_finding import truncate_finding
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
@@ -230,7 +230,7 @@ def _body_of_finding(finding: Finding | FindingLine, source: ReportKey | None) -
     """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
     text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
     if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
-        text = msgspec.json.encode(cut_down(msgspec.json.decode(text, type=Finding), source))
+        text = msgspec.json.encode(truncate_finding(msgspec.json.decode(text, type=Finding), source))
     return packed(text)
 
 

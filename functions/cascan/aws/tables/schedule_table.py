@@ -32,7 +32,7 @@ from cascan.aws.dynamodb.wire import (
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 
 SCHEDULES = "schedules"  # the partition of them all
 
@@ -93,7 +93,7 @@ class DynamoScheduleTable:
         )
         return noted is not None
 
-    def note_result(self, name: str, result: Result) -> None:
+    def note_result(self, name: str, result: LatestResult) -> None:
         self._table.update(
             key_of(_partition(name), "status"),
             "SET #result = :result, #finished_at = :at",
@@ -158,7 +158,9 @@ def _scan_types_in(item: Item) -> ScanTypes:
 
 
 def _status_in(item: Item) -> ScheduleStatus:
-    result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
+    result = (
+        msgspec.json.decode(decoded_body({"body": item["result"]}), type=LatestResult) if "result" in item else None
+    )
     return ScheduleStatus(
         last_due_at=_instant_in(item, "last_due"),
         last_schedule_time=_instant_in(item, "last_run"),

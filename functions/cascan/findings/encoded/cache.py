@@ -21,7 +21,7 @@ from cascan.findings.encoded.encoder import (
     FindingTemplate,
     encode,
 )
-from cascan.findings.ports import CATEGORIES, PortAttributes, described, named, script_attributes
+from cascan.findings.ports import CATEGORIES, PortAttributes, describe_port, name_port_finding, script_attributes
 from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
 from cascan.limits import MAX_ENCODED_FINDINGS_BYTES, MAX_RECENT_HASHES
@@ -117,7 +117,7 @@ def weight_of(wire: FindingTemplate) -> int:
 
 def start_of(port: Port, category: str) -> Start:
     told = FindingFields(
-        named(port, category), described(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://"
+        name_port_finding(port, category), describe_port(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://"
     )
     return FindingTemplate.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
 

@@ -123,7 +123,7 @@ class FindingEncoder(Subject):
 
     @property
     def repeats_an_id(self) -> bool:
-        """Two lines are of one id, which `findings_of` tells apart."""
+        """Two lines are of one id, which `build_findings` tells apart."""
         return len({line[ID] for line in self.lines}) < len(self.lines)
 
     def told(self) -> list[FindingLine]:

@@ -16,7 +16,7 @@ MAX_ADDRESS_BYTES = 6
 HINT = "0, hexadecimal digits, or a vendor in nmap's list"
 
 
-def checked_mac(value: str) -> str:
+def check_mac(value: str) -> str:
     """The value itself. Raises: ValueError: no address, no vendor that nmap knows; says what to write."""
     if value == "0" or ADDRESS.fullmatch(value):
         return value

@@ -49,7 +49,7 @@ class PortSet:
 
 
 @lru_cache(maxsize=512)
-def port_set(text: str) -> PortSet:
+def parse_port_set(text: str) -> PortSet:
     """The ports of the list; what is no port or range of ports is left out."""
     found = (PIECE.fullmatch(piece) for piece in text.split(","))
     ranges = ((int(match[1]), int(match[2] or match[1])) for match in found if match)

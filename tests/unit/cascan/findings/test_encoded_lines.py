@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.generated_reports import SHAPES
 from benchmarks.generated_reports import generate_report as generated
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.findings.encoded.cache import EncodedFindingCache
 from cascan.findings.encoded.lines import finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
@@ -53,7 +53,7 @@ made_up = st.builds(
 
 
 def encoded(host: Host) -> bytes:
-    return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings_of(host, SCAN, NOW))
+    return b"".join(msgspec.json.encode(finding) + b"\n" for finding in build_findings(host, SCAN, NOW))
 
 
 @pytest.mark.parametrize("name", [*REAL, *ODDITIES])
@@ -65,13 +65,13 @@ def test_the_lines_of_a_host_are_its_findings_encoded(name: str) -> None:
 @pytest.mark.parametrize("name", [*REAL, *ODDITIES])
 def test_a_line_goes_by_the_id_severity_and_category_of_its_finding(name: str) -> None:
     for host in [*hosts(name), *hosts(name)]:
-        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in findings_of(host, SCAN, NOW)]
+        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in build_findings(host, SCAN, NOW)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_line_of_scripts_that_hosts_share_goes_by_its_own_severity(shape: str) -> None:
     for host in read_report(io.BytesIO(b"".join(generated(200, shape)))):
-        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in findings_of(host, SCAN, NOW)]
+        assert lines_of(host, SCAN, NOW) == [line_of(finding) for finding in build_findings(host, SCAN, NOW)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -89,7 +89,7 @@ def test_the_lines_of_any_host_are_its_findings_encoded(host: Host) -> None:
 def test_a_name_from_the_request_stands_in_the_lines_as_in_the_findings() -> None:
     host = hosts("versions")[0]
     names = {host.address: "asked.example"}
-    expected = b"".join(msgspec.json.encode(f) + b"\n" for f in findings_of(host, SCAN, NOW, names))
+    expected = b"".join(msgspec.json.encode(f) + b"\n" for f in build_findings(host, SCAN, NOW, names))
     assert finding_lines(host, SCAN, NOW, names) == expected
     assert b"tcp://asked.example:" in expected
 
@@ -101,7 +101,7 @@ def test_findings_of_scripts_are_shared_by_hosts_asked_for_by_address_alone() ->
     for seen in (host, other, named, other, named, host):
         assert finding_lines(seen, SCAN, NOW) == encoded(seen)
     later = NOW.replace(year=2030)  # the certificate is out of date then
-    expected = b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings_of(other, SCAN, later))
+    expected = b"".join(msgspec.json.encode(finding) + b"\n" for finding in build_findings(other, SCAN, later))
     assert finding_lines(other, SCAN, later) == expected != encoded(other)
 
 

@@ -12,7 +12,7 @@ from cascan.inventory.observations import observe_absence, observe_host
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
 from cascan.model.inventory import Observation, PortCoverage, Sighting, Unlisted
 from cascan.model.report import ScanInfo
-from cascan.nmap.ports.port_set import port_set
+from cascan.nmap.ports.port_set import parse_port_set
 from tests.data.reports import hosts, read_through, report
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ class TestRealReports:
         assert one.up is True
         (coverage,) = one.coverage
         assert {port.number for port in host.ports} == {
-            number for number in range(65_536) if number in port_set(coverage.ports)
+            number for number in range(65_536) if number in parse_port_set(coverage.ports)
         }
         states = {sighting.state for sighting in one.ports.values()}
         assert states == {"open", "closed", "filtered"}
@@ -73,7 +73,7 @@ class TestRealReports:
     def test_ports_that_are_only_counted_are_covered(self) -> None:
         for one in seen("hosts"):
             (coverage,) = one.coverage
-            assert port_set("1-50") <= port_set(coverage.ports)
+            assert parse_port_set("1-50") <= parse_port_set(coverage.ports)
             assert coverage.common
 
     def test_a_udp_port_that_gave_no_answer_was_looked_at_and_is_not_known_to_be_closed(self) -> None:
@@ -82,7 +82,7 @@ class TestRealReports:
         silent = {port.number for port in host.ports if port.state == "open|filtered"}
         assert silent
         assert silent.isdisjoint(number for _, number in one.ports)
-        holding = [(n, layer) for n in silent for layer in one.coverage if n in port_set(layer.ports)]
+        holding = [(n, layer) for n in silent for layer in one.coverage if n in parse_port_set(layer.ports)]
         assert {number: layer.is_conclusive for number, layer in holding} == dict.fromkeys(silent, False)
 
     def test_an_ack_scan_covers_no_port(self) -> None:

@@ -101,8 +101,8 @@ def test_an_embedded_ipv4_address_is_judged_as_itself(public: str, private: str)
 def test_a_domain_covers_an_embedded_address_only_where_it_covers_the_ipv4_address(public: str, private: str) -> None:
     scope = Scope.of(["example.org"])
     isatap = public.startswith("2600")  # its prefix is a network of its own, which the domain does not name
-    assert (scope.refusal_of_address(public, "www.example.org") is None) is not isatap
-    assert scope.refusal_of_address(private, "www.example.org")
+    assert (scope.find_address_refusal(public, "www.example.org") is None) is not isatap
+    assert scope.find_address_refusal(private, "www.example.org")
 
 
 @pytest.mark.parametrize("embedded", ["169.254.169.254", "169.254.170.2", "0.0.0.0", "224.0.0.1", "255.255.255.255"])  # noqa: S104  # nothing is bound
@@ -113,7 +113,7 @@ def test_what_is_never_scanned_is_not_scanned_through_any_prefix(embedded: str) 
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
     for form in forms[:-1] if not number else forms:
         for name in ("", "example.org"):
-            refusal = scope.refusal_of_address(str(IPv6Address(form)), name)
+            refusal = scope.find_address_refusal(str(IPv6Address(form)), name)
             assert "is never scanned" in str(refusal), (IPv6Address(form), refusal)
 
 
@@ -122,8 +122,8 @@ def test_an_ipv4_address_that_cannot_be_read_keeps_its_ipv6_address_out(address:
     with pytest.raises(HiddenIPv4):
         judged_as(address)
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
-    assert "stays out" in str(scope.refusal_of_address(address))
-    assert "stays out" in str(scope.refusal_of_address(address, "example.org"))
+    assert "stays out" in str(scope.find_address_refusal(address))
+    assert "stays out" in str(scope.find_address_refusal(address, "example.org"))
 
 
 def test_the_most_specific_block_decides_and_no_block_stands_twice() -> None:

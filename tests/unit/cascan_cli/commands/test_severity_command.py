@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.commands import severity
@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def findings(tmp_path: Path) -> Path:
     path = tmp_path / "findings.json"
-    path.write_bytes(msgspec.json.encode(list(findings_of(hosts("connect")[0], SCAN_ID, NOW))))
+    path.write_bytes(msgspec.json.encode(list(build_findings(hosts("connect")[0], SCAN_ID, NOW))))
     return path
 
 

@@ -99,7 +99,7 @@ def _look_into(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refusals(line: str) -> set[Rule]:
     try:
-        parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+        parse_arguments(shlex.split(line)).check("raw", PolicyProfile.EVERYTHING)
     except RequestRefused as refused:
         return {refusal.rule for refusal in refused.refusals}
     return set()
@@ -120,9 +120,9 @@ def test_without_nmaps_lists_names_are_not_checked_and_a_note_says_so(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _look_into(None, monkeypatch)
-    checked = parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+    checked = parse_arguments(shlex.split(line)).check("raw", PolicyProfile.EVERYTHING)
     assert any("not checked here" in note for note in checked.notes)
-    assert not parse_arguments(["-p", "22"]).checked("raw").notes
+    assert not parse_arguments(["-p", "22"]).check("raw").notes
 
 
 def test_the_data_is_that_of_the_nmap_on_the_path(nmaps_lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:

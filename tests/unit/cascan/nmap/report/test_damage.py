@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascan.errors import UnreadableReport
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
 from cascan.inventory.observations import observe_host
@@ -250,7 +250,7 @@ def test_no_damage_raises_anything_but_unreadable_report(name: str, edits: list[
     for host in found:
         seen = observe_host(host, asked, "a" * 16, NOW)
         known = apply_observation(None, seen) if seen else None
-        msgspec.json.encode([*findings_of(host, "a" * 16, NOW), known])
+        msgspec.json.encode([*build_findings(host, "a" * 16, NOW), known])
 
 
 def test_ten_thousand_hosts_are_read_in_constant_memory() -> None:

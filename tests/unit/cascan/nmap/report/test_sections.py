@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.findings.encoded.lines import finding_lines, lines_of
 from cascan.model.finding import Finding
 from cascan.model.host import Host
@@ -37,7 +37,7 @@ def read(*elements: str) -> list[Host]:
 
 
 def found(host: Host) -> list[Finding]:
-    return list(findings_of(host, "scan", AT))
+    return list(build_findings(host, "scan", AT))
 
 
 def test_elements_of_one_host_become_one_with_every_port() -> None:
