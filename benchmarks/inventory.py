@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cascan.aws import clients
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.inventory.coverage import ScannedPorts

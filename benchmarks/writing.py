@@ -23,7 +23,7 @@ from botocore.awsrequest import AWSResponse
 from benchmarks.generated_reports import generate_report
 from cascan.aws import clients
 from cascan.aws.dynamodb import batch_write
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.wire import Item
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.items import finding_item

@@ -163,4 +163,4 @@ def _running(table: ScanTable, scan: Scan) -> str:
 
     if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
         return ""
-    return running_progress(table.shards_in(scan.scan_id, ShardState.RUNNING))
+    return running_progress(table.list_shards_in(scan.scan_id, ShardState.RUNNING))

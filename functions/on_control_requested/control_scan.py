@@ -15,7 +15,7 @@ from cascan.ids import derive_event_id
 from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
-from cascan.recovery.operator_records import keep_switch
+from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
 from cascan.scans.close import ENDED_STATES
@@ -60,11 +60,11 @@ def control_scan(
     match asked.action:
         case Action.HALT:
             table.halt(Switch(halted_at=clock(), by=asked.by, reason=asked.reason, sender=sender))
-            keep_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked)
         case Action.LIFT:
             table.lift()
-            keep_switch(house, table)
+            record_switch(house, table)
             return _controlled(asked, released=_release_all(left_s, table=table, queues=queues, clock=clock))
     scan = table.get_scan(asked.scan_id)
     if scan is None:
@@ -155,7 +155,7 @@ def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clo
         if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            table.plan_at(AgendaEntry(next_minute(clock()), scan.scan_id, AgendaTask.RELEASE))
+            table.add_to_agenda(AgendaEntry(next_minute(clock()), scan.scan_id, AgendaTask.RELEASE))
         else:
             released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
     return released

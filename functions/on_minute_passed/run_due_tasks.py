@@ -65,7 +65,7 @@ def _do_one(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft, kept: Ta
     try:
         later = list(_do(entry, house, left_s))
         for planned in later:
-            house.table.plan_at(planned)
+            house.table.add_to_agenda(planned)
         if entry not in later:
             house.table.done(entry)
         kept.done[entry.task.value] = kept.done.get(entry.task.value, 0) + 1
@@ -80,7 +80,7 @@ def _do_one(entry: AgendaEntry, house: AgendaContext, left_s: TimeLeft, kept: Ta
 
 def _put_off(entry: AgendaEntry, house: AgendaContext) -> None:
     """Look again in an hour. First the later entry, so that what breaks off leaves two and not none."""
-    house.table.plan_at(replace(entry, due_at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    house.table.add_to_agenda(replace(entry, due_at=house.clock() + timedelta(seconds=LOOK_EVERY_S)))
     house.table.done(entry)
 
 

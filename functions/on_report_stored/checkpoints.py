@@ -72,4 +72,4 @@ class RecordingPass:
     def note(self, recording: Recording, addresses: Iterable[Interval]) -> bool:
         """Note how far the report is recorded. False: somebody else is as far, or further, and goes on with it."""
         self._left_at_note_s = self.left_s()
-        return self.table.note_recording(self.key, recording, addresses, self._writer)
+        return self.table.store_recording(self.key, recording, addresses, self._writer)

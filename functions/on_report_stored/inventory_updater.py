@@ -51,7 +51,7 @@ class InventoryUpdater:
         """Know what an earlier turn knew."""
         self.noted(before)
         self.recorded = before.recorded
-        for low, high in self.table.noted_addresses(self.key, before):
+        for low, high in self.table.recorded_addresses(self.key, before):
             self.answered.update(range(low, high + 1))
 
     def note(self, host: Host) -> bool:

@@ -96,7 +96,7 @@ def _start(
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
     for entry in initial_entries(scan, planned.lane):
-        table.plan_at(entry)
+        table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])

@@ -104,7 +104,7 @@ def _stands_against(due: ScheduleDue, schedule: Schedule, context: ScheduleConte
         return "unasked"
     if due.kind is not Kind.RUN_NOW and schedule.suspend:
         return "suspended"
-    if not context.schedules.note_due(schedule.name, due.due_at):
+    if not context.schedules.record_due(schedule.name, due.due_at):
         return "overtaken"
     if due.kind is not Kind.RUN_NOW and is_blacked_out(schedule, due.due_at):
         _announce(due, schedule, "blackout", "nothing starts on this date", context, retried=False)
@@ -172,10 +172,10 @@ def prune_history(schedule: Schedule, known: Sequence[RunWithScan], context: Sch
     failed = [one for one in known if one.scan and one.scan.state in FINAL_STATES - {ScanState.DONE}]
     if succeeded and (scan := succeeded[-1].scan) and scan.finished_at:
         result = LatestResult(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
-        context.schedules.note_result(schedule.name, result)
+        context.schedules.record_result(schedule.name, result)
     beyond = [*_runs_over_limit(succeeded, schedule.successful_limit), *_runs_over_limit(failed, schedule.failed_limit)]
     for one in beyond:
-        context.scans.plan_at(AgendaEntry(context.clock(), one.run.scan_id, AgendaTask.EXPIRE))
+        context.scans.add_to_agenda(AgendaEntry(context.clock(), one.run.scan_id, AgendaTask.EXPIRE))
         context.schedules.end_run(one.run)
     latest = known[-1].run if known else None
     for one in known:  # the latest stays as a mark: its message may come twice

@@ -24,7 +24,7 @@ from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
@@ -53,7 +53,7 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             return LOST
-        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        self._store(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def after(self, ended: NmapResult) -> str:
@@ -144,10 +144,10 @@ class ShardFinisher:
             pause_s = pause_after(rest.failures) if cut.failed else 0
             worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
         done, _ = split_shard(shard, cut, rest.number)
-        self._store(Reported(replace(done, progress=None), rest))
+        self._store(ReportedShard(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self, reported: Reported) -> None:
+    def _store(self, reported: ReportedShard) -> None:
         """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
         store_run(self.worker.reports, reported)

@@ -23,7 +23,7 @@ from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan_cli import commands
 from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
@@ -58,7 +58,11 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         world = World(folder)
         self.table, self.reports = world.table, world.reports
-        self.operator_records, self.rules, self.cascades = MemoryHouseRecords(), MemoryRuleTable(), MemoryCascadeTable()
+        self.operator_records, self.rules, self.cascades = (
+            MemoryOperatorRecords(),
+            MemoryRuleTable(),
+            MemoryCascadeTable(),
+        )
         self.schedules, self.scheduler = MemoryScheduleTable(), Scheduler()
         self.request_queue, self.schedule_queue, self.control_queue = (
             Requests(self),

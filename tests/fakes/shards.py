@@ -55,7 +55,7 @@ class MemoryShards:
         self._reach()
         return iter([shard for key, shard in sorted(self.shards_by_key.items()) if key[0] == scan_id])
 
-    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         return iter([shard for shard in self.shards(scan_id) if shard.state is state])
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
@@ -181,7 +181,7 @@ class MemoryShards:
         return True
 
 
-class MemoryHouse:
+class MemoryOperatorItems:
     agenda: set[AgendaEntry]
     halted: Switch | None
     rules_on_findings: StoredRules | None = None
@@ -189,7 +189,7 @@ class MemoryHouse:
     def _reach(self) -> None:
         raise NotImplementedError
 
-    def plan_at(self, entry: AgendaEntry) -> None:
+    def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._reach()
         self.agenda.add(entry)
 

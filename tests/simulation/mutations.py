@@ -50,7 +50,7 @@ def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int
 
 
 def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dict[str, int]:
-    for shard in list(table.shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
+    for shard in list(table.list_shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
         if table.release_shard(shard.scan_id, shard.number):
             queues.send(shard.lane, [releasing.build_shard_message(shard, scan)])
     return {}

@@ -33,7 +33,7 @@ from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.run_shard import run_shard
-from tests.fakes import FixedResolver, MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable
+from tests.fakes import FixedResolver, MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.simulation.clockwork import NONE, Clockwork, Faults
 from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
@@ -61,7 +61,7 @@ class World:
         self.clockwork = clockwork = Clockwork(seed, faults or Faults())
         self.table, self.reports, self.bus = self._table(), MemoryReportStore(), MemoryEventBus()
         self.journal: list[Call] = []  # of the table
-        self.house = MemoryHouseRecords()
+        self.house = MemoryOperatorRecords()
         self.nmap = ScriptedNmap(clockwork, Random(seed))  # noqa: S311 - chance, not a secret
         self.most_in_flight: dict[str, int] = {}
         self.requested: dict[str, dict[str, Any]] = {}  # message id → the request

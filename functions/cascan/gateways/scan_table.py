@@ -73,7 +73,7 @@ class ScanTable(Inventory, Recordings, Protocol):
     def shards(self, scan_id: str) -> Iterator[Shard]:
         """In order of their number."""
 
-    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         """In order of their number; those that wait are found without reading the others, a moment late."""
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
@@ -128,7 +128,7 @@ class ScanTable(Inventory, Recordings, Protocol):
 
     # ---- the house: what is due, and the switch
 
-    def plan_at(self, entry: AgendaEntry) -> None:
+    def add_to_agenda(self, entry: AgendaEntry) -> None:
         """Put on the agenda; a repeat is one entry."""
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:

@@ -100,7 +100,7 @@ def announce_end(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
         return
     bus.put([build_end_event(scan)])
     if entry := expiry_entry(scan):
-        table.plan_at(entry)
+        table.add_to_agenda(entry)
     table.mark_announced(scan.scan_id)
 
 

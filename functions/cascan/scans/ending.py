@@ -54,7 +54,7 @@ def cancel_scan(
     left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
     scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
     if left is Remaining.MORE:
-        table.plan_at(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
+        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
     return scan
 
 

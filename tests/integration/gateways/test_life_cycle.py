@@ -68,7 +68,7 @@ ALLOWED = {(move.name, expected, to) for move in life_cycle.MOVES for expected i
 
 @pytest.mark.parametrize("state", ShardState)
 @pytest.mark.parametrize("call", CALLS)
-def test_a_shard_moves_only_as_the_life_cycle_says(table: ScanTable, call: str, state: ShardState) -> None:
+def test_a_shard_actions_only_as_the_life_cycle_says(table: ScanTable, call: str, state: ShardState) -> None:
     method, do = CALLS[call]
     before = a_shard(state=state, attempt=1, message_id="own", lease_until=AT + timedelta(minutes=1))
     waiting = int(state is ShardState.WAITING)

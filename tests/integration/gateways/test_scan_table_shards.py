@@ -105,12 +105,12 @@ class TestShards:
         table.create_scan(a_scan(shards_waiting=2, shards_in_flight=1))
         table.add_shards([a_shard(2, state=WAITING), a_shard(0), a_shard(1, state=WAITING)])
         table.add_shards([a_shard(0, state=WAITING, scan_id=derive_scan_id("another"))])
-        assert [shard.number for shard in table.shards_in(SCAN_ID, WAITING)] == [1, 2]
+        assert [shard.number for shard in table.list_shards_in(SCAN_ID, WAITING)] == [1, 2]
         assert table.release_shard(SCAN_ID, 1)
-        assert [shard.number for shard in table.shards_in(SCAN_ID, WAITING)] == [2]
-        assert [shard.number for shard in table.shards_in(SCAN_ID, ShardState.QUEUED)] == [0, 1]
+        assert [shard.number for shard in table.list_shards_in(SCAN_ID, WAITING)] == [2]
+        assert [shard.number for shard in table.list_shards_in(SCAN_ID, ShardState.QUEUED)] == [0, 1]
         assert table.hold_shard(SCAN_ID, 0)
-        assert list(table.shards_in(SCAN_ID, WAITING)) == [a_shard(0, state=WAITING), a_shard(2, state=WAITING)]
+        assert list(table.list_shards_in(SCAN_ID, WAITING)) == [a_shard(0, state=WAITING), a_shard(2, state=WAITING)]
 
 
 class TestReleasing:
@@ -260,7 +260,7 @@ class TestHolding:
         back = table.return_shard(SCAN_ID, 0, 1, ShardReturn(to=WAITING, failed=False))
         assert back is not None
         assert (back.state, back.failures) == (WAITING, 0)
-        assert list(table.shards_in(SCAN_ID, WAITING)) == [back]
+        assert list(table.list_shards_in(SCAN_ID, WAITING)) == [back]
         assert _counts(table) == (2, 1, 1)
 
 
@@ -297,7 +297,7 @@ class TestCutting:
         rest = table.cut_shard(SCAN_ID, 0, 1, replace(CUT, to=WAITING, failed=False))
         assert rest is not None
         assert (rest.failures, rest.stderr) == (0, "")
-        assert list(table.shards_in(SCAN_ID, WAITING)) == [rest]
+        assert list(table.list_shards_in(SCAN_ID, WAITING)) == [rest]
         assert _counts(table) == (2, 1, 1)
 
     def test_a_cut_that_is_repeated_makes_one_remainder(self, table: ScanTable) -> None:
@@ -350,7 +350,7 @@ class TestClosingShards:
         table.add_shards([a_shard(state=WAITING)])
         assert table.close_shard(SCAN_ID, 0, replace(FAILING, state=ShardState.CANCELLED))
         assert _counts(table) == (1, 0, 1)
-        assert list(table.shards_in(SCAN_ID, WAITING)) == []
+        assert list(table.list_shards_in(SCAN_ID, WAITING)) == []
         assert not table.close_shard(SCAN_ID, 0, FAILING)
 
     def test_shards_add_up_in_their_scan(self, table: ScanTable) -> None:
@@ -448,7 +448,7 @@ class TestClosingTogether:
         assert table.close_shards(SCAN_ID, list(table.shards(SCAN_ID)), self.ENDING) == 150
         closed = list(table.shards(SCAN_ID))
         assert {(s.state, s.outcome, s.error_description) for s in closed} == {("cancelled", "failed", "cancelled")}
-        assert list(table.shards_in(SCAN_ID, WAITING)) == []
+        assert list(table.list_shards_in(SCAN_ID, WAITING)) == []
         assert _counts(table) == (0, 0, 0)
         assert _scan(table).shard_outcomes == {"failed": 150}
 

@@ -67,7 +67,7 @@ def test_what_was_seen_of_the_scan_types_is_stored_over_its_version_before_alone
 
 def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> None:
     table.put_schedule("nightly", {})
-    table.note_due("nightly", NOW)
+    table.record_due("nightly", NOW)
     table.add_run(a_run())
     assert table.delete_schedule("nightly")
     assert not table.delete_schedule("nightly")
@@ -76,10 +76,10 @@ def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> N
 
 
 def test_a_time_that_a_later_one_has_overtaken_is_told_so(table: ScheduleTable) -> None:
-    assert table.note_due("nightly", NOW)
-    assert table.note_due("nightly", NOW)
-    assert table.note_due("nightly", NOW + HOUR)
-    assert not table.note_due("nightly", NOW)
+    assert table.record_due("nightly", NOW)
+    assert table.record_due("nightly", NOW)
+    assert table.record_due("nightly", NOW + HOUR)
+    assert not table.record_due("nightly", NOW)
     assert table.status("nightly").last_due_at == NOW + HOUR
 
 
@@ -103,6 +103,6 @@ def test_an_older_result_does_not_take_the_place_of_a_newer(table: ScheduleTable
         LatestResult(scan_id=derive_scan_id(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
         for at in (NOW, NOW - HOUR)
     )
-    table.note_result("nightly", newer)
-    table.note_result("nightly", older)
+    table.record_result("nightly", newer)
+    table.record_result("nightly", older)
     assert table.status("nightly").last_result == newer

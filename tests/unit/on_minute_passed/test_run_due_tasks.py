@@ -38,7 +38,7 @@ class Watch:
         self.table.add_shards(shards)
 
     def due(self, what: AgendaTask, after_s: float = 0) -> None:
-        self.table.plan_at(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
+        self.table.add_to_agenda(AgendaEntry(NOW + timedelta(seconds=after_s), SCAN_ID, what))
 
     def tick(self, after_s: float = 0, turns: int | None = None) -> TasksDone:
         """`turns`: so often there is time left when somebody asks; None: always."""
@@ -221,7 +221,7 @@ def test_objects_go_before_the_items_that_say_there_are_some(watch: Watch) -> No
 def test_a_deed_that_fails_fails_alone_and_stays_on_the_agenda(watch: Watch) -> None:
     watch.store(a_shard(state=ShardState.WAITING))
     watch.due(AgendaTask.RELEASE)
-    watch.table.plan_at(AgendaEntry(NOW, "b" * 16, AgendaTask.LOOK))  # of a scan that is gone
+    watch.table.add_to_agenda(AgendaEntry(NOW, "b" * 16, AgendaTask.LOOK))  # of a scan that is gone
     watch.queues.down = True
     kept = watch.tick()
     assert (dict(kept.done), [scan_id for scan_id, _ in kept.failures]) == ({"look": 1}, [SCAN_ID])

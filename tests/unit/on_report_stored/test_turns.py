@@ -127,14 +127,14 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
 def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_later(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, note, others = world.stored(1, REPORT, **NETWORK), world.table.note_recording, list[Recorded]()
+    key, note, others = world.stored(1, REPORT, **NETWORK), world.table.store_recording, list[Recorded]()
 
     def overtaken(*args: Any) -> bool:
-        monkeypatch.setattr(world.table, "note_recording", note)
+        monkeypatch.setattr(world.table, "store_recording", note)
         others.extend(world.deliver(key, hurried) for _ in range(2))
         return note(*args)
 
-    monkeypatch.setattr(world.table, "note_recording", overtaken)
+    monkeypatch.setattr(world.table, "store_recording", overtaken)
     behind = world.deliver(key, hurried)
     assert (behind.outcome, behind.after_s) == (RecordingStatus.SUPERSEDED, RETRY_DELAY_S)
     assert all(other.after_s == 0 for other in others)

@@ -19,8 +19,8 @@ from cascan.model.shard import Lane, Shard, ShardClosing, ShardCut, ShardState, 
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
-from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
+from cascan.recovery.scan_records import ReportedShard, store_run
 from cascan.scans.ending import cancel_scan
 from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control_scan
@@ -30,7 +30,7 @@ from on_scan_completed.publish import publish, record_end
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from tests.data.reports import report
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import NOW, a_run, body, claim, clock
 
@@ -79,7 +79,7 @@ class World:
             ran = a_run(attempt=shard.attempt, addresses=shard.addresses)
             self.table.report_shard(scan_id, number, shard.attempt, ran)
             shard = replace(shard, state=ShardState.REPORTED, run=ran)
-        store_run(self.reports, Reported(shard, rest))
+        store_run(self.reports, ReportedShard(shard, rest))
         if stored:
             path = self.folder / "report.xml"
             path.write_bytes(report("versions").replace(b'addr="127.0.0.1"', f'addr="127.0.0.{number}"'.encode()))
@@ -93,7 +93,7 @@ class World:
     def control(self, action: str, scan_id: str) -> None:
         asked = ControlRequested(action=Action(action), scan_id=scan_id)
         outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        control_scan(asked, house=MemoryHouseRecords(), clock=clock, **outside)  # type: ignore[arg-type]
+        control_scan(asked, house=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):
@@ -102,13 +102,13 @@ class World:
         (completed,) = [e for e in self.bus.events if isinstance(e, ScanCompleted) and e.scan_id == scan_id]
         publish(completed, table=self.table, reports=self.reports)
 
-    def lose_the_table(self) -> Rebuilt:
+    def lose_the_table(self) -> RebuildResult:
         self.table = MemoryScanTable()
         self.bus.events.clear()
         self.queues.sent.clear()
         return self.rebuild()
 
-    def rebuild(self) -> Rebuilt:
+    def rebuild(self) -> RebuildResult:
         record = partial(
             record_findings, scope=SCOPE, reports=self.reports, table=self.table, queues=NoQueues(), bus=NoBus()
         )

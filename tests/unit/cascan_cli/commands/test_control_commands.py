@@ -19,7 +19,7 @@ from cascan_cli.commands import control as command
 from cascan_cli.commands import scans
 from cascan_cli.main import main
 from on_control_requested.control_scan import control_scan, finish_cancelling
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 
 HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ class Stack:
                 self.sent[-1],
                 table=self.table,
                 reports=MemoryReportStore(),
-                house=MemoryHouseRecords(),
+                house=MemoryOperatorRecords(),
                 queues=MemoryShardQueues(),
                 bus=MemoryEventBus(),
                 clock=clock,

@@ -24,14 +24,14 @@ def entry(seconds: int, what: AgendaTask = AgendaTask.DEADLINE, scan: str = "exa
 class TestAgenda:
     def test_what_is_due_is_told_oldest_first_up_to_the_limit(self, table: ScanTable) -> None:
         for planned in (entry(3), entry(1), entry(2), entry(1, AgendaTask.EXPIRE), entry(9)):
-            table.plan_at(planned)
+            table.add_to_agenda(planned)
         assert list(table.due(AT, 10)) == []
         assert list(table.due(AT + timedelta(seconds=3), 3)) == [entry(1), entry(1, AgendaTask.EXPIRE), entry(2)]
         assert list(table.due(AT + timedelta(seconds=3), 10))[-1] == entry(3)
 
     def test_what_is_done_is_not_due_again_and_what_was_planned_twice_is_due_once(self, table: ScanTable) -> None:
         for planned in (entry(1), entry(1), entry(1, scan="another")):
-            table.plan_at(planned)
+            table.add_to_agenda(planned)
         table.done(entry(1))
         table.done(entry(1))
         assert list(table.due(AT + timedelta(days=1), 10)) == [entry(1, scan="another")]
