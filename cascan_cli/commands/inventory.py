@@ -41,13 +41,13 @@ def run(args: Namespace) -> int:
 def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:
     """Raises: BadInput: no address, network or range of addresses; no port."""
     from cascan.model.inventory import InventoryQuery  # after --help
-    from cascan.nmap.intervals import merged
+    from cascan.nmap.intervals import merge_intervals
 
     found = [network for text in addresses for network in _networks(text)]
     networks = tuple(
         (family, low, high)
         for family in (4, 6)
-        for low, high in merged((low, high) for of, low, high in found if of == family)
+        for low, high in merge_intervals((low, high) for of, low, high in found if of == family)
     )
     keys = frozenset(key for text in ports for key in _ports(text))
     return InventoryQuery(networks=networks, ports=keys, service=service, was_open=was_open)

@@ -81,10 +81,10 @@ def finding_addresses(finding: Finding) -> list[str]:
 
 
 def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        return address_in(address).is_loopback
+        return parse_address(address).is_loopback
     except ValueError:
         return False
 
@@ -95,10 +95,10 @@ def _severity_rank(severity: str) -> tuple[int, str]:
 
 
 def _address_rank(addresses: list[str]) -> tuple[int, int]:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        address = address_in(addresses[0] if addresses else "")
+        address = parse_address(addresses[0] if addresses else "")
     except ValueError:  # of another scanner's finding
         return 0, 0
     return address.version, int(address)

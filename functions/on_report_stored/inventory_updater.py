@@ -26,8 +26,8 @@ from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals
 from on_report_stored.scope_filter import ScopeFilter
 
 ADDRESSES_AT_ONCE = 256
@@ -60,7 +60,7 @@ class InventoryUpdater:
         for address in host.addresses:
             if address.kind != "mac":
                 with suppress(ValueError):
-                    number = int(address_in(address.addr))
+                    number = int(parse_address(address.addr))
                     is_first &= number not in self.answered or address.addr != host.address
                     if number not in self.answered:
                         self.answered.add(number)
@@ -69,7 +69,7 @@ class InventoryUpdater:
 
     def fresh_addresses(self) -> tuple[Interval, ...]:
         """Those of host elements since the last note."""
-        return merged((number, number) for number in self._fresh)
+        return merge_intervals((number, number) for number in self._fresh)
 
     def stretches_to(self, offset: int) -> tuple[tuple[int, int], ...]:
         """The stretches of the report that will have been noted when it is noted up to there."""
@@ -102,7 +102,7 @@ class InventoryUpdater:
                 self._fold([observe_absence(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
-        return int(address_in(address)) not in self.answered and not self.gate.find_address_refusal(address)
+        return int(parse_address(address)) not in self.answered and not self.gate.find_address_refusal(address)
 
     def _fold(self, observations: list[Observation]) -> None:
         waiting = observations
@@ -133,8 +133,8 @@ class InventoryUpdater:
 
     def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
         """What an earlier element of the host in this report changed: one item holds the changes of an address."""
-        number = int(address_in(address))
-        before = str(type(address_in(address))(number - 1)) if number else ""
+        number = int(parse_address(address))
+        before = str(type(parse_address(address))(number - 1)) if number else ""
         changes = self.table.changes(self.key.scan_id, self.key.shard, after=before)
         return takewhile(lambda change: change.address == address, changes)
 
@@ -142,7 +142,7 @@ class InventoryUpdater:
         """When an address without a record was asked last; then it was not up."""
         if not seen.up:
             return None
-        number = int(address_in(seen.address))
+        number = int(parse_address(seen.address))
         notes = (asked for (low, high), asked in self._notes if low <= number <= high)
         return max(notes, key=lambda asked: asked.order, default=None)
 

@@ -17,8 +17,8 @@ from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place
 from cascan.model.shard import Shard
-from cascan.nmap.report.read import ReportReader, read_on, read_report
-from cascan.nmap.report.sections import join_sections
+from cascan.nmap.report.join_sections import join_sections
+from cascan.nmap.report.read import ReportReader, read_report, resume_report
 from cascan.rules.severity import RuleSet, to_rule_set
 from on_report_stored.checkpoints import RecordingPass, RecordingStatus
 from on_report_stored.inventory_updater import InventoryUpdater
@@ -59,7 +59,7 @@ def record_report(
         folding.go_on(before)
     with reports.open_report(key, before.place.offset if before else 0) as stream:
         try:
-            report = read_on(stream, before.place) if before else read_report(stream)
+            report = resume_report(stream, before.place) if before else read_report(stream)
         except UnreadableReport as exc:
             answer.unreadable = str(exc)
             return answer

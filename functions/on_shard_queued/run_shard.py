@@ -11,7 +11,7 @@ from cascan.errors import ShardLost
 from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
 from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import claim_shard
 from on_shard_queued.delivery import Delivery, Worker
@@ -88,7 +88,7 @@ class _Turn:
             folder = Path(name)
             report = folder / "report.xml"
             report.touch(mode=0o600)
-            argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
+            argv = build_nmap_command(self.worker.nmap, self.shard, folder, pinned.name)
             ended = self._scan(argv, pinned, folder, heartbeat)
             run = NmapRun(
                 attempt=self.shard.attempt,

@@ -60,7 +60,7 @@ class Subject:
     @classmethod
     def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Self:
         named = bool(names) and any(names.get(address.addr) for address in host.addresses)
-        return cls(host, host.called(names) or None, scan_id, parsed_at, named)
+        return cls(host, host.find_name(names) or None, scan_id, parsed_at, named)
 
     @property
     def asked_name(self) -> str | None:

@@ -11,7 +11,7 @@ from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
 from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
 from cascan.model.shard import NmapRun
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without asking
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that somebody answered for
@@ -43,7 +43,7 @@ def observe_host(
     `names`, address → name, says under which name the request asked for an address; it wins over reverse DNS.
     """
     try:
-        address = str(address_in(host.address))
+        address = str(parse_address(host.address))
     except ValueError:
         return None
     is_up = _is_up(host)
@@ -53,7 +53,7 @@ def observe_host(
         seen_at=seen_at,
         scan_id=scan_id,
         up=is_up,
-        hostname=host.called(names or {}),
+        hostname=host.find_name(names or {}),
         ports=ports,
         unlisted=tuple(extra for extra in unlisted_ports(host) if extra.ports and extra.state in CLOSED_STATES),
         coverage=asked.covered(host, seen_at, scan_id) if host.state == "up" else (),
@@ -97,7 +97,7 @@ def _sighting(port: Port, scan_id: str, seen_at: datetime) -> Sighting:
         state=port.state,
         seen_at=seen_at,
         scan_id=scan_id,
-        service=service.known_as[:MAX_SERVICE_CHARS],
+        service=service.common_name[:MAX_SERVICE_CHARS],
         product=service.product[:MAX_SERVICE_CHARS],
         version=service.version[:MAX_SERVICE_CHARS],
         probed=service.method == "probed" and service.name != UNTOLD_SERVICE,

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from cascan.limits import MAX_SCANNED_INTERVALS
 from cascan.model.shard import Shard
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from cascan.nmap.targets.kinds import Name, Network6
 from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.target_set import Exclusion, enumerate_slice, parse_target
@@ -41,7 +41,7 @@ class ScannedRange(NamedTuple):
                 pieces.append((max(first, low), min(last, high)))
             if len(pieces) > MAX_SCANNED_INTERVALS:
                 return ((low, high),)
-        return merged(pieces)
+        return merge_intervals(pieces)
 
 
 class ScannedAddresses(msgspec.Struct, frozen=True):
@@ -60,15 +60,17 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
 
         Raises: ValueError: no address.
         """
-        number = address_in(address)
+        number = parse_address(address)
         if "%" in address or number.version != self.family or self.exclusion.contains(address):
             return set()
         return {part.name for part in self.parts if part.holds(int(number))}
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
-        asked = merged(interval for part in self.parts if part.start < part.stop for interval in part.intervals())
-        return without(asked, self.exclusion.intervals)
+        asked = merge_intervals(
+            interval for part in self.parts if part.start < part.stop for interval in part.intervals()
+        )
+        return subtract_intervals(asked, self.exclusion.intervals)
 
 
 class ReassignedHosts:

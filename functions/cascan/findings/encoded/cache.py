@@ -107,7 +107,7 @@ class EncodedFindingCache:
 
 
 @lru_cache(maxsize=1)
-def shared_at(parsed_at: datetime) -> EncodedFindingCache:
+def cache_for(parsed_at: datetime) -> EncodedFindingCache:
     return EncodedFindingCache(parsed_at)
 
 

@@ -18,7 +18,7 @@ from cascan.findings import build_findings
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
 from cascan.inventory.observations import observe_host
-from cascan.nmap.report import items_stream as body
+from cascan.nmap.report import item_stream as body
 from cascan.nmap.report import split as cutting
 from cascan.nmap.report.head import CHUNK_BYTES
 from cascan.nmap.report.read import read_report
