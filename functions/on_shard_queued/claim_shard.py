@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
+from cascan.model.shard import OPEN_STATES, Shard, ShardReturn, ShardState
 from cascan.scans.transitions import HOLD_REASONS, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import build_remainder_message
@@ -53,7 +53,7 @@ def _hold_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> Non
         return
     abandoned = _try_claim(message, delivery, worker)  # a worker died before it could return the shard
     if abandoned:
-        to_waiting = Return(to=ShardState.WAITING, failed=False)
+        to_waiting = ShardReturn(to=ShardState.WAITING, failed=False)
         worker.table.return_shard(message.scan_id, message.shard, abandoned.attempt, to_waiting)
         return
     shard = worker.table.get_shard(message.scan_id, message.shard)

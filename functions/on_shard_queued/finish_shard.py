@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from cascan.errors import ShardLost, UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
+from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
@@ -58,7 +58,7 @@ class ShardFinisher:
     def _finish_conclusive(self, retry_names: Mapping[str, Reason]) -> str:
         if retry_names and not self.pinned.addresses:
             error = _first_sentence(retry_names)
-            to_queue = Return(to=ShardState.QUEUED, failed=True, error_description=error)
+            to_queue = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=error)
             return return_shard(self.shard, self.message, to_queue, self.worker)
         remainder = self._plan_second_look(retry_names)
         return self._cut_off(remainder) if remainder else self._store_as_result(self.run)
@@ -84,26 +84,28 @@ class ShardFinisher:
             case ShardAction.REPORT:
                 return self._store_as_result(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
-                returned = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=result.stderr)
+                returned = ShardReturn(
+                    to=step.to, failed=step.failed, error_description=step.error, stderr=result.stderr
+                )
                 return return_shard(self.shard, self.message, returned, self.worker)
             case ShardAction.CUT:
                 return self._cut_off(self._plan_remainder(step, cutting, finished, retry_names))
 
     def _plan_remainder(
         self, step: NextStep, cutting: CutSlices, finished: int, retry_names: Mapping[str, Reason]
-    ) -> Cut:
+    ) -> ShardCut:
         """The unfinished part of an interrupted run, as a shard of its own."""
-        return Cut(
+        return ShardCut(
             run=replace(self._run_without(retry_names), cut=True, addresses=finished),
             done=cutting.done,
-            rest=cutting.rest,
+            remaining=cutting.rest,
             lane=step.lane,
             to=step.to,
             failed=step.failed,
             error_description=step.error,
         )
 
-    def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> Cut | None:
+    def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> ShardCut | None:
         """After a complete run: names to look up again and hosts that timed out, as a shard with a longer time limit.
 
         None: there are none, or the shard may not be cut again.
@@ -117,10 +119,10 @@ class ShardFinisher:
         if not timed_out_targets and not retry_names:
             return None
         done, rest = cut_slices(shard, self.pinned.resolved, timed_out_targets, retry_names)
-        return Cut(
+        return ShardCut(
             run=replace(self._run_without(retry_names), asked_again=len(timed_out_targets)),
             done=done,
-            rest=rest,
+            remaining=rest,
             lane=shard.lane,
             to=ShardState.QUEUED,
             failed=bool(retry_names),
@@ -147,7 +149,7 @@ class ShardFinisher:
         self._store_report(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
-    def _cut_off(self, cut: Cut) -> str:
+    def _cut_off(self, cut: ShardCut) -> str:
         """Cut the shard in the table, send the message of the remainder, and store the report of the finished part."""
         shard, worker = self.shard, self.worker
         remainder = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
@@ -156,7 +158,7 @@ class ShardFinisher:
         if remainder.state is ShardState.QUEUED:  # first: the report closes this shard, so no retry would send it
             delay_s = retry_delay_s(remainder.failures) if cut.failed else 0
             worker.queues.send(remainder.lane, [build_remainder_message(remainder, self.message)], delay_s=delay_s)
-        finished_part, _ = halves(shard, cut, remainder.number)
+        finished_part, _ = split_shard(shard, cut, remainder.number)
         self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
         return f"cut: shard {remainder.number} has the rest"
 
@@ -172,7 +174,7 @@ class ShardFinisher:
             yield from enumerate_slice(target_slice, self.shard.family, self.pinned.resolved)
 
 
-def return_shard(shard: Shard, message: ShardQueued, returned: Return, worker: Worker) -> str:
+def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, worker: Worker) -> str:
     """Release this worker's hold on the shard; what was done, for the log.
 
     The shard gets a new message, delayed if the attempt failed: the old one may stay hidden for as long as its
@@ -200,7 +202,7 @@ def shard_lost(shard: Shard) -> ShardLost:
 def retry_delay_s(failures: int) -> int:
     """Seconds until a shard with so many failures is tried again."""
     delay_s: int = RETRY_AFTER_S * 4 ** max(0, failures - 1)
-    return min(delay_s, MAX_AGAIN_AFTER_S)
+    return min(delay_s, MAX_RETRY_DELAY_S)
 
 
 def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued:

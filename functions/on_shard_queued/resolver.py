@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 from cascan.gateways import Lookup
-from cascan.limits import FIRST_LOOKUP_S, LOOKUP_PAUSES_S, LOOKUP_S, MAX_LOOKING_UP_S, MAX_LOOKUPS_AT_ONCE
+from cascan.limits import (
+    FIRST_LOOKUP_TIMEOUT_S,
+    LOOKUP_PAUSES_S,
+    LOOKUP_TIMEOUT_S,
+    MAX_LOOKUP_TOTAL_S,
+    MAX_LOOKUPS_AT_ONCE,
+)
 from cascan.model.reason import ReasonCode
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.targets.kinds import IPV6
 
 HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
@@ -57,7 +63,7 @@ class DnsResolver:
 
     def _look_up_in_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
         """Look up every name once, then those that DNS failed for again after each of LOOKUP_PAUSES_S."""
-        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKING_UP_S
+        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKUP_TOTAL_S
         lookups: dict[str, Lookup] = {}
 
         def look_up_one(name: str, within_s: float) -> Lookup:
@@ -65,16 +71,16 @@ class DnsResolver:
             if give_up():
                 return lookups.get(name) or _not_looked_up(name, "the worker was stopped before it was looked up")
             if left_s <= 0:
-                why = f"looking up all the names took more than {MAX_LOOKING_UP_S:g} s"
+                why = f"looking up all the names took more than {MAX_LOOKUP_TOTAL_S:g} s"
                 return lookups.get(name) or _not_looked_up(name, why)
             return client.look_up(name, family, min(within_s, left_s))
 
-        pending, within_s = list(names), FIRST_LOOKUP_S
+        pending, within_s = list(names), FIRST_LOOKUP_TIMEOUT_S
         for pause_s in (*LOOKUP_PAUSES_S, None):
             with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(pending)), "lookup") as pool:
                 # The threads end with this block: nmap must be started by a process without other threads.
                 lookups |= zip(pending, pool.map(look_up_one, pending, [within_s] * len(pending)), strict=True)
-            pending, within_s = [name for name in pending if lookups[name].may_succeed_later], LOOKUP_S
+            pending, within_s = [name for name in pending if lookups[name].may_succeed_later], LOOKUP_TIMEOUT_S
             if not pending or pause_s is None or give_up() or time.monotonic() >= ends_at:
                 break
             self._sleep(pause_s)
@@ -112,7 +118,7 @@ def _read_entries(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _is_address(text: str) -> bool:
     try:
-        address_in(text)
+        parse_address(text)
     except ValueError:
         return False
     return True

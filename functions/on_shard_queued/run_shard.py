@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
-from cascan.model.shard import NmapRun, Return, Shard, ShardState
-from cascan.nmap.command import nmap_argv
+from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import NothingToRun, claim_shard
 from on_shard_queued.delivery import Delivery, Worker
@@ -53,7 +53,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
         return ShardRun(message.scan_id, message.shard, claim.reason)
     shard = claim.shard
     if shard.failures > shard.backoff_limit:
-        did = return_shard(shard, message, Return(to=ShardState.QUEUED, failed=False), worker)
+        did = return_shard(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
     return _Attempt(shard, claim.permission, message, delivery, worker).run()
 
@@ -78,7 +78,7 @@ class _Attempt:
             folder = Path(name)
             report = folder / "report.xml"
             report.touch(mode=0o600)
-            argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
+            argv = build_nmap_command(self.worker.nmap, self.shard, folder, pinned.name)
             result = self._scan(argv, pinned, folder, heartbeat)
             run = self._describe_run(argv, pinned, result, started_at)
             finisher = ShardFinisher(self.shard, self.message, pinned, run, report, self.worker)

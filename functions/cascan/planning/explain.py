@@ -11,7 +11,7 @@ from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.nmap.options.arguments import Arguments, parse_arguments
 from cascan.nmap.options.table import Option, find_option
 from cascan.nmap.scripts import ScriptVerdict
@@ -70,7 +70,7 @@ def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STA
     arguments, rates = split_rates(planned.arguments, side_by_side)
     return Explanation(
         accepted=True,
-        argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
+        argv=build_nmap_command(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
         addresses=planned.addresses,
         shards=len(planned.slices),
         lane=planned.lane.value,
