@@ -15,7 +15,7 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cascan.model.inventory import HostRecord, PortRecord, Sought
+    from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 
 COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
 DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # in this order, in a narrow terminal
@@ -25,22 +25,22 @@ MAX_INTERVALS = 256  # of one range with gaps; each needs a query
 
 
 def run(args: Namespace) -> int:
-    sought = parse_query(args.addresses, args.port, args.service, was_open=args.all)
+    query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
-        hosts = list(stack.table.hosts(sought))
+        hosts = list(stack.table.hosts(query))
     if args.json:
-        print_json([_as_json(host, sought) for host in hosts if args.all or host.is_up])
+        print_json([_as_json(host, query) for host in hosts if args.all or host.is_up])
     else:
-        rows = (row for host in hosts for row in _rows(host, sought))
+        rows = (row for host in hosts for row in _rows(host, query))
         print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
     if not hosts:
         print_message("the inventory has nothing that matches")
     return 0
 
 
-def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
+def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:
     """Parse the selection. Raises: BadInput: an invalid address, network, range or port."""
-    from cascan.model.inventory import Sought
+    from cascan.model.inventory import InventoryQuery
     from cascan.nmap.intervals import merge_intervals
 
     intervals = [interval for text in addresses for interval in _parse_intervals(text)]
@@ -49,7 +49,7 @@ def parse_query(addresses: list[str], ports: list[str], service: str, *, was_ope
         of_family = ((low, high) for version, low, high in intervals if version == family)
         networks += ((family, low, high) for low, high in merge_intervals(of_family))
     keys = frozenset(key for text in ports for key in _parse_port(text))
-    return Sought(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
+    return InventoryQuery(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
 
 
 def _parse_intervals(text: str) -> Iterator[tuple[int, int, int]]:
@@ -82,9 +82,9 @@ def _parse_port(text: str) -> list[tuple[str, int]]:
     return [(protocol, int(match["number"])) for protocol in protocols]
 
 
-def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
+def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...]]:
     """One row for each selected port; one row for a host that has none."""
-    ports = sought.ports_of(host)
+    ports = query.ports_of(host)
     for port in ports:
         latest = port.latest
         product = " ".join(filter(None, (latest.product, latest.version)))
@@ -92,12 +92,12 @@ def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
         name = f"{port.protocol}/{port.port}"
         seen = (_format_time(port.first_seen), _format_time(port.last_seen), latest.scan_id)
         yield host.address, host.hostname, name, state, latest.service, product, *seen
-    if not ports and (host.is_up or sought.was_open):
+    if not ports and (host.is_up or query.was_open):
         seen = (_format_time(host.first_seen), _format_time(host.last_seen), host.latest.scan_id)
         yield host.address, host.hostname, "", host.latest.state, "", "", *seen
 
 
-def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
+def _as_json(host: HostRecord, query: InventoryQuery) -> dict[str, Any]:
     return {
         "address": host.address,
         "hostname": host.hostname,
@@ -105,7 +105,7 @@ def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
         "firstSeen": host.first_seen,
         "lastSeen": host.last_seen,
         "lastScan": host.latest.scan_id,
-        "ports": [_port_as_json(port) for port in sought.ports_of(host)],
+        "ports": [_port_as_json(port) for port in query.ports_of(host)],
     }
 
 

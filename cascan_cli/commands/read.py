@@ -83,9 +83,9 @@ def _build_renderer(form: str, report: ReportReader, rule_set: RuleSet | None) -
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
     from cascan.findings import build_findings
-    from cascan.ids import scan_id_of
+    from cascan.ids import derive_scan_id
 
-    scan_id = scan_id_of(f"{report.args} {report.head.start}")
+    scan_id = derive_scan_id(f"{report.args} {report.head.start}")
     started_at = report.started_at or utc_now()
 
     def findings_of(host: Host) -> Iterable[Finding]:

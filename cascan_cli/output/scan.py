@@ -117,7 +117,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.asked_addresses,
+        "addresses": scan.total_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -153,7 +153,7 @@ def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
 
 
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
-    addresses = pluralize(scan.asked_addresses, "address", "addresses")
+    addresses = pluralize(scan.total_addresses, "address", "addresses")
     counts = f"{pluralize(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")

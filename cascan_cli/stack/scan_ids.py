@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
 from cascan.forms import find_idempotency_key, read_request_document
-from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 
 if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
@@ -23,8 +23,8 @@ def idempotency_key_of(body: str) -> str:
 def possible_scan_ids(body: str, message_id: str, stack: StackGateways) -> list[str]:
     """The ids that the scan may get: that of its idempotencyKey, and that of its message if the key is taken."""
     key = idempotency_key_of(body)
-    by_message = scan_id_of(message_id)
-    return [own_scan_id_of(stack.submitter, key), by_message] if key else [by_message]
+    by_message = derive_scan_id(message_id)
+    return [derive_keyed_scan_id(stack.submitter, key), by_message] if key else [by_message]
 
 
 def expected_scan_id(body: str, message_id: str, stack: StackGateways) -> str:
@@ -33,5 +33,5 @@ def expected_scan_id(body: str, message_id: str, stack: StackGateways) -> str:
     if not fallback:
         return preferred
     stored = stack.table.get_scan(preferred)
-    is_taken = stored is not None and stored.request_digest != body_digest_of(body)
+    is_taken = stored is not None and stored.request_digest != digest_body(body)
     return fallback[0] if is_taken else preferred
