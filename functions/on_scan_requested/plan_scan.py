@@ -12,7 +12,7 @@ from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
-from cascan.ids import event_id_of, scan_id_of
+from cascan.ids import derive_event_id, derive_scan_id
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
@@ -53,7 +53,7 @@ def plan_scan(
             document = read_request_document(message.body)
             key = find_idempotency_key(document)
     except RequestRefused as refused:
-        return refuse(Identity(scan_id_of(message.message_id)), request, refused)
+        return refuse(Identity(derive_scan_id(message.message_id)), request, refused)
     identity = identify(message, key, issued)
     if is_last_delivery and table.get_scan(identity.scan_id) is None:
         reports.put_record(identity.scan_id, REQUEST, [message.body.encode("utf-8", "surrogatepass")])
@@ -69,7 +69,7 @@ def plan_scan(
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            return refuse(Identity(scan_id_of(message.message_id)), request, _refuse_taken_key(key, earlier))
+            return refuse(Identity(derive_scan_id(message.message_id)), request, _refuse_taken_key(key, earlier))
         if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
@@ -140,7 +140,7 @@ def _start(
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # in any later state the plan is stored already
         store_plan(reports, scan, planned.shards(scan.scan_id, queued=queued))
     for entry in initial_entries(scan, planned.lane):
-        table.plan_at(entry)
+        table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # a suspended scan waits to be resumed; in any later state it was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
@@ -150,7 +150,7 @@ def _start(
 
 def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
     """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
-    event_id, queued = event_id_of(scan.scan_id, "planned"), scan.shards_in_flight
+    event_id, queued = derive_event_id(scan.scan_id, "planned"), scan.shards_in_flight
     messages = (
         ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
+from cascan.model.shard import OPEN_STATES, Shard, ShardReturn, ShardState
 from cascan.scans.transitions import HOLD_REASONS, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import build_remainder_message
@@ -37,7 +37,7 @@ def _hold(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
         return
     left = _claimed(message, delivery, worker)  # its holder died before it could put it back
     if left:
-        back = Return(to=ShardState.WAITING, failed=False)
+        back = ShardReturn(to=ShardState.WAITING, failed=False)
         worker.table.return_shard(message.scan_id, message.shard, left.attempt, back)
         return
     shard = worker.table.get_shard(message.scan_id, message.shard)

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
+from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
@@ -53,7 +53,7 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             return LOST
-        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        self._store(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
     def after(self, ended: NmapResult) -> str:
@@ -79,13 +79,13 @@ class ShardFinisher:
             case ShardAction.REPORT:
                 return self.reported(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
-                back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
+                back = ShardReturn(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
                 return give_back(self.shard, self.message, back, self.worker)
         run = replace(self._run_without(names), cut=True, addresses=finished)
         done, rest = cutting
         return self._cut(
-            Cut(
-                run=run, done=done, rest=rest, lane=step.lane, to=step.to, failed=step.failed,
+            ShardCut(
+                run=run, done=done, remaining=rest, lane=step.lane, to=step.to, failed=step.failed,
                 error_description=step.error,
             )
         )  # fmt: skip
@@ -106,10 +106,10 @@ class ShardFinisher:
             return ""
         done, rest = cut_slices(shard, self.pinned.resolved, late, names)
         return self._cut(
-            Cut(
+            ShardCut(
                 run=replace(self._run_without(names), asked_again=len(late)),
                 done=done,
-                rest=rest,
+                remaining=rest,
                 lane=shard.lane,
                 to=ShardState.QUEUED,
                 failed=bool(names),
@@ -132,10 +132,10 @@ class ShardFinisher:
 
     def _returned(self, names: Mapping[str, Reason]) -> str:
         """DNS failed for every name, and there is nothing else to scan."""
-        back = Return(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
+        back = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
         return give_back(self.shard, self.message, back, self.worker)
 
-    def _cut(self, cut: Cut) -> str:
+    def _cut(self, cut: ShardCut) -> str:
         shard, worker = self.shard, self.worker
         rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if rest is None:
@@ -143,11 +143,11 @@ class ShardFinisher:
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             pause_s = pause_after(rest.failures) if cut.failed else 0
             worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
-        done, _ = halves(shard, cut, rest.number)
-        self._store(Reported(replace(done, progress=None), rest))
+        done, _ = split_shard(shard, cut, rest.number)
+        self._store(ReportedShard(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self, reported: Reported) -> None:
+    def _store(self, reported: ReportedShard) -> None:
         """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
         store_run(self.worker.reports, reported)
@@ -159,7 +159,7 @@ class ShardFinisher:
             yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
 
 
-def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
+def give_back(shard: Shard, message: ShardQueued, back: ShardReturn, worker: Worker) -> str:
     """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
 
     A fresh one, since the old one may stay hidden for as long as its function might have run.
@@ -180,7 +180,7 @@ def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) 
 def pause_after(failures: int) -> int:
     """Seconds until a shard that has failed so often is tried again."""
     pause_s: int = AGAIN_AFTER_S * 4 ** max(0, failures - 1)
-    return min(pause_s, MAX_AGAIN_AFTER_S)
+    return min(pause_s, MAX_RETRY_DELAY_S)
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.targets.kinds import IPV6
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
@@ -43,7 +43,7 @@ def _entries(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _is_address(text: str) -> bool:
     try:
-        address_in(text)
+        parse_address(text)
     except ValueError:
         return False
     return True

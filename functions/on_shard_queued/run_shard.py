@@ -10,8 +10,8 @@ from pathlib import Path
 from cascan.errors import ShardLost
 from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
-from cascan.model.shard import NmapRun, Return, Shard, ShardState
-from cascan.nmap.command import nmap_argv
+from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import claim_shard
 from on_shard_queued.delivery import Delivery, Worker
@@ -53,7 +53,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
     if shard.failures > shard.backoff_limit:
-        did = _kept(give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker), shard)
+        did = _kept(give_back(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker), shard)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
     return _Turn(shard, standing, message, delivery, worker).take()
 
@@ -88,7 +88,7 @@ class _Turn:
             folder = Path(name)
             report = folder / "report.xml"
             report.touch(mode=0o600)
-            argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
+            argv = build_nmap_command(self.worker.nmap, self.shard, folder, pinned.name)
             ended = self._scan(argv, pinned, folder, heartbeat)
             run = NmapRun(
                 attempt=self.shard.attempt,

@@ -9,7 +9,7 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.options.table import find_option
 from cascan.nmap.scripts import ScriptVerdict
@@ -70,7 +70,7 @@ def _describe_plan(plan: Plan) -> Explanation:
     first_shard = next(plan.shards(""))
     return Explanation(
         accepted=True,
-        argv=nmap_argv(["nmap"], first_shard, FOLDER),
+        argv=build_nmap_command(["nmap"], first_shard, FOLDER),
         addresses=plan.addresses,
         shards=len(plan.slices),
         lane=plan.lane.value,

@@ -15,7 +15,7 @@ from cascan.events import ShardQueued
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import StopReason
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
@@ -552,7 +552,7 @@ class _Beats:
 
 def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
     shard = a_shard(arguments=("-sV", "-p", "22"), lane=Lane.RAW, family=6)
-    assert nmap_argv(["nmap"], shard, Path("/scratch")) == (
+    assert build_nmap_command(["nmap"], shard, Path("/scratch")) == (
         *("nmap", "-sV", "-p", "22", "-6", "--privileged", "--no-stylesheet"),
         *("--stats-every", "5s"),
         *("-oX", "/scratch/report.xml", "-iL", "/scratch/targets"),
@@ -560,4 +560,4 @@ def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
 
 
 def test_a_connect_shard_runs_unprivileged_even_as_root() -> None:
-    assert "--unprivileged" in nmap_argv(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))
+    assert "--unprivileged" in build_nmap_command(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))
