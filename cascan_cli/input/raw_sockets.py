@@ -30,7 +30,7 @@ def _needs_raw(body: str) -> bool:
     from cascan.errors import RequestRefused  # imported here: most machines have raw sockets
     from cascan.forms import read_request
     from cascan.nmap.options.arguments import parse_arguments
-    from cascan.planning.plan import choose_profile
+    from cascan.planning.lane import choose_profile
 
     try:
         request = read_request(body).request

@@ -102,7 +102,7 @@ def test_a_refusal_names_what_is_refused_as_it_was_written(
 def test_a_name_is_not_said_to_be_inside_before_anybody_knows_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     by_number, by_name = checked(capsys, "10.0.0.1", "www.example.test")[1]["targets"]
     assert (by_number["refusal"], by_number["note"], by_name["refusal"]) == ("", "", "")
-    assert "when it is resolved" in by_name["note"]
+    assert "when it resolves the name" in by_name["note"]
     assert main(["check", "www.example.test"]) == 0
     out = capsys.readouterr().out
     assert "target www.example.test\tby name\t" in out
