@@ -26,7 +26,7 @@ from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
-from on_control_requested.control_scan import Controlled, control, finish_cancelling
+from on_control_requested.control_scan import Controlled, control_scan, finish_cancelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def wire() -> Wired:
     gateways = scan_gateways(settings, table)
     reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
     return Wired(
-        partial(control, gateways=gateways, reports=reports, house=house, stack_switch=table),
+        partial(control_scan, gateways=gateways, reports=reports, house=house, stack_switch=table),
         partial(finish_cancelling, gateways=gateways),
     )
 

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cascan.clock import TimeLeft, for_ever
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwitch
-from cascan.ids import event_id_of
-from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
 from cascan.scans.close import ENDED_STATES
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.release import release_waiting, resend_messages
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
@@ -38,7 +38,7 @@ class Controlled:
     closing: int = 0  # shards of a cancelled scan that are open still
 
 
-def control(
+def control_scan(
     asked: ControlRequested,
     gateways: ScanGateways,
     *,
@@ -46,7 +46,7 @@ def control(
     reports: ReportStore,
     house: OperatorRecords,
     stack_switch: StackSwitch,
-    left_s: TimeLeft = for_ever,
+    left_s: TimeLeft = no_time_limit,
 ) -> Controlled:
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
@@ -69,8 +69,8 @@ def control(
         raise MalformedMessage(f"there is no scan {asked.scan_id}")
     match asked.action:
         case Action.CANCEL:
-            why, most = _why(asked), CLOSED_TOGETHER  # a wide scan has the rest closed behind the whole batch
-            scan = cancel_scan(scan.scan_id, why, gateways, most=most) or scan
+            most = MAX_CLOSED_PER_TRANSACTION  # the other shards of a wide scan are closed after the whole batch
+            scan = cancel_scan(scan.scan_id, _why(asked), gateways, most=most) or scan
             return _controlled(asked, scan)
         case Action.SUSPEND:
             scan = _suspend(scan, gateways)
@@ -88,7 +88,7 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
     """
     ended = 0
     for scan_id in scan_ids:
-        if left_s() < LEAST_TURN_S:
+        if left_s() < MIN_TIME_LEFT_S:
             break
         try:
             scan = cancel_scan(scan_id, "", gateways, left_s=left_s)
@@ -105,7 +105,7 @@ def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
     if scan.state is ScanState.SUSPENDED:
         at = gateways.clock()
         gateways.bus.put(
-            [ScanSuspended(**build_event_fields(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))]
+            [ScanSuspended(**build_event_fields(scan, at=at), event_id=derive_event_id(scan.scan_id, "suspended", at))]
         )
     return scan
 
@@ -125,7 +125,7 @@ def _resume(asked: ControlRequested, scan: Scan, gateways: ScanGateways) -> Cont
     released += Counter(release_waiting(scan, gateways))
     if released:
         at = gateways.clock()
-        event_id = event_id_of(scan.scan_id, "resumed", at)
+        event_id = derive_event_id(scan.scan_id, "resumed", at)
         gateways.bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
@@ -133,14 +133,14 @@ def _resume(asked: ControlRequested, scan: Scan, gateways: ScanGateways) -> Cont
 def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
     """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
 
-    Of more than MAX_SCANS_LIFTED scans the others go on with their next look.
+    Of more than MAX_SCANS_RESUMED scans the others go on with their next look.
     """
     released = 0
-    for scan in gateways.table.list_scans(MAX_SCANS_LIFTED):
+    for scan in gateways.table.list_scans(MAX_SCANS_RESUMED):
         if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            gateways.table.add_to_agenda(AgendaEntry(next_minute(gateways.clock()), scan.scan_id, What.RELEASE))
+            gateways.table.add_to_agenda(AgendaEntry(next_minute(gateways.clock()), scan.scan_id, AgendaTask.RELEASE))
         else:
             released += sum(release_waiting(scan, gateways).values())
     return released

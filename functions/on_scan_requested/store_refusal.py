@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cascan.errors import Rejected, RequestRefused
 from cascan.gateways import ScanGateways, Scans
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
@@ -42,17 +42,17 @@ def store_refusal(
     request: ScanRequest | None,
     refused: RequestRefused,
     *,
-    rules: ScanDefaults,
+    defaults: ScanDefaults,
     gateways: ScanGateways,
 ) -> PlanningResult:
     """Store the refusal under the id that the scan would have had. Where that holds another request: under the id that
     derives from the message. A repeat announces what the first left unannounced.
     """
     scan = _refused_scan(message, identity, request, refused, now=gateways.clock())
-    scan = replace(scan, expires_after_s=rules.expires_after_s(request or ScanRequest()))
+    scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))
     stored = _create(scan, gateways.table)
     if stored.request_digest != message.digest:  # another request's, under the same key
-        stored = _create(replace(scan, scan_id=scan_id_of(message.message_id)), gateways.table)
+        stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), gateways.table)
     if stored.state in FINAL_STATES:
         announce_end(stored, gateways)
     return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
