@@ -168,7 +168,7 @@ def test_a_request_in_the_short_form_takes_the_place_of_the_scan_spec_with_its_w
     [
         ({"timeZone": "Mars/Base"}, "spec.timeZone: 'Mars/Base'"),
         ({"timeZone": "../../etc/passwd"}, "spec.timeZone"),
-        ({"blackoutDates": ["tomorrow"]}, "spec.blackoutDates[0]: 'tomorrow' is no date"),
+        ({"blackoutDates": ["tomorrow"]}, "spec.blackoutDates[0]: 'tomorrow' is not a date"),
         ({"blackoutDates": ["2026-12-24..2026-12-01"]}, "ends before it begins"),
         ({"windows": ["late"]}, "windows[0]"),
         ({"flexibleMinutes": 1441}, "spec.flexibleMinutes"),
