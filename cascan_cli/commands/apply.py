@@ -16,7 +16,7 @@ from cascan.forms import read_request
 from cascan.forms.manifest import KIND as SCAN_KIND
 from cascan.model.schedule import Schedule
 from cascan.planning.plan import plan
-from cascan.recovery.operator_records import keep_rule
+from cascan.recovery.operator_records import record_rule
 from cascan.schedules.due import build_run_request, next_times
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
@@ -68,7 +68,7 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
 
     def apply(stack: StackGateways) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
-        back_up(keep_rule, stack.operator_records, stored)
+        back_up(record_rule, stack.operator_records, stored)
         for note in rule.notes:
             print_message(f"{rule.name}: {note}")
         return {

@@ -11,7 +11,7 @@ from math import inf
 from cascan.events.control import Action, ControlRequested
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
-from cascan.recovery.operator_records import is_kept
+from cascan.recovery.operator_records import is_switch_recorded
 from cascan.scans.close import ENDED_STATES
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
@@ -88,7 +88,7 @@ def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
 def _is_halted(stack: StackGateways) -> bool | None:
     """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
     switch = stack.table.switch()
-    if not stack.stays_up and not is_kept(switch, stack.operator_records):
+    if not stack.stays_up and not is_switch_recorded(switch, stack.operator_records):
         return None
     return switch is not None
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
+from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.report_file import open_report
 from cascan_cli.output.text import discard_output, print_message
@@ -56,7 +56,7 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         elif report.scanner == MASSCAN:  # it writes an element for every port and banner
             pieces = map(render, join_sections(report))
         elif file.path and jobs > 1:
-            pieces = report.rendered(file.path, render, jobs)
+            pieces = report.render_hosts(file.path, render, jobs)
         else:
             pieces = map(render, report)
         _print(pieces)
@@ -83,9 +83,9 @@ def _render(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
     from cascan.findings import build_findings
-    from cascan.ids import scan_id_of
+    from cascan.ids import derive_scan_id
 
-    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+    scan_id, at = derive_scan_id(f"{report.args} {report.head.start}"), report.started_at or utc_now()
 
     def findings(host: Host) -> Iterable[Finding]:
         found = build_findings(host, scan_id, at)
@@ -97,24 +97,24 @@ def _render(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render
         return lambda host: render_rows(findings(host))
     if rule_set:
         return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
-    from cascan.findings.encoded.lines import finding_lines
+    from cascan.findings.encoded.lines import encode_finding_lines
 
-    return lambda host: finding_lines(host, scan_id, at)
+    return lambda host: encode_finding_lines(host, scan_id, at)
 
 
 def _merge(names: list[str]) -> int:
     """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report.merge import Part, ReportMerge
+    from cascan.nmap.report.merge import MergeInput, ReportMerge
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # what was wrong around the reports
     with ExitStack() as files:
 
-        def parts() -> Iterator[Part]:
+        def parts() -> Iterator[MergeInput]:
             for name in names:
                 file = files.enter_context(open_report(name))
-                yield Part(file.stream)
+                yield MergeInput(file.stream)
                 remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
-from cascan.recovery.operator_records import keep_schedule
+from cascan.recovery.operator_records import record_schedule
 from cascan.schedules.due import Kind, ScheduleDue, next_times, run_scan_id
 from cascan.schedules.form import read_schedule
 from cascan_cli.errors import BadInput
@@ -41,7 +41,7 @@ def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGat
     Who breaks off may store it again: it is due at the same time, which is one scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
-    back_up(keep_schedule, stack.operator_records, stack.schedules, schedule.name)
+    back_up(record_schedule, stack.operator_records, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
     if starts_now and not stack.schedules.status(schedule.name).last_due_at:
@@ -153,7 +153,7 @@ def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
 def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
-    back_up(keep_schedule, stack.operator_records, stack.schedules, stored.name)
+    back_up(record_schedule, stack.operator_records, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 

@@ -13,7 +13,7 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.findings.to_json import to_json
 from cascan.model.finding import Finding, Severity
-from cascan.recovery.operator_records import keep_severity_rules
+from cascan.recovery.operator_records import record_severity_rules
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, RuleSet, SeverityRule, StoredRules, to_count_key, undo_rules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
@@ -46,7 +46,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
-        back_up(keep_severity_rules, stack.operator_records, stack.table)
+        back_up(record_severity_rules, stack.operator_records, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
             print_message(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from cascan.aws.s3.operator_records import HOUSE, S3OperatorRecords
+from cascan.aws.s3.operator_records import PREFIX, S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import hold_lock
-from cascan_cli.local.warm import invoke
+from cascan_cli.local.warm_up import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
 
@@ -82,11 +82,11 @@ def _move(s3: S3Client, old: str, new: str) -> None:
 
 def _move_house(s3: S3Client, old: str, new: str) -> None:
     """What the operator decided; what is there already is newer."""
-    there = set(_keys(s3, new, HOUSE))
-    for key in _keys(s3, old, HOUSE):
+    there = set(_keys(s3, new, PREFIX))
+    for key in _keys(s3, old, PREFIX):
         if key not in there:
             s3.copy({"Bucket": old, "Key": key}, new, key)
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=HOUSE):
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=PREFIX):
         for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
             s3.delete_object(Bucket=old, Key=version["Key"], VersionId=version["VersionId"])
 

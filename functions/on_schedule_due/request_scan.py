@@ -14,9 +14,9 @@ from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
-from cascan.ids import event_id_of
-from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, LatestResult, Schedule, ScheduledRun
 from cascan.scans.close import ENDED_STATES
@@ -62,7 +62,7 @@ class RunWithScan(NamedTuple):
         """Whether the scan runs, or may still be planned."""
         if self.scan:
             return self.scan.state not in ENDED_STATES
-        return not self.run.ended and now - self.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
+        return not self.run.ended and now - self.run.asked_at < timedelta(seconds=PLANNING_GRACE_S)
 
 
 def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
@@ -118,7 +118,7 @@ def _find_obstacle(due: ScheduleDue, schedule: Schedule, context: ScheduleContex
         return "unasked"
     if due.kind is not Kind.RUN_NOW and schedule.suspend:
         return "suspended"
-    if not context.schedules.note_due(schedule.name, due.due_at):
+    if not context.schedules.record_due(schedule.name, due.due_at):
         return "overtaken"
     if due.kind is not Kind.RUN_NOW and is_blacked_out(schedule, due.due_at):
         _announce_skip(due, schedule, "blackout", "nothing starts on this date", context, retried=False)
@@ -189,7 +189,7 @@ def _prune_history(schedule: Schedule, runs: Sequence[RunWithScan], context: Sch
         *_runs_over_limit(failed, schedule.failed_limit),
     ]
     for each in excess:
-        context.scans.plan_at(AgendaEntry(context.clock(), each.run.scan_id, What.EXPIRE))
+        context.scans.add_to_agenda(AgendaEntry(context.clock(), each.run.scan_id, AgendaTask.EXPIRE))
         context.schedules.end_run(each.run)
     for each in runs[:-1]:  # the latest run stays, so that a repeat of its message is recognized
         if each.scan is None and not each.is_active(context.clock()):
@@ -205,7 +205,7 @@ def _note_latest_result(schedule: Schedule, succeeded: Sequence[RunWithScan], co
     scan = succeeded[-1].scan if succeeded else None
     if scan and scan.finished_at:
         result = LatestResult(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
-        context.schedules.note_result(schedule.name, result)
+        context.schedules.record_result(schedule.name, result)
 
 
 def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
@@ -215,7 +215,7 @@ def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
 def _announce_skip(
     due: ScheduleDue, schedule: Schedule, kind: str, reason: str, context: ScheduleContext, *, retried: bool
 ) -> None:
-    event_id = event_id_of(schedule.name, to_wire(due.due_at), kind)
+    event_id = derive_event_id(schedule.name, to_wire(due.due_at), kind)
     context.bus.put(
         [
             ScheduleSkipped(

@@ -31,12 +31,12 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 from cascan.model.shard import Lane, Shard
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
-from tests.fakes.shards import Breakable, MemoryHouse, MemoryShards
+from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -208,8 +208,8 @@ class MemoryReportStore(Breakable):
         self.content_types[results_key(scan_id, name)] = content_type
 
 
-class MemoryHouseRecords(Breakable):
-    """HouseRecords in a dict."""
+class MemoryOperatorRecords(Breakable):
+    """OperatorRecords in a dict."""
 
     def __init__(self) -> None:
         self.texts: dict[str, bytes] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated
+from cascan.aws.boundary import error_code, translate_errors
 from cascan.model.schedule import Schedule
 from cascan.schedules.due import build_target_input, next_interval
 from cascan.timing.cron import Cron
@@ -69,7 +69,7 @@ class EventBridgeScheduler:
         return [request | rate]
 
     def _put(self, name: str, request: dict[str, Any]) -> None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 self._client.update_schedule(Name=name, **request)
             except ClientError as exc:
@@ -78,7 +78,7 @@ class EventBridgeScheduler:
                 self._client.create_schedule(Name=name, **request)
 
     def _remove(self, name: str) -> None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 self._client.delete_schedule(GroupName=self._group, Name=name)
             except ClientError as exc:

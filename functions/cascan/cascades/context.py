@@ -97,7 +97,7 @@ class ParentScan:
         except RequestRefused as exc:
             return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
-        if reason := permit.scope.refusal_of(target) or (permit.reach and permit.reach.refusal_of(target)):
+        if reason := permit.scope.find_refusal(target) or (permit.reach and permit.reach.find_refusal(target)):
             return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

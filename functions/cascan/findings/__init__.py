@@ -25,7 +25,7 @@ from cascan.findings.hosts import host_finding
 from cascan.findings.ports import port_findings
 from cascan.findings.scripts import script_findings
 from cascan.findings.subject import Subject
-from cascan.ids import finding_id_of, fingerprint_of
+from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 
@@ -62,5 +62,5 @@ def _make_ids_unique(findings: Iterable[Finding], scan_id: str) -> Iterator[Find
         content = encode(finding)
         if content not in contents:
             contents.add(content)
-            fingerprint = fingerprint_of(finding.fingerprint, str(len(contents)))
-            yield replace(finding, fingerprint=fingerprint, id=finding_id_of(scan_id, fingerprint))
+            fingerprint = derive_fingerprint(finding.fingerprint, str(len(contents)))
+            yield replace(finding, fingerprint=fingerprint, id=derive_finding_id(scan_id, fingerprint))

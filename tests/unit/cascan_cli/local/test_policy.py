@@ -60,7 +60,7 @@ def test_apply_and_rules_test_ask_the_same_judge(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("198.51.100.0/24",), "intrusive"))
     permit = read_permissions(Namespace(stack=None, state_dir=tmp_path))
     assert permit.policy.value == "intrusive"
-    assert not permit.scope.refusal_of_address("198.51.100.7")
+    assert not permit.scope.find_address_refusal("198.51.100.7")
 
 
 def test_an_entry_that_is_no_network_or_domain_is_refused_before_anything_is_set(tmp_path: Path) -> None:
