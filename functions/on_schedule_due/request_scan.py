@@ -96,7 +96,10 @@ def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
 
 
 def _send_request(schedule: Schedule, due: ScheduleDue, context: ScheduleContext) -> None:
-    """Store the run and send its request. If the run is stored already, its stored request is sent."""
+    """Store the run and send its request.
+
+    If the run is stored already, its stored request is sent.
+    """
     run = context.schedules.add_run(
         ScheduledRun(
             schedule=schedule.name,
@@ -129,7 +132,8 @@ def _find_obstacle(due: ScheduleDue, schedule: Schedule, context: ScheduleContex
 def _load_runs(schedule: Schedule, context: ScheduleContext) -> list[RunWithScan]:
     """The runs of the schedule with their scans, the oldest first.
 
-    A run whose scan cannot be read is left out: whether it runs is unknown, so it neither blocks others nor is removed.
+    A run whose scan cannot be read is left out: whether it runs is unknown, so it neither blocks
+    others nor is removed.
     """
     runs: list[RunWithScan] = []
     for run in context.schedules.runs(schedule.name):
@@ -152,7 +156,10 @@ def _wait_for_earlier(
 def _send_again(
     due: ScheduleDue, outcome: str, context: ScheduleContext, delay_s: int = SCHEDULE_RETRY_S
 ) -> RequestOutcome:
-    """Send the message again after a delay. A later time of the schedule overtakes a message that is due."""
+    """Send the message again after a delay.
+
+    A later time of the schedule overtakes a message that is due.
+    """
     retry = ScheduleDue(schedule=due.schedule, due_at=due.due_at, kind=due.kind, retry=due.retry + 1)
     context.delayed.send(retry.to_wire(), delay_s=delay_s)
     return _build_outcome(due, outcome)
@@ -163,7 +170,10 @@ def _cancel(runs: Sequence[RunWithScan], due: ScheduleDue, context: ScheduleCont
     reason = f"replaced by the scan that was due at {to_wire(due.due_at)}"
     for each in runs:
         request = ControlRequested(
-            action=Action.CANCEL, scan_id=each.run.scan_id, by=f"schedule {due.schedule}", reason=reason
+            action=Action.CANCEL,
+            scan_id=each.run.scan_id,
+            by=f"schedule {due.schedule}",
+            reason=reason,
         )
         context.controls.send(request.to_wire())
     return len(runs)
@@ -180,7 +190,10 @@ def _settle(due: ScheduleDue, schedule: Schedule, context: ScheduleContext) -> R
 
 
 def _prune_history(schedule: Schedule, runs: Sequence[RunWithScan], context: ScheduleContext) -> int:
-    """Note the latest result, and remove ended scans beyond the limits, the oldest first. Returns their number."""
+    """Note the latest result, and remove ended scans beyond the limits, the oldest first.
+
+    Returns their number.
+    """
     succeeded = _filter_runs(runs, {ScanState.DONE})
     failed = _filter_runs(runs, FINAL_STATES - {ScanState.DONE})
     _note_latest_result(schedule, succeeded, context)
@@ -213,7 +226,13 @@ def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
 
 
 def _announce_skip(
-    due: ScheduleDue, schedule: Schedule, kind: str, reason: str, context: ScheduleContext, *, retried: bool
+    due: ScheduleDue,
+    schedule: Schedule,
+    kind: str,
+    reason: str,
+    context: ScheduleContext,
+    *,
+    retried: bool,
 ) -> None:
     event_id = derive_event_id(schedule.name, to_wire(due.due_at), kind)
     context.bus.put(

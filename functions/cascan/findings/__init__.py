@@ -9,7 +9,8 @@ The rules are those of secureCodeBox's nmap parser, without its bugs.
     proofs/      tables for the many scripts that need a row and no function
     subject.py   the host that findings are about, and the ids they get
 
-Text from the scanned host (banners, titles, names) is stored unchanged. Whoever displays it has to escape it.
+Text from the scanned host (banners, titles, names) is stored unchanged. Whoever displays it has to
+escape it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def build_findings(
 ) -> Iterator[Finding]:
     """Findings of the host's ports, of the host itself, and of its scripts. A host that is not up has none.
 
-    `names` maps an address to the name by which the request asked for it; that name takes precedence over reverse DNS.
+    `names` maps an address to the name by which the request asked for it; that name takes
+    precedence over reverse DNS.
     """
     if host.state != "up":
         return

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, get_table, get_text, iter_rows, iter_tables, parse_indented_tables
+from cascan.findings.script_run import (
+    ScriptRun,
+    get_table,
+    get_text,
+    iter_rows,
+    iter_tables,
+    parse_indented_tables,
+)
 from cascan.model.finding import Finding, Severity
 
 HIGH, MEDIUM = Severity.HIGH, Severity.MEDIUM
@@ -45,7 +52,10 @@ def iscsi_info(run: ScriptRun) -> Iterator[Finding]:
 
 
 def smb_enum_shares(run: ScriptRun) -> Iterator[Finding]:
-    """One for each share that is open without an account; HIGH if it is writable. IPC$ is open by design."""
+    """One for each share that is open without an account; HIGH if it is writable.
+
+    IPC$ is open by design.
+    """
     for share, details in iter_tables(run.data or parse_indented_tables(run.output)):
         access = get_text(details, "Anonymous access")
         if access in ("", NO_ACCESS) or get_text(details, "Type").startswith("STYPE_IPC"):

@@ -1,8 +1,9 @@
 """Findings of nmap's brute scripts: accounts with a guessed password, and services that need no password.
 
-Most of these scripts report through nmap's brute and creds libraries: a list of accounts, with or without a title.
-The others, and old versions of nmap, write a line of text for each account. Sources: creds.lua (the states of an
-account), brute.lua (the titles), and the output of afp-, citrix-, drda-, ldap-, ms-sql-, pgsql- and smb-brute.
+Most of these scripts report through nmap's brute and creds libraries: a list of accounts, with or
+without a title. The others, and old versions of nmap, write a line of text for each account.
+Sources: creds.lua (the states of an account), brute.lua (the titles), and the output of afp-,
+citrix-, drda-, ldap-, ms-sql-, pgsql- and smb-brute.
 """
 
 from __future__ import annotations
@@ -128,7 +129,10 @@ def _read_lines_with_state(lines: Iterable[str]) -> Iterator[Account]:
 
 
 def _parse_account(line: str, separator: str) -> Account | None:
-    """`user:password => state`, `user:password - state`, `user: state`. The password may contain the separator."""
+    """`user:password => state`, `user:password - state`, `user: state`.
+
+    The password may contain the separator.
+    """
     if separator not in line:
         return None
     credentials, _, state = line.rpartition(separator)

@@ -11,7 +11,10 @@ FTP = 21
 
 
 def ftp_anon(run: ScriptRun) -> Iterator[Finding]:
-    """Anonymous login works. The script also writes output such as `got code 503 …` when it does not."""
+    """Anonymous login works.
+
+    The script also writes output such as `got code 503 …` when it does not.
+    """
     if run.port and run.output.lstrip().startswith("Anonymous FTP login allowed"):
         yield run.finding(
             name="Anonymous FTP Login possible",

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, get_table, get_text, get_texts, iter_rows, iter_tables
+from cascan.findings.script_run import (
+    ScriptRun,
+    get_table,
+    get_text,
+    get_texts,
+    iter_rows,
+    iter_tables,
+)
 from cascan.model.finding import Finding, Severity
 
 EXPECTED_HEADERS = {  # by the key that http-security-headers writes for a header that it saw
@@ -74,7 +81,10 @@ def http_methods(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
-    """Missing headers. The script writes nothing about a server that has none of the headers it knows."""
+    """Missing headers.
+
+    The script writes nothing about a server that has none of the headers it knows.
+    """
     if not run.data:
         return
     missing = [header for key, header in EXPECTED_HEADERS.items() if key not in run.data]

@@ -1,6 +1,7 @@
 """A finding for each port that nmap lists.
 
-The category is what nmap knows about the port, so that a rule on `Open Port` matches open ports only:
+The category is what nmap knows about the port, so that a rule on `Open Port` matches open ports
+only:
 
     state            category                  meaning
     open             Open Port                 the port answered

@@ -1,11 +1,11 @@
 """Script id → the reader that turns its output into findings. READERS, at the end, is the table.
 
-A script has a function of its own, or rows in cascan.findings.proofs. Two of nmap's libraries are read for every
-script that uses them: vulns, and brute with its guessed accounts. CONTRIBUTING.md shows how to add a script;
-docs/scripts.md lists the findings of each.
+A script has a function of its own, or rows in cascan.findings.proofs. Two of nmap's libraries are
+read for every script that uses them: vulns, and brute with its guessed accounts. CONTRIBUTING.md
+shows how to add a script; docs/scripts.md lists the findings of each.
 
-A script without a reader is not lost: the finding of its port or host carries the output of every script. A script
-that failed writes `ERROR: …` and has no findings.
+A script without a reader is not lost: the finding of its port or host carries the output of every
+script. A script that failed writes `ERROR: …` and has no findings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ from cascan.findings.http import (
 from cascan.findings.ports import CATEGORIES
 from cascan.findings.proofs import PROOFS, read_proofs
 from cascan.findings.script_run import ScriptRun
-from cascan.findings.services import SELF_DESCRIPTIONS, rdp_enum_encryption, self_description_reader, snmp_sysdescr
+from cascan.findings.services import (
+    SELF_DESCRIPTIONS,
+    rdp_enum_encryption,
+    self_description_reader,
+    snmp_sysdescr,
+)
 from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_mode
 from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, ssh_hostkey, sshv1
 from cascan.findings.tls_certificate import ssl_cert
@@ -44,7 +49,8 @@ ScriptReader = Callable[[ScriptRun], Iterator[Finding]]
 def read_script(run: ScriptRun) -> Iterator[Finding]:
     """Findings of one script, at most MAX_FINDINGS_PER_SCRIPT.
 
-    A port without a finding of its own (a closed one) cannot carry the output: then the output is a finding.
+    A port without a finding of its own (a closed one) cannot carry the output: then the output is a
+    finding.
     """
     if not run.output.lstrip().startswith("ERROR:"):
         findings = chain.from_iterable(reader(run) for reader in _find_readers(run))

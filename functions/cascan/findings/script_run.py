@@ -1,7 +1,8 @@
 """One run of a script: its output, where it ran, and the findings that readers build from it.
 
-The output comes from a scanned host and may have any shape. So every accessor here takes any value, and returns what
-has the expected type: `get_text(row, "bits")` is "" where `row` is no table or `bits` no text.
+The output comes from a scanned host and may have any shape. So every accessor here takes any value,
+and returns what has the expected type: `get_text(row, "bits")` is "" where `row` is no table or
+`bits` no text.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
         scheme  of the location, in place of the port's protocol
         facts   become attributes, except those that are None
 
-        It has no attribute `state`, so that rules on a port's state match the port's own finding alone.
+        It has no attribute `state`, so that rules on a port's state match the port's own finding
+        alone.
         """
         subject, port = self.subject, self.port
         address: tuple[str, str] = (port.protocol, str(port.number)) if port else ("", "")

@@ -68,7 +68,10 @@ def snmp_sysdescr(run: ScriptRun) -> Iterator[Finding]:
 
 
 def rdp_enum_encryption(run: ScriptRun) -> Iterator[Finding]:
-    """Sessions without Network Level Authentication, and weak encryption. The script writes text only."""
+    """Sessions without Network Level Authentication, and weak encryption.
+
+    The script writes text only.
+    """
     accepted = WITHOUT_NLA.findall(run.output)
     if accepted:
         yield run.finding(

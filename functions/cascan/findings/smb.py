@@ -49,7 +49,10 @@ def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
 
 
 def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
-    """SMB 2 and 3: for each dialect, whether it requires signing. One finding, of the first that does not."""
+    """SMB 2 and 3: for each dialect, whether it requires signing.
+
+    One finding, of the first that does not.
+    """
     lines_by_dialect = {key: get_texts(value) for key, value in run.data.items()} or {"": run.output.splitlines()}
     for dialect, lines in lines_by_dialect.items():
         for line in lines:
@@ -61,7 +64,10 @@ def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
 
 
 def parse_dialect(dialect: str) -> float | None:
-    """`NT LM 0.12 (SMBv1) …` → 1, `2.0.2` and `202` → 2.02, `3.11` → 3.11. None: it has no version."""
+    """`NT LM 0.12 (SMBv1) …` → 1, `2.0.2` and `202` → 2.02, `3.11` → 3.11.
+
+    None: it has no version.
+    """
     if "SMBv1" in dialect:
         return 1
     match = DIALECT.match(dialect.strip())

@@ -43,7 +43,10 @@ ALGORITHM_KINDS = (
         re.compile(r"diffie-hellman-group(14|-exchange)-sha1|gss-g(roup14|ex)-sha1-.*"),
     ),
     AlgorithmKind(
-        "Key", ("server_host_key_algorithms",), re.compile(r"ssh-dss.*|x509v3-.*-dss"), re.compile(r"ssh-rsa(-cert.*)?")
+        "Key",
+        ("server_host_key_algorithms",),
+        re.compile(r"ssh-dss.*|x509v3-.*-dss"),
+        re.compile(r"ssh-rsa(-cert.*)?"),
     ),
     AlgorithmKind(
         "Encryption",
@@ -136,7 +139,10 @@ def _read_host_keys(run: ScriptRun) -> Iterator[tuple[str, int]]:
             yield kind.lower(), int(bits)
     for row in keys:
         kind, bits = get_text(row, "type"), get_text(row, "bits")
-        yield kind.removeprefix("ssh-").replace("dss", "dsa"), int(bits) if BITS.fullmatch(bits) else 0
+        yield (
+            kind.removeprefix("ssh-").replace("dss", "dsa"),
+            int(bits) if BITS.fullmatch(bits) else 0,
+        )
 
 
 def _read_algorithms(run: ScriptRun, kind: AlgorithmKind) -> list[str]:

@@ -36,7 +36,12 @@ class Subject:
     )
 
     def __init__(
-        self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
+        self,
+        host: Host,
+        hostname: str | None,
+        scan_id: str,
+        parsed_at: datetime,
+        named_by_request: bool = False,
     ) -> None:
         addresses, mac = _split_addresses(host)
         network_address = next(iter(addresses), "")
@@ -63,7 +68,10 @@ class Subject:
 
     @property
     def asked_name(self) -> str | None:
-        """The name that the request contains. None: the request has the address, or the name is from reverse DNS."""
+        """The name that the request contains.
+
+        None: the request has the address, or the name is from reverse DNS.
+        """
         is_user_name = any(name.kind == "user" and name.name == self.hostname for name in self.host.hostnames)
         return self.hostname if self.named_by_request or is_user_name else None
 
@@ -83,7 +91,8 @@ class Subject:
     ) -> Finding:
         """A finding of this host.
 
-        `about` distinguishes it from the host's other findings of the category. It must be the same in every scan.
+        `about` distinguishes it from the host's other findings of the category. It must be the same
+        in every scan.
         """
         fingerprint = derive_fingerprint(category, self.address, *about)
         return Finding(

@@ -1,7 +1,7 @@
 """Findings of ssl-cert: the certificate, and its flaws at the time of the scan.
 
-Names and category of the flaws are those of secureCodeBox's TLS scanner. Expiry is compared with the time of the scan,
-never with the clock, so that a report gives the same findings on any day.
+Names and category of the flaws are those of secureCodeBox's TLS scanner. Expiry is compared with
+the time of the scan, never with the clock, so that a report gives the same findings on any day.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from cascan.findings.script_run import ScriptRun, get_table, get_text
 from cascan.model.finding import Finding, Severity
 
 EXPIRES_SOON = timedelta(days=30)
-WEAK_BITS = {"rsa": 2048, "dsa": 2048, "dh": 2048, "ec": 224}  # fewer are weak. Source: NIST SP 800-131A
+WEAK_BITS = {
+    "rsa": 2048,
+    "dsa": 2048,
+    "dh": 2048,
+    "ec": 224,
+}  # fewer are weak. Source: NIST SP 800-131A
 BROKEN_BITS = {"rsa": 1024, "dsa": 1024, "dh": 1024, "ec": 160}
 MAX_BITS_DIGITS = 6
 BROKEN_DIGESTS = ("md2", "md4", "md5")
@@ -85,7 +90,10 @@ def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
 
 
 def parse_certificate(run: ScriptRun) -> Certificate:
-    """The certificate, from the structured output. Old versions of nmap have the dates alone, as text."""
+    """The certificate, from the structured output.
+
+    Old versions of nmap have the dates alone, as text.
+    """
     data = run.data
     key, validity = get_table(data, "pubkey"), get_table(data, "validity")
     dates = {} if data else dict(DATES.findall(run.output))
@@ -105,7 +113,10 @@ def parse_certificate(run: ScriptRun) -> Certificate:
 
 
 def matches_hostname(pattern: str, name: str) -> bool:
-    """Whether a certificate's name is valid for this host. `*` matches the whole first label only. Source: RFC 6125."""
+    """Whether a certificate's name is valid for this host.
+
+    `*` matches the whole first label only. Source: RFC 6125.
+    """
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
 
@@ -146,11 +157,19 @@ def _signature_flaws(certificate: Certificate) -> Iterator[Flaw]:
     if is_broken or "sha1" in signature:
         severity = Severity.HIGH if is_broken else Severity.MEDIUM
         facts = {"signature_algorithm": certificate.signature}
-        yield Flaw("Weak Certificate Signature", f"the certificate is signed with {signature}", severity, facts)
+        yield Flaw(
+            "Weak Certificate Signature",
+            f"the certificate is signed with {signature}",
+            severity,
+            facts,
+        )
 
 
 def _hostname_flaws(certificate: Certificate, asked: str | None) -> Iterator[Flaw]:
-    """`asked`: the name that the request contains. A name from reverse DNS is not compared: anybody can set it."""
+    """`asked`: the name that the request contains.
+
+    A name from reverse DNS is not compared: anybody can set it.
+    """
     if (
         asked
         and asked.isascii()

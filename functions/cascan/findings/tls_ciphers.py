@@ -1,6 +1,7 @@
 """Findings of ssl-enum-ciphers and sslv2: the TLS versions and ciphers that a server supports.
 
-Names and categories are those of secureCodeBox's TLS scanner. nmap grades each cipher from A to F, as SSL Labs does.
+Names and categories are those of secureCodeBox's TLS scanner. nmap grades each cipher from A to F,
+as SSL Labs does.
 """
 
 from __future__ import annotations
@@ -17,8 +18,16 @@ OUTDATED = {  # nmap's name → the usual name, and the severity
     "TLSv1.0": ("TLS 1.0", Severity.MEDIUM),
     "TLSv1.1": ("TLS 1.1", Severity.MEDIUM),
 }
-NAMES = {version: name for version, (name, _) in OUTDATED.items()} | {"TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
-GRADES = {"C": Severity.LOW, "D": Severity.MEDIUM, "E": Severity.HIGH, "F": Severity.HIGH}  # A and B are good enough
+NAMES = {version: name for version, (name, _) in OUTDATED.items()} | {
+    "TLSv1.2": "TLS 1.2",
+    "TLSv1.3": "TLS 1.3",
+}
+GRADES = {
+    "C": Severity.LOW,
+    "D": Severity.MEDIUM,
+    "E": Severity.HIGH,
+    "F": Severity.HIGH,
+}  # A and B are good enough
 
 
 def ssl_enum_ciphers(run: ScriptRun) -> Iterator[Finding]:

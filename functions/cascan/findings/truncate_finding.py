@@ -1,4 +1,7 @@
-"""A finding too large for the table → one that fits. The report, which the finding names, keeps all of it."""
+"""A finding too large for the table → one that fits.
+
+The report, which the finding names, keeps all of it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Vulnerabilities: findings of vulners, and of every script that reports through nmap's vulns library.
 
-Each vulnerability is a finding of its own. Its severity follows from the first of these that it has:
+Each vulnerability is a finding of its own. Its severity follows from the first of these that it
+has:
 
     CVSS score   from 7 on HIGH, from 4 on MEDIUM, else LOW
     risk factor  the script's own rating
@@ -33,7 +34,12 @@ VULNERS_LINE = re.compile(  # id, score, link, and a mark for an exploit; an old
     r"(?:[ \t]+https://vulners\.com/(?P<kind>\w{1,40})/\S+(?P<exploit>[ \t]+\*EXPLOIT\*)?)?",
     re.MULTILINE,
 )
-RISKS = {"high": Severity.HIGH, "critical": Severity.HIGH, "medium": Severity.MEDIUM, "low": Severity.LOW}
+RISKS = {
+    "high": Severity.HIGH,
+    "critical": Severity.HIGH,
+    "medium": Severity.MEDIUM,
+    "low": Severity.LOW,
+}
 HIGH_SCORE, MEDIUM_SCORE = 7.0, 4.0  # the bounds that CVSS defines
 
 
@@ -44,7 +50,10 @@ def to_severity(score: float) -> Severity:
 
 
 def has_vulnerabilities(run: ScriptRun) -> bool:
-    """Whether the script reports through the vulns library. Without structured output its text is searched."""
+    """Whether the script reports through the vulns library.
+
+    Without structured output its text is searched.
+    """
     if next(_find_entries(run.script.data), None):
         return True
     return not run.script.data and VULNERABLE_STATE.search(run.output) is not None
@@ -205,7 +214,11 @@ def _split_blocks(output: str) -> dict[str, str]:
 def _parse_block(title: str, block: str) -> dict[str, Any]:
     """The entry of an old nmap, which writes text only."""
     entry, ids = ENTRY.search(block), IDS.search(block)
-    return {"title": title, "state": entry["state"] if entry else "", "ids": ids[1].split() if ids else []}
+    return {
+        "title": title,
+        "state": entry["state"] if entry else "",
+        "ids": ids[1].split() if ids else [],
+    }
 
 
 def _parse_score(text: Any) -> float | None:

@@ -17,7 +17,10 @@ class Severity(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding. Source: secureCodeBox's finding format; the id is derived, and the fingerprint is ours."""
+    """One finding.
+
+    Source: secureCodeBox's finding format; the id is derived, and the fingerprint is ours.
+    """
 
     id: str  # UUIDv5 of the scan and the fingerprint
     fingerprint: str  # identifies what it is about; the same in every scan

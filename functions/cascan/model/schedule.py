@@ -12,7 +12,10 @@ from cascan.model.scan import Counts
 
 
 class Concurrency(StrEnum):
-    """What happens if a scan is due while an earlier one of the schedule runs. The names are secureCodeBox's."""
+    """What happens if a scan is due while an earlier one of the schedule runs.
+
+    The names are secureCodeBox's.
+    """
 
     ALLOW = "Allow"  # both run
     FORBID = "Forbid"  # it waits, with a retry every minute, until the next one is due
@@ -20,7 +23,10 @@ class Concurrency(StrEnum):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When to scan, and what. Either `cron` or `interval_minutes` is set, the other is empty or 0."""
+    """When to scan, and what.
+
+    Either `cron` or `interval_minutes` is set, the other is empty or 0.
+    """
 
     name: str  # the series has the same name: its successive scans are compared
     scan: dict[str, Any]  # `spec` of a Scan manifest, or a request in the short form
@@ -62,7 +68,10 @@ class ScanTypes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduledRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One scan of a schedule. `body` is its request: if the message repeats, the same bytes are sent again."""
+    """One scan of a schedule.
+
+    `body` is its request: if the message repeats, the same bytes are sent again.
+    """
 
     schedule: str
     due_at: datetime

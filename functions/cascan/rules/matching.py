@@ -26,7 +26,10 @@ Matcher = Callable[[Any], bool]
 
 
 def matches(pattern: Any, value: Any) -> bool:
-    """Whether the value matches. It takes at most time proportional to the pattern's length times the value's."""
+    """Whether the value matches.
+
+    It takes at most time proportional to the pattern's length times the value's.
+    """
     return compile_pattern(pattern)(value)
 
 

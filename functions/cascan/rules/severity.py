@@ -1,6 +1,7 @@
 """An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.
 
-Rules never remove anything from a finding. They add attributes, and the original of what they change stays in these:
+Rules never remove anything from a finding. They add attributes, and the original of what they
+change stays in these:
 
     attribute            meaning
     ───────────────────  ────────────────────────────────────────────────────────────────────
@@ -11,8 +12,8 @@ Rules never remove anything from a finding. They add attributes, and the origina
     accepted_until       the last day (UTC) on which it does not count; accepted_reason has the reason
     acceptance_ended     the last day of an acceptance that is over: the finding counts again
 
-So rules can be undone, and new rules applied. Dates are compared with the time of the scan, never with the clock: a
-report gives the same findings on any day.
+So rules can be undone, and new rules applied. Dates are compared with the time of the scan, never
+with the clock: a report gives the same findings on any day.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ MAX_CATEGORIES_CACHED = 1_000
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):
     """New values for fields of a finding. Attributes are merged into the finding's, mappings recursively.
 
-    `added` has further top-level fields that findings do not have by themselves: secureCodeBox's mitigation, a ticket.
+    `added` has further top-level fields that findings do not have by themselves: secureCodeBox's
+    mitigation, a ticket.
     """
 
     severity: Severity | None = None
@@ -122,7 +124,10 @@ def to_count_key(finding: Finding) -> str:
 
 
 def undo_rules(finding: Finding) -> Finding:
-    """The finding without rules. An attribute that a rule added stays, because its original state is not stored."""
+    """The finding without rules.
+
+    An attribute that a rule added stays, because its original state is not stored.
+    """
     attributes = finding.attributes
     if MARKS.isdisjoint(attributes):
         return finding
@@ -139,7 +144,10 @@ def _can_match(rule: SeverityRule, category: str) -> bool:
 
 
 def _to_fields(finding: Finding) -> dict[str, Any]:
-    fields = asdict(finding) | {"severity": finding.severity.value, "parsed_at": finding.parsed_at.isoformat()}
+    fields = asdict(finding) | {
+        "severity": finding.severity.value,
+        "parsed_at": finding.parsed_at.isoformat(),
+    }
     fields.pop("added")
     return fields
 

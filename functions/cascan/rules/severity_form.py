@@ -12,7 +12,8 @@
       - matches: {anyOf: [{name: Self-Signed Certificate, attributes: {ip_addresses: [10.0.0.7]}}]}
         accept: {until: 2027-03-31, reason: replaced with the machine in spring}
 
-`matches` and `override` are those of secureCodeBox's finding post-processing hook, whose files can be used unchanged.
+`matches` and `override` are those of secureCodeBox's finding post-processing hook, whose files can
+be used unchanged.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def _read_rule(entry: dict[str, Any], index: int) -> SeverityRule:
 def _collect(
     problems: list[str], read: Callable[[dict[str, Any], str], T], fields: dict[str, Any], path: str
 ) -> T | None:
-    """What `read` returns. If it refuses the fields, None, and the reasons are added to `problems`."""
+    """What `read` returns.
+
+    If it refuses the fields, None, and the reasons are added to `problems`.
+    """
     try:
         return read(fields, path)
     except RequestRefused as exc:
@@ -166,7 +170,10 @@ def _read_any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...
 
 
 def _read_override(fields: dict[str, Any], path: str) -> Override:
-    """The override. A field that is null counts as absent, and one that findings do not have goes to `added`."""
+    """The override.
+
+    A field that is null counts as absent, and one that findings do not have goes to `added`.
+    """
     present = {name: value for name, value in fields.items() if value is not None}
     added = {name: value for name, value in present.items() if name not in FINDING_FIELDS}
     standard = {name: value for name, value in present.items() if name in FINDING_FIELDS}

@@ -50,8 +50,9 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def from_wire(cls, body: str | bytes, sent_at: datetime) -> ScheduleDue | None:
         """A message of the schedule queue, or an event that a scan of a schedule ended.
 
-        `sent_at` is when the message was queued. Its minute replaces a scheduled time that the sender did not fill in
-        (the emulator of a local stack does not). A second delivery has the same minute.
+        `sent_at` is when the message was queued. Its minute replaces a scheduled time that the
+        sender did not fill in (the emulator of a local stack does not). A second delivery has the
+        same minute.
 
         None: the end of a scan that does not belong to a schedule.
 
@@ -91,7 +92,10 @@ def run_scan_id(schedule: Schedule, due_at: datetime) -> str:
 
 def build_run_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
     """The request of the run: a Scan manifest, or the short form."""
-    annotations = {IDEMPOTENCY_ANNOTATION: _key(schedule, due_at), RUN_NAME_ANNOTATION: run_name(schedule, due_at)}
+    annotations = {
+        IDEMPOTENCY_ANNOTATION: _key(schedule, due_at),
+        RUN_NAME_ANNOTATION: run_name(schedule, due_at),
+    }
     if schedule.windows:
         annotations[WINDOWS_ANNOTATION] = ";".join(schedule.windows)
     metadata = {
@@ -100,12 +104,20 @@ def build_run_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
         "annotations": schedule.annotations | annotations,
     }
     if schedule.is_manifest:
-        return {"apiVersion": API_VERSION, "kind": SCAN, "metadata": metadata, "spec": schedule.scan}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": SCAN,
+            "metadata": metadata,
+            "spec": schedule.scan,
+        }
     return {**schedule.scan, **metadata}
 
 
 def next_times(schedule: Schedule, created_at: datetime, moment: datetime) -> Iterator[datetime]:
-    """Every time after `moment` at which a scan starts, in UTC and in order. Times on blackout dates are left out."""
+    """Every time after `moment` at which a scan starts, in UTC and in order.
+
+    Times on blackout dates are left out.
+    """
     return (due_at for due_at in _find_times(schedule, created_at, moment) if not is_blacked_out(schedule, due_at))
 
 

@@ -1,7 +1,7 @@
 """A secureCodeBox `ScheduledScan` manifest → Schedule. Source: ScheduledScan of execution.securecodebox.io/v1.
 
-`spec` has these fields besides secureCodeBox's: timeZone, windows, blackoutDates, flexibleMinutes, and, instead of
-scanSpec, `request`: a request in the short form.
+`spec` has these fields besides secureCodeBox's: timeZone, windows, blackoutDates, flexibleMinutes,
+and, instead of scanSpec, `request`: a request in the short form.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_valid_name
+from cascan.forms.complete_request import (
+    POLICY_ANNOTATION,
+    RETRY_ANNOTATION,
+    WINDOWS_ANNOTATION,
+    is_valid_name,
+)
 from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.forms.manifest import API_VERSION, TOP_FIELDS
 from cascan.forms.read_request import read_request
@@ -45,7 +50,11 @@ RESERVED_FIELDS = {  # of the request, which the schedule sets itself
     "labels": "put them under metadata",
     "annotations": "put them under metadata",
 }
-COPIED_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION, RETRY_ANNOTATION)  # they say how to scan
+COPIED_ANNOTATIONS = (
+    POLICY_ANNOTATION,
+    WINDOWS_ANNOTATION,
+    RETRY_ANNOTATION,
+)  # they say how to scan
 History = Annotated[int, Meta(ge=0, le=MAX_HISTORY)]
 
 
@@ -74,10 +83,12 @@ class _Metadata(msgspec.Struct, frozen=True):
 def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Schedule:
     """The schedule, with notes on the parts of it that have no effect.
 
-    `is_stored`: the manifest was accepted when it was applied, perhaps by another version. So unknown fields are
-    ignored, and its scans are not checked here: a request that is refused is reported when it is sent.
+    `is_stored`: the manifest was accepted when it was applied, perhaps by another version. So
+    unknown fields are ignored, and its scans are not checked here: a request that is refused is
+    reported when it is sent.
 
-    Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
+    Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be
+    refused.
     """
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
         raise build_refusal([f"kind: a schedule is a {KIND} of {API_VERSION}"])
@@ -137,13 +148,19 @@ def _find_ignored_fields(spec: _Spec) -> Iterator[str]:
 
 
 def parse_every(cron: str) -> int:
-    """`@every 1h30m` → 90. 0: another expression. Raises: ValueError: no duration, or not whole minutes."""
+    """`@every 1h30m` → 90. 0: another expression.
+
+    Raises: ValueError: no duration, or not whole minutes.
+    """
     name, _, duration = cron.partition(" ")
     return parse_interval(duration.strip()) if name == EVERY else 0
 
 
 def parse_interval(text: str) -> int:
-    """A duration of Go, such as `12h` or `1h30m`, in minutes. Raises: ValueError: one sentence, with the fix."""
+    """A duration of Go, such as `12h` or `1h30m`, in minutes.
+
+    Raises: ValueError: one sentence, with the fix.
+    """
     amounts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
     if not text or "".join(number + unit for number, unit in amounts) != text:
         raise ValueError(f"{text[:40]!r} is not a duration: write it as 12h or 1h30m; hours are the largest unit")

@@ -1,4 +1,7 @@
-"""The parser of Mustache templates: text → nodes. Partials, lambdas, other delimiters and empty tags are refused."""
+"""The parser of Mustache templates: text → nodes.
+
+Partials, lambdas, other delimiters and empty tags are refused.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ from cascan.limits import MAX_TEMPLATE_CHARS, MAX_TEMPLATE_DEPTH, MAX_TEMPLATE_P
 
 TAG = re.compile(r"\{\{(?:\{(?P<raw>[^{}]*)\}|(?P<kind>[#^/!>=&]?)(?P<name>[^{}]*))\}\}")
 PATH = re.compile(r"[^\s.{}]+(\.[^\s.{}]+)*|\.")
-HELPERS = {"asList": 2, "getValues": 3, "split": 0}  # least number of names in the path that they contain
+HELPERS = {
+    "asList": 2,
+    "getValues": 3,
+    "split": 0,
+}  # least number of names in the path that they contain
 MAX_QUOTED_CHARS = 80
 
 
@@ -52,7 +59,10 @@ class Template:
 
 @lru_cache(maxsize=4096)
 def compile_template(text: str) -> Template:
-    """A template without list helpers. Raises: TemplateError: it cannot be compiled, with the reason."""
+    """A template without list helpers.
+
+    Raises: TemplateError: it cannot be compiled, with the reason.
+    """
     return _compile(text, helpers=False)
 
 
@@ -167,7 +177,10 @@ class _Parser:
 
 
 def _parse_key(source: str, body: tuple[Node, ...]) -> tuple[str, ...]:
-    """The dotted name of a list, with or without braces: secureCodeBox's manual shows both. Empty: it is no name."""
+    """The dotted name of a list, with or without braces: secureCodeBox's manual shows both.
+
+    Empty: it is no name.
+    """
     content = [node for node in body if not _is_blank(node)]
     if len(content) == 1 and isinstance(content[0], Variable):
         return content[0].path

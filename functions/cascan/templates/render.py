@@ -1,11 +1,12 @@
 """Mustache templates as secureCodeBox's rules use them: variables, sections, inverted sections, comments.
 
-Nothing is escaped: the result is one argument in an argument list, never HTML and never a shell command. Values of a
-finding are inserted unchanged and are not parsed again, so that template syntax in a banner stays text.
+Nothing is escaped: the result is one argument in an argument list, never HTML and never a shell
+command. Values of a finding are inserted unchanged and are not parsed again, so that template
+syntax in a banner stays text.
 
 The values of a scope limiter can use three more helpers, which make lists:
-`{{#asList}}attributes.ip_addresses{{/asList}}`, `{{#getValues}}attributes.addresses.ip{{/getValues}}`,
-`{{#split}}a, b{{/split}}`.
+`{{#asList}}attributes.ip_addresses{{/asList}}`,
+`{{#getValues}}attributes.addresses.ip{{/getValues}}`, `{{#split}}a, b{{/split}}`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def render(template: Template, data: Mapping[str, Any]) -> RenderResult:
 def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[str, str]) -> list[str] | None:
     """The list of values that a value of a scope limiter renders to. None: a part of it has no value.
 
-    `{{$.name}}` is replaced by the alias of that name, which is a template itself. Raises: TemplateError.
+    `{{$.name}}` is replaced by the alias of that name, which is a template itself. Raises:
+    TemplateError.
     """
     alias = _find_alias(template, aliases)
     if alias is not None:
@@ -113,7 +115,10 @@ def _render_aliases(names: Iterable[str], data: Mapping[str, Any], aliases: Mapp
 
 
 def _render_complete(template: Template, data: Mapping[str, Any]) -> str:
-    """The rendered text. Empty if a variable has no value: half a value would be a different value."""
+    """The rendered text.
+
+    Empty if a variable has no value: half a value would be a different value.
+    """
     result = render(template, data)
     return "" if result.missing else result.text
 
@@ -135,7 +140,10 @@ def to_text(value: Any) -> str:
 
 
 def look_up(path: Sequence[str], frames: Sequence[Any]) -> Any:
-    """The value of a dotted name, or MISSING. The innermost frame that has its first part decides."""
+    """The value of a dotted name, or MISSING.
+
+    The innermost frame that has its first part decides.
+    """
     if path == (".",):
         return frames[-1]
     for frame in reversed(frames):
@@ -208,7 +216,10 @@ class _Renderer:
 
 
 def _find_frames(section: Section, value: Any) -> Iterator[Any]:
-    """The body of the section is rendered once for each of these frames. MISSING: once, without a further frame."""
+    """The body of the section is rendered once for each of these frames.
+
+    MISSING: once, without a further frame.
+    """
     is_there = not (value is MISSING or value is None or value is False or value in ("", 0) or value == [])
     if section.inverted:
         if not is_there:

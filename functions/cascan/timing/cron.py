@@ -1,9 +1,10 @@
 """Cron expressions of five fields: parsing, the next times, and the form that EventBridge Scheduler needs.
 
-The syntax is that of Kubernetes: minute, hour, day of month, month, day of week; `*`, `?`, lists, ranges, steps,
-English names, `@daily` and similar macros, and a prefix `TZ=Europe/Berlin`. If both day fields are restricted, a day
-matches that matches one of them. A time that daylight saving skips does not match; a time that it repeats matches
-once, the first time. EventBridge Scheduler does the same.
+The syntax is that of Kubernetes: minute, hour, day of month, month, day of week; `*`, `?`, lists,
+ranges, steps, English names, `@daily` and similar macros, and a prefix `TZ=Europe/Berlin`. If both
+day fields are restricted, a day matches that matches one of them. A time that daylight saving skips
+does not match; a time that it repeats matches once, the first time. EventBridge Scheduler does the
+same.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ class Field:
         return range(low, high + 1, int(step) if slash else 1)
 
     def _parse_span(self, span: str, *, has_step: bool) -> tuple[int, int]:
-        """`*`, `5` or `1-5` as lowest and highest number. With a step `5` has no end: `5/15` is `5-59/15`."""
+        """`*`, `5` or `1-5` as lowest and highest number.
+
+        With a step `5` has no end: `5/15` is `5-59/15`.
+        """
         if span in ("*", "?"):
             return self.low, self.high
         low_text, dash, high_text = span.partition("-")
@@ -91,7 +95,10 @@ class Cron:
 
     @classmethod
     def parse(cls, text: str) -> Cron:
-        """An expression of five fields, or a macro. Raises: ValueError: one sentence, with the fix."""
+        """An expression of five fields, or a macro.
+
+        Raises: ValueError: one sentence, with the fix.
+        """
         if len(text) > MAX_TIME_CHARS:
             raise ValueError(f"{len(text)} characters are more than {MAX_TIME_CHARS}")
         fields = MACROS.get(text.strip().lower(), text).split()
@@ -148,7 +155,10 @@ class Cron:
 
 
 def split_zone(text: str) -> tuple[str, str]:
-    """`TZ=Europe/Berlin 0 5 * * *` → zone and expression. The zone is empty if the text has none."""
+    """`TZ=Europe/Berlin 0 5 * * *` → zone and expression.
+
+    The zone is empty if the text has none.
+    """
     zone, _, expression = text.strip().partition(" ")
     for prefix in ("CRON_TZ=", "TZ="):
         if zone.startswith(prefix):

@@ -1,6 +1,7 @@
 """Maintenance windows: the hours in which a scan may send packets.
 
-The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`, `Sat,Sun 00:00-24:00`.
+The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`,
+`Sat,Sun 00:00-24:00`.
 
 - The days are those on which the window opens. Without days it opens every day.
 - A window whose end is not after its beginning ends on the next day.
@@ -51,7 +52,10 @@ class Window(msgspec.Struct, frozen=True):
         return cls(days, begin, end if end > begin else end + DAY, zone)
 
     def span(self, day: date) -> tuple[datetime, datetime] | None:
-        """Beginning and end, in UTC, of the window that opens on `day`. None: no window opens then."""
+        """Beginning and end, in UTC, of the window that opens on `day`.
+
+        None: no window opens then.
+        """
         if day.weekday() not in self.days:
             return None
         begins, ends = self._instants(day, self.begin), self._instants(day, self.end)
@@ -76,7 +80,10 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
-    """Whether any of the windows is open at `now`. None: there are no windows, and the scan may always run."""
+    """Whether any of the windows is open at `now`.
+
+    None: there are no windows, and the scan may always run.
+    """
     if not windows:
         return None
     for begin, end in _merge_spans(_find_spans(windows, now)):
@@ -121,7 +128,10 @@ def _parse_clock(clock: str, text: str) -> timedelta:
 
 
 def _parse_days(text: str | None, window: str) -> frozenset[int]:
-    """`Mon-Fri,Sun` → {0, 1, 2, 3, 4, 6}. A range may include the end of the week. None: every day."""
+    """`Mon-Fri,Sun` → {0, 1, 2, 3, 4, 6}.
+
+    A range may include the end of the week. None: every day.
+    """
     if text is None:
         return frozenset(range(7))
     days: set[int] = set()

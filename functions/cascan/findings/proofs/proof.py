@@ -1,7 +1,7 @@
 """Proof: the row of a script whose output proves one thing, and the reader that all rows share.
 
-A row has a sign: a regular expression that matches the output when the thing is proven. The tables of rows are the
-other modules of this package, one for each category.
+A row has a sign: a regular expression that matches the output when the thing is proven. The tables
+of rows are the other modules of this package, one for each category.
 """
 
 from __future__ import annotations

@@ -88,11 +88,11 @@ def test_c5_the_named_times_of_cron_are_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("@every", "no duration"),
+        ("@every", "not a duration"),
         ("@every 30s", "not a whole number of minutes"),
-        ("@every day", "no duration"),
+        ("@every day", "not a duration"),
         ("@reboot", "@daily, @midnight, @hourly and @every"),
-        ("@every " + "1" * 100_000, "no duration"),
+        ("@every " + "1" * 100_000, "not a duration"),
         ("*," * 2_000 + "* * * * *", "characters are more than"),
     ],
 )
