@@ -14,7 +14,6 @@ from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
     finding_addresses,
-    is_loopback,
     print_findings,
     print_outcome,
     report_uris,
@@ -80,6 +79,8 @@ def repeat_note(scan: Scan, message_id: str) -> str:
 
 def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     """Says so where a scan of this machine found the local stack itself; else empty."""
+    from cascan.nmap.addresses import is_loopback
+
     found = {
         (finding.attributes.get("port"), address) for finding in findings for address in finding_addresses(finding)
     }

@@ -124,6 +124,7 @@ MAX_WIRES_BYTES = 1_000_000  # of findings kept as text, of each kind, to be fil
 MAX_JOINED_HOSTS = 256  # whose elements in a report are joined, if more than one is there: what is held meanwhile
 MAX_JOINED_SECTIONS = 4_096  # elements of one host that are joined
 MAX_SIGHTED = 10_000  # pieces with scripts, noted by a hash of 100 bytes at most: what comes again is kept
+MAX_RANGES_PER_PROCESS = 4  # of a report, under way for each of several processes that read it
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report before its root element's tag ends: the command line stands there, twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none
 MAX_ASKED_INTERVALS = 64  # of one target: what has more gaps is remembered from its lowest to its highest address
