@@ -19,7 +19,7 @@ from cascan.findings import build_findings
 from cascan.findings.encoded.cache import EncodedFindingCache
 from cascan.findings.encoded.lines import encode_finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
-from cascan.ids import NAMESPACE, finding_id_of, fingerprint_of, id_fields, scan_hash
+from cascan.ids import NAMESPACE, derive_finding_id, derive_fingerprint, encode_id_fields, scan_hash
 from cascan.model.host import Address, Host, Hostname, Port, Script, Service
 from cascan.nmap.report.read import read_report
 from tests.data.reports import ODDITIES, REAL, hosts
@@ -109,14 +109,14 @@ def test_findings_of_scripts_are_shared_by_hosts_asked_for_by_address_alone() ->
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_the_id_of_a_finding_is_a_uuid_of_version_5(scan_id: str, fingerprint: str) -> None:
-    assert finding_id_of(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
+    assert derive_finding_id(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
 
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=9), min_size=1, max_size=4))
 def test_ids_of_a_line_are_those_of_the_finding(scan_id: str, about: list[str]) -> None:
-    fingerprint = fingerprint_of(*about)
-    fields = id_fields(scan_hash(scan_id), "\x1f".join(about).encode())
-    assert fields.decode() == f'{{"id":"{finding_id_of(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
+    fingerprint = derive_fingerprint(*about)
+    fields = encode_id_fields(scan_hash(scan_id), "\x1f".join(about).encode())
+    assert fields.decode() == f'{{"id":"{derive_finding_id(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
 
 
 def caches_of(shared: EncodedFindingCache) -> tuple[BoundedCache[Any, Any], ...]:
@@ -124,7 +124,7 @@ def caches_of(shared: EncodedFindingCache) -> tuple[BoundedCache[Any, Any], ...]
 
 
 def test_what_is_kept_of_ports_and_scripts_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cascan.findings.encoded.cache.MAX_WIRES_BYTES", 20_000)
+    monkeypatch.setattr("cascan.findings.encoded.cache.MAX_ENCODED_FINDINGS_BYTES", 20_000)
     shared = EncodedFindingCache(NOW)
     monkeypatch.setattr("cascan.findings.encoded.lines.cache_for", lambda _: shared)
     for host in read_report(io.BytesIO(b"".join(generated(200, "unlike")))):

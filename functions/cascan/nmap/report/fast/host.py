@@ -19,7 +19,7 @@ from typing import Any
 from xml.etree.ElementTree import XML, ParseError
 
 from cascan.cache import BoundedCache
-from cascan.limits import MAX_MEMO_CHARS
+from cascan.limits import MAX_CACHED_REPORT_CHARS
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.fast.head import read_head
 from cascan.nmap.report.fast.ports import FastPortReader
@@ -40,8 +40,10 @@ class FastHostReader:
 
     def __init__(self) -> None:
         self._ports = FastPortReader()
-        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_MEMO_CHARS)
-        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(MAX_MEMO_CHARS)
+        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_CACHED_REPORT_CHARS)
+        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(
+            MAX_CACHED_REPORT_CHARS
+        )
 
     def host(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.

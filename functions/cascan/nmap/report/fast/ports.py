@@ -10,8 +10,8 @@ import re
 
 from msgspec.structs import replace
 
-from cascan.cache import BoundedCache, Sighted
-from cascan.limits import MAX_MEMO_CHARS, MAX_PORT, MAX_SIGHTED
+from cascan.cache import BoundedCache, RecentHashes
+from cascan.limits import MAX_CACHED_REPORT_CHARS, MAX_PORT, MAX_RECENT_HASHES
 from cascan.model.host import Port, Script, Service
 from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, read_script, reject_markup, unescape
@@ -36,12 +36,12 @@ CPE = re.compile("<cpe>([^<]*)</cpe>")
 
 class FastPortReader:
     def __init__(self) -> None:
-        self._ports: BoundedCache[str, Port] = BoundedCache(MAX_MEMO_CHARS)
+        self._ports: BoundedCache[str, Port] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._long_ports: BoundedCache[str, Port] = BoundedCache(
-            MAX_MEMO_CHARS
+            MAX_CACHED_REPORT_CHARS
         )  # with scripts: these crowd out no short ones
-        self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_MEMO_CHARS)
-        self._sighted = Sighted(MAX_SIGHTED)  # pieces with scripts
+        self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_CACHED_REPORT_CHARS)
+        self._sighted = RecentHashes(MAX_RECENT_HASHES)  # pieces with scripts
 
     def ports(self, pieces: list[str]) -> tuple[Port, ...]:
         """The ports of these elements, without their `<port ` and `</port>`.

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.inventory.changes import judged
-from cascan.inventory.coverage import AskedPorts
-from cascan.inventory.observations import Absent, missing, observation_of
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import Absence, observe_absence, observe_host
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
@@ -79,17 +79,17 @@ class InventoryUpdater:
         self._stretches = recording.noted
         self._fresh.clear()
 
-    def add(self, hosts: Iterable[Host], asked: AskedPorts, names: dict[str, str]) -> None:
+    def add(self, hosts: Iterable[Host], asked: ScannedPorts, names: dict[str, str]) -> None:
         """Fold in hosts that may be recorded."""
-        observations = (observation_of(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
+        observations = (observe_host(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
         self._fold([seen for seen in observations if seen])
 
-    def finish(self, shard: Shard, absent: Absent) -> None:
+    def finish(self, shard: Shard, absent: Absence) -> None:
         """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked.
 
         Only where an address without a host element was not up.
         """
-        if shard.run and self.recorded < shard.run.addresses and absent is Absent.NOT_UP:
+        if shard.run and self.recorded < shard.run.addresses and absent is Absence.NOT_UP:
             self._fold_missing()
             note = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
             self.table.note_asked(self.gate.asked.family, self.gate.asked.intervals(), note)
@@ -99,7 +99,7 @@ class InventoryUpdater:
         for low, high in self.gate.asked.intervals():
             addresses = filter(self._is_missing, self.table.known_addresses(family, low, high))
             while some := list(islice(addresses, ADDRESSES_AT_ONCE)):
-                self._fold([missing(address, self.key.scan_id, self.seen_at) for address in some])
+                self._fold([observe_absence(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
         return int(parse_address(address)) not in self.answered and not self.gate.find_address_refusal(address)
@@ -120,7 +120,7 @@ class InventoryUpdater:
         updates = []
         for seen in observations:
             before = known.get(seen.address)
-            record, changes = judged(before, seen, None if before else self._asked_before(seen))
+            record, changes = apply_observation(before, seen, None if before else self._asked_before(seen))
             self.recorded += record is not None
             if record is not None and record is not before:
                 if changes and before and before.latest.order == seen.order:
