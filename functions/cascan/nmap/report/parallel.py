@@ -29,7 +29,7 @@ from cascan.nmap.report.head import ReportStart
 from cascan.nmap.report.item_stream import ItemStream
 from cascan.nmap.report.split import HOST_END
 
-RANGE_BYTES = 128 * 1024  # small enough for memory, large enough that handing it over costs little
+RANGE_BYTES = 256 * 1024  # small enough for memory, large enough that handing it over costs little
 SEARCH_BYTES = 16 * 1024  # most hosts end within
 DIED = "A process that read the report ended unexpectedly, as happens when memory runs out. Use fewer processes."
 
