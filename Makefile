@@ -69,7 +69,7 @@ types: setup  ## mypy, strict
 
 check: lint types test  ## what CI runs
 
-bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.large, which takes long)
+bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.large_reports, which takes long)
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.planning
@@ -78,7 +78,7 @@ bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.lar
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading
-	@$(BIN)/python -m benchmarks.ending
+	@$(BIN)/python -m benchmarks.wide_scans
 
 clean:  ## the virtual environments and caches
 	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

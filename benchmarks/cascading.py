@@ -9,9 +9,9 @@ import os
 import statistics
 from ipaddress import ip_address
 
-from cascan.cascades.children import children_of
-from cascan.cascades.context import Context
-from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.context import CascadeContext
+from cascan.cascades.decide_children import decide_children
+from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
 from cascan.clock import utc_now
 from cascan.ids import finding_id_of, fingerprint_of, scan_id_of
@@ -46,14 +46,14 @@ def main() -> None:
         cause_id="",
         request=ScanRequest(name="lan", targets=("10.0.0.0/8",), cascades={}),
     )
-    context = Context(permit=Permissions(Scope.of(["10.0.0.0/8"])))
+    context = CascadeContext(permit=Permissions(Scope.of(["10.0.0.0/8"])))
     decided(scan, rules, findings, context)
     seconds = []
     for _ in range(ROUNDS):
         started = processor_time()
         decisions = decided(scan, rules, findings, context)
         seconds.append(processor_time() - started)
-    children = [decision.child for decision in decisions if decision.kind is Kind.START and decision.child]
+    children = [decision.child for decision in decisions if decision.kind is DecisionKind.START and decision.child]
     print(f"{len(findings):,} findings, {len(rules)} rules: median of {ROUNDS}, one core")
     print(f"  {statistics.median(seconds):6.2f} s; aim {AIM_S}")
     asked = sum(decision.count for decision in decisions)
@@ -65,8 +65,8 @@ def processor_time() -> float:
     return sum(os.times()[:4])
 
 
-def decided(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: Context) -> list[Decision]:
-    return list(children_of(scan, rules, findings, context))
+def decided(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: CascadeContext) -> list[Decision]:
+    return list(decide_children(scan, rules, findings, context))
 
 
 def finding(number: int) -> Finding:

@@ -94,17 +94,17 @@ SHAPES = {
 }
 
 
-def report(hosts: int, shape: str) -> Iterator[bytes]:
+def generate_report(hosts: int, shape: str) -> Iterator[bytes]:
     """The report, a host at a time."""
     random = Random(shape)  # noqa: S311 (made-up data, no secret)
     yield HEAD.encode()
     for number in range(hosts):
         said = Random(number % DIFFERENT) if SHAPES[shape].alike else random  # noqa: S311 (as above)
-        yield host(number, SHAPES[shape], said).encode()
+        yield generate_host(number, SHAPES[shape], said).encode()
     yield FOOT.format(hosts=hosts).encode()
 
 
-def host(number: int, shape: Shape, random: Random) -> str:
+def generate_host(number: int, shape: Shape, random: Random) -> str:
     """One host element."""
     address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
     started, distance = 1_767_225_600 + number // 8, random.randint(0, 12)
@@ -114,7 +114,7 @@ def host(number: int, shape: Shape, random: Random) -> str:
     mac = f'<address addr="{mac_address}" addrtype="mac"/>\n' if distance == 0 else ""
     drawn = random.sample(SERVICES, random.randint(5, 11))
     picked = sorted({service[0]: service for service in drawn}.values())  # nmap lists a port once
-    ports = "".join(port(service, ttl, shape, random) for service in picked)
+    ports = "".join(generate_port(service, ttl, shape, random) for service in picked)
     closed = 1000 - len(picked)
     rest = os_part(distance, random) if random.random() < shape.os else ""
     return (
@@ -128,7 +128,7 @@ def host(number: int, shape: Shape, random: Random) -> str:
     )
 
 
-def port(service: tuple[int, str, str, str, str, str, str], ttl: int, shape: Shape, random: Random) -> str:
+def generate_port(service: tuple[int, str, str, str, str, str, str], ttl: int, shape: Shape, random: Random) -> str:
     number, name, product, version, extra, tunnel, cpe = service
     state, reason, shown_ttl = random.choices(
         (("open", "syn-ack", ttl), ("filtered", "no-response", 0), ("closed", "reset", ttl)), (80, 8, 12)
@@ -143,11 +143,11 @@ def port(service: tuple[int, str, str, str, str, str, str], ttl: int, shape: Sha
     told = (("product", product), ("version", version), ("extrainfo", extra), ("tunnel", tunnel))
     attributes = "".join(f' {key}="{value}"' for key, value in told if value)
     cpes = f"<cpe>{cpe}</cpe>" if cpe else ""
-    scripts = scripts_of(name, tunnel, shape.scripts, random)
+    scripts = generate_scripts(name, tunnel, shape.scripts, random)
     return f'{start}<service name="{name}"{attributes} method="probed" conf="10">{cpes}</service>{scripts}</port>\n'
 
 
-def scripts_of(name: str, tunnel: str, likely: float, random: Random) -> str:
+def generate_scripts(name: str, tunnel: str, likely: float, random: Random) -> str:
     """What default scripts say of such a service."""
     found = []
     if name == "ssh" and random.random() < likely:
@@ -236,7 +236,7 @@ def os_part(distance: int, random: Random) -> str:
 
 def main() -> None:
     hosts, shape = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "mixed"  # noqa: PLR2004 (an optional word)
-    sys.stdout.buffer.writelines(report(hosts, shape))
+    sys.stdout.buffer.writelines(generate_report(hosts, shape))
 
 
 if __name__ == "__main__":

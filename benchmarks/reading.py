@@ -35,7 +35,7 @@ from functools import partial
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-from benchmarks.generated_reports import SHAPES, report
+from benchmarks.generated_reports import SHAPES, generate_report
 
 SIZES, ROUNDS = (1_000, 10_000), 3
 MAX_PEER_HOSTS = 10_000  # beyond, libnmap wants more than 3 GB
@@ -204,7 +204,7 @@ def environment_of_ivre(folder: Path) -> str:
 def compare(size: int, shape: str, run: Run) -> None:
     path = run.folder / f"{shape}-{size}.xml"
     with path.open("wb") as out:
-        out.writelines(report(size, shape))
+        out.writelines(generate_report(size, shape))
     print(f"\n{size:,} hosts, {shape}, {path.stat().st_size / 1e6:.0f} MB: seconds, times expat, MB resident")
     best: dict[str, tuple[float, float]] = {}
     for round_ in range(ROUNDS):

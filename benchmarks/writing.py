@@ -20,7 +20,7 @@ import boto3
 import msgspec
 from botocore.awsrequest import AWSResponse
 
-from benchmarks.generated_reports import report
+from benchmarks.generated_reports import generate_report
 from cascan.aws import clients
 from cascan.aws.dynamodb import batch_write
 from cascan.aws.dynamodb import connections as lines
@@ -60,7 +60,7 @@ def main() -> None:
             emulator.wait_until_healthy()
             turn_to(emulator.endpoint)
             for shape in SHAPES:
-                data = b"".join(report(HOSTS, shape))
+                data = b"".join(generate_report(HOSTS, shape))
                 count = sum(1 for _ in findings(data))
                 size = f"{len(data) / 1e6:.1f} MB, {count:,} findings"
                 print(f"{HOSTS:,} hosts, {shape}, {size}; CPU in ms for 1,000 findings, best of 3")

@@ -10,8 +10,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput, CliError
-from cascan_cli.output.text import print_message, quiet_output
-from cascan_cli.parser.build import build_parser
+from cascan_cli.output.text import discard_output, print_message
+from cascan_cli.parser.build_parser import build_parser
 from cascan_cli.stack.interruption import Interrupted, interrupt_on_signals
 
 TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as exc:
         return _interrupted(exc, words)
     except BrokenPipeError:  # the reader went away: head, less
-        quiet_output()
+        discard_output()
         return EXIT_FAILED
     except OSError as exc:  # a full disk, for one
         print_message(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
-        quiet_output()
+        discard_output()
         return EXIT_FAILED
 
 
@@ -43,7 +43,7 @@ def _interrupted(exc: KeyboardInterrupt, words: list[str]) -> int:
     """The exit code. Whoever followed a scan has reported what becomes of it."""
     interrupted = exc if isinstance(exc, Interrupted) else Interrupted()
     if not interrupted.reported:
-        print_message("interrupted; no scan was requested" if asks(words) else "interrupted")
+        print_message("interrupted; no scan was requested" if sends_request(words) else "interrupted")
     return interrupted.exit_code
 
 
@@ -56,12 +56,12 @@ def _make_writable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def asks(words: list[str]) -> bool:
+def sends_request(words: list[str]) -> bool:
     """The command sends a request."""
     return words[:1] in (["scan"], ["submit"])
 
 
-def split_words(words: list[str]) -> tuple[list[str], list[str]]:
+def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
     """Words for this command, and words for nmap: those behind --, and whatever `options` is asked about."""
     cut = words.index("--") if "--" in words else len(words)
     own, for_nmap = words[:cut], words[cut + 1 :]
@@ -78,7 +78,7 @@ def _run(words: list[str]) -> int:
 
 
 def _asked(words: list[str]) -> int:
-    own, for_nmap = split_words(words)  # argparse would take options of nmap for its own
+    own, for_nmap = split_arguments(words)  # argparse would take options of nmap for its own
     if not own:
         build_parser().print_help(sys.stderr)
         return EXIT_REFUSED

@@ -20,15 +20,15 @@ from cascan.recovery.operator_records import keep_rule
 from cascan.schedules.due import child_request, next_times
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
-from cascan_cli.commands.schedule import NEXT_SHOWN, store
+from cascan_cli.commands.schedule import NEXT_SHOWN, store_schedule
 from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
-from cascan_cli.stack.permissions import permissions_of
-from cascan_cli.stack.submitted import expected_scan_id
+from cascan_cli.stack.permissions import read_permissions
+from cascan_cli.stack.scan_ids import expected_scan_id
 
 Applied = dict[str, Any]
 Apply = Callable[[StackGateways], Applied]
@@ -68,7 +68,7 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
 
     def apply(stack: StackGateways) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
-        back_up(keep_rule, stack.house, stored)
+        back_up(keep_rule, stack.operator_records, stored)
         for note in rule.notes:
             print_message(f"{rule.name}: {note}")
         return {
@@ -88,7 +88,7 @@ def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     request, notes = read_request(body)
 
     def apply(stack: StackGateways) -> Applied:
-        message_id = stack.requests.send(body)
+        message_id = stack.request_queue.send(body)
         for note in notes:
             print_message(f"{request.name}: {note}")
         scan_id = expected_scan_id(body, message_id, stack)
@@ -109,7 +109,7 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
     notes = (*schedule.notes, *_refused_today(schedule, args))
 
     def apply(stack: StackGateways) -> Applied:
-        stored = store(document, schedule, stack)
+        stored = store_schedule(document, schedule, stack)
         times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
         for note in notes:
             print_message(f"{schedule.name}: {note}")
@@ -130,7 +130,7 @@ def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
     request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
     try:
-        plan(request, permissions_of(args))
+        plan(request, read_permissions(args))
     except RequestRefused as refused:
         yield from (f"its scans would be refused: {reason}" for reason in refused.reasons)
 

@@ -23,14 +23,14 @@ from cascan.planning.explain import Explained, Judged, explain
 from cascan.schedules.due import child_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
-from cascan_cli.commands.scan import request_of
+from cascan_cli.commands.scan import build_request
 from cascan_cli.commands.submit import read_body, vuls_bodies
 from cascan_cli.errors import EXIT_REFUSED, BadInput
-from cascan_cli.input.raw import why_not_raw_here
-from cascan_cli.input.request_files import request_bodies
+from cascan_cli.input.raw_sockets import explain_missing_raw_sockets
+from cascan_cli.input.request_files import split_requests
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, print_json, print_message, printable
-from cascan_cli.stack.permissions import house_rules_of, permissions_of
+from cascan_cli.output.text import pluralize, print_json, print_message, printable
+from cascan_cli.stack.permissions import read_permissions, read_scan_defaults
 
 MAX_HARMLESS_SHOWN = 8  # scripts of one verdict, each in a row of its own
 HARMLESS = {
@@ -46,11 +46,11 @@ def run(args: Namespace) -> int:
     if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
         raise BadInput("name targets, or a file with -f; one of both")
     if not args.file:
-        return _tell(explained_for(json.dumps(request_of(args)), args), args)
-    bodies = request_bodies(args.file, read_body(args.file))
+        return _tell(explain_request(json.dumps(build_request(args)), args), args)
+    bodies = split_requests(args.file, read_body(args.file))
     if len(bodies) == 1:
-        return _tell(explained_manifest(bodies[0], args), args)
-    explained = {f"document {number}": explained_manifest(body, args) for number, body in enumerate(bodies, start=1)}
+        return _tell(explain_manifest(bodies[0], args), args)
+    explained = {f"document {number}": explain_manifest(body, args) for number, body in enumerate(bodies, start=1)}
     return _tell_several(explained, "documents", args)
 
 
@@ -67,7 +67,7 @@ def _run_vuls(args: Namespace) -> int:
         bodies = vuls_bodies(args.vuls, args.targets)
     except RequestRefused as refused:
         return _tell(Explained(accepted=False, refusals=refused.refusals), args)
-    servers = {server: explained_for(body, args) for server, body in bodies.items()}
+    servers = {server: explain_request(body, args) for server, body in bodies.items()}
     if args.json:
         return _tell_several(servers, "servers", args)
     return _tell_several({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
@@ -93,12 +93,12 @@ def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> in
     return 0 if accepted else EXIT_REFUSED
 
 
-def explained_manifest(body: str, args: Namespace) -> Explained:
+def explain_manifest(body: str, args: Namespace) -> Explained:
     """Also of a rule, and of a schedule by the scans that it asks for: what `cascan apply` stores."""
     try:
         (document,) = read_documents(body)
     except (RequestRefused, ValueError):
-        return explained_for(body, args)
+        return explain_request(body, args)
     try:
         if document.get("kind") == RULE_KIND:
             rule = read_rule(document)
@@ -106,21 +106,21 @@ def explained_manifest(body: str, args: Namespace) -> Explained:
             return Explained(accepted=True, notes=(*rule.notes, stored))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
-            explained = explained_for(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
+            explained = explain_request(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
             stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
             return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    return explained_for(body, args)
+    return explain_request(body, args)
 
 
-def explained_for(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
+def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
     try:
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explained(accepted=False, refusals=refused.refusals)
-    explained = explain(read.request, permissions_of(args), house_rules_of(args))
-    here = why_not_raw_here(args) if explained.lane == Lane.RAW else ""
+    explained = explain(read.request, read_permissions(args), read_scan_defaults(args))
+    here = explain_missing_raw_sockets(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
 
@@ -142,8 +142,8 @@ def _print(explained: Explained, *, verbose: bool) -> None:
     if explained.accepted and not explained.argv:
         print("accepted")
     elif explained.accepted:
-        addresses = counted(explained.addresses or 0, "address", "addresses")
-        print(f"accepted: {addresses}, {counted(explained.shards, 'shard')}, {explained.lane} lane")
+        addresses = pluralize(explained.addresses or 0, "address", "addresses")
+        print(f"accepted: {addresses}, {pluralize(explained.shards, 'shard')}, {explained.lane} lane")
         print(printable(shlex.join(explained.argv)))
 
 

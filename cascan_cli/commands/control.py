@@ -15,7 +15,7 @@ from cascan.recovery.operator_records import is_kept
 from cascan.scans.close import ENDED
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
-from cascan_cli.output.text import Progress, counted, print_json, print_message
+from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.find_scan import find_scans_to_act_on
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -88,14 +88,14 @@ def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
 def _is_halted(stack: StackGateways) -> bool | None:
     """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
     switch = stack.table.switch()
-    if not stack.stays_up and not is_kept(switch, stack.house):
+    if not stack.stays_up and not is_kept(switch, stack.operator_records):
         return None
     return switch is not None
 
 
 def _send(action: Action, scan_id: str, stack: StackGateways, args: Namespace) -> None:
     asked = ControlRequested(action=action, scan_id=scan_id, by=getpass.getuser(), reason=args.reason)
-    stack.controls.send(asked.to_wire())
+    stack.control_queue.send(asked.to_wire())
 
 
 def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace) -> Scan:
@@ -122,7 +122,9 @@ def _said_of(action: Action, scan: Scan, *, stays_up: bool) -> str:
     if scan.state in ENDED and scan.state is not ScanState.CANCELLED:
         return f"was {scan.state} by then"
     if action is Action.CANCEL and scan.finished_at is None:
-        return f"cancelled: nothing of it starts any more; {counted(scan.shards_open, 'shard')} are still to be closed"
+        return (
+            f"cancelled: nothing of it starts any more; {pluralize(scan.shards_open, 'shard')} are still to be closed"
+        )
     waits = action is Action.RESUME and not stays_up
     return DONE[action] + (", while a local stack is up: cascan local up" if waits else "")
 
@@ -134,7 +136,7 @@ def _follow_end(scan: Scan, stack: StackGateways, patience_s: float) -> Scan:
     tell_at = since + TELL_AFTER_S
     with Progress() as progress:
         while now.finished_at is None and time.monotonic() - since <= patience_s:
-            closed = f"{now.shards - now.shards_open} of {counted(now.shards, 'shard')} closed"
+            closed = f"{now.shards - now.shards_open} of {pluralize(now.shards, 'shard')} closed"
             progress.show(f"{now.name}: cancelled, {closed}")
             if time.monotonic() >= tell_at:  # once, also where nobody watches
                 print_message(

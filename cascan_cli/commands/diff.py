@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import exit_code_of
+from cascan_cli.output.scan import scan_exit_code
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
@@ -47,7 +47,7 @@ def run(args: Namespace) -> int:
         print_message(f"scan {one.scan_id} ({one.name}): nothing was compared: {why}")
     if not without_answer:
         _say_more(scan, news, changes, everything=args.all)
-    return max(map(exit_code_of, compared))
+    return max(map(scan_exit_code, compared))
 
 
 def _without_answer(scans: list[Scan]) -> list[tuple[Scan, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from cascan.findings.published import published, scan_fields
-from cascan_cli.output.scan import exit_code_of, print_findings, print_reasons
+from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import open_stack
@@ -23,4 +23,4 @@ def run(args: Namespace) -> int:
     if scan.error_description:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
     print_reasons(scan)
-    return exit_code_of(scan)
+    return scan_exit_code(scan)

@@ -25,7 +25,7 @@ MAX_STRETCHES = 256  # of one range with gaps; each is looked up by itself
 
 
 def run(args: Namespace) -> int:
-    sought = sought_by(args.addresses, args.port, args.service, was_open=args.all)
+    sought = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
         hosts = list(stack.table.hosts(sought))
     if args.json:
@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def sought_by(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
+def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
     """Raises: BadInput: no address, network or range of addresses; no port."""
     from cascan.model.inventory import Sought  # after --help
     from cascan.nmap.intervals import merged

@@ -11,7 +11,7 @@ from cascan_cli.local.policy import LocalPolicy, store_policy, stored_policy
 from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
-from cascan_cli.stack.halted import halt_sentence, kept_switch
+from cascan_cli.stack.health import describe_halt, read_stored_switch
 from cascan_cli.stack.open import StackGateways, local_parameters, open_stack
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _switch(found: Status) -> Switch | None:
         return None
     state = StateDir(found.state_dir)
     if found.running is None:
-        return kept_switch(state.objects, found.deployed["ReportBucketName"])
+        return read_stored_switch(state.objects, found.deployed["ReportBucketName"])
     turn_to(state.endpoint())
     return StackGateways(found.deployed, stays_up=True).table.switch()
 
@@ -80,4 +80,4 @@ def _show(found: Status, policy: LocalPolicy, switch: Switch | None, *, as_json:
         print_message(f"no local stack is running; state in {found.state_dir}")
     print_message(f"the stack {policy.sentence()}")
     if switch:
-        print_message(halt_sentence(switch))
+        print_message(describe_halt(switch))

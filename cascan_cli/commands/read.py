@@ -11,8 +11,8 @@ from cascan.errors import UnreadableReport
 from cascan.nmap.report.read import read_report
 from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
-from cascan_cli.output.report_file import opened
-from cascan_cli.output.text import print_message, quiet_output
+from cascan_cli.input.report_file import open_report
+from cascan_cli.output.text import discard_output, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
 
 
 def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
-    with opened(name) as file:
+    with open_report(name) as file:
         try:
             report = read_report(file.stream)
         except UnreadableReport as exc:
@@ -50,9 +50,9 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
             return EXIT_REFUSED
         render = None if form == "xml" else _render(form, report, judge)
         if render is None:
-            from cascan_cli.output.whole_report import document
+            from cascan_cli.output.repair_report import repair_report
 
-            pieces = document(report)
+            pieces = repair_report(report)
         elif report.scanner == MASSCAN:  # it writes an element for every port and banner
             pieces = map(render, join_sections(report))
         elif file.path and jobs > 1:
@@ -69,9 +69,9 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
 def _judge(name: str) -> Judge:
     """Raises: BadInput: the file holds no severity rules."""
     from cascan.rules.severity import Judge
-    from cascan_cli.input.rules_file import rules_in
+    from cascan_cli.input.rules_file import read_rules
 
-    return Judge(rules_in(name))
+    return Judge(read_rules(name))
 
 
 def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
@@ -92,9 +92,9 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
         return map(judge.judged, found) if judge else found
 
     if form == "csv":
-        from cascan_cli.output.finding_rows import rows
+        from cascan_cli.output.findings_csv import render_rows
 
-        return lambda host: rows(findings(host))
+        return lambda host: render_rows(findings(host))
     if judge:
         return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
     from cascan.findings.encoded.lines import finding_lines
@@ -113,7 +113,7 @@ def _merge(names: list[str]) -> int:
 
         def parts() -> Iterator[Part]:
             for name in names:
-                file = files.enter_context(opened(name))
+                file = files.enter_context(open_report(name))
                 yield Part(file.stream)
                 remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
                 damaged.extend(file.remarks)
@@ -131,9 +131,9 @@ def _merge(names: list[str]) -> int:
 
 
 def _print_header() -> None:
-    from cascan_cli.output.finding_rows import header
+    from cascan_cli.output.findings_csv import render_header
 
-    _print([header()])
+    _print([render_header()])
 
 
 def _print(pieces: Iterable[bytes]) -> None:
@@ -146,7 +146,7 @@ def _print(pieces: Iterable[bytes]) -> None:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        quiet_output()
+        discard_output()
         raise CliError(f"reading or printing ended early: {exc.strerror}") from exc
 
 

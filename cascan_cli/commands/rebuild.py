@@ -8,7 +8,7 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import open_stack
-from cascan_cli.stack.rebuild import NOT_KEPT, rebuild_table, restore_house, sentence_of
+from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
 
 
 def run(args: Namespace) -> int:
@@ -16,9 +16,10 @@ def run(args: Namespace) -> int:
     if not args.yes:
         _ask(args.stack or "the local stack")
     with open_stack(args) as stack:
-        house = restore_house(stack, stack.house)  # first: findings are judged by the rules, and a halt holds
+        # First: the rules judge the findings, and a halt is in force.
+        restored = restore_operator_records(stack, stack.operator_records)
         rebuilt = rebuild_table(stack.table, stack.reports)
-    for sentence in filter(None, (house, sentence_of(rebuilt))):
+    for sentence in filter(None, (restored, summarize_rebuild(rebuilt))):
         print_message(sentence)
     if rebuilt.open:
         print_message("those that go on are asked again within a minute")

@@ -6,8 +6,8 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from cascan.cascades.bundled import bundled_documents
-from cascan.cascades.fixed_rules import current_rules
+from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.cascades.pinned_rules import load_current_rules
 from cascan.clock import utc_now
 from cascan.model.cascade import StoredRule
 from cascan.recovery.operator_records import keep_rule_deleted
@@ -31,19 +31,21 @@ def run(args: Namespace) -> int:
         return rehearse(args)
     with open_stack(args) as stack:
         if args.action == "list":
-            _list(current_rules(stack.rules, bundled_documents), stack, as_json=args.json)
+            _list(load_current_rules(stack.rules, read_bundled_rules), stack, as_json=args.json)
         elif args.action == "show":
             _show(_found(args.rule, args.version, stack), as_json=args.json)
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
         else:
-            back_up(keep_rule_deleted, stack.house, args.rule, utc_now())
-            print(f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in bundled_documents() else ""))
+            back_up(keep_rule_deleted, stack.operator_records, args.rule, utc_now())
+            print(
+                f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in read_bundled_rules() else "")
+            )
     return 0
 
 
 def _found(name: str, version: int, stack: StackGateways) -> StoredRule:
-    rule = stack.rules.rule(name, version) if version else current_rules(stack.rules, bundled_documents).get(name)
+    rule = stack.rules.rule(name, version) if version else load_current_rules(stack.rules, read_bundled_rules).get(name)
     if rule is None:
         raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
     return rule

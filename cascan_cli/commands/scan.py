@@ -6,19 +6,19 @@ import json
 from argparse import Namespace
 
 from cascan_cli.errors import BadInput
-from cascan_cli.input.raw import refuse_raw_here
+from cascan_cli.input.raw_sockets import require_raw_sockets
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
-    body = json.dumps(request_of(args))
-    refuse_raw_here(body, args)
+    body = json.dumps(build_request(args))
+    require_raw_sockets(body, args)
     with open_stack(args) as stack:
         return submit_and_follow(body, stack, args)
 
 
-def request_of(args: Namespace) -> dict[str, object]:
+def build_request(args: Namespace) -> dict[str, object]:
     """The short form of what was typed. Raises: BadInput: a label without a value."""
     labels = {}
     for label in args.label:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import changes_in_words, reason_in_words, scan_summary
+from cascan_cli.output.scan import format_changes, format_reason, scan_summary
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
-from cascan_cli.stack.halted import halt_sentence
+from cascan_cli.stack.health import describe_halt
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
     if switch:
-        print_message(halt_sentence(switch))
+        print_message(describe_halt(switch))
     if args.json:
         print_json([scan_summary(scan) for scan in scans])
         return 0
@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
             scan.outcome or "",
             to_wire(scan.requested_at),
             scan.findings.count,
-            changes_in_words(scan.changes),
+            format_changes(scan.changes),
             _remark(scan),
         )
         for scan in scans
@@ -52,6 +52,6 @@ def _remark(scan: Scan) -> str:
     """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
     waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
     reasons = scan.reasons
-    first = reason_in_words(reasons.listed[0]) if reasons.listed else ""
+    first = format_reason(reasons.listed[0]) if reasons.listed else ""
     more = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
     return scan.error_description or (f"{first}{more}" if first else waits)

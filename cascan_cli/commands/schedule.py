@@ -15,7 +15,7 @@ from cascan.recovery.operator_records import keep_schedule
 from cascan.schedules.due import Kind, ScheduleDue, next_times, scan_id_at
 from cascan.schedules.form import read_schedule
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import changes_in_words, scan_summary
+from cascan_cli.output.scan import format_changes, scan_summary
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.backup import back_up
@@ -35,18 +35,18 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def store(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
+def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
     """Store the manifest and have it fire; an interval that never ran does so at once, as in secureCodeBox.
 
     Who breaks off may store it again: it is due at the same time, which is one scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
-    back_up(keep_schedule, stack.house, stack.schedules, schedule.name)
+    back_up(keep_schedule, stack.operator_records, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
     if starts_now and not stack.schedules.status(schedule.name).last_due_at:
         due = ScheduleDue(schedule=schedule.name, due_at=stored.stored_at.replace(microsecond=0))
-        stack.due.send(due.to_wire())
+        stack.schedule_queue.send(due.to_wire())
     return stored
 
 
@@ -131,7 +131,7 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     scan = run["scan"]
     if scan is None:
         return (run["dueAt"], run["id"], "not there", "", "", "")
-    changes = changes_in_words(scan["changes"])
+    changes = format_changes(scan["changes"])
     return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
 
 
@@ -139,13 +139,13 @@ def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
     suspend = args.action == "pause"
     document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
     schedule = _read(replace(stored, document=document))
-    again = store(document, schedule, stack)
+    again = store_schedule(document, schedule, stack)
     _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
 
 
 def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
-    stack.due.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
+    stack.schedule_queue.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
     scan_id = scan_id_at(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
 
@@ -153,7 +153,7 @@ def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
 def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
-    back_up(keep_schedule, stack.house, stack.schedules, stored.name)
+    back_up(keep_schedule, stack.operator_records, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 

@@ -17,10 +17,10 @@ from cascan.recovery.operator_records import keep_severity_rules
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
-from cascan_cli.input.findings_file import findings_in
-from cascan_cli.input.rules_file import rules_text
+from cascan_cli.input.findings_file import read_findings
+from cascan_cli.input.rules_file import read_rules_text
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, print_json, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import open_stack
 
@@ -29,7 +29,7 @@ def run(args: Namespace) -> int:
     """0: done. 2: the file is no set of rules, and nothing was changed."""
     if args.action == "show":
         return _show(args)
-    text = rules_text(args.file)
+    text = read_rules_text(args.file)
     try:
         rules = read_severity_rules(text)
     except RequestRefused as refused:
@@ -46,14 +46,14 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
-        back_up(keep_severity_rules, stack.house, stack.table)
+        back_up(keep_severity_rules, stack.operator_records, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
             print_message(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
     if args.json:
         print_json({"version": version, "rules": len(rules)})
     else:
-        print(f"version {version}: {counted(len(rules), 'rule')}; they apply to what is reported from now on")
+        print(f"version {version}: {pluralize(len(rules), 'rule')}; they apply to what is reported from now on")
     return 0
 
 
@@ -104,7 +104,7 @@ def _findings(name: str) -> Iterator[Finding]:
     """Raises: BadInput: the file holds none."""
     blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
     blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
-    for found in findings_in(name):
+    for found in read_findings(name):
         given = {key: value for key, value in found.items() if value is not None and key in Finding.__struct_fields__}
         others = {key: value for key, value in found.items() if key not in Finding.__struct_fields__}
         try:

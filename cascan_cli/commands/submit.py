@@ -12,8 +12,8 @@ from cascan.errors import RequestRefused
 from cascan.forms.manifest import OTHER_KINDS
 from cascan.limits import MAX_REQUEST_BYTES
 from cascan_cli.errors import BadInput
-from cascan_cli.input.raw import refuse_raw_here
-from cascan_cli.input.request_files import request_bodies
+from cascan_cli.input.raw_sockets import require_raw_sockets
+from cascan_cli.input.request_files import split_requests
 from cascan_cli.output.text import print_message
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
         if args.vuls:
             bodies = list(vuls_bodies(args.vuls, args.servers).values())
         else:
-            bodies = request_bodies(args.file, read_body(args.file))
+            bodies = split_requests(args.file, read_body(args.file))
     except RequestRefused as refused:
         for reason in refused.reasons:
             print_message(reason)
@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
     if len(bodies) > 1:
         _refuse_other_kinds(args.file, bodies)
     for body in bodies:
-        refuse_raw_here(body, args)
+        require_raw_sockets(body, args)
     with open_stack(args) as stack:
         return max(submit_and_follow(body, stack, args) for body in bodies)
 

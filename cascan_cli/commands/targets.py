@@ -33,15 +33,15 @@ def run(args: Namespace) -> int:
             print_message(reason)
         return EXIT_REFUSED
     if args.json:
-        print_json({"addresses": count_left(slices)} if args.count else list(lines(targets, slices)))
+        print_json({"addresses": count_left(slices)} if args.count else list(list_addresses(targets, slices)))
     elif args.count:
         print(count_left(slices))
     else:
-        _print(lines(targets, slices))
+        _print(list_addresses(targets, slices))
     return 0
 
 
-def lines(targets: Iterable[Target], slices: Iterable[TargetSlice]) -> Iterator[str]:
+def list_addresses(targets: Iterable[Target], slices: Iterable[TargetSlice]) -> Iterator[str]:
     """One address after another; a name as it was written."""
     by_expression = {target.expression: target for target in targets}
     for part in slices:

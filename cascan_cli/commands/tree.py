@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.limits import MAX_TREE_SCANS
-from cascan_cli.output.text import counted, print_json, print_message, printable
+from cascan_cli.output.text import pluralize, print_json, print_message, printable
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -102,14 +102,14 @@ def _below(scan: dict[str, Any], indent: str) -> Iterator[str]:
 def _described(scan: dict[str, Any]) -> str:
     what = f"{scan['name']} {scan['id']}".rstrip()
     asked = f" ({scan['scanType']} {' '.join(scan['parameters'])})" if "scanType" in scan else ""
-    targets = f" {counted(scan['targets'], 'target')}" if scan.get("targets") else ""
+    targets = f" {pluralize(scan['targets'], 'target')}" if scan.get("targets") else ""
     outcome = f", {scan['outcome']}" if scan.get("outcome") else ""
-    found = f", {counted(scan['findings'], 'finding')}" if "findings" in scan else ""
+    found = f", {pluralize(scan['findings'], 'finding')}" if "findings" in scan else ""
     error = f": {scan['errorDescription']}" if scan.get("errorDescription") else ""
     return f"{what}{asked}{targets} {scan['state']}{outcome}{found}{error}"
 
 
 def _refusal(line: dict[str, Any]) -> str:
     cap = f" ({line['cap']})" if line["cap"] else ""
-    findings = f", {counted(line['count'], 'finding')}" if line["count"] else ""
+    findings = f", {pluralize(line['count'], 'finding')}" if line["count"] else ""
     return f"{line['rule']}: {line['decision']}{cap}{findings}: {line['reason']}"

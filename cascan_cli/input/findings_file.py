@@ -19,7 +19,7 @@ DIVIDER = b"---"  # of documents, each on one line
 DECODER = json.Decoder()
 
 
-def findings_in(name: str) -> Iterator[dict[str, Any]]:
+def read_findings(name: str) -> Iterator[dict[str, Any]]:
     """Each with an id, its number if it has none, and attributes; null stands for what is not there.
 
     `-` reads standard input. Raises: BadInput: it holds no findings.

@@ -9,7 +9,7 @@ from cascan.forms.documents import read_documents, split_documents
 from cascan_cli.errors import BadInput
 
 
-def request_bodies(name: str, text: str) -> list[str]:
+def split_requests(name: str, text: str) -> list[str]:
     """Each request as a message. One that stands alone is sent as it was written, and judged by whoever gets it.
 
     Raises: BadInput: one of several cannot be read.

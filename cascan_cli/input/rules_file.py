@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cascan.rules.severity import SeverityRule
 
 
-def rules_text(name: str) -> str:
+def read_rules_text(name: str) -> str:
     """The text of the file; `-` reads standard input. Raises: BadInput: it cannot be read, or is not UTF-8."""
     try:
         data = sys.stdin.buffer.read(MAX_SEVERITY_RULES_BYTES + 1) if name == "-" else Path(name).read_bytes()
@@ -24,12 +24,12 @@ def rules_text(name: str) -> str:
         raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
 
 
-def rules_in(name: str) -> tuple[SeverityRule, ...]:
+def read_rules(name: str) -> tuple[SeverityRule, ...]:
     """The rules of the file. Raises: BadInput: it is none; every problem is told."""
     from cascan.errors import RequestRefused  # most commands read no rules
     from cascan.rules.severity_form import read_severity_rules
 
     try:
-        return read_severity_rules(rules_text(name))
+        return read_severity_rules(read_rules_text(name))
     except RequestRefused as refused:
         raise BadInput(f"{name}: {'; '.join(refused.reasons)}") from refused

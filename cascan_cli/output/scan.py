@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cascan.ids import ReportKey
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import counted, print_message
+from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
 SHOWN_REASONS = 10  # in a terminal; --json has all that are kept
-CHANGE_WORDS = {
+CHANGE_LABELS = {
     "PortOpened": "opened",
     "PortClosed": "closed",
     "ServiceChanged": "changed",
@@ -40,7 +40,7 @@ class StoredReports(Protocol):
     def uri(self, key: str) -> str: ...
 
 
-def exit_code_of(scan: Scan) -> int:
+def scan_exit_code(scan: Scan) -> int:
     """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
     from cascan.model.scan import Outcome, ScanState
 
@@ -57,7 +57,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
     if rows:
         counts = Counter(counted_as(finding) for finding in rows)
         print_message(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
-    cells = ((counted_as(f), f.category, f.location, f.name, detail_of(f)) for f in rows)
+    cells = ((counted_as(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
 
 
@@ -66,10 +66,15 @@ def _rank(finding: Finding) -> tuple[object, ...]:
     from cascan.rules.severity import counted_as
 
     of = finding.attributes
-    return _severity_rank(counted_as(finding)), _address_rank(addresses_of(finding)), of.get("port") or 0, finding.name
+    return (
+        _severity_rank(counted_as(finding)),
+        _address_rank(finding_addresses(finding)),
+        of.get("port") or 0,
+        finding.name,
+    )
 
 
-def addresses_of(finding: Finding) -> list[str]:
+def finding_addresses(finding: Finding) -> list[str]:
     """The addresses of its host; empty for a finding of another scanner."""
     addresses = finding.attributes.get("ip_addresses")
     return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
@@ -137,10 +142,10 @@ def duration_s(scan: Scan) -> float | None:
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
-def changes_in_words(changes: Mapping[str, int]) -> str:
+def format_changes(changes: Mapping[str, int]) -> str:
     """`2 opened 1 closed`: what changed since earlier scans; empty: nothing did. An unknown kind is told as it is."""
-    counts = {kind: changes[kind] for kind in (*CHANGE_WORDS, *sorted(changes)) if changes.get(kind)}
-    return " ".join(f"{count} {CHANGE_WORDS.get(kind, kind)}" for kind, count in counts.items())
+    counts = {kind: changes[kind] for kind in (*CHANGE_LABELS, *sorted(changes)) if changes.get(kind)}
+    return " ".join(f"{count} {CHANGE_LABELS.get(kind, kind)}" for kind, count in counts.items())
 
 
 def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
@@ -149,13 +154,13 @@ def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
     return [stack.uri(str(ReportKey(scan_id, shard.number, shard.attempt))) for shard in shards]
 
 
-def print_end(scan: Scan, stack: StoredReports) -> None:
-    addresses = counted(scan.asked_addresses, "address", "addresses")
-    counts = f"{counted(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
+def print_outcome(scan: Scan, stack: StoredReports) -> None:
+    addresses = pluralize(scan.asked_addresses, "address", "addresses")
+    counts = f"{pluralize(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
         if scan.changes:
-            changes = counted(sum(scan.changes.values()), "change")
+            changes = pluralize(sum(scan.changes.values()), "change")
             print_message(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
@@ -175,22 +180,22 @@ def print_reasons(scan: Scan) -> None:
     print_message(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
     shown = scan.reasons.listed[:SHOWN_REASONS]
     for reason in shown:
-        print_message(f"  {reason.code}: {reason_in_words(reason)}")
+        print_message(f"  {reason.code}: {format_reason(reason)}")
     more = scan.reasons.count - len(shown)
     if more > 0:
         print_message(f"  and {more} more: cascan scans --json")
 
 
-def reason_in_words(reason: Reason) -> str:
+def format_reason(reason: Reason) -> str:
     """The sentence, after its subject where it does not name it."""
     named = not reason.subject or reason.subject in reason.sentence
     return reason.sentence if named else f"{reason.subject}: {reason.sentence}"
 
 
-def progress_of(scan: Scan, running: str = "") -> str:
+def scan_progress(scan: Scan, running: str = "") -> str:
     """One line; `running` is what those shards say that run now."""
     done = scan.shards - scan.shards_open
-    shards, findings = counted(scan.shards, "shard"), counted(scan.findings.count, "finding")
+    shards, findings = pluralize(scan.shards, "shard"), pluralize(scan.findings.count, "finding")
     line = f"{scan.name}: {scan.state}, {done} of {shards}, {findings}"
     return f"{line}; {running}" if running else line
 
@@ -204,10 +209,10 @@ def running_progress(shards: Iterable[Shard]) -> str:
     span = f"{min(percents)} to {max(percents)} %" if len(set(percents)) > 1 else f"{percents[0]} %"
     tasks = {one.task for one in told}
     what = tasks.pop() if len(tasks) == 1 else f"{len(told)} shards run"
-    return f"{what} {span}, {counted(sum(one.hosts_done for one in told), 'host')} done"
+    return f"{what} {span}, {pluralize(sum(one.hosts_done for one in told), 'host')} done"
 
 
-def detail_of(finding: Finding) -> str:
+def finding_detail(finding: Finding) -> str:
     """What there is to know beyond the finding's name: the product, a title, an operating system, a certificate."""
     of = finding.attributes
     facts = [of.get("serviceProduct"), of.get("serviceVersion"), of.get("title")]

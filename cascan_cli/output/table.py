@@ -66,7 +66,7 @@ def print_table(
 
     console = Console()
     columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]
-    shown = fitted(columns, console.width, drop)
+    shown = fit_columns(columns, console.width, drop)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in shown:
         table.add_column(column.title, width=column.width, overflow="fold" if column.is_whole else "ellipsis")
@@ -77,7 +77,7 @@ def print_table(
         print_message(f"left out for want of room: {', '.join(left)}; --json has all")
 
 
-def fitted(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:
+def fit_columns(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:
     """The columns that are shown, with their widths."""
     if _total(columns, "natural") <= width:
         for column in columns:

@@ -27,7 +27,7 @@ def print_message(sentence: str) -> None:
     print(f"cascan: {printable(sentence)}", file=sys.stderr)
 
 
-def quiet_output() -> None:
+def discard_output() -> None:
     """What is left unwritten, and cannot be written, goes nowhere without a word at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -45,7 +45,7 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
-def counted(count: int, one: str, several: str = "") -> str:
+def pluralize(count: int, one: str, several: str = "") -> str:
     """`1 shard`, `2 shards`; `several` where an s does not do."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser.shared import POLICY_PROFILES, local_options
+from cascan_cli.parser.shared_options import POLICY_PROFILES, local_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands

@@ -9,27 +9,27 @@ from typing import Any
 
 from msgspec import structs
 
-from cascan.cascades.bundled import bundled_documents
-from cascan.cascades.caps import MICRO, dollars
-from cascan.cascades.child import manifest_of
-from cascan.cascades.children import children_of
-from cascan.cascades.context import Changed, Context
-from cascan.cascades.decision import Decision, Kind
-from cascan.cascades.inheritance import chain_of
+from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.cascades.caps import MICRO, format_dollars
+from cascan.cascades.child_documents import build_child_manifest
+from cascan.cascades.context import CascadeContext, NewPlaces
+from cascan.cascades.decide_children import decide_children
+from cascan.cascades.decision import Decision, DecisionKind
+from cascan.cascades.inheritance import read_chain
 from cascan.cascades.rule import KIND, CascadingRule, read_rule
 from cascan.errors import RequestRefused
-from cascan.model.cascade import Spent
+from cascan.model.cascade import BudgetUse
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan_cli.errors import EXIT_REFUSED, BadInput
-from cascan_cli.input.findings_file import findings_in
+from cascan_cli.input.findings_file import read_findings
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
-from cascan_cli.rehearsal.scan import scan_in
+from cascan_cli.rehearsal.read_scan import read_scan
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import open_stack
-from cascan_cli.stack.permissions import permissions_of
+from cascan_cli.stack.permissions import read_permissions
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
 WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
@@ -45,8 +45,8 @@ def rehearse(args: Namespace) -> int:
     if scan.request and scan.request.cascades is None:
         print_message(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
         scan = scan if from_files else _with_cascades(scan)
-    context = Context(permit=permissions_of(args), **known)
-    decisions = [*unreadable, *children_of(scan, rules, findings, context)]
+    context = CascadeContext(permit=read_permissions(args), **known)
+    decisions = [*unreadable, *decide_children(scan, rules, findings, context)]
     if args.json:
         print_json(_told(decisions, scan))
     else:
@@ -61,24 +61,24 @@ Case = tuple[Scan, Iterable[Finding | dict[str, Any]], Chosen, dict[str, Any]]  
 
 
 def _from_files(args: Namespace) -> Case:
-    documents = dict(_documents(args)) if args.file else dict(bundled_documents())
-    scan, scan_type = scan_in(args.scan_file)
+    documents = dict(_documents(args)) if args.file else dict(read_bundled_rules())
+    scan, scan_type = read_scan(args.scan_file)
     known = {"scan_type": scan_type, "started_by": _started_by(scan, documents)}
-    return scan, findings_in(args.findings), _chosen(args, documents), known
+    return scan, read_findings(args.findings), _chosen(args, documents), known
 
 
 def _from_stack(args: Namespace) -> Case:
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         stored = {rule.name: rule.document for rule in stack.rules.rules()}
-        documents = dict(_documents(args)) if args.file else bundled_documents() | stored
+        documents = dict(_documents(args)) if args.file else read_bundled_rules() | stored
         root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
         own = list(stack.cascades.cascade_children(scan.scan_id))
         known = {  # as it was before the scan's own children
-            "spent": stack.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            "spent": stack.cascades.spent(root) - sum((child.weight for child in own), BudgetUse()),
             "started_by": _started_by(scan, documents),
             "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
-            "changed": Changed.by(
+            "changed": NewPlaces.by(
                 change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
             ),
         }
@@ -87,7 +87,7 @@ def _from_stack(args: Namespace) -> Case:
 
 def _started_by(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
     """The rule that the scan itself came from, if it is among the documents: what that gave it is not inherited."""
-    chain = chain_of(scan.request.annotations) if scan.request else []
+    chain = read_chain(scan.request.annotations) if scan.request else []
     try:
         return read_rule(documents[chain[-1]]) if chain and chain[-1] in documents else None
     except RequestRefused:
@@ -113,7 +113,7 @@ def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> Chosen:
         try:
             rules.append(read_rule(documents[name]))
         except RequestRefused as exc:
-            unreadable.append(Decision(kind=Kind.FAILED, rule=name, reason=str(exc)))
+            unreadable.append(Decision(kind=DecisionKind.FAILED, rule=name, reason=str(exc)))
     return rules, unreadable
 
 
@@ -125,7 +125,7 @@ def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
     decisions = list(decisions)
     weight = _weight(decisions)
     return {
-        "children": [manifest_of(one.child, scan) for one in decisions if one.child],
+        "children": [build_child_manifest(one.child, scan) for one in decisions if one.child],
         "decisions": [
             {
                 "decision": one.kind,
@@ -146,11 +146,11 @@ def _print(decisions: list[Decision]) -> None:
     rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
     print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
-    print_message(f"{counts}; {dollars(_weight(decisions).cost_micro_usd)} by estimate")
+    print_message(f"{counts}; {format_dollars(_weight(decisions).cost_micro_usd)} by estimate")
 
 
 def _reason(decision: Decision) -> str:
-    if decision.kind is not Kind.START or decision.child is None:
+    if decision.kind is not DecisionKind.START or decision.child is None:
         return decision.reason
     targets = decision.child.targets
     return f"{decision.reason} {' '.join(targets[:3])}{' ...' if len(targets) > 3 else ''}"  # noqa: PLR2004  a glimpse
@@ -164,5 +164,5 @@ def _counts(decisions: Iterable[Decision]) -> dict[str, int]:
     return dict(counts)
 
 
-def _weight(decisions: Iterable[Decision]) -> Spent:
-    return sum((decision.child.weight for decision in decisions if decision.child), Spent())
+def _weight(decisions: Iterable[Decision]) -> BudgetUse:
+    return sum((decision.child.weight for decision in decisions if decision.child), BudgetUse())

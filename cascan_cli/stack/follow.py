@@ -13,21 +13,21 @@ from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
-    addresses_of,
-    exit_code_of,
+    finding_addresses,
     is_loopback,
-    print_end,
     print_findings,
-    progress_of,
+    print_outcome,
     report_uris,
     running_progress,
+    scan_exit_code,
+    scan_progress,
     scan_summary,
 )
-from cascan_cli.output.text import Progress, counted, print_json, print_message
-from cascan_cli.stack.halted import StackWatch, halt_sentence
-from cascan_cli.stack.interruption import reporting
+from cascan_cli.output.text import Progress, pluralize, print_json, print_message
+from cascan_cli.stack.health import StackWatch, describe_halt
+from cascan_cli.stack.interruption import report_interruption
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.submitted import expected_scan_id, possible_scan_ids
+from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,13 +45,13 @@ PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is n
 
 def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     """The exit code. Raises: CliError: the scan did not end in time."""
-    message_id = stack.requests.send(body)
+    message_id = stack.request_queue.send(body)
     if args.no_wait:
         _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE
     scan_ids = possible_scan_ids(body, message_id, stack)
     open_ids = [expected_scan_id(body, message_id, stack)]
-    with reporting(open_ids, stack, args):
+    with report_interruption(open_ids, stack, args):
         disk = StateDir(args.state_dir).root if stack.is_local else None
         scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout, StackWatch(stack.table, disk))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
@@ -62,12 +62,12 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
         print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
     else:
         print_findings(findings)
-        print_end(scan, stack)
+        print_outcome(scan, stack)
         for note in filter(None, (repeat_note(scan, message_id), own_port_note(findings, stack))):
             print_message(f"note: {note}")
         if followed:
-            print_message(f"{counted(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
-    return exit_code_of(scan)
+            print_message(f"{pluralize(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
+    return scan_exit_code(scan)
 
 
 def repeat_note(scan: Scan, message_id: str) -> str:
@@ -80,7 +80,9 @@ def repeat_note(scan: Scan, message_id: str) -> str:
 
 def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     """Says so where a scan of this machine found the local stack itself; else empty."""
-    found = {(finding.attributes.get("port"), address) for finding in findings for address in addresses_of(finding)}
+    found = {
+        (finding.attributes.get("port"), address) for finding in findings for address in finding_addresses(finding)
+    }
     if stack.own_port is None or not any(port == stack.own_port and is_loopback(host) for port, host in found):
         return ""
     return f"port {stack.own_port} is the stack on this machine itself"
@@ -105,7 +107,7 @@ def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_id
                     children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
                     followed += len(children)
                     open_ids[:] = sorted({*open_ids, *children} - {scan_id})
-            progress.show(f"{counted(followed, 'scan')} followed, {len(open_ids)} open")
+            progress.show(f"{pluralize(followed, 'scan')} followed, {len(open_ids)} open")
             if open_ids and time.monotonic() - started > timeout_s:
                 raise NotEnded(f"the cascade has not ended after {timeout_s:g} s: cascan tree {scan.scan_id}")
             if open_ids:
@@ -139,7 +141,7 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout
             if looks >= WATCH_AFTER_LOOKS:
                 watch.look()
             progress.show(
-                ("halted; " if watch.halted else "") + (progress_of(found[0], running) if found else "queued")
+                ("halted; " if watch.halted else "") + (scan_progress(found[0], running) if found else "queued")
             )
             time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
             looks += 1
@@ -151,7 +153,7 @@ def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> Non
     else:
         print(scan_id)
     if switch := stack.table.switch():
-        print_message(halt_sentence(switch))
+        print_message(describe_halt(switch))
     if not stack.stays_up:
         print_message("queued; it runs when the local stack is next up (cascan local up)")
 

@@ -57,7 +57,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def reporting(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> Iterator[None]:
+def report_interruption(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> Iterator[None]:
     """Say what becomes of the scans, which the block may exchange for others, when it is left before they end.
 
     Raises: Interrupted: the block was. NotEnded: by the block.
@@ -103,7 +103,7 @@ def _suspended(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]
         under_way = {scan_id for scan_id, scan in scans.items() if scan.state in UNDER_WAY}
         for scan_id in under_way - asked:
             wanted = ControlRequested(action=Action.SUSPEND, scan_id=scan_id, by=getpass.getuser(), reason=REASON)
-            stack.controls.send(wanted.to_wire())
+            stack.control_queue.send(wanted.to_wire())
         asked |= under_way
         waited_s = time.monotonic() - started
         missing_s = 0.0 if len(scans) == len(scan_ids) else PLANNED_WITHIN_S

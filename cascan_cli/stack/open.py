@@ -60,13 +60,13 @@ class StackGateways:
         return S3ReportStore(self.outputs["ReportBucketName"])
 
     @property
-    def house(self) -> S3OperatorRecords:
+    def operator_records(self) -> S3OperatorRecords:
         from cascan.aws.s3.operator_records import S3OperatorRecords
 
         return S3OperatorRecords(self.outputs["ReportBucketName"])
 
     @property
-    def requests(self) -> SqsRequestQueue:
+    def request_queue(self) -> SqsRequestQueue:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
@@ -101,13 +101,13 @@ class StackGateways:
         )
 
     @property
-    def due(self) -> SqsRequestQueue:
+    def schedule_queue(self) -> SqsRequestQueue:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ScheduleQueueUrl"], "schedule queue")
 
     @property
-    def controls(self) -> SqsRequestQueue:
+    def control_queue(self) -> SqsRequestQueue:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")

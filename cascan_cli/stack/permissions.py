@@ -15,7 +15,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.stack.open import describe_stack
 
 
-def permissions_of(args: Namespace) -> Permissions:
+def read_permissions(args: Namespace) -> Permissions:
     """What the stack permits that the command names, as the stack itself judges, with what the command adds.
 
     Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack cannot be read.
@@ -68,7 +68,7 @@ def _reaches_private(parameters: Mapping[str, str]) -> bool:
     return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")
 
 
-def house_rules_of(args: Namespace) -> ScanDefaults:
+def read_scan_defaults(args: Namespace) -> ScanDefaults:
     """How much of a scan runs at once on the stack: of a deployed one from its parameters."""
     parameters = _parameters(args.stack) if args.stack else {}
     return ScanDefaults(int(parameters["ShardsPerScan"])) if parameters.get("ShardsPerScan") else ScanDefaults()

@@ -20,7 +20,7 @@ from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import locked
 from cascan_cli.local.warm import invoke
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.rebuild import NOT_KEPT, rebuild_table, restore_house, sentence_of
+from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,12 +43,12 @@ def rebuild_local(stack: LocalStack, say: Say) -> None:
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
             access, buckets = StackGateways(stack.outputs, stays_up=stack.attached), _buckets(s3, current)
             for bucket in reversed(buckets):  # what was decided last counts
-                if restored := restore_house(access, S3OperatorRecords(bucket)):
+                if restored := restore_operator_records(access, S3OperatorRecords(bucket)):
                     say(restored)
             for bucket in buckets:
                 rebuilt = rebuild_table(table, S3ReportStore(bucket))
                 if rebuilt.scans or rebuilt.unreadable:
-                    say(sentence_of(rebuilt))
+                    say(summarize_rebuild(rebuilt))
                 if bucket != current:
                     _move(s3, bucket, current)
         invoke(stack.endpoint, KEEPS_HOUSE)

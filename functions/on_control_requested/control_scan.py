@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import GatewayUnavailable, MalformedMessage
-from cascan.events import ScanResumed, ScanSuspended, about
+from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
@@ -114,7 +114,7 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
-        bus.put([ScanSuspended(**about(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
+        bus.put([ScanSuspended(**build_event_fields(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
     return scan
 
 
@@ -136,7 +136,7 @@ def _resume(
     if released:
         at = clock()
         event_id = event_id_of(scan.scan_id, "resumed", at)
-        bus.put([ScanResumed(**about(scan, at=at), event_id=event_id, lanes=dict(released))])
+        bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.model.reason import Reason, ReasonCode, Reasons, merged
+from cascan.model.reason import Reason, ReasonCode, Reasons, merge_reasons
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun, Shard
 from cascan.scans.transitions import StopReason
@@ -28,7 +28,7 @@ def judge(shard: Shard, answer: ReportSummary) -> Verdict:
     flaws = list(_flaws(_Case(shard, answer)))
     if not flaws:
         return Outcome.COMPLETE, Reasons()
-    return flaws[0][0], merged(reasons for _, reasons in flaws)
+    return flaws[0][0], merge_reasons(reasons for _, reasons in flaws)
 
 
 class _Case:

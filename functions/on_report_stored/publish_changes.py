@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from cascan.events import BusEvent, ChangeCounts, change_event
+from cascan.events import BusEvent, ChangeCounts, build_change_event
 from cascan.gateways import EventBus
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import Change
@@ -43,7 +43,7 @@ class ChangeAnnouncer:
                 continue
             self.counts[change.kind.value] += 1
             if self.counts.total() <= MAX_CHANGE_EVENTS_PER_REPORT:
-                yield change_event(self.scan, self.shard, self.source, change, self.cause_id)
+                yield build_change_event(self.scan, self.shard, self.source, change, self.cause_id)
 
     def summed(self) -> ChangeCounts:
         announced = min(self.counts.total(), MAX_CHANGE_EVENTS_PER_REPORT)

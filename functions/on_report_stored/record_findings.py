@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from cascan.clock import Clock, TimeLeft, for_ever
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, about
+from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
@@ -139,7 +139,7 @@ def _events(
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
     at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
-    common = about(scan, at=at, cause_id=stored.event_id or stored.key)
+    common = build_event_fields(scan, at=at, cause_id=stored.event_id or stored.key)
     common |= {"shard": shard.number, "report_key": stored.key}
     if kept_out := answer.quarantine.count:
         yield HostQuarantined(

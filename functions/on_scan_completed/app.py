@@ -21,15 +21,15 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.events import ScanCompleted, end_in
+from cascan.events import ScanCompleted, parse_end_event
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.scan import ScanState
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_scan_completed.publish import Published, keep_end, publish
+from on_scan_completed.publish import PublishedResults, publish, record_end
 
 if TYPE_CHECKING:
-    from on_scan_completed.follow_up import Followed
+    from on_scan_completed.follow_up import FollowUpSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,23 @@ class Settings:
 
 
 @cache
-def wire() -> tuple[Callable[[ScanCompleted], Published], Callable[[str], ScanState]]:
+def wire() -> tuple[Callable[[ScanCompleted], PublishedResults], Callable[[str], ScanState]]:
     settings = from_env(Settings, os.environ)
     table, reports = DynamoScanTable(settings.scan_table), S3ReportStore(settings.report_bucket)
-    return partial(publish, table=table, reports=reports), partial(keep_end, table=table, reports=reports)
+    return partial(publish, table=table, reports=reports), partial(record_end, table=table, reports=reports)
 
 
 @cache
-def wire_follower() -> Callable[[ScanCompleted], Followed]:
+def wire_follower() -> Callable[[ScanCompleted], FollowUpSummary]:
     """Loaded by the first scan that asks for cascades: the planner and nmap's tables come with them."""
-    from on_scan_completed.wiring import follower_of  # noqa: PLC0415 - see above
+    from on_scan_completed.wiring import build_runner  # noqa: PLC0415 - see above
 
-    return follower_of(from_env(Settings, os.environ)).follow_up
+    return build_runner(from_env(Settings, os.environ)).follow_up
 
 
 def on_record(record: SQSRecord) -> None:
     publish_results, keep = wire()
-    event = end_in(record.body)
+    event = parse_end_event(record.body)
     if not isinstance(event, ScanCompleted):  # nothing follows it, and nothing of it is published
         logger.info("end kept", extra={"scan_id": event.scan_id, "scan_state": keep(event.scan_id)})
         return

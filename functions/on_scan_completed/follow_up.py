@@ -18,32 +18,39 @@ from typing import Any
 import msgspec
 
 from cascan.cascades.caps import Caps
-from cascan.cascades.child import manifest_of, request_of
-from cascan.cascades.children import children_of
-from cascan.cascades.context import Changed, Context
-from cascan.cascades.decision import Child, Decision, Kind
-from cascan.cascades.fixed_rules import Bundled, current_rules, fixed_rules, read_rules
-from cascan.cascades.inheritance import chain_of
+from cascan.cascades.child_documents import build_child_manifest, build_child_request
+from cascan.cascades.context import CascadeContext, NewPlaces
+from cascan.cascades.decide_children import decide_children
+from cascan.cascades.decision import Child, Decision, DecisionKind
+from cascan.cascades.inheritance import read_chain
+from cascan.cascades.pinned_rules import BundledRules, load_current_rules, load_pinned_rules, parse_rules
 from cascan.cascades.rule import CascadingRule
 from cascan.clock import Clock
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, about
+from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, build_event_fields
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
 from cascan.ids import event_id_of, scan_id_of
 from cascan.limits import MAX_CASCADE_EVENTS
-from cascan.model.cascade import Cap, CascadeLine, Reservation, Spent, StoredChild
+from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, StoredChild
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.permissions.permissions import Permissions
-from on_scan_completed.not_followed import lines_of
+from on_scan_completed.cascade_records import build_cascade_lines
 
-TOLD = {Kind.CAPPED, Kind.OUT_OF_SCOPE, Kind.REFUSED, Kind.FAILED}  # on the bus; the rest is no surprise
+TOLD = {
+    DecisionKind.CAPPED,
+    DecisionKind.OUT_OF_SCOPE,
+    DecisionKind.REFUSED,
+    DecisionKind.FAILED,
+}  # on the bus; the rest is no surprise
 COMPLETED = {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING, ScanState.DONE}
-CANCELLED = CascadeLine(kind=Kind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more")
+CANCELLED = CascadeLine(
+    kind=DecisionKind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowUpSummary:
     """What came of it, for the log."""
 
     scan_id: str
@@ -63,9 +70,9 @@ class CascadeRunner:
     permit: Permissions
     clock: Clock
     caps: Caps = field(default_factory=Caps)
-    bundled: Bundled = dict  # the rules that come with cascan, if they are on
+    bundled: BundledRules = dict  # the rules that come with cascan, if they are on
 
-    def follow_up(self, event: ScanCompleted) -> Followed:
+    def follow_up(self, event: ScanCompleted) -> FollowUpSummary:
         """Raises: MalformedMessage: there is no such scan. GatewayUnavailable: to be told again, and gone on with."""
         scan = self.table.get_scan(event.scan_id)
         if scan is None:
@@ -74,7 +81,7 @@ class CascadeRunner:
             what = f"scan {event.scan_id} is {scan.state}: it is not completed, whatever the event says"
             raise MalformedMessage(what)
         if scan.request is None or scan.request.cascades is None:
-            return Followed(scan.scan_id)
+            return FollowUpSummary(scan.scan_id)
         record = self.cascades.cascade(scan.scan_id)
         if record is None or not record.decided:
             self._decide(scan, scan.request, event)
@@ -82,35 +89,35 @@ class CascadeRunner:
         lines: Counter[str] = Counter()
         for line in record.lines if record else ():
             lines[line.kind] += line.count
-        return Followed(scan.scan_id, self._send(scan, event), dict(lines))
+        return FollowUpSummary(scan.scan_id, self._send(scan, event), dict(lines))
 
     def _decide(self, scan: Scan, request: ScanRequest, event: ScanCompleted) -> None:
         root = request.origin.root_scan if request.origin else scan.scan_id
         root_scan = scan if root == scan.scan_id else self.table.get_scan(root)
-        current = current_rules(self.rules, self.bundled)
+        current = load_current_rules(self.rules, self.bundled)
         record = self.cascades.begin_cascade(scan.scan_id, {rule.name: rule.version for rule in current.values()})
         if root_scan and root_scan.state is ScanState.CANCELLED:
             self.cascades.end_cascade(scan.scan_id, [CANCELLED])
             return
-        rules, unreadable = read_rules(fixed_rules(current, record.rules, self.rules, self.bundled))
+        rules, unreadable = parse_rules(load_pinned_rules(current, record.rules, self.rules, self.bundled))
         own = list(self.cascades.cascade_children(scan.scan_id))  # of an earlier delivery of the same
         own_keys = {child.asked for child in own}
-        context = Context(
+        context = CascadeContext(
             permit=self.permit,
             caps=self.caps,
-            spent=self.cascades.spent(root) - sum((child.weight for child in own), Spent()),
+            spent=self.cascades.spent(root) - sum((child.weight for child in own), BudgetUse()),
             asked=tuple(asked for asked in self.cascades.asked(root) if asked not in own_keys),
             changed=self._changed(scan) if any(rule.only_new_or_changed for rule in rules) else None,
-            started_by=_started_by(rules, chain_of(request.annotations)),
+            started_by=_started_by(rules, read_chain(request.annotations)),
         )
-        found = children_of(scan, rules, self.table.findings(scan.scan_id), context)
+        found = decide_children(scan, rules, self.table.findings(scan.scan_id), context)
         decisions = [*unreadable, *(self._reserved(decision, scan, root, event) for decision in found)]
-        lines = lines_of(decisions)
+        lines = build_cascade_lines(decisions)
         self._tell(scan, lines, event)
         self.cascades.end_cascade(scan.scan_id, lines)
 
-    def _changed(self, scan: Scan) -> Changed:
-        return Changed.by(
+    def _changed(self, scan: Scan) -> NewPlaces:
+        return NewPlaces.by(
             change for number in range(scan.shards) for change in self.table.changes(scan.scan_id, number)
         )
 
@@ -119,17 +126,17 @@ class CascadeRunner:
         child = decision.child
         if child is None:
             return decision
-        most = Spent(self.caps.scans, self.caps.probes, self.caps.cost_micro_usd)
+        most = BudgetUse(self.caps.scans, self.caps.probes, self.caps.cost_micro_usd)
         stored = _stored(decision, child, scan, root, event)
         match self.cascades.reserve_child(scan.scan_id, root, stored, most):
             case Reservation.RESERVED:
                 return decision
             case Reservation.ASKED:
                 reason = "another scan of the cascade asked for the same at the same time"
-                return msgspec.structs.replace(decision, kind=Kind.DUPLICATE, reason=reason, child=None)
+                return msgspec.structs.replace(decision, kind=DecisionKind.DUPLICATE, reason=reason, child=None)
         reached = self.caps.reached(self.cascades.spent(root) + child.weight)
         cap, reason = reached or (Cap.SCANS, "the budget of the root scan is spent")
-        return msgspec.structs.replace(decision, kind=Kind.CAPPED, cap=cap, reason=reason, child=None)
+        return msgspec.structs.replace(decision, kind=DecisionKind.CAPPED, cap=cap, reason=reason, child=None)
 
     def _tell(self, scan: Scan, lines: Iterable[CascadeLine], event: ScanCompleted) -> None:
         events = [self._said(line, scan, event) for line in lines if line.kind in TOLD][:MAX_CASCADE_EVENTS]
@@ -137,14 +144,14 @@ class CascadeRunner:
             self.bus.put(events)
 
     def _said(self, line: CascadeLine, scan: Scan, event: ScanCompleted) -> BusEvent:
-        said: dict[str, Any] = about(scan, at=self.clock(), cause_id=event.event_id) | {
+        said: dict[str, Any] = build_event_fields(scan, at=self.clock(), cause_id=event.event_id) | {
             "event_id": event_id_of(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
             "rule": line.rule,
             "reason": line.reason,
             "findings": line.findings,
             "count": line.count,
         }
-        if line.kind == Kind.CAPPED:
+        if line.kind == DecisionKind.CAPPED:
             return CascadeCapped(**said, cap=line.cap)
         return CascadeRefused(**said, kind=line.kind)
 
@@ -163,7 +170,7 @@ class CascadeRunner:
 
     def _requested(self, child: StoredChild, scan: Scan, event: ScanCompleted) -> BusEvent:
         return CascadeRequested(
-            **about(scan, at=self.clock(), cause_id=event.event_id),
+            **build_event_fields(scan, at=self.clock(), cause_id=event.event_id),
             event_id=event_id_of(scan.scan_id, "child", child.key),
             rule=child.rule,
             scan_type=child.scan_type,
@@ -178,11 +185,11 @@ def _started_by(rules: Iterable[CascadingRule], chain: list[str]) -> CascadingRu
 
 
 def _stored(decision: Decision, child: Child, scan: Scan, root: str, event: ScanCompleted) -> StoredChild:
-    if decision.kind is Kind.START:
-        request = request_of(child, scan, root, event.event_id)
+    if decision.kind is DecisionKind.START:
+        request = build_child_request(child, scan, root, event.event_id)
         scan_id, body = scan_id_of(request.idempotency_key), msgspec.json.encode(request).decode()
     else:
-        scan_id, body = "", msgspec.json.encode(manifest_of(child, scan)).decode()
+        scan_id, body = "", msgspec.json.encode(build_child_manifest(child, scan)).decode()
     return StoredChild(
         key=child.key,
         rule=decision.rule,

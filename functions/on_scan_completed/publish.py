@@ -22,14 +22,14 @@ from cascan.scans.merged_report import merged_report
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedResults:
     scan_id: str
     key: str  # of the findings
     findings: int
     reports: int  # merged into one
 
 
-def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> Published:
+def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> PublishedResults:
     """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by finding id; and
     `results/<scan id>/nmap.xml`, the reports of the scan's shards as one, where there is any.
 
@@ -45,11 +45,11 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     reports.put_result(scan_id, "findings.json", document, "application/json")
     merged = _publish_report(scan_id, table, reports)
     table.finish_scan(scan_id, tally.counts())
-    keep_end(scan_id, table=table, reports=reports)
-    return Published(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
+    record_end(scan_id, table=table, reports=reports)
+    return PublishedResults(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
 
 
-def keep_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
+def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
     """Keep how the scan ended beside its reports; its state. Raises: MalformedMessage: there is no such scan."""
     scan = table.get_scan(scan_id)
     if scan is None:

@@ -9,7 +9,7 @@ from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
 from cascan.permissions.permissions import Permissions
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from on_scan_completed.app import Settings
 
 
-def follower_of(settings: Settings) -> CascadeRunner:
+def build_runner(settings: Settings) -> CascadeRunner:
     return CascadeRunner(
         table=DynamoScanTable(settings.scan_table),
         cascades=DynamoCascadeTable(settings.scan_table),
@@ -33,5 +33,5 @@ def follower_of(settings: Settings) -> CascadeRunner:
             probes=settings.cascade_max_probes,
             cost_micro_usd=settings.cascade_max_cost_usd * MICRO,
         ),
-        bundled=bundled_documents if settings.cascading_rules == "enabled" else dict,
+        bundled=read_bundled_rules if settings.cascading_rules == "enabled" else dict,
     )

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from cascan.clock import Clock
 from cascan.errors import RequestRefused
-from cascan.events import ScanPlanned, ShardQueued, about
-from cascan.forms import ReadRequest, idempotency_key_in, request_document, request_in
+from cascan.events import ScanPlanned, ShardQueued, build_event_fields
+from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
 from cascan.ids import event_id_of, scan_id_of
 from cascan.model.refusal import Refusal, Rule
@@ -52,8 +52,8 @@ def plan_scan(
     request: ScanRequest | None = None
     try:
         with bounded_work():
-            document = request_document(message.body)
-            key = idempotency_key_in(document)
+            document = read_request_document(message.body)
+            key = find_idempotency_key(document)
     except RequestRefused as refused:
         return refuse(Identity(scan_id_of(message.message_id)), request, refused)
     identity = identify(message, key, issued)
@@ -62,7 +62,7 @@ def plan_scan(
         return refuse(identity, request, RequestRefused([GIVEN_UP], Rule.LIMIT))
     try:
         with bounded_work():
-            form = request_in(document, is_issued=identity.is_issued)
+            form = parse_request(document, is_issued=identity.is_issued)
             request = form.request
             planned = plan(request, permit)
     except RequestRefused as refused:
@@ -160,7 +160,7 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
     bus.put(
         [
             ScanPlanned(
-                **about(scan, at=scan.requested_at),
+                **build_event_fields(scan, at=scan.requested_at),
                 event_id=event_id,
                 scan_type=planned.scan_type,
                 addresses=scan.addresses,

@@ -58,9 +58,13 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         world = World(folder)
         self.table, self.reports = world.table, world.reports
-        self.house, self.rules, self.cascades = MemoryHouseRecords(), MemoryRuleTable(), MemoryCascadeTable()
+        self.operator_records, self.rules, self.cascades = MemoryHouseRecords(), MemoryRuleTable(), MemoryCascadeTable()
         self.schedules, self.scheduler = MemoryScheduleTable(), Scheduler()
-        self.requests, self.due, self.controls = Requests(self), MemoryRequestQueue(), Controls(self)
+        self.request_queue, self.schedule_queue, self.control_queue = (
+            Requests(self),
+            MemoryRequestQueue(),
+            Controls(self),
+        )
         world.scan(0, detailed({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))
         world.scan(1, detailed({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}))
         for scan_id, scan in self.table.scans.items():
@@ -131,7 +135,7 @@ class Controls:
             ControlRequested.from_wire(body),
             table=stack.table,
             reports=stack.reports,
-            house=stack.house,
+            house=stack.operator_records,
             queues=MemoryShardQueues(),
             bus=MemoryEventBus(),
             clock=clock,

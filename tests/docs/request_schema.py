@@ -14,17 +14,17 @@ import msgspec
 
 from cascan.forms.cascades import (
     LENIENT,
-    ONE_EXPRESSION,
     SCOPE_PREFIX,
+    SINGLE_EXPRESSION,
     Cascades,
     ScopeLimiter,
     ScopeOperator,
     SelectorOperator,
 )
-from cascan.forms.complete import NAME, POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
+from cascan.forms.complete_request import NAME, POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
 from cascan.forms.manifest import API_VERSION, KIND, _Metadata, _Spec
 from cascan.forms.portscan import TECHNIQUES
-from cascan.forms.read import MANIFEST_FIELDS
+from cascan.forms.read_request import MANIFEST_FIELDS
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -165,7 +165,7 @@ def cascades() -> Schema:
         needed: dict[str, Schema] = {"key": {"pattern": f"^{re.escape(SCOPE_PREFIX)}"}, "values": {"minItems": 1}}
         _limit_requirements(limiter["properties"][name], needed)
     properties["scopeLimiter"] = _nullable(_null_is_absent(limiter)) | _described(CASCADES["scopeLimiter"]) | NONE
-    properties[ONE_EXPRESSION] = properties["matchExpressions"]["items"]
+    properties[SINGLE_EXPRESSION] = properties["matchExpressions"]["items"]
     properties[LENIENT] = limiter["properties"][LENIENT]
     return _null_is_absent(fields)
 

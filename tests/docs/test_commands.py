@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cascan_cli.main import _parsed, main, split_words
-from cascan_cli.parser.build import build_parser
+from cascan_cli.main import _parsed, main, split_arguments
+from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.shown_commands import ROOT, Shown, blocks, inline
 from tests.docs.test_output import FILES
@@ -40,7 +40,7 @@ def test_documents_show_commands() -> None:
 
 @pytest.mark.parametrize(("document", "command"), CASCAN, ids=named(CASCAN))
 def test_a_command_of_a_shell_block_is_one_that_cascan_takes(document: str, command: str) -> None:
-    own, _ = split_words(words_of(command))
+    own, _ = split_arguments(words_of(command))
     _parsed(own)
 
 
@@ -93,7 +93,7 @@ def parser_of(words: list[str]) -> tuple[ArgumentParser, list[str]]:
 
 @pytest.mark.parametrize(("document", "command"), inline(), ids=named(inline()))
 def test_a_command_in_the_text_names_a_command_and_options_that_exist(document: str, command: str) -> None:
-    own, _ = split_words(command.replace("…", "").split()[1:])
+    own, _ = split_arguments(command.replace("…", "").split()[1:])
     found, rest = parser_of(own)
     options = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
     assert options <= set(found._option_string_actions)

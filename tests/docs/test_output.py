@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cascan.cascades.bundled import FOLDER
-from cascan.cascades.decision import Kind
+from cascan.cascades.bundled_rules import FOLDER
+from cascan.cascades.decision import DecisionKind
 from cascan.events.message import VERSION
 from cascan.model.finding import Severity
 from cascan.model.inventory import ChangeKind
@@ -24,7 +24,7 @@ from cascan.model.shard import Lane
 from cascan.nmap.options.table import Decision
 from cascan.nmap.scripts.judgement import Verdict
 from cascan_cli.main import main
-from cascan_cli.parser.build import build_parser
+from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.a_stack import KEY, SCHEDULE, Stack, stack
 from tests.docs.output_shapes import DOCUMENT, SHAPE, fields_in, printed, problems, shapes
@@ -185,7 +185,7 @@ def test_the_version_is_that_of_the_events() -> None:
         ("refusal", "rule", Rule),
         ("finding", "severity", Severity),
         ("change", "kind", ChangeKind),
-        ("decision", "decision", Kind),
+        ("decision", "decision", DecisionKind),
         ("explanation", "lane", Lane),
         ("decided option", "decision", Decision),
         ("script verdict", "verdict", Verdict),

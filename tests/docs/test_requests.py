@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.cascades import Cascades
-from cascan.forms.complete import POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
+from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
 from cascan.forms.manifest import NO_EFFECT, _Spec
 from cascan.model.request import PortScan, ScanRequest
 from tests.docs.request_fields import ANNOTATIONS, CASCADES, FIELDS, PORTSCAN, SPEC

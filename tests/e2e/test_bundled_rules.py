@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.events import ScanCompleted
 from cascan.findings import findings_of
 from cascan.forms import read_request
@@ -96,7 +96,7 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
         bus=MemoryEventBus(),
         permit=Permissions(SCOPE, policy),
         clock=clock,
-        bundled=lambda: {rule: bundled_documents()[rule]},
+        bundled=lambda: {rule: read_bundled_rules()[rule]},
     )
     event = end_event(scan)
     assert isinstance(event, ScanCompleted)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.bundled import FOLDER
+from cascan.cascades.bundled_rules import FOLDER
 from tests.e2e.cascan_command import Cascan, stack_up
 from tests.lab import Lab
 from tests.support.waiting import eventually

@@ -11,7 +11,7 @@ from io import BytesIO
 
 import pytest
 
-from cascan.cascades.bundled import bundled_documents
+from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.rule import read_rule
 from cascan.findings import findings_of
 from cascan.model.policy_profile import PolicyProfile
@@ -42,7 +42,7 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     port = lab[server]
     found = a_finding("127.0.0.1", port, attributes=attributes)
     decisions = decide(
-        read_rule(bundled_documents()[rule]), found, permit=Permissions(PERMIT.scope, PolicyProfile.INTRUSIVE)
+        read_rule(read_bundled_rules()[rule]), found, permit=Permissions(PERMIT.scope, PolicyProfile.INTRUSIVE)
     )
     child = the_child(decisions)
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]

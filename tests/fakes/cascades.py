@@ -11,7 +11,15 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.ids import body_digest_of
 from cascan.limits import MAX_DECISIONS_KEPT
-from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
+from cascan.model.cascade import (
+    BudgetUse,
+    CascadeLine,
+    CascadeRecord,
+    ChildIdentity,
+    Reservation,
+    StoredChild,
+    StoredRule,
+)
 from tests.support.builders import NOW
 
 
@@ -71,7 +79,7 @@ class MemoryCascadeTable:
         self.issued = issued or MemoryIssuedRequests()
         self.records: dict[str, CascadeRecord] = {}
         self.stored: dict[str, dict[str, StoredChild]] = {}
-        self.budgets: dict[str, Spent] = {}
+        self.budgets: dict[str, BudgetUse] = {}
         self.below: dict[str, dict[str, StoredChild]] = {}  # root scan → what all scans below it asked for
         self.before_write: Callable[[], None] = lambda: None
 
@@ -82,13 +90,13 @@ class MemoryCascadeTable:
     def cascade(self, scan_id: str) -> CascadeRecord | None:
         return self.records.get(scan_id)
 
-    def spent(self, root_scan: str) -> Spent:
-        return self.budgets.get(root_scan, Spent())
+    def spent(self, root_scan: str) -> BudgetUse:
+        return self.budgets.get(root_scan, BudgetUse())
 
-    def asked(self, root_scan: str) -> Iterator[Asked]:
+    def asked(self, root_scan: str) -> Iterator[ChildIdentity]:
         return iter([child.asked for _, child in sorted(self.below.get(root_scan, {}).items()) if child.asked])
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
         self.before_write()
         children, below = self.stored.setdefault(scan_id, {}), self.below.setdefault(root_scan, {})
         if child.key in children:

@@ -27,11 +27,11 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.errors import UnreadableItem
-from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, event_in
+from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, parse_event
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
 from cascan.model.agenda import AgendaEntry, Switch, What
-from cascan.model.cascade import Asked, CascadeRecord, StoredChild
+from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting, Sought
 from cascan.model.recording import Recording
@@ -76,7 +76,7 @@ KINDS = (
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
     Kind("cascade/", "budget", cascade_table._spent_in, {}),
-    Kind("cascade/", "asked/", cascade_table._asked_in, {"body": Asked}),
+    Kind("cascade/", "asked/", cascade_table._asked_in, {"body": ChildIdentity}),
     Kind("findings/", "", items.finding_in, {"body": Finding}),
     Kind("schedules", "schedule/", schedule_table._schedule_in, {}),
     Kind("schedules", "scan-types", schedule_table._scan_types_in, {"body": ScanTypes}),
@@ -173,7 +173,7 @@ def read_message(queue: str, body: str) -> object:
     if queue in ("express", "connect", "raw"):
         return ShardQueued.from_wire(body)
     if queue in ("completions", "heard"):
-        return event_in(body, EVENTS[json.loads(body)["detail-type"]])
+        return parse_event(body, EVENTS[json.loads(body)["detail-type"]])
     readers: dict[str, Callable[[str], object]] = {
         "reports": ReportStored.from_wire,
         "controls": ControlRequested.from_wire,

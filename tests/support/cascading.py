@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cascan.cascades.children import children_of
-from cascan.cascades.context import Context
-from cascan.cascades.decision import Child, Decision, Kind
+from cascan.cascades.context import CascadeContext
+from cascan.cascades.decide_children import decide_children
+from cascan.cascades.decision import Child, Decision, DecisionKind
 from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
 from cascan.ids import finding_id_of, fingerprint_of
 from cascan.model.finding import Finding, Severity
@@ -68,11 +68,11 @@ def decide(
 ) -> list[Decision]:
     rules = [rules] if isinstance(rules, CascadingRule) else rules
     findings = [findings] if isinstance(findings, Finding) else findings
-    return list(children_of(parent or a_parent(), rules, findings, Context(**{"permit": PERMIT} | context)))
+    return list(decide_children(parent or a_parent(), rules, findings, CascadeContext(**{"permit": PERMIT} | context)))
 
 
 def started(decisions: Iterable[Decision]) -> list[Child]:
-    return [decision.child for decision in decisions if decision.child and decision.kind is Kind.START]
+    return [decision.child for decision in decisions if decision.child and decision.kind is DecisionKind.START]
 
 
 def the_child(decisions: Iterable[Decision]) -> Child:
@@ -80,5 +80,5 @@ def the_child(decisions: Iterable[Decision]) -> Child:
     return child
 
 
-def reasons(decisions: Iterable[Decision], kind: Kind) -> list[str]:
+def reasons(decisions: Iterable[Decision], kind: DecisionKind) -> list[str]:
     return [decision.reason for decision in decisions if decision.kind is kind]

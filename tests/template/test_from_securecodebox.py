@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cascan.forms.manifest import NO_EFFECT
-from cascan_cli.parser.build import build_parser
+from cascan_cli.parser.build_parser import build_parser
 from tests.template.model import MODEL, PROJECT, ROOT
 
 PAGE = (PROJECT / "docs" / "from-securecodebox.md").read_text()

@@ -20,7 +20,7 @@ class ArgumentPositions:
     ports: int | None = None
     prefix: str = ""
 
-    def ports_in(self, words: Sequence[str]) -> frozenset[int] | None:
+    def read_ports(self, words: Sequence[str]) -> frozenset[int] | None:
         """The port numbers, where they are a plain list; None: another way to say ports, or none."""
         text = "" if self.ports is None else words[self.ports][len(self.prefix) :]
         if not PORTS.fullmatch(text):
@@ -29,7 +29,7 @@ class ArgumentPositions:
         return ports if max(ports) <= MAX_PORT else None
 
 
-def argument_positions(words: Sequence[str]) -> ArgumentPositions:
+def find_argument_positions(words: Sequence[str]) -> ArgumentPositions:
     """Read as nmap reads them. Words that do not begin with a dash are told apart by their positions."""
     marked = [word if word.startswith("-") else f"<{position}>" for position, word in enumerate(words)]
     read = read_words(marked)

@@ -8,13 +8,13 @@ from typing import Any
 
 from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
-from cascan.cascades.decision import Kind
-from cascan.cascades.fill import data_of
+from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import CascadingRule
+from cascan.cascades.scan_proposal import build_template_data
 from cascan.errors import RequestRefused
 from cascan.findings.published import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
-from cascan.model.cascade import Asked, Spent
+from cascan.model.cascade import BudgetUse, ChildIdentity
 from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
@@ -26,13 +26,13 @@ Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself
 
 
 @dataclass(frozen=True)
-class Changed:
+class NewPlaces:
     """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
 
     places: frozenset[Place]
 
     @classmethod
-    def by(cls, changes: Iterable[Change]) -> Changed:
+    def by(cls, changes: Iterable[Change]) -> NewPlaces:
         """What is gone is nothing to look at again."""
         return cls(frozenset((one.address, one.protocol, one.port) for one in changes if one.kind in NEW))
 
@@ -45,18 +45,18 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Context:
+class CascadeContext:
     """What decides beside the scan, its findings and the rules."""
 
     permit: Permissions
     caps: Caps = field(default_factory=Caps)
-    spent: Spent = field(default_factory=Spent)  # below the root scan already
-    asked: tuple[Asked, ...] = ()  # by other scans of the cascade
-    changed: Changed | None = None  # None: nothing is known of earlier scans, and every finding counts as new
+    spent: BudgetUse = field(default_factory=BudgetUse)  # below the root scan already
+    asked: tuple[ChildIdentity, ...] = ()  # by other scans of the cascade
+    changed: NewPlaces | None = None  # None: nothing is known of earlier scans, and every finding counts as new
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
 
-    def asked_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
+    def find_requested_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
         """What was asked for by the rule: ports by target, by what they have in common."""
         found: dict[str, dict[str, set[int]]] = {}
         for asked in self.asked:
@@ -66,10 +66,10 @@ class Context:
         return found
 
 
-class Parent:
+class ParentScan:
     """The scan that the findings are of, and what has been found out about it."""
 
-    def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: Context) -> None:
+    def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: CascadeContext) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
         self.scan_type = context.scan_type or str(request.scan_type or ScanType.NMAP)
         self.data = {
@@ -81,27 +81,27 @@ class Parent:
         }  # fmt: skip
         self.aliases = {**ALIASES, **cascades.scope_limiter_aliases}
         self.exclusions: dict[int, Exclusion | None] = {}
-        self.problems: dict[str, tuple[Kind, str] | None] = {}
+        self.problems: dict[str, tuple[DecisionKind, str] | None] = {}
         self.addresses: dict[str, int] = {}  # behind each target without a problem
 
-    def problem_of(self, target: str) -> tuple[Kind, str] | None:
+    def find_problem(self, target: str) -> tuple[DecisionKind, str] | None:
         """Why a target that a finding gave is not scanned; None: it is."""
         if target not in self.problems:
             self.problems[target] = self._judged(target)
         return self.problems[target]
 
-    def _judged(self, text: str) -> tuple[Kind, str] | None:
+    def _judged(self, text: str) -> tuple[DecisionKind, str] | None:
         family = 6 if ":" in text else 4
         try:
             target = parse_target(text, family)
         except RequestRefused as exc:
-            return Kind.REFUSED, str(exc)
+            return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
         if reason := permit.scope.refusal_of(target) or (permit.reach and permit.reach.refusal_of(target)):
-            return Kind.OUT_OF_SCOPE, reason
+            return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):
-            return Kind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
+            return DecisionKind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
         self.addresses[text] = target.count
         return None
 
@@ -114,10 +114,10 @@ class Parent:
         return self.exclusions[family]
 
 
-class About:
+class FindingView:
     """A finding as rules see it; what several of them need is made once."""
 
-    def __init__(self, finding: dict[str, Any], parent: Parent) -> None:
+    def __init__(self, finding: dict[str, Any], parent: ParentScan) -> None:
         self.finding, self.parent = finding, parent
         self._data: dict[str, Any] | None = None
         self._scope: tuple[str | None] | None = None
@@ -130,7 +130,7 @@ class About:
     @property
     def data(self) -> dict[str, Any]:
         if self._data is None:
-            self._data = data_of(self.finding, self.parent.data)
+            self._data = build_template_data(self.finding, self.parent.data)
         return self._data
 
     @property
@@ -138,8 +138,8 @@ class About:
         if self._scope is None:
             limiter, annotations = self.parent.cascades.scope_limiter, self.parent.request.annotations
             try:
-                reason = scope_limiter.refusal_of(limiter, annotations, self.data, self.parent.aliases)
-            except scope_limiter.ScopeUnjudgeable as exc:
+                reason = scope_limiter.explain_refusal(limiter, annotations, self.data, self.parent.aliases)
+            except scope_limiter.ScopeUndecidable as exc:
                 reason = f"the scope cannot be judged: {exc}"
             self._scope = (reason,)
         return self._scope[0]

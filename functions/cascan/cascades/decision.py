@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from cascan.model.cascade import Asked, Spent
+from cascan.model.cascade import BudgetUse, ChildIdentity
 
 
-class Kind(StrEnum):
+class DecisionKind(StrEnum):
     """What becomes of findings that a rule is about."""
 
     START = "start"  # a scan of ours
@@ -37,12 +37,12 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     carried: dict[str, Any] = {}
     ttl_seconds_after_finished: int | None = None
     suspend: bool = False
-    weight: Spent = Spent()
-    asked: Asked | None = None
+    weight: BudgetUse = BudgetUse()
+    asked: ChildIdentity | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    kind: Kind
+    kind: DecisionKind
     rule: str
     reason: str  # one sentence
     count: int = 0  # findings it is about

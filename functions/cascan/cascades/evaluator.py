@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import msgspec
 
-from cascan.cascades.expression import Expression, ExpressionError, compile_expression, facts_in
+from cascan.cascades.expression import Expression, ExpressionError, compile_expression, to_cel_context
 from cascan.limits import MAX_EVALUATION_MEMORY_BYTES, MAX_EVALUATION_SECONDS
 
 LENGTH = struct.Struct(">Q")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _answer(batch: Batch, expressions: list[Expression]) -> Answers:
-    facts = [facts_in(finding) for finding in batch.findings]
+    facts = [to_cel_context(finding) for finding in batch.findings]
     seconds = dict.fromkeys((number for _, number in batch.pairs), 0.0)
     verdicts: list[bool | str] = []
     for finding, number in batch.pairs:

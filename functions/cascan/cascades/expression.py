@@ -70,38 +70,38 @@ class Expression:
         return answer
 
 
-def facts_of(finding: Mapping[str, Any], names: Names | None = None) -> Context:
+def build_facts(finding: Mapping[str, Any], names: NamedFields | None = None) -> Context:
     """The finding as expressions see it."""
-    return facts_in(visible(finding, names))
+    return to_cel_context(select_visible(finding, names))
 
 
-def facts_in(visible_part: Mapping[str, Any]) -> Context:
-    """What `visible` gave, for the library: made once for all expressions, since this is the dear part."""
+def to_cel_context(visible_part: Mapping[str, Any]) -> Context:
+    """What `select_visible` gave, for the library: made once for all expressions, since this is the dear part."""
     from cel import Context  # noqa: PLC0415  as below
 
     return Context({VARIABLE: visible_part})
 
 
-def visible(finding: Mapping[str, Any], names: Names | None = None) -> dict[str, Any]:
+def select_visible(finding: Mapping[str, Any], names: NamedFields | None = None) -> dict[str, Any]:
     """What expressions see of the finding. `names`: all that they are about; None: all of the finding."""
     if names is None:
-        whole: dict[str, Any] = trimmed(dict(finding))
+        whole: dict[str, Any] = trim(dict(finding))
         return whole
-    told = {key: trimmed(value) for key, value in finding.items() if key in names.fields and value is not None}
+    told = {key: trim(value) for key, value in finding.items() if key in names.fields and value is not None}
     attributes = finding.get(ATTRIBUTES)
     if names.attributes and isinstance(attributes, Mapping):
-        told[ATTRIBUTES] = trimmed({key: value for key, value in attributes.items() if key in names.attributes})
+        told[ATTRIBUTES] = trim({key: value for key, value in attributes.items() if key in names.attributes})
     return told
 
 
-class Names(NamedTuple):
+class NamedFields(NamedTuple):
     """Of a finding: fields as a whole, and attributes by themselves."""
 
     fields: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
 
 
-def names_in(text: str) -> Names | None:
+def find_named_fields(text: str) -> NamedFields | None:
     """What an expression names of a finding; None: it asks for it in other ways than by dots."""
     code = LITERAL.sub('""', text)
     found = [match.groups() for match in NAMED.finditer(code)]
@@ -109,17 +109,17 @@ def names_in(text: str) -> Names | None:
     if is_whole or UNUSUAL.search(text):
         return None
     fields = frozenset(field for field, _ in found if field != ATTRIBUTES)
-    return Names(fields, frozenset(name for field, name in found if field == ATTRIBUTES and name))
+    return NamedFields(fields, frozenset(name for field, name in found if field == ATTRIBUTES and name))
 
 
-def joined(names: Iterable[Names | None]) -> Names | None:
+def merge_named_fields(names: Iterable[NamedFields | None]) -> NamedFields | None:
     """What several expressions are about."""
     fields, attributes = frozenset[str](), frozenset[str]()
     for one in names:
         if one is None:
             return None
         fields, attributes = fields | one.fields, attributes | one.attributes
-    return Names(fields, attributes)
+    return NamedFields(fields, attributes)
 
 
 @lru_cache(maxsize=1024)
@@ -148,16 +148,16 @@ def compile_expression(text: str) -> Expression:
     return Expression(text, program)
 
 
-def trimmed(value: Any) -> Any:
+def trim(value: Any) -> Any:
     """JSON data with long texts cut, long lists and mappings shortened, and what is null left out."""
     kind = type(value)
     if kind is str:
         return value[:MAX_EXPRESSION_TEXT_CHARS]
     if kind is dict:
         there = islice(value.items(), MAX_EXPRESSION_ENTRIES)
-        return {key: trimmed(entry) for key, entry in there if entry is not None}
+        return {key: trim(entry) for key, entry in there if entry is not None}
     if kind is list:
-        return [trimmed(entry) for entry in value[:MAX_EXPRESSION_ENTRIES]]
+        return [trim(entry) for entry in value[:MAX_EXPRESSION_ENTRIES]]
     return value
 
 

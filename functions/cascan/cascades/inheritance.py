@@ -18,24 +18,24 @@ CASCADE_PREFIX = "cascading.securecodebox.io/"
 PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
 HOOK = "securecodebox.io/hook"
 COUNT = "cascan/matched-findings"  # ours: how many findings asked for the child, where several did
-ALSO_EMPTY = ("affinity", "tolerations")  # an empty one says: none, whatever the scan type's own
-ONE_REQUEST = "cascan/idempotency-key"  # of one request, and so no child's
+KEPT_WHEN_EMPTY = ("affinity", "tolerations")  # an empty one says: none, whatever the scan type's own
+IDEMPOTENCY_KEY = "cascan/idempotency-key"  # of one request, and so no child's
 
 
-def chain_of(annotations: Mapping[str, str]) -> list[str]:
+def read_chain(annotations: Mapping[str, str]) -> list[str]:
     """The rules that led to a scan, first to last."""
     return [name for name in annotations.get(CHAIN, "").split(",") if name]
 
 
-def labels_of(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
+def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
     return (dict(parent.labels) if cascades.inherit_labels else {}) | dict(rule_labels)
 
 
-def annotations_of(
+def inherit_annotations(
     parent: ScanRequest, parent_name: str, cascades: Cascades, rule: CascadingRule, rule_annotations: Mapping[str, str]
 ) -> dict[str, str]:
     """All but the matched findings', which are known last. A cascade's own annotations win over all others."""
-    inherited = {k: v for k, v in parent.annotations.items() if cascades.inherit_annotations and k != ONE_REQUEST}
+    inherited = {k: v for k, v in parent.annotations.items() if cascades.inherit_annotations and k != IDEMPOTENCY_KEY}
     scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
     return {
         **inherited,
@@ -43,11 +43,11 @@ def annotations_of(
         **scope,
         HOOK: "cascading-scans",
         PARENT: parent_name,
-        CHAIN: ",".join([*chain_of(parent.annotations), rule.name]),
+        CHAIN: ",".join([*read_chain(parent.annotations), rule.name]),
     }
 
 
-def carried_by(
+def inherit_carried(
     parent: ScanRequest, cascades: Cascades, rule: ScanSpec, started_by: CascadingRule | None
 ) -> dict[str, Any]:
     """The fields of a manifest's spec that mean something to Kubernetes alone, for a child that others run."""
@@ -76,7 +76,7 @@ def carried_by(
         "imagePullSecrets": list(rule.image_pull_secrets),
         "resourceMode": own.get("resourceMode") or rule.resource_mode,
     }
-    return {name: value for name, value in fields.items() if value or (name in ALSO_EMPTY and value is not None)}
+    return {name: value for name, value in fields.items() if value or (name in KEPT_WHEN_EMPTY and value is not None)}
 
 
 def _purged(own: Any, old: Sequence[Any]) -> list[Any]:

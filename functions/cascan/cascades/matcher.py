@@ -12,10 +12,10 @@ from typing import Any
 from cascan.cascades.rule import Matches
 from cascan.rules.matching import test_of
 
-Fit = Callable[[Mapping[str, Any]], bool]
+FindingTest = Callable[[Mapping[str, Any]], bool]
 
 
-def matcher_of(matches: Matches) -> Fit:
+def compile_matcher(matches: Matches) -> FindingTest:
     """A test of a finding: one of anyOf fits, or there is none. The rule's expression is asked elsewhere."""
     fits_one = [_quick(matcher) for matcher in matches.any_of]
 
@@ -28,7 +28,7 @@ def matcher_of(matches: Matches) -> Fit:
     return test
 
 
-def _quick(matcher: Mapping[str, Any]) -> Fit:
+def _quick(matcher: Mapping[str, Any]) -> FindingTest:
     """The matcher, what is plain of it first: texts without wildcards and whole numbers, also in attributes."""
     plain, rest = _parted(matcher)
     attributes = rest.pop("attributes", {})

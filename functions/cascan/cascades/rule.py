@@ -13,8 +13,8 @@ import msgspec
 from cascan.cascades.expression import ExpressionError, compile_expression
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import SCOPE_PREFIX, check_cascades
-from cascan.forms.complete import is_name
-from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.complete_request import is_valid_name
+from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
 from cascan.model.request import Seconds
 from cascan.rules.matching import pattern_problems
@@ -85,10 +85,10 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
     """Raises: RequestRefused: every problem that can be told, each sentence beginning with the path of its field."""
     if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
         said = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
-        raise refused([f"apiVersion, kind: {said} is not {API_VERSION}, {KIND}"])
+        raise build_refusal([f"apiVersion, kind: {said} is not {API_VERSION}, {KIND}"])
     if len(msgspec.json.encode(document)) > MAX_RULE_BYTES:
-        raise refused([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
-    problems = unknown_fields(document, TOP_FIELDS, "")
+        raise build_refusal([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
+    problems = find_unknown_fields(document, TOP_FIELDS, "")
     parts: dict[str, Any] = {}
     spec = _part(parts, _Spec, document.get("spec"), "spec", problems)
     _part(parts, _Metadata, _known_metadata(document.get("metadata")), "metadata", problems)
@@ -97,7 +97,7 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
         _part(parts, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
     problems += _problems(parts)
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     metadata, matches, scan_spec = parts["metadata"], parts["spec.matches"], parts["spec.scanSpec"]
     return CascadingRule(
         name=metadata.name,
@@ -115,7 +115,7 @@ def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
     if scan_spec.cascades is not None:
         yield "spec.scanSpec.cascades has no effect: a child has the cascades of the scan that it follows"
         yield from (f"spec.scanSpec.{problem}" for problem in check_cascades(scan_spec.cascades))
-    for path, text in (*templated(scan_spec), *_added_templates(spec)):
+    for path, text in (*find_templates(scan_spec), *_added_templates(spec)):
         for name in never_rendered(compile_template(text), HELPER_FIELDS):
             yield f"{path}: {{{{{name}}}}} never renders to anything; of $ there is {', '.join(HELPER_FIELDS)}"
 
@@ -161,7 +161,7 @@ def _problems(parts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name_problems(metadata: _Metadata) -> Iterator[str]:
-    if not is_name(metadata.name) or len(metadata.name) > MAX_RULE_NAME_CHARS:
+    if not is_valid_name(metadata.name) or len(metadata.name) > MAX_RULE_NAME_CHARS:
         yield (
             f"metadata.name: {metadata.name[:80]!r} is no name: 1 to {MAX_RULE_NAME_CHARS} of a-z, 0-9, '.' and '-', "
             "with a letter or digit at both ends"
@@ -177,7 +177,7 @@ def _match_problems(matches: Matches) -> Iterator[str]:
         path = f"spec.matches.anyOf[{index}]."
         if not matcher:
             yield f"{path[:-1]}: empty; it would match every finding"
-        yield from unknown_fields(matcher, MATCHER_FIELDS, path)
+        yield from find_unknown_fields(matcher, MATCHER_FIELDS, path)
         yield from pattern_problems(matcher, path[:-1])
         if not isinstance(matcher.get("attributes", {}), dict):
             yield f"{path}attributes: expected a mapping"
@@ -193,10 +193,10 @@ def _scan_problems(spec: ScanSpec) -> Iterator[str]:
         yield "spec.scanSpec.scanType: empty; name a scan type"
     if len(spec.parameters) > MAX_PARAMETERS:
         yield f"spec.scanSpec.parameters: {len(spec.parameters)} entries are more than {MAX_PARAMETERS}"
-    yield from _template_problems(dict(templated(spec)))
+    yield from _template_problems(dict(find_templates(spec)))
 
 
-def templated(spec: ScanSpec) -> Iterator[tuple[str, str]]:
+def find_templates(spec: ScanSpec) -> Iterator[tuple[str, str]]:
     """Path and text of everything in a scanSpec that is a template."""
     path = "spec.scanSpec"
     yield f"{path}.scanType", spec.scan_type

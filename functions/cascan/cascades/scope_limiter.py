@@ -23,11 +23,11 @@ MAX_DOMAIN_CHARS = 253
 MISSING_RENDER = "renders to nothing here"
 
 
-class ScopeUnjudgeable(Rejected):
+class ScopeUndecidable(Rejected):
     """A requirement that has no answer: no such annotation, no address, no domain."""
 
 
-def refusal_of(
+def explain_refusal(
     limiter: ScopeLimiter | None,
     annotations: Mapping[str, str],
     finding: Mapping[str, Any],
@@ -75,7 +75,7 @@ def _verdict(
     """Whether it holds, and the comparison in words."""
     key, operator = requirement.key, requirement.operator
     if not key.startswith(SCOPE_PREFIX):
-        raise ScopeUnjudgeable(f"key {key!r} does not start with {SCOPE_PREFIX}")
+        raise ScopeUndecidable(f"key {key!r} does not start with {SCOPE_PREFIX}")
     values: list[str] = []
     try:
         for value in requirement.values:
@@ -84,14 +84,14 @@ def _verdict(
                 return on_missing, f"{key} {operator} {value}: it {MISSING_RENDER}"
             values += rendered
     except TemplateError as exc:
-        raise ScopeUnjudgeable(f"{key}: {exc}") from exc
+        raise ScopeUndecidable(f"{key}: {exc}") from exc
     annotation = annotations.get(key)
     if annotation is None:
-        raise ScopeUnjudgeable(f"using operator {operator}: the scan has no annotation {key}")
+        raise ScopeUndecidable(f"using operator {operator}: the scan has no annotation {key}")
     try:
         holds = OPERATORS[operator](annotation, values)
     except ValueError as exc:
-        raise ScopeUnjudgeable(f"using operator {operator} on {key}: {exc}") from exc
+        raise ScopeUndecidable(f"using operator {operator} on {key}: {exc}") from exc
     verb = "holds" if holds else "does not hold"
     return holds, f"{key} {operator} {verb}: {_shown(annotation)} against {_shown(', '.join(values))}"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cascan.forms.cascades import Cascades, Requirement, SelectorOperator
 
 
-def selects(cascades: Cascades | None, labels: Mapping[str, str]) -> bool:
+def is_selected(cascades: Cascades | None, labels: Mapping[str, str]) -> bool:
     """Whether a rule with these labels follows. No cascades: none does; an empty selector: every rule does."""
     if cascades is None:
         return False

@@ -18,10 +18,10 @@ from cascan.events.changes import (
     PortClosed,
     PortOpened,
     ServiceChanged,
-    change_event,
+    build_change_event,
 )
-from cascan.events.envelopes import ReportStored, WorkersWanted, end_in, event_in
-from cascan.events.message import SOURCE, BusEvent, Message, ShardQueued, about, detail_type
+from cascan.events.envelopes import ReportStored, WorkersWanted, parse_end_event, parse_event
+from cascan.events.message import SOURCE, BusEvent, Message, ShardQueued, build_event_fields, detail_type
 from cascan.events.scans import (
     FindingsRecorded,
     HostQuarantined,
@@ -82,9 +82,9 @@ __all__ = [
     "ServiceChanged",
     "ShardQueued",
     "WorkersWanted",
-    "about",
-    "change_event",
+    "build_change_event",
+    "build_event_fields",
     "detail_type",
-    "end_in",
-    "event_in",
+    "parse_end_event",
+    "parse_event",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cascan.events.message import BusEvent, about
+from cascan.events.message import BusEvent, build_event_fields
 from cascan.ids import event_id_of
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Scan
@@ -56,12 +56,12 @@ class ServiceChanged(PortChange, frozen=True, kw_only=True):
     """The same port is open, and something else answers: another service, product or version."""
 
 
-def change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
+def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
     """The event that announces a change. Raises: ValueError: a baseline, of which there is nothing to announce."""
     if change.before is None:
         raise ValueError(f"nothing covered {change.address} before")
     what = (change.kind.value, change.address, change.protocol, change.port)
-    common = about(scan, at=change.after.seen_at, cause_id=cause_id) | {
+    common = build_event_fields(scan, at=change.after.seen_at, cause_id=cause_id) | {
         "event_id": event_id_of(report_key, *what),
         "shard": shard,
         "report_key": report_key,

@@ -19,7 +19,7 @@ class Action(StrEnum):
     LIFT = "lift"  # the stack goes on
 
 
-OF_THE_STACK = frozenset({Action.HALT, Action.LIFT})
+STACK_ACTIONS = frozenset({Action.HALT, Action.LIFT})
 
 
 class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -40,9 +40,9 @@ class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
             asked = msgspec.json.decode(body, type=cls)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
             raise MalformedMessage(f"not a ControlRequested message: {exc}") from exc
-        if asked.action in OF_THE_STACK and asked.scan_id:
+        if asked.action in STACK_ACTIONS and asked.scan_id:
             raise MalformedMessage(f"{asked.action} is about the whole stack: leave scanId out")
-        if asked.action not in OF_THE_STACK and not SCAN_ID.fullmatch(asked.scan_id):
+        if asked.action not in STACK_ACTIONS and not SCAN_ID.fullmatch(asked.scan_id):
             raise MalformedMessage(f"{asked.action} needs scanId, the id of a scan; {asked.scan_id[:40]!r} is none")
         if max(len(asked.by), len(asked.reason)) > MAX_LABEL_CHARS:
             raise MalformedMessage(f"by and reason have at most {MAX_LABEL_CHARS} characters")

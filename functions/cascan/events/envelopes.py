@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cascan.errors import MalformedMessage
-from cascan.events.message import SOURCE, UNREADABLE, M
+from cascan.events.message import DECODE_ERRORS, SOURCE, M
 from cascan.events.scans import ScanCancelled, ScanCompleted, ScanFailed, ScanPlanned, ScanResumed
 from cascan.ids import ReportKey
 
@@ -19,7 +19,7 @@ WORKER = "worker"  # the container that drains a queue, beside what an operator 
 AT_ONCE = timedelta(minutes=1)  # the pace of the tick: who fails sooner than this waits for it
 
 
-def event_in(body: str | bytes, kind: type[M]) -> M:
+def parse_event(body: str | bytes, kind: type[M]) -> M:
     """The bus event inside an EventBridge envelope, as a queue behind a rule delivers it.
 
     Raises: MalformedMessage: no envelope of ours, another event, or a detail that does not fit.
@@ -30,9 +30,9 @@ def event_in(body: str | bytes, kind: type[M]) -> M:
     return kind.from_wire(msgspec.json.encode(envelope.detail))
 
 
-def end_in(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
-    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as event_in."""
-    return event_in(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
+def parse_end_event(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
+    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as parse_event."""
+    return parse_event(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
 
 
 class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ class _ObjectCreated(msgspec.Struct, frozen=True):
 def _envelope(body: str | bytes) -> _Envelope:
     try:
         return msgspec.json.decode(body, type=_Envelope)
-    except UNREADABLE as exc:
+    except DECODE_ERRORS as exc:
         raise MalformedMessage(f"not an EventBridge envelope: {exc}") from exc
 
 

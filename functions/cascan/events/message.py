@@ -12,7 +12,7 @@ from cascan.model.scan import Scan
 
 SOURCE = "cascan"
 VERSION = 1
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # what decoding a stranger's bytes raises
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)  # what decoding a stranger's bytes raises
 M = TypeVar("M", bound="Message")
 
 
@@ -32,7 +32,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """Raises: MalformedMessage: not this message, or a version we do not know."""
         try:
             message = msgspec.json.decode(body, type=cls)
-        except UNREADABLE as exc:
+        except DECODE_ERRORS as exc:
             raise MalformedMessage(f"not a {cls.__name__} message: {exc}") from exc
         if message.version != VERSION:
             raise MalformedMessage(f"{cls.__name__} version {message.version} is not version {VERSION}")
@@ -54,7 +54,7 @@ class BusEvent(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
-def about(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
+def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
     """What every event on the bus says of its scan, but for its own id. Without `cause_id`, what caused the scan."""
     return {
         "scan_id": scan.scan_id,

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.fields import read_struct, refused
+from cascan.forms.fields import build_refusal, read_struct
 from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
 from cascan.templates.render import TemplateError, compile_values, never_rendered
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
-ONE_EXPRESSION = "matchExpression"  # so its manual's example of a Scan has it: it narrows, as it is meant to
+SINGLE_EXPRESSION = "matchExpression"  # so its manual's example of a Scan has it: it narrows, as it is meant to
 ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
     "domain": "{{attributes.hostname}}",
     "hostname": "{{attributes.hostname}}",
@@ -99,8 +99,8 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     """Null is absent, as in Kubernetes. Raises: RequestRefused: a sentence for each problem, by its path."""
     path, problems = "cascades.", list[str]()
     fields = _given(cascades)
-    if isinstance(fields.get(ONE_EXPRESSION), dict) and "matchExpressions" not in fields:
-        fields["matchExpressions"] = [fields.pop(ONE_EXPRESSION)]
+    if isinstance(fields.get(SINGLE_EXPRESSION), dict) and "matchExpressions" not in fields:
+        fields["matchExpressions"] = [fields.pop(SINGLE_EXPRESSION)]
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
     limiter = fields.get("scopeLimiter")
@@ -112,11 +112,11 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     problems += _alias_problems(fields, path)
     read = _read(Cascades, fields, path, problems)
     if problems or read is None:
-        raise refused(problems)
+        raise build_refusal(problems)
     return read
 
 
-def scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
+def find_scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
     """What of a scope limiter's values can never render, by its path. The cascades are known to be in order."""
     read = read_cascades(cascades)
     known = {*ALIASES, *read.scope_limiter_aliases, "hostOrIP"}

@@ -34,13 +34,13 @@ def read_struct(
     Raises: RequestRefused: unknown fields with near matches, wrong types and bounds, missing fields.
     """
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = [] if ignore_unknown else unknown_fields(fields, known, path, hints or {})
+    problems = [] if ignore_unknown else find_unknown_fields(fields, known, path, hints or {})
     values: dict[str, Any] = {}
     for name, field in known.items():
         if name in fields:
             inner = _struct_in(field.type)
             if inner and isinstance(fields[name], dict) and not ignore_unknown:
-                problems += unknown_fields(fields[name], _names_of(inner), f"{path}{name}.")
+                problems += find_unknown_fields(fields[name], _names_of(inner), f"{path}{name}.")
             try:
                 values[field.name] = msgspec.convert(fields[name], field.type)
             except msgspec.ValidationError as exc:
@@ -48,11 +48,11 @@ def read_struct(
         elif field.required:
             problems.append(f"{path}{name} is missing")
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return kind(**values)
 
 
-def refused(problems: Iterable[str]) -> RequestRefused:
+def build_refusal(problems: Iterable[str]) -> RequestRefused:
     """The problems as refusals, at most MAX_REASONS and one: each sentence begins with the path of its field."""
     listed = list(problems)
     refusals = [Refusal(_path_in(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
@@ -75,7 +75,9 @@ def _names_of(kind: type[msgspec.Struct]) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
-def unknown_fields(fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}) -> list[str]:
+def find_unknown_fields(
+    fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}
+) -> list[str]:
     """A sentence for each field that is not known."""
     known = list(known)
     problems = []

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.model.request import ScanRequest, ScanType, Seconds
 
 API_VERSION = "execution.securecodebox.io/v1"
@@ -87,7 +87,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
     Raises: RequestRefused: another kind, unknown fields, wrong types; all that can be told together.
     """
     _check_kind(document)
-    problems = unknown_fields(document, TOP_FIELDS, "")
+    problems = find_unknown_fields(document, TOP_FIELDS, "")
     parts: list[Any] = []
     for kind, name, hints in ((_Metadata, "metadata", {}), (_Spec, "spec", _hints())):
         try:
@@ -95,7 +95,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
         except RequestRefused as exc:
             problems += exc.reasons
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     metadata, spec = parts
     request = ScanRequest(
         name=metadata.name or metadata.generate_name.rstrip("-."),
@@ -115,9 +115,9 @@ def _check_kind(document: Mapping[str, Any]) -> None:
     kind, version = document.get("kind"), document.get("apiVersion")
     if kind != KIND:
         why = OTHER_KINDS.get(str(kind), f"it is none that cascan knows; send a {KIND}")
-        raise refused([f"kind: {kind!r:.80} does not belong on the request queue: {why}"])
+        raise build_refusal([f"kind: {kind!r:.80} does not belong on the request queue: {why}"])
     if version != API_VERSION:
-        raise refused([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
+        raise build_refusal([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
 
 
 def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str, hints: Mapping[str, str]) -> Any:
@@ -125,7 +125,7 @@ def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str,
     if fields is None:
         fields = {}
     if not isinstance(fields, dict):
-        raise refused([f"{name}: expected a mapping, got {type(fields).__name__}"])
+        raise build_refusal([f"{name}: expected a mapping, got {type(fields).__name__}"])
     fields = {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
     if kind is _Metadata:
         known = {field.encode_name for field in msgspec.structs.fields(kind)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from cascan.forms.fields import refused
+from cascan.forms.fields import build_refusal
 from cascan.limits import MAX_REASONS
 from cascan.model.request import PortScan, ScanType
 
@@ -18,13 +18,13 @@ MAX_PORT = 65_535
 WITH_CONNECT = "is incompatible with the TCP connect scan (-sT); set hasPrivileged and choose sS"
 
 
-def options_of(portscan: PortScan) -> tuple[ScanType | None, tuple[str, ...]]:
+def to_nmap_options(portscan: PortScan) -> tuple[ScanType | None, tuple[str, ...]]:
     """None and nothing for one that is empty. Raises: RequestRefused: every problem, by the path of its field."""
     if portscan == PortScan():
         return None, ()
     problems = [f"portscan.{problem}" for problem in _problems(portscan)]
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     source_port = ("--source-port", portscan.source_port) if portscan.source_port else ()
     scan_type = ScanType.NMAP_PRIVILEGED if portscan.has_privileged else ScanType.NMAP
     return scan_type, (f"-{_technique(portscan)}", *source_port)

@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import completed, slug_of
-from cascan.forms.fields import refused
+from cascan.forms.complete_request import complete_request, to_slug
+from cascan.forms.fields import build_refusal
 from cascan.forms.short import read_short_form
 from cascan.model.refusal import Rule
 
@@ -44,7 +44,7 @@ def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
         if name in known:
             problems += _take(name, known[name], default, documents, notes)
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     if not documents:
         raise RequestRefused(["there is no server to scan", *notes], Rule.FIELD)
     return VulsRequests(documents, tuple(notes))
@@ -75,11 +75,11 @@ def _take(
     if "ospkg" not in modules:
         yield f"{path}.scanModules: port requires ospkg"
     document = _document(name, server)
-    taken = {slug_of(other): other for other in documents}
-    if slug_of(name) in taken:
-        yield f"{path}: as the name of a series it is the same as servers.{taken[slug_of(name)]}; rename one"
+    taken = {to_slug(other): other for other in documents}
+    if to_slug(name) in taken:
+        yield f"{path}: as the name of a series it is the same as servers.{taken[to_slug(name)]}; rename one"
     try:
-        completed(read_short_form(document))
+        complete_request(read_short_form(document))
     except RequestRefused as exc:
         of_default = default.get("portscan")
         replaced = server["portscan"] is not of_default and "scannerbinpath" in _folded(of_default)
@@ -90,7 +90,7 @@ def _take(
 
 def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
     host = server["host"]
-    document: dict[str, Any] = {"name": slug_of(name), "targets": [host], "labels": {SERVER_LABEL: name}}
+    document: dict[str, Any] = {"name": to_slug(name), "targets": [host], "labels": {SERVER_LABEL: name}}
     if isinstance(host, str) and ":" in host:
         document |= {"targets": [host.strip("[]")], "parameters": ["-6"]}
     if server.get("ignoreipaddresses"):

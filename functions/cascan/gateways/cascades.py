@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild, StoredRule
+from cascan.model.cascade import (
+    BudgetUse,
+    CascadeLine,
+    CascadeRecord,
+    ChildIdentity,
+    Reservation,
+    StoredChild,
+    StoredRule,
+)
 
 
 class RuleTable(Protocol):
@@ -36,13 +44,13 @@ class CascadeTable(Protocol):
     def cascade(self, scan_id: str) -> CascadeRecord | None:
         """What was decided about the scan's findings, read consistently."""
 
-    def spent(self, root_scan: str) -> Spent:
+    def spent(self, root_scan: str) -> BudgetUse:
         """What is reserved below the root scan, read consistently."""
 
-    def asked(self, root_scan: str) -> Iterator[Asked]:
+    def asked(self, root_scan: str) -> Iterator[ChildIdentity]:
         """What was asked for below the root scan, read consistently."""
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
         """Store the child, and count it in the root scan's budget `most`, in one transaction; one that is there stays.
 
         Its request is noted among the issued ones, if it is for us to plan.

@@ -19,21 +19,25 @@ class Cap(StrEnum):
     COST = "cost"  # estimated, likewise
 
 
-class Spent(msgspec.Struct, frozen=True):
+class BudgetUse(msgspec.Struct, frozen=True):
     """What children count for: one child, or all below a root scan."""
 
     scans: int = 0
     probes: int = 0
     cost_micro_usd: int = 0
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.scans + other.scans, self.probes + other.probes, self.cost_micro_usd + other.cost_micro_usd)
+    def __add__(self, other: BudgetUse) -> BudgetUse:
+        return BudgetUse(
+            self.scans + other.scans, self.probes + other.probes, self.cost_micro_usd + other.cost_micro_usd
+        )
 
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.scans - other.scans, self.probes - other.probes, self.cost_micro_usd - other.cost_micro_usd)
+    def __sub__(self, other: BudgetUse) -> BudgetUse:
+        return BudgetUse(
+            self.scans - other.scans, self.probes - other.probes, self.cost_micro_usd - other.cost_micro_usd
+        )
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ChildIdentity(msgspec.Struct, frozen=True):
     """What a child asks for, so that no other scan of its cascade asks for it again."""
 
     rule: str
@@ -71,8 +75,8 @@ class StoredChild(msgspec.Struct, frozen=True, kw_only=True):
     targets: int = 0
     count: int = 0  # findings that asked for it
     findings: tuple[str, ...] = ()  # the first ids of them
-    weight: Spent = Spent()
-    asked: Asked | None = None
+    weight: BudgetUse = BudgetUse()
+    asked: ChildIdentity | None = None
     body: str = ""
     sent: bool = False
 

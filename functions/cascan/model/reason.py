@@ -84,7 +84,7 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, listed=tuple(replace(reason, shard=number) for reason in self.listed))
 
 
-def merged(parts: Iterable[Reasons]) -> Reasons:
+def merge_reasons(parts: Iterable[Reasons]) -> Reasons:
     """The reasons of several shards as those of one scan, in the order given."""
     counts: Counter[str] = Counter()
     listed: list[Reason] = []

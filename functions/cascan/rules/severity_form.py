@@ -25,7 +25,7 @@ import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.forms.documents import read_documents
-from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.limits import (
     MAX_SEVERITY_MATCHERS,
     MAX_SEVERITY_REASON_CHARS,
@@ -101,7 +101,7 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     names = [rule.name for rule in rules]
     problems += [f"rules: the name {name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1]
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return tuple(rules)
 
 
@@ -121,7 +121,7 @@ def _rule(entry: dict[str, Any], index: int) -> SeverityRule:
     accept = _tried(problems, _accept, read.accept, path) if "accept" in entry else None
     problems += _of_the_whole(entry, read, path)
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return SeverityRule(
         name=read.name or f"rule {index + 1}",
         any_of=any_of,
@@ -151,10 +151,10 @@ def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
         where = f"{path}matches.anyOf[{index}]"
         if not pattern:
             problems.append(f"{where} would fit every finding; say what it is to fit")
-        problems += unknown_fields(pattern, MATCHED, f"{where}.")
+        problems += find_unknown_fields(pattern, MATCHED, f"{where}.")
         problems += pattern_problems(pattern, where)
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return any_of
 
 
@@ -174,7 +174,7 @@ def _override(fields: dict[str, Any], path: str) -> Override:
     if not further and not any(msgspec.structs.astuple(read)):
         problems.append(f"{path}override says nothing")
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return Override(
         severity=Severity(severity) if severity else None,
         name=read.name,
@@ -195,7 +195,7 @@ def _accept(fields: dict[str, Any], path: str) -> Acceptance:
     except ValueError:
         problems.append(f"{path}accept.until: {read.until!r:.40} is no date; write 2027-03-31")
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return Acceptance(until, read.reason.strip())
 
 

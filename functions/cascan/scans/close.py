@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TypedDict
 
 from cascan.clock import Clock
-from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, about
+from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
 from cascan.gateways import EventBus, ScanTable, ShardQueues
 from cascan.ids import event_id_of
-from cascan.model.reason import Reasons, merged
+from cascan.model.reason import Reasons, merge_reasons
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, outcome_of
 from cascan.model.shard import ShardClosing
 from cascan.scans.agenda import expiry
@@ -85,7 +85,7 @@ def reasons_of(scan: Scan, table: ScanTable) -> Reasons:
     if Outcome.COMPLETE in kinds and kinds <= ACCOUNTED:
         return Reasons()
     ignored = {Outcome.COMPLETE} if kinds <= ACCOUNTED else ACCOUNTED
-    return merged(shard.reasons for shard in table.shards(scan.scan_id) if shard.outcome not in ignored)
+    return merge_reasons(shard.reasons for shard in table.shards(scan.scan_id) if shard.outcome not in ignored)
 
 
 def _nothing_in_time(scan: Scan) -> bool:
@@ -110,7 +110,7 @@ def end_event(scan: Scan) -> BusEvent:
     if scan.state is ScanState.ERRORED:
         failed = event_id_of(scan.scan_id, "failed")
         return ScanFailed(
-            **about(scan, at=at),
+            **build_event_fields(scan, at=at),
             event_id=failed,
             reason=scan.error_description,
             refused=scan.shards == 0,
@@ -119,10 +119,10 @@ def end_event(scan: Scan) -> BusEvent:
     if scan.state is ScanState.CANCELLED:
         cancelled = event_id_of(scan.scan_id, "cancelled")
         return ScanCancelled(
-            **about(scan, at=at), event_id=cancelled, reason=scan.error_description, reasons=scan.reasons
+            **build_event_fields(scan, at=at), event_id=cancelled, reason=scan.error_description, reasons=scan.reasons
         )
     return ScanCompleted(
-        **about(scan, at=at),
+        **build_event_fields(scan, at=at),
         event_id=event_id_of(scan.scan_id, "completed"),
         state=scan.state,
         outcome=scan.outcome or Outcome.PARTIAL,

@@ -14,7 +14,7 @@ import msgspec
 
 from cascan.clock import from_wire, to_wire
 from cascan.errors import MalformedMessage
-from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
+from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
 from cascan.ids import scan_id_of

@@ -18,10 +18,10 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_name
-from cascan.forms.fields import read_struct, refused, unknown_fields
+from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_valid_name
+from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.forms.manifest import API_VERSION, TOP_FIELDS
-from cascan.forms.read import read_request
+from cascan.forms.read_request import read_request
 from cascan.limits import (
     MAX_BLACKOUT_DATES,
     MAX_FLEXIBLE_MINUTES,
@@ -80,20 +80,20 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
     Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
     """
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
-        raise refused([f"kind: a schedule is a {KIND} of {API_VERSION}"])
-    problems = [] if is_stored else unknown_fields(document, TOP_FIELDS, "")
+        raise build_refusal([f"kind: a schedule is a {KIND} of {API_VERSION}"])
+    problems = [] if is_stored else find_unknown_fields(document, TOP_FIELDS, "")
     try:
         spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
         known = {field.encode_name for field in msgspec.structs.fields(_Metadata)}
         fields = _present(document.get("metadata"), "metadata")
         metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
     except RequestRefused as exc:
-        raise refused([*problems, *exc.reasons]) from exc
+        raise build_refusal([*problems, *exc.reasons]) from exc
     prefix_zone, cron = split_zone(spec.schedule)
     zone = prefix_zone or spec.time_zone or "UTC"
     problems += [*_name_problems(metadata.name), *_time_problems(spec, cron, zone), *_scan_problems(spec)]
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     notes = []
     if cron and spec.interval:
         notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
@@ -147,7 +147,7 @@ def _present(fields: Any, path: str) -> dict[str, Any]:
     if fields is None:
         return {}
     if not isinstance(fields, dict):
-        raise refused([f"{path}: expected a mapping, got {type(fields).__name__}"])
+        raise build_refusal([f"{path}: expected a mapping, got {type(fields).__name__}"])
     return {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
 
 
@@ -161,7 +161,7 @@ def _copied(annotations: Mapping[str, str]) -> dict[str, str]:
 
 
 def _name_problems(name: str) -> Iterator[str]:
-    if not is_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
+    if not is_valid_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
         yield (
             f"metadata.name: {name[:80]!r} is no name of a schedule: 1 to {MAX_SCHEDULE_NAME_CHARS} of a-z, 0-9, "
             "'.' and '-', with a letter or digit at both ends"
@@ -209,4 +209,4 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
         request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
         return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
-        raise refused([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc
+        raise build_refusal([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

@@ -12,14 +12,14 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.gateways import CascadeTable, IssuedRequests, RuleTable
 from cascan.ids import body_digest_of
 from cascan.limits import MAX_DECISIONS_KEPT
-from cascan.model.cascade import Asked, CascadeLine, Reservation, Spent, StoredChild, StoredRule
+from cascan.model.cascade import BudgetUse, CascadeLine, ChildIdentity, Reservation, StoredChild, StoredRule
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRuleTable
 from tests.integration.gateways.conftest import TABLE
 from tests.support.builders import NOW, SCAN_ID
 from tests.support.cascading import rule_document
 
 ROOT = "rootrootrootroot"
-PLENTY = Spent(100, 100, 100)
+PLENTY = BudgetUse(100, 100, 100)
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -45,8 +45,8 @@ def a_child(key: str = "rule/a", **fields: object) -> StoredChild:
         "scan_id": "childchildchildc",
         "name": "lan-rule",
         "scan_type": "nmap",
-        "weight": Spent(1, 10, 5),
-        "asked": Asked("rule", "base", (443,), (key,)),
+        "weight": BudgetUse(1, 10, 5),
+        "asked": ChildIdentity("rule", "base", (443,), (key,)),
         "body": '{"targets": []}',
     }
     return StoredChild(**plain | fields)  # type: ignore[arg-type]
@@ -97,16 +97,16 @@ def test_the_rules_of_a_cascade_are_fixed_once(cascades: CascadeTable) -> None:
 def test_a_child_is_reserved_once_and_counted_once(cascades: CascadeTable) -> None:
     for key in ("rule/a", "rule/a", "rule/b"):
         assert cascades.reserve_child(SCAN_ID, ROOT, a_child(key), PLENTY) is Reservation.RESERVED
-    assert cascades.spent(ROOT) == Spent(2, 20, 10)
+    assert cascades.spent(ROOT) == BudgetUse(2, 20, 10)
     assert [child.key for child in cascades.cascade_children(SCAN_ID)] == ["rule/a", "rule/b"]
 
 
-@pytest.mark.parametrize("most", [Spent(1, 100, 100), Spent(100, 19, 100), Spent(100, 100, 9)])
-def test_the_budget_of_the_root_scan_holds_no_more_than_it_has(cascades: CascadeTable, most: Spent) -> None:
+@pytest.mark.parametrize("most", [BudgetUse(1, 100, 100), BudgetUse(100, 19, 100), BudgetUse(100, 100, 9)])
+def test_the_budget_of_the_root_scan_holds_no_more_than_it_has(cascades: CascadeTable, most: BudgetUse) -> None:
     assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most) is Reservation.RESERVED
     assert cascades.reserve_child("otherscanotherxx", ROOT, a_child("rule/b"), most) is Reservation.FULL
     assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), most) is Reservation.RESERVED  # it is there
-    assert cascades.spent(ROOT) == Spent(1, 10, 5)
+    assert cascades.spent(ROOT) == BudgetUse(1, 10, 5)
     assert list(cascades.cascade_children("otherscanotherxx")) == []
 
 
@@ -114,13 +114,13 @@ def test_two_scans_of_a_cascade_do_not_ask_for_the_same(cascades: CascadeTable) 
     assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), PLENTY) is Reservation.RESERVED
     assert cascades.reserve_child("otherscanotherxx", ROOT, a_child(), PLENTY) is Reservation.ASKED
     assert cascades.reserve_child("otherscanotherxx", "anotherrootanoth", a_child(), PLENTY) is Reservation.RESERVED
-    assert list(cascades.asked(ROOT)) == [Asked("rule", "base", (443,), ("rule/a",))]
-    assert cascades.spent(ROOT) == Spent(1, 10, 5)
+    assert list(cascades.asked(ROOT)) == [ChildIdentity("rule", "base", (443,), ("rule/a",))]
+    assert cascades.spent(ROOT) == BudgetUse(1, 10, 5)
 
 
 def test_the_first_child_alone_may_be_too_much(cascades: CascadeTable) -> None:
-    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), Spent(100, 9, 100)) is Reservation.FULL
-    assert cascades.spent(ROOT) == Spent()
+    assert cascades.reserve_child(SCAN_ID, ROOT, a_child(), BudgetUse(100, 9, 100)) is Reservation.FULL
+    assert cascades.spent(ROOT) == BudgetUse()
 
 
 def test_a_child_is_marked_as_sent(cascades: CascadeTable) -> None:
@@ -153,7 +153,7 @@ def test_a_childs_request_is_known_as_issued_once_the_child_is_reserved(cascades
     assert not issued.was_issued(child.scan_id, body_digest_of("another body"))
     assert not issued.was_issued("otherscanotherxx", digest)
     refused = a_child("rule/b", scan_id="refusedrefusedre")
-    assert cascades.reserve_child(SCAN_ID, ROOT, refused, Spent(1, 10, 5)) is Reservation.FULL
+    assert cascades.reserve_child(SCAN_ID, ROOT, refused, BudgetUse(1, 10, 5)) is Reservation.FULL
     assert not issued.was_issued(refused.scan_id, digest)
     issued.issue("otherscanotherxx", child.body)
     assert issued.was_issued("otherscanotherxx", digest)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey

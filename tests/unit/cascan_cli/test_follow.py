@@ -12,7 +12,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.scan import detail_of, exit_code_of, print_findings, progress_of, running_progress
+from cascan_cli.output.scan import finding_detail, print_findings, running_progress, scan_exit_code, scan_progress
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
 from cascan_cli.stack.open import StackGateways
@@ -36,7 +36,7 @@ from tests.support.builders import NOW, a_request, a_scan, a_shard
     ],
 )
 def test_the_exit_code_says_whether_the_answer_is_whole(scan: dict[str, Any], code: int) -> None:
-    assert exit_code_of(a_scan(**scan)) == code
+    assert scan_exit_code(a_scan(**scan)) == code
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_cascade_that_goes_on_too_long_is_told() -> None:
 )
 def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
     assert running_progress(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
-    assert progress_of(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
+    assert scan_progress(a_scan(), line).endswith("0 findings; " + line if line else "0 findings")
 
 
 def a_finding(
@@ -199,7 +199,7 @@ def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest
     ],
 )
 def test_the_detail_is_what_the_name_of_the_finding_does_not_say(finding: Finding, detail: str) -> None:
-    assert detail_of(finding) == detail
+    assert finding_detail(finding) == detail
 
 
 def test_latest_passes_over_a_request_that_was_refused(table: MemoryScanTable) -> None:

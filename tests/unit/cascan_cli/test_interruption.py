@@ -19,7 +19,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.errors import NotEnded
 from cascan_cli.stack import interruption
-from cascan_cli.stack.interruption import Interrupted, reporting
+from cascan_cli.stack.interruption import Interrupted, report_interruption
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan
@@ -36,7 +36,7 @@ class Stack:
         self.stays_up = stays_up
         self.deaf = deaf
         self.table = MemoryScanTable()
-        self.controls = SimpleNamespace(send=self.send)
+        self.control_queue = SimpleNamespace(send=self.send)
         self.sent: list[ControlRequested] = []
 
     def send(self, body: str) -> str:
@@ -58,7 +58,10 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def interrupted(stack: Stack, args: Namespace = HERE, error: Callable[[], BaseException] = KeyboardInterrupt) -> Any:
-    with pytest.raises((Interrupted, NotEnded)) as caught, reporting([SCAN_ID], cast("StackGateways", stack), args):
+    with (
+        pytest.raises((Interrupted, NotEnded)) as caught,
+        report_interruption([SCAN_ID], cast("StackGateways", stack), args),
+    ):
         raise error()
     return caught.value
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.main import main
-from cascan_cli.parser.build import build_parser
+from cascan_cli.parser.build_parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = f"{sys.executable} -m cascan_cli.main options"

@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.errors import BadInput
-from cascan_cli.input.request_files import request_bodies
+from cascan_cli.input.request_files import split_requests
 from cascan_cli.main import main
 
 TWO = '{"targets": ["10.0.0.1"]}\n---\ntargets: [10.0.0.2]\n'
 
 
 def test_c5_each_document_of_a_file_is_a_request() -> None:
-    assert [json.loads(body)["targets"] for body in request_bodies("a", TWO)] == [["10.0.0.1"], ["10.0.0.2"]]
+    assert [json.loads(body)["targets"] for body in split_requests("a", TWO)] == [["10.0.0.1"], ["10.0.0.2"]]
     listed = json.dumps({"kind": "List", "items": [{"kind": "A"}, {"kind": "B"}]})
-    assert [json.loads(body)["kind"] for body in request_bodies("a", listed)] == ["A", "B"]
+    assert [json.loads(body)["kind"] for body in split_requests("a", listed)] == ["A", "B"]
 
 
 @pytest.mark.parametrize("text", ["targets: [10.0.0.1]  # one\n", '{"targets": ', "{targets: [10.0.0.1]}"])
 def test_a_request_that_stands_alone_is_sent_as_it_was_written(text: str) -> None:
-    assert request_bodies("a", text) == [text]
+    assert split_requests("a", text) == [text]
 
 
 def test_one_of_several_that_cannot_be_read_refuses_them_all() -> None:
     with pytest.raises(BadInput, match=r"a: document 2: the request is not JSON"):
-        request_bodies("a", '{}\n---\n{"targets": ')
+        split_requests("a", '{}\n---\n{"targets": ')
 
 
 def test_a_rule_among_several_requests_is_not_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from cascan.cascades.caps import Caps
-from cascan.cascades.child import request_of
+from cascan.cascades.child_documents import build_child_request
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
 from cascan.ids import scan_id_of
-from cascan.model.cascade import Reservation, Spent
+from cascan.model.cascade import BudgetUse, Reservation
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -268,8 +268,8 @@ def test_children_that_one_cap_keeps_back_are_one_line_and_one_event() -> None:
 
 def test_what_other_scans_of_the_cascade_spend_meanwhile_is_not_overspent() -> None:
     world = World(rules=[rule_document("one")], caps=Caps(scans=5))
-    pure_answer = Spent()
-    world.cascades.budgets[SCAN_ID] = Spent(scans=5)
+    pure_answer = BudgetUse()
+    world.cascades.budgets[SCAN_ID] = BudgetUse(scans=5)
     world.cascades.spent = lambda root: pure_answer  # type: ignore[method-assign, assignment]  # read before the others wrote
     real = MemoryCascadeTable.reserve_child
 
@@ -301,7 +301,7 @@ def test_a_cancelled_root_scan_ends_its_cascade() -> None:
 
 
 def request_of_first(world: World) -> Any:
-    return request_of(the_child(decide(a_rule("one"), FINDINGS[0], world.scan)), world.scan, SCAN_ID, "event")
+    return build_child_request(the_child(decide(a_rule("one"), FINDINGS[0], world.scan)), world.scan, SCAN_ID, "event")
 
 
 def test_bundled_rules_follow_where_they_are_on_and_a_stored_one_of_the_name_stands_before() -> None:

@@ -20,7 +20,7 @@ from cascan.nmap.report.read import read_report
 from cascan.rules.severity import Judge, SeverityRule
 from cascan.rules.severity_form import read_severity_rules
 from cascan.scans.close import end_event
-from on_scan_completed.publish import Published, publish
+from on_scan_completed.publish import PublishedResults, publish
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
@@ -42,7 +42,7 @@ def table_with_findings(scan: Scan = COMPLETED) -> MemoryScanTable:
     return table
 
 
-def run(table: MemoryScanTable, reports: MemoryReportStore) -> Published:
+def run(table: MemoryScanTable, reports: MemoryReportStore) -> PublishedResults:
     return publish(completed(), table=table, reports=reports)
 
 

@@ -16,7 +16,7 @@ from cascan.aws.dynamodb.wire import Item, body_of, decoded_body, is_set, key_of
 from cascan.aws.tables.issued_requests import issued_item
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
-from cascan.model.cascade import Asked, CascadeLine, CascadeRecord, Reservation, Spent, StoredChild
+from cascan.model.cascade import BudgetUse, CascadeLine, CascadeRecord, ChildIdentity, Reservation, StoredChild
 
 
 class DynamoCascadeTable:
@@ -37,15 +37,15 @@ class DynamoCascadeTable:
             return None
         return read_item(item, _record_in)
 
-    def spent(self, root_scan: str) -> Spent:
+    def spent(self, root_scan: str) -> BudgetUse:
         item = self._table.get(_budget_key(root_scan))
-        return read_item(item, _spent_in) if item else Spent()
+        return read_item(item, _spent_in) if item else BudgetUse()
 
-    def asked(self, root_scan: str) -> Iterator[Asked]:
+    def asked(self, root_scan: str) -> Iterator[ChildIdentity]:
         items = self._table.children(f"cascade/{root_scan}", "asked/")
         return readable_items(items, _asked_in)
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: Spent) -> Reservation:
+    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
         room = most - child.weight
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None
@@ -86,7 +86,7 @@ class DynamoCascadeTable:
     def _kept_until(self) -> int:
         return int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
 
-    def _reservation(self, root_scan: str, weight: Spent, room: Spent) -> dict[str, Any]:
+    def _reservation(self, root_scan: str, weight: BudgetUse, room: BudgetUse) -> dict[str, Any]:
         """The action that counts the child, where so much is spent at most that there is room for it."""
         fits = "#scans <= :room_scans AND #probes <= :room_probes AND #cost <= :room_cost"
         return update(
@@ -122,12 +122,12 @@ def _record_in(item: Item) -> CascadeRecord:
     return msgspec.structs.replace(record, decided=is_set(item, "decided"))
 
 
-def _asked_in(item: Item) -> Asked:
-    return msgspec.json.decode(decoded_body(item), type=Asked)
+def _asked_in(item: Item) -> ChildIdentity:
+    return msgspec.json.decode(decoded_body(item), type=ChildIdentity)
 
 
-def _spent_in(item: Item) -> Spent:
-    return Spent(*(int(item[name]["N"]) if name in item else 0 for name in ("scans", "probes", "cost")))
+def _spent_in(item: Item) -> BudgetUse:
+    return BudgetUse(*(int(item[name]["N"]) if name in item else 0 for name in ("scans", "probes", "cost")))
 
 
 def _cascade_key(scan_id: str) -> Item:

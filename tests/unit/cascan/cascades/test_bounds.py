@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades import fill, run
-from cascan.cascades.decision import Kind
+from cascan.cascades import rule_application, scan_proposal
+from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import read_rule
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
@@ -60,24 +60,24 @@ def test_a_list_in_a_scope_limiter_has_a_length(text: str) -> None:
 
 
 def test_the_templates_of_a_rule_have_a_limit_over_all_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "MAX_RULE_RENDER_STEPS", 10)
+    monkeypatch.setattr(scan_proposal, "MAX_RULE_RENDER_STEPS", 10)
     findings = [a_finding(f"10.0.0.{number}") for number in range(9)]
     decisions = decide([a_rule("dear"), a_rule("other", parameters=["127.0.0.1"])], findings)
-    assert reasons(decisions, Kind.FAILED) == ["its templates took more than 10 steps over these findings"]
+    assert reasons(decisions, DecisionKind.FAILED) == ["its templates took more than 10 steps over these findings"]
     assert [child.key.partition("/")[0] for child in started(decisions)] == ["other"]
 
 
 def test_what_a_rule_renders_to_for_one_finding_has_a_size() -> None:
     rule = a_rule(scanType="zap", parameters=["{{attributes.text}}"] * 9)
     decisions = decide(rule, a_finding(attributes={"text": "x" * 10_000}))
-    assert "together more than 65536 characters" in reasons(decisions, Kind.REFUSED)[0]
+    assert "together more than 65536 characters" in reasons(decisions, DecisionKind.REFUSED)[0]
 
 
 def test_different_scans_that_a_rule_asks_other_scanners_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "MAX_WISHES_KEPT", 2)
+    monkeypatch.setattr(rule_application, "MAX_WISHES_KEPT", 2)
     rule = a_rule(scanType="zap", parameters=["{{attributes.port}}"])
     decisions = decide(rule, [a_finding(port=port) for port in range(1, 5)])
-    assert sum(decision.kind is Kind.REQUEST for decision in decisions) == 2
+    assert sum(decision.kind is DecisionKind.REQUEST for decision in decisions) == 2
     assert [one.count for one in decisions if "more than 2 different scans" in one.reason] == [2]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cascan.cascades import evaluation
-from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.rule import CascadingRule, read_rule
 from cascan.errors import GatewayUnavailable
 from cascan.forms.documents import read_documents
@@ -38,7 +38,7 @@ def by_expression(expression: str, name: str = "dear") -> CascadingRule:
 
 
 def failures(decisions: list[Decision]) -> dict[str, str]:
-    return {one.rule: one.reason for one in decisions if one.kind is Kind.FAILED}
+    return {one.rule: one.reason for one in decisions if one.kind is DecisionKind.FAILED}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cascan.cascades.decision import Kind
-from cascan.cascades.expression import ExpressionError, compile_expression, facts_of, joined, names_in
+from cascan.cascades.decision import DecisionKind
+from cascan.cascades.expression import (
+    ExpressionError,
+    build_facts,
+    compile_expression,
+    find_named_fields,
+    merge_named_fields,
+)
 from cascan.limits import MAX_EXPRESSION_CHARS
 from tests.support.cascading import a_finding, a_rule, decide, reasons, started
 from tests.support.no_hang import no_hang
@@ -32,7 +38,7 @@ FINDING = msgspec.to_builtins(
     ],
 )
 def test_ranges_patterns_and_logic(text: str, expected: bool) -> None:
-    assert compile_expression(text).holds(facts_of(FINDING)) is expected
+    assert compile_expression(text).holds(build_facts(FINDING)) is expected
 
 
 @pytest.mark.parametrize(
@@ -74,31 +80,39 @@ TRICKY = [
 @pytest.mark.parametrize("text", TRICKY)
 def test_an_expression_sees_all_that_it_is_about_when_a_finding_is_made_in_part(text: str) -> None:
     expression = compile_expression(text)
-    assert expression.holds(facts_of(FINDING, names_in(text))) is expression.holds(facts_of(FINDING)) is True
+    assert (
+        expression.holds(build_facts(FINDING, find_named_fields(text)))
+        is expression.holds(build_facts(FINDING))
+        is True
+    )
 
 
 def test_of_an_expression_that_goes_by_dots_alone_its_names_are_known() -> None:
     text = (
         'finding.attributes.port > 80 && has(finding.attributes.scripts.banner) && finding.severity != "finding.name"'
     )
-    assert names_in(text) == (frozenset({"severity"}), frozenset({"port", "scripts"}))
-    assert joined([names_in(text), names_in("finding.name != finding.attributes.port")]) == (
+    assert find_named_fields(text) == (frozenset({"severity"}), frozenset({"port", "scripts"}))
+    assert merge_named_fields(
+        [find_named_fields(text), find_named_fields("finding.name != finding.attributes.port")]
+    ) == (
         frozenset({"severity", "name"}),
         frozenset({"port", "scripts"}),
     )
-    assert joined([names_in(text), names_in('finding["name"] == ""')]) is None
+    assert merge_named_fields([find_named_fields(text), find_named_fields('finding["name"] == ""')]) is None
 
 
 def test_a_regular_expression_that_backtracks_elsewhere_does_not_here() -> None:
     with no_hang():
-        assert not compile_expression('finding.attributes.scripts.banner.matches("^(a+)+$")').holds(facts_of(FINDING))
+        assert not compile_expression('finding.attributes.scripts.banner.matches("^(a+)+$")').holds(
+            build_facts(FINDING)
+        )
 
 
 def test_the_dearest_expression_over_the_largest_finding_comes_to_an_end() -> None:
     large = FINDING | {"attributes": {"a": ["x" * 100_000] * 10_000}}
     dearest = compile_expression("finding.attributes.a.all(x, finding.attributes.a.all(y, x.size() == y.size()))")
     with no_hang():
-        assert dearest.holds(facts_of(large))
+        assert dearest.holds(build_facts(large))
 
 
 def test_any_of_and_the_expression_must_both_hold() -> None:
@@ -112,11 +126,13 @@ def test_one_finding_that_an_expression_has_no_answer_for_keeps_it_from_no_other
     versions = {"10.0.0.1": "7", "10.0.0.2": "you will not count this", "10.0.0.3": "5", "10.0.0.4": "8"}
     decisions = decide(rule, [a_finding(host, attributes={"serviceVersion": said}) for host, said in versions.items()])
     assert [child.targets for child in started(decisions)] == [("10.0.0.1", "10.0.0.4")]
-    assert [(one.count, "invalid digit" in one.reason) for one in decisions if one.kind is Kind.FAILED] == [(1, True)]
+    assert [(one.count, "invalid digit" in one.reason) for one in decisions if one.kind is DecisionKind.FAILED] == [
+        (1, True)
+    ]
 
 
 def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
     failing = a_rule("failing", matches={"expression": "finding.attributes.port"})
     decisions = decide([failing, a_rule("other")], a_finding())
-    assert "gives int, not true or false" in reasons(decisions, Kind.FAILED)[0]
+    assert "gives int, not true or false" in reasons(decisions, DecisionKind.FAILED)[0]
     assert [child.name for child in started(decisions)] == ["lan-other"]

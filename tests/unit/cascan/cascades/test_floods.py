@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from cascan.cascades.caps import Caps
-from cascan.cascades.child import request_of
-from cascan.cascades.context import Changed
-from cascan.cascades.decision import Kind
-from cascan.model.cascade import Spent
+from cascan.cascades.child_documents import build_child_request
+from cascan.cascades.context import NewPlaces
+from cascan.cascades.decision import DecisionKind
+from cascan.model.cascade import BudgetUse
 from cascan.planning.plan import plan
 from tests.support.builders import SCAN_ID
 from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started, the_child
@@ -56,7 +56,7 @@ def test_ten_thousand_matching_findings_make_ten_requests_of_few_shards() -> Non
     children = started(decide(a_rule(), findings, parent))
     assert len(children) == 10
     assert sum(len(child.targets) for child in children) == 10_000
-    planned = [plan(request_of(child, parent, SCAN_ID, "event"), PERMIT) for child in children]
+    planned = [plan(build_child_request(child, parent, SCAN_ID, "event"), PERMIT) for child in children]
     assert sum(len(one.slices) for one in planned) <= 40
 
 
@@ -83,17 +83,17 @@ def test_the_same_findings_in_any_order_make_the_same_children() -> None:
 def test_fan_out_is_capped_and_said() -> None:
     rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
     decisions = decide(rule, [a_finding(address(n)) for n in range(5)], caps=Caps(fan_out=3))
-    assert [decision.kind for decision in decisions] == [Kind.REQUEST] * 3 + [Kind.CAPPED] * 2
+    assert [decision.kind for decision in decisions] == [DecisionKind.REQUEST] * 3 + [DecisionKind.CAPPED] * 2
     assert {decision.cap for decision in decisions} == {"", "fan-out"}
-    assert reasons(decisions, Kind.CAPPED)[0] == "one scan has at most 3 children"
+    assert reasons(decisions, DecisionKind.CAPPED)[0] == "one scan has at most 3 children"
 
 
 def test_the_budget_of_the_root_scan_is_capped_by_scans_probes_and_cost() -> None:
     findings = [a_finding("10.0.0.1", 80), a_finding("10.0.0.2", 443)]
     for caps, spent, cap in (
-        (Caps(scans=10), Spent(scans=9), "scans"),
-        (Caps(probes=100), Spent(probes=99), "probes"),
-        (Caps(cost_micro_usd=50), Spent(), "cost"),
+        (Caps(scans=10), BudgetUse(scans=9), "scans"),
+        (Caps(probes=100), BudgetUse(probes=99), "probes"),
+        (Caps(cost_micro_usd=50), BudgetUse(), "cost"),
     ):
         decisions = decide(a_rule(), findings, caps=caps, spent=spent)
         assert [decision.cap for decision in decisions] == ["", cap]
@@ -105,7 +105,7 @@ def test_of_many_hosts_beyond_the_budget_those_start_that_fit() -> None:
     findings = [a_finding(f"10.0.0.{number}") for number in range(100)]
     decisions = decide(rule, findings, caps=Caps(probes=50_000))
     assert [len(child.targets) for child in started(decisions)] == [5] * 10
-    capped = [decision for decision in decisions if decision.kind is Kind.CAPPED]
+    capped = [decision for decision in decisions if decision.kind is DecisionKind.CAPPED]
     assert {(one.cap, one.reason) for one in capped} == {
         ("probes", "the cascade of one root scan has at most 50,000 probes")
     }
@@ -118,9 +118,9 @@ def test_of_many_hosts_beyond_the_budget_those_start_that_fit() -> None:
 def test_a_rule_that_matches_its_own_output_runs_once_in_a_chain() -> None:
     rule, parent = a_rule("loop"), a_parent()
     child = the_child(decide(rule, a_finding(), parent))
-    grandparent = request_of(child, parent, SCAN_ID, "event")
+    grandparent = build_child_request(child, parent, SCAN_ID, "event")
     again = decide(rule, a_finding(), a_parent(hop=1, annotations=grandparent.annotations))
-    assert [decision.kind for decision in again] == [Kind.LOOP]
+    assert [decision.kind for decision in again] == [DecisionKind.LOOP]
 
 
 def test_two_rules_that_ask_for_each_other_end() -> None:
@@ -143,10 +143,10 @@ def test_what_another_scan_of_the_cascade_asked_for_is_a_duplicate() -> None:
     before = tuple(d.child.asked for d in decide(rules, findings[:1]) if d.child and d.child.asked)
     decisions = decide(rules, findings, asked=before)
     assert [(d.kind, d.rule, d.count) for d in decisions] == [
-        (Kind.START, "ours", 1),
-        (Kind.DUPLICATE, "ours", 1),
-        (Kind.REQUEST, "theirs", 1),
-        (Kind.DUPLICATE, "theirs", 1),
+        (DecisionKind.START, "ours", 1),
+        (DecisionKind.DUPLICATE, "ours", 1),
+        (DecisionKind.REQUEST, "theirs", 1),
+        (DecisionKind.DUPLICATE, "theirs", 1),
     ]
     assert started(decisions)[0].targets == ("10.0.0.2",)
 
@@ -162,17 +162,17 @@ def test_another_port_of_a_target_that_was_asked_is_asked_alone() -> None:
 def test_only_new_or_changed_findings_are_followed_where_the_rule_says_so() -> None:
     new, old = a_finding("10.0.0.1"), a_finding("10.0.0.2")
     careful, eager = a_rule("careful", onlyNewOrChanged=True), a_rule("eager")
-    decisions = decide([careful, eager], [new, old], changed=Changed(frozenset({("10.0.0.1", "tcp", 443)})))
+    decisions = decide([careful, eager], [new, old], changed=NewPlaces(frozenset({("10.0.0.1", "tcp", 443)})))
     assert [(child.name, child.targets) for child in started(decisions)] == [
         ("lan-careful", ("10.0.0.1",)),
         ("lan-eager", ("10.0.0.1", "10.0.0.2")),
     ]
-    assert [(d.rule, d.count) for d in decisions if d.kind is Kind.UNCHANGED] == [("careful", 1)]
+    assert [(d.rule, d.count) for d in decisions if d.kind is DecisionKind.UNCHANGED] == [("careful", 1)]
 
 
 def test_a_request_that_planning_refuses_is_told_with_its_reason() -> None:
     rule = a_rule(parameters=["-sS", "{{$.hostOrIP}}"])
-    assert "-sS needs scanType nmap-privileged" in reasons(decide(rule, a_finding()), Kind.REFUSED)[0]
+    assert "-sS needs scanType nmap-privileged" in reasons(decide(rule, a_finding()), DecisionKind.REFUSED)[0]
 
 
 def test_ten_thousand_refusals_are_told_in_a_few_lines() -> None:

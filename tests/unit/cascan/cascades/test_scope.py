@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.context import Context
-from cascan.cascades.decision import Kind
-from cascan.cascades.scope_limiter import ScopeUnjudgeable, refusal_of
+from cascan.cascades.context import CascadeContext
+from cascan.cascades.decision import DecisionKind
+from cascan.cascades.scope_limiter import ScopeUndecidable, explain_refusal
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from cascan.model.request import ScanRequest
@@ -29,7 +29,7 @@ def in_scope(limiter: dict[str, Any], annotation: str | None = None, **attribute
     """Raises: ScopeUnjudgeable."""
     read = read_cascades({"scopeLimiter": limiter}).scope_limiter
     annotations = {} if annotation is None else {KEY: annotation}
-    return refusal_of(read, annotations, {"attributes": attributes}) is None
+    return explain_refusal(read, annotations, {"attributes": attributes}) is None
 
 
 def holds(operator: str, annotation: str, *values: str, **attributes: Any) -> bool:
@@ -40,7 +40,7 @@ def test_c21_without_a_limiter_the_stacks_own_scope_decides_and_nothing_is_allow
     inside, outside = a_finding("10.0.0.1"), a_finding("192.0.2.1")
     decisions = decide(a_rule(), [inside, outside])
     assert [child.targets for child in started(decisions)] == [("10.0.0.1",)]
-    assert reasons(decisions, Kind.OUT_OF_SCOPE) == ["192.0.2.1 is outside AllowedTargets"]
+    assert reasons(decisions, DecisionKind.OUT_OF_SCOPE) == ["192.0.2.1 is outside AllowedTargets"]
     assert started(decide(a_rule(), inside, permit=Permissions(Scope.of([])))) == []
 
 
@@ -69,12 +69,12 @@ def test_c23_a_key_without_the_scope_prefix_is_an_error() -> None:
 
 
 def test_c23_a_missing_annotation_is_an_error_and_leads_nowhere() -> None:
-    with pytest.raises(ScopeUnjudgeable, match="using operator In: the scan has no annotation"):
+    with pytest.raises(ScopeUndecidable, match="using operator In: the scan has no annotation"):
         in_scope({"allOf": [requirement("In", "a")]})
     parent = a_parent(cascades={"scopeLimiter": {"allOf": [requirement("In", "a")]}})
     decisions = decide(a_rule(), a_finding(), parent)
     assert started(decisions) == []
-    assert "the scope cannot be judged" in reasons(decisions, Kind.OUT_OF_SCOPE)[0]
+    assert "the scope cannot be judged" in reasons(decisions, DecisionKind.OUT_OF_SCOPE)[0]
 
 
 def test_c24_in_and_not_in_look_for_the_annotation_among_the_values() -> None:
@@ -115,7 +115,7 @@ def test_c26_in_cidr_means_every_value_inside_and_the_other_family_is_outside(
 )
 def test_c26_what_is_no_address_is_an_error(network: str, value: str) -> None:
     for operator in ("InCIDR", "NotInCIDR"):
-        with pytest.raises(ScopeUnjudgeable, match=f"using operator {operator}"):
+        with pytest.raises(ScopeUndecidable, match=f"using operator {operator}"):
             holds(operator, network, "192.0.2.1", value)
 
 
@@ -151,7 +151,7 @@ def test_c28_subdomain_of_is_inclusive_and_compares_labels_from_the_right(
 )
 def test_c28_an_invalid_domain_is_an_error(domain: str, value: str) -> None:
     for operator in ("SubdomainOf", "NotSubdomainOf"):
-        with pytest.raises(ScopeUnjudgeable, match="domain"):
+        with pytest.raises(ScopeUndecidable, match="domain"):
             holds(operator, domain, value)
 
 
@@ -176,9 +176,9 @@ def test_c29_values_are_templates_and_an_alias_comes_before_the_finding() -> Non
         "attributes": {"hostname": "www.example.com", "other": "elsewhere.org"},
         "$": {"domain": "elsewhere.org"},
     }
-    assert refusal_of(read, {KEY: "example.com"}, finding) is None
-    assert refusal_of(read, {KEY: "example.com"}, finding, {"domain": "{{attributes.other}}"})
-    assert refusal_of(read, {KEY: "elsewhere.org"}, finding, {}) is None
+    assert explain_refusal(read, {KEY: "example.com"}, finding) is None
+    assert explain_refusal(read, {KEY: "example.com"}, finding, {"domain": "{{attributes.other}}"})
+    assert explain_refusal(read, {KEY: "elsewhere.org"}, finding, {}) is None
 
 
 def test_c29_template_syntax_in_a_finding_is_not_rendered() -> None:
@@ -256,7 +256,7 @@ def test_c31_valid_on_missing_render_may_stand_one_level_above_as_in_the_manual(
         (True, {"validOnMissingRender": False}, False),
     ):
         cascades = {"validOnMissingRender": above, "scopeLimiter": limiter | below}
-        assert (refusal_of(read_cascades(cascades).scope_limiter, {KEY: "a"}, {}) is None) is expected
+        assert (explain_refusal(read_cascades(cascades).scope_limiter, {KEY: "a"}, {}) is None) is expected
 
 
 @pytest.mark.parametrize("operator", ["In", "NotIn", "Contains", "InCIDR", "NotInCIDR", "SubdomainOf"])
@@ -283,7 +283,7 @@ def test_c32_a_refusal_says_what_was_compared_per_finding_and_rule() -> None:
     decisions = decide([a_rule("one"), a_rule("two")], [a_finding("10.0.0.1"), a_finding("10.1.0.1")], parent)
     assert [child.targets for child in started(decisions)] == [("10.1.0.1",), ("10.1.0.1",)]
     said = f"allOf: {KEY} InCIDR does not hold: '10.1.0.0/16' against '10.0.0.1'"
-    assert [(d.rule, d.reason, d.count) for d in decisions if d.kind is Kind.OUT_OF_SCOPE] == [
+    assert [(d.rule, d.reason, d.count) for d in decisions if d.kind is DecisionKind.OUT_OF_SCOPE] == [
         ("one", said, 1),
         ("two", said, 1),
     ]
@@ -297,14 +297,14 @@ def test_c33_the_first_scan_is_checked_against_the_scope_as_well() -> None:
 def test_another_scanners_child_is_about_a_host_in_the_scope_as_well() -> None:
     rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
     decisions = decide(rule, [a_finding("10.0.0.1"), a_finding("192.0.2.1")])
-    assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
+    assert [decision.kind for decision in decisions] == [DecisionKind.REQUEST, DecisionKind.OUT_OF_SCOPE]
 
 
 @pytest.mark.parametrize("name", ["10.0.0.0/24", "10.0.0.1-5", "10.0.0.1,2", "example.org/24"])
 def test_a_host_cannot_call_itself_many_for_another_scanner_either(name: str) -> None:
     rule = a_rule(scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])
     (decision,) = decide(rule, a_finding(attributes={"hostname": name}))
-    assert (decision.kind, decision.child) == (Kind.REFUSED, None)
+    assert (decision.kind, decision.child) == (DecisionKind.REFUSED, None)
 
 
 def test_another_scanners_host_may_be_a_url() -> None:
@@ -312,11 +312,11 @@ def test_another_scanners_host_may_be_a_url() -> None:
     inside = a_finding(attributes={"hostname": "https://git.example.org/a.git"})
     outside = a_finding(attributes={"hostname": "https://192.0.2.1/a.git"})
     decisions = decide(rule, [inside, outside])
-    assert [decision.kind for decision in decisions] == [Kind.REQUEST, Kind.OUT_OF_SCOPE]
+    assert [decision.kind for decision in decisions] == [DecisionKind.REQUEST, DecisionKind.OUT_OF_SCOPE]
     assert decisions[0].child
     assert decisions[0].child.parameters == ("-r", "https://git.example.org/a.git")
 
 
 def test_every_context_has_a_scope() -> None:
     with pytest.raises(TypeError):
-        Context()  # type: ignore[call-arg]
+        CascadeContext()  # type: ignore[call-arg]

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.child import manifest_of, request_of
-from cascan.cascades.decision import Kind
+from cascan.cascades.child_documents import build_child_manifest, build_child_request
+from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import read_rule
 from cascan.clock import to_wire
 from cascan.errors import RequestRefused
 from cascan.findings import findings_of
 from cascan.forms import read_request
-from cascan.forms.cascades import read_cascades, scope_notes
+from cascan.forms.cascades import find_scope_notes, read_cascades
 from cascan.forms.documents import read_documents
 from cascan.model.scan import Scan
 from cascan.permissions.permissions import Permissions
@@ -52,8 +52,8 @@ def test_c1_a_rule_may_have_its_scans_created_suspended() -> None:
     for suspend in (False, True):
         document["spec"]["scanSpec"]["suspend"] = suspend
         child = the_child(decide(read_rule(document), a_finding()))
-        assert request_of(child, a_parent(), SCAN_ID, "").suspend is suspend
-        assert manifest_of(child, a_parent())["spec"].get("suspend", False) is suspend
+        assert build_child_request(child, a_parent(), SCAN_ID, "").suspend is suspend
+        assert build_child_manifest(child, a_parent())["spec"].get("suspend", False) is suspend
 
 
 def limited(operator: str, value: str, aliases: dict[str, str] | None = None) -> Scan:
@@ -76,7 +76,7 @@ def test_c5_a_scope_may_have_networks_of_both_families(addresses: list[str], ope
     found = a_finding(attributes={"ip_addresses": addresses, "hostname": "host.example.org"})
     parent = limited(operator, "{{#asList}}attributes.ip_addresses{{/asList}}")
     decisions = decide(a_rule(), found, parent)
-    assert bool(started(decisions)) is is_followed, reasons(decisions, Kind.OUT_OF_SCOPE)
+    assert bool(started(decisions)) is is_followed, reasons(decisions, DecisionKind.OUT_OF_SCOPE)
 
 
 @pytest.mark.parametrize("value", ["{{$.own}}", "{{#split}}{{$.own}},{{$.own}}{{/split}}", "{{$.own}}/32"])
@@ -87,9 +87,9 @@ def test_c5_a_scope_limiter_takes_aliases_of_its_own(value: str) -> None:
 
 
 def test_c5_a_name_that_never_renders_is_told_when_the_request_is_read() -> None:
-    (note,) = scope_notes({"scopeLimiter": {"noneOf": [{**REQUIREMENT, "values": ["a{{$.ip}}", "{{$.domain}}"]}]}})
+    (note,) = find_scope_notes({"scopeLimiter": {"noneOf": [{**REQUIREMENT, "values": ["a{{$.ip}}", "{{$.domain}}"]}]}})
     assert note.startswith("cascades.scopeLimiter.noneOf[0].values: {{$.ip}} never renders to anything: of $ there are")
-    assert not list(scope_notes({"scopeLimiter": {"allOf": [REQUIREMENT]}, "scopeLimiterAliases": {"ip": "x"}}))
+    assert not list(find_scope_notes({"scopeLimiter": {"allOf": [REQUIREMENT]}, "scopeLimiterAliases": {"ip": "x"}}))
     (rule_note,) = a_rule(parameters=["{{$.hostOrIP}}", "{{#a}}{{$.ip}}{{/a}}"]).notes
     assert rule_note.startswith("spec.scanSpec.parameters[1]: {{$.ip}} never renders to anything")
 

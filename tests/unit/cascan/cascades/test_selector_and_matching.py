@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.decision import Kind
+from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import read_rule
-from cascan.cascades.selector import selects
+from cascan.cascades.selector import is_selected
 from cascan.errors import RequestRefused
 from cascan.forms.cascades import read_cascades
 from tests.support.builders import a_request, a_scan
@@ -23,7 +23,7 @@ def matched(matcher: dict[str, Any], **finding: Any) -> bool:
 
 def test_c1_without_cascades_no_rule_applies() -> None:
     assert decide(a_rule(), a_finding(), a_scan(request=a_request())) == []
-    assert not selects(None, LABELS)
+    assert not is_selected(None, LABELS)
 
 
 def test_c1_an_empty_selector_applies_all_rules() -> None:
@@ -47,7 +47,7 @@ def test_c1_an_empty_selector_applies_all_rules() -> None:
     ],
 )
 def test_c2_labels_and_expressions_of_the_selector_are_anded(selector: dict[str, Any], expected: bool) -> None:
-    assert selects(read_cascades(selector), LABELS) is expected
+    assert is_selected(read_cascades(selector), LABELS) is expected
 
 
 def test_c2_one_expression_may_stand_in_the_singular_as_in_the_manual() -> None:
@@ -71,7 +71,7 @@ def test_c3_five_findings_for_one_host_make_one_scan_and_four_duplicates() -> No
     findings = [a_finding(name=f"finding {number}") for number in range(5)]
     decisions = decide(a_rule(), findings)
     assert len(started(decisions)) == 1
-    assert [decision.count for decision in decisions if decision.kind is Kind.DUPLICATE] == [4]
+    assert [decision.count for decision in decisions if decision.kind is DecisionKind.DUPLICATE] == [4]
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_c8_a_rule_in_the_chain_is_skipped_and_the_chain_grows() -> None:
     decisions = decide([a_rule("second"), a_rule("third")], a_finding(), parent)
     (child,) = started(decisions)
     assert child.annotations["cascading.securecodebox.io/chain"] == "first,second,third"
-    assert [decision.rule for decision in decisions if decision.kind is Kind.LOOP] == ["second"]
+    assert [decision.rule for decision in decisions if decision.kind is DecisionKind.LOOP] == ["second"]
 
 
 def test_c8_depth_ends_a_chain_of_ever_other_rules() -> None:
     decisions = decide(a_rule(), a_finding(), a_parent(hop=8))
-    assert [(decision.kind, decision.cap) for decision in decisions] == [(Kind.CAPPED, "depth")]
-    assert reasons(decisions, Kind.CAPPED) == ["scans follow each other at most 8 times"]
+    assert [(decision.kind, decision.cap) for decision in decisions] == [(DecisionKind.CAPPED, "depth")]
+    assert reasons(decisions, DecisionKind.CAPPED) == ["scans follow each other at most 8 times"]
 
 
 def test_a_finding_that_an_operator_suppressed_is_not_followed() -> None:

@@ -38,7 +38,7 @@ from cascan.events import (
     ServiceChanged,
     ShardQueued,
     WorkersWanted,
-    event_in,
+    parse_event,
 )
 from cascan.ids import ReportKey
 from cascan.model.inventory import Sighting
@@ -220,7 +220,7 @@ def test_whatever_stands_in_a_body_it_is_malformed_and_nothing_worse(body: bytes
     with pytest.raises(MalformedMessage):
         ReportStored.from_wire(body)
     with pytest.raises(MalformedMessage):
-        event_in(body, ScanCompleted)
+        parse_event(body, ScanCompleted)
 
 
 @settings(max_examples=200, deadline=None)
@@ -232,20 +232,20 @@ def test_a_damaged_envelope_is_read_or_malformed_and_nothing_worse(data: st.Data
     with suppress(MalformedMessage):
         assert isinstance(ReportStored.from_wire(bytes(body)), ReportStored)
     with suppress(MalformedMessage):
-        assert isinstance(event_in(bytes(body), ScanCompleted), ScanCompleted)
+        assert isinstance(parse_event(bytes(body), ScanCompleted), ScanCompleted)
 
 
 class TestEnvelopes:
     @pytest.mark.parametrize("event", ON_THE_BUS, ids=[type(event).__name__ for event in ON_THE_BUS])
     def test_an_event_is_found_in_its_envelope(self, event: BusEvent) -> None:
-        assert event_in(json.dumps(bus_event(event)), type(event)) == event
+        assert parse_event(json.dumps(bus_event(event)), type(event)) == event
 
     def test_an_event_of_another_name_or_source_is_malformed(self) -> None:
         envelope = bus_event(COMPLETED)
         with pytest.raises(MalformedMessage, match="cascan/ScanCompleted is not cascan/ScanFailed"):
-            event_in(json.dumps(envelope), ScanFailed)
+            parse_event(json.dumps(envelope), ScanFailed)
         with pytest.raises(MalformedMessage, match="somebody/ScanCompleted is not cascan/ScanCompleted"):
-            event_in(json.dumps(envelope | {"source": "somebody"}), ScanCompleted)
+            parse_event(json.dumps(envelope | {"source": "somebody"}), ScanCompleted)
 
     def test_a_stored_report_is_read_from_what_s3_says(self) -> None:
         key = ReportKey(SCAN_ID, 3, 2)
@@ -329,7 +329,7 @@ class TestDocument:
     def test_every_event_has_one_example_which_parses_and_shows_every_field(self) -> None:
         assert [example["detail-type"] for example in self.EXAMPLES] == [kind.__name__ for kind in BUS_EVENTS]
         for example, kind in zip(self.EXAMPLES, BUS_EVENTS, strict=True):
-            event = event_in(json.dumps(example), kind)
+            event = parse_event(json.dumps(example), kind)
             assert json.loads(event.to_wire()) == example["detail"]
 
     def test_every_field_and_every_outcome_is_explained(self) -> None:

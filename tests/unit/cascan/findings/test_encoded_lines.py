@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.generated_reports import SHAPES
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.findings import findings_of
 from cascan.findings.encoded.cache import EncodedFindingCache
 from cascan.findings.encoded.lines import finding_lines, line_of, lines_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import completed
+from cascan.forms.complete_request import complete_request
 from cascan.forms.short import read_short_form
 from cascan.forms.vuls import read_vuls
 from cascan.model.request import ScanRequest, ScanType
@@ -37,7 +37,7 @@ scannerBinPath = "/usr/bin/nmap"
 
 def requests(text: str, *servers: str) -> dict[str, ScanRequest]:
     documents = read_vuls(text, servers).documents
-    return {server: completed(read_short_form(document)) for server, document in documents.items()}
+    return {server: complete_request(read_short_form(document)) for server, document in documents.items()}
 
 
 def server(portscan: str, rest: str = "") -> str:

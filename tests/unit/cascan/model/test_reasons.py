@@ -9,7 +9,7 @@ import pytest
 
 from cascan.events import ScanCompleted
 from cascan.limits import MAX_LISTED_REASONS, MAX_SENTENCE_CHARS
-from cascan.model.reason import Reason, ReasonCode, Reasons, merged
+from cascan.model.reason import Reason, ReasonCode, Reasons, merge_reasons
 from cascan.model.scan import Outcome, Scan, outcome_of
 from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.close import close_shard
@@ -52,7 +52,7 @@ def test_a_scan_has_the_reasons_of_all_its_shards_once_each_with_its_shard() -> 
 def test_more_reasons_than_are_listed_are_counted() -> None:
     many = Reasons.of(no_name(f"{number}.test") for number in range(MAX_LISTED_REASONS + 1))
     assert (many.count, len(many.listed)) == (MAX_LISTED_REASONS + 1, MAX_LISTED_REASONS)
-    both = merged([many, many])
+    both = merge_reasons([many, many])
     assert (both.count, len(both.listed)) == (2 * MAX_LISTED_REASONS + 2, MAX_LISTED_REASONS)
 
 

@@ -26,7 +26,7 @@ from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_report_stored.record_findings import record_findings
-from on_scan_completed.publish import keep_end, publish
+from on_scan_completed.publish import publish, record_end
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
 from tests.data.reports import report
@@ -266,7 +266,7 @@ def test_a_cancelled_scan_stays_cancelled(world: World) -> None:
     world.run(scan_id, 0)
     world.record(scan_id, 0)
     cancel_scan(scan_id, "enough", table=world.table, queues=world.queues, bus=world.bus, clock=clock)
-    keep_end(scan_id, table=world.table, reports=world.reports)
+    record_end(scan_id, table=world.table, reports=world.reports)
     before = world.scan(scan_id)
     world.lose_the_table()
     world.tick()
@@ -277,7 +277,7 @@ def test_a_cancelled_scan_stays_cancelled(world: World) -> None:
 
 def test_a_refused_scan_keeps_its_reasons(world: World) -> None:
     scan_id = world.plan(targets=["192.0.2.1"])
-    keep_end(scan_id, table=world.table, reports=world.reports)
+    record_end(scan_id, table=world.table, reports=world.reports)
     before = world.scan(scan_id)
     world.lose_the_table()
     assert world.scan(scan_id) == before

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.decision import Kind
+from cascan.cascades.decision import DecisionKind
 from cascan.templates.render import TemplateError, compile_template, render
 from tests.support.cascading import a_finding, a_rule, decide, reasons, started
 
@@ -86,7 +86,7 @@ def test_a_hostile_banner_is_never_an_option_a_range_or_a_template(text: str) ->
     for parameters in (["{{attributes.banner}}"], ["-p{{attributes.banner}}", "10.0.0.1"]):
         decisions = decide(a_rule(parameters=parameters), a_finding(attributes={"banner": text}))
         assert started(decisions) == []
-        assert len(reasons(decisions, Kind.REFUSED)) == 1
+        assert len(reasons(decisions, DecisionKind.REFUSED)) == 1
 
 
 @pytest.mark.parametrize("text", HOSTILE[:2])
@@ -100,4 +100,4 @@ def test_a_hostile_banner_stays_one_word_of_another_scanners_arguments(text: str
 def test_a_finding_cannot_widen_the_target_that_it_is() -> None:
     decisions = decide(a_rule(), a_finding(attributes={"hostname": "10.0.0.1-255"}))
     assert started(decisions) == []
-    assert "is not a plain word" in reasons(decisions, Kind.REFUSED)[0]
+    assert "is not a plain word" in reasons(decisions, DecisionKind.REFUSED)[0]

@@ -75,7 +75,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
 
     @contextmanager
     def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=stack.table, controls=stack, stays_up=True)
+        yield SimpleNamespace(table=stack.table, control_queue=stack, stays_up=True)
 
     for module in (command, scans):
         monkeypatch.setattr(module, "open_stack", access)

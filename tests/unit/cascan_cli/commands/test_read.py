@@ -22,7 +22,7 @@ from cascan.model.host import Host
 from cascan.nmap.report.decode import mended, repaired
 from cascan.nmap.report.read import read_report
 from cascan_cli.main import main
-from cascan_cli.output.finding_rows import COLUMNS, safe
+from cascan_cli.output.findings_csv import COLUMNS, escape_formula
 from tests.data.reports import FOLDER, ODDITIES, REAL, WHOLE, hosts, report
 
 ROOT = Path(__file__).parents[4]
@@ -179,7 +179,7 @@ class TestCsv:
         ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "\n@x", "\uff1d1", "\x00=1", "=cmd|' /C calc'!A0"],
     )
     def test_no_cell_begins_as_a_formula_does(self, text: str) -> None:
-        assert safe(text)[0] not in "=+-@\uff1d\t\r\n "
+        assert escape_formula(text)[0] not in "=+-@\uff1d\t\r\n "
 
     def test_a_hostile_banner_stays_in_its_cell_and_on_its_line(self, read: Read, tmp_path: Path) -> None:
         evil = '=HYPERLINK("http://x","y"),"&#xa;@second&#x2028;line'.replace('"', "&quot;")

@@ -14,7 +14,7 @@ import pytest
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.commands import findings, report, scans
-from cascan_cli.output.scan import SHOWN_REASONS, print_end
+from cascan_cli.output.scan import SHOWN_REASONS, print_outcome
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan, a_shard
@@ -56,7 +56,7 @@ def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
     stack: StackGateways, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (scan,) = stack.table.list_scans(1)
-    print_end(scan, stack)
+    print_outcome(scan, stack)
     told = capsys.readouterr().err
     assert "16 of 18 addresses up" in told
     assert FIRST in told
@@ -103,7 +103,7 @@ def test_a_long_list_of_reasons_is_cut_with_its_length(
 ) -> None:
     many = [Reason.of(ReasonCode.NAME_NOT_FOUND, f"{n}.test", f"{n}.test: no such name") for n in range(300)]
     scan = a_scan(state=ScanState.DONE, outcome=Outcome.UNRESOLVED, reasons=Reasons.of(many), shards_open=0)
-    print_end(scan, stack)
+    print_outcome(scan, stack)
     lines = capsys.readouterr().err.splitlines()
     assert sum("no such name" in line for line in lines) == SHOWN_REASONS
     assert any(f"and {300 - SHOWN_REASONS} more" in line for line in lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cascan.cascades.bundled import FOLDER, bundled_documents
+from cascan.cascades.bundled_rules import FOLDER, read_bundled_rules
 from cascan.cascades.rule import read_rule
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
@@ -231,16 +231,16 @@ def test_c19_a_rule_that_sets_the_scope_is_refused_and_the_others_are_looked_at(
     assert "wide: spec.scanAnnotations: scope.cascading.securecodebox.io/cidr is not a rule's to set" in err
 
 
-@pytest.mark.parametrize("name", bundled_documents())
+@pytest.mark.parametrize("name", read_bundled_rules())
 def test_n14_to_n16_each_bundled_rule_is_one_and_is_labelled(name: str) -> None:
-    rule = read_rule(bundled_documents()[name])
+    rule = read_rule(read_bundled_rules()[name])
     assert (FOLDER / f"{rule.name}.yaml").is_file()
     invasive, intensive = rule.labels["securecodebox.io/invasive"], rule.labels["securecodebox.io/intensive"]
     assert (invasive, intensive) in {("non-invasive", "light"), ("invasive", "medium")}
 
 
 def test_n14_the_host_scan_follows_subdomains() -> None:
-    rule = read_rule(bundled_documents()["nmap-hostscan"])
+    rule = read_rule(read_bundled_rules()["nmap-hostscan"])
     assert rule.matches.any_of == ({"category": "Subdomain", "osi_layer": "NETWORK"},)
     assert (rule.scan_spec.scan_type, rule.scan_spec.parameters) == ("nmap", ("-Pn", "{{location}}"))
     assert (rule.labels["securecodebox.io/invasive"], rule.labels["securecodebox.io/intensive"]) == (
@@ -250,7 +250,7 @@ def test_n14_the_host_scan_follows_subdomains() -> None:
 
 
 def test_n15_the_smb_scan_follows_file_servers() -> None:
-    rule = read_rule(bundled_documents()["nmap-smb"])
+    rule = read_rule(read_bundled_rules()["nmap-smb"])
     assert [matcher["attributes"] for matcher in rule.matches.any_of] == [
         {"port": 445, "state": "open"},
         {"service": "microsoft-ds", "state": "open"},

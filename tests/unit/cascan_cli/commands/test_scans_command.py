@@ -16,7 +16,7 @@ from cascan.model.inventory import ChangeKind
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.commands import scans
 from cascan_cli.main import main
-from cascan_cli.output.scan import CHANGE_WORDS, changes_in_words
+from cascan_cli.output.scan import CHANGE_LABELS, format_changes
 from tests.fakes import MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan
 
@@ -40,9 +40,9 @@ def table(monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
 
 
 def test_every_kind_of_change_has_a_word_and_one_of_another_version_is_told_as_it_is() -> None:
-    assert set(CHANGE_WORDS) == set(ChangeKind)
-    assert changes_in_words(CHANGES | {"PortWobbled": 3}) == "2 opened 1 changed 3 PortWobbled"
-    assert changes_in_words({}) == ""
+    assert set(CHANGE_LABELS) == set(ChangeKind)
+    assert format_changes(CHANGES | {"PortWobbled": 3}) == "2 opened 1 changed 3 PortWobbled"
+    assert format_changes({}) == ""
 
 
 def test_piped_the_changes_stand_before_the_remark(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,13 +45,13 @@ class Scheduler:
 class Stack:
     schedules: MemoryScheduleTable = field(default_factory=MemoryScheduleTable)
     scheduler: Scheduler = field(default_factory=Scheduler)
-    due: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
-    requests: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
+    schedule_queue: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
+    request_queue: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
-    house: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
+    operator_records: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
 
     def sent(self) -> list[ScheduleDue | None]:
-        return [ScheduleDue.from_wire(body, NOW) for body in self.due.sent]
+        return [ScheduleDue.from_wire(body, NOW) for body in self.schedule_queue.sent]
 
 
 @dataclass
@@ -104,14 +104,14 @@ def test_s2_a_new_interval_is_due_at_once_and_a_cron_at_its_next_match(cascan: T
     cascan.apply("hourly", interval="1h")
     assert cascan.stack.sent() == [ScheduleDue(schedule="hourly", due_at=NOW)]
     assert cascan.apply("nightly", schedule="30 2 * * *")["nextTimes"][0] == "2026-03-02T02:30:00.000Z"
-    assert len(cascan.stack.due.sent) == 1
+    assert len(cascan.stack.schedule_queue.sent) == 1
 
 
 def test_s2_an_interval_that_was_due_before_is_not_started_again_by_applying_it(cascan: Terminal) -> None:
     cascan.apply("hourly", interval="1h")
     cascan.stack.schedules.note_due("hourly", NOW)
     cascan.apply("hourly", interval="2h")
-    assert len(cascan.stack.due.sent) == 1
+    assert len(cascan.stack.schedule_queue.sent) == 1
 
 
 def test_s2_the_first_run_of_an_interval_is_not_lost_when_applying_breaks_off(cascan: Terminal) -> None:
@@ -122,12 +122,14 @@ def test_s2_the_first_run_of_an_interval_is_not_lost_when_applying_breaks_off(ca
     cascan.monkeypatch.setattr(schedule, "utc_now", lambda: NOW + timedelta(minutes=5))
     cascan.apply("hourly", interval="1h")
     cascan.apply("hourly", interval="1h")
-    assert set(cascan.stack.due.sent) == {ScheduleDue(schedule="hourly", due_at=NOW).to_wire()}  # twice is one scan
+    twice_the_same = ScheduleDue(schedule="hourly", due_at=NOW).to_wire()  # and so one scan
+    assert set(cascan.stack.schedule_queue.sent) == {twice_the_same}
 
 
 def test_s5_a_suspended_interval_is_not_due_until_it_is_resumed(cascan: Terminal) -> None:
     applied = cascan.apply("hourly", interval="1h", suspend=True)
-    assert (applied["result"], applied["nextTimes"], cascan.stack.due.sent) == ("version 1, suspended", [], [])
+    assert (applied["result"], applied["nextTimes"]) == ("version 1, suspended", [])
+    assert cascan.stack.schedule_queue.sent == []
     cascan("schedule", "resume", "hourly")
     assert [due.schedule for due in cascan.stack.sent() if due] == ["hourly"]
 
@@ -226,7 +228,7 @@ def test_s5_pause_and_resume_change_the_manifest_and_what_scheduler_does(cascan:
     resumed = cascan.json("schedule", "resume", "nightly")
     assert (resumed["state"], resumed["version"]) == ("active", 3)
     assert not cascan.stack.scheduler.told["nightly"].suspend
-    assert cascan.stack.due.sent == []
+    assert cascan.stack.schedule_queue.sent == []
 
 
 def test_run_now_sends_what_is_due_now_and_names_the_scan_that_it_will_be(cascan: Terminal) -> None:
@@ -243,7 +245,8 @@ def test_delete_takes_it_from_scheduler_and_table_and_leaves_its_scans(cascan: T
     cascan.apply("weekly")
     cascan.stack.table.scans["its-own"] = a_scan(scan_id="its-own", name="nightly")
     assert cascan("schedule", "delete", "nightly") == "nightly is deleted; its scans are kept\n"
-    assert list(cascan.stack.house.names("schedules/")) == ["schedules/weekly.json"]  # for a rebuild of the table
+    kept_for_a_rebuild = list(cascan.stack.operator_records.names("schedules/"))
+    assert kept_for_a_rebuild == ["schedules/weekly.json"]
     assert cascan.json("schedule", "delete", "weekly") == {"name": "weekly", "deleted": True}
     assert (cascan.stack.schedules.stored, cascan.stack.scheduler.told) == ({}, {})
     assert list(cascan.stack.table.scans) == ["its-own"]

@@ -17,7 +17,7 @@ from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.commands import severity
 from cascan_cli.errors import BadInput
-from cascan_cli.input.rules_file import rules_in
+from cascan_cli.input.rules_file import read_rules
 from cascan_cli.main import main
 from tests.data.reports import hosts
 from tests.fakes import MemoryHouseRecords, MemoryScanTable
@@ -57,7 +57,7 @@ def table(house: MemoryHouseRecords, monkeypatch: pytest.MonkeyPatch) -> MemoryS
 
     @contextmanager
     def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=table, house=house)
+        yield SimpleNamespace(table=table, operator_records=house)
 
     monkeypatch.setattr(severity, "open_stack", access)
     return table
@@ -195,11 +195,11 @@ def test_a_file_that_is_not_there_is_told(file: Path, capsys: pytest.CaptureFixt
 
 
 def test_another_command_reads_the_rules_of_a_file_or_tells_every_problem(file: Path, tmp_path: Path) -> None:
-    assert [rule.name for rule in rules_in(str(file))] == ["ports", "host", "never"]
+    assert [rule.name for rule in read_rules(str(file))] == ["ports", "host", "never"]
     bad = tmp_path / "bad.yaml"
     bad.write_text("rules: [{matches: {anyOf: [{}]}}]")
     with pytest.raises(BadInput, match=r"would fit every finding.*; rules\[0\] says nothing"):
-        rules_in(str(bad))
+        read_rules(str(bad))
 
 
 def test_c5_a_stream_of_rules_and_a_stream_of_findings_are_read_whole(

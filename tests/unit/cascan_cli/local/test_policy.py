@@ -10,7 +10,7 @@ import pytest
 from cascan_cli.errors import StateUnreadable
 from cascan_cli.local.policy import LOOPBACK_AND_PRIVATE, LocalPolicy, store_policy, stored_policy
 from cascan_cli.main import main
-from cascan_cli.stack.permissions import permissions_of
+from cascan_cli.stack.permissions import read_permissions
 
 
 def options(allow: list[str] | None = None, profile: str | None = None, *, default: bool = False) -> Namespace:
@@ -58,7 +58,7 @@ def test_check_judges_as_the_stack_does(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_apply_and_rules_test_ask_the_same_judge(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("198.51.100.0/24",), "intrusive"))
-    permit = permissions_of(Namespace(stack=None, state_dir=tmp_path))
+    permit = read_permissions(Namespace(stack=None, state_dir=tmp_path))
     assert permit.policy.value == "intrusive"
     assert not permit.scope.refusal_of_address("198.51.100.7")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.generated_reports import SHAPES
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.model.host import Host
 from cascan.nmap.report import items_stream as body
 from cascan.nmap.report.fast.host import QuickHosts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.model.host import Host
 from cascan.nmap.report.parallel import read as parallel
 from cascan.nmap.report.read import ReportReader, read_report

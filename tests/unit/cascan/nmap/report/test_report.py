@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.errors import UnreadableReport
 from cascan.model import details
 from cascan.model.host import Host, OsClass, Port

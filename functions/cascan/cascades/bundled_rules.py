@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent / "rules"
 
 
 @cache
-def bundled_documents() -> dict[str, dict[str, Any]]:
+def read_bundled_rules() -> dict[str, dict[str, Any]]:
     """The manifests by the names of their rules. They are ours, and a test reads each as a rule."""
     documents = (read_document(path.read_text()) for path in sorted(FOLDER.glob("*.yaml")))
     return {document["metadata"]["name"]: document for document in documents}

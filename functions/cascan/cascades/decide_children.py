@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from cascan.cascades.context import About, Context, Parent
-from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.context import CascadeContext, FindingView, ParentScan
+from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.evaluation import Evaluation
-from cascan.cascades.expression import Names, joined, names_in, visible
-from cascan.cascades.inheritance import chain_of
+from cascan.cascades.expression import NamedFields, find_named_fields, merge_named_fields, select_visible
+from cascan.cascades.inheritance import read_chain
 from cascan.cascades.rule import CascadingRule
-from cascan.cascades.run import Run
-from cascan.cascades.selector import selects
+from cascan.cascades.rule_application import RuleApplication
+from cascan.cascades.selector import is_selected
 from cascan.errors import CascanError
 from cascan.findings.published import published
 from cascan.forms.cascades import read_cascades
@@ -31,8 +31,8 @@ FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one go
 SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
 
 
-def children_of(
-    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: Context
+def decide_children(
+    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: CascadeContext
 ) -> Iterator[Decision]:
     """Decisions, rule by rule in the order given. The findings, ours or JSON with an id, are read once, one at a time.
 
@@ -41,12 +41,12 @@ def children_of(
     if scan.request is None or scan.request.cascades is None:
         return
     cascades = read_cascades(scan.request.cascades)
-    parent = Parent(scan, scan.request, cascades, context)
-    chosen = [rule for rule in rules if selects(cascades, rule.labels)]
-    runs: list[Run | Decision] = [_begin(rule, parent) for rule in chosen]
-    active = [run for run in runs if isinstance(run, Run)]
+    parent = ParentScan(scan, scan.request, cascades, context)
+    chosen = [rule for rule in rules if is_selected(cascades, rule.labels)]
+    runs: list[RuleApplication | Decision] = [_begin(rule, parent) for rule in chosen]
+    active = [run for run in runs if isinstance(run, RuleApplication)]
     if active:
-        _follow(active, (About(_as_json(finding), parent) for finding in findings))
+        _follow(active, (FindingView(_as_json(finding), parent) for finding in findings))
     yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
 
 
@@ -54,13 +54,13 @@ def _as_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
     return finding if isinstance(finding, dict) else published(finding)
 
 
-def _follow(runs: list[Run], abouts: Iterable[About]) -> None:
+def _follow(runs: list[RuleApplication], abouts: Iterable[FindingView]) -> None:
     """Have each rule look at each finding that is not suppressed."""
     plain = [run for run in runs if not run.rule.matches.expression]
     asking = [run for run in runs if run.rule.matches.expression]
     wanted = (about for about in abouts if SUPPRESSED not in about.finding["attributes"])
     with Evaluation([run.rule.matches.expression for run in asking]) as evaluation:
-        names = joined(names_in(text) for text in evaluation.texts)
+        names = merge_named_fields(find_named_fields(text) for text in evaluation.texts)
         while block := list(islice(wanted, FINDINGS_AT_ONCE)):
             for about in block:
                 for run in plain:
@@ -71,7 +71,9 @@ def _follow(runs: list[Run], abouts: Iterable[About]) -> None:
             asking[number].failure = reason
 
 
-def _ask(runs: list[Run], block: list[About], evaluation: Evaluation, names: Names | None) -> None:
+def _ask(
+    runs: list[RuleApplication], block: list[FindingView], evaluation: Evaluation, names: NamedFields | None
+) -> None:
     """Have the rules with an expression look at these findings."""
     pairs = [
         (place, number)
@@ -80,33 +82,33 @@ def _ask(runs: list[Run], block: list[About], evaluation: Evaluation, names: Nam
         if not run.failure and run.fits(about.finding)
     ]
     places = {place for place, _ in pairs}
-    seen = [visible(about.with_scan, names) if place in places else {} for place, about in enumerate(block)]
+    seen = [select_visible(about.with_scan, names) if place in places else {} for place, about in enumerate(block)]
     for (place, number), answer in evaluation.answers(seen, pairs).items():
         runs[number].take_answer(block[place], answer)
 
 
-def _begin(rule: CascadingRule, parent: Parent) -> Run | Decision:
+def _begin(rule: CascadingRule, parent: ParentScan) -> RuleApplication | Decision:
     """The rule, ready for findings; or why it has none to look at."""
-    if rule.name in chain_of(parent.request.annotations):
-        return Decision(kind=Kind.LOOP, rule=rule.name, reason="it was applied in this chain of scans already")
+    if rule.name in read_chain(parent.request.annotations):
+        return Decision(kind=DecisionKind.LOOP, rule=rule.name, reason="it was applied in this chain of scans already")
     depth = parent.context.caps.depth
     if parent.scan.hop >= depth:
         reason = f"scans follow each other at most {depth} times"
-        return Decision(kind=Kind.CAPPED, rule=rule.name, reason=reason, cap=Cap.DEPTH)
+        return Decision(kind=DecisionKind.CAPPED, rule=rule.name, reason=reason, cap=Cap.DEPTH)
     try:
-        return Run(rule, parent)
+        return RuleApplication(rule, parent)
     except (CascanError, ValueError) as exc:
-        return Decision(kind=Kind.FAILED, rule=rule.name, reason=str(exc))
+        return Decision(kind=DecisionKind.FAILED, rule=rule.name, reason=str(exc))
 
 
-def _decisions(run: Run | Decision) -> Iterator[Decision]:
+def _decisions(run: RuleApplication | Decision) -> Iterator[Decision]:
     if isinstance(run, Decision):
         yield run
     else:
         yield from run.decisions()
 
 
-def _within_caps(decisions: Iterable[Decision], context: Context) -> Iterator[Decision]:
+def _within_caps(decisions: Iterable[Decision], context: CascadeContext) -> Iterator[Decision]:
     """The decisions, those capped that lead beyond fan-out or the root scan's budget."""
     started, spent = 0, context.spent
     for decision in decisions:
@@ -119,7 +121,7 @@ def _within_caps(decisions: Iterable[Decision], context: Context) -> Iterator[De
             reached = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
         if reached:
             cap, reason = reached
-            yield msgspec.structs.replace(decision, kind=Kind.CAPPED, reason=reason, cap=cap, child=None)
+            yield msgspec.structs.replace(decision, kind=DecisionKind.CAPPED, reason=reason, cap=cap, child=None)
         else:
             started, spent = started + 1, after
             yield decision

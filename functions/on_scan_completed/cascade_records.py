@@ -11,7 +11,7 @@ from cascan.limits import MAX_FINDINGS_TOLD
 from cascan.model.cascade import CascadeLine
 
 
-def lines_of(decisions: Iterable[Decision]) -> list[CascadeLine]:
+def build_cascade_lines(decisions: Iterable[Decision]) -> list[CascadeLine]:
     """In the order of the first decision of each; findings are added up."""
     lines: dict[tuple[str, ...], CascadeLine] = {}
     for decision in decisions:

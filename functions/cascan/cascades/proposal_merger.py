@@ -14,20 +14,20 @@ from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
 from cascan.cascades.argument_positions import ArgumentPositions
-from cascan.cascades.fill import ScanProposal
+from cascan.cascades.scan_proposal import ScanProposal
 from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS_PER_CHILD
 
 PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text
 NO_PORTS: frozenset[int] = frozenset()
 
 
-def digest_of(text: str) -> str:
+def compute_digest(text: str) -> str:
     """16 characters of a-z2-7 that stand for the text."""
     return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:10]).decode().lower()
 
 
 @dataclass(slots=True)
-class Told:
+class MatchedFindings:
     """Findings: how many, and the first ids of them."""
 
     count: int = 0
@@ -39,7 +39,7 @@ class Told:
             self.ids.append(finding_id)
 
     @classmethod
-    def of(cls, several: Sequence[Told]) -> Told:
+    def of(cls, several: Sequence[MatchedFindings]) -> MatchedFindings:
         ids = nsmallest(MAX_FINDINGS_TOLD, {finding_id for told in several for finding_id in told.ids})
         return cls(sum(told.count for told in several), ids)
 
@@ -54,7 +54,7 @@ class MergeKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ChildRequest:
     """One request to make."""
 
     base: str
@@ -62,9 +62,9 @@ class Request:
     wish: ScanProposal
     words: tuple[str, ...]  # of nmap, without targets
     targets: tuple[str, ...]
-    told: tuple[Told, ...]  # of each target
+    told: tuple[MatchedFindings, ...]  # of each target
 
-    def parts(self, addresses: Mapping[str, int], most: int) -> Iterator[Request]:
+    def parts(self, addresses: Mapping[str, int], most: int) -> Iterator[ChildRequest]:
         """The same in several, each of at most so many addresses, or of one target that has more."""
         first = size = 0
         for number, target in enumerate(self.targets):
@@ -83,12 +83,12 @@ class ProposalMerger:
         self.asked = asked
         self.bases: dict[MergeKey, str] = {}
         self.groups: dict[MergeKey, dict[str, set[int]]] = {}
-        self.told: dict[tuple[MergeKey, str], Told] = defaultdict(Told)
-        self.duplicates = Told()
+        self.told: dict[tuple[MergeKey, str], MatchedFindings] = defaultdict(MatchedFindings)
+        self.duplicates = MatchedFindings()
 
     def add(self, wish: ScanProposal, layout: ArgumentPositions, target: str, finding_id: str) -> None:
         """One target of a wish."""
-        ports = layout.ports_in(wish.words)
+        ports = layout.read_ports(wish.words)
         joint = _joint(wish, layout, target, ports)
         wanted, before = ports or NO_PORTS, self.asked.get(self._base(joint), {}).get(target)
         if before is not None and wanted <= before:
@@ -101,17 +101,17 @@ class ProposalMerger:
             asked.setdefault(target, set()).update(wanted - (before or NO_PORTS))
         self.told[joint, target].add(finding_id)
 
-    def requests(self) -> Iterator[Request]:
+    def requests(self) -> Iterator[ChildRequest]:
         """In an order that depends on nothing but what was asked for."""
         for joint in sorted(self.groups, key=lambda joint: (joint.wish.scan_type, joint.wish.words, repr(joint))):
             for ports, targets in _fewest(self.groups[joint]):
                 for chunk in _chunks(targets):
                     told = tuple(self.told[joint, target] for target in chunk)
-                    yield Request(self._base(joint), ports, joint.wish, _words(joint, ports), chunk, told)
+                    yield ChildRequest(self._base(joint), ports, joint.wish, _words(joint, ports), chunk, told)
 
     def _base(self, joint: MergeKey) -> str:
         if joint not in self.bases:
-            self.bases[joint] = digest_of(repr(joint))
+            self.bases[joint] = compute_digest(repr(joint))
         return self.bases[joint]
 
 

@@ -22,10 +22,10 @@ from cascan.model.request import ScanType
 from cascan.templates.render import Rendered, Template, TemplateError, compile_template, render
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
-OURS = frozenset(str(scan_type) for scan_type in ScanType)
+NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
 
 
-class NotFilled(Exception):
+class NoProposal(Exception):
     """The rule has no scan for this finding: the reason, in one sentence."""
 
 
@@ -49,7 +49,7 @@ class ScanProposal:
         return len(self.spec) + sum(map(len, self.words)) + sum(len(key) + len(text) for key, text in pairs)
 
 
-class Filler:
+class ProposalRenderer:
     """The templates of one rule, compiled once."""
 
     def __init__(self, rule: CascadingRule) -> None:
@@ -61,7 +61,7 @@ class Filler:
         self.steps = 0  # of rendering, over all findings
 
     def fill(self, data: Mapping[str, Any]) -> ScanProposal:
-        """Raises: NotFilled: a part of it has nothing to put in, or what it has may not stand there.
+        """Raises: NoProposal: a part of it has nothing to put in, or what it has may not stand there.
         RenderingTooLong: over all findings, the rule's templates took more than MAX_RULE_RENDER_STEPS.
         """
         if self.steps > MAX_RULE_RENDER_STEPS:
@@ -69,8 +69,8 @@ class Filler:
         try:
             scan_type = self._render(self.scan_type, data).text
             if not scan_type:
-                raise NotFilled(f"scanType {self.scan_type.text!r} renders to nothing")
-            ours = scan_type in OURS
+                raise NoProposal(f"scanType {self.scan_type.text!r} renders to nothing")
+            ours = scan_type in NMAP_SCAN_TYPES
             wish = ScanProposal(
                 scan_type,
                 tuple(self._word(template, data, ours=ours) for template in self.parameters),
@@ -79,9 +79,9 @@ class Filler:
                 self._spec(data),
             )
         except TemplateError as exc:
-            raise NotFilled(str(exc)) from exc
+            raise NoProposal(str(exc)) from exc
         if wish.chars > MAX_WISH_CHARS:
-            raise NotFilled(f"parameters, labels, annotations and env: together more than {MAX_WISH_CHARS} characters")
+            raise NoProposal(f"parameters, labels, annotations and env: together more than {MAX_WISH_CHARS} characters")
         return wish
 
     def _render(self, template: Template, data: Mapping[str, Any]) -> Rendered:
@@ -94,15 +94,15 @@ class Filler:
             return template.literal
         rendered = self._render(template, data)
         if rendered.missing:
-            raise NotFilled(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
+            raise NoProposal(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
         if not rendered.text:
-            raise NotFilled(f"parameter {template.text!r} renders to nothing")
+            raise NoProposal(f"parameter {template.text!r} renders to nothing")
         if rendered.text.startswith("-") and not template.text.startswith("-"):
-            raise NotFilled(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
+            raise NoProposal(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
         if ours:
             for value in rendered.values:
-                if not is_plain(value):
-                    raise NotFilled(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
+                if not is_plain_value(value):
+                    raise NoProposal(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
         return rendered.text
 
     def _texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -135,12 +135,12 @@ class Filler:
         return self._render(compile_template(text), data).text
 
 
-def data_of(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
+def build_template_data(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
     """What a template may name: the finding's fields, the parent scan's where it has none, and helpers in $."""
-    return {**parent, **finding, "$": {"hostOrIP": host_or_ip(finding.get("attributes") or {})}}
+    return {**parent, **finding, "$": {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}}
 
 
-def host_or_ip(attributes: Mapping[str, Any]) -> str:
+def find_host_or_ip(attributes: Mapping[str, Any]) -> str:
     """The host's name; else its lowest address by number, IPv4 before IPv6; else nothing."""
     if attributes.get("hostname"):
         return str(attributes["hostname"])
@@ -149,7 +149,7 @@ def host_or_ip(attributes: Mapping[str, Any]) -> str:
     return min(found, key=_order, default="")
 
 
-def bare_host(text: str) -> str:
+def extract_host(text: str) -> str:
     """The host that a URL names, as some scanners call theirs; any other text as it is."""
     if "://" not in text:
         return text
@@ -159,7 +159,7 @@ def bare_host(text: str) -> str:
         return text
 
 
-def is_plain(value: str) -> bool:
+def is_plain_value(value: str) -> bool:
     """A name, an address, a number; neither a list nor a range, which would widen a target or a port."""
     is_range = "-" in value and not any(character.isalpha() for character in value)
     return len(value) <= MAX_TARGET_CHARS and PLAIN.fullmatch(value) is not None and not is_range

@@ -10,16 +10,16 @@ from cascan.nmap.options.raw_sockets import why_not_raw
 from cascan_cli.errors import BadInput
 
 
-def why_not_raw_here(args: Namespace) -> str:
+def explain_missing_raw_sockets(args: Namespace) -> str:
     """One sentence with the command that helps; empty: they are to be had, or a deployed stack is asked."""
     nmap = shutil.which("nmap")
     why = why_not_raw(str(Path(nmap).resolve())) if nmap and not args.stack else ""
     return f"raw sockets are not to be had on this machine: {why}" if why else ""
 
 
-def refuse_raw_here(body: str, args: Namespace) -> None:
+def require_raw_sockets(body: str, args: Namespace) -> None:
     """Raises: BadInput: the request needs raw sockets, and the stack on this machine cannot have them."""
-    why = why_not_raw_here(args)
+    why = explain_missing_raw_sockets(args)
     if why and _needs_raw(body):
         raise BadInput(why)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.submitted import expected_scan_id, possible_scan_ids
+from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 from tests.fakes import MemoryScanTable
 from tests.support.builders import a_scan, body
 

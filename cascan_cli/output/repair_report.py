@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CUT_SHORT = "The report is cut short."
 
 
-def document(report: ReportReader) -> Iterator[bytes]:
+def repair_report(report: ReportReader) -> Iterator[bytes]:
     """Pieces of XML, element by element as in the report.
 
     What a second report appended says again of the frame is left out, and all ends are one.

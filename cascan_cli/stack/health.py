@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOOKS_BETWEEN = 20  # of somebody who looks at a scan every quarter of a second
 
 
-def halt_sentence(switch: Switch) -> str:
+def describe_halt(switch: Switch) -> str:
     from cascan.clock import to_wire
 
     by = f" by {switch.by}" if switch.by else ""
@@ -24,7 +24,7 @@ def halt_sentence(switch: Switch) -> str:
     return f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}; cascan halt --lift lets it go on"
 
 
-def kept_switch(objects: Path, bucket: str) -> Switch | None:
+def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
     """The switch as the report bucket of a stack that is not up has it; None: it is not halted, or nobody can tell."""
     import msgspec
 
@@ -60,7 +60,7 @@ class StackWatch:
     def _look_at_switch(self) -> None:
         switch = self._table.switch()
         if switch and not self.halted:
-            print_message(halt_sentence(switch))
+            print_message(describe_halt(switch))
         elif self.halted and not switch:
             print_message("the stack is not halted any more")
         self.halted = switch is not None

@@ -48,7 +48,7 @@ class ReportFile:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[ReportFile]:
+def open_report(name: str) -> Iterator[ReportFile]:
     """Raises: BadInput: there is no such file, or it cannot be read."""
     try:
         file = _standard_input() if name == STDIN else Path(name).open("rb")  # noqa: SIM115 (closed below)

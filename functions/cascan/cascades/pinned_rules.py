@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from cascan.cascades.decision import Decision, Kind
+from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.rule import CascadingRule, read_rule
 from cascan.errors import RequestRefused
 from cascan.gateways import RuleTable
 from cascan.model.cascade import StoredRule
 
-Bundled = Callable[[], Mapping[str, dict[str, Any]]]  # documents by name
+BundledRules = Callable[[], Mapping[str, dict[str, Any]]]  # documents by name
 
 
-def current_rules(rules: RuleTable, bundled: Bundled) -> dict[str, StoredRule]:
+def load_current_rules(rules: RuleTable, bundled: BundledRules) -> dict[str, StoredRule]:
     """By name: a stored rule stands before a bundled one of its name."""
     own = {name: StoredRule(name=name, version=0, document=document) for name, document in bundled().items()}
     return dict(sorted((own | {rule.name: rule for rule in rules.rules()}).items()))
 
 
-def fixed_rules(
-    current: Mapping[str, StoredRule], versions: Mapping[str, int], rules: RuleTable, bundled: Bundled
+def load_pinned_rules(
+    current: Mapping[str, StoredRule], versions: Mapping[str, int], rules: RuleTable, bundled: BundledRules
 ) -> Iterator[StoredRule]:
     """The rules of these versions; almost always those that are current."""
     for name, version in versions.items():
@@ -35,7 +35,7 @@ def fixed_rules(
             yield rule
 
 
-def read_rules(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[Decision]]:
+def parse_rules(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[Decision]]:
     """The rules, and a decision for each that cannot be read any more."""
     rules: list[CascadingRule] = []
     unreadable: list[Decision] = []
@@ -43,5 +43,5 @@ def read_rules(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[
         try:
             rules.append(read_rule(rule.document))
         except RequestRefused as exc:
-            unreadable.append(Decision(kind=Kind.FAILED, rule=rule.name, reason=str(exc)))
+            unreadable.append(Decision(kind=DecisionKind.FAILED, rule=rule.name, reason=str(exc)))
     return rules, unreadable

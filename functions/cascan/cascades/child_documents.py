@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from cascan.cascades.decision import Child
-from cascan.forms.complete import slug_of
+from cascan.forms.complete_request import to_slug
 from cascan.limits import MAX_NAME_CHARS
 from cascan.model.request import Origin, ScanRequest, ScanType
 from cascan.model.scan import Scan
@@ -16,7 +16,7 @@ from cascan.model.scan import Scan
 NAME_DIGEST_CHARS = 8
 
 
-def request_of(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanRequest:
+def build_child_request(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanRequest:
     """The request for a child of ours. What it does not say itself is its parent's: excludes, permission."""
     parent = scan.request or ScanRequest()
     origin = Origin(
@@ -45,7 +45,7 @@ def request_of(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanR
     )
 
 
-def manifest_of(child: Child, scan: Scan) -> dict[str, Any]:
+def build_child_manifest(child: Child, scan: Scan) -> dict[str, Any]:
     """The child as a Scan of secureCodeBox."""
     cascades = scan.request.cascades if scan.request else None
     ttl = child.ttl_seconds_after_finished
@@ -78,14 +78,14 @@ def manifest_of(child: Child, scan: Scan) -> dict[str, Any]:
     }
 
 
-def name_of(parent_name: str, parent_type: str, child_type: str, rule: str) -> str:
+def build_child_name(parent_name: str, parent_type: str, child_type: str, rule: str) -> str:
     """`<parent>-<rule>`; a parent that is named after its scan type makes a child named after its own."""
     prefix = child_type + parent_name.removeprefix(parent_type) if parent_name.startswith(parent_type) else parent_name
-    name = slug_of(f"{prefix}-{rule}") if len(prefix) + len(rule) < MAX_NAME_CHARS else f"{prefix}-{rule}"
+    name = to_slug(f"{prefix}-{rule}") if len(prefix) + len(rule) < MAX_NAME_CHARS else f"{prefix}-{rule}"
     if len(name) <= MAX_NAME_CHARS - len("-"):  # a manifest's generateName ends with one
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:NAME_DIGEST_CHARS]
-    return f"{slug_of(name[: MAX_NAME_CHARS - NAME_DIGEST_CHARS - 2])}-{digest}"
+    return f"{to_slug(name[: MAX_NAME_CHARS - NAME_DIGEST_CHARS - 2])}-{digest}"
 
 
 def _rule_of(child: Child) -> str:

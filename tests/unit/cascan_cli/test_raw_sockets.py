@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.commands import scan, submit
-from cascan_cli.input import raw
+from cascan_cli.input import raw_sockets
 from cascan_cli.main import main
 
 WHY = "/usr/bin/nmap lacks cap_net_raw; run: setcap cap_net_raw,cap_net_bind_service+eip /usr/bin/nmap"
@@ -25,7 +25,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(scan, "open_stack", access)
     monkeypatch.setattr(submit, "open_stack", access)
-    monkeypatch.setattr(raw, "why_not_raw", lambda nmap: WHY)
+    monkeypatch.setattr(raw_sockets, "why_not_raw", lambda nmap: WHY)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     return asked
 

@@ -19,15 +19,15 @@ COLUMNS = ("address", "hostname", *ATTRIBUTES, "severity", "category", "name", "
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula begins; the last four are full-width forms
 
 
-def header() -> bytes:
+def render_header() -> bytes:
     return _line(COLUMNS)
 
 
-def rows(findings: Iterable[Finding]) -> bytes:
+def render_rows(findings: Iterable[Finding]) -> bytes:
     return b"".join(_line(_cells(finding)) for finding in findings)
 
 
-def safe(value: object) -> str:
+def escape_formula(value: object) -> str:
     """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
     text = "" if value is None else printable(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
@@ -43,5 +43,5 @@ def _cells(finding: Finding) -> Iterator[object]:
 
 def _line(cells: Iterable[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(map(safe, cells))
+    csv.writer(text, lineterminator="\n").writerow(map(escape_formula, cells))
     return text.getvalue().encode()

@@ -1,7 +1,9 @@
 """Large results, whole: reports in the bucket → on_report_stored's own handler → the emulator's table.
 
-    python -m benchmarks.large           # all cases at full size: some 15 minutes on two cores, 10 GB for the emulator
-    python -m benchmarks.large --part 16 # a sixteenth of each
+    python -m benchmarks.large_reports            # all cases at full size
+    python -m benchmarks.large_reports --part 16  # a sixteenth of each
+
+The full size takes some 15 minutes on two cores, and 10 GB for the emulator.
 
 Every case has its handler in a process of its own, which is told as on Lambda how long it may still run (the Timeout
 in template.yaml), and which is given its message again as often as it sends it. Shown: turns, CPU and most memory of
@@ -27,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.generated_reports import report as generated
+from benchmarks.generated_reports import generate_report as generated
 from cascan.aws import clients
 from cascan.aws.dynamodb import connections as lines
 from cascan.aws.dynamodb.batch_read import get_all
@@ -153,7 +155,7 @@ def run(case: Case, path: Path) -> None:
     table.add_shards([msgspec.structs.replace(shard, state=ShardState.REPORTED)])
     clients.s3().upload_file(str(path), BUCKET, str(key))
     started = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.large", "--deliver", str(key), queue]
+    command = [sys.executable, "-m", "benchmarks.large_reports", "--deliver", str(key), queue]
     environment = os.environ | environment_of(queue)
     told = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
     delivered = Delivered(**json.loads(told.stdout.splitlines()[-1]))

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.forms.fields import refused
-from cascan.forms.portscan import options_of
+from cascan.forms.fields import build_refusal
+from cascan.forms.portscan import to_nmap_options
 from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -38,7 +38,7 @@ TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
 
 
-def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
+def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     """The request with its name, policy profile and idempotency key in place.
 
     Raises: RequestRefused: every limit it goes beyond, a name that is none, no target; unless cascan itself issued it,
@@ -52,7 +52,7 @@ def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     problems += () if is_issued else _provenance_problems(request)
     if not any(targets):
         problems.append(_why_no_target(request))
-    if request.name and not is_name(request.name):
+    if request.name and not is_valid_name(request.name):
         problems.append(
             f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
             "with a letter or digit at both ends"
@@ -63,17 +63,17 @@ def completed(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
     if again not in ("", "true", "false"):
         problems.append(f"annotations[{RETRY_ANNOTATION!r}]: {again[:80]!r} is neither 'true' nor 'false'")
     try:
-        scan_type, options = options_of(request.portscan or PortScan())
+        scan_type, options = to_nmap_options(request.portscan or PortScan())
     except RequestRefused as exc:
         problems += exc.reasons
     else:
         if scan_type and request.scan_type and scan_type is not request.scan_type:
             problems.append(f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}")
     if problems:
-        raise refused(problems)
+        raise build_refusal(problems)
     return msgspec.structs.replace(
         request,
-        name=request.name or default_name(targets[0]),
+        name=request.name or build_default_name(targets[0]),
         policy_profile=request.policy_profile or (PolicyProfile(annotated) if annotated else None),
         parameters=(*options, *request.parameters),
         scan_type=request.scan_type or scan_type,
@@ -96,11 +96,11 @@ def _why_no_target(request: ScanRequest) -> str:
     return f"{said}: workers run nmap alone, and nobody runs initContainers ({names})" if containers else said
 
 
-def is_name(text: str) -> bool:
+def is_valid_name(text: str) -> bool:
     return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
 
 
-def default_name(target: str) -> str:
+def build_default_name(target: str) -> str:
     """A name for a series that was given none, after its first target: `10.0.0.0-net24`, `ip6-2001-db8-0-0-0-0-0-1`.
 
     A network is told apart from a range of addresses, and so are a list and an IPv6 address, however that is written.
@@ -114,10 +114,10 @@ def default_name(target: str) -> str:
         name = host.replace(",", "-and-").replace("*", "all")
     else:
         name = "-".join(["ip6", *(f"{int(group, 16):x}" for group in groups), *([zone] if zone else [])])
-    return slug_of(f"{name}-net{bits}" if slash else name)
+    return to_slug(f"{name}-net{bits}" if slash else name)
 
 
-def slug_of(text: str) -> str:
+def to_slug(text: str) -> str:
     """Text as the name of a series."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
-from cascan.forms import idempotency_key_in, request_document
+from cascan.forms import find_idempotency_key, read_request_document
 from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def idempotency_key_of(body: str) -> str:
     """The request's own key, also of one that will be refused; empty: it has none."""
     try:
-        return idempotency_key_in(request_document(body))
+        return find_idempotency_key(read_request_document(body))
     except RequestRefused:
         return ""
 

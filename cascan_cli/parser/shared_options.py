@@ -8,7 +8,7 @@ from pathlib import Path
 POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
 
 
-def where_options() -> ArgumentParser:
+def stack_options() -> ArgumentParser:
     """Which stack."""
     options = ArgumentParser(add_help=False, parents=[local_options()])
     options.add_argument(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete import IDEMPOTENCY_ANNOTATION, completed
+from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, complete_request
 from cascan.forms.document import read_document
 from cascan.forms.manifest import read_manifest
 from cascan.forms.short import read_short_form
@@ -29,32 +29,32 @@ def read_request(body: str | bytes, *, is_issued: bool = False) -> ReadRequest:
 
     Raises: RequestRefused: with every reason that can be told together, naming fields by their path.
     """
-    return request_in(request_document(body), is_issued=is_issued)
+    return parse_request(read_request_document(body), is_issued=is_issued)
 
 
-def request_document(body: str | bytes) -> dict[str, Any]:
+def read_request_document(body: str | bytes) -> dict[str, Any]:
     """The mapping that a message holds. Raises: RequestRefused: it is too long, or none."""
     return read_document(_text(body))
 
 
-def request_in(document: Mapping[str, Any], *, is_issued: bool = False) -> ReadRequest:
+def parse_request(document: Mapping[str, Any], *, is_issued: bool = False) -> ReadRequest:
     """As read_request."""
     if MANIFEST_FIELDS & document.keys():
         request, notes = read_manifest(document)
     else:
         request, notes = read_short_form(document, is_issued=is_issued), ()
-    request = completed(request, is_issued=is_issued)
+    request = complete_request(request, is_issued=is_issued)
     return ReadRequest(request, (*notes, *_scope_notes(request)))
 
 
 def _scope_notes(request: ScanRequest) -> Iterator[str]:
     if request.cascades and request.cascades.get("scopeLimiter"):
-        from cascan.forms.cascades import scope_notes  # noqa: PLC0415 - as in completed()
+        from cascan.forms.cascades import find_scope_notes  # noqa: PLC0415 - as in complete_request()
 
-        yield from scope_notes(request.cascades)
+        yield from find_scope_notes(request.cascades)
 
 
-def idempotency_key_in(document: Mapping[str, Any]) -> str:
+def find_idempotency_key(document: Mapping[str, Any]) -> str:
     """The key of a request, also of one that will be refused; empty: it has none that can be read."""
     metadata = document.get("metadata")
     holder = metadata if isinstance(metadata, dict) else document

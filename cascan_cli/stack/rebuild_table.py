@@ -10,7 +10,7 @@ from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
 from cascan.recovery.operator_records import restore
 from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
-from cascan_cli.output.text import Progress, counted, print_message
+from cascan_cli.output.text import Progress, pluralize, print_message
 
 if TYPE_CHECKING:
     from cascan.gateways import OperatorRecords, ReportStore, ScanTable
@@ -43,7 +43,7 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
         )
 
 
-def restore_house(stack: StackGateways, records: OperatorRecords) -> str:
+def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> str:
     """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
     from cascan.schedules.form import read_schedule  # few stacks have any
 
@@ -66,8 +66,8 @@ def restore_house(stack: StackGateways, records: OperatorRecords) -> str:
     return f"restored: {', '.join(parts)}" if parts else ""
 
 
-def sentence_of(rebuilt: Rebuilt) -> str:
-    said = f"{counted(rebuilt.scans, 'scan')} rebuilt from {counted(rebuilt.reports, 'report')}"
+def summarize_rebuild(rebuilt: Rebuilt) -> str:
+    said = f"{pluralize(rebuilt.scans, 'scan')} rebuilt from {pluralize(rebuilt.reports, 'report')}"
     said += f"; {rebuilt.open} of them go on"
     if rebuilt.left:
         said += f"; {rebuilt.left} were in the table"

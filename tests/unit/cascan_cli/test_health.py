@@ -19,7 +19,7 @@ from cascan_cli.local.stack import Status
 from cascan_cli.local.state import Running, StateDir
 from cascan_cli.stack import follow
 from cascan_cli.stack.follow import wait_for_end
-from cascan_cli.stack.halted import LOOKS_BETWEEN, StackWatch, kept_switch
+from cascan_cli.stack.health import LOOKS_BETWEEN, StackWatch, read_stored_switch
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryHouseRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
@@ -66,7 +66,7 @@ def test_a_full_disk_is_said_once_and_that_it_has_room_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     free = [RESERVED_BYTES, RESERVED_BYTES - 1, 0, RESERVED_BYTES]
-    monkeypatch.setattr("cascan_cli.stack.halted.shutil.disk_usage", lambda _: Namespace(free=free.pop(0)))
+    monkeypatch.setattr("cascan_cli.stack.health.shutil.disk_usage", lambda _: Namespace(free=free.pop(0)))
     watch = StackWatch(MemoryScanTable(), tmp_path)
     for _ in range(len(free) * LOOKS_BETWEEN):
         watch.look()
@@ -107,7 +107,7 @@ def test_the_status_of_a_stack_that_is_down_says_what_is_kept_of_a_halt(
         show_status(None, tmp_path, monkeypatch)
         assert (SENTENCE in capsys.readouterr().err) is halted
     record.unlink()
-    assert kept_switch(StateDir(tmp_path).objects, "bucket") is None
+    assert read_stored_switch(StateDir(tmp_path).objects, "bucket") is None
 
 
 def test_a_switch_is_kept_once_the_records_say_what_the_table_does() -> None:

@@ -13,16 +13,16 @@ from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.schedule import add_schedule_commands
-from cascan_cli.parser.sentences import SentenceParser
+from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
-from cascan_cli.parser.shared import (
+from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
     local_options,
     output_options,
     policy_options,
     request_options,
+    stack_options,
     wait_options,
-    where_options,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def build_parser() -> SentenceParser:
     top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action="version", version="cascan 0.1.0")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    where, output, request = where_options(), output_options(), request_options()
+    where, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, where, request, output)
     _add_reading(commands, where, output)
     add_inventory_commands(commands, where, output)

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cascan.cascades.child import manifest_of, name_of, request_of
-from cascan.cascades.decision import Child, Kind
-from cascan.cascades.fill import host_or_ip
+from cascan.cascades.child_documents import build_child_manifest, build_child_name, build_child_request
+from cascan.cascades.decision import Child, DecisionKind
+from cascan.cascades.scan_proposal import find_host_or_ip
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.manifest import read_manifest
@@ -29,7 +29,7 @@ def elsewhere(parent: Scan, started_by: dict[str, Any] | None = None, **rule: An
     """The spec of the manifest of a child that another scanner runs."""
     by = a_rule("before", **started_by) if started_by else None
     decisions = decide(a_rule(scanType="nikto", **rule), a_finding(), parent, started_by=by)
-    spec: dict[str, Any] = manifest_of(the_child(decisions), parent)["spec"]
+    spec: dict[str, Any] = build_child_manifest(the_child(decisions), parent)["spec"]
     return spec
 
 
@@ -55,13 +55,13 @@ def test_c9_a_child_says_which_scan_finding_and_rules_it_came_from() -> None:
         "cascading.securecodebox.io/matched-finding": finding.id,
         "cascading.securecodebox.io/chain": "follow",
     }
-    (owner,) = manifest_of(child, parent)["metadata"]["ownerReferences"]
+    (owner,) = build_child_manifest(child, parent)["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Scan", "lan", SCAN_ID)
 
 
 def test_c9_the_request_names_parent_root_rule_and_hop() -> None:
     parent = a_parent(hop=2)
-    request = request_of(the_child(decide(a_rule(), a_finding(), parent)), parent, "rootscan", "event")
+    request = build_child_request(the_child(decide(a_rule(), a_finding(), parent)), parent, "rootscan", "event")
     assert request.origin is not None
     assert (request.origin.parent_scan, request.origin.root_scan) == (SCAN_ID, "rootscan")
     assert (request.origin.rule, request.origin.hop, request.origin.cause_id) == ("follow", 3, "event")
@@ -78,11 +78,11 @@ def test_c9_the_request_names_parent_root_rule_and_hop() -> None:
 def test_c10_a_child_is_named_after_its_parent_and_its_rule(
     parent: str, parent_type: str, child_type: str, expected: str
 ) -> None:
-    assert name_of(parent, parent_type, child_type, "rule") == expected
+    assert build_child_name(parent, parent_type, child_type, "rule") == expected
 
 
 def test_c10_a_name_stays_within_its_bounds_and_tells_long_parents_apart() -> None:
-    names = {name_of("a" * 250 + end, "nmap", "nmap", "rule") for end in ("b", "c")}
+    names = {build_child_name("a" * 250 + end, "nmap", "nmap", "rule") for end in ("b", "c")}
     assert len(names) == 2
     assert max(map(len, names)) < 253
 
@@ -142,17 +142,17 @@ def test_c12_the_parent_scans_fields_are_there_and_do_not_shadow_the_findings() 
 def test_c12_host_or_ip_is_the_name_else_the_lowest_address_by_number(
     attributes: dict[str, Any], expected: str
 ) -> None:
-    assert host_or_ip(attributes) == expected
+    assert find_host_or_ip(attributes) == expected
 
 
 def test_c12_an_empty_target_is_refused() -> None:
     decisions = decide(a_rule(), a_finding(attributes={"ip_addresses": []}))
-    assert reasons(decisions, Kind.REFUSED) == ["parameter '{{$.hostOrIP}}': the finding has no $.hostOrIP"]
+    assert reasons(decisions, DecisionKind.REFUSED) == ["parameter '{{$.hostOrIP}}': the finding has no $.hostOrIP"]
 
 
 def test_c12_a_missing_value_never_lets_an_option_swallow_the_next_word() -> None:
     rule = a_rule(parameters=["-p{{attributes.nosuch}}", "--script", "banner", "{{$.hostOrIP}}"])
-    assert "the finding has no attributes.nosuch" in reasons(decide(rule, a_finding()), Kind.REFUSED)[0]
+    assert "the finding has no attributes.nosuch" in reasons(decide(rule, a_finding()), DecisionKind.REFUSED)[0]
 
 
 def test_c13_nothing_is_escaped_and_each_parameter_stays_one_word() -> None:
@@ -283,7 +283,7 @@ def test_c18_a_child_has_its_parents_cascades_and_resource_mode_and_no_wider_one
     assert spec["cascades"] == {"matchLabels": {}}
     assert spec["resourceMode"] == "clusterWide"
     child = the_child(decide(a_rule(), a_finding(), parent))
-    assert request_of(child, parent, SCAN_ID, "event").cascades == {"matchLabels": {}}
+    assert build_child_request(child, parent, SCAN_ID, "event").cascades == {"matchLabels": {}}
 
 
 def test_c19_a_rule_that_sets_the_scope_is_refused_alone() -> None:
@@ -301,21 +301,21 @@ def test_c20_the_scope_is_handed_on_unchanged_even_where_annotations_are_not() -
 def test_a_child_keeps_its_parents_excludes_permission_and_contact() -> None:
     kept: dict[str, Any] = {"exclude": ("10.0.0.13",), "authorization": "CHG-1", "contact": "soc@example.org"}
     parent = a_parent(**kept)
-    request = request_of(the_child(decide(a_rule(), a_finding(), parent)), parent, SCAN_ID, "event")
+    request = build_child_request(the_child(decide(a_rule(), a_finding(), parent)), parent, SCAN_ID, "event")
     assert {name: getattr(request, name) for name in kept} == kept
 
 
 def test_an_excluded_host_is_not_followed() -> None:
     decisions = decide(a_rule(), a_finding("10.0.0.13"), a_parent(exclude=("10.0.0.8/29",)))
-    assert reasons(decisions, Kind.OUT_OF_SCOPE) == ["10.0.0.13 is excluded by the scan itself"]
+    assert reasons(decisions, DecisionKind.OUT_OF_SCOPE) == ["10.0.0.13 is excluded by the scan itself"]
 
 
 def test_a_childs_request_and_manifest_are_read_as_any_other() -> None:
     parent = a_parent(labels={"team": "blue"})
     child = the_child(decide(a_rule(), a_finding(), parent))
-    request = request_of(child, parent, SCAN_ID, "event")
+    request = build_child_request(child, parent, SCAN_ID, "event")
     assert read_request(msgspec.json.encode(request), is_issued=True).request == request
-    again = read_request(json.dumps(manifest_of(child, parent)), is_issued=True).request
+    again = read_request(json.dumps(build_child_manifest(child, parent)), is_issued=True).request
     assert (again.name, again.parameters, again.labels) == (
         "lan-follow",
         ("-Pn", "-p443", "10.0.0.1"),

@@ -6,7 +6,7 @@ import json
 
 from msgspec import structs
 
-from cascan.cascades.fill import OURS
+from cascan.cascades.scan_proposal import NMAP_SCAN_TYPES
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
@@ -20,7 +20,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_text
 
 
-def scan_in(name: str) -> tuple[Scan, str]:
+def read_scan(name: str) -> tuple[Scan, str]:
     """The scan as it would be when it is completed; and the scan type of one that another scanner did, else nothing.
 
     Raises: BadInput: the file holds no request.
@@ -56,7 +56,7 @@ def _request(text: str) -> tuple[ScanRequest, str]:
     if document.get("kind") != KIND or not isinstance(spec, dict):
         return read_request(json.dumps(document)).request, ""
     said = spec.get("scanType")
-    scan_type = said if isinstance(said, str) and said not in OURS else ""
+    scan_type = said if isinstance(said, str) and said not in NMAP_SCAN_TYPES else ""
     request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}} if scan_type else document)
     if problems := check_cascades(request.cascades):
         raise RequestRefused(problems)
