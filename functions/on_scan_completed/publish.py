@@ -11,14 +11,14 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
-from cascan.rules.severity import counted_as
-from cascan.scans.merged_report import merged_report
+from cascan.rules.severity import to_count_key
+from cascan.scans.merged_report import open_merged_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanS
 
 
 def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
-    merged = merged_report(scan_id, table=table, reports=reports)
+    merged = open_merged_report(scan_id, table=table, reports=reports)
     first = next(merged.pieces, None)
     if first is not None:
         reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")
@@ -70,7 +70,7 @@ def _document(findings: Iterable[Finding], scan: dict[str, str]) -> Iterator[byt
     separator, behind = b"[", b',"scan":' + msgspec.json.encode(scan) + b"}"
     for finding in findings:
         has_added = finding.added is not msgspec.UNSET
-        text = msgspec.json.encode(published(finding, scan) if has_added else finding)
+        text = msgspec.json.encode(to_json(finding, scan) if has_added else finding)
         yield separator + (text if has_added else text[:-1] + behind)
         separator = b",\n"
     yield b"]\n" if separator != b"[" else b"[]\n"
@@ -84,7 +84,7 @@ class _Tally:
     def counting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings as they come, each counted."""
         for finding in findings:
-            self.severities[counted_as(finding)] += 1
+            self.severities[to_count_key(finding)] += 1
             self.categories[finding.category] += 1
             yield finding
 

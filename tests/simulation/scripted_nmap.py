@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,8 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from on_shard_queued.nmap_process import Ended
+from cascan.scans.transitions import StopReason
+from on_shard_queued.nmap_process import NmapResult, OnTick
 from tests.simulation.clockwork import Clockwork
 
 HEAD = (
@@ -46,7 +47,7 @@ class Run:
     addresses: tuple[str, ...]
     started_at: datetime
     ended_at: datetime
-    stopped: str  # why; empty: it ended by itself, or died with its worker
+    stopped: StopReason | None  # None: it ended by itself, or died with its worker
 
 
 class ScriptedNmap:
@@ -59,9 +60,10 @@ class ScriptedNmap:
         self.runs: list[Run] = []
 
     def __call__(
-        self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
-    ) -> Ended:
-        addresses, started_at, stopped = (folder / "targets").read_text().split(), self._clockwork.now, ""
+        self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick
+    ) -> NmapResult:
+        addresses, started_at = (folder / "targets").read_text().split(), self._clockwork.now
+        stopped: StopReason | None = None
         try:
             ended = self._scan(argv, addresses, report, deadline_s, on_tick)
             stopped = ended.stopped
@@ -76,8 +78,8 @@ class ScriptedNmap:
         addresses: Sequence[str],
         report: Path,
         deadline_s: float,
-        on_tick: Callable[[], str],
-    ) -> Ended:
+        on_tick: OnTick,
+    ) -> NmapResult:
         started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
         with report.open("a") as stream:
             stream.write(HEAD + SCANINFO)
@@ -86,16 +88,16 @@ class ScriptedNmap:
                 self._clockwork.sleep(self._clockwork.random.choice(SECONDS_A_HOST))
                 if why := on_tick():
                     stream.write(HOST.format(address=address)[:90])  # it was just writing
-                    return Ended(-15, why)
+                    return NmapResult(-15, why)
                 if (self._clockwork.now - started).total_seconds() >= deadline_s:
-                    return Ended(-15, "deadline")
+                    return NmapResult(-15, StopReason.TIME_LIMIT)
                 if faulty and self._clockwork.chance(KILLED):
                     stream.write(HOST.format(address=address)[:40])
-                    return Ended(-9)
+                    return NmapResult(-9)
                 if faulty and self._clockwork.chance(DISK_FULL):
-                    return Ended(0)  # nmap says nothing of it
+                    return NmapResult(0)  # nmap says nothing of it
                 too_slow = "--host-timeout" in argv and self.slow_hosts.random() < TIMES_OUT
                 stream.write((TIMED_OUT if too_slow else HOST).format(address=address))
                 assert number < len(addresses)
             stream.write(END.format(hosts=len(addresses)))
-        return Ended(0)
+        return NmapResult(0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascan.cascades.rule import Matches
-from cascan.rules.matching import test_of
+from cascan.rules.matching import compile_pattern
 
 FindingTest = Callable[[Mapping[str, Any]], bool]
 
@@ -35,7 +35,7 @@ def _quick(matcher: Mapping[str, Any]) -> FindingTest:
     plain_attributes, rest_attributes = _parted(attributes) if isinstance(attributes, dict) else ([], attributes)
     if rest_attributes:
         rest["attributes"] = rest_attributes
-    fits_rest = test_of(rest) if rest else None
+    fits_rest = compile_pattern(rest) if rest else None
 
     def fit(finding: Mapping[str, Any]) -> bool:
         for key, value in plain:

@@ -17,9 +17,9 @@ import msgspec
 
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import Rejected
-from cascan.limits import MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS, MAX_WISH_CHARS
+from cascan.limits import MAX_PROPOSAL_CHARS, MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS
 from cascan.model.request import ScanType
-from cascan.templates.render import Rendered, Template, TemplateError, compile_template, render
+from cascan.templates.render import RenderResult, Template, TemplateError, compile_template, render
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
@@ -80,11 +80,13 @@ class ProposalRenderer:
             )
         except TemplateError as exc:
             raise NoProposal(str(exc)) from exc
-        if wish.chars > MAX_WISH_CHARS:
-            raise NoProposal(f"parameters, labels, annotations and env: together more than {MAX_WISH_CHARS} characters")
+        if wish.chars > MAX_PROPOSAL_CHARS:
+            raise NoProposal(
+                f"parameters, labels, annotations and env: together more than {MAX_PROPOSAL_CHARS} characters"
+            )
         return wish
 
-    def _render(self, template: Template, data: Mapping[str, Any]) -> Rendered:
+    def _render(self, template: Template, data: Mapping[str, Any]) -> RenderResult:
         rendered = render(template, data)
         self.steps += rendered.steps
         return rendered

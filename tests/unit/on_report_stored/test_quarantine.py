@@ -9,14 +9,15 @@ import pytest
 
 from cascan.events import HostQuarantined, ReportStored
 from cascan.ids import ReportKey
-from cascan.limits import MAX_QUARANTINED_ADDRESSES
+from cascan.limits import MAX_ADDRESS_CHARS, MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Address, Host
 from cascan.model.scan import Outcome
 from cascan.model.shard import Shard, TargetSlice
 from cascan.nmap.targets.target_set import Name, parse_target
 from cascan.permissions.scope import Scope
-from on_report_stored.record_findings import Recorded, record_findings
-from on_report_stored.scope_filter import MAX_ADDRESS_CHARS, Quarantine, ScopeFilter
+from on_report_stored.record_findings import RecordingOutcome, record_findings
+from on_report_stored.report_summary import ReportCounter
+from on_report_stored.scope_filter import ScopeFilter
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 
@@ -34,7 +35,7 @@ def shard(*slices: TargetSlice, resolved: dict[str, tuple[str, ...]] | None = No
 
 
 def refusal(asked: Shard, *addresses: str, scope: Scope = SCOPE) -> str:
-    return ScopeFilter(asked, scope).refusal_of(a_host(*addresses))
+    return ScopeFilter(asked, scope).find_refusal(a_host(*addresses))
 
 
 def name(text: str) -> TargetSlice:
@@ -53,8 +54,8 @@ class TestGate:
         gate = ScopeFilter(shard(TargetSlice(expression, start, stop)), SCOPE)
         near = {f"10.{b}.{c}.{d}" for b, c, d in itertools.product((0, 2), range(11), (0, 1, 3, 4, 63, 64, 250, 255))}
         everything = near | set(target.addresses())
-        admitted = {address for address in everything if not gate.refusal_of(a_host(address))}
-        assert admitted == {address for address in asked if not SCOPE.refusal_of_address(address)}
+        admitted = {address for address in everything if not gate.find_refusal(a_host(address))}
+        assert admitted == {address for address in asked if not SCOPE.find_address_refusal(address)}
         assert admitted
 
     def test_of_an_ipv6_network_just_the_addresses_of_the_slice_come_in(self) -> None:
@@ -122,8 +123,8 @@ class TestGate:
         asked = shard(TargetSlice("127.0.0.1", 0, 1))
         assert refusal(asked, "127.0.0.1", "10.0.0.1") == "10.0.0.1 was not asked for"
         both = (Address("127.0.0.1", "ipv4"), Address("00:11:22:33:44:55", "mac"))
-        assert not ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both))
-        assert ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both[1:]))
+        assert not ScopeFilter(asked, SCOPE).find_refusal(Host(state="up", addresses=both))
+        assert ScopeFilter(asked, SCOPE).find_refusal(Host(state="up", addresses=both[1:]))
 
     @pytest.mark.parametrize(
         "address",
@@ -144,13 +145,13 @@ class TestGate:
 
 
 def test_a_quarantine_names_a_bounded_number_of_addresses_and_counts_all() -> None:
-    quarantine = Quarantine()
+    counter = ReportCounter()
     for number in range(MAX_QUARANTINED_ADDRESSES + 50):
-        quarantine.take(a_host(f"10.1.0.{number}"), f"reason {number}")
-    quarantine.take(a_host("y" * 9999), "too long")
-    assert quarantine.count == MAX_QUARANTINED_ADDRESSES + 51
-    assert len(quarantine.addresses) == MAX_QUARANTINED_ADDRESSES
-    assert quarantine.reason == "reason 0"
+        counter.add_quarantined(a_host(f"10.1.0.{number}"), f"reason {number}")
+    counter.add_quarantined(a_host("y" * 9999), "too long")
+    assert counter.counts.quarantined == MAX_QUARANTINED_ADDRESSES + 51
+    assert len(counter.counts.quarantined_addresses) == MAX_QUARANTINED_ADDRESSES
+    assert counter.counts.quarantine_reason == "reason 0"
 
 
 PORT = '<ports><port protocol="tcp" portid="22"><state state="open" reason="syn-ack"/></port></ports>'
@@ -174,7 +175,7 @@ class Bench:
         (folder / "report.xml").write_bytes(report)
         self.reports.put_report(ReportKey(SCAN_ID, 0, 1), folder / "report.xml", {})
 
-    def deliver(self) -> Recorded:
+    def deliver(self) -> RecordingOutcome:
         stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
         return record_findings(
             stored,

@@ -20,7 +20,7 @@ from cascan.limits import (
     MAX_TEMPLATE_PATH,
 )
 from cascan.rules.severity_form import read_severity_rules
-from cascan.schedules.form import interval_minutes
+from cascan.schedules.form import parse_interval
 from cascan.templates.render import TemplateError, compile_template, compile_values, render, render_values
 from cascan.timing.windows import Window
 from tests.support.cascading import a_finding, a_rule, decide, reasons, rule_document, started
@@ -74,7 +74,7 @@ def test_what_a_rule_renders_to_for_one_finding_has_a_size() -> None:
 
 
 def test_different_scans_that_a_rule_asks_other_scanners_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_application, "MAX_WISHES_KEPT", 2)
+    monkeypatch.setattr(rule_application, "MAX_PROPOSALS", 2)
     rule = a_rule(scanType="zap", parameters=["{{attributes.port}}"])
     decisions = decide(rule, [a_finding(port=port) for port in range(1, 5)])
     assert sum(decision.kind is DecisionKind.REQUEST for decision in decisions) == 2
@@ -114,6 +114,6 @@ def test_requirements_and_their_values_are_counted(name: str) -> None:
 
 def test_long_times_are_refused_before_they_are_read() -> None:
     with no_hang(5):
-        for read in (interval_minutes, Window.parse):
+        for read in (parse_interval, Window.parse):
             with pytest.raises(ValueError, match="is no "):
                 read("1" * 1_000_000)

@@ -1,0 +1,227 @@
+"""One DynamoDB table: reads that page and pass over expired items, writes that say whether their condition held.
+
+Raises everywhere: GatewayUnavailable: the service did not answer, or MAX_TRIES did not get everything stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from cascan.aws import clients
+from cascan.aws.boundary import error_code, translate_errors, tries
+from cascan.aws.dynamodb import batch_write, connection_pool
+from cascan.aws.dynamodb.wire import Item, Value, find_names
+from cascan.clock import Clock, utc_now
+from cascan.errors import GatewayUnavailable
+
+GATEWAY = "scan table"
+MAX_TRANSACTION = 100  # TransactWriteItems
+MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
+CONDITION_FAILED = "ConditionalCheckFailed"
+CANCELLED = "TransactionCanceledException"
+CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
+PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
+
+
+class DynamoTable:
+    def __init__(self, name: str, clock: Clock = utc_now) -> None:
+        self.name = name
+        self.clock = clock
+
+    def get(self, key: Item, *attributes: str) -> Item | None:
+        """The item, read consistently: whole, or the attributes that are named."""
+        request: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
+        if attributes:
+            wanted = [f"#{name}" for name in (*attributes, "expires_at")]
+            request |= {
+                "ProjectionExpression": ", ".join(wanted),
+                "ExpressionAttributeNames": find_names(*wanted),
+            }
+        with translate_errors(GATEWAY):
+            answer = clients.dynamodb().get_item(**request)
+        item: Any = answer.get("Item")
+        return item if item and self._is_live(item) else None
+
+    def query(self, **query: Any) -> Iterator[Item]:
+        """Items in order of their sort key, read page by page as they are asked for."""
+        while True:
+            with translate_errors(GATEWAY):
+                page = connection_pool.call("Query", {"TableName": self.name, **query})
+            yield from filter(self._is_live, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def children(self, pk: str, prefix: str) -> Iterator[Item]:
+        """The items of a partition whose sort key begins with `prefix`, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+
+    def between(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        """The items of a partition from one sort key to another, both included, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
+            ConsistentRead=True,
+        )
+
+    def partition(self, pk: str) -> Iterator[Item]:
+        """The items of a partition, read consistently."""
+        return self.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
+        )
+
+    def keys(self, pk: str) -> Iterator[Item]:
+        """The keys of a partition's items."""
+        return self.query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ProjectionExpression="pk, sk",
+            ConsistentRead=True,
+        )
+
+    def put_new(self, item: Item) -> bool:
+        """False: an item has this key, and stays as it is."""
+        request = put_new(self.name, item)["Put"]
+        return self._conditional("put_item", request) is not None
+
+    def put(self, item: Item) -> None:
+        """Store the item, over whatever has its key."""
+        with translate_errors(GATEWAY):
+            clients.dynamodb().put_item(TableName=self.name, Item=item)
+
+    def put_version(self, item: Item, version: int) -> bool:
+        """Store the item over its version before; 1 is the first. False: another version is there."""
+        request: dict[str, Any] = {"TableName": self.name, "Item": item}
+        request["ConditionExpression"] = "version = :before" if version > 1 else "attribute_not_exists(pk)"
+        if version > 1:
+            request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
+        return self._conditional("put_item", request) is not None
+
+    def put_further(self, item: Item, progress: int, writer: str) -> bool:
+        """Store the item over one of less progress. False: one of more is there, or of as much and another writer.
+
+        Its own is no other's: a write whose answer was lost is sent again, and must not be told that it came too late.
+        """
+        own: Item = {"progress": {"N": str(progress)}, "writer": {"S": writer}}
+        further = "#progress < :progress OR (#progress = :progress AND #writer = :writer)"
+        request = {
+            "TableName": self.name,
+            "Item": item | own,
+            "ConditionExpression": f"attribute_not_exists(pk) OR {further}",
+            "ExpressionAttributeNames": find_names(further),
+            "ExpressionAttributeValues": {f":{name}": value for name, value in own.items()},
+        }
+        return self._conditional("put_item", request) is not None
+
+    def delete(self, key: Item) -> None:
+        """Remove the item, if it is there."""
+        with translate_errors(GATEWAY):
+            clients.dynamodb().delete_item(TableName=self.name, Key=key)
+
+    def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
+        """The item after the change; None: the condition `when` did not hold."""
+        request = update(self.name, key, change, when=when, values=values)["Update"]
+        answer = self._conditional("update_item", request | {"ReturnValues": "ALL_NEW"})
+        return None if answer is None else answer["Attributes"]
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Store every item, over whatever has its key; of two with one key the later stays."""
+        batch_write.put_all(self.name, items)
+
+    def delete_all(self, keys: Iterable[Item]) -> None:
+        """Remove every item that has one of the keys."""
+        batch_write.delete_all(self.name, keys)
+
+    def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
+        """Write all of up to MAX_TRANSACTION actions, or none of them.
+
+        Returns the actions whose condition failed by their index, each with the item as it stands, as far as it was
+        asked for by ReturnValuesOnConditionCheckFailure; empty: everything is written.
+        """
+        last: ClientError | None = None
+        for _ in tries():
+            request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
+            with translate_errors(GATEWAY):
+                try:
+                    connection_pool.call("TransactWriteItems", request)
+                except ClientError as exc:
+                    if error_code(exc) != CANCELLED:
+                        raise
+                    last, failed = exc, _failed_conditions(exc)
+                    if failed:
+                        return failed
+                else:
+                    return {}
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from last
+
+    def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        last: ClientError | None = None
+        for _ in tries():
+            with translate_errors(GATEWAY):
+                try:
+                    answer: dict[str, Any] = getattr(clients.dynamodb(), operation)(**request)
+                except ClientError as exc:
+                    if error_code(exc) == "ConditionalCheckFailedException":
+                        return None
+                    if error_code(exc) != CONFLICT:
+                        raise
+                    last = exc
+                else:
+                    return answer
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept holding an item") from last
+
+    def _is_live(self, item: Mapping[str, Any]) -> bool:
+        """False: its time to live is over. DynamoDB deletes it within days, not at once."""
+        expires_at: Value | None = item.get("expires_at")
+        return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
+
+
+class TablePart:
+    """A part of a gateway that several of them make up together, over one table."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+
+def put_new(table: str, item: Item) -> dict[str, Any]:
+    """The transaction's action that stores an item, and fails where one has its key."""
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+
+
+def update(
+    table: str, key: Item, change: str, *, when: str, values: Item, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The transaction's action that changes an item: `#name` in an expression stands for the attribute `name`."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": key,
+            "UpdateExpression": change,
+            "ConditionExpression": when,
+            "ExpressionAttributeNames": find_names(change, when) | dict(names or {}),
+            "ExpressionAttributeValues": values,
+        }
+    }
+
+
+def return_on_conflict(action: dict[str, Any]) -> dict[str, Any]:
+    """The transaction's action, which shows its item when its condition fails."""
+    ((kind, request),) = action.items()
+    return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
+
+
+def _failed_conditions(exc: ClientError) -> dict[int, Item]:
+    """Raises: the error itself: a reason that neither a condition nor another try explains."""
+    reasons: list[dict[str, Any]] = exc.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    failed = {i: reason.get("Item") or {} for i, reason in enumerate(reasons) if reason["Code"] == CONDITION_FAILED}
+    if not failed and {reason["Code"] for reason in reasons} - {"None"} - PASSING:
+        raise exc
+    return failed

@@ -1,0 +1,20 @@
+"""A message that nobody here can ever handle: put aside at once, with the reason, where a person looks."""
+
+from __future__ import annotations
+
+from cascan.aws import clients
+from cascan.aws.boundary import translate_errors
+
+REASON = "reason"  # the attribute of the message
+MAX_REASON_CHARS = 1_024
+
+
+def park_message(queue_url: str, body: str, reason: str) -> None:
+    """Raises: GatewayUnavailable: it is not parked."""
+    text = "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_CHARS] or "rejected"
+    with translate_errors("dead-letter queue"):
+        clients.sqs().send_message(
+            QueueUrl=queue_url,
+            MessageBody=body,
+            MessageAttributes={REASON: {"DataType": "String", "StringValue": text}},
+        )

@@ -1,0 +1,176 @@
+"""A report's hosts, added to the inventory. What they change is stored with their records, and published afterwards.
+
+Each record is stored with its changes in one write, on the condition that it was not changed since it was read;
+otherwise it is read and compared again. A delivery that breaks off anywhere is finished by the next: what was stored
+already compares as nothing new, and the events are made from the stored changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import islice, takewhile
+
+from msgspec.structs import replace
+
+from cascan.errors import GatewayUnavailable
+from cascan.gateways import ScanTable
+from cascan.ids import ReportKey
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import Absence, observe_absence, observe_host
+from cascan.model.host import Host
+from cascan.model.inventory import NOT_UP, Change, HostRecord, HostUpdate, Observation, Sighting
+from cascan.model.recording import Recording
+from cascan.model.shard import Shard
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals
+from on_report_stored.scope_filter import ScopeFilter
+
+Stretch = tuple[int, int]  # of a report: its first byte, and the one after its last
+ADDRESSES_AT_ONCE = 256
+MAX_CONFLICTS = 16  # other reports of the same address, stored between the read and the write
+
+
+@dataclass
+class InventoryUpdater:
+    """One report on its way into the inventory."""
+
+    key: ReportKey
+    seen_at: datetime
+    scope_filter: ScopeFilter
+    table: ScanTable
+    recorded: int = 0  # addresses of the report that have a record
+    _reported: set[int] = field(default_factory=set)  # addresses of every host element
+    _new: list[int] = field(default_factory=list)  # of those, the ones since the last checkpoint
+    _stretches: tuple[Stretch, ...] = ()  # of the report, that checkpoints hold
+
+    def resume(self, checkpoint: Recording) -> None:
+        """Continue with what an earlier turn knew."""
+        self.start_stretch(checkpoint)
+        self.recorded = checkpoint.recorded
+        for low, high in self.table.recorded_addresses(self.key, checkpoint):
+            self._reported.update(range(low, high + 1))
+
+    def add_element(self, host: Host) -> bool:
+        """The report has an element of the host, recorded or not. False: it had one of the same address before."""
+        is_new = True
+        for number, text in _numbered_addresses(host):
+            if number not in self._reported:
+                self._reported.add(number)
+                self._new.append(number)
+            elif text == host.address:
+                is_new = False
+        return is_new
+
+    def new_addresses(self) -> tuple[Interval, ...]:
+        """The addresses of host elements since the last checkpoint."""
+        return merge_intervals((number, number) for number in self._new)
+
+    def stretches_to(self, offset: int) -> tuple[Stretch, ...]:
+        """The stretches of the report that a checkpoint at this place holds."""
+        start = self._stretches[-1][1] if self._stretches else 0
+        return (*self._stretches, (start, offset))
+
+    def start_stretch(self, checkpoint: Recording) -> None:
+        """What follows belongs to the next checkpoint."""
+        self._stretches = checkpoint.stretches
+        self._new.clear()
+
+    def add(self, hosts: Iterable[Host], scanned: ScannedPorts, names: dict[str, str]) -> None:
+        """Add hosts that may be recorded; `names` by address."""
+        observations = (observe_host(host, scanned, self.key.scan_id, self.seen_at, names) for host in hosts)
+        self._update([observation for observation in observations if observation])
+
+    def finish(self, shard: Shard, absence: Absence) -> None:
+        """Add the addresses that a report which accounts for all of them has no element for, and store all as scanned.
+
+        Only where an address without a host element was not up.
+        """
+        if shard.run and self.recorded < shard.run.addresses and absence is Absence.NOT_UP:
+            self._add_absent()
+            scanned = self.scope_filter.scanned
+            not_up = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
+            self.table.note_asked(scanned.family, scanned.intervals(), not_up)
+
+    def _add_absent(self) -> None:
+        scanned = self.scope_filter.scanned
+        for low, high in scanned.intervals():
+            addresses = filter(self._is_absent, self.table.known_addresses(scanned.family, low, high))
+            while batch := list(islice(addresses, ADDRESSES_AT_ONCE)):
+                self._update([observe_absence(address, self.key.scan_id, self.seen_at) for address in batch])
+
+    def _is_absent(self, address: str) -> bool:
+        is_reported = int(parse_address(address)) in self._reported
+        return not is_reported and not self.scope_filter.find_address_refusal(address)
+
+    def _update(self, observations: list[Observation]) -> None:
+        """Raises: GatewayUnavailable: other reports changed the same records again and again."""
+        waiting = observations
+        for _ in range(MAX_CONFLICTS):
+            by_address: dict[str, Observation] = {}
+            for observation in waiting:
+                by_address.setdefault(observation.address, observation)
+            repeats = [seen for seen in waiting if by_address[seen.address] is not seen]  # a host that comes twice
+            conflicts = self._compare_and_save(list(by_address.values()))
+            waiting = [by_address[address] for address in conflicts] + repeats
+            if not waiting:
+                return
+        raise GatewayUnavailable("scan table: other reports kept changing the same addresses")
+
+    def _compare_and_save(self, observations: list[Observation]) -> list[str]:
+        """The addresses whose records somebody else changed meanwhile: they are not stored."""
+        records = self.table.known_hosts([observation.address for observation in observations])
+        updates = []
+        for observation in observations:
+            update, has_record = self._compare(records.get(observation.address), observation)
+            self.recorded += has_record
+            if update:
+                updates.append(update)
+        conflicts = self.table.save_hosts(self.key, updates) if updates else []
+        self.recorded -= len(conflicts)
+        return conflicts
+
+    def _compare(self, record: HostRecord | None, observation: Observation) -> tuple[HostUpdate | None, bool]:
+        """What is to be stored, if anything is; and whether the address has a record then."""
+        last_scanned = None if record else self._last_scanned(observation)
+        updated, changes = apply_observation(record, observation, last_scanned)
+        if updated is None or updated is record:
+            return None, updated is not None
+        if changes and record and record.latest.order == observation.order:
+            earlier = self._changes_of_earlier_element(observation.address)
+            changes = tuple(dict.fromkeys((*earlier, *changes)))
+        revision = record.revision + 1 if record else 1
+        return HostUpdate(record=replace(updated, revision=revision), known=record, changes=changes), True
+
+    def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
+        """What an earlier element of the host in this report changed: one item holds the changes of an address."""
+        parsed = parse_address(address)
+        previous_address = str(type(parsed)(int(parsed) - 1)) if int(parsed) else ""
+        changes = self.table.changes(self.key.scan_id, self.key.shard, after=previous_address)
+        return takewhile(lambda change: change.address == address, changes)
+
+    def _last_scanned(self, observation: Observation) -> Sighting | None:
+        """When an address without a record was scanned last: then it was not up. None: never."""
+        if not observation.up:
+            return None
+        number = int(parse_address(observation.address))
+        scans = (sighting for (low, high), sighting in self._earlier_scans if low <= number <= high)
+        return max(scans, key=lambda sighting: sighting.order, default=None)
+
+    @cached_property
+    def _earlier_scans(self) -> list[tuple[Interval, Sighting]]:
+        """When the addresses of the shard were scanned before."""
+        scanned, table = self.scope_filter.scanned, self.table
+        return [scan for low, high in scanned.intervals() for scan in table.asked(scanned.family, low, high)]
+
+
+def _numbered_addresses(host: Host) -> Iterator[tuple[int, str]]:
+    """The host's addresses as numbers and as it writes them, without its MAC address and without what is no address."""
+    for address in host.addresses:
+        if address.kind != "mac":
+            with suppress(ValueError):
+                yield int(parse_address(address.addr)), address.addr
