@@ -47,6 +47,10 @@ class StateUnreadable(LocalStackError):
     """A file of the state directory is damaged, or not ours to use."""
 
 
+class StateGone(LocalStackError):
+    """The state directory of a running stack was deleted."""
+
+
 class LimitTooLow(LocalStackError):
     """The shell allows a process less (memory, files) than those of the stack need."""
 

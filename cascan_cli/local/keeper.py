@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     _kill_group(child)
     _end_orphans()
     if status_file != NONE:
-        Path(status_file).write_text(str(code))
+        with contextlib.suppress(OSError):  # the state directory may have been deleted
+            Path(status_file).write_text(str(code))
     return code
 
 
