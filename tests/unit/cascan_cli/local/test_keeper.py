@@ -156,8 +156,14 @@ def kept(
     lock_fds: tuple[int, ...] = (),
     orphan_grace_s: float = LONG_S,
 ) -> Process:
-    argv = [sys.executable, "-c", program, str(folder / "pid")]
     return Process(
-        argv, {}, folder=folder, log=folder / "log", grace_s=LONG_S, orphan_grace_s=orphan_grace_s, status_file=folder / "status",
-        after=after, lock_fds=lock_fds,
-    )  # fmt: skip
+        [sys.executable, "-c", program, str(folder / "pid")],
+        {},
+        folder=folder,
+        log=folder / "log",
+        grace_s=LONG_S,
+        orphan_grace_s=orphan_grace_s,
+        status_file=folder / "status",
+        after=after,
+        lock_fds=lock_fds,
+    )
