@@ -47,7 +47,7 @@ def run(args: Namespace) -> int:
 
 def _print(scan_id: str, recorded: dict[int, ReportKey], stack: StackGateways) -> None:
     if len(recorded) > 1:
-        sys.stdout.buffer.writelines(open_merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
+        sys.stdout.buffer.writelines(open_merged_report(scan_id, table=stack.table, reports=stack.reports).chunks)
     else:
         (key,) = recorded.values()
         with stack.reports.open_report(key) as report:
