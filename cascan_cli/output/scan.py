@@ -77,15 +77,6 @@ def finding_addresses(finding: Finding) -> list[str]:
     return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
 
 
-def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import parse_address
-
-    try:
-        return parse_address(address).is_loopback
-    except ValueError:
-        return False
-
-
 def _severity_rank(severity: str) -> tuple[int, str]:
     """Suppressed and accepted findings come last."""
     return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity

@@ -14,7 +14,6 @@ from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
     finding_addresses,
-    is_loopback,
     print_findings,
     print_outcome,
     report_uris,
@@ -81,6 +80,8 @@ def repeat_note(scan: Scan, message_id: str) -> str:
 
 def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     """A note if the scan found the local stack itself; else empty."""
+    from cascan.nmap.addresses import is_loopback
+
     if stack.own_port is None:
         return ""
     on_own_port = [finding for finding in findings if finding.attributes.get("port") == stack.own_port]
