@@ -8,31 +8,16 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import CascanError, UnreadableItem
-from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import ReportStore, ScanGateways
 from cascan.limits import LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.scans.agenda import next_check, next_minute, next_window_change
-from cascan.scans.close import ClosingGateways, settle_scan
+from cascan.scans.close import settle_scan
 from cascan.scans.close_open_shards import Remaining, close_open_shards, is_over
 from cascan.scans.release import release_waiting, resend_messages
-
-
-@dataclass(frozen=True, slots=True)
-class AgendaContext:
-    """The gateways of the tasks."""
-
-    table: ScanTable
-    queues: ShardQueues
-    bus: EventBus
-    reports: ReportStore
-    clock: Clock
-
-    @property
-    def closing(self) -> ClosingGateways:
-        return {"table": self.table, "queues": self.queues, "bus": self.bus, "clock": self.clock}
 
 
 @dataclass(slots=True)
@@ -43,7 +28,7 @@ class TasksDone:
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
 
 
-def run_due_tasks(context: AgendaContext, left_s: TimeLeft = no_time_limit) -> TasksDone:
+def run_due_tasks(gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft = no_time_limit) -> TasksDone:
     """Run due tasks while there is time; the next tick runs the others. A task that fails does not affect the others.
 
     Tasks run in rounds of MAX_DUE_AT_ONCE entries. A task that needs another invocation is due again at once, after
@@ -51,65 +36,69 @@ def run_due_tasks(context: AgendaContext, left_s: TimeLeft = no_time_limit) -> T
     """
     results, seen = TasksDone(), set[AgendaEntry]()
     for _ in range(MAX_ROUNDS):
-        due = context.table.due(context.clock(), MAX_DUE_AT_ONCE)
+        due = gateways.table.due(gateways.clock(), MAX_DUE_AT_ONCE)
         entries = [entry for entry in due if entry not in seen]
         for entry in entries:
             if left_s() < MIN_TIME_LEFT_S:
                 return results
             seen.add(entry)
-            _run_and_record(entry, context, left_s, results)
+            _run_and_record(entry, gateways, reports, left_s, results)
         if not entries:
             break
     return results
 
 
-def _run_and_record(entry: AgendaEntry, context: AgendaContext, left_s: TimeLeft, results: TasksDone) -> None:
+def _run_and_record(
+    entry: AgendaEntry, gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft, results: TasksDone
+) -> None:
     try:
-        follow_ups = list(_run_task(entry, context, left_s))
+        follow_ups = list(_run_task(entry, gateways, reports, left_s))
         for follow_up in follow_ups:
-            context.table.add_to_agenda(follow_up)
+            gateways.table.add_to_agenda(follow_up)
         if entry not in follow_ups:
-            context.table.done(entry)
+            gateways.table.done(entry)
         results.done[entry.task.value] = results.done.get(entry.task.value, 0) + 1
     except UnreadableItem as exc:  # of another version, or damaged: it must not delay the other entries
         results.failures.append((entry.scan_id, str(exc)))
-        _postpone(entry, context)
+        _postpone(entry, gateways)
     except CascanError as exc:
         results.failures.append((entry.scan_id, str(exc)))
     except Exception as exc:  # noqa: BLE001 - a bug that one scan triggers must not cost another its deadline
         results.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
 
 
-def _postpone(entry: AgendaEntry, context: AgendaContext) -> None:
+def _postpone(entry: AgendaEntry, gateways: ScanGateways) -> None:
     """Try again in an hour. The new entry is written first: a crash leaves two entries rather than none."""
-    context.table.add_to_agenda(replace(entry, at=context.clock() + timedelta(seconds=LOOK_EVERY_S)))
-    context.table.done(entry)
+    gateways.table.add_to_agenda(replace(entry, due_at=gateways.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    gateways.table.done(entry)
 
 
-def _run_task(entry: AgendaEntry, context: AgendaContext, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+def _run_task(
+    entry: AgendaEntry, gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft
+) -> Iterator[AgendaEntry]:
     """Run the task of the entry; the entries that follow from it."""
-    scan, now = context.table.get_scan(entry.scan_id), context.clock()
+    scan, now = gateways.table.get_scan(entry.scan_id), gateways.clock()
     if scan is None:
         return
     if entry.task is AgendaTask.EXPIRE:
-        yield from _remove_scan(scan, now, context)
+        yield from _remove_scan(scan, now, gateways, reports)
     elif scan.shards_open == 0:
-        settle_scan(scan.scan_id, **context.closing)  # its end may not be announced yet
+        settle_scan(scan.scan_id, gateways)  # its end may not be announced yet
     elif is_over(scan, now):
-        yield from _end_scan(scan, entry.task, context, left_s)
+        yield from _end_scan(scan, entry.task, gateways, left_s)
     else:
         if entry.task is AgendaTask.LOOK:
-            resend_messages(scan, table=context.table, queues=context.queues, clock=context.clock)
+            resend_messages(scan, gateways)
             yield next_check(scan, now)
         elif window_change := next_window_change(scan, now):
             yield window_change
-        release_waiting(scan, table=context.table, queues=context.queues, clock=context.clock)
+        release_waiting(scan, gateways)
 
 
-def _end_scan(scan: Scan, task: AgendaTask, context: AgendaContext, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+def _end_scan(scan: Scan, task: AgendaTask, gateways: ScanGateways, left_s: TimeLeft) -> Iterator[AgendaEntry]:
     """Close open shards of a scan that is cancelled or past its deadline."""
-    remaining = close_open_shards(scan, table=context.table, clock=context.clock, left_s=left_s)
-    settled, now = settle_scan(scan.scan_id, **context.closing), context.clock()
+    remaining = close_open_shards(scan, gateways, left_s=left_s)
+    settled, now = settle_scan(scan.scan_id, gateways), gateways.clock()
     if remaining is Remaining.MORE:
         yield AgendaEntry(now, scan.scan_id, task)
     elif remaining is Remaining.WORKERS:
@@ -118,13 +107,13 @@ def _end_scan(scan: Scan, task: AgendaTask, context: AgendaContext, left_s: Time
         yield next_check(scan, now)
 
 
-def _remove_scan(scan: Scan, now: datetime, context: AgendaContext) -> Iterator[AgendaEntry]:
+def _remove_scan(scan: Scan, now: datetime, gateways: ScanGateways, reports: ReportStore) -> Iterator[AgendaEntry]:
     """Remove the objects first and the scan's own item last: an interrupted removal can be continued."""
     if scan.state not in FINAL_STATES:  # its results are being published
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.EXPIRE)
         return
-    is_removed = context.reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE) and context.table.remove_scan(
+    is_removed = reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE) and gateways.table.remove_scan(
         scan.scan_id, MAX_REMOVED_AT_ONCE
     )
     if not is_removed:
-        yield AgendaEntry(context.clock(), scan.scan_id, AgendaTask.EXPIRE)
+        yield AgendaEntry(gateways.clock(), scan.scan_id, AgendaTask.EXPIRE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from cascan.events import WorkersWanted
-from cascan.gateways import Fleet, ScanTable, ShardQueues
+from cascan.gateways import Fleet, ShardQueues, StackSwitch
 from cascan.model.shard import Lane
 
 WORKER_LANES = (Lane.CONNECT, Lane.RAW)
@@ -27,7 +27,7 @@ class LaneStaffing:
 def launch_workers(
     wakeup: WorkersWanted,
     *,
-    table: ScanTable,
+    stack_switch: StackSwitch,
     queues: ShardQueues,
     fleet: Fleet,
     max_workers: int,
@@ -43,7 +43,7 @@ def launch_workers(
         return ()
     held = {lane: queues.held(lane) for lane in WORKER_LANES}
     waiting = {lane: _count_waiting(lane, wakeup, queues, held[lane]) for lane in WORKER_LANES}
-    if not any(waiting.values()) or table.switch():
+    if not any(waiting.values()) or stack_switch.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
     needed = {}

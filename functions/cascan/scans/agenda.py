@@ -38,6 +38,7 @@ def next_minute(now: datetime) -> datetime:
 
 def next_check(scan: Scan, now: datetime) -> AgendaEntry:
     """The entry for the next check for lost messages."""
+    """The entry for the next check for lost messages."""
     return AgendaEntry(now + timedelta(seconds=LOOK_EVERY_S), scan.scan_id, AgendaTask.LOOK)
 
 

@@ -5,11 +5,8 @@ An invocation may end between any two of these writes; the next one reads the sc
 
 from __future__ import annotations
 
-from typing import TypedDict
-
-from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.gateways import ScanGateways, Shards
 from cascan.ids import derive_event_id
 from cascan.model.reason import Reasons, merge_reasons
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, combine_outcomes
@@ -17,55 +14,36 @@ from cascan.model.shard import ShardClosing
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.release import release_waiting
 
-
-class ClosingGateways(TypedDict):
-    """The gateways of these functions, as keyword arguments."""
-
-    table: ScanTable
-    queues: ShardQueues
-    bus: EventBus
-    clock: Clock
-
-
 NO_HOST_IN_TIME = "the time ran out before any host was found"
 ENDED_STATES = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
-def close_shard(
-    scan_id: str,
-    number: int,
-    closing: ShardClosing,
-    *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> Scan | None:
+def close_shard(scan_id: str, number: int, closing: ShardClosing, gateways: ScanGateways) -> Scan | None:
     """Close the shard, and the scan if it was the last open one; the scan afterwards. None: there is no such scan."""
-    table.close_shard(scan_id, number, closing)  # if an earlier delivery closed it, the scan may still be open
-    return settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=closing.error_description)
+    # If an earlier delivery closed the shard, the scan may still be open.
+    gateways.table.close_shard(scan_id, number, closing)
+    return settle_scan(scan_id, gateways, error=closing.error_description)
 
 
-def settle_scan(
-    scan_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock, error: str = ""
-) -> Scan | None:
+def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Scan | None:
     """Release waiting shards; if no shard is open, close the scan and announce its end. Safe to repeat at any point.
 
     The scan afterwards; None: there is no such scan. `error` describes a failure that the shards do not explain.
     """
+    table = gateways.table
     scan = table.get_scan(scan_id)
     if scan is None:
         return None
     if scan.shards_open > 0:
-        release_waiting(scan, table=table, queues=queues, clock=clock)
+        release_waiting(scan, gateways)
         return scan
     if _lacks_outcome(scan):
         reasons = collect_reasons(scan, table)
         outcome = combine_outcomes(scan.shard_outcomes, reasons)
         state, description = _choose_final_state(scan, outcome, error)
-        table.close_scan(scan_id, state, outcome, clock(), description, reasons=reasons)
+        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons)
         scan = table.get_scan(scan_id) or scan
-    announce_end(scan, table=table, bus=bus)
+    announce_end(scan, gateways)
     return scan
 
 
@@ -85,7 +63,7 @@ def _choose_final_state(scan: Scan, outcome: Outcome, error: str) -> tuple[ScanS
     return ScanState.PARSE_COMPLETED, ""
 
 
-def collect_reasons(scan: Scan, table: ScanTable) -> Reasons:
+def collect_reasons(scan: Scan, table: Shards) -> Reasons:
     """Why the scan is not complete: the reasons of its closed shards, by shard number.
 
     A shard where nothing answered adds its reason only if all shards are like that.
@@ -103,14 +81,14 @@ def _timed_out_without_hosts(scan: Scan) -> bool:
     return kinds == {Outcome.TIMED_OUT} and not scan.hosts_up
 
 
-def announce_end(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
+def announce_end(scan: Scan, gateways: ScanGateways) -> None:
     """Put the scan's end on the bus; after a crash perhaps again, with the same event id."""
     if scan.announced:
         return
-    bus.put([build_end_event(scan)])
+    gateways.bus.put([build_end_event(scan)])
     if entry := expiry_entry(scan):
-        table.add_to_agenda(entry)
-    table.mark_announced(scan.scan_id)
+        gateways.table.add_to_agenda(entry)
+    gateways.table.mark_announced(scan.scan_id)
 
 
 def build_end_event(scan: Scan) -> BusEvent:

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.clock import TimeLeft, no_time_limit
+from cascan.gateways import ScanGateways
 from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -34,11 +34,8 @@ class Remaining(StrEnum):
 def cancel_scan(
     scan_id: str,
     why: str,
+    gateways: ScanGateways,
     *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
     most: int = MAX_CLOSED_AT_ONCE,
     left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
@@ -47,30 +44,32 @@ def cancel_scan(
     A scan that has ended is not changed. If shards stay open, an agenda entry continues the work. A worker that runs
     a closed shard learns of it by its next heartbeat, and stops nmap.
     """
+    table = gateways.table
     table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
-    remaining = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
-    scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
+    remaining = close_open_shards(scan, gateways, most=most, left_s=left_s)
+    scan = settle_scan(scan_id, gateways, error=scan.error_description)
     if remaining is Remaining.MORE:
-        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
+        look_at = gateways.clock() + timedelta(seconds=LOOK_AGAIN_S)
+        table.add_to_agenda(AgendaEntry(look_at, scan_id, AgendaTask.LOOK))
     return scan
 
 
 def close_open_shards(
-    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
+    scan: Scan, gateways: ScanGateways, *, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
 ) -> Remaining:
     """Close open shards of a cancelled or overdue scan: at most `most`, and while MIN_TIME_LEFT_S are left.
 
     A shard of an overdue scan that a worker holds is not closed here: its worker stops nmap and stores what it has.
     """
     is_cancelled = scan.state is ScanState.CANCELLED
-    now, skipped = clock(), 0
+    now, skipped = gateways.clock(), 0
 
     def shards_to_close() -> Iterator[Shard]:
         nonlocal skipped
-        for shard in table.shards(scan.scan_id):
+        for shard in gateways.table.shards(scan.scan_id):
             if shard.state not in OPEN_STATES:
                 continue
             if is_cancelled or not is_in_progress(shard, now):
@@ -80,7 +79,7 @@ def close_open_shards(
 
     shards, closing, closed = shards_to_close(), _build_closing(scan), 0
     while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
-        table.close_shards(scan.scan_id, batch, closing)
+        gateways.table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
         if closed >= most or left_s() < MIN_TIME_LEFT_S:
             if next(shards, None):

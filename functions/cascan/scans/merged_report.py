@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cascan.errors import UnreadableReport
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportStore, Shards
 from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
@@ -25,7 +25,7 @@ class MergedReport:
     chunks: Iterator[bytes]
 
 
-def open_merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> MergedReport:
+def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
     """Merge the reports of the scan; they are read from the store while the result is consumed.
 
     If the report of a shard is missing, the merged report says `exit="error"`; a shard without targets needs none.
