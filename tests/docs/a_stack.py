@@ -139,7 +139,7 @@ class Controls:
             ControlRequested.from_wire(body),
             table=stack.table,
             reports=stack.reports,
-            house=stack.operator_records,
+            operator_records=stack.operator_records,
             queues=MemoryShardQueues(),
             bus=MemoryEventBus(),
             clock=clock,

@@ -194,7 +194,9 @@ class World:
 
     def _control(self, message: Message) -> None:
         reports, house = self._gateway(self.reports, "reports"), self._gateway(self.house, "house")
-        control_scan(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
+        control_scan(
+            ControlRequested.from_wire(message.body), reports=reports, operator_records=house, **self._common()
+        )
 
     def _keep_house(self) -> None:
         run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))

@@ -93,7 +93,7 @@ class World:
     def control(self, action: str, scan_id: str) -> None:
         asked = ControlRequested(action=Action(action), scan_id=scan_id)
         outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        control_scan(asked, house=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
+        control_scan(asked, operator_records=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):

@@ -40,7 +40,7 @@ class Stack:
                 self.sent[-1],
                 table=self.table,
                 reports=MemoryReportStore(),
-                house=MemoryOperatorRecords(),
+                operator_records=MemoryOperatorRecords(),
                 queues=MemoryShardQueues(),
                 bus=MemoryEventBus(),
                 clock=clock,
