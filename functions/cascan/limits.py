@@ -125,6 +125,7 @@ MAX_ENCODED_FINDINGS_BYTES = 1_000_000  # of each kind of finding, kept as text 
 MAX_JOINED_HOSTS = 256  # held while the elements of a host that has several are joined
 MAX_JOINED_SECTIONS = 4_096  # elements of one host that are joined
 MAX_RECENT_HASHES = 10_000  # of report elements, 100 bytes each at most: an element that comes again is cached
+MAX_RANGES_PER_PROCESS = 4  # of a report, under way for each of several processes that read it
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report up to the end of its root element's tag, which holds the command line twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none
 MAX_SCANNED_INTERVALS = 64  # of one target: one with more gaps is stored as a single interval

@@ -20,7 +20,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
@@ -29,7 +30,7 @@ from on_control_requested.control_scan import ControlOutcome, control_scan, fini
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
 
 
@@ -42,14 +43,16 @@ class Controls:
 @cache
 def wire() -> Controls:
     settings = from_env(Settings, os.environ)
-    gateways = closing_gateways(settings)
+    table = DynamoScanTable(settings.scan_table)
+    gateways = scan_gateways(settings, table)
     control = partial(
         control_scan,
+        gateways=gateways,
         reports=S3ReportStore(settings.report_bucket),
         operator_records=S3OperatorRecords(settings.report_bucket),
-        **gateways,
+        stack_switch=table,
     )
-    return Controls(control, partial(finish_cancelling, **gateways))
+    return Controls(control, partial(finish_cancelling, gateways=gateways))
 
 
 _closing: list[str] = []  # wide scans that the current batch cancelled

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
-from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwitch
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
@@ -40,14 +40,12 @@ class ControlOutcome:
 
 def control_scan(
     request: ControlRequested,
+    gateways: ScanGateways,
     *,
     sender: str = "",
-    table: ScanTable,
     reports: ReportStore,
     operator_records: OperatorRecords,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
+    stack_switch: StackSwitch,
     left_s: TimeLeft = no_time_limit,
 ) -> ControlOutcome:
     """Carry out the request. A repeat completes what was left undone; a request that is too late changes nothing.
@@ -59,47 +57,32 @@ def control_scan(
     """
     match request.action:
         case Action.HALT:
-            table.halt(Switch(halted_at=clock(), by=request.by, reason=request.reason, sender=sender))
-            record_switch(operator_records, table)
+            stack_switch.halt(Switch(halted_at=gateways.clock(), by=request.by, reason=request.reason, sender=sender))
+            record_switch(operator_records, stack_switch)
             return _build_outcome(request)
         case Action.LIFT:
-            table.lift()
-            record_switch(operator_records, table)
-            released = _release_all(left_s, table=table, queues=queues, clock=clock)
+            stack_switch.lift()
+            record_switch(operator_records, stack_switch)
+            released = _release_all(left_s, gateways)
             return _build_outcome(request, released=released)
-    scan = table.get_scan(request.scan_id)
+    scan = gateways.table.get_scan(request.scan_id)
     if scan is None:
         raise MalformedMessage(f"there is no scan {request.scan_id}")
     match request.action:
         case Action.CANCEL:
-            cancelled = cancel_scan(
-                scan.scan_id,
-                _cancel_reason(request),
-                table=table,
-                queues=queues,
-                bus=bus,
-                clock=clock,
-                most=MAX_CLOSED_PER_TRANSACTION,  # finish_cancelling closes the others, after the whole batch
-            )
+            most = MAX_CLOSED_PER_TRANSACTION  # the other shards of a wide scan are closed after the whole batch
+            cancelled = cancel_scan(scan.scan_id, _cancel_reason(request), gateways, most=most)
             return _build_outcome(request, cancelled or scan)
         case Action.SUSPEND:
-            suspended = _suspend(scan, table=table, bus=bus, clock=clock)
+            suspended = _suspend(scan, gateways)
             _record_suspension(suspended, reports, is_suspended=True)
             return _build_outcome(request, suspended)
         case _:
             _record_suspension(scan, reports, is_suspended=False)
-            return _resume(request, scan, table=table, queues=queues, bus=bus, clock=clock)
+            return _resume(request, scan, gateways)
 
 
-def finish_cancelling(
-    scan_ids: Iterable[str],
-    left_s: TimeLeft,
-    *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> int:
+def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanGateways) -> int:
     """Close the open shards of cancelled scans while there is time; how many of the scans have ended.
 
     The scans are on the agenda: on_minute_passed closes what is left, also of a scan that fails here.
@@ -109,21 +92,21 @@ def finish_cancelling(
         if left_s() < MIN_TIME_LEFT_S:
             break
         try:
-            scan = cancel_scan(scan_id, "", table=table, queues=queues, bus=bus, clock=clock, left_s=left_s)
+            scan = cancel_scan(scan_id, "", gateways, left_s=left_s)
         except GatewayUnavailable:
             continue
         ended += scan is not None and scan.finished_at is not None
     return ended
 
 
-def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Scan:
+def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
     """Workers see the state with their next heartbeat, stop nmap and return what it did not finish."""
-    table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
-    scan = table.get_scan(scan.scan_id) or scan
+    gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
+    scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
-        suspended_at = clock()
+        suspended_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "suspended", suspended_at)
-        bus.put([ScanSuspended(**build_event_fields(scan, at=suspended_at), event_id=event_id)])
+        gateways.bus.put([ScanSuspended(**build_event_fields(scan, at=suspended_at), event_id=event_id)])
     return scan
 
 
@@ -133,36 +116,34 @@ def _record_suspension(scan: Scan, reports: ReportStore, *, is_suspended: bool) 
         store_suspension(reports, scan.scan_id, suspended=is_suspended)
 
 
-def _resume(
-    request: ControlRequested, scan: Scan, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
-) -> ControlOutcome:
+def _resume(request: ControlRequested, scan: Scan, gateways: ScanGateways) -> ControlOutcome:
     """Set the state first: if the rest breaks off, the repeat finds the shards that wait."""
-    table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
-    scan = table.get_scan(scan.scan_id) or scan
+    gateways.table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
+    scan = gateways.table.get_scan(scan.scan_id) or scan
     # A scan that was suspended before its messages were sent has queued shards without a message
-    released = Counter(resend_messages(scan, table=table, queues=queues, clock=clock))
-    released += Counter(release_waiting(scan, table=table, queues=queues, clock=clock))
+    released = Counter(resend_messages(scan, gateways))
+    released += Counter(release_waiting(scan, gateways))
     if released:
-        resumed_at = clock()
+        resumed_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "resumed", resumed_at)
         fields = build_event_fields(scan, at=resumed_at)
-        bus.put([ScanResumed(**fields, event_id=event_id, lanes=dict(released))])
+        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=dict(released))])
     return _build_outcome(request, scan, sum(released.values()))
 
 
-def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
+def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
     """Release the shards of scans that waited for the halt to end; those there is no time for go on the agenda.
 
     Of more than MAX_SCANS_RESUMED scans the others continue with their next look.
     """
     released = 0
-    for scan in table.list_scans(MAX_SCANS_RESUMED):
+    for scan in gateways.table.list_scans(MAX_SCANS_RESUMED):
         if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            table.add_to_agenda(AgendaEntry(next_minute(clock()), scan.scan_id, AgendaTask.RELEASE))
+            gateways.table.add_to_agenda(AgendaEntry(next_minute(gateways.clock()), scan.scan_id, AgendaTask.RELEASE))
         else:
-            released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
+            released += sum(release_waiting(scan, gateways).values())
     return released
 
 

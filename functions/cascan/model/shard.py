@@ -91,9 +91,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0  # how often it was cut off from another
     remainder_of: int | None = None  # the shard it was cut off from
     state: ShardState = ShardState.QUEUED
-    attempt: int = (
-        0  # grows with every claim: a worker with an earlier one has lost the shard. Names the report
-    )
+    attempt: int = 0  # grows with every claim: a worker with an earlier one has lost the shard. Names the report
     failures: int = 0  # attempts that failed, without those that were stopped for no fault of the shard
     worker: str = ""
     message_id: str = ""  # of the message that its holder received
@@ -162,9 +160,7 @@ class ShardCut(msgspec.Struct, frozen=True, kw_only=True):
     to: ShardState  # of the remainder: queued or waiting
     failed: bool = False  # the remainder starts with one failure more
     error_description: str = ""  # of the remainder: why it was cut off
-    longer: tuple[
-        str, ...
-    ] = ()  # options of the remainder, whose hosts timed out; empty: the same
+    longer: tuple[str, ...] = ()  # options of the remainder, whose hosts timed out; empty: the same
 
 
 class ShardReturn(msgspec.Struct, frozen=True, kw_only=True):
