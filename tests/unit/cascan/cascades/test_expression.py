@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 
@@ -136,3 +139,23 @@ def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
     decisions = decide([failing, a_rule("other")], a_finding())
     assert "gives int, not true or false" in reasons(decisions, DecisionKind.FAILED)[0]
     assert [child.name for child in started(decisions)] == ["lan-other"]
+
+
+def test_the_library_is_loaded_without_its_command_line() -> None:
+    program = """
+import sys
+from cascan.cascades.expression import build_facts, compile_expression
+assert compile_expression('finding.a.matches("^x")').holds(build_facts({"a": "xy"}))
+print(*sorted(name for name in sys.modules if name.partition(".")[0] in sys.argv[1:]))
+"""
+    names = ("cel", "typer", "rich", "prompt_toolkit", "pygments")
+    printed = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == ["cel.cel"]
+
+
+@pytest.mark.parametrize("order", [("import cel", "load_cel()"), ("load_cel()", "import cel")])
+def test_the_library_and_its_package_are_loaded_side_by_side(order: tuple[str, str]) -> None:
+    program = "\n".join(["from cascan.cascades.expression import load_cel", *order])
+    program += "\nassert cel.compile is load_cel().compile"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
