@@ -77,8 +77,8 @@ def _from_stack(args: Namespace) -> Case:
         known = {  # as it was before the scan's own children
             "spent": stack.cascades.spent(root) - sum((child.weight for child in own), BudgetUse()),
             "started_by": _started_by(scan, documents),
-            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
-            "changed": NewPlaces.by(
+            "requested": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
+            "new_places": NewPlaces.from_changes(
                 change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
             ),
         }

@@ -27,7 +27,7 @@ class Lambda:
 
 sys.meta_path.insert(0, Lambda())
 from cascan.cascades import expression
-assert expression.compile_expression("finding.port > 80").holds(expression.build_facts({"port": 443}))
+assert expression.compile_expression("finding.port > 80").holds(expression.to_cel_context({"port": 443}))
 print(expression.load_cel().__file__)
 import on_scan_completed.wiring
 """

@@ -1,6 +1,7 @@
 """A CascadingRule, read and checked. Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
 
-Two fields are ours, both of which its controller leaves out: `spec.matches.expression` and `spec.onlyNewOrChanged`.
+Two fields are cascan's, and secureCodeBox's controller ignores them: `spec.matches.expression` and
+`spec.onlyNewOrChanged`.
 """
 
 from __future__ import annotations
@@ -24,36 +25,36 @@ API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 MATCHER_FIELDS = ("name", "category", "description", "location", "severity", "osi_layer", "attributes")
-HELPER_FIELDS = ("hostOrIP",)  # what a rule's templates may name in $
+HELPER_FIELDS = ("hostOrIP",)  # of `$` in templates
 MAX_RULE_NAME_CHARS = 63  # it becomes part of the names of scans, at every step
 
 
 class Matches(msgspec.Struct, frozen=True, rename="camel"):
-    """Which findings the rule is about: one of anyOf, and the expression where there is one."""
+    """Which findings the rule matches: one of anyOf, and also the expression where there is one."""
 
     any_of: tuple[dict[str, Any], ...] = ()
     expression: str = ""
 
 
 class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """The scan to start. All but the first four are Kubernetes', for scans that others run."""
+    """The scan to start. All fields but the first four are for Kubernetes, where other scanners run."""
 
     scan_type: str
     parameters: tuple[str, ...] = ()
     ttl_seconds_after_finished: Seconds | None = None
-    suspend: bool = False  # it is created, and starts when somebody resumes it
+    suspend: bool = False  # it is created, and starts when it is resumed
     env: tuple[dict[str, Any], ...] = ()
     volumes: tuple[dict[str, Any], ...] = ()
     volume_mounts: tuple[dict[str, Any], ...] = ()
     init_containers: tuple[dict[str, Any], ...] = ()
     hook_selector: dict[str, Any] = {}
-    affinity: dict[str, Any] | None = None  # empty: none, whatever the parent's is
+    affinity: dict[str, Any] | None = None  # empty: none, even if the parent has one
     tolerations: tuple[dict[str, Any], ...] | None = None
     node_selector: dict[str, str] = {}
     resources: dict[str, Any] = {}
     image_pull_secrets: tuple[dict[str, Any], ...] = ()
     resource_mode: str = ""
-    cascades: dict[str, Any] | None = None  # read, and without effect: see `_notes`
+    cascades: dict[str, Any] | None = None  # has no effect: see `_notes`
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,14 +79,14 @@ class CascadingRule(msgspec.Struct, frozen=True, kw_only=True):
     scan_labels: dict[str, str] = {}
     scan_annotations: dict[str, str] = {}
     only_new_or_changed: bool = False
-    notes: tuple[str, ...] = ()  # on what of the manifest has no effect
+    notes: tuple[str, ...] = ()  # on parts of the manifest that have no effect
 
 
 def read_rule(document: Mapping[str, Any]) -> CascadingRule:
-    """Raises: RequestRefused: every problem that can be told, each sentence beginning with the path of its field."""
+    """Raises: RequestRefused: all problems, each as a sentence that begins with the path of its field."""
     if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
-        said = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
-        raise build_refusal([f"apiVersion, kind: {said} is not {API_VERSION}, {KIND}"])
+        kind = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
+        raise build_refusal([f"apiVersion, kind: {kind} is not {API_VERSION}, {KIND}"])
     if len(msgspec.json.encode(document)) > MAX_RULE_BYTES:
         raise build_refusal([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
     problems = find_unknown_fields(document, TOP_FIELDS, "")

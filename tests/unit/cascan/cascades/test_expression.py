@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,18 +12,25 @@ import pytest
 from cascan.cascades.decision import DecisionKind
 from cascan.cascades.expression import (
     ExpressionError,
-    build_facts,
+    NamedFields,
     compile_expression,
     find_named_fields,
     merge_named_fields,
+    select_visible,
+    to_cel_context,
 )
 from cascan.limits import MAX_EXPRESSION_CHARS
 from tests.support.cascading import a_finding, a_rule, decide, reasons, started
 from tests.support.no_hang import no_hang
 
-FINDING = msgspec.to_builtins(
+FINDING: dict[str, Any] = msgspec.to_builtins(
     a_finding(attributes={"service": "https", "serviceVersion": "7.2", "scripts": {"banner": "a" * 30 + "!"}})
 )
+
+
+def build_facts(finding: dict[str, Any], names: NamedFields | None = None) -> Any:
+    """The finding as expressions see it."""
+    return to_cel_context(select_visible(finding, names))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +152,8 @@ def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
 def test_the_library_is_loaded_without_its_command_line() -> None:
     program = """
 import sys
-from cascan.cascades.expression import build_facts, compile_expression
-assert compile_expression('finding.a.matches("^x")').holds(build_facts({"a": "xy"}))
+from cascan.cascades.expression import to_cel_context, compile_expression
+assert compile_expression('finding.a.matches("^x")').holds(to_cel_context({"a": "xy"}))
 print(*sorted(name for name in sys.modules if name.partition(".")[0] in sys.argv[1:]))
 """
     names = ("cel", "typer", "rich", "prompt_toolkit", "pygments")
