@@ -31,17 +31,17 @@ import msgspec
 
 from benchmarks.generated_reports import generate_report as generated
 from cascan.aws import clients
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.batch_read import get_all
-from cascan.aws.dynamodb.wire import Item, bytes_of
-from cascan.aws.tables.items import findings_partition, spread_of
+from cascan.aws.dynamodb.wire import Item, item_size
+from cascan.aws.tables.items import choose_spread, findings_partition
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings.encoded.lines import lines_of
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
 from cascan.nmap.report.read import read_report
-from cascan_cli.local.aws import turn_to
+from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
@@ -111,7 +111,7 @@ def main() -> None:
             try:
                 emulator.wait_until_healthy()
                 forget_clients()
-                turn_to(emulator.endpoint)
+                use_endpoint(emulator.endpoint)
                 run(case, Path(folder) / "report.xml")
             finally:
                 lines.close_connections()
@@ -146,7 +146,7 @@ def run(case: Case, path: Path) -> None:
     queue = make_resources()
     with path.open("wb") as file:
         file.writelines(case.report)
-    key, scan = ReportKey(scan_id_of(case.name), 0, 1), a_scan(case)
+    key, scan = ReportKey(derive_scan_id(case.name), 0, 1), a_scan(case)
     table = DynamoScanTable(TABLE)
     table.create_scan(scan)
     run_of = NmapRun(attempt=1, exit_code=0, addresses=case.hosts, started_at=AT, finished_at=AT)
@@ -163,7 +163,7 @@ def run(case: Case, path: Path) -> None:
 
 
 def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
-    ended = DynamoScanTable(TABLE).get_scan(scan_id_of(case.name))
+    ended = DynamoScanTable(TABLE).get_scan(derive_scan_id(case.name))
     counted = ended.findings.count if ended else 0
     state = f"{ended.state}, {ended.outcome}" if ended else "gone"
     print(f"{case.name}: {path.stat().st_size / 1e6:.1f} MB; {state}; {counted:,} findings counted")
@@ -174,7 +174,7 @@ def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
     shares, there, largest = Counter[str](), 0, 0
     for keys in batched(expected_keys(case, path, shares), 5_000):
         for item in get_all(TABLE, keys):
-            there, largest = there + 1, max(largest, bytes_of(item))
+            there, largest = there + 1, max(largest, item_size(item))
     expected = shares.total()
     print(f"  {there:,} of the report's {expected:,} findings are there, the largest item has {largest / 1e3:.1f} KB")
     print(f"  {len(shares)} partition keys, the fullest with {max(shares.values()) / expected:.1%}", flush=True)
@@ -186,7 +186,7 @@ def expected_keys(case: Case, path: Path, shares: Counter[str]) -> Iterator[Item
     with path.open("rb") as file:
         for host in read_report(file):
             for own in dict.fromkeys(line.id for line in lines_of(host, scan.scan_id, AT)):
-                partition = findings_partition(scan.scan_id, own[: spread_of(scan)])
+                partition = findings_partition(scan.scan_id, own[: choose_spread(scan)])
                 shares[partition] += 1
                 yield {"pk": {"S": partition}, "sk": {"S": own}}
 
@@ -235,7 +235,7 @@ def most_mb() -> int:
 
 def a_scan(case: Case) -> Scan:
     return Scan(
-        scan_id=scan_id_of(case.name),
+        scan_id=derive_scan_id(case.name),
         name="large",
         state=ScanState.SCANNING,
         requested_at=AT,

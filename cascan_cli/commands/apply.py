@@ -16,8 +16,8 @@ from cascan.forms import read_request
 from cascan.forms.manifest import KIND as SCAN_KIND
 from cascan.model.schedule import Schedule
 from cascan.planning.plan import plan
-from cascan.recovery.operator_records import keep_rule
-from cascan.schedules.due import child_request, next_times
+from cascan.recovery.operator_records import record_rule
+from cascan.schedules.due import build_run_request, next_times
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
 from cascan_cli.commands.schedule import NEXT_SHOWN, store_schedule
@@ -68,7 +68,7 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
 
     def apply(stack: StackGateways) -> Applied:
         stored = stack.rules.put_rule(rule.name, document)
-        back_up(keep_rule, stack.operator_records, stored)
+        back_up(record_rule, stack.operator_records, stored)
         for note in rule.notes:
             print_message(f"{rule.name}: {note}")
         return {
@@ -128,7 +128,7 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
     """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
-    request = read_request(json.dumps(child_request(schedule, utc_now())), is_issued=True).request
+    request = read_request(json.dumps(build_run_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, read_permissions(args))
     except RequestRefused as refused:

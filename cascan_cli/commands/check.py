@@ -19,8 +19,8 @@ from cascan.forms.documents import read_documents
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
-from cascan.planning.explain import Explained, Judged, explain
-from cascan.schedules.due import child_request
+from cascan.planning.explain import Explanation, TargetVerdict, explain
+from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
 from cascan_cli.commands.scan import build_request
@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     return _tell_several(explained, "documents", args)
 
 
-def _tell(explained: Explained, args: Namespace) -> int:
+def _tell(explained: Explanation, args: Namespace) -> int:
     if args.json:
         print_json(explained)
     else:
@@ -66,14 +66,14 @@ def _run_vuls(args: Namespace) -> int:
     try:
         bodies = vuls_bodies(args.vuls, args.targets)
     except RequestRefused as refused:
-        return _tell(Explained(accepted=False, refusals=refused.refusals), args)
+        return _tell(Explanation(accepted=False, refusals=refused.refusals), args)
     servers = {server: explain_request(body, args) for server, body in bodies.items()}
     if args.json:
         return _tell_several(servers, "servers", args)
     return _tell_several({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
 
 
-def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> int:
+def _tell_several(parts: dict[str, Explanation], name: str, args: Namespace) -> int:
     """Each under its heading; as JSON with their sums, below `name`."""
     accepted = all(explained.accepted for explained in parts.values())
     if args.json:
@@ -93,7 +93,7 @@ def _tell_several(parts: dict[str, Explained], name: str, args: Namespace) -> in
     return 0 if accepted else EXIT_REFUSED
 
 
-def explain_manifest(body: str, args: Namespace) -> Explained:
+def explain_manifest(body: str, args: Namespace) -> Explanation:
     """Also of a rule, and of a schedule by the scans that it asks for: what `cascan apply` stores."""
     try:
         (document,) = read_documents(body)
@@ -103,28 +103,28 @@ def explain_manifest(body: str, args: Namespace) -> Explained:
         if document.get("kind") == RULE_KIND:
             rule = read_rule(document)
             stored = f"the rule {rule.name} would be stored by cascan apply; cascan rules test says what it starts"
-            return Explained(accepted=True, notes=(*rule.notes, stored))
+            return Explanation(accepted=True, notes=(*rule.notes, stored))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
-            explained = explain_request(json.dumps(child_request(schedule, utc_now())), args, is_issued=True)
+            explained = explain_request(json.dumps(build_run_request(schedule, utc_now())), args, is_issued=True)
             stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
             return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals)
+        return Explanation(accepted=False, refusals=refused.refusals)
     return explain_request(body, args)
 
 
-def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explained:
+def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explanation:
     try:
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals)
+        return Explanation(accepted=False, refusals=refused.refusals)
     explained = explain(read.request, read_permissions(args), read_scan_defaults(args))
     here = explain_missing_raw_sockets(args) if explained.lane == Lane.RAW else ""
     return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
 
 
-def _print(explained: Explained, *, verbose: bool) -> None:
+def _print(explained: Explanation, *, verbose: bool) -> None:
     print_table(
         ("OPTION", "DECISION", "REASON"),
         ((f"option {one.written}", one.decision, one.reason) for one in explained.options),
@@ -147,7 +147,7 @@ def _print(explained: Explained, *, verbose: bool) -> None:
         print(printable(shlex.join(explained.argv)))
 
 
-def _verdict(target: Judged) -> tuple[str, str]:
+def _verdict(target: TargetVerdict) -> tuple[str, str]:
     if target.refusal:
         return "outside", target.refusal
     return ("by name", target.note) if target.note else ("inside", "in the scope")

@@ -11,8 +11,8 @@ from math import inf
 from cascan.events.control import Action, ControlRequested
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
-from cascan.recovery.operator_records import is_kept
-from cascan.scans.close import ENDED
+from cascan.recovery.operator_records import is_switch_recorded
+from cascan.scans.close import ENDED_STATES
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
@@ -65,7 +65,7 @@ def _check(action: Action, scan: Scan) -> None:
 
 def _why_not(action: Action, scan: Scan) -> str:
     """Why that cannot be done to the scan as it is; empty: it can."""
-    if scan.state in ENDED:
+    if scan.state in ENDED_STATES:
         return f"has ended, it is {scan.state}: there is nothing to {action}"
     if action is Action.RESUME and scan.state is not ScanState.SUSPENDED:
         return f"is not suspended, it is {scan.state}"
@@ -88,7 +88,7 @@ def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
 def _is_halted(stack: StackGateways) -> bool | None:
     """None: a stack that ends with this command has yet to keep beside the reports what its table says."""
     switch = stack.table.switch()
-    if not stack.stays_up and not is_kept(switch, stack.operator_records):
+    if not stack.stays_up and not is_switch_recorded(switch, stack.operator_records):
         return None
     return switch is not None
 
@@ -105,9 +105,9 @@ def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace)
         now = stack.table.get_scan(scan.scan_id) or scan
         match action:
             case Action.CANCEL:
-                return now.state in ENDED
+                return now.state in ENDED_STATES
             case Action.SUSPEND:
-                return now.state is ScanState.SUSPENDED or now.state in ENDED
+                return now.state is ScanState.SUSPENDED or now.state in ENDED_STATES
             case _:
                 return now.state is not ScanState.SUSPENDED
 
@@ -119,7 +119,7 @@ def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace)
 
 
 def _said_of(action: Action, scan: Scan, *, stays_up: bool) -> str:
-    if scan.state in ENDED and scan.state is not ScanState.CANCELLED:
+    if scan.state in ENDED_STATES and scan.state is not ScanState.CANCELLED:
         return f"was {scan.state} by then"
     if action is Action.CANCEL and scan.finished_at is None:
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
-from cascan.permissions.egress import MAX_NETWORKS, egress_of
+from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.output.text import print_json, print_message
@@ -13,7 +13,7 @@ from cascan_cli.output.text import print_json, print_message
 
 def run(args: Namespace) -> int:
     try:
-        egress = egress_of(_entries(args.allowed), _entries(args.deny))
+        egress = build_egress(_entries(args.allowed), _entries(args.deny))
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
@@ -17,7 +17,7 @@ def run(args: Namespace) -> int:
         scan = find_scan(stack.table, args.scan)
         findings = list(stack.table.findings(scan.scan_id))
     if args.json:
-        print_json([published(finding, scan_fields(scan)) for finding in findings])
+        print_json([to_json(finding, scan_fields(scan)) for finding in findings])
     else:
         print_findings(findings)
     if scan.error_description:

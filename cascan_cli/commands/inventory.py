@@ -15,7 +15,7 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cascan.model.inventory import HostRecord, PortRecord, Sought
+    from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 
 COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
 LEAST_FIRST = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # what a narrow terminal goes without
@@ -38,19 +38,19 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
+def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:
     """Raises: BadInput: no address, network or range of addresses; no port."""
-    from cascan.model.inventory import Sought  # after --help
-    from cascan.nmap.intervals import merged
+    from cascan.model.inventory import InventoryQuery  # after --help
+    from cascan.nmap.intervals import merge_intervals
 
     found = [network for text in addresses for network in _networks(text)]
     networks = tuple(
         (family, low, high)
         for family in (4, 6)
-        for low, high in merged((low, high) for of, low, high in found if of == family)
+        for low, high in merge_intervals((low, high) for of, low, high in found if of == family)
     )
     keys = frozenset(key for text in ports for key in _ports(text))
-    return Sought(networks=networks, ports=keys, service=service, was_open=was_open)
+    return InventoryQuery(networks=networks, ports=keys, service=service, was_open=was_open)
 
 
 def _networks(text: str) -> Iterator[tuple[int, int, int]]:
@@ -81,7 +81,7 @@ def _ports(text: str) -> list[tuple[str, int]]:
     return [(protocol, int(match["number"])) for protocol in ([match["protocol"]] if match["protocol"] else PROTOCOLS)]
 
 
-def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
+def _rows(host: HostRecord, sought: InventoryQuery) -> Iterator[tuple[object, ...]]:
     """A line for each port; one for the host where none is to be shown."""
     ports = sought.ports_of(host)
     for port in ports:
@@ -96,7 +96,7 @@ def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
         yield host.address, host.hostname, "", host.latest.state, "", "", *seen
 
 
-def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
+def _as_json(host: HostRecord, sought: InventoryQuery) -> dict[str, Any]:
     return {
         "address": host.address,
         "hostname": host.hostname,

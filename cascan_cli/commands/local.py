@@ -6,8 +6,8 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import BadInput
-from cascan_cli.local.aws import turn_to
-from cascan_cli.local.policy import LocalPolicy, store_policy, stored_policy
+from cascan_cli.local.aws import use_endpoint
+from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
 from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
@@ -27,7 +27,7 @@ def run(args: Namespace) -> int:
             _show(found, policy, stack.table.switch(), as_json=args.json)
     elif args.action == "status":
         found = status(args.state_dir)
-        _show(found, stored_policy(args.state_dir), _switch(found), as_json=args.json)
+        _show(found, read_policy(args.state_dir), _switch(found), as_json=args.json)
     else:
         print_message("the local stack has ended" if down(args.state_dir) else "no local stack was running")
     return 0
@@ -38,7 +38,7 @@ def _policy_to_set(args: Namespace) -> LocalPolicy:
     from cascan.permissions.scope import Scope
     from cascan.settings import SettingsError
 
-    policy = stored_policy(args.state_dir).replaced(args)
+    policy = read_policy(args.state_dir).replaced(args)
     try:
         Scope.of(policy.allowed_targets, ())
     except SettingsError as exc:
@@ -53,7 +53,7 @@ def _switch(found: Status) -> Switch | None:
     state = StateDir(found.state_dir)
     if found.running is None:
         return read_stored_switch(state.objects, found.deployed["ReportBucketName"])
-    turn_to(state.endpoint())
+    use_endpoint(state.endpoint())
     return StackGateways(found.deployed, stays_up=True).table.switch()
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
+from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.report_file import open_report
 from cascan_cli.output.text import discard_output, print_message
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.host import Host
     from cascan.nmap.report.read import ReportReader
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
 
     Render = Callable[[Host], bytes]
 
@@ -35,20 +35,20 @@ def run(args: Namespace) -> int:
         raise BadInput(f"--severity is for {' and '.join(JUDGED)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
         return _merge(args.files)
-    judge = _judge(args.severity) if args.severity else None
+    rule_set = _judge(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
-    return max([_read(name, args.form, judge, args.jobs) for name in args.files])
+    return max([_read(name, args.form, rule_set, args.jobs) for name in args.files])
 
 
-def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
+def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
     with open_report(name) as file:
         try:
             report = read_report(file.stream)
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _render(form, report, judge)
+        render = None if form == "xml" else _render(form, report, rule_set)
         if render is None:
             from cascan_cli.output.repair_report import repair_report
 
@@ -56,7 +56,7 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
         elif report.scanner == MASSCAN:  # it writes an element for every port and banner
             pieces = map(render, join_sections(report))
         elif file.path and jobs > 1:
-            pieces = report.rendered(file.path, render, jobs)
+            pieces = report.render_hosts(file.path, render, jobs)
         else:
             pieces = map(render, report)
         _print(pieces)
@@ -66,15 +66,15 @@ def _read(name: str, form: str, judge: Judge | None, jobs: int) -> int:
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
-def _judge(name: str) -> Judge:
+def _judge(name: str) -> RuleSet:
     """Raises: BadInput: the file holds no severity rules."""
-    from cascan.rules.severity import Judge
+    from cascan.rules.severity import RuleSet
     from cascan_cli.input.rules_file import read_rules
 
-    return Judge(read_rules(name))
+    return RuleSet(read_rules(name))
 
 
-def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
+def _render(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
     """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
     import msgspec  # each form imports what it alone needs
 
@@ -82,39 +82,39 @@ def _render(form: str, report: ReportReader, judge: Judge | None) -> Render:
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
-    from cascan.findings import findings_of
-    from cascan.ids import scan_id_of
+    from cascan.findings import build_findings
+    from cascan.ids import derive_scan_id
 
-    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+    scan_id, at = derive_scan_id(f"{report.args} {report.head.start}"), report.started_at or utc_now()
 
     def findings(host: Host) -> Iterable[Finding]:
-        found = findings_of(host, scan_id, at)
-        return map(judge.judged, found) if judge else found
+        found = build_findings(host, scan_id, at)
+        return map(rule_set.apply, found) if rule_set else found
 
     if form == "csv":
         from cascan_cli.output.findings_csv import render_rows
 
         return lambda host: render_rows(findings(host))
-    if judge:
+    if rule_set:
         return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
-    from cascan.findings.encoded.lines import finding_lines
+    from cascan.findings.encoded.lines import encode_finding_lines
 
-    return lambda host: finding_lines(host, scan_id, at)
+    return lambda host: encode_finding_lines(host, scan_id, at)
 
 
 def _merge(names: list[str]) -> int:
     """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report.merge import Part, ReportMerge
+    from cascan.nmap.report.merge import MergeInput, ReportMerge
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # what was wrong around the reports
     with ExitStack() as files:
 
-        def parts() -> Iterator[Part]:
+        def parts() -> Iterator[MergeInput]:
             for name in names:
                 file = files.enter_context(open_report(name))
-                yield Part(file.stream)
+                yield MergeInput(file.stream)
                 remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cascan.scans.merged_report import merged_report, recorded_reports
+from cascan.scans.merged_report import open_merged_report, select_reports
 from cascan_cli.errors import CliError
 from cascan_cli.output.scan import print_reasons
 from cascan_cli.output.table import print_table
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
-        recorded = recorded_reports(stack.table.shards(scan.scan_id), stack.reports.report_keys(scan.scan_id))
+        recorded = select_reports(stack.table.shards(scan.scan_id), stack.reports.report_keys(scan.scan_id))
         if args.shard is not None:
             recorded = {shard: key for shard, key in recorded.items() if shard == args.shard}
         if not recorded:
@@ -47,7 +47,7 @@ def run(args: Namespace) -> int:
 
 def _print(scan_id: str, recorded: dict[int, ReportKey], stack: StackGateways) -> None:
     if len(recorded) > 1:
-        sys.stdout.buffer.writelines(merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
+        sys.stdout.buffer.writelines(open_merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
     else:
         (key,) = recorded.values()
         with stack.reports.open_report(key) as report:

@@ -10,7 +10,7 @@ from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.pinned_rules import load_current_rules
 from cascan.clock import utc_now
 from cascan.model.cascade import StoredRule
-from cascan.recovery.operator_records import keep_rule_deleted
+from cascan.recovery.operator_records import record_rule_deletion
 from cascan_cli.errors import BadInput
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json
@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
         elif not stack.rules.delete_rule(args.rule):
             raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
         else:
-            back_up(keep_rule_deleted, stack.operator_records, args.rule, utc_now())
+            back_up(record_rule_deletion, stack.operator_records, args.rule, utc_now())
             print(
                 f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in read_bundled_rules() else "")
             )

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.model.schedule import Schedule, ScheduledRun, StoredSchedule
-from cascan.recovery.operator_records import keep_schedule
-from cascan.schedules.due import Kind, ScheduleDue, next_times, scan_id_at
+from cascan.recovery.operator_records import record_schedule
+from cascan.schedules.due import Kind, ScheduleDue, next_times, run_scan_id
 from cascan.schedules.form import read_schedule
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import format_changes, scan_summary
@@ -41,7 +41,7 @@ def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGat
     Who breaks off may store it again: it is due at the same time, which is one scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
-    back_up(keep_schedule, stack.operator_records, stack.schedules, schedule.name)
+    back_up(record_schedule, stack.operator_records, stack.schedules, schedule.name)
     stack.scheduler.put(schedule, stored.created_at, utc_now())
     starts_now = schedule.interval_minutes and schedule.starts_at_once and not schedule.suspend
     if starts_now and not stack.schedules.status(schedule.name).last_due_at:
@@ -146,14 +146,14 @@ def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
 def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.schedule_queue.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
-    scan_id = scan_id_at(schedule, due_at)
+    scan_id = run_scan_id(schedule, due_at)
     _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
 
 
 def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
-    back_up(keep_schedule, stack.operator_records, stack.schedules, stored.name)
+    back_up(record_schedule, stack.operator_records, stack.schedules, stored.name)
     _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
 
 

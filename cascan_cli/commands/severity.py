@@ -11,10 +11,10 @@ import msgspec
 
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
-from cascan.findings.published import published
+from cascan.findings.to_json import to_json
 from cascan.model.finding import Finding, Severity
-from cascan.recovery.operator_records import keep_severity_rules
-from cascan.rules.severity import ACCEPTED, SUPPRESSED, Judge, SeverityRule, StoredRules, as_found, counted_as
+from cascan.recovery.operator_records import record_severity_rules
+from cascan.rules.severity import ACCEPTED, SUPPRESSED, RuleSet, SeverityRule, StoredRules, to_count_key, undo_rules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.findings_file import read_findings
@@ -46,7 +46,7 @@ def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
             raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
-        back_up(keep_severity_rules, stack.operator_records, stack.table)
+        back_up(record_severity_rules, stack.operator_records, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
             print_message(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
@@ -71,17 +71,17 @@ def _show(args: Namespace) -> int:
 
 
 def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
-    judge, fitting, kinds = Judge(rules), Counter[str](), Counter[str]()
+    rule_set, fitting, kinds = RuleSet(rules), Counter[str](), Counter[str]()
     changed = []
-    for found in map(as_found, _findings(args.findings)):
-        judged = judge.judged(found)
-        kinds[counted_as(judged)] += 1
+    for found in map(undo_rules, _findings(args.findings)):
+        judged = rule_set.apply(found)
+        kinds[to_count_key(judged)] += 1
         fitting.update(judged.attributes.get("severity_rules", ()))
         if judged is not found:
             changed.append((found, judged))
     unused = [rule.name for rule in rules if not fitting[rule.name]]
     if args.json:
-        findings = [published(judged) for _, judged in changed]
+        findings = [to_json(judged) for _, judged in changed]
         print_json({"findings": findings, "severities": dict(kinds), "unused": unused})
         return 0
     print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
@@ -93,7 +93,7 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
 
 def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
     found, judged = change
-    attributes, kind = judged.attributes, counted_as(judged)
+    attributes, kind = judged.attributes, to_count_key(judged)
     why = {SUPPRESSED: attributes.get("suppressed"), ACCEPTED: attributes.get("accepted_reason")}.get(kind)
     if "acceptance_ended" in attributes:
         why = f"accepted until {attributes['acceptance_ended']}, which had passed"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name
-from cascan.nmap.targets.target_set import Exclusion, count_left, parse_targets, remaining
+from cascan.nmap.targets.target_set import Exclusion, count_addresses, parse_targets, slice_targets
 from cascan_cli.errors import EXIT_REFUSED
 from cascan_cli.output.text import print_json, print_message
 
@@ -27,15 +27,15 @@ def run(args: Namespace) -> int:
     family = IPV6 if args.ipv6 or any(":" in word for word in (*args.expressions, *args.exclude)) else IPV4
     try:
         targets = parse_targets(args.expressions, family)
-        slices = list(remaining(targets, Exclusion.parse(args.exclude, family)))
+        slices = list(slice_targets(targets, Exclusion.parse(args.exclude, family)))
     except RequestRefused as refused:
         for reason in refused.reasons:
             print_message(reason)
         return EXIT_REFUSED
     if args.json:
-        print_json({"addresses": count_left(slices)} if args.count else list(list_addresses(targets, slices)))
+        print_json({"addresses": count_addresses(slices)} if args.count else list(list_addresses(targets, slices)))
     elif args.count:
-        print(count_left(slices))
+        print(count_addresses(slices))
     else:
         _print(list_addresses(targets, slices))
     return 0

@@ -6,14 +6,14 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan_cli.errors import BadInput
 
 
 def explain_missing_raw_sockets(args: Namespace) -> str:
     """One sentence with the command that helps; empty: they are to be had, or a deployed stack is asked."""
     nmap = shutil.which("nmap")
-    why = why_not_raw(str(Path(nmap).resolve())) if nmap and not args.stack else ""
+    why = find_raw_socket_problem(str(Path(nmap).resolve())) if nmap and not args.stack else ""
     return f"raw sockets are not to be had on this machine: {why}" if why else ""
 
 
@@ -28,10 +28,10 @@ def _needs_raw(body: str) -> bool:
     from cascan.errors import RequestRefused  # only where raw sockets are not to be had
     from cascan.forms import read_request
     from cascan.nmap.options.arguments import parse_arguments
-    from cascan.planning.plan import profile_of
+    from cascan.planning.plan import choose_profile
 
     try:
         request = read_request(body).request
     except RequestRefused:  # told with its reasons, elsewhere
         return False
-    return profile_of(request, parse_arguments(request.parameters)) == "raw"
+    return choose_profile(request, parse_arguments(request.parameters)) == "raw"

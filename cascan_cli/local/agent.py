@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cascan_cli.local.announce import Listeners, stopped
+from cascan_cli.local.announce import TaskListeners, build_stopped_event
 from cascan_cli.local.aws import aws_environment, bare_environment, client_options, open_session
 from cascan_cli.local.leftovers import sweep_scratch
-from cascan_cli.local.lock import Lock, share_lock
+from cascan_cli.local.lock import Lock, try_shared_lock
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.task import NotRunnable, TaskCommand, task_command
@@ -61,13 +61,13 @@ class TaskAgent:
         self._processes: dict[str, Process] = {}  # by task ARN
         self._started: set[str] = set()
         self._over: set[str] = set()  # listed as running, but stopped: of a stack that was killed
-        self._listeners: Listeners | None = None  # opened when a task ends: the first scan needs the processor
+        self._listeners: TaskListeners | None = None  # opened when a task ends: the first scan needs the processor
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
 
     def start(self) -> None:
         _drop_old_logs(self._state.logs / "tasks")
-        self._tasks_lock = share_lock(self._state.tasks_lock)
+        self._tasks_lock = try_shared_lock(self._state.tasks_lock)
         self._thread.start()
 
     def close(self) -> None:
@@ -121,8 +121,8 @@ class TaskAgent:
 
     def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
         if self._listeners is None:
-            self._listeners = Listeners(self._state.endpoint())
-        self._listeners.tell(stopped(task, exit_code))
+            self._listeners = TaskListeners(self._state.endpoint())
+        self._listeners.tell(build_stopped_event(task, exit_code))
 
     def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
         """Start the process of a new task; stop one that has no process any more, until it is stopped."""

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from cascan_cli.local.endpoint import Endpoint
 
 SOURCE, DETAIL_TYPE = "aws.ecs", "ECS Task State Change"
-TOLD = ("clusterArn", "taskArn", "taskDefinitionArn", "capacityProviderName", "stoppedReason")
+TASK_FIELDS = ("clusterArn", "taskArn", "taskDefinitionArn", "capacityProviderName", "stoppedReason")
 
 
-def stopped(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
+def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
     """The envelope, about a task whose one container ended. Source: Amazon ECS, task state change events."""
     arn = task["taskArn"]
     _, _, _, region, account, _ = arn.split(":", 5)
-    about: dict[str, Any] = {name: task[name] for name in TOLD if name in task}  # type: ignore[literal-required]  # TOLD's
+    about: dict[str, Any] = {name: task[name] for name in TASK_FIELDS if name in task}  # type: ignore[literal-required]  # TOLD's
     now = datetime.now(UTC).isoformat()
     containers = [{"name": of["name"], "lastStatus": "STOPPED", "exitCode": exit_code} for of in task["containers"]]
     ended = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited"}
@@ -47,7 +47,7 @@ def stopped(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
     }
 
 
-class Listeners:
+class TaskListeners:
     """Who is told of a stopped task: the functions behind the rules of the default bus, asked anew each time."""
 
     def __init__(self, endpoint: Endpoint) -> None:

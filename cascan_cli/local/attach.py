@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 from cascan_cli.errors import StackBusy, StackUnguarded
 from cascan_cli.local.endpoint import Listener
-from cascan_cli.local.lock import Lock, is_alive, is_held, owner, try_lock
+from cascan_cli.local.lock import Lock, is_alive, is_held, read_owner, try_lock
 from cascan_cli.local.state import Running, StateDir
 
 POLL_S = 0.05
-Say = Callable[[str], None]
+PrintMessage = Callable[[str], None]
 
 
-def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Running:
+def lock_or_attach(state: StateDir, say: PrintMessage, timeout_s: float) -> Lock | Running:
     """The lock of the directory, or the stack that stays up in it.
 
-    Raises: StackBusy: another command held it for `timeout_s`. StackUnguarded: see running_stack.
+    Raises: StackBusy: another command held it for `timeout_s`. StackUnguarded: see find_running_stack.
     """
     deadline = time.monotonic() + timeout_s
     told = False
@@ -25,9 +25,9 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
         lock = try_lock(state.lock)
         if lock:
             lock.sign()
-            state.forget_running()  # left by one that was killed
+            state.delete_running()  # left by one that was killed
             return lock
-        running = running_stack(state)
+        running = find_running_stack(state)
         if running:
             return running
         if not told:
@@ -43,16 +43,16 @@ def lock_or_running(state: StateDir, say: Say, timeout_s: float) -> Lock | Runni
 
 def _holder(state: StateDir) -> str:
     """Who has the lock: the process that signed it, or what that started and did not live to end."""
-    pid = owner(state.lock)
+    pid = read_owner(state.lock)
     return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
 
 
-def running_stack(state: StateDir) -> Running | None:
+def find_running_stack(state: StateDir) -> Running | None:
     """The stack that stays up; None: there is none, whatever a killed one left behind.
 
     Raises: StackUnguarded: an earlier version started it.
     """
-    running = kept_up(state)
+    running = find_supervisor(state)
     if running is None:
         return None
     listener = state.endpoint().listener()
@@ -65,7 +65,7 @@ def running_stack(state: StateDir) -> Running | None:
     return running if listener is Listener.GUARD else None
 
 
-def kept_up(state: StateDir) -> Running | None:
+def find_supervisor(state: StateDir) -> Running | None:
     """The process that keeps a stack up, whoever listens on its port."""
     running = state.running()
     return running if running and is_held(state.up_lock) else None

@@ -39,7 +39,7 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def turn_to(endpoint: Endpoint) -> None:
+def use_endpoint(endpoint: Endpoint) -> None:
     """Have every AWS client that this process opens from now on talk to the emulator, directly."""
     os.environ.pop("AWS_PROFILE", None)  # it may name one that these empty files do not have
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}

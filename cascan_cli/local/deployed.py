@@ -7,47 +7,47 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cascan_cli.errors import DeployFailed
-from cascan_cli.local.fingerprint import fingerprint
-from cascan_cli.local.lock import locked
+from cascan_cli.local.fingerprint import compute_fingerprint
+from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.private import FILE_MODE
 from cascan_cli.local.state import Deployment, StateDir
 
 LOCK_TIMEOUT_S = 60.0
 
 
-def current_outputs(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
+def find_current_outputs(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
     """The outputs of the stack that is deployed; None: it is not there, or not made of these files and parameters."""
     deployment = state.deployment()
     if deployment is None:
         return None
     try:
-        found = fingerprint(template.parent, deployment.sources, parameters)
+        found = compute_fingerprint(template.parent, deployment.sources, parameters)
     except DeployFailed:  # a file that went in is gone
         return None
     return deployment.outputs if found == deployment.fingerprint else None
 
 
-def bring_up_to_date(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
+def update_deployment(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
     """Deploy, unless the emulator has just this already; the outputs. The emulator has to be up.
 
     Raises: DeployFailed: the template is refused, or a resource fails.
     """
-    with locked(state.root / "deploy.lock", LOCK_TIMEOUT_S):
-        outputs = current_outputs(state, template, parameters)
+    with hold_lock(state.root / "deploy.lock", LOCK_TIMEOUT_S):
+        outputs = find_current_outputs(state, template, parameters)
         return _deploy(state, template, parameters) if outputs is None else outputs
 
 
 def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
     from cascan_cli.local.aws import client_options, open_session  # boto3 is for those who deploy
     from cascan_cli.local.deploy import CODE_BUCKET, deploy
-    from cascan_cli.local.package import package
+    from cascan_cli.local.package import build_package
 
-    packed = package(template, parameters, CODE_BUCKET)
-    made_of = fingerprint(template.parent, packed.sources, parameters)
+    packed = build_package(template, parameters, CODE_BUCKET)
+    made_of = compute_fingerprint(template.parent, packed.sources, parameters)
     endpoint = state.endpoint()
     with _half_deployed(state):
         outputs = deploy(open_session(endpoint), client_options(endpoint), packed, parameters)
-        state.keep_deployment(Deployment(made_of, packed.sources, parameters, outputs))
+        state.write_deployment(Deployment(made_of, packed.sources, parameters, outputs))
     return outputs
 
 

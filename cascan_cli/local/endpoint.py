@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from enum import Enum
 
-from cascan_cli.local.guard import HOST, NONCE_HEADER, PROOF_PATH, TOKEN_HEADER, proof_of
+from cascan_cli.local.guard import HOST, NONCE_HEADER, PROOF_PATH, TOKEN_HEADER, compute_proof
 
 TIMEOUT_S = 30
 PROOF_TIMEOUT_S = 5
@@ -44,7 +44,7 @@ class Endpoint:
             _, proof = self._call("GET", PROOF_PATH, None, {NONCE_HEADER: nonce}, PROOF_TIMEOUT_S)
         except (OSError, http.client.HTTPException):
             return Listener.NOBODY
-        is_guard = hmac.compare_digest(proof, proof_of(self.secret, nonce.encode()))
+        is_guard = hmac.compare_digest(proof, compute_proof(self.secret, nonce.encode()))
         return Listener.GUARD if is_guard else Listener.SOMEBODY
 
     def _call(

@@ -14,7 +14,7 @@ LEFT_OUT_FOLDERS = ("__pycache__",)
 LEFT_OUT_SUFFIXES = (".pyc", ".egg-info")
 
 
-def files_under(path: Path) -> Iterator[Path]:
+def list_files(path: Path) -> Iterator[Path]:
     """The files that are packaged, in order of their path; the path itself when it is a file.
 
     Hidden files, byte code and package metadata stay out. Raises: DeployFailed: there is nothing at the path.
@@ -31,11 +31,11 @@ def files_under(path: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
+def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
     """A digest of the parameters and of every file of the sources, which are paths relative to `root`."""
     digest = hashlib.sha256(json.dumps(sorted(parameters.items())).encode())
     for source in sources:
-        for path in files_under(root / source):
+        for path in list_files(root / source):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{path.relative_to(root)}\0{content}\n".encode())
     return digest.hexdigest()

@@ -43,7 +43,7 @@ POLICY_VIOLATION = 1008  # of a WebSocket: RFC 6455, 7.4.1
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-def proof_of(secret: str, nonce: bytes) -> bytes:
+def compute_proof(secret: str, nonce: bytes) -> bytes:
     """What somebody who knows the secret answers to this nonce."""
     return hmac.new(secret.encode(), b"cascan guard\0" + nonce, hashlib.sha256).hexdigest().encode()
 
@@ -64,7 +64,7 @@ class Guard:
         elif reason := self._foreign(scope["headers"]):
             await self._refuse(scope, send, reason)
         elif scope["path"] == PROOF_PATH:
-            await _answer(send, 200, proof_of(self._secret, _nonce(scope["headers"])))
+            await _answer(send, 200, compute_proof(self._secret, _nonce(scope["headers"])))
         elif not self._has_secret(scope["headers"]):
             await self._refuse(scope, send, "it does not carry the secret of this stack as its session token")
         elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):

@@ -37,7 +37,7 @@ def sweep_scratch(tmp: Path) -> None:
             _remove(path)
 
 
-def is_mixed(snapshot: Path, started: Path) -> bool:
+def is_inconsistent(snapshot: Path, started: Path) -> bool:
     """The emulator was killed while it saved its services one by one, or could not save all: some of the files are of
     its last run and some are older. `started` was written when that run began.
 

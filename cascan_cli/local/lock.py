@@ -22,7 +22,7 @@ class Lock:
         self.fd = fd
 
     def sign(self) -> None:
-        """Write our process id into it, for `owner`."""
+        """Write our process id into it, for `read_owner`."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, str(os.getpid()).encode(), 0)
 
@@ -41,12 +41,12 @@ def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
     return Lock(fd)
 
 
-def share_lock(path: Path) -> Lock | None:
+def try_shared_lock(path: Path) -> Lock | None:
     """The lock, shared with others who share it; None: somebody has it alone."""
     return try_lock(path, fcntl.LOCK_SH)
 
 
-def owner(path: Path) -> int | None:
+def read_owner(path: Path) -> int | None:
     """The process that signed the lock last."""
     try:
         return int(path.read_text())
@@ -74,7 +74,7 @@ def is_held(path: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path, timeout_s: float) -> Iterator[None]:
+def hold_lock(path: Path, timeout_s: float) -> Iterator[None]:
     """Hold the lock for a moment. Raises: StackBusy: it was not to be had in time."""
     deadline = time.monotonic() + timeout_s
     while (lock := try_lock(path)) is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cascan_cli.local.deployed import bring_up_to_date, current_outputs
+from cascan_cli.local.deployed import find_current_outputs, update_deployment
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.limits import check_limits
 from cascan_cli.local.lock import Lock
@@ -28,7 +28,7 @@ class Machine:
 
 
 @contextmanager
-def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, str]) -> Iterator[Machine]:
+def run_machine(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, str]) -> Iterator[Machine]:
     """Run the stack for the length of the block; the lock is released after it, whatever happens.
 
     Raises: LimitTooLow, DiskFull, PortTaken, EmulatorFailed, DeployFailed: nothing is left running.
@@ -39,14 +39,14 @@ def held(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, s
         since = datetime.now(UTC).replace(microsecond=0)  # task times come in whole seconds
         emulator = Emulator(state, lock.fd)
         try:
-            if current_outputs(state, template, parameters) is None:
+            if find_current_outputs(state, template, parameters) is None:
                 emulator.prepare_to_deploy()
             from cascan_cli.local.agent import TaskAgent  # boto3 loads while the emulator boots
 
             agent = TaskAgent(state, template.parent / FUNCTIONS, since, lock.fd)
             emulator.wait_until_healthy()
             try:
-                outputs = bring_up_to_date(state, template, parameters)
+                outputs = update_deployment(state, template, parameters)
                 warm_up(emulator.endpoint)
                 agent.start()
                 yield Machine(emulator, outputs, since)

@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cascan_cli.local.fingerprint import files_under
+from cascan_cli.local.fingerprint import list_files
 from cascan_cli.local.flatten import flatten
-from cascan_cli.local.template import Template, is_on, read_template, with_few_batches, with_numbers
+from cascan_cli.local.template import Template, inline_numbers, is_condition_met, limit_batches, read_template
 
 MOST_BATCHES = 2  # of one queue at once; the least that SQS mappings know
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
@@ -36,7 +36,7 @@ class Package:
     sources: tuple[str, ...]
 
 
-def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
+def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
     """Nested templates are taken in (flatten.py says why); code paths are relative to the outermost one.
 
     Raises: DeployFailed: the template, or something it names, is not there or cannot be read.
@@ -45,11 +45,11 @@ def package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
     return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
 
 
-def zip_of(folder: Path) -> bytes:
+def zip_folder(folder: Path) -> bytes:
     """The folder as a zip: the same bytes for the same content, whatever its times are."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # it goes no further than this machine
-        for path in files_under(folder):
+        for path in list_files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
             archive.writestr(entry, path.read_bytes())
@@ -82,7 +82,7 @@ class _Packer:
     zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
 
     def pack(self, path: Path) -> str:
-        template = with_few_batches(with_numbers(self._flat(path), self.parameters), MOST_BATCHES)
+        template = limit_batches(inline_numbers(self._flat(path), self.parameters), MOST_BATCHES)
         self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
             self._pack_resource(resource, template)
@@ -94,7 +94,7 @@ class _Packer:
 
     def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
         kind, properties = resource.get("Type"), resource.get("Properties", {})
-        if kind in CODE and is_on(resource.get("Condition"), template, self.parameters):
+        if kind in CODE and is_condition_met(resource.get("Condition"), template, self.parameters):
             self._pack_code(properties, CODE[kind])
         elif kind in CODE and CODE[kind] in properties:
             properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is off: nobody will look
@@ -107,7 +107,7 @@ class _Packer:
     def _zipped(self, folder: Path) -> str:
         if folder not in self.zipped:
             self._went_in(folder)
-            content = zip_of(folder)
+            content = zip_folder(folder)
             self.zipped[folder] = f"{hashlib.sha256(content).hexdigest()}.zip"
             self.objects[self.zipped[folder]] = content
         return self.zipped[folder]

@@ -46,7 +46,7 @@ class LocalPolicy:
         return f"may scan loopback, private networks{beside}; policy profile {self.profile}"
 
 
-def stored_policy(root: Path | None) -> LocalPolicy:
+def read_policy(root: Path | None) -> LocalPolicy:
     """What `local up` set last; the default where it set nothing. Raises: StateUnreadable: the file is damaged."""
     path = _path(root)
     try:

@@ -53,7 +53,7 @@ def tighten(root: Path) -> None:
     """Take what others may do from everything below `root`, which an earlier version may have left open.
 
     Links are not followed; what belongs to somebody else stays as it is. The folders directly below come last: see
-    `is_tight`.
+    `is_private`.
     """
     for folder, folders, names in os.walk(root, topdown=False):
         for name in (*names, *folders):
@@ -64,6 +64,6 @@ def tighten(root: Path) -> None:
                     path.chmod(stat.S_IMODE(mode) & ~OTHERS)
 
 
-def is_tight(path: Path) -> bool:
+def is_private(path: Path) -> bool:
     """Whether others may do nothing with the folder itself, which is so once `tighten` has been through it."""
     return not path.stat().st_mode & OTHERS

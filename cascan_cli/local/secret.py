@@ -13,7 +13,7 @@ BYTES = 32
 FORM = re.compile(r"[A-Za-z0-9_-]{43}")  # so many in URL-safe base64
 
 
-def stored_secret(path: Path) -> str:
+def read_secret(path: Path) -> str:
     """The secret in the file; made the first time, and of two commands at once both get the same.
 
     Raises: StateUnreadable: the file holds none.

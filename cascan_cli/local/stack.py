@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import StackUnguarded
-from cascan_cli.local.attach import Say, kept_up, lock_or_running, running_stack
+from cascan_cli.local.attach import PrintMessage, find_running_stack, find_supervisor, lock_or_attach
 from cascan_cli.local.aws import client_options, open_session
-from cascan_cli.local.deployed import bring_up_to_date
+from cascan_cli.local.deployed import update_deployment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.state import Running, StateDir
 
@@ -73,7 +73,7 @@ def local_stack(
     *,
     template: Path = TEMPLATE,
     keeps_parameters: bool = False,
-    say: Say = lambda _: None,
+    say: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
     """The stack of this state directory, started for the length of the block unless it is up already.
@@ -83,15 +83,15 @@ def local_stack(
     Raises: LocalStackError: it is not to be had, with the reason and the way out; nothing is left running.
     """
     state = StateDir(state_dir)
-    found = lock_or_running(state, say, busy_timeout_s)
+    found = lock_or_attach(state, say, busy_timeout_s)
     if isinstance(found, Running):
         deployment = state.deployment() if keeps_parameters else None
-        outputs = bring_up_to_date(state, template, deployment.parameters if deployment else parameters)
+        outputs = update_deployment(state, template, deployment.parameters if deployment else parameters)
         yield LocalStack(state, state.endpoint(), outputs, attached=True)
         return
-    from cascan_cli.local.machine import held  # who attaches needs none of it
+    from cascan_cli.local.machine import run_machine  # who attaches needs none of it
 
-    with held(state, found, template, parameters) as machine:
+    with run_machine(state, found, template, parameters) as machine:
         yield LocalStack(state, machine.emulator.endpoint, machine.outputs, attached=False)
 
 
@@ -108,7 +108,7 @@ def up(
     """
     state = StateDir(state_dir)
     if _is_up(state):
-        bring_up_to_date(state, template, parameters)
+        update_deployment(state, template, parameters)
     else:
         from cascan_cli.local.supervisor import launch
 
@@ -119,7 +119,7 @@ def up(
 def _is_up(state: StateDir) -> bool:
     """Whether a stack stays up. One that an earlier version started is ended: it has no guard."""
     try:
-        return running_stack(state) is not None
+        return find_running_stack(state) is not None
     except StackUnguarded:
         down(state.root)
         return False
@@ -131,7 +131,7 @@ def down(state_dir: Path | None, *, timeout_s: float = DOWN_TIMEOUT_S) -> bool:
     Raises: StackBusy: it does not end in time.
     """
     state = StateDir(state_dir)
-    running = kept_up(state)
+    running = find_supervisor(state)
     if running is None:
         return False
     from cascan_cli.local.supervisor import end
@@ -144,4 +144,6 @@ def status(state_dir: Path | None) -> Status:
     """What this state directory has: a stack that stays up, or none, and what is deployed."""
     state = StateDir(state_dir)
     deployment = state.deployment()
-    return Status(state.root, state.endpoint().url, running_stack(state), deployment.outputs if deployment else None)
+    return Status(
+        state.root, state.endpoint().url, find_running_stack(state), deployment.outputs if deployment else None
+    )

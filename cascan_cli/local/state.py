@@ -26,9 +26,9 @@ from typing import Any
 from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.guard import HOST
-from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_mixed
-from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_tight, make_folder, replace_file, tighten
-from cascan_cli.local.secret import stored_secret
+from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
+from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_private, make_folder, replace_file, tighten
+from cascan_cli.local.secret import read_secret
 
 LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
 FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
@@ -103,7 +103,7 @@ class StateDir:
 
     def endpoint(self) -> Endpoint:
         """Where the emulator listens, with the secret that it asks for."""
-        return Endpoint(self.port(), stored_secret(self.root / "secret"))
+        return Endpoint(self.port(), read_secret(self.root / "secret"))
 
     def deployment(self) -> Deployment | None:
         stored = self._read("deployment.json")
@@ -115,7 +115,7 @@ class StateDir:
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged("deployment.json", "it does not say what is deployed") from exc
 
-    def keep_deployment(self, deployment: Deployment) -> None:
+    def write_deployment(self, deployment: Deployment) -> None:
         self._write("deployment.json", asdict(deployment))
 
     def running(self) -> Running | None:
@@ -127,10 +127,10 @@ class StateDir:
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged("running.json", "it does not name the process that runs the stack") from exc
 
-    def keep_running(self, running: Running) -> None:
+    def write_running(self, running: Running) -> None:
         self._write("running.json", asdict(running))
 
-    def forget_running(self) -> None:
+    def delete_running(self) -> None:
         (self.root / "running.json").unlink(missing_ok=True)
 
     def begin_run(self) -> None:
@@ -141,7 +141,7 @@ class StateDir:
         """
         drop_drafts(self.root)
         clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
-        if not all(is_tight(self.root / folder) for folder in FOLDERS):
+        if not all(is_private(self.root / folder) for folder in FOLDERS):
             tighten(self.root)
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
             raise DiskFull(
@@ -159,7 +159,7 @@ class StateDir:
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
         (self.root / "deployment.json").unlink(missing_ok=True)
-        if self.deploying.exists() or is_mixed(self.emulator_state, self.started):
+        if self.deploying.exists() or is_inconsistent(self.emulator_state, self.started):
             shutil.rmtree(self.emulator_state)
             make_folder(self.emulator_state)
         self.deploying.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from cascan_cli.errors import CliError, EmulatorFailed, StackBusy
 from cascan_cli.local import state as states
-from cascan_cli.local.attach import lock_or_running, running_stack
-from cascan_cli.local.lock import Lock, is_held, locked
-from cascan_cli.local.machine import held
+from cascan_cli.local.attach import find_running_stack, lock_or_attach
+from cascan_cli.local.lock import Lock, hold_lock, is_held
+from cascan_cli.local.machine import run_machine
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 MODULE = "cascan_cli.local.supervisor"
@@ -71,7 +71,7 @@ def main(order: str) -> int:
         signal.signal(number, lambda *_: leave.set())
     try:
         state = states.StateDir(Path(told["state_dir"]))
-        found = lock_or_running(state, lambda _: None, BUSY_TIMEOUT_S)
+        found = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
         if isinstance(found, Lock):
             _hold(state, found, Path(told["template"]), told["parameters"], leave)
     except CliError as exc:
@@ -83,19 +83,19 @@ def main(order: str) -> int:
 def _hold(
     state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
 ) -> None:
-    with held(state, lock, template, parameters) as machine, locked(state.up_lock, BUSY_TIMEOUT_S):
+    with run_machine(state, lock, template, parameters) as machine, hold_lock(state.up_lock, BUSY_TIMEOUT_S):
         # Others know by up.lock that this process lives. It is given back before `lock`: whoever gets that finds both.
-        state.keep_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
+        state.write_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
         try:
             while not leave.wait(LOOK_S):
                 machine.emulator.check()
         finally:
-            state.forget_running()
+            state.delete_running()
 
 
 def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
-    while running_stack(state) is None:
+    while find_running_stack(state) is None:
         if process.poll() is not None:
             raise EmulatorFailed(log.read_text(errors="replace").strip() or f"it ended without a word, see {log}")
         if time.monotonic() > deadline:

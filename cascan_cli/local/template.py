@@ -59,7 +59,7 @@ def read_template(path: Path) -> Template:
     return template
 
 
-def with_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
+def inline_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
     """The template with every Ref of a Number parameter replaced by the number.
 
     AWS converts the text of such a parameter to what the property wants; the emulator hands it on as text. Variables of
@@ -84,7 +84,7 @@ def with_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
     return {key: inlined(part) if key == "Resources" else part for key, part in template.items()}
 
 
-def with_few_batches(template: Template, most: int) -> Template:
+def limit_batches(template: Template, most: int) -> Template:
     """The template with at most so many batches of a queue handled at once, each by a process of its function's own.
 
     On AWS their number is nobody's memory. A mapping that has a limit of its own keeps it.
@@ -107,7 +107,7 @@ def with_few_batches(template: Template, most: int) -> Template:
     return template | {"Resources": {name: few(resource) for name, resource in template["Resources"].items()}}
 
 
-def is_on(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
+def is_condition_met(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
     """Whether a condition holds under these parameters and the template's defaults; no condition always does.
 
     Knows Equals, Not, And, Or and Condition, over Ref of parameters. Raises: DeployFailed: it uses anything else.

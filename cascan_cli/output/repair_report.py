@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, HostCounts, RunStats, ScanInfo, Verbose
-from cascan.nmap.report.write.report import document_end, document_start, xml_of
+from cascan.nmap.report.write.report import render_end, render_item, render_start
 
 if TYPE_CHECKING:
     from cascan.model.report import Item
@@ -22,7 +22,7 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
 
     What a second report appended says again of the frame is left out, and all ends are one.
     """
-    yield document_start(report.head).encode()
+    yield render_start(report.head).encode()
     counts: Counter[str] = Counter()
     frame: set[object] = set()
     ends: list[RunStats] = []
@@ -37,9 +37,9 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
         if not _is_said(item, frame):
             yield report.source.encode()
     if len(ends) != 1:
-        end = xml_of(_joined(ends) if ends else _made(report, counts))
+        end = render_item(_joined(ends) if ends else _made(report, counts))
     yield end.encode()
-    yield document_end().encode()
+    yield render_end().encode()
 
 
 def _is_said(item: Host | Item, frame: set[object]) -> bool:

@@ -51,23 +51,23 @@ def scan_exit_code(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     rows = sorted(findings, key=_rank)
     if rows:
-        counts = Counter(counted_as(finding) for finding in rows)
+        counts = Counter(to_count_key(finding) for finding in rows)
         print_message(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
-    cells = ((counted_as(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
+    cells = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
     print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
     """What matters most first; then by address as a number, and by port."""
-    from cascan.rules.severity import counted_as
+    from cascan.rules.severity import to_count_key
 
     of = finding.attributes
     return (
-        _severity_rank(counted_as(finding)),
+        _severity_rank(to_count_key(finding)),
         _address_rank(finding_addresses(finding)),
         of.get("port") or 0,
         finding.name,
@@ -81,10 +81,10 @@ def finding_addresses(finding: Finding) -> list[str]:
 
 
 def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        return address_in(address).is_loopback
+        return parse_address(address).is_loopback
     except ValueError:
         return False
 
@@ -95,10 +95,10 @@ def _severity_rank(severity: str) -> tuple[int, str]:
 
 
 def _address_rank(addresses: list[str]) -> tuple[int, int]:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        address = address_in(addresses[0] if addresses else "")
+        address = parse_address(addresses[0] if addresses else "")
     except ValueError:  # of another scanner's finding
         return 0, 0
     return address.version, int(address)
@@ -120,7 +120,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.asked_addresses,
+        "addresses": scan.total_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -155,7 +155,7 @@ def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
 
 
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
-    addresses = pluralize(scan.asked_addresses, "address", "addresses")
+    addresses = pluralize(scan.total_addresses, "address", "addresses")
     counts = f"{pluralize(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")

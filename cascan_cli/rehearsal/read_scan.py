@@ -13,7 +13,7 @@ from cascan.forms import read_request
 from cascan.forms.cascades import check_cascades
 from cascan.forms.documents import read_documents
 from cascan.forms.manifest import KIND, read_manifest
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan, ScanState
 from cascan_cli.errors import BadInput
@@ -30,7 +30,7 @@ def read_scan(name: str) -> tuple[Scan, str]:
     except RequestRefused as exc:
         raise BadInput(f"{name}: {exc}") from exc
     scan = Scan(
-        scan_id=scan_id_of(f"file:{request.name}"),
+        scan_id=derive_scan_id(f"file:{request.name}"),
         name=request.name,
         state=ScanState.PARSE_COMPLETED,
         requested_at=utc_now(),

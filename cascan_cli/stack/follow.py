@@ -7,8 +7,8 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
-from cascan.findings.published import published, scan_fields
-from cascan.ids import body_digest_of
+from cascan.findings.to_json import scan_fields, to_json
+from cascan.ids import digest_body
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
@@ -53,12 +53,12 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     open_ids = [expected_scan_id(body, message_id, stack)]
     with report_interruption(open_ids, stack, args):
         disk = StateDir(args.state_dir).root if stack.is_local else None
-        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout, StackWatch(stack.table, disk))
+        scan = wait_for_end(scan_ids, digest_body(body), stack, args.timeout, StackWatch(stack.table, disk))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        said = [published(finding, scan_fields(scan)) for finding in findings]
+        said = [to_json(finding, scan_fields(scan)) for finding in findings]
         print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
     else:
         print_findings(findings)
@@ -163,4 +163,4 @@ def _running(table: ScanTable, scan: Scan) -> str:
 
     if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
         return ""
-    return running_progress(table.shards_in(scan.scan_id, ShardState.RUNNING))
+    return running_progress(table.list_shards_in(scan.scan_id, ShardState.RUNNING))

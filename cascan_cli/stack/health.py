@@ -28,11 +28,11 @@ def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
     """The switch as the report bucket of a stack that is not up has it; None: it is not halted, or nobody can tell."""
     import msgspec
 
-    from cascan.aws.s3.operator_records import HOUSE
+    from cascan.aws.s3.operator_records import PREFIX
     from cascan.model.agenda import Switch
     from cascan.recovery.operator_records import SWITCH
 
-    for path in objects.glob(f"*/{bucket}/{HOUSE}{SWITCH}"):
+    for path in objects.glob(f"*/{bucket}/{PREFIX}{SWITCH}"):
         try:
             return msgspec.json.decode(path.read_bytes(), type=Switch | None)
         except (OSError, msgspec.MsgspecError):

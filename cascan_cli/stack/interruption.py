@@ -114,12 +114,12 @@ def _suspended(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]
 
 def _say_where_it_is(scan_id: str, scan: Scan | None, args: Namespace, *, goes_on: bool = True) -> None:
     from cascan.model.scan import ScanState
-    from cascan.scans.close import ENDED
+    from cascan.scans.close import ENDED_STATES
 
     cancel, look = (f"cascan {verb} {scan_id}{_where(args)}" for verb in ("cancel", "findings"))
     up, resume = f"cascan local up{_where(args)}", f"cascan resume {scan_id}{_where(args)}"
     what = f"scan {scan_id} ({scan.name})" if scan else f"scan {scan_id}"
-    if scan and scan.state in ENDED:
+    if scan and scan.state in ENDED_STATES:
         print_message(f"{what} has ended, it is {scan.state}; its findings: {look}")
     elif scan and scan.state is ScanState.SUSPENDED:
         first = "" if goes_on else f"{up}, then "

@@ -129,11 +129,11 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     if args.stack:
         yield StackGateways(_deployed_outputs(args.stack), stays_up=True)
         return
-    from cascan_cli.local.policy import stored_policy
+    from cascan_cli.local.policy import read_policy
     from cascan_cli.local.stack import local_stack
     from cascan_cli.local.state import StateDir
 
-    stays, asked = stored_policy(args.state_dir), stored_policy(args.state_dir).widened(args)
+    stays, asked = read_policy(args.state_dir), read_policy(args.state_dir).widened(args)
     parameters = local_parameters(asked)
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
@@ -156,9 +156,9 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
 
 def _prepare(endpoint: Endpoint) -> None:
     """Load boto3 and the client that is needed first, while the emulator boots."""
-    from cascan_cli.local.aws import turn_to
+    from cascan_cli.local.aws import use_endpoint
 
-    turn_to(endpoint)
+    use_endpoint(endpoint)
     from cascan.aws import clients
 
     clients.sqs()

@@ -24,9 +24,9 @@ def read_permissions(args: Namespace) -> Permissions:
     more = getattr(args, "allow", None) or ()
     profile = getattr(args, "policy_profile", None)
     if not args.stack:
-        from cascan_cli.local.policy import stored_policy
+        from cascan_cli.local.policy import read_policy
 
-        policy = stored_policy(args.state_dir).widened(args)
+        policy = read_policy(args.state_dir).widened(args)
         allowed, denied, more, profile = list(policy.allowed_targets), list[str](), (), policy.profile
     else:
         parameters = _parameters(args.stack)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from cascan.aws.s3.operator_records import HOUSE, S3OperatorRecords
+from cascan.aws.s3.operator_records import PREFIX, S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
-from cascan_cli.local.lock import locked
+from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.warm import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
@@ -25,7 +25,7 @@ from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_oper
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from cascan_cli.local.attach import Say
+    from cascan_cli.local.attach import PrintMessage
     from cascan_cli.local.stack import LocalStack
 
 LOCK_TIMEOUT_S = 600.0
@@ -33,9 +33,9 @@ OF_A_SCAN = ("reports", "results", "scans")  # the records last: a move that bre
 KEEPS_HOUSE = "OnMinutePassed"  # sends the messages of what goes on, without waiting for the minute
 
 
-def rebuild_local(stack: LocalStack, say: Say) -> None:
+def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
     """Rebuild what the old buckets hold, unless another command did so meanwhile."""
-    with locked(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
+    with hold_lock(stack.state.root / "rebuild.lock", LOCK_TIMEOUT_S):
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: its tables are made again from the stored reports")
@@ -82,11 +82,11 @@ def _move(s3: S3Client, old: str, new: str) -> None:
 
 def _move_house(s3: S3Client, old: str, new: str) -> None:
     """What the operator decided; what is there already is newer."""
-    there = set(_keys(s3, new, HOUSE))
-    for key in _keys(s3, old, HOUSE):
+    there = set(_keys(s3, new, PREFIX))
+    for key in _keys(s3, old, PREFIX):
         if key not in there:
             s3.copy({"Bucket": old, "Key": key}, new, key)
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=HOUSE):
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=old, Prefix=PREFIX):
         for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
             s3.delete_object(Bucket=old, Key=version["Key"], VersionId=version["VersionId"])
 

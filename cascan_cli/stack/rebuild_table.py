@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
-from cascan.recovery.operator_records import restore
-from cascan.recovery.rebuild import NoBus, NoQueues, Rebuilt, rebuild
+from cascan.recovery.operator_records import restore_records
+from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
 from cascan_cli.output.text import Progress, pluralize, print_message
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EVERYWHERE = ("0.0.0.0/0", "::/0", "127.0.0.0/8", "::1")
 NOT_KEPT = "what cascades had decided and spent, and the runs of schedules, are not among the records"
 
 
-def rebuild_table(table: ScanTable, reports: ReportStore) -> Rebuilt:
+def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
     """Put every scan of the bucket into the table that is not there. Raises: GatewayUnavailable: to be repeated."""
     from on_report_stored.record_findings import record_findings  # the readers come with it
 
@@ -48,7 +48,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     from cascan.schedules.form import read_schedule  # few stacks have any
 
     try:
-        restored = restore(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
+        restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
     except ValueError as exc:  # msgspec's errors are: a record of another version, or damaged
         return f"what was decided of rules and schedules cannot be read: {exc}"
     for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have broken off here
@@ -66,7 +66,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     return f"restored: {', '.join(parts)}" if parts else ""
 
 
-def summarize_rebuild(rebuilt: Rebuilt) -> str:
+def summarize_rebuild(rebuilt: RebuildResult) -> str:
     said = f"{pluralize(rebuilt.scans, 'scan')} rebuilt from {pluralize(rebuilt.reports, 'report')}"
     said += f"; {rebuilt.open} of them go on"
     if rebuilt.left:

@@ -39,7 +39,7 @@ def _report_unreadable(error: UnreadableItem) -> None:
 stored.listen(_report_unreadable)
 
 
-def traced(handler: Handler) -> Handler:
+def trace_calls(handler: Handler) -> Handler:
     """On Lambda a trace of each call and of its calls to AWS. Elsewhere the X-Ray SDK would only cost 0.15 s."""
     if "LAMBDA_TASK_ROOT" not in os.environ or os.environ.get("POWERTOOLS_TRACE_DISABLED") == "true":
         return handler
@@ -49,13 +49,13 @@ def traced(handler: Handler) -> Handler:
     return traced_handler
 
 
-def observed(handler: Handler) -> Handler:
+def instrument(handler: Handler) -> Handler:
     """The handler with its context in the log, its trace, and its metrics published."""
-    logged: Handler = logger.inject_lambda_context(traced(metrics.log_metrics(handler)))
+    logged: Handler = logger.inject_lambda_context(trace_calls(metrics.log_metrics(handler)))
     return logged
 
 
-def time_left(context: LambdaContext) -> Callable[[], float]:
+def seconds_left(context: LambdaContext) -> Callable[[], float]:
     """Seconds until the function is stopped, whenever it is asked."""
     return lambda: context.get_remaining_time_in_millis() / 1000
 
@@ -73,7 +73,7 @@ def queue_handler(
 
     An empty batch wires the function and does no more: a way to start it before its first message.
     """
-    on_message = _said_aloud(on_record, park)
+    on_message = _log_failures(on_record, park)
 
     def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
         if event.get("Records") == []:
@@ -86,10 +86,10 @@ def queue_handler(
             after_batch(context)
         return response
 
-    return observed(handler)
+    return instrument(handler)
 
 
-def _said_aloud(on_record: Callable[..., None], park: Callable[[str, str], None] | None) -> Callable[..., None]:
+def _log_failures(on_record: Callable[..., None], park: Callable[[str, str], None] | None) -> Callable[..., None]:
     """The batch processor keeps to itself why a message failed: log it, and count what no retry can help."""
 
     @wraps(on_record)

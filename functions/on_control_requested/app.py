@@ -24,8 +24,8 @@ from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
-from edge import count, logger, queue_handler, time_left
-from on_control_requested.control_scan import Controlled, control, finish_cancelling
+from edge import count, logger, queue_handler, seconds_left
+from on_control_requested.control_scan import Controlled, control_scan, finish_cancelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ def wire() -> Wired:
     settings = from_env(Settings, os.environ)
     common = closing_gateways(settings)
     reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
-    return Wired(partial(control, reports=reports, house=house, **common), partial(finish_cancelling, **common))
+    return Wired(partial(control_scan, reports=reports, house=house, **common), partial(finish_cancelling, **common))
 
 
 _closing: list[str] = []  # wide scans that were cancelled by the batch at hand
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    sender, left_s = record.attributes.sender_id or "", time_left(lambda_context)
+    sender, left_s = record.attributes.sender_id or "", seconds_left(lambda_context)
     outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
     logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # somebody interfered: worth finding again
     count("Controlled")
@@ -64,7 +64,7 @@ def after_batch(context: LambdaContext) -> None:
     scan_ids = list(dict.fromkeys(_closing))
     _closing.clear()
     if scan_ids:
-        ended = wire().finish(scan_ids, time_left(context))
+        ended = wire().finish(scan_ids, seconds_left(context))
         logger.info("wide scans cancelled", extra={"scan_ids": scan_ids, "ended": ended})
 
 

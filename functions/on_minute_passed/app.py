@@ -25,10 +25,10 @@ from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
-from edge import count, logger, observed, time_left
-from on_minute_passed.notice_change import DeploymentContext, notice_change
+from edge import count, instrument, logger, seconds_left
+from on_minute_passed.notice_change import RetriggerContext, retrigger_schedules
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
-from on_minute_passed.send_delayed import PutOff, send_delayed
+from on_minute_passed.send_delayed import DelayedContext, send_delayed_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> tuple[AgendaContext, DeploymentContext, PutOff]:
+def wire() -> tuple[AgendaContext, RetriggerContext, DelayedContext]:
     settings = from_env(Settings, os.environ)
     house = AgendaContext(
         **closing_gateways(settings),
         reports=S3ReportStore(settings.report_bucket),
     )
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
-    deployed = DeploymentContext(
+    deployed = RetriggerContext(
         made_of={
             ScanType.NMAP.value: settings.scan_type_nmap,
             ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,
@@ -56,20 +56,20 @@ def wire() -> tuple[AgendaContext, DeploymentContext, PutOff]:
         due=schedule_queue,
         clock=utc_now,
     )
-    return house, deployed, PutOff(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
+    return house, deployed, DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
 
 
-@observed
+@instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     house, deployed, put_off = wire()
-    kept = asdict(run_due_tasks(house, time_left(context)))
+    kept = asdict(run_due_tasks(house, seconds_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
     count("DeedsFailed", len(kept["failures"]))
-    sent = send_delayed(put_off)  # behind the deadlines: if it fails, they are met
-    told = notice_change(deployed)
+    sent = send_delayed_messages(put_off)  # behind the deadlines: if it fails, they are met
+    told = retrigger_schedules(deployed)
     if told:
         logger.info("a scan type has changed", extra={"schedules": told})
     return kept | {"retriggered": told, "sent": sent}

@@ -16,7 +16,7 @@ from cascan.model.schedule import ScanTypes
 
 
 @dataclass(frozen=True, slots=True)
-class DeploymentContext:
+class RetriggerContext:
     """The scan types of this deployment, and whom their change concerns."""
 
     made_of: Mapping[str, str]
@@ -25,7 +25,7 @@ class DeploymentContext:
     clock: Clock
 
 
-def notice_change(deployed: DeploymentContext) -> int:
+def retrigger_schedules(deployed: RetriggerContext) -> int:
     """How many schedules were told; a change is noted before the first is told, and forgotten after the last."""
     seen = deployed.schedules.scan_types()
     made_of = dict(deployed.made_of)
@@ -45,7 +45,7 @@ def notice_change(deployed: DeploymentContext) -> int:
     return len(names)
 
 
-def _next(seen: ScanTypes | None, made_of: dict[str, str], deployed: DeploymentContext) -> ScanTypes:
+def _next(seen: ScanTypes | None, made_of: dict[str, str], deployed: RetriggerContext) -> ScanTypes:
     """What is seen for the first time has not changed."""
     before = seen.made_of if seen else {}
     changed = {name for name in made_of.keys() & before.keys() if made_of[name] != before[name]}

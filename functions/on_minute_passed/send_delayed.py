@@ -10,13 +10,13 @@ from cascan.limits import MAX_DUE_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class DelayedContext:
     messages: DelayedMessages
     queue: RequestQueue  # where they go
     clock: Clock
 
 
-def send_delayed(put_off: PutOff) -> int:
+def send_delayed_messages(put_off: DelayedContext) -> int:
     """How many were sent; of more than MAX_DUE_AT_ONCE the others are the next tick's."""
     sent = 0
     for message in list(put_off.messages.due(put_off.clock(), MAX_DUE_AT_ONCE)):

@@ -39,7 +39,7 @@ class ScopeFilter:
 
     def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
         """`remainders`: the shards that were cut off from it since, and from those."""
-        self.asked = ScannedAddresses.by(shard)
+        self.asked = ScannedAddresses.from_shard(shard)
         self._left = ReassignedHosts(shard, remainders, self.asked)
         self._scope = scope
 
@@ -47,12 +47,12 @@ class ScopeFilter:
         """A remainder of the shard asks for the host again, and records it."""
         return any(address.addr in self._left for address in host.addresses if address.kind != "mac")
 
-    def refusal_of(self, host: Host) -> str:
+    def find_refusal(self, host: Host) -> str:
         """Why the host is not recorded: one sentence. Empty: it is."""
         addresses = [address.addr for address in host.addresses if address.kind != "mac"] or [""]
-        return next((refusal for address in addresses if (refusal := self.refusal_of_address(address))), "")
+        return next((refusal for address in addresses if (refusal := self.find_address_refusal(address))), "")
 
-    def refusal_of_address(self, address: str) -> str:
+    def find_address_refusal(self, address: str) -> str:
         """Why nothing is recorded of the address: one sentence. Empty: it is."""
         shown = address[:MAX_ADDRESS_CHARS]
         try:
@@ -60,6 +60,6 @@ class ScopeFilter:
         except ValueError:
             return f"{shown!r} is no address that can be judged"
         if not names:
-            return self._scope.refusal_of_address(shown) or f"{shown} was not asked for"
-        refusals = [self._scope.refusal_of_address(address, name) or "" for name in sorted(names)]
+            return self._scope.find_address_refusal(shown) or f"{shown} was not asked for"
+        refusals = [self._scope.find_address_refusal(address, name) or "" for name in sorted(names)]
         return "" if "" in refusals else refusals[0]

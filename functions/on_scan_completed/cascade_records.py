@@ -11,8 +11,8 @@ import msgspec
 
 from cascan.cascades.child_documents import build_child_manifest, build_child_request
 from cascan.cascades.decision import Child, Decision, DecisionKind
-from cascan.ids import scan_id_of
-from cascan.limits import MAX_LISTED_FINDINGS
+from cascan.ids import derive_scan_id
+from cascan.limits import MAX_FINDINGS_LISTED
 from cascan.model.cascade import CascadeLine, StoredChild
 from cascan.model.scan import Scan
 
@@ -24,7 +24,7 @@ def build_stored_child(decision: Decision, child: Child, scan: Scan, root: str, 
     """
     if decision.kind is DecisionKind.START:
         request = build_child_request(child, scan, root, cause_id)
-        scan_id, body = scan_id_of(request.idempotency_key), msgspec.json.encode(request).decode()
+        scan_id, body = derive_scan_id(request.idempotency_key), msgspec.json.encode(request).decode()
     else:
         scan_id, body = "", msgspec.json.encode(build_child_manifest(child, scan)).decode()
     return StoredChild(
@@ -65,5 +65,5 @@ def _build_line(decision: Decision) -> CascadeLine:
 
 
 def _add_to_line(line: CascadeLine, decision: Decision) -> CascadeLine:
-    findings = tuple(dict.fromkeys((*line.findings, *decision.findings)))[:MAX_LISTED_FINDINGS]
+    findings = tuple(dict.fromkeys((*line.findings, *decision.findings)))[:MAX_FINDINGS_LISTED]
     return msgspec.structs.replace(line, count=line.count + decision.count, findings=findings)

@@ -28,7 +28,7 @@ from cascan.clock import Clock
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, build_event_fields
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
-from cascan.ids import event_id_of
+from cascan.ids import derive_event_id
 from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, StoredChild
 from cascan.model.request import ScanRequest
@@ -158,7 +158,7 @@ class CascadeRunner:
 
     def _build_event(self, line: CascadeLine, scan: Scan, event: ScanCompleted) -> BusEvent:
         fields: dict[str, Any] = build_event_fields(scan, at=self.clock(), cause_id=event.event_id) | {
-            "event_id": event_id_of(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
+            "event_id": derive_event_id(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
             "rule": line.rule,
             "reason": line.reason,
             "findings": line.findings,
@@ -184,7 +184,7 @@ class CascadeRunner:
     def _build_requested(self, child: StoredChild, scan: Scan, event: ScanCompleted) -> BusEvent:
         return CascadeRequested(
             **build_event_fields(scan, at=self.clock(), cause_id=event.event_id),
-            event_id=event_id_of(scan.scan_id, "child", child.key),
+            event_id=derive_event_id(scan.scan_id, "child", child.key),
             rule=child.rule,
             scan_type=child.scan_type,
             request=msgspec.json.decode(child.body),

@@ -11,14 +11,14 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
-from cascan.findings.published import published, scan_fields
+from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
-from cascan.rules.severity import counted_as
-from cascan.scans.merged_report import merged_report
+from cascan.rules.severity import to_count_key
+from cascan.scans.merged_report import open_merged_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanS
 
 
 def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
-    merged = merged_report(scan_id, table=table, reports=reports)
+    merged = open_merged_report(scan_id, table=table, reports=reports)
     beginning = next(merged.pieces, None)
     if beginning is not None:
         reports.put_result(scan_id, "nmap.xml", chain((beginning,), merged.pieces), "application/xml")
@@ -73,7 +73,7 @@ def _encode_findings(findings: Iterable[Finding], scan: dict[str, str]) -> Itera
         if finding.added is msgspec.UNSET:  # most: the field is appended to the encoded finding, which is faster
             text = msgspec.json.encode(finding)[:-1] + scan_field
         else:
-            text = msgspec.json.encode(published(finding, scan))
+            text = msgspec.json.encode(to_json(finding, scan))
         yield separator + text
         separator = b",\n"
     yield b"]\n" if separator != b"[" else b"[]\n"
@@ -87,7 +87,7 @@ class _FindingCounter:
     def count(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The same findings; each is counted when it is read."""
         for finding in findings:
-            self.severities[counted_as(finding)] += 1
+            self.severities[to_count_key(finding)] += 1
             self.categories[finding.category] += 1
             yield finding
 

@@ -29,7 +29,7 @@ from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import Planned
+from on_scan_requested.refusal import PlanningResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Settings(ClosingSettings):
 
 
 class Planner(NamedTuple):
-    plan: Callable[..., Planned]
+    plan: Callable[..., PlanningResult]
     request_dlq_arn: str
 
 

@@ -13,7 +13,7 @@ from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
-from cascan.ids import event_id_of, scan_id_of
+from cascan.ids import derive_event_id, derive_scan_id
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
@@ -22,12 +22,12 @@ from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
-from cascan.scans.agenda import first_entries
+from cascan.scans.agenda import initial_entries
 from cascan.scans.ending import cancel_scan
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
-from on_scan_requested.refusal import GIVEN_UP, Planned, store_refusal
+from on_scan_requested.refusal import GIVEN_UP, PlanningResult, store_refusal
 
 
 def plan_scan(
@@ -42,7 +42,7 @@ def plan_scan(
     permit: Permissions,
     rules: ScanDefaults,
     clock: Clock,
-) -> Planned:
+) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
@@ -55,7 +55,7 @@ def plan_scan(
             document = read_request_document(message.body)
             key = find_idempotency_key(document)
     except RequestRefused as refused:
-        return refuse(Identity(scan_id_of(message.message_id)), request, refused)
+        return refuse(Identity(derive_scan_id(message.message_id)), request, refused)
     identity = identify(message, key, issued)
     if is_last_delivery and table.get_scan(identity.scan_id) is None:
         reports.put_record(identity.scan_id, REQUEST, [message.body.encode("utf-8", "surrogatepass")])
@@ -71,13 +71,13 @@ def plan_scan(
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            return refuse(Identity(scan_id_of(message.message_id)), request, _key_is_taken(key, earlier))
+            return refuse(Identity(derive_scan_id(message.message_id)), request, _key_is_taken(key, earlier))
         if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-    limit = rules.attempts_that_may_fail(form.request)
+    limit = rules.choose_backoff_limit(form.request)
     _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
-    return Planned(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
+    return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
 def _start(
@@ -95,8 +95,8 @@ def _start(
     table.add_shards(_shards(scan, planned, limit))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
         store_plan(reports, scan, _shards(scan, planned, limit))
-    for entry in first_entries(scan, planned.lane):
-        table.plan_at(entry)
+    for entry in initial_entries(scan, planned.lane):
+        table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
         _queue(scan, planned, queues=queues, bus=bus)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
@@ -116,7 +116,7 @@ def _accepted(
     request, shards = form.request, len(planned.slices)
     parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
-    hours = opening([Window.parse(text) for text in request.windows], now)
+    hours = find_opening([Window.parse(text) for text in request.windows], now)
     waits = request.suspend or (hours is not None and not hours.is_open)
     first = 0 if waits else min(shards, parallel)
     return Scan(
@@ -152,7 +152,7 @@ def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
 
 def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
     """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
-    event_id, first = event_id_of(scan.scan_id, "planned"), scan.shards_in_flight
+    event_id, first = derive_event_id(scan.scan_id, "planned"), scan.shards_in_flight
     queues.send(
         planned.lane,
         (ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(first)),

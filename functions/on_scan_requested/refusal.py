@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from cascan.clock import Clock
 from cascan.errors import Rejected, RequestRefused
 from cascan.gateways import EventBus, ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning.rates import ScanDefaults
-from cascan.scans.close import announce
+from cascan.scans.close import announce_end
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (
@@ -26,7 +26,7 @@ GIVEN_UP = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanningResult:
     """What came of a request, for the log."""
 
     scan_id: str
@@ -47,7 +47,7 @@ def store_refusal(
     table: ScanTable,
     bus: EventBus,
     clock: Clock,
-) -> Planned:
+) -> PlanningResult:
     """Store the refusal under the id that the scan would have had. Where that holds another request: under the id that
     derives from the message. A repeat announces what the first left unannounced.
     """
@@ -55,10 +55,10 @@ def store_refusal(
     scan = replace(scan, expires_after_s=rules.expires_after_s(request or ScanRequest()))
     stored = _create(scan, table)
     if stored.request_digest != message.digest:  # another request's, under the same key
-        stored = _create(replace(scan, scan_id=scan_id_of(message.message_id)), table)
+        stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
     if stored.state in FINAL_STATES:
-        announce(stored, table=table, bus=bus)
-    return Planned(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
+        announce_end(stored, table=table, bus=bus)
+    return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
 
 
 def _refused_scan(

@@ -28,7 +28,7 @@ from cascan.clock import utc_now
 from cascan.schedules.due import ScheduleDue
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_schedule_due.request_scan import Answered, ScheduleContext, request_scan
+from on_schedule_due.request_scan import RequestOutcome, ScheduleContext, request_scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,19 @@ class Settings:
 
 
 @cache
-def wire() -> Callable[[ScheduleDue], Answered]:
+def wire() -> Callable[[ScheduleDue], RequestOutcome]:
     settings = from_env(Settings, os.environ)
-    desk = ScheduleContext(
+    context = ScheduleContext(
         schedules=DynamoScheduleTable(settings.scan_table),
         scans=DynamoScanTable(settings.scan_table),
         issued=DynamoIssuedRequests(settings.scan_table),
         requests=SqsRequestQueue(settings.request_queue_url),
         controls=SqsRequestQueue(settings.control_queue_url, "control queue"),
-        again=DynamoDelayedMessages(settings.scan_table),
+        delayed=DynamoDelayedMessages(settings.scan_table),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,
     )
-    return partial(request_scan, desk=desk)
+    return partial(request_scan, context=context)
 
 
 def on_record(record: SQSRecord) -> None:

@@ -14,13 +14,13 @@ from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
-from cascan.ids import event_id_of
-from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
-from cascan.model.schedule import Concurrency, Result, Schedule, ScheduledRun
-from cascan.scans.close import ENDED
-from cascan.schedules.due import Kind, ScheduleDue, child_request, is_blacked_out, scan_id_at
+from cascan.model.schedule import Concurrency, LatestResult, Schedule, ScheduledRun
+from cascan.scans.close import ENDED_STATES
+from cascan.schedules.due import Kind, ScheduleDue, build_run_request, is_blacked_out, run_scan_id
 from cascan.schedules.form import read_schedule
 
 
@@ -33,13 +33,13 @@ class ScheduleContext:
     issued: IssuedRequests
     requests: RequestQueue
     controls: RequestQueue
-    again: RequestQueue  # what is sent there comes back to the schedule queue, with a tick
+    delayed: RequestQueue  # what is sent there comes back to the schedule queue, with a tick
     bus: EventBus
     clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RequestOutcome:
     """What came of the message, for the log."""
 
     schedule: str
@@ -58,125 +58,129 @@ class RunWithScan(NamedTuple):
     scan: Scan | None
 
 
-def request_scan(due: ScheduleDue, desk: ScheduleContext) -> Answered:
+def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
     """Ask for the scan of this time; a repeat asks for the same scan with the same bytes.
 
     Raises: RequestRefused: what is stored is no schedule that this version reads.
     """
-    stored = desk.schedules.schedule(due.schedule)
+    stored = context.schedules.schedule(due.schedule)
     if stored is None:
         return _answer(due, "deleted")
     schedule = read_schedule(stored.document, is_stored=True)
     if due.kind is Kind.SETTLE:
-        return _settle(due, schedule, desk)
-    if why := _stands_against(due, schedule, desk):
+        return _settle(due, schedule, context)
+    if why := _stands_against(due, schedule, context):
         return _answer(due, why)
-    known = _known(schedule, desk)
-    scan_id = scan_id_at(schedule, due.due_at)
-    earlier = [one for one in known if one.run.scan_id != scan_id and _is_running(one, desk)]
+    known = _known(schedule, context)
+    scan_id = run_scan_id(schedule, due.due_at)
+    earlier = [one for one in known if one.run.scan_id != scan_id and _is_running(one, context)]
     is_repeat = any(one.run.scan_id == scan_id for one in known)
     cancelled = 0
     if earlier and not is_repeat:
         if schedule.concurrency is Concurrency.FORBID:
-            return _pass_over(due, schedule, earlier, desk)
+            return _pass_over(due, schedule, earlier, context)
         if schedule.concurrency is Concurrency.REPLACE:
             if not all(one.scan for one in earlier):  # what is not planned yet cannot be cancelled
-                return _put_back(due, "waits", desk)
-            cancelled = _cancel(earlier, due, desk)
-    run = desk.schedules.add_run(
+                return _put_back(due, "waits", context)
+            cancelled = _cancel(earlier, due, context)
+    run = context.schedules.add_run(
         ScheduledRun(
             schedule=schedule.name,
             due_at=due.due_at,
             scan_id=scan_id,
-            asked_at=desk.clock(),
-            body=json.dumps(child_request(schedule, due.due_at)),
+            asked_at=context.clock(),
+            body=json.dumps(build_run_request(schedule, due.due_at)),
         )
     )
     if not run.ended:  # its scan was kept no longer: a late repeat does not bring it back
-        desk.issued.issue(run.scan_id, run.body)
-        desk.requests.send(run.body)
-    return _answer(due, "asked", scan_id, cancelled, prune_history(schedule, known, desk))
+        context.issued.issue(run.scan_id, run.body)
+        context.requests.send(run.body)
+    return _answer(due, "asked", scan_id, cancelled, prune_history(schedule, known, context))
 
 
-def _stands_against(due: ScheduleDue, schedule: Schedule, desk: ScheduleContext) -> str:
+def _stands_against(due: ScheduleDue, schedule: Schedule, context: ScheduleContext) -> str:
     """Why nothing starts, whatever else runs; empty: nothing does."""
     if due.kind is Kind.RETRIGGER and not schedule.retrigger:
         return "unasked"
     if due.kind is not Kind.RUN_NOW and schedule.suspend:
         return "suspended"
-    if not desk.schedules.note_due(schedule.name, due.due_at):
+    if not context.schedules.record_due(schedule.name, due.due_at):
         return "overtaken"
     if due.kind is not Kind.RUN_NOW and is_blacked_out(schedule, due.due_at):
-        _announce(due, schedule, "blackout", "nothing starts on this date", desk, retried=False)
+        _announce(due, schedule, "blackout", "nothing starts on this date", context, retried=False)
         return "blackout"
     return ""
 
 
-def _known(schedule: Schedule, desk: ScheduleContext) -> list[RunWithScan]:
+def _known(schedule: Schedule, context: ScheduleContext) -> list[RunWithScan]:
     """Its runs, the oldest first."""
     known: list[RunWithScan] = []
-    for run in desk.schedules.runs(schedule.name):
+    for run in context.schedules.runs(schedule.name):
         with suppress(UnreadableItem):  # told; nobody can say whether it runs, so it holds nothing back and is kept
-            known.append(RunWithScan(run, None if run.ended else desk.scans.get_scan(run.scan_id)))
+            known.append(RunWithScan(run, None if run.ended else context.scans.get_scan(run.scan_id)))
     return known
 
 
-def _is_running(one: RunWithScan, desk: ScheduleContext) -> bool:
+def _is_running(one: RunWithScan, context: ScheduleContext) -> bool:
     if one.scan:
-        return one.scan.state not in ENDED
-    return not one.run.ended and desk.clock() - one.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
+        return one.scan.state not in ENDED_STATES
+    return not one.run.ended and context.clock() - one.run.asked_at < timedelta(seconds=PLANNING_GRACE_S)
 
 
-def _pass_over(due: ScheduleDue, schedule: Schedule, earlier: Sequence[RunWithScan], desk: ScheduleContext) -> Answered:
+def _pass_over(
+    due: ScheduleDue, schedule: Schedule, earlier: Sequence[RunWithScan], context: ScheduleContext
+) -> RequestOutcome:
     running = ", ".join(one.run.scan_id for one in earlier[:3])
     if not due.retry:
         reason = f"concurrencyPolicy is Forbid, and {running} still runs"
-        _announce(due, schedule, "running", reason, desk, retried=True)
-    return _put_back(due, "running", desk)
+        _announce(due, schedule, "running", reason, context, retried=True)
+    return _put_back(due, "running", context)
 
 
-def _put_back(due: ScheduleDue, outcome: str, desk: ScheduleContext, delay_s: int = SCHEDULE_RETRY_S) -> Answered:
+def _put_back(
+    due: ScheduleDue, outcome: str, context: ScheduleContext, delay_s: int = SCHEDULE_RETRY_S
+) -> RequestOutcome:
     """Have the message come again; one that says what is due, until a later time of the schedule overtakes it."""
     again = ScheduleDue(schedule=due.schedule, due_at=due.due_at, kind=due.kind, retry=due.retry + 1)
-    desk.again.send(again.to_wire(), delay_s=delay_s)
+    context.delayed.send(again.to_wire(), delay_s=delay_s)
     return _answer(due, outcome)
 
 
-def _cancel(earlier: Sequence[RunWithScan], due: ScheduleDue, desk: ScheduleContext) -> int:
+def _cancel(earlier: Sequence[RunWithScan], due: ScheduleDue, context: ScheduleContext) -> int:
     for one in earlier:
         reason = f"replaced by the scan that was due at {to_wire(due.due_at)}"
         asked = ControlRequested(
             action=Action.CANCEL, scan_id=one.run.scan_id, by=f"schedule {due.schedule}", reason=reason
         )
-        desk.controls.send(asked.to_wire())
+        context.controls.send(asked.to_wire())
     return len(earlier)
 
 
-def _settle(due: ScheduleDue, schedule: Schedule, desk: ScheduleContext) -> Answered:
+def _settle(due: ScheduleDue, schedule: Schedule, context: ScheduleContext) -> RequestOutcome:
     """A scan of it ended: note what it found, and keep the history within its limits."""
-    known = _known(schedule, desk)
-    publishing = [one for one in known if one.scan and one.scan.state in ENDED - FINAL_STATES]
-    removed = prune_history(schedule, known, desk)
+    known = _known(schedule, context)
+    publishing = [one for one in known if one.scan and one.scan.state in ENDED_STATES - FINAL_STATES]
+    removed = prune_history(schedule, known, context)
     if publishing and due.retry < MAX_SETTLE_RETRIES:
-        return _put_back(due, "waits", desk, SETTLE_RETRY_S)
+        return _put_back(due, "waits", context, SETTLE_RETRY_S)
     return _answer(due, "settled", removed=removed)
 
 
-def prune_history(schedule: Schedule, known: Sequence[RunWithScan], desk: ScheduleContext) -> int:
+def prune_history(schedule: Schedule, known: Sequence[RunWithScan], context: ScheduleContext) -> int:
     """Note the latest result; have ended scans beyond the limits removed, the oldest first. How many those are."""
     succeeded = [one for one in known if one.scan and one.scan.state is ScanState.DONE]
     failed = [one for one in known if one.scan and one.scan.state in FINAL_STATES - {ScanState.DONE}]
     if succeeded and (scan := succeeded[-1].scan) and scan.finished_at:
-        result = Result(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
-        desk.schedules.note_result(schedule.name, result)
+        result = LatestResult(scan_id=scan.scan_id, finished_at=scan.finished_at, findings=scan.findings)
+        context.schedules.record_result(schedule.name, result)
     beyond = [*_runs_over_limit(succeeded, schedule.successful_limit), *_runs_over_limit(failed, schedule.failed_limit)]
     for one in beyond:
-        desk.scans.plan_at(AgendaEntry(desk.clock(), one.run.scan_id, What.EXPIRE))
-        desk.schedules.end_run(one.run)
+        context.scans.add_to_agenda(AgendaEntry(context.clock(), one.run.scan_id, AgendaTask.EXPIRE))
+        context.schedules.end_run(one.run)
     latest = known[-1].run if known else None
     for one in known:  # the latest stays as a mark: its message may come twice
-        if one.scan is None and one.run is not latest and not _is_running(one, desk):
-            desk.schedules.forget_run(one.run)
+        if one.scan is None and one.run is not latest and not _is_running(one, context):
+            context.schedules.forget_run(one.run)
     return len(beyond)
 
 
@@ -185,16 +189,16 @@ def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
 
 
 def _announce(
-    due: ScheduleDue, schedule: Schedule, kind: str, reason: str, desk: ScheduleContext, *, retried: bool
+    due: ScheduleDue, schedule: Schedule, kind: str, reason: str, context: ScheduleContext, *, retried: bool
 ) -> None:
-    event_id = event_id_of(schedule.name, to_wire(due.due_at), kind)
-    desk.bus.put(
+    event_id = derive_event_id(schedule.name, to_wire(due.due_at), kind)
+    context.bus.put(
         [
             ScheduleSkipped(
-                scan_id=scan_id_at(schedule, due.due_at),
+                scan_id=run_scan_id(schedule, due.due_at),
                 cause_id=event_id,
                 event_id=event_id,
-                at=desk.clock(),
+                at=context.clock(),
                 name=schedule.name,
                 labels=schedule.labels,
                 schedule=schedule.name,
@@ -207,5 +211,5 @@ def _announce(
     )
 
 
-def _answer(due: ScheduleDue, outcome: str, scan_id: str = "", cancelled: int = 0, removed: int = 0) -> Answered:
-    return Answered(due.schedule, to_wire(due.due_at), outcome, scan_id, cancelled, removed)
+def _answer(due: ScheduleDue, outcome: str, scan_id: str = "", cancelled: int = 0, removed: int = 0) -> RequestOutcome:
+    return RequestOutcome(due.schedule, to_wire(due.due_at), outcome, scan_id, cancelled, removed)

@@ -17,12 +17,12 @@ from functools import cache, partial
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from cascan.aws.sqs.parking import park
+from cascan.aws.sqs.park_message import park_message
 from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_shard_abandoned.close_shard import Closed, close_abandoned
+from on_shard_abandoned.close_shard import AbandonedShard, close_abandoned_shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> Callable[[ShardQueued, str], Closed]:
-    return partial(close_abandoned, **closing_gateways(settings()))
+def wire() -> Callable[[ShardQueued, str], AbandonedShard]:
+    return partial(close_abandoned_shard, **closing_gateways(settings()))
 
 
 @cache
@@ -47,7 +47,7 @@ def on_record(record: SQSRecord) -> None:
 
 
 def park_shard(body: str, reason: str) -> None:
-    park(settings().parked_shards_url, body, reason)
+    park_message(settings().parked_shards_url, body, reason)
 
 
 handler = queue_handler(on_record, wire, park=park_shard)

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
-from cascan.scans.transitions import HELD, RunPermission, run_permission
+from cascan.model.shard import OPEN_STATES, Shard, ShardReturn, ShardState
+from cascan.scans.transitions import HOLD_REASONS, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.finish_shard import message_of
+from on_shard_queued.finish_shard import build_remainder_message
 
 DELIVERIES_BEFORE_A_DROP = 3  # of a shard that waits: whoever sent its message may be about to release it
 
@@ -23,7 +23,7 @@ def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tup
     if brief is None:
         raise MalformedMessage(f"there is no scan {message.scan_id}")
     standing = run_permission(brief, worker.clock())
-    if standing.blocked_by in HELD:
+    if standing.blocked_by in HOLD_REASONS:
         _hold(message, delivery, worker)
     if standing.blocked_by:
         return standing.blocked_by.value
@@ -37,7 +37,7 @@ def _hold(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
         return
     left = _claimed(message, delivery, worker)  # its holder died before it could put it back
     if left:
-        back = Return(to=ShardState.WAITING, failed=False)
+        back = ShardReturn(to=ShardState.WAITING, failed=False)
         worker.table.return_shard(message.scan_id, message.shard, left.attempt, back)
         return
     shard = worker.table.get_shard(message.scan_id, message.shard)
@@ -74,7 +74,7 @@ def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard 
         now=now,
     )
     if shard and shard.remainder is not None:
-        _tell_of_remainder(shard, shard.remainder, message, worker)
+        _resend_remainder(shard, shard.remainder, message, worker)
     return shard
 
 
@@ -87,8 +87,8 @@ def _retry_before_drop(shard: Shard, delivery: Delivery) -> None:
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} waits")
 
 
-def _tell_of_remainder(shard: Shard, number: int, message: ShardQueued, worker: Worker) -> None:
+def _resend_remainder(shard: Shard, number: int, message: ShardQueued, worker: Worker) -> None:
     """Whoever cut the shard may have died before the message of its remainder left."""
     rest = worker.table.get_shard(shard.scan_id, number)
     if rest and rest.state is ShardState.QUEUED:
-        worker.queues.send(rest.lane, [message_of(rest, message)])
+        worker.queues.send(rest.lane, [build_remainder_message(rest, message)])

@@ -11,13 +11,13 @@ from cascan.clock import Clock
 from cascan.gateways import ReportStore, Resolver, ScanTable, ShardQueues
 from cascan.model.shard import Lane
 from cascan.permissions.scope import Scope
-from on_shard_queued.nmap_process import Ended, OnTick, run_nmap
+from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
 
 
 class RunNmap(Protocol):
     def __call__(
         self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick
-    ) -> Ended: ...
+    ) -> NmapResult: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import dns.resolver
 from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 
 RECORDS = {4: "A", 6: "AAAA"}
 DEFAULT_SERVER = "127.0.0.1"  # where resolv.conf names none: resolv.conf(5)
@@ -126,7 +126,7 @@ def _is_domain(text: str) -> bool:
 
 def _is_address(text: str) -> bool:
     try:
-        address_in(text)
+        parse_address(text)
     except ValueError:
         return False
     return True

@@ -17,18 +17,18 @@ from msgspec.structs import replace
 from cascan.errors import UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
-from cascan.nmap.targets.cutting import Cutting, cut_slices
+from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
+from cascan.nmap.targets.cutting import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import Reported, store_run
+from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.delivery import Worker
-from on_shard_queued.nmap_process import Ended
-from on_shard_queued.pin_targets import Pinned
-from on_shard_queued.what_next import Do, said_itself, what_next
+from on_shard_queued.nmap_process import NmapResult
+from on_shard_queued.pin_targets import PinnedTargets
+from on_shard_queued.what_next import ShardAction, choose_next_step, is_conclusive
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
 LOST = "lost"  # somebody else has the shard, or nobody may have it any more
@@ -39,12 +39,12 @@ FULL_BYTES = 64 * 1024  # less room than that is none
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class ShardFinisher:
     """What there is to finish with."""
 
     shard: Shard
     message: ShardQueued
-    pinned: Pinned
+    pinned: PinnedTargets
     run: NmapRun
     report: Path
     worker: Worker
@@ -53,13 +53,13 @@ class Finish:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             return LOST
-        self._store(Reported(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        self._store(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
         return "reported"
 
-    def after(self, ended: Ended) -> str:
+    def after(self, ended: NmapResult) -> str:
         """What was done, in a word."""
         names = self._names_to_try_again()
-        if said_itself(ended, whole=_is_whole(self.report)):
+        if is_conclusive(ended, whole=_is_whole(self.report)):
             if names and not self.pinned.addresses:
                 return self._returned(names)
             return self._asked_again(names) or self.reported(self.run)
@@ -70,20 +70,22 @@ class Finish:
         asked_again = set(self._addresses(cutting))
         finished = sum(address not in asked_again for address in self.pinned.addresses)
         open_ends = len(left) + len(names)
-        step = what_next(self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent))
+        step = choose_next_step(
+            self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent)
+        )
         match step.do:
-            case Do.DROP:
+            case ShardAction.DROP:
                 return LOST
-            case Do.REPORT:
+            case ShardAction.REPORT:
                 return self.reported(self.run if open_ends else replace(self.run, cut=True))
-            case Do.RETURN:
-                back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
+            case ShardAction.RETURN:
+                back = ShardReturn(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
                 return give_back(self.shard, self.message, back, self.worker)
         run = replace(self._run_without(names), cut=True, addresses=finished)
         done, rest = cutting
         return self._cut(
-            Cut(
-                run=run, done=done, rest=rest, lane=step.lane, to=step.to, failed=step.failed,
+            ShardCut(
+                run=run, done=done, remaining=rest, lane=step.lane, to=step.to, failed=step.failed,
                 error_description=step.error,
             )
         )  # fmt: skip
@@ -97,17 +99,17 @@ class Finish:
         shard = self.shard
         if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
             return ""
-        longer = with_longer_host_timeout(shard.arguments) if shard.retry_timed_out else ()
+        longer = lengthen_host_timeout(shard.arguments) if shard.retry_timed_out else ()
         timed_out = _finished(self.report, TIMED_OUT) if longer else ()
         late = {address for address in timed_out if address in self.pinned.addresses}
         if not late and not names:
             return ""
         done, rest = cut_slices(shard, self.pinned.resolved, late, names)
         return self._cut(
-            Cut(
+            ShardCut(
                 run=replace(self._run_without(names), asked_again=len(late)),
                 done=done,
-                rest=rest,
+                remaining=rest,
                 lane=shard.lane,
                 to=ShardState.QUEUED,
                 failed=bool(names),
@@ -130,34 +132,34 @@ class Finish:
 
     def _returned(self, names: Mapping[str, Reason]) -> str:
         """DNS failed for every name, and there is nothing else to scan."""
-        back = Return(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
+        back = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
         return give_back(self.shard, self.message, back, self.worker)
 
-    def _cut(self, cut: Cut) -> str:
+    def _cut(self, cut: ShardCut) -> str:
         shard, worker = self.shard, self.worker
         rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if rest is None:
             return LOST
         if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
             pause_s = pause_after(rest.failures) if cut.failed else 0
-            worker.queues.send(rest.lane, [message_of(rest, self.message)], delay_s=pause_s)
-        done, _ = halves(shard, cut, rest.number)
-        self._store(Reported(replace(done, progress=None), rest))
+            worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
+        done, _ = split_shard(shard, cut, rest.number)
+        self._store(ReportedShard(replace(done, progress=None), rest))
         return f"cut: shard {rest.number} has the rest"
 
-    def _store(self, reported: Reported) -> None:
+    def _store(self, reported: ReportedShard) -> None:
         """The record first: of a report in the bucket it can always be told which run it is of."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
-    def _addresses(self, cutting: Cutting) -> Iterator[str]:
+    def _addresses(self, cutting: CutSlices) -> Iterator[str]:
         for piece in cutting.rest:
             yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
 
 
-def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
+def give_back(shard: Shard, message: ShardQueued, back: ShardReturn, worker: Worker) -> str:
     """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
 
     A fresh one, since the old one may stay hidden for as long as its function might have run.
@@ -178,14 +180,14 @@ def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) 
 def pause_after(failures: int) -> int:
     """Seconds until a shard that has failed so often is tried again."""
     pause_s: int = AGAIN_AFTER_S * 4 ** max(0, failures - 1)
-    return min(pause_s, MAX_AGAIN_AFTER_S)
+    return min(pause_s, MAX_RETRY_DELAY_S)
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:
     return Reasons.of(names.values()).sentence
 
 
-def message_of(shard: Shard, cause: ShardQueued) -> ShardQueued:
+def build_remainder_message(shard: Shard, cause: ShardQueued) -> ShardQueued:
     return ShardQueued(scan_id=shard.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=shard.number)
 
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.targets.kinds import IPV6
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
-def hosts_addresses(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
+def read_hosts_file(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
     """Of the names (lower case, without the root's dot) those that the file has addresses of the family for.
 
     `localhost` and the names below it are loopback where the file has nothing else: DNS is never asked for them.
@@ -43,7 +43,7 @@ def _entries(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _is_address(text: str) -> bool:
     try:
-        address_in(text)
+        parse_address(text)
     except ValueError:
         return False
     return True

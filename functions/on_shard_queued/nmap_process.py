@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class NmapResult:
     """How the process ended. `stopped` is empty unless we stopped it: "deadline", "size" or what the caller said."""
 
     exit_code: int | None  # negative: the signal that ended it; None: it was not started
@@ -40,7 +40,7 @@ class Ended:
 OnTick = Callable[[], str]  # called every TICK_S while nmap lives; a non-empty answer stops it, and says why
 
 
-def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = str) -> Ended:
+def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = str) -> NmapResult:
     """Run `argv` to its end, or for `deadline_s` seconds at most, or until its report fills MAX_REPORT_BYTES.
 
     `folder` gets an empty working directory (nmap loads scripts from its own) and nmap's stderr.
@@ -62,7 +62,7 @@ def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float,
             stopped = _watch(process, report, time.monotonic() + deadline_s, on_tick)
         finally:
             _stop(process)
-        return Ended(process.returncode, stopped, _head(stderr.fileno()))
+        return NmapResult(process.returncode, stopped, _head(stderr.fileno()))
 
 
 def _bounded() -> None:

@@ -16,7 +16,7 @@ RESOLVE_ALL = "--resolve-all"
 
 
 @dataclass(slots=True)
-class Pinned:
+class PinnedTargets:
     """What the shard comes down to. `reasons` says of each name and target that is not scanned why it is not."""
 
     addresses: dict[str, None] = field(default_factory=dict)  # in order, without repeats
@@ -33,7 +33,9 @@ class Pinned:
         self.reasons.append(Reason.of(code, subject, sentence))
 
 
-def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver, give_up: Callable[[], object] = bool) -> Pinned:
+def pin_targets(
+    shard: Shard, *, scope: Scope, resolver: Resolver, give_up: Callable[[], object] = bool
+) -> PinnedTargets:
     """Every address of the shard that is inside the scope and not excluded.
 
     A name is scanned only when all its addresses are inside: one answer outside says that the name is not what the
@@ -41,7 +43,7 @@ def pin_targets(shard: Shard, *, scope: Scope, resolver: Resolver, give_up: Call
     MAX_ADDRESSES_PER_NAME at the first of them, and a reason says so. One name's trouble is its own: the others are
     pinned. Once `give_up()` is true, names that have no answer yet are unanswered.
     """
-    pinned = Pinned()
+    pinned = PinnedTargets()
     exclusion = Exclusion.parse(shard.exclude, shard.family)
     targets = [(piece, parse_target(piece.expression, shard.family)) for piece in shard.slices]
     lookups = resolver.look_up(_names(target for _, target in targets), shard.family, give_up)
@@ -61,15 +63,17 @@ def _names(targets: Iterable[Target]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target.name for target in targets if isinstance(target, Name)))
 
 
-def _may_be_scanned(target: Target, lookups: Mapping[str, Lookup], shard: Shard, pinned: Pinned, scope: Scope) -> bool:
+def _may_be_scanned(
+    target: Target, lookups: Mapping[str, Lookup], shard: Shard, pinned: PinnedTargets, scope: Scope
+) -> bool:
     if isinstance(target, Name):
         return _resolve(target, lookups[target.name], shard, pinned, scope)
-    if refusal := scope.refusal_of(target):  # the scope is narrower now than at the request
+    if refusal := scope.find_refusal(target):  # the scope is narrower now than at the request
         pinned.refuse(ReasonCode.OUT_OF_SCOPE, target.expression, refusal)
     return not refusal
 
 
-def _resolve(target: Name, lookup: Lookup, shard: Shard, pinned: Pinned, scope: Scope) -> bool:
+def _resolve(target: Name, lookup: Lookup, shard: Shard, pinned: PinnedTargets, scope: Scope) -> bool:
     """Write down the name's addresses if it may be scanned; else, why not."""
     if lookup.asked != target.name:
         pinned.asked_as[target.name] = lookup.asked
@@ -89,7 +93,7 @@ def _resolve(target: Name, lookup: Lookup, shard: Shard, pinned: Pinned, scope: 
     return True
 
 
-def _note_failure(target: Name, lookup: Lookup, pinned: Pinned) -> None:
+def _note_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None:
     if target.name in pinned.unanswered or target.name in pinned.unresolved:  # asked for with two masks
         return
     failure = lookup.failure or ReasonCode.NAME_WITHOUT_ADDRESS
@@ -105,4 +109,4 @@ def _note_failure(target: Name, lookup: Lookup, pinned: Pinned) -> None:
 
 def _refusal_of(target: Name, asked: str, address: str, scope: Scope) -> str | None:
     """An allowed domain covers the address of the name that was looked up, never the block that a mask makes of it."""
-    return scope.refusal_of_address(address, asked) if target.count == 1 else scope.refusal_of(target.pinned(address))
+    return scope.find_address_refusal(address, asked) if target.count == 1 else scope.find_refusal(target.pin(address))

@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from cascan.gateways import Lookup
-from cascan.limits import FIRST_LOOKUP_S, LOOKUP_PAUSES_S, LOOKUP_S, MAX_LOOKING_UP_S, MAX_LOOKUPS_AT_ONCE
+from cascan.limits import (
+    FIRST_LOOKUP_TIMEOUT_S,
+    LOOKUP_PAUSES_S,
+    LOOKUP_TIMEOUT_S,
+    MAX_LOOKUP_TOTAL_S,
+    MAX_LOOKUPS_AT_ONCE,
+)
 from cascan.model.reason import ReasonCode
-from on_shard_queued.hosts_file import hosts_addresses
+from on_shard_queued.hosts_file import read_hosts_file
 
 HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
 
@@ -41,7 +47,7 @@ class DnsResolver:
 
     def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
         wanted = {name: name.removesuffix(".") for name in names}
-        known = hosts_addresses(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
+        known = read_hosts_file(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
         lookups = {name: Lookup(asked=stem, addresses=known[stem]) for name, stem in wanted.items() if stem in known}
         unknown = [name for name in wanted if name not in lookups]
         if unknown:
@@ -50,7 +56,7 @@ class DnsResolver:
 
     def _by_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
         """Every name once; those that DNS failed for again, after a pause, as often as there are pauses."""
-        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKING_UP_S
+        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKUP_TOTAL_S
         lookups: dict[str, Lookup] = {}
 
         def one(name: str, within_s: float) -> Lookup:
@@ -58,16 +64,16 @@ class DnsResolver:
             if give_up():
                 return lookups.get(name) or _not_asked(name, "the worker was stopped before it was looked up")
             if left_s <= 0:
-                why = f"looking up all the names took more than {MAX_LOOKING_UP_S:g} s"
+                why = f"looking up all the names took more than {MAX_LOOKUP_TOTAL_S:g} s"
                 return lookups.get(name) or _not_asked(name, why)
             return client.look_up(name, family, min(within_s, left_s))
 
-        asking, within_s = list(names), FIRST_LOOKUP_S
+        asking, within_s = list(names), FIRST_LOOKUP_TIMEOUT_S
         for pause_s in (*LOOKUP_PAUSES_S, None):
             with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(asking)), "lookup") as pool:
                 # the threads end here: nmap is started by a process that has none
                 lookups |= zip(asking, pool.map(one, asking, [within_s] * len(asking)), strict=True)
-            asking, within_s = [name for name in asking if lookups[name].may_succeed_later], LOOKUP_S
+            asking, within_s = [name for name in asking if lookups[name].may_succeed_later], LOOKUP_TIMEOUT_S
             if not asking or pause_s is None or give_up() or time.monotonic() >= ends_at:
                 break
             self._sleep(pause_s)

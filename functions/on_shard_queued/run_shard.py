@@ -10,15 +10,15 @@ from pathlib import Path
 from cascan.errors import ShardLost
 from cascan.events import ShardQueued
 from cascan.model.reason import Reasons
-from cascan.model.shard import NmapRun, Return, Shard, ShardState
-from cascan.nmap.command import nmap_argv
+from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import claim_shard
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.finish_shard import LOST, Finish, give_back
+from on_shard_queued.finish_shard import LOST, ShardFinisher, give_back
 from on_shard_queued.heartbeat import Heartbeat
-from on_shard_queued.nmap_process import Ended
-from on_shard_queued.pin_targets import Pinned, pin_targets
+from on_shard_queued.nmap_process import NmapResult
+from on_shard_queued.pin_targets import PinnedTargets, pin_targets
 from on_shard_queued.progress import ReportTail
 
 NOT_EXECUTABLE = 126  # a shell's word for it
@@ -53,7 +53,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
         return ShardRun(message.scan_id, message.shard, taken)
     shard, standing = taken
     if shard.failures > shard.backoff_limit:
-        did = _kept(give_back(shard, message, Return(to=ShardState.QUEUED, failed=False), worker), shard)
+        did = _kept(give_back(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker), shard)
         return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
     return _Turn(shard, standing, message, delivery, worker).take()
 
@@ -88,7 +88,7 @@ class _Turn:
             folder = Path(name)
             report = folder / "report.xml"
             report.touch(mode=0o600)
-            argv = nmap_argv(self.worker.nmap, self.shard, folder, pinned.name)
+            argv = build_nmap_command(self.worker.nmap, self.shard, folder, pinned.name)
             ended = self._scan(argv, pinned, folder, heartbeat)
             run = NmapRun(
                 attempt=self.shard.attempt,
@@ -106,27 +106,29 @@ class _Turn:
                 finished_at=self.worker.clock(),
             )
             with heartbeat.alongside():
-                did = _kept(Finish(self.shard, self.message, pinned, run, report, self.worker).after(ended), self.shard)
+                did = _kept(
+                    ShardFinisher(self.shard, self.message, pinned, run, report, self.worker).after(ended), self.shard
+                )
             error = ended.error or Reasons.of(pinned.unanswered.values()).sentence
             return self._said(did, run, report.stat().st_size, error)
 
-    def _scan(self, argv: Sequence[str], pinned: Pinned, folder: Path, heartbeat: Heartbeat) -> Ended:
+    def _scan(self, argv: Sequence[str], pinned: PinnedTargets, folder: Path, heartbeat: Heartbeat) -> NmapResult:
         """Run nmap, for as long as the shard's own limit and the scan's standing allow."""
         limit_s, ends = self._limit()
         if not pinned.addresses and not pinned.unanswered:
-            return Ended(None)
+            return NmapResult(None)
         if stopped := (heartbeat() if limit_s > 0 else ends):
-            return Ended(None, stopped)
+            return NmapResult(None, stopped)
         if not pinned.addresses:
-            return Ended(None)
+            return NmapResult(None)
         heartbeat.watch(ReportTail(folder / "report.xml"))
         try:
             (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
             ended = self.worker.run(argv, folder, folder / "report.xml", limit_s, heartbeat)
         except PermissionError as exc:  # file capabilities beyond what the container may have, for one
-            return Ended(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
+            return NmapResult(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
         except OSError as exc:
-            return Ended(None, error=f"nmap was not started: {exc}")
+            return NmapResult(None, error=f"nmap was not started: {exc}")
         return replace(ended, stopped=ends) if ended.stopped == StopReason.TIME_LIMIT else ended
 
     def _limit(self) -> tuple[float, StopReason]:

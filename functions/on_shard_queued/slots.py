@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 _libc = ctypes.CDLL(None)
-SLOTS = "WORKER_SLOTS"  # the variable that says how many
+SLOTS_VARIABLE = "WORKER_SLOTS"  # the variable that says how many
 
 
 class Slots:
     """The other slots. They get the environment as it is, and one slot each."""
 
     def __init__(self, others: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        alone = dict(environment) | {SLOTS: "1"}
+        alone = dict(environment) | {SLOTS_VARIABLE: "1"}
         self._processes = [
             subprocess.Popen(  # noqa: S603 - this program itself
                 command,
@@ -49,6 +49,6 @@ def _end_with_us() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def other_slots(slots: int) -> Slots:
+def start_other_slots(slots: int) -> Slots:
     """Start all but the first of `slots`."""
     return Slots(slots - 1, [sys.executable, "-m", "on_shard_queued.worker"], os.environ)

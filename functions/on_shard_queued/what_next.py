@@ -8,15 +8,15 @@ from enum import Enum, auto
 
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
-from cascan.scans.transitions import HELD, StopReason
-from on_shard_queued.nmap_process import Ended
+from cascan.scans.transitions import HOLD_REASONS, StopReason
+from on_shard_queued.nmap_process import NmapResult
 
-HARMLESS = (
-    frozenset({StopReason.WORKER, StopReason.TIME_LIMIT, StopReason.SIZE}) | HELD
+NO_FAILURE = (
+    frozenset({StopReason.WORKER, StopReason.TIME_LIMIT, StopReason.SIZE}) | HOLD_REASONS
 )  # no fault of the shard: not counted
 
 
-class Do(Enum):
+class ShardAction(Enum):
     REPORT = auto()  # what nmap wrote is the answer
     CUT = auto()  # it is the answer for some hosts; the rest becomes another shard
     RETURN = auto()  # nothing was finished: the shard is run again
@@ -24,15 +24,15 @@ class Do(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    do: Do
+class NextStep:
+    do: ShardAction
     to: ShardState = ShardState.QUEUED  # the rest, or the shard
     lane: Lane = Lane.CONNECT  # of the rest
     failed: bool = False
     error: str = ""
 
 
-def said_itself(ended: Ended, *, whole: bool) -> bool:
+def is_conclusive(ended: NmapResult, *, whole: bool) -> bool:
     """nmap had its say: it ended by itself with its report `whole`, or refused to go on, or there was nothing to ask.
 
     It exits 0 on a full disk, and leaves a report without an end. An exit code above 0 is its own refusal (a bad value,
@@ -42,27 +42,28 @@ def said_itself(ended: Ended, *, whole: bool) -> bool:
     return by_itself and (ended.exit_code is None or ended.exit_code > 0 or (ended.exit_code == 0 and whole))
 
 
-def what_next(shard: Shard, ended: Ended, *, finished: int, left: int, disk_full: bool = False) -> Next:
+def choose_next_step(shard: Shard, ended: NmapResult, *, finished: int, left: int, disk_full: bool = False) -> NextStep:
     """Of a run that was broken off; `finished` and `left`: addresses that it accounts for, and those it does not."""
     if ended.stopped in (StopReason.LOST, StopReason.OVER):
-        return Next(Do.DROP)
+        return NextStep(ShardAction.DROP)
     if ended.stopped == StopReason.SCAN_DEADLINE or not left:
-        return Next(Do.REPORT)
-    failed = ended.stopped not in HARMLESS
-    to = ShardState.WAITING if ended.stopped in HELD else ShardState.QUEUED
+        return NextStep(ShardAction.REPORT)
+    failed = ended.stopped not in NO_FAILURE
+    to = ShardState.WAITING if ended.stopped in HOLD_REASONS else ShardState.QUEUED
     error = _error(ended, disk_full=disk_full) if failed else ""
     if ended.stopped == StopReason.TIME_LIMIT and shard.lane is Lane.EXPRESS:
-        return Next(Do.CUT, to, Lane.CONNECT)  # there it may take longer, even if nothing was finished here
+        # A Fargate worker may take longer, so this applies even if nothing was finished.
+        return NextStep(ShardAction.CUT, to, Lane.CONNECT)
     if finished and shard.generation < MAX_GENERATIONS:
-        return Next(Do.CUT, to, shard.lane, failed, error)
+        return NextStep(ShardAction.CUT, to, shard.lane, failed, error)
     if ended.stopped in (StopReason.TIME_LIMIT, StopReason.SIZE):
-        return Next(Do.REPORT)  # it would only happen again
+        return NextStep(ShardAction.REPORT)  # it would only happen again
     if finished:  # a cut more than it may have
-        return Next(Do.RETURN, to, shard.lane, True, error or f"it was cut {shard.generation} times")
-    return Next(Do.RETURN, to, shard.lane, failed, error)
+        return NextStep(ShardAction.RETURN, to, shard.lane, True, error or f"it was cut {shard.generation} times")
+    return NextStep(ShardAction.RETURN, to, shard.lane, failed, error)
 
 
-def _error(ended: Ended, *, disk_full: bool) -> str:
+def _error(ended: NmapResult, *, disk_full: bool) -> str:
     if ended.error:
         return ended.error
     if ended.stopped:

@@ -25,13 +25,13 @@ from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.model.shard import Lane
-from cascan.nmap.options.raw_sockets import why_not_raw
+from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain
 from on_shard_queued.resolver import DnsResolver
-from on_shard_queued.slots import other_slots
+from on_shard_queued.slots import start_other_slots
 
 logger = Logger(service="worker")  # drain.py logs through it, by its name
 
@@ -53,7 +53,7 @@ class Settings:
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
-    slots = other_slots(settings.worker_slots)  # before anything here could be copied half-done
+    slots = start_other_slots(settings.worker_slots)  # before anything here could be copied half-done
     worker = Worker(
         name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),
@@ -65,7 +65,7 @@ def main() -> int:
         clock=utc_now,
         lane=settings.lane,
     )
-    if settings.lane == Lane.RAW and (why := why_not_raw(worker.nmap[0])):
+    if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
 

@@ -23,7 +23,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import WorkersWanted
 from cascan.model.shard import Lane
 from cascan.settings import from_env
-from edge import count, logger, observed
+from edge import count, instrument, logger
 from on_shards_waiting.launch_workers import LaneStaffing, launch_workers
 
 
@@ -65,7 +65,7 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     )
 
 
-@observed
+@instrument
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
     count("Wakeups")
     staffing = [asdict(lane) for lane in wire()(WorkersWanted.from_wire(event))]

@@ -14,16 +14,16 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events.control import ControlRequested
-from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState
-from cascan.model.schedule import Result, ScheduledRun, ScheduleStatus
+from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan_cli import commands
 from cascan_cli.stack import open as access
-from on_control_requested.control_scan import control
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryShardQueues
+from on_control_requested.control_scan import control_scan
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
@@ -58,7 +58,11 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         world = World(folder)
         self.table, self.reports = world.table, world.reports
-        self.operator_records, self.rules, self.cascades = MemoryHouseRecords(), MemoryRuleTable(), MemoryCascadeTable()
+        self.operator_records, self.rules, self.cascades = (
+            MemoryOperatorRecords(),
+            MemoryRuleTable(),
+            MemoryCascadeTable(),
+        )
         self.schedules, self.scheduler = MemoryScheduleTable(), Scheduler()
         self.request_queue, self.schedule_queue, self.control_queue = (
             Requests(self),
@@ -98,7 +102,7 @@ class Stack:
         for scan_id, due_at in ((self.scanned, NOW), ("d" * 16, NOW.replace(hour=13))):
             run = ScheduledRun(schedule="nightly", due_at=due_at, scan_id=scan_id, asked_at=NOW, body="{}")
             self.schedules.runs_by_key["nightly", due_at] = run
-        result = Result(scan_id=self.scanned, finished_at=NOW, findings=Counts(count=1))
+        result = LatestResult(scan_id=self.scanned, finished_at=NOW, findings=Counts(count=1))
         self.schedules.statuses["nightly"] = ScheduleStatus(last_schedule_time=NOW, last_result=result)
 
 
@@ -117,8 +121,8 @@ class Requests:
 
     def send(self, body: str) -> str:
         table = self._stack.table
-        ended = replace(table.scans[self._stack.scanned], request_digest=body_digest_of(body), cause_id=MESSAGE)
-        for scan_id in (own_scan_id_of(SUBMITTER, KEY), scan_id_of(MESSAGE)):
+        ended = replace(table.scans[self._stack.scanned], request_digest=digest_body(body), cause_id=MESSAGE)
+        for scan_id in (derive_keyed_scan_id(SUBMITTER, KEY), derive_scan_id(MESSAGE)):
             table.scans[scan_id] = replace(ended, scan_id=scan_id)
         return MESSAGE
 
@@ -131,7 +135,7 @@ class Controls:
 
     def send(self, body: str) -> str:
         stack = self._stack
-        control(
+        control_scan(
             ControlRequested.from_wire(body),
             table=stack.table,
             reports=stack.reports,

@@ -14,10 +14,10 @@ from pathlib import Path
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.clock import utc_now
 from cascan.events import ScanCompleted
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, ScanState
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from cascan_cli.stack.open import open_stack
 from tests.support.builders import a_request, a_scan
 from tests.support.cascading import a_finding
@@ -30,7 +30,7 @@ LABEL = {"e2e": "flood"}
 
 def main() -> None:
     scan = a_scan(
-        scan_id=scan_id_of("a flood"),
+        scan_id=derive_scan_id("a flood"),
         name="flood",
         request=a_request(name="flood", cascades={"matchLabels": LABEL}),
         state=ScanState.PARSE_COMPLETED,
@@ -42,7 +42,7 @@ def main() -> None:
     with open_stack(Namespace(stack=None, state_dir=Path(sys.argv[1]))) as stack:
         stack.table.create_scan(scan)
         stack.table.put_findings(scan.scan_id, findings(scan.scan_id))
-        event = end_event(scan)
+        event = build_end_event(scan)
         assert isinstance(event, ScanCompleted)
         EventBridgeBus(stack.outputs["ScanBusName"]).put([event])
     sys.stdout.write(scan.scan_id)

@@ -18,7 +18,7 @@ import pytest
 
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.events import ScanCompleted
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.forms import read_request
 from cascan.model.cascade import CascadeLine
 from cascan.model.finding import Finding
@@ -27,7 +27,7 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
 from cascan.permissions.permissions import Permissions
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from on_scan_completed.follow_up import CascadeRunner
 from tests.fakes import MemoryEventBus, MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
@@ -72,7 +72,7 @@ def scanned(hosts: Names, request: str, policy: PolicyProfile = SAFE) -> list[Fi
     answer: dict[str, Any] = json.loads(ran.stdout)
     assert (answer["did"], answer["run"]["exit_code"]) == ("reported", 0)
     report = read_report(BytesIO(answer["report"].encode()))
-    return [finding for host in report for finding in findings_of(host, SCAN_ID, NOW)]
+    return [finding for host in report for finding in build_findings(host, SCAN_ID, NOW)]
 
 
 def discovered(hosts: Names, host: str, *parameters: str) -> list[Finding]:
@@ -98,7 +98,7 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
         clock=clock,
         bundled=lambda: {rule: read_bundled_rules()[rule]},
     )
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     follower.follow_up(event)
     return Followed(requests.sent, cascades.records[scan.scan_id].lines)

@@ -18,7 +18,7 @@ import pytest
 
 from cascan_cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
 from cascan_cli.local.emulator import GUARD
-from cascan_cli.local.lock import locked
+from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.stack import LocalStack, down, local_stack, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.supervisor import EARLIER_MODULE
@@ -603,5 +603,5 @@ def test_a_supervisor_that_was_killed_is_not_attached_to(state_dir: Path, templa
     with running(state_dir, template) as stack:
         assert not stack.attached
         assert not stack.needs_rebuild
-    with locked(stack.state.lock, timeout_s=WITHIN_S):
+    with hold_lock(stack.state.lock, timeout_s=WITHIN_S):
         assert status(state_dir).running is None

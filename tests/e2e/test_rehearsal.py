@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from cascan.schedules.due import SCHEDULED_TIME, target_input
+from cascan.schedules.due import SCHEDULED_TIME, build_target_input
 from cascan_cli.local.aws import aws_environment, client_options, open_session
 from cascan_cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
-from cascan_cli.local.template import read_template, with_numbers
+from cascan_cli.local.template import inline_numbers, read_template
 from tests.e2e.ticks import another_scanner, tick
 from tests.support.cascading import rule_document
 from tests.support.waiting import eventually
@@ -117,7 +117,7 @@ def stack(built: Path, environment: Mapping[str, str]) -> str:
         "NmapCommand": bundled_nmap(built / "NmapLayer"),
     }
     for path in (built / "template.yaml", *built.glob("*/template.yaml")):
-        path.write_text(json.dumps(conceded(with_numbers(read_template(path), parameters))))
+        path.write_text(json.dumps(conceded(inline_numbers(read_template(path), parameters))))
     deploy = [
         str(SAM),
         "deploy",
@@ -298,7 +298,7 @@ def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cas
         runs = cascan("schedule", "show", "yearly")["runs"]
         return [run["dueAt"] for run in runs if run["scan"] and run["scan"]["state"] == "Done"]
 
-    sqs.send_message(QueueUrl=queue_url, MessageBody=target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
+    sqs.send_message(QueueUrl=queue_url, MessageBody=build_target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
     eventually(lambda: len(done()) == 1, timeout_s=120)
     assert tick(unguarded(state))["retriggered"] == 0
     with another_scanner(unguarded(state)):

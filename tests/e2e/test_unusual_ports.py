@@ -13,7 +13,7 @@ import pytest
 
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.rule import read_rule
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.report.read import read_report
 from cascan.permissions.permissions import Permissions
@@ -48,6 +48,6 @@ def test_scripts_of_a_bundled_rule_run_at_a_service_on_an_unusual_port(
     argv = ["nmap", *child.parameters, "-oX", "-", *child.targets]
     report = subprocess.run(argv, capture_output=True, check=True, timeout=250).stdout
     (host,) = read_report(BytesIO(report))
-    (open_port,) = [one for one in findings_of(host, SCAN_ID, NOW) if one.category == "Open Port"]
+    (open_port,) = [one for one in build_findings(host, SCAN_ID, NOW) if one.category == "Open Port"]
     assert open_port.attributes["port"] == port
     assert script in open_port.attributes["scripts"]

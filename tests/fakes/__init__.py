@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
-from cascan.findings.cut import cut_down
+from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
@@ -31,12 +31,12 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 from cascan.model.shard import Lane, Shard
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
-from tests.fakes.shards import Breakable, MemoryHouse, MemoryShards
+from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
 
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryHouse, MemoryRecordings, Me
         for given in findings:
             finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
             fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
-            self.findings_by_key[scan_id, finding.id] = finding if fits else cut_down(finding, source)
+            self.findings_by_key[scan_id, finding.id] = finding if fits else truncate_finding(finding, source)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
@@ -208,8 +208,8 @@ class MemoryReportStore(Breakable):
         self.content_types[results_key(scan_id, name)] = content_type
 
 
-class MemoryHouseRecords(Breakable):
-    """HouseRecords in a dict."""
+class MemoryOperatorRecords(Breakable):
+    """OperatorRecords in a dict."""
 
     def __init__(self) -> None:
         self.texts: dict[str, bytes] = {}

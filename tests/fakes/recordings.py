@@ -14,7 +14,7 @@ class MemoryRecordings:
         super().__init__()
         self.recordings: dict[ReportKey, Recording] = {}
         self.writers: dict[ReportKey, str] = {}
-        self.recorded_addresses: dict[tuple[ReportKey, tuple[int, int]], tuple[Interval, ...]] = {}
+        self.addresses_by_stretch: dict[tuple[ReportKey, tuple[int, int]], tuple[Interval, ...]] = {}
 
     def _reach(self) -> None:
         raise NotImplementedError
@@ -23,16 +23,18 @@ class MemoryRecordings:
         self._reach()
         return self.recordings.get(source)
 
-    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+    def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         self._reach()
-        return iter([one for stretch in recording.noted for one in self.recorded_addresses.get((source, stretch), ())])
+        return iter(
+            [one for stretch in recording.noted for one in self.addresses_by_stretch.get((source, stretch), ())]
+        )
 
-    def note_recording(
+    def store_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         self._reach()
         if recording.noted and (last := tuple(addresses)):
-            self.recorded_addresses[source, recording.noted[-1]] = last
+            self.addresses_by_stretch[source, recording.noted[-1]] = last
         stored = self.recordings.get(source)
         is_own = stored and (stored.progress, self.writers[source]) == (recording.progress, writer)
         if stored and not is_own and stored.progress >= recording.progress:

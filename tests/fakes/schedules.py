@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cascan.clock import Clock, to_wire
 from cascan.gateways import DelayedMessage
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 from tests.fakes.shards import Breakable
 from tests.support.builders import clock as fixed_clock
 
@@ -64,14 +64,14 @@ class MemoryScheduleTable:
         self.types = scan_types
         return True
 
-    def note_due(self, name: str, due_at: datetime) -> bool:
+    def record_due(self, name: str, due_at: datetime) -> bool:
         status = self.status(name)
         if status.last_due_at and status.last_due_at > due_at:
             return False
         self.statuses[name] = replace(status, last_due_at=due_at)
         return True
 
-    def note_result(self, name: str, result: Result) -> None:
+    def record_result(self, name: str, result: LatestResult) -> None:
         status = self.status(name)
         if status.last_result is None or status.last_result.finished_at <= result.finished_at:
             self.statuses[name] = replace(status, last_result=result)

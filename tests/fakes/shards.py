@@ -15,14 +15,14 @@ from cascan.model.scan import FINAL_STATES, UNDER_WAY, Counts, Scan
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
-    Cut,
     NmapRun,
     Progress,
-    Return,
     Shard,
     ShardClosing,
+    ShardCut,
+    ShardReturn,
     ShardState,
-    halves,
+    split_shard,
 )
 from cascan.rules.severity import StoredRules
 from cascan.scans import transitions as life_cycle
@@ -55,7 +55,7 @@ class MemoryShards:
         self._reach()
         return iter([shard for key, shard in sorted(self.shards_by_key.items()) if key[0] == scan_id])
 
-    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         return iter([shard for shard in self.shards(scan_id) if shard.state is state])
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
@@ -107,18 +107,18 @@ class MemoryShards:
             self._store(replace(shard, state=ShardState.REPORTED, run=run))
         return shard is not None
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         shard, scan = self._held(life_cycle.CUT, scan_id, number, attempt), self.scans.get(scan_id)
         if shard is None or scan is None or scan.state in FINAL_STATES:
             return None
-        done, rest = halves(shard, cut, scan.shards)
+        done, rest = split_shard(shard, cut, scan.shards)
         self._store(done)
         self._store(rest)
         waits = rest.state is ShardState.WAITING
         self._count(scan_id, shards=1, shards_open=1, shards_waiting=int(waits), shards_in_flight=int(not waits))
         return rest
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         shard = self._held(life_cycle.RETURN, scan_id, number, attempt)
         if shard is None or scan_id not in self.scans:
             return None
@@ -181,7 +181,7 @@ class MemoryShards:
         return True
 
 
-class MemoryHouse:
+class MemoryOperatorItems:
     agenda: set[AgendaEntry]
     halted: Switch | None
     rules_on_findings: StoredRules | None = None
@@ -189,13 +189,13 @@ class MemoryHouse:
     def _reach(self) -> None:
         raise NotImplementedError
 
-    def plan_at(self, entry: AgendaEntry) -> None:
+    def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._reach()
         self.agenda.add(entry)
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
         self._reach()
-        ripe = sorted((e for e in self.agenda if e.at <= now), key=lambda e: (e.at, e.scan_id, e.what))
+        ripe = sorted((e for e in self.agenda if e.due_at <= now), key=lambda e: (e.due_at, e.scan_id, e.task))
         return iter(ripe[:limit])
 
     def done(self, entry: AgendaEntry) -> None:

@@ -53,13 +53,13 @@ def test_what_nmap_silently_leaves_undone_is_refused(line: str, without: str, po
     words = line.format(http=port).split()
     assert answer(words) == answer(without.format(http=port).split())
     with pytest.raises(RequestRefused):
-        parse_arguments(words).checked("connect")
+        parse_arguments(words).check("connect")
 
 
 @pytest.mark.parametrize(("line", "without"), NOTED)
 def test_what_only_tunes_something_that_is_not_done_runs_with_a_note(line: str, without: str, port: int) -> None:
     words = line.format(http=port).split()
     assert answer(words) == answer(without.format(http=port).split())
-    (note,) = parse_arguments(words).checked("connect").notes
+    (note,) = parse_arguments(words).check("connect").notes
     assert "no effect" in note or "takes the last" in note
-    assert parse_arguments(without.format(http=port).split()).checked("connect").notes == ()
+    assert parse_arguments(without.format(http=port).split()).check("connect").notes == ()

@@ -50,7 +50,7 @@ class Judged(NamedTuple):
 def judge(words: Sequence[str], profile: Profile) -> Judged:
     read = parse_arguments(words)
     try:
-        checked = read.checked(profile, PolicyProfile.EVERYTHING)
+        checked = read.check(profile, PolicyProfile.EVERYTHING)
         Exclusion.parse(read.exclude, read.family)
     except RequestRefused as refused:
         return Judged(tuple(words), read, profile, refusals=refused.refusals)

@@ -69,7 +69,7 @@ def test_sv_alone_would_leave_its_target(tmp_path: Path) -> None:
 
 
 def test_what_safe_makes_of_sv_stays_there(tmp_path: Path) -> None:
-    options = parse_arguments(["-sV"]).checked("connect", PolicyProfile.SAFE).options
+    options = parse_arguments(["-sV"]).check("connect", PolicyProfile.SAFE).options
     assert visits_next_door(tmp_path, options) == []
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from cascan import stored
 from cascan.aws import clients
-from cascan.aws.dynamodb.wire import Item, Value, packed, text_in
+from cascan.aws.dynamodb.wire import Item, Value, pack_text, unpack_text
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables import cascade_table, inventory_items, items, recording_items, rule_table, schedule_table
@@ -30,21 +30,21 @@ from cascan.errors import UnreadableItem
 from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, parse_event
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
-from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
 from cascan.recovery import scan_records as records
-from cascan.recovery.operator_records import restore
-from cascan.recovery.scan_history import scan_history_of
+from cascan.recovery.operator_records import restore_records
+from cascan.recovery.scan_history import read_scan_history
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
 from tests.support.other_versions import UNKNOWN, variants
@@ -64,28 +64,28 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("scan/", "scan", items.scan_in, {"body": Scan}),
-    Kind("scan/", "shard/", items.shard_in, {"body": Shard, "run": NmapRun}),
+    Kind("scan/", "scan", items.read_scan, {"body": Scan}),
+    Kind("scan/", "shard/", items.read_shard, {"body": Shard, "run": NmapRun}),
     Kind("scan/", "cascade", cascade_table._record_in, {"body": CascadeRecord}),
     Kind("scan/", "child/", cascade_table._child_in, {"body": StoredChild}),
     Kind("scan/", "recording/", recording_items._recording_in, {"body": Recording}),
     Kind("scan/", "recorded/", recording_items._intervals_in, {}),
-    Kind("agenda", "", items.agenda_in, {}),
-    Kind("stack", "switch", items.switch_in, {"body": Switch}),
-    Kind("stack", "severity", items.severity_in, {"body": StoredRules}),
+    Kind("agenda", "", items.read_agenda_entry, {}),
+    Kind("stack", "switch", items.read_switch, {"body": Switch}),
+    Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
     Kind("cascade/", "budget", cascade_table._spent_in, {}),
     Kind("cascade/", "asked/", cascade_table._asked_in, {"body": ChildIdentity}),
-    Kind("findings/", "", items.finding_in, {"body": Finding}),
+    Kind("findings/", "", items.read_finding, {"body": Finding}),
     Kind("schedules", "schedule/", schedule_table._schedule_in, {}),
     Kind("schedules", "scan-types", schedule_table._scan_types_in, {"body": ScanTypes}),
     Kind("schedule/", "status", schedule_table._status_in, {}),
     Kind("schedule/", "run/", schedule_table._run_in, {"body": ScheduledRun}),
-    Kind("address/", "host", inventory_items.host_in, {"body": HostRecord}),
-    Kind("address/", "ports/", inventory_items.ports_in, {"body": tuple[PortRecord, ...]}),
-    Kind("changes/", "host/", inventory_items.changes_in, {"body": tuple[Change, ...]}),
-    Kind("network/", "asked/", inventory_items.asked_in, {"body": Sighting}),
+    Kind("address/", "host", inventory_items.read_host, {"body": HostRecord}),
+    Kind("address/", "ports/", inventory_items.read_ports, {"body": tuple[PortRecord, ...]}),
+    Kind("changes/", "host/", inventory_items.read_changes, {"body": tuple[Change, ...]}),
+    Kind("network/", "asked/", inventory_items.read_asked, {"body": Sighting}),
 )
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default
@@ -109,8 +109,8 @@ def other_items(item: Item, kind: Kind) -> Iterator[Item]:
         yield {attribute: value for attribute, value in item.items() if attribute != name}
     for name, held in kind.holds.items():
         if name in item:
-            for variant in variants(held, msgspec.json.decode(text_in(item[name]))):
-                yield item | {name: packed(msgspec.json.encode(variant))}
+            for variant in variants(held, msgspec.json.decode(unpack_text(item[name]))):
+                yield item | {name: pack_text(msgspec.json.encode(variant))}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -138,10 +138,10 @@ def test_records_in_the_bucket_are_read_as_any_version_may_have_written_them(ver
     assert scan_ids
     for scan_id in scan_ids:
         own = {key.split("/", 2)[2]: body for key, body in objects.items() if key.startswith(f"scans/{scan_id}/")}
-        assert scan_history_of(scan_id, store_of(scan_id, own)) is not None
+        assert read_scan_history(scan_id, store_of(scan_id, own)) is not None
         for name, body in own.items():
             for other in other_records(name, body):
-                assert scan_history_of(scan_id, store_of(scan_id, own | {name: other})) is not None
+                assert read_scan_history(scan_id, store_of(scan_id, own | {name: other})) is not None
 
 
 def other_records(name: str, body: bytes) -> Iterator[bytes]:
@@ -152,7 +152,7 @@ def other_records(name: str, body: bytes) -> Iterator[bytes]:
         for variant in variants(Shard, msgspec.json.decode(others[0])):
             yield b"\n".join([first, msgspec.json.encode(variant), *others[1:]])
     else:
-        kind = Scan if name == records.END else records.Reported
+        kind = Scan if name == records.END else records.ReportedShard
         for variant in variants(kind, msgspec.json.decode(body)):
             yield msgspec.json.encode(variant)
 
@@ -248,9 +248,9 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
     schedules = DynamoScheduleTable(TABLE)
     assert [stored.name for stored in schedules.schedules()] == ["nightly"]
     assert [scans[run.scan_id].state for run in schedules.runs("nightly")] == [ScanState.ERRORED]
-    assert sorted(host.address for host in table.hosts(Sought())) == ["10.0.0.1", "127.0.0.1"]
-    assert all(scan_history_of(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
-    again = restore(
+    assert sorted(host.address for host in table.hosts(InventoryQuery())) == ["10.0.0.1", "127.0.0.1"]
+    assert all(read_scan_history(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
+    again = restore_records(
         S3OperatorRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules
     )
     assert (again.halted, again.severity_rules) == (True, 1)
@@ -312,8 +312,8 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     restored(VERSIONS[0])
     damage("scan/pujdtsk7pq64546q", "scan")
     now = LATER
-    entry = AgendaEntry(now, "36h2xwpjs5ackcxo", What.EXPIRE)
-    stack.table.plan_at(entry)
+    entry = AgendaEntry(now, "36h2xwpjs5ackcxo", AgendaTask.EXPIRE)
+    stack.table.add_to_agenda(entry)
     house = AgendaContext(
         table=stack.table,
         queues=MemoryShardQueues(),
@@ -337,17 +337,17 @@ def test_a_scan_of_another_version_that_has_a_field_this_one_does_not_know_is_no
     restored(VERSIONS[0])
     key = items.scan_key("pujdtsk7pq64546q")
     item: Any = clients.dynamodb().get_item(TableName=TABLE, Key=key)["Item"]
-    body = msgspec.json.decode(text_in(item["body"]))
+    body = msgspec.json.decode(unpack_text(item["body"]))
     body["request"] |= {UNKNOWN: True}
-    clients.dynamodb().put_item(TableName=TABLE, Item=item | {"body": packed(msgspec.json.encode(body))})
+    clients.dynamodb().put_item(TableName=TABLE, Item=item | {"body": pack_text(msgspec.json.encode(body))})
     assert DynamoScanTable(TABLE).get_scan("pujdtsk7pq64546q") is not None
     assert told == []
 
 
 def test_a_house_record_that_cannot_be_read_is_passed_over() -> None:
-    records_of_house = MemoryHouseRecords()
+    records_of_house = MemoryOperatorRecords()
     records_of_house.put("severity.json", b'{"version": "x"}')
-    again = restore(
+    again = restore_records(
         records_of_house, table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=DynamoScheduleTable(TABLE)
     )
     assert again.severity_rules == 0

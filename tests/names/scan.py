@@ -18,7 +18,7 @@ from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
 from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
-from cascan.nmap.targets.target_set import pack, parse_targets, remaining
+from cascan.nmap.targets.target_set import pack_shards, parse_targets, slice_targets
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
 from on_shard_queued import resolver
@@ -38,7 +38,7 @@ def main() -> None:
     _mount(Path("/etc/resolv.conf"), f"nameserver 127.0.0.53\n{scenario.resolv_conf}")
     _mount(Path("/etc/hosts"), scenario.hosts)
     server = DnsServer(scenario.zone)
-    with patch.multiple(resolver, FIRST_LOOKUP_S=scenario.within_s, LOOKUP_S=scenario.within_s):
+    with patch.multiple(resolver, FIRST_LOOKUP_TIMEOUT_S=scenario.within_s, LOOKUP_TIMEOUT_S=scenario.within_s):
         result = _scan(scenario, server)
     sys.stdout.buffer.write(msgspec.json.encode(result))
 
@@ -53,7 +53,7 @@ def _mount(target: Path, text: str) -> None:
 def _scan(scenario: Scenario, server: DnsServer) -> Result:
     """Every message of a shard is delivered until none is left; every report is recorded."""
     targets = parse_targets(scenario.targets)
-    slices = pack(remaining(targets), scenario.hosts_per_shard)
+    slices = pack_shards(slice_targets(targets), scenario.hosts_per_shard)
     planned, _ = one_shard_per_name(tuple(slices), scenario.arguments, targets)
     shards = [
         a_shard(

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from cascan.events import ScanCancelled, ScanCompleted, ScanFailed
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardState
-from cascan.nmap.options.host_timeout import host_timeout_ms
+from cascan.nmap.options.host_timeout import find_host_timeout_ms
 from cascan.nmap.targets.slices import enumerate_slice
 from tests.simulation.promises_of_time import OF_TIME
 from tests.simulation.world import World
@@ -30,7 +30,7 @@ def problems(world: World) -> list[str]:
 
 def every_request_is_a_scan(world: World) -> Iterator[str]:
     for message_id in world.requested:
-        if world.table.get_scan(scan_id_of(message_id)) is None:
+        if world.table.get_scan(derive_scan_id(message_id)) is None:
             yield f"request {message_id} is nowhere"
 
 
@@ -104,7 +104,7 @@ def what_a_recorded_report_holds_is_found(world: World, scan: Scan, shards: list
 def who_timed_out_is_asked_once_more(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:
     asks_again = scan.request is not None and scan.request.retry_timed_out
     for shard in shards:
-        limit_ms = host_timeout_ms(shard.arguments)
+        limit_ms = find_host_timeout_ms(shard.arguments)
         if limit_ms not in ((60_000, 120_000) if asks_again else (0, 60_000)):
             yield f"shard {shard.number} gives a host {limit_ms:.0f} ms"
         if shard.run is None or shard.state is not ShardState.RECORDED or not shard.retry_timed_out or shard.run.cut:

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from cascan.gateways import Received
 from cascan.model.scan import ScanBrief
-from cascan.model.shard import Cut, Shard, ShardState, halves
+from cascan.model.shard import Shard, ShardCut, ShardState, split_shard
 from cascan.scans import close as closing
 from cascan.scans import ending
 from cascan.scans import release as releasing
@@ -41,7 +41,7 @@ def acknowledged_first(self: Drain, received: Received) -> None:
     handle(self, received)
 
 
-def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
     before = self.scans.get(scan_id)
     rest = cut_shard(self, scan_id, number, attempt, cut)
     if before:
@@ -50,19 +50,19 @@ def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int
 
 
 def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dict[str, int]:
-    for shard in list(table.shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
+    for shard in list(table.list_shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
         if table.release_shard(shard.scan_id, shard.number):
-            queues.send(shard.lane, [releasing.message_of(shard, scan)])
+            queues.send(shard.lane, [releasing.build_shard_message(shard, scan)])
     return {}
 
 
-def asked_without_end(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
-    done, rest = halves(shard, cut, number)
+def asked_without_end(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:
+    done, rest = split_shard(shard, cut, number)
     return done, structs.replace(rest, retry_timed_out=shard.retry_timed_out)
 
 
-def late_hosts_kept(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
-    done, rest = halves(shard, cut, number)
+def late_hosts_kept(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:
+    done, rest = split_shard(shard, cut, number)
     return (structs.replace(done, slices=shard.slices) if cut.longer else done), rest
 
 
@@ -78,7 +78,7 @@ def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], RunPermis
 def held_alone(scan: Any, table: Any, clock: Any) -> bool:
     """As it was: a scan past its deadline was not held, and so it was released."""
     brief = table.scan_brief(scan.scan_id)
-    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HELD
+    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HOLD_REASONS
 
 
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:
@@ -106,27 +106,29 @@ MUTATIONS = (
     Mutation("a message is acknowledged before its shard is done", Drain, "_handle", acknowledged_first, 1),
     Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 2),
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
-    Mutation("a shard is marked before its message is sent", closing, "release_next", marked_before_sent, 1),
-    Mutation("the end of a scan is not announced", closing, "announce", nothing, 1),
+    Mutation("a shard is marked before its message is sent", closing, "release_waiting", marked_before_sent, 1),
+    Mutation("the end of a scan is not announced", closing, "announce_end", nothing, 1),
     Mutation(
-        "nobody tells of a remainder whose maker died", take_shard, "_tell_of_remainder", nothing, 43, WorldOfMishaps
+        "nobody tells of a remainder whose maker died", take_shard, "_resend_remainder", nothing, 43, WorldOfMishaps
     ),
-    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 13),
-    Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
+    Mutation("who timed out is asked again without end", fake_shards, "split_shard", asked_without_end, 13),
+    Mutation("who timed out stays in the shard, too", fake_shards, "split_shard", late_hosts_kept, 3),
     Mutation(
         "who gives way leaves a report to nobody",
         record_findings,
-        "AFTER_S",
-        {RecordingStatus.LATER: 0},
+        "RETRY_AFTER_S",
+        {RecordingStatus.CONTINUE: 0},
         236,
         WorldInTurns,
     ),
     Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
-    Mutation("nmap runs on while the stack is halted", heartbeat, "standing_of", standing_without(halted=False), 101),
-    Mutation("windows are for planning alone", take_shard, "standing_of", standing_without(windows=()), 12),
-    Mutation("workers claim past the deadline", take_shard, "standing_of", standing_without(deadline_at=None), 4),
-    Mutation("shards are released past the deadline", releasing, "_may_not_run", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "HARMLESS", frozenset[StopReason](), 9),
+    Mutation(
+        "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 101
+    ),
+    Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
+    Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 4),
+    Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
+    Mutation("being stopped counts as a failure", what_next, "NO_FAILURE", frozenset[StopReason](), 9),
     Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
-    Mutation("resuming trusts that the messages were sent", control_scan, "send_again", nothing_sent, 122),
+    Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from cascan.limits import REPORT_WITHIN_S
+from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard
 from cascan.scans.transitions import StopReason
-from cascan.timing.windows import Window, opening
+from cascan.timing.windows import Window, find_opening
 from on_shard_queued.drain import HOLD_S
 from tests.simulation.scripted_nmap import SECONDS_A_HOST, Run
 from tests.simulation.world import FAULTS_END, World
@@ -20,7 +20,7 @@ from tests.support.builders import NOW
 
 LONGEST_HOST = timedelta(seconds=max(SECONDS_A_HOST))  # nmap is looked at when it has finished a host
 STOPS_WITHIN = timedelta(seconds=HOLD_S) + LONGEST_HOST  # a heartbeat, or a lease that could not be extended
-ENDS_WITHIN = timedelta(seconds=REPORT_WITHIN_S + 600)  # of the last report, and of a tick
+ENDS_WITHIN = timedelta(seconds=REPORT_GRACE_S + 600)  # of the last report, and of a tick
 NO_FAULT = frozenset({StopReason.SUSPENDED, StopReason.HALTED, StopReason.WINDOW, StopReason.WORKER})
 GIVES_BACK = frozenset({"return_shard", "cut_shard"})
 BY_THE_HOLDER = frozenset({"beat", "report_shard"}) | GIVES_BACK
@@ -34,7 +34,7 @@ def nmap_runs_only_while_its_scan_may(world: World, scan: Scan, shards: list[Sha
             yield f"nmap was started at {run.started_at:%T}, past its deadline"
         if scan.deadline_at and run.ended_at > scan.deadline_at + LONGEST_HOST:
             yield f"nmap ran until {run.ended_at:%T}, past its deadline"
-        open_hours = opening(hours, run.started_at)
+        open_hours = find_opening(hours, run.started_at)
         if open_hours and not open_hours.is_open:
             yield f"nmap was started at {run.started_at:%T}, outside its windows"
         if open_hours and open_hours.is_open and run.ended_at > open_hours.until + LONGEST_HOST:

@@ -10,7 +10,7 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from on_shard_queued.nmap_process import Ended
+from on_shard_queued.nmap_process import NmapResult
 from tests.simulation.clockwork import Clockwork
 
 HEAD = (
@@ -60,7 +60,7 @@ class ScriptedNmap:
 
     def __call__(
         self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
-    ) -> Ended:
+    ) -> NmapResult:
         addresses, started_at, stopped = (folder / "targets").read_text().split(), self._clockwork.now, ""
         try:
             ended = self._scan(argv, addresses, report, deadline_s, on_tick)
@@ -77,7 +77,7 @@ class ScriptedNmap:
         report: Path,
         deadline_s: float,
         on_tick: Callable[[], str],
-    ) -> Ended:
+    ) -> NmapResult:
         started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
         with report.open("a") as stream:
             stream.write(HEAD + SCANINFO)
@@ -86,16 +86,16 @@ class ScriptedNmap:
                 self._clockwork.sleep(self._clockwork.random.choice(SECONDS_A_HOST))
                 if why := on_tick():
                     stream.write(HOST.format(address=address)[:90])  # it was just writing
-                    return Ended(-15, why)
+                    return NmapResult(-15, why)
                 if (self._clockwork.now - started).total_seconds() >= deadline_s:
-                    return Ended(-15, "deadline")
+                    return NmapResult(-15, "deadline")
                 if faulty and self._clockwork.chance(KILLED):
                     stream.write(HOST.format(address=address)[:40])
-                    return Ended(-9)
+                    return NmapResult(-9)
                 if faulty and self._clockwork.chance(DISK_FULL):
-                    return Ended(0)  # nmap says nothing of it
+                    return NmapResult(0)  # nmap says nothing of it
                 too_slow = "--host-timeout" in argv and self.slow_hosts.random() < TIMES_OUT
                 stream.write((TIMED_OUT if too_slow else HOST).format(address=address))
                 assert number < len(addresses)
             stream.write(END.format(hosts=len(addresses)))
-        return Ended(0)
+        return NmapResult(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cascan.aws import clients
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool
 
 KEYS = ("pk", "sk", "listing", "listed_at")
 
@@ -31,4 +31,4 @@ def forget_clients() -> None:
     """Whoever asks for a client next builds another: inside moto, or outside."""
     for built in (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs):
         built.cache_clear()
-    lines.close_connections()
+    connection_pool.close_connections()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cascan_cli.local.template import Template, is_on, read_template
+from cascan_cli.local.template import Template, is_condition_met, read_template
 
 PROJECT = Path(__file__).parents[2]
 ROOT = "root"
@@ -85,7 +85,7 @@ class Model:
             case {"Fn::GetAtt": [name, attribute]}:
                 return self._attribute(name, attribute, stack)
             case {"Fn::If": [condition, chosen, other]}:
-                return self.text(chosen if is_on(condition, self.templates[stack], {}) else other, stack)
+                return self.text(chosen if is_condition_met(condition, self.templates[stack], {}) else other, stack)
             case {"Fn::Sub": [str(pattern), dict(given)]}:
                 return self._filled(pattern, lambda name: self.text(given.get(name, {"Ref": name}), stack))
             case {"Fn::Sub": str(pattern)}:
@@ -103,7 +103,7 @@ class Model:
         """
         match value:
             case {"Fn::If": [condition, chosen, other]}:
-                holds = is_on(condition, self.templates[stack], self._defaults() | (parameters or {}))
+                holds = is_condition_met(condition, self.templates[stack], self._defaults() | (parameters or {}))
                 return self.chosen(chosen if holds else other, stack, parameters)
             case dict():
                 items = ((key, self.chosen(inner, stack, parameters)) for key, inner in value.items())

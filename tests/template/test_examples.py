@@ -11,7 +11,7 @@ import pytest
 from cascan.forms import read_request
 from cascan.model.request import ScanRequest
 from cascan.nmap.targets.syntax import parse_target
-from cascan_cli.local.template import is_on
+from cascan_cli.local.template import is_condition_met
 from tests.data.envelopes.build import recorded
 from tests.template.model import MODEL, ROOT
 
@@ -72,7 +72,7 @@ def matches(pattern: Any, value: Any) -> bool:
 )
 def test_an_example_is_off_until_somebody_turns_it_on(parameters: dict[str, str], there: set[str]) -> None:
     examples = {name: resource["Condition"] for name, resource in RESOURCES.items() if name.startswith("Example")}
-    assert {name for name, condition in examples.items() if is_on(condition, MESSAGING, parameters)} == there
+    assert {name for name, condition in examples.items() if is_condition_met(condition, MESSAGING, parameters)} == there
     defaults = MODEL.templates[ROOT]["Parameters"]
     assert (defaults["ExampleSchedule"]["Default"], defaults["ExampleChanges"]["Default"]) == ("", "disabled")
 

@@ -9,7 +9,7 @@ import pytest
 
 from cascan.events import BUS_EVENTS, SOURCE
 from cascan.model.shard import Lane
-from cascan_cli.local.template import is_on
+from cascan_cli.local.template import is_condition_met
 from tests.template.model import (
     FUNCTIONS,
     MODEL,
@@ -148,7 +148,7 @@ def test_the_express_function_joins_subnets_that_have_their_own_way_out(
     condition, network, otherwise = FUNCTIONS["OnShardQueued"].properties["VpcConfig"]["Fn::If"]
     given = {"WorkerSubnets": subnets, "WorkerSecurityGroups": subnets and "sg-1", "WorkerPublicIp": public_ip}
 
-    assert is_on(condition, MODEL.templates[ROOT], given) is inside
+    assert is_condition_met(condition, MODEL.templates[ROOT], given) is inside
     assert network == {
         "SubnetIds": {"Fn::Split": [",", {"Ref": "WorkerSubnets"}]},
         "SecurityGroupIds": {"Fn::Split": [",", {"Ref": "WorkerSecurityGroups"}]},

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cascan.permissions.egress import MAX_NETWORKS, egress_of
+from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 (GROUP,) = MODEL.resources("AWS::EC2::SecurityGroup")
@@ -55,7 +55,7 @@ def test_a_small_vpc_without_egress_is_refused() -> None:
 
 @pytest.mark.parametrize("count", [1, MAX_NETWORKS])
 def test_the_parameter_takes_what_cascan_egress_prints(count: int) -> None:
-    networks = egress_of([f"10.0.{2 * number}.0/24" for number in range(count)]).networks
+    networks = build_egress([f"10.0.{2 * number}.0/24" for number in range(count)]).networks
     assert re.fullmatch(PARAMETER["AllowedPattern"], ",".join(networks))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.aws.s3.operator_records import HOUSE
+from cascan.aws.s3.operator_records import PREFIX
 from cascan.ids import ReportKey
 from tests.template.model import MODEL, RULES, Resource
 
@@ -68,7 +68,7 @@ def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_t
 def test_what_the_operator_decided_never_expires() -> None:
     _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
     assert [other["Fn::If"][1]["Prefix"] for other in others] == ["reports/", "results/", "scans/"]
-    assert not HOUSE.startswith(("reports/", "results/", "scans/"))
+    assert not PREFIX.startswith(("reports/", "results/", "scans/"))
 
 
 def test_the_table_has_the_keys_and_the_index_that_the_gateway_uses() -> None:

@@ -44,7 +44,7 @@ def test_what_may_be_scanned_has_no_default_and_cannot_be_empty() -> None:
 def test_by_default_a_worker_scans_neither_itself_nor_what_hands_it_its_credentials(address: str) -> None:
     scope = Scope.of(["0.0.0.0/0", "::/0"], PARAMETERS["DeniedTargets"]["Default"].split(","))
 
-    assert scope.refusal_of_address(address)
+    assert scope.find_address_refusal(address)
 
 
 @pytest.mark.parametrize("name", MODEL.templates[ROOT]["Outputs"])

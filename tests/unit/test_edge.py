@@ -30,15 +30,15 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_on_lambda_a_call_and_its_calls_to_aws_are_traced(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
-    assert edge.traced(print) == ("traced", {"patch_modules": ["botocore"]}, print)
+    assert edge.trace_calls(print) == ("traced", {"patch_modules": ["botocore"]}, print)
 
 
 def test_tracing_can_be_switched_off_on_lambda(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-    assert edge.traced(print) is print
+    assert edge.trace_calls(print) is print
 
 
 def test_elsewhere_the_tracer_is_not_even_loaded(edge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAMBDA_TASK_ROOT", raising=False)
-    assert edge.traced(print) is print
+    assert edge.trace_calls(print) is print

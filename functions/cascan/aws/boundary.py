@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def translated(gateway: str) -> Iterator[None]:
+def translate_errors(gateway: str) -> Iterator[None]:
     """Raises: GatewayUnavailable: boto3 raised; the message names the gateway, the cause is the error itself."""
     try:
         yield

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cascan.aws import clients
-from cascan.aws.boundary import chunks, translated, tries
+from cascan.aws.boundary import chunks, translate_errors, tries
 from cascan.errors import GatewayUnavailable
 from cascan.events import SOURCE, BusEvent, detail_type
 
@@ -41,7 +41,7 @@ class EventBridgeBus:
     def _put_all(self, entries: list[Entry]) -> None:
         why: set[str] = set()
         for _ in tries():
-            with translated(GATEWAY):
+            with translate_errors(GATEWAY):
                 answers = clients.events().put_events(Entries=entries)["Entries"]
             why = {answer["ErrorCode"] for answer in answers if "ErrorCode" in answer}
             entries = [entry for entry, answer in zip(entries, answers, strict=True) if "ErrorCode" in answer]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated
+from cascan.aws.boundary import translate_errors
 from cascan.gateways import Launch
 from cascan.model.shard import Lane
 
@@ -53,13 +53,13 @@ class EcsFleet:
 
     def running(self, lane: Lane) -> int:
         """Tasks that run or are about to. One that ended by itself may still be listed: its own status decides."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             pages = (
                 clients.ecs()
                 .get_paginator("list_tasks")
                 .paginate(
                     cluster=self._cluster,
-                    family=family_of(self._task_definitions[lane]),  # an older revision's workers drain it as well
+                    family=parse_family(self._task_definitions[lane]),  # an older revision's workers drain it as well
                     desiredStatus="RUNNING",  # pending tasks desire it too
                 )
             )
@@ -86,13 +86,13 @@ class EcsFleet:
 
     def _run(self, lane: Lane, count: int, provider: str, token: str) -> tuple[int, list[str]]:
         """How many tasks the call started, now or when it was first made, and why others were not."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 answer = clients.ecs().run_task(
                     cluster=self._cluster,
                     taskDefinition=self._task_definitions[lane],
                     count=count,
-                    clientToken=client_token(token),
+                    clientToken=hash_token(token),
                     startedBy=f"cascan/{lane}",
                     capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
                     networkConfiguration=self._network,
@@ -102,11 +102,11 @@ class EcsFleet:
         return len(answer["tasks"]), [failure.get("reason", "unknown") for failure in answer["failures"]]
 
 
-def family_of(task_definition: str) -> str:
+def parse_family(task_definition: str) -> str:
     """`cascan-connect` of `arn:aws:ecs:…:task-definition/cascan-connect:3`."""
     return task_definition.rsplit("/", 1)[-1].split(":", 1)[0]
 
 
-def client_token(token: str) -> str:
+def hash_token(token: str) -> str:
     """64 hexadecimal digits, the most that ECS takes."""
     return hashlib.sha256(token.encode()).hexdigest()

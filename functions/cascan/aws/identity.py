@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated
+from cascan.aws.boundary import translate_errors
 
 
 def sender_id(*, is_local: bool) -> str:
@@ -13,6 +13,6 @@ def sender_id(*, is_local: bool) -> str:
 
     Raises: GatewayUnavailable.
     """
-    with translated("identity"):
+    with translate_errors("identity"):
         caller = clients.session().client("sts").get_caller_identity()
     return str(caller["Account"] if is_local else caller["UserId"])

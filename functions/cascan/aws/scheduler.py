@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated
+from cascan.aws.boundary import error_code, translate_errors
 from cascan.model.schedule import Schedule
-from cascan.schedules.due import next_interval, target_input
+from cascan.schedules.due import build_target_input, next_interval
 from cascan.timing.cron import Cron
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EventBridgeScheduler:
         minutes = schedule.flexible_minutes
         request: dict[str, Any] = {
             "GroupName": self._group,
-            "Target": self._target | {"Input": target_input(schedule.name)},
+            "Target": self._target | {"Input": build_target_input(schedule.name)},
             "State": "DISABLED" if schedule.suspend else "ENABLED",
             "FlexibleTimeWindow": (
                 {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
@@ -60,7 +60,7 @@ class EventBridgeScheduler:
             "ScheduleExpressionTimezone": schedule.time_zone,
         }
         if schedule.cron:
-            expressions = Cron.parse(schedule.cron).expressions()
+            expressions = Cron.parse(schedule.cron).to_scheduler_expressions()
             return [request | {"ScheduleExpression": expression} for expression in expressions]
         rate = {
             "ScheduleExpression": f"rate({schedule.interval_minutes} minutes)",
@@ -69,7 +69,7 @@ class EventBridgeScheduler:
         return [request | rate]
 
     def _put(self, name: str, request: dict[str, Any]) -> None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 self._client.update_schedule(Name=name, **request)
             except ClientError as exc:
@@ -78,7 +78,7 @@ class EventBridgeScheduler:
                 self._client.create_schedule(Name=name, **request)
 
     def _remove(self, name: str) -> None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 self._client.delete_schedule(GroupName=self._group, Name=name)
             except ClientError as exc:

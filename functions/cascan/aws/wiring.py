@@ -23,7 +23,7 @@ class ClosingSettings:
 
 
 def closing_gateways(settings: ClosingSettings) -> ClosingGateways:
-    """As keyword arguments: `partial(settle, **closing_gateways(settings))`."""
+    """As keyword arguments: `partial(settle_scan, **closing_gateways(settings))`."""
     return ClosingGateways(
         table=DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues.of(

@@ -12,7 +12,7 @@ from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.scan_proposal import build_template_data
 from cascan.errors import RequestRefused
-from cascan.findings.published import scan_fields
+from cascan.findings.to_json import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
 from cascan.model.cascade import BudgetUse, ChildIdentity
 from cascan.model.inventory import Change, ChangeKind
@@ -101,7 +101,7 @@ class ParentScan:
         except RequestRefused as exc:
             return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
-        if reason := permit.scope.refusal_of(target) or (permit.reach and permit.reach.refusal_of(target)):
+        if reason := permit.scope.find_refusal(target) or (permit.reach and permit.reach.find_refusal(target)):
             return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):

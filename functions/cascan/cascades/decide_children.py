@@ -21,7 +21,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.cascades.rule_application import RuleApplication
 from cascan.cascades.selector import is_selected
 from cascan.errors import CascanError
-from cascan.findings.published import published
+from cascan.findings.to_json import to_json
 from cascan.forms.cascades import read_cascades
 from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
@@ -53,7 +53,7 @@ def decide_children(
 
 
 def _to_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
-    return finding if isinstance(finding, dict) else published(finding)
+    return finding if isinstance(finding, dict) else to_json(finding)
 
 
 def _apply_to_findings(applications: list[RuleApplication], findings: Iterable[FindingView]) -> None:

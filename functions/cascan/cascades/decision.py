@@ -46,6 +46,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     reason: str  # one sentence
     count: int = 0  # of findings
-    findings: tuple[str, ...] = ()  # the first MAX_LISTED_FINDINGS ids of them
+    findings: tuple[str, ...] = ()  # the first MAX_FINDINGS_LISTED ids of them
     cap: str = ""  # the cap that was reached
     child: Child | None = None

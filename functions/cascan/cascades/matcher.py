@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascan.cascades.rule import Matches
-from cascan.rules.matching import test_of
+from cascan.rules.matching import compile_pattern
 
 FindingTest = Callable[[Mapping[str, Any]], bool]
 
@@ -37,7 +37,7 @@ def _compile_one(matcher: Mapping[str, Any]) -> FindingTest:
         plain_attributes, attributes = _split_plain(attributes)
     if attributes:
         patterns["attributes"] = attributes
-    matches_patterns = test_of(patterns) if patterns else None
+    matches_patterns = compile_pattern(patterns) if patterns else None
 
     def matches_one(finding: Mapping[str, Any]) -> bool:
         for key, value in plain:

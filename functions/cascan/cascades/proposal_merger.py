@@ -16,7 +16,7 @@ from typing import Any
 
 from cascan.cascades.argument_positions import ArgumentPositions
 from cascan.cascades.scan_proposal import ScanProposal
-from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_LISTED_FINDINGS, MAX_TARGETS_PER_CHILD
+from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_LISTED, MAX_TARGETS_PER_CHILD
 
 PORTS_PLACEHOLDER = "\0ports"  # no argument of a rule holds it: a request is printable text
 NO_PORTS: frozenset[int] = frozenset()
@@ -36,13 +36,13 @@ class MatchedFindings:
 
     def add(self, finding_id: str) -> None:
         self.count += 1
-        if len(self.ids) < MAX_LISTED_FINDINGS:
+        if len(self.ids) < MAX_FINDINGS_LISTED:
             self.ids.append(finding_id)
 
     @classmethod
     def merge(cls, several: Sequence[MatchedFindings]) -> MatchedFindings:
         ids = {finding_id for findings in several for finding_id in findings.ids}
-        return cls(sum(findings.count for findings in several), nsmallest(MAX_LISTED_FINDINGS, ids))
+        return cls(sum(findings.count for findings in several), nsmallest(MAX_FINDINGS_LISTED, ids))
 
 
 @dataclass(frozen=True, slots=True)

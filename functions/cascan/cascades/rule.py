@@ -18,8 +18,8 @@ from cascan.forms.complete_request import is_valid_name
 from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.limits import MAX_LABELS, MAX_MATCHERS, MAX_PARAMETERS, MAX_RULE_BYTES
 from cascan.model.request import Seconds
-from cascan.rules.matching import pattern_problems
-from cascan.templates.render import TemplateError, compile_template, never_rendered
+from cascan.rules.matching import check_pattern
+from cascan.templates.render import TemplateError, compile_template, find_unknown_aliases
 
 API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"
@@ -117,7 +117,7 @@ def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
         yield "spec.scanSpec.cascades has no effect: a child has the cascades of the scan that it follows"
         yield from (f"spec.scanSpec.{problem}" for problem in check_cascades(scan_spec.cascades))
     for path, text in (*find_templates(scan_spec), *_added_templates(spec)):
-        for name in never_rendered(compile_template(text), HELPER_FIELDS):
+        for name in find_unknown_aliases(compile_template(text), HELPER_FIELDS):
             yield f"{path}: {{{{{name}}}}} never renders to anything; of $ there is {', '.join(HELPER_FIELDS)}"
 
 
@@ -179,7 +179,7 @@ def _match_problems(matches: Matches) -> Iterator[str]:
         if not matcher:
             yield f"{path[:-1]}: empty; it would match every finding"
         yield from find_unknown_fields(matcher, MATCHER_FIELDS, path)
-        yield from pattern_problems(matcher, path[:-1])
+        yield from check_pattern(matcher, path[:-1])
         if not isinstance(matcher.get("attributes", {}), dict):
             yield f"{path}attributes: expected a mapping"
     if matches.expression:

@@ -19,7 +19,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.errors import Rejected
 from cascan.limits import MAX_PROPOSAL_CHARS, MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS
 from cascan.model.request import ScanType
-from cascan.templates.render import Rendered, Template, TemplateError, compile_template, render
+from cascan.templates.render import RenderResult, Template, TemplateError, compile_template, render
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
@@ -98,7 +98,7 @@ class ProposalRenderer:
             self._render_spec(data),
         )
 
-    def _render(self, template: Template, data: Mapping[str, Any]) -> Rendered:
+    def _render(self, template: Template, data: Mapping[str, Any]) -> RenderResult:
         rendered = render(template, data)
         self.steps += rendered.steps
         return rendered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, indented_tables, rows, table, tables, text
+from cascan.findings.script_run import ScriptRun, get_table, get_text, iter_rows, iter_tables, parse_indented_tables
 from cascan.model.finding import Finding, Severity
 
 HIGH, MEDIUM = Severity.HIGH, Severity.MEDIUM
@@ -13,8 +13,8 @@ NO_ACCESS = "<none>"  # smb-enum-shares's word
 
 def http_default_accounts(run: ScriptRun) -> Iterator[Finding]:
     """One for each product, with the accounts that it came with."""
-    for product, said in tables(run.script.data):
-        accounts = [_account(row) for row in rows(table(said).get("credentials"))]
+    for product, said in iter_tables(run.script.data):
+        accounts = [_account(row) for row in iter_rows(get_table(said).get("credentials"))]
         names = ", ".join(name for name, _ in accounts)
         yield run.finding(
             product,
@@ -23,16 +23,16 @@ def http_default_accounts(run: ScriptRun) -> Iterator[Finding]:
             category="Default Account",
             severity=HIGH,
             product=product,
-            path=text(said, "path") or None,
-            cpe=text(said, "cpe") or None,
+            path=get_text(said, "path") or None,
+            cpe=get_text(said, "cpe") or None,
             accounts=[{"username": name, "password": password} for name, password in accounts],
         )
 
 
 def iscsi_info(run: ScriptRun) -> Iterator[Finding]:
     """One for each target that lets anyone log in; old versions of nmap say the same in text alone."""
-    for target, details in tables(run.data or indented_tables(run.output)):
-        if text(details, "Authentication") == "NOT required":
+    for target, details in iter_tables(run.data or parse_indented_tables(run.output)):
+        if get_text(details, "Authentication") == "NOT required":
             yield run.finding(
                 target,
                 name="iSCSI Target without Authentication",
@@ -40,15 +40,15 @@ def iscsi_info(run: ScriptRun) -> Iterator[Finding]:
                 category="Unauthenticated Access",
                 severity=HIGH,
                 target=target,
-                address=text(details, "Address") or None,
+                address=get_text(details, "Address") or None,
             )
 
 
 def smb_enum_shares(run: ScriptRun) -> Iterator[Finding]:
     """One for each share that is open without an account; HIGH where it can be written. IPC$ is open by design."""
-    for share, details in tables(run.data or indented_tables(run.output)):
-        access = text(details, "Anonymous access")
-        if access in ("", NO_ACCESS) or text(details, "Type").startswith("STYPE_IPC"):
+    for share, details in iter_tables(run.data or parse_indented_tables(run.output)):
+        access = get_text(details, "Anonymous access")
+        if access in ("", NO_ACCESS) or get_text(details, "Type").startswith("STYPE_IPC"):
             continue
         yield run.finding(
             share,
@@ -58,10 +58,10 @@ def smb_enum_shares(run: ScriptRun) -> Iterator[Finding]:
             severity=HIGH if "WRITE" in access else MEDIUM,
             share=share,
             anonymous_access=access,
-            comment=text(details, "Comment") or None,
-            path=text(details, "Path") or None,
+            comment=get_text(details, "Comment") or None,
+            path=get_text(details, "Path") or None,
         )
 
 
 def _account(row: dict[str, object]) -> tuple[str, str]:
-    return text(row, "username"), text(row, "password")
+    return get_text(row, "username"), get_text(row, "password")

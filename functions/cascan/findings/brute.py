@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from cascan.findings.script_run import ScriptRun, rows, text
+from cascan.findings.script_run import ScriptRun, get_text, iter_rows
 from cascan.model.finding import Finding, Severity
 
 VALID = "Valid credentials"
@@ -110,9 +110,9 @@ def _structured_accounts(data: Any) -> Iterator[Account]:
     """A list of accounts, bare or under whatever title the script gave it."""
     lists: Iterable[Any] = data.values() if isinstance(data, dict) else [data]
     for candidates in lists:
-        for row in rows(candidates):
-            if text(row, "state"):
-                yield Account(text(row, "username"), text(row, "password"), text(row, "state"))
+        for row in iter_rows(candidates):
+            if get_text(row, "state"):
+                yield Account(get_text(row, "username"), get_text(row, "password"), get_text(row, "state"))
 
 
 def _accounts_of_text(lines: Iterable[str]) -> Iterator[Account]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, rows, table, tables, text, texts
+from cascan.findings.script_run import ScriptRun, get_table, get_text, get_texts, iter_rows, iter_tables
 from cascan.model.finding import Finding, Severity
 
 WANTED = {  # http-security-headers' word for a header that it saw → the header
@@ -18,7 +18,7 @@ HSTS = "Strict_Transport_Security"
 
 def http_title(run: ScriptRun) -> Iterator[Finding]:
     """The page's title, and where the server sent us for it."""
-    title, redirect = text(run.data, "title"), text(run.data, "redirect_url")
+    title, redirect = get_text(run.data, "title"), get_text(run.data, "redirect_url")
     shown = title or redirect or run.output.strip()
     if shown:
         yield run.finding(
@@ -31,7 +31,7 @@ def http_title(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_server_header(run: ScriptRun) -> Iterator[Finding]:
-    servers = [name.strip() for name in texts(run.script.data)] or [run.output.strip()]
+    servers = [name.strip() for name in get_texts(run.script.data)] or [run.output.strip()]
     if any(servers):
         yield run.finding(
             name="HTTP Server Header",
@@ -59,7 +59,7 @@ def http_headers(run: ScriptRun) -> Iterator[Finding]:
 
 def http_methods(run: ScriptRun) -> Iterator[Finding]:
     """Methods that change something, or echo what they were sent."""
-    risky = texts(run.data, "Potentially risky methods")
+    risky = get_texts(run.data, "Potentially risky methods")
     if risky:
         yield run.finding(
             name="Risky HTTP Methods",
@@ -67,8 +67,8 @@ def http_methods(run: ScriptRun) -> Iterator[Finding]:
             category="HTTP",
             severity=Severity.LOW,
             risky_methods=risky,
-            methods=texts(run.data, "Supported Methods") or None,
-            path=text(run.data, "Path tested") or None,
+            methods=get_texts(run.data, "Supported Methods") or None,
+            path=get_text(run.data, "Path tested") or None,
         )
 
 
@@ -77,7 +77,7 @@ def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
     if not run.data:
         return
     missing = [header for said, header in WANTED.items() if said not in run.data]
-    if any("not configured" in line for line in texts(run.data, HSTS)):
+    if any("not configured" in line for line in get_texts(run.data, HSTS)):
         missing.insert(0, "Strict-Transport-Security")
     if missing:
         yield run.finding(
@@ -91,7 +91,7 @@ def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
 
 def http_auth(run: ScriptRun) -> Iterator[Finding]:
     """Basic authentication where nothing encrypts it: the password travels readable."""
-    schemes = [text(row, "scheme").lower() for row in rows(run.script.data)] or re.findall(
+    schemes = [get_text(row, "scheme").lower() for row in iter_rows(run.script.data)] or re.findall(
         r"^[ \t]*(\w+)(?: |$)", run.output.lower(), re.MULTILINE
     )
     encrypted = run.port and run.port.service and run.port.service.tunnel
@@ -107,8 +107,8 @@ def http_auth(run: ScriptRun) -> Iterator[Finding]:
 
 def http_git(run: ScriptRun) -> Iterator[Finding]:
     """One for each repository that lies open, by its path."""
-    for place, said in tables(run.script.data):
-        files = [name for name, found in table(said, "files-found").items() if found == "true"]
+    for place, said in iter_tables(run.script.data):
+        files = [name for name, found in get_table(said, "files-found").items() if found == "true"]
         yield run.finding(
             place.partition("/")[2],
             name="Git Repository exposed",
@@ -117,5 +117,5 @@ def http_git(run: ScriptRun) -> Iterator[Finding]:
             severity=Severity.MEDIUM,
             path=f"/{place.partition('/')[2]}",
             files=files,
-            remotes=texts(said, "remotes") or None,
+            remotes=get_texts(said, "remotes") or None,
         )

@@ -23,7 +23,7 @@ from cascan.model.finding import Finding
 from cascan.model.host import Port, Script, Service
 
 NO_SERVICE = Service()
-WORDS = {"service_product": "serviceProduct", "service_version": "serviceVersion"}  # secureCodeBox's
+SECURECODEBOX_NAMES = {"service_product": "serviceProduct", "service_version": "serviceVersion"}  # secureCodeBox's
 CATEGORIES = {
     "open": "Open Port",
     "open|filtered": "Open or Filtered Port",
@@ -40,20 +40,20 @@ def port_findings(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 port.protocol,
                 str(port.number),
-                name=named(port, category),
-                description=described(port),
+                name=name_port_finding(port, category),
+                description=describe_port(port),
                 category=category,
                 location=subject.location(port.protocol, port.number),
                 attributes=port_attributes(port) | script_attributes(port.scripts),
             )
 
 
-def named(port: Port, category: str) -> str:
+def name_port_finding(port: Port, category: str) -> str:
     service = port.service.name if port.service else ""
     return f"{category}: {port.number} ({service})" if service else f"{category}: {port.number}"
 
 
-def described(port: Port) -> str:
+def describe_port(port: Port) -> str:
     return f"Port {port.number} is {port.state} using {port.protocol} protocol."
 
 
@@ -80,7 +80,7 @@ class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return cls(*told) if any(told) else None
 
 
-class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
+class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=SECURECODEBOX_NAMES):
     """What a finding says of its port. Source: secureCodeBox's nmap parser; those behind `tunnel` are ours.
 
     Rules match on `service`: it is nmap's own word.
@@ -114,7 +114,7 @@ class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=WORDS):
             service.product or None,
             service.version or None,
             service.tunnel or "none",
-            service.known_as or None,
+            service.common_name or None,
             list(service.cpe),
             port.reason,
             port.reason_ttl,

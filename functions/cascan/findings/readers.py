@@ -27,7 +27,7 @@ from cascan.findings.http import (
 from cascan.findings.ports import CATEGORIES
 from cascan.findings.proofs import PROOFS, read_proofs
 from cascan.findings.script_run import ScriptRun
-from cascan.findings.services import TOLD, rdp_enum_encryption, snmp_sysdescr, tells
+from cascan.findings.services import SELF_DESCRIPTIONS, rdp_enum_encryption, self_description_reader, snmp_sysdescr
 from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_mode
 from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, ssh_hostkey, sshv1
 from cascan.findings.tls_certificate import ssl_cert
@@ -97,5 +97,5 @@ READERS: dict[str, ScriptReader] = {
     "sslv2": sslv2,
     "vulners": vulners,
     **{script: partial(read_proofs, proofs=proofs) for script, proofs in PROOFS.items()},
-    **{script: tells(what) for script, what in TOLD.items()},
+    **{script: self_description_reader(what) for script, what in SELF_DESCRIPTIONS.items()},
 }

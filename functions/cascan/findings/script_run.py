@@ -28,7 +28,7 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def on_host(cls, subject: Subject, script: Script) -> ScriptRun:
         """A host script. nmap's SMB scripts are such, and ask one port all the same: 445 if it is open, else 139."""
-        return cls(subject, script, smb_port(subject) if script.id.startswith("smb") else None)
+        return cls(subject, script, find_smb_port(subject) if script.id.startswith("smb") else None)
 
     @property
     def where(self) -> str:
@@ -42,7 +42,7 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
     @property
     def data(self) -> dict[str, Any]:
         """The structured output, where it is a table with keys; else empty."""
-        return table(self.script.data)
+        return get_table(self.script.data)
 
     def finding(
         self,
@@ -73,45 +73,45 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-def smb_port(subject: Subject) -> Port | None:
+def find_smb_port(subject: Subject) -> Port | None:
     open_ports = {port.number: port for port in subject.host.ports if port.protocol == "tcp" and port.state == "open"}
     return next((open_ports[number] for number in SMB_PORTS if number in open_ports), None)
 
 
-def table(data: Any, key: str | None = None) -> dict[str, Any]:
+def get_table(data: Any, key: str | None = None) -> dict[str, Any]:
     """The table, or the one under its key; empty where there is none."""
     found = data.get(key) if key is not None and isinstance(data, dict) else data
     return found if isinstance(found, dict) else {}
 
 
-def tables(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def iter_tables(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The tables right within a table, each with its key."""
-    return ((key, value) for key, value in table(data).items() if isinstance(value, dict))
+    return ((key, value) for key, value in get_table(data).items() if isinstance(value, dict))
 
 
-def rows(data: Any) -> Iterator[dict[str, Any]]:
+def iter_rows(data: Any) -> Iterator[dict[str, Any]]:
     """The tables of a list of tables; of one that stands alone, itself."""
     return (row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict))
 
 
-def unnamed_rows(data: Any) -> Iterator[dict[str, Any]]:
+def iter_unnamed_rows(data: Any) -> Iterator[dict[str, Any]]:
     """The tables without a key of a script that has nothing else, or tables with keys behind them."""
-    return rows(data.get(UNNAMED, [])) if isinstance(data, dict) else rows(data)
+    return iter_rows(data.get(UNNAMED, [])) if isinstance(data, dict) else iter_rows(data)
 
 
-def text(data: Any, key: str) -> str:
+def get_text(data: Any, key: str) -> str:
     """The text under a key; empty where there is none."""
-    found = table(data).get(key)
+    found = get_table(data).get(key)
     return found if isinstance(found, str) else ""
 
 
-def texts(data: Any, key: str | None = None) -> list[str]:
+def get_texts(data: Any, key: str | None = None) -> list[str]:
     """The texts of a list, or of the one under its key; empty where there is none."""
-    found = table(data).get(key) if key is not None else data
+    found = get_table(data).get(key) if key is not None else data
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
 
 
-def indented_tables(output: str) -> dict[str, dict[str, str]]:
+def parse_indented_tables(output: str) -> dict[str, dict[str, str]]:
     """The tables that a script wrote as text alone: `name:`, and below it, deeper, `key: value`.
 
     The first line's indentation is that of the names; lines that are neither are passed over.

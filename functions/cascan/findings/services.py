@@ -14,28 +14,28 @@ WITHOUT_NLA = re.compile(r"^\s*(Native RDP|SSL): SUCCESS", re.MULTILINE)
 WEAK_RDP = re.compile(r"^\s*(?:RDP Encryption level: (?:None|Low|Client Compatible)|(?:40|56)-bit RC4: SUCCESS)", re.M)
 
 
-class Told(NamedTuple):
+class SelfDescription(NamedTuple):
     name: str
     category: str
 
 
-TOLD = {
-    "mongodb-info": Told("MongoDB Service", "Database"),
-    "ms-sql-info": Told("MS SQL Service", "Database"),
-    "mysql-info": Told("MySQL Service", "Database"),
-    "snmp-info": Told("SNMP Service", "SNMP"),
-    "http-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "imap-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "ms-sql-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "nntp-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "pop3-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "rdp-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "smtp-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
-    "telnet-ntlm-info": Told("Windows Host Names", "Information Disclosure"),
+SELF_DESCRIPTIONS = {
+    "mongodb-info": SelfDescription("MongoDB Service", "Database"),
+    "ms-sql-info": SelfDescription("MS SQL Service", "Database"),
+    "mysql-info": SelfDescription("MySQL Service", "Database"),
+    "snmp-info": SelfDescription("SNMP Service", "SNMP"),
+    "http-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "imap-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "ms-sql-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "nntp-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "pop3-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "rdp-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "smtp-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
+    "telnet-ntlm-info": SelfDescription("Windows Host Names", "Information Disclosure"),
 }
 
 
-def tells(what: Told) -> Callable[[ScriptRun], Iterator[Finding]]:
+def self_description_reader(what: SelfDescription) -> Callable[[ScriptRun], Iterator[Finding]]:
     """The reader of a script that repeats what a service said: its structure, or its text where it has none."""
 
     def read(run: ScriptRun) -> Iterator[Finding]:

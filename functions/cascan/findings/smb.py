@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cascan.findings.ports import port_attributes
-from cascan.findings.script_run import ScriptRun, text, texts
+from cascan.findings.script_run import ScriptRun, get_text, get_texts
 from cascan.model.finding import Finding, Severity
 
 # 2.02, 2.0.2, 2:0:2 or 202: nmap 7.93 itself says 202, others 2.02 or 2.0.2 or 2:0:2.
@@ -16,8 +16,8 @@ DIALECT = re.compile(r"(\d)[.:]?(\d+)(?:[.:](\d+))?")
 def smb_protocols(run: ScriptRun) -> Iterator[Finding]:
     """A finding per dialect."""
     dialects = run.data.get("dialects")
-    for dialect in [dialects] if isinstance(dialects, str) else texts(dialects):
-        version = dialect_version(dialect)
+    for dialect in [dialects] if isinstance(dialects, str) else get_texts(dialects):
+        version = parse_dialect(dialect)
         if version:
             yield _dialect_finding(run, dialect, version)
 
@@ -25,10 +25,10 @@ def smb_protocols(run: ScriptRun) -> Iterator[Finding]:
 def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
     """SMB 1. Structured since nmap 7; the text says the same, one `key: value` a line."""
     said = run.data or dict(line.strip().partition(": ")[::2] for line in run.output.splitlines())
-    signing = text(said, "message_signing")
+    signing = get_text(said, "message_signing")
     if signing and not signing.startswith("required"):
         yield _signing(run, "SMB 1", f"SMB 1: message signing is {signing.split(' (')[0]}, and not required")
-    if text(said, "challenge_response").startswith("plaintext"):
+    if get_text(said, "challenge_response").startswith("plaintext"):
         yield run.finding(
             "plaintext",
             name="SMB Passwords in Clear Text",
@@ -36,7 +36,7 @@ def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
             category="SMB",
             severity=Severity.HIGH,
         )
-    if text(said, "authentication_level").startswith("share"):
+    if get_text(said, "authentication_level").startswith("share"):
         yield run.finding(
             "share",
             name="SMB Share-Level Authentication",
@@ -48,11 +48,11 @@ def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
 
 def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
     """SMB 2 and 3: a dialect, and what the server says of signing."""
-    said = {key: texts(value) for key, value in run.data.items()} or {"": run.output.splitlines()}
+    said = {key: get_texts(value) for key, value in run.data.items()} or {"": run.output.splitlines()}
     for dialect, lines in said.items():
         for line in lines:
             if "signing" in line and not line.strip().endswith("and required"):
-                version = dialect_version(dialect)
+                version = parse_dialect(dialect)
                 yield _signing(
                     run,
                     "SMB 2 and 3",
@@ -61,7 +61,7 @@ def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
                 return
 
 
-def dialect_version(dialect: str) -> float | None:
+def parse_dialect(dialect: str) -> float | None:
     """`NT LM 0.12 (SMBv1) …` → 1, `2.0.2` and `202` → 2.02, `3.11` → 3.11; None: not a version."""
     if "SMBv1" in dialect:
         return 1

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cascan.findings.script_run import ScriptRun, text, texts, unnamed_rows
+from cascan.findings.script_run import ScriptRun, get_text, get_texts, iter_unnamed_rows
 from cascan.model.finding import Finding, Severity
 
 OFFERS = "Supported authentication methods"
@@ -72,7 +72,7 @@ def ssh2_enum_algos(run: ScriptRun) -> Iterator[Finding]:
             key_algorithms=offered["Key"],
             encryption_algorithms=offered["Encryption"],
             mac_algorithms=offered["MAC"],
-            compression_algorithms=texts(run.data, "compression_algorithms") or None,
+            compression_algorithms=get_texts(run.data, "compression_algorithms") or None,
         )
     for kind in KINDS:
         yield from _to_give_up(run, kind, offered[kind.name])
@@ -80,7 +80,7 @@ def ssh2_enum_algos(run: ScriptRun) -> Iterator[Finding]:
 
 def ssh_auth_methods(run: ScriptRun) -> Iterator[Finding]:
     """A password can be guessed; nothing at all need not be."""
-    methods = texts(run.data, OFFERS)
+    methods = get_texts(run.data, OFFERS)
     if "none_auth" in methods:
         yield run.finding(
             "none",
@@ -129,16 +129,16 @@ def ssh_hostkey(run: ScriptRun) -> Iterator[Finding]:
 
 def _host_keys(run: ScriptRun) -> Iterator[tuple[str, int]]:
     """Kind and bits of each key: `rsa`, 2048. Old versions of nmap say it in text alone."""
-    keys = [row for row in unnamed_rows(run.script.data) if text(row, "bits")]
+    keys = [row for row in iter_unnamed_rows(run.script.data) if get_text(row, "bits")]
     for row in keys:
-        kind = text(row, "type").removeprefix("ssh-").replace("dss", "dsa")
-        yield kind, int(text(row, "bits")) if BITS.fullmatch(text(row, "bits")) else 0
+        kind = get_text(row, "type").removeprefix("ssh-").replace("dss", "dsa")
+        yield kind, int(get_text(row, "bits")) if BITS.fullmatch(get_text(row, "bits")) else 0
     for bits, kind in () if keys else HOST_KEY.findall(run.output):
         yield kind.lower(), int(bits)
 
 
 def _offered(run: ScriptRun, kind: Kind) -> list[str]:
-    return list(dict.fromkeys(name for key in kind.keys for name in texts(run.data, key)))
+    return list(dict.fromkeys(name for key in kind.keys for name in get_texts(run.data, key)))
 
 
 def _to_give_up(run: ScriptRun, kind: Kind, offered: list[str]) -> Iterator[Finding]:

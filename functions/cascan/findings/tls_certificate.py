@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from cascan.findings.script_run import ScriptRun, table, text
+from cascan.findings.script_run import ScriptRun, get_table, get_text
 from cascan.model.finding import Finding, Severity
 
 EXPIRES_SOON = timedelta(days=30)
@@ -49,7 +49,7 @@ class Certificate(NamedTuple):
 
 def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
     """The certificate, and a finding for each of its flaws."""
-    certificate = certificate_of(run)
+    certificate = parse_certificate(run)
     yield run.finding(
         "certificate",
         name="TLS Certificate",
@@ -77,26 +77,26 @@ def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
         )
 
 
-def certificate_of(run: ScriptRun) -> Certificate:
-    data, key = run.data, table(run.data, "pubkey")
-    subject = {name: value for name, value in table(data, "subject").items() if isinstance(value, str)}
-    issuer = {name: value for name, value in table(data, "issuer").items() if isinstance(value, str)}
+def parse_certificate(run: ScriptRun) -> Certificate:
+    data, key = run.data, get_table(run.data, "pubkey")
+    subject = {name: value for name, value in get_table(data, "subject").items() if isinstance(value, str)}
+    issuer = {name: value for name, value in get_table(data, "issuer").items() if isinstance(value, str)}
     dates = dict(DATES.findall(run.output)) if not data else {}
-    bits = text(key, "bits")
+    bits = get_text(key, "bits")
     return Certificate(
         subject=subject,
         issuer=issuer,
         names=_names(data) or tuple(filter(None, [subject.get("commonName", "")])),
-        not_before=_moment(text(table(data, "validity"), "notBefore") or dates.get("before", "")),
-        not_after=_moment(text(table(data, "validity"), "notAfter") or dates.get("after", "")),
-        key_type=text(key, "type"),
+        not_before=_moment(get_text(get_table(data, "validity"), "notBefore") or dates.get("before", "")),
+        not_after=_moment(get_text(get_table(data, "validity"), "notAfter") or dates.get("after", "")),
+        key_type=get_text(key, "type"),
         key_bits=int(bits) if bits.isdecimal() and len(bits) < len("1000000") else 0,
-        signature=text(data, "sig_algo"),
-        sha1=text(data, "sha1"),
+        signature=get_text(data, "sig_algo"),
+        sha1=get_text(data, "sha1"),
     )
 
 
-def covers(pattern: str, name: str) -> bool:
+def matches_hostname(pattern: str, name: str) -> bool:
     """Whether a certificate's name is for this host; `*` stands for the first label, and for that alone. RFC 6125."""
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
@@ -136,7 +136,12 @@ def _of_trust(certificate: Certificate) -> Iterator[Flaw]:
 def _of_name(certificate: Certificate, run: ScriptRun) -> Iterator[Flaw]:
     """Judged for a name that the scan was asked for. A name from reverse DNS is nobody's claim."""
     asked = run.subject.asked_name
-    if asked and asked.isascii() and certificate.names and not any(covers(name, asked) for name in certificate.names):
+    if (
+        asked
+        and asked.isascii()
+        and certificate.names
+        and not any(matches_hostname(name, asked) for name in certificate.names)
+    ):
         facts = {"asked_name": asked, "names": list(certificate.names)}
         yield Flaw("Invalid Hostname", f"the certificate is not for {asked}", Severity.MEDIUM, facts)
 
@@ -145,8 +150,8 @@ def _names(data: dict[str, Any]) -> tuple[str, ...]:
     """The DNS names among the alternative ones."""
     extensions = data.get("extensions")
     for extension in extensions if isinstance(extensions, list) else []:
-        if text(extension, "name") == ALTERNATIVE_NAMES:
-            entries = (entry.strip() for entry in text(extension, "value").split(","))
+        if get_text(extension, "name") == ALTERNATIVE_NAMES:
+            entries = (entry.strip() for entry in get_text(extension, "value").split(","))
             return tuple(entry.removeprefix("DNS:") for entry in entries if entry.startswith("DNS:"))
     return ()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cascan.findings.script_run import ScriptRun, rows, tables, text, texts
+from cascan.findings.script_run import ScriptRun, get_text, get_texts, iter_rows, iter_tables
 from cascan.model.finding import Finding, Severity
 
 OUTDATED = {  # nmap's word → everyone's, and how bad it is
@@ -23,24 +23,24 @@ GRADES = {"C": Severity.LOW, "D": Severity.MEDIUM, "E": Severity.HIGH, "F": Seve
 
 def ssl_enum_ciphers(run: ScriptRun) -> Iterator[Finding]:
     """The service, each version that is outdated, the weak ciphers together, compression."""
-    versions = {version: said for version, said in tables(run.script.data) if "ciphers" in said}
+    versions = {version: said for version, said in iter_tables(run.script.data) if "ciphers" in said}
     if not versions:
         return
-    ciphers = {version: list(rows(said["ciphers"])) for version, said in versions.items()}
+    ciphers = {version: list(iter_rows(said["ciphers"])) for version, said in versions.items()}
     yield run.finding(
         "service",
         name="TLS Service",
         description=f"{run.where} speaks {', '.join(map(_spoken, versions))}",
         category="TLS Service Info",
         tls_versions=[_spoken(version) for version in versions],
-        cipher_suites=list(dict.fromkeys(text(row, "name") for found in ciphers.values() for row in found)),
-        grade=text(run.data, "least strength") or None,
+        cipher_suites=list(dict.fromkeys(get_text(row, "name") for found in ciphers.values() for row in found)),
+        grade=get_text(run.data, "least strength") or None,
     )
     for version in versions:
         if version in OUTDATED:
             yield _outdated(run, version)
-    yield from _weak(run, ciphers, sorted({line for said in versions.values() for line in texts(said, "warnings")}))
-    compressing = [version for version, said in versions.items() if set(texts(said, "compressors")) - {"NULL"}]
+    yield from _weak(run, ciphers, sorted({line for said in versions.values() for line in get_texts(said, "warnings")}))
+    compressing = [version for version, said in versions.items() if set(get_texts(said, "compressors")) - {"NULL"}]
     if compressing:
         yield run.finding(
             "compression",
@@ -74,7 +74,7 @@ def _weak(run: ScriptRun, ciphers: dict[str, list[dict[str, Any]]], warnings: li
     weak: dict[str, dict[str, Any]] = {}
     for version, found in ciphers.items():
         for row in found:
-            name, grade = text(row, "name"), text(row, "strength")
+            name, grade = get_text(row, "name"), get_text(row, "strength")
             if grade in GRADES:
                 entry = weak.setdefault(name, {"name": name, "grade": grade, "tls_versions": []})
                 entry["tls_versions"].append(_spoken(version))

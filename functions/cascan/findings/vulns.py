@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cascan.findings.script_run import ScriptRun, rows, table, text, texts
+from cascan.findings.script_run import ScriptRun, get_table, get_text, get_texts, iter_rows
 from cascan.model.finding import Finding, Severity
 
 CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
@@ -33,7 +33,7 @@ RISKS = {"high": Severity.HIGH, "critical": Severity.HIGH, "medium": Severity.ME
 HIGH_SCORE, MEDIUM_SCORE = 7.0, 4.0  # CVSS's own bounds
 
 
-def severity_of_score(score: float) -> Severity:
+def to_severity(score: float) -> Severity:
     if score >= HIGH_SCORE:
         return Severity.HIGH
     return Severity.MEDIUM if score >= MEDIUM_SCORE else Severity.LOW
@@ -51,9 +51,9 @@ def vulns_library(run: ScriptRun) -> Iterator[Finding]:
     blocks = _blocks(run.output)
     entries = list(_entries(run.script.data)) or [_read_block(title, block) for title, block in blocks.items()]
     for entry in entries:
-        state = text(entry, "state")
+        state = get_text(entry, "state")
         if "VULNERABLE" in state and not state.startswith("NOT"):
-            yield _entry_finding(run, entry, blocks.get(text(entry, "title"), ""))
+            yield _entry_finding(run, entry, blocks.get(get_text(entry, "title"), ""))
 
 
 def _entries(data: Any) -> Iterator[dict[str, Any]]:
@@ -65,7 +65,7 @@ def _entries(data: Any) -> Iterator[dict[str, Any]]:
         for element in data:
             yield from _entries(element)
     elif isinstance(data, dict):
-        if text(data, "title") and STATE.match(text(data, "state")):
+        if get_text(data, "title") and STATE.match(get_text(data, "state")):
             yield data
         else:
             for element in data.values():
@@ -101,7 +101,7 @@ def _listed_finding(run: ScriptRun, entry: Listed) -> Finding:
         name=f"Exploit: {entry.id}" if entry.is_exploit else entry.id,
         description=f"{run.where}: {what} ({entry.id}); nobody tried",
         category="Vulnerability",
-        severity=Severity.MEDIUM if is_unscored_exploit else severity_of_score(entry.score),
+        severity=Severity.MEDIUM if is_unscored_exploit else to_severity(entry.score),
         cve=entry.id if cves else None,
         cvss=None if is_unscored_exploit else entry.score,
         exploit=entry.is_exploit or None,
@@ -112,11 +112,11 @@ def _listed_finding(run: ScriptRun, entry: Listed) -> Finding:
 
 def _listed(run: ScriptRun) -> Iterator[Listed]:
     for software, entries in run.data.items():
-        for row in rows(entries):
-            if VULNERS_ID.fullmatch(text(row, "id")):
-                score, kind = _score(text(row, "cvss")) or 0.0, text(row, "type")
+        for row in iter_rows(entries):
+            if VULNERS_ID.fullmatch(get_text(row, "id")):
+                score, kind = _score(get_text(row, "cvss")) or 0.0, get_text(row, "type")
                 kind = kind if VULNERS_KIND.fullmatch(kind) else ""
-                yield Listed(text(row, "id"), score, kind, text(row, "is_exploit") == "true", software)
+                yield Listed(get_text(row, "id"), score, kind, get_text(row, "is_exploit") == "true", software)
     if not run.data:
         for match in VULNERS_LINE.finditer(run.output):
             is_exploit = match["exploit"] is not None
@@ -124,24 +124,27 @@ def _listed(run: ScriptRun) -> Iterator[Listed]:
 
 
 def _entry_finding(run: ScriptRun, entry: dict[str, Any], block: str) -> Finding:
-    title, ids = text(entry, "title"), sorted(texts(entry, "ids"))
+    title, ids = get_text(entry, "title"), sorted(get_texts(entry, "ids"))
     cves = [found for found in (identifier.partition(":")[2] for identifier in ids) if CVE.fullmatch(found)]
-    scores = [score for score in map(_score, table(entry, "scores").values()) if score is not None]
-    severity, score = _judgement(scores, text(entry, "state"), block)
-    summary = " ".join(" ".join(texts(entry, "description")).split())
+    scores = [score for score in map(_score, get_table(entry, "scores").values()) if score is not None]
+    severity, score = _judgement(scores, get_text(entry, "state"), block)
+    summary = " ".join(" ".join(get_texts(entry, "description")).split())
     return run.finding(
         *(cves or [title]),
         name=title,
-        description=f"{run.where} is {text(entry, 'state').lower()}: {summary or title}",
+        description=f"{run.where} is {get_text(entry, 'state').lower()}: {summary or title}",
         category="Vulnerability",
         severity=severity,
-        vulnerability_state=text(entry, "state"),
+        vulnerability_state=get_text(entry, "state"),
         cve=cves[0] if cves else None,
         cvss=score,
         ids=ids or None,
-        disclosure=text(entry, "disclosure") or None,
-        evidence=texts(entry, "check_results") + texts(entry, "exploit_results") + texts(entry, "extra_info") or None,
-        references=_references(cves, sorted(texts(entry, "refs"))),
+        disclosure=get_text(entry, "disclosure") or None,
+        evidence=get_texts(entry, "check_results")
+        + get_texts(entry, "exploit_results")
+        + get_texts(entry, "extra_info")
+        or None,
+        references=_references(cves, sorted(get_texts(entry, "refs"))),
     )
 
 
@@ -151,7 +154,7 @@ def _judgement(scores: list[float], state: str, block: str) -> tuple[Severity, f
     if not scores and risk and risk[2]:
         scores = [float(risk[2])]
     if scores:
-        return severity_of_score(max(scores)), max(scores)
+        return to_severity(max(scores)), max(scores)
     if risk and risk[1].lower() in RISKS:
         return RISKS[risk[1].lower()], None
     return (Severity.HIGH if "Exploitable" in state else Severity.MEDIUM), None

@@ -14,7 +14,7 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.forms.fields import build_refusal, read_struct
 from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
-from cascan.templates.render import TemplateError, compile_values, never_rendered
+from cascan.templates.render import TemplateError, compile_values, find_unknown_aliases
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
@@ -125,7 +125,7 @@ def find_scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
     for name, requirements in lists:
         for index, requirement in enumerate(requirements):
             for value in requirement.values:
-                for unknown in never_rendered(compile_values(value), known):
+                for unknown in find_unknown_aliases(compile_values(value), known):
                     yield (
                         f"cascades.scopeLimiter.{name}[{index}].values: {{{{{unknown}}}}} never renders to anything: "
                         f"of $ there are {', '.join(sorted(known))}; cascades.scopeLimiterAliases takes others"

@@ -92,7 +92,7 @@ def _why_no_target(request: ScanRequest) -> str:
         return NO_TARGET
     containers = [one for one in request.carried.get("initContainers") or () if isinstance(one, dict)]
     names = ", ".join(str(one.get("name") or "without a name")[:MAX_SHOWN_CHARS] for one in containers)
-    said = f"parameters: {other.shown} {other.option.reason}"
+    said = f"parameters: {other.label} {other.option.reason}"
     return f"{said}: workers run nmap alone, and nobody runs initContainers ({names})" if containers else said
 
 

@@ -6,7 +6,7 @@ Every method may raise GatewayUnavailable; a partial answer is one. Every write 
 from __future__ import annotations
 
 from cascan.gateways.cascades import CascadeTable, RuleTable
-from cascan.gateways.delayed import DelayedMessage, DelayedMessages
+from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.inventory import Inventory

@@ -16,10 +16,10 @@ class Recordings(Protocol):
     def recording(self, source: ReportKey) -> Recording | None:
         """How far the report is recorded, read consistently; None: nobody noted anything."""
 
-    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+    def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         """The addresses of the host elements before its place, as numbers."""
 
-    def note_recording(
+    def store_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         """Note how far the report is recorded, with the addresses of its last stretch.

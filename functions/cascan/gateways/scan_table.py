@@ -13,7 +13,7 @@ from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.reason import Reasons
 from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
-from cascan.model.shard import Cut, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
+from cascan.model.shard import NmapRun, Progress, Shard, ShardClosing, ShardCut, ShardReturn, ShardState
 from cascan.rules.severity import StoredRules
 
 
@@ -73,7 +73,7 @@ class ScanTable(Inventory, Recordings, Protocol):
     def shards(self, scan_id: str) -> Iterator[Shard]:
         """In order of their number."""
 
-    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         """In order of their number; those that wait are found without reading the others, a moment late."""
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
@@ -101,14 +101,14 @@ class ScanTable(Inventory, Recordings, Protocol):
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
         """running → reported, with what the run did. False: the shard is not this attempt's any more."""
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         """running → reported, with what is done; the rest becomes a new shard. Both, and the scan's counts, or nothing.
 
         The new shard, which its maker tells the queue of when it is queued. None: the shard is not this attempt's any
         more. A repeat is told None too: the shard's `remainder` is the number of the new one.
         """
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         """running → queued or waiting, without a holder. The shard as it stands then."""
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
@@ -128,7 +128,7 @@ class ScanTable(Inventory, Recordings, Protocol):
 
     # ---- the house: what is due, and the switch
 
-    def plan_at(self, entry: AgendaEntry) -> None:
+    def add_to_agenda(self, entry: AgendaEntry) -> None:
         """Put on the agenda; a repeat is one entry."""
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:

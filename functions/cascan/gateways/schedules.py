@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 
 
 class ScheduleTable(Protocol):
@@ -33,10 +33,10 @@ class ScheduleTable(Protocol):
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
         """Store them over their version before. False: another version is there."""
 
-    def note_due(self, name: str, due_at: datetime) -> bool:
+    def record_due(self, name: str, due_at: datetime) -> bool:
         """The schedule was due. False: a later time of it was noted before."""
 
-    def note_result(self, name: str, result: Result) -> None:
+    def record_result(self, name: str, result: LatestResult) -> None:
         """A scan of it succeeded; an older one than the one that stands changes nothing."""
 
     def status(self, name: str) -> ScheduleStatus:

@@ -28,10 +28,10 @@ from cascan.model.inventory import (
     PortRecord,
     Sighting,
 )
-from cascan.nmap.ports.port_set import port_set
+from cascan.nmap.ports.port_set import parse_port_set
 
 
-def judged(
+def apply_observation(
     known: HostRecord | None, seen: Observation, asked: Sighting | None = None
 ) -> tuple[HostRecord | None, tuple[Change, ...]]:
     """The record after the observation, and the changes; a record that says the same is the same object.
@@ -122,7 +122,7 @@ class _Ports:
     def _unlisted_state(self, key: PortKey) -> str:
         protocol, number = key
         groups = (group for group in self.seen.unlisted if group.protocol == protocol)
-        return next((group.state for group in groups if number in port_set(group.ports)), "")
+        return next((group.state for group in groups if number in parse_port_set(group.ports)), "")
 
     def _last_covered(self, key: PortKey, record: PortRecord | None) -> Sighting | None:
         """The newest that is known of the port; of a port that was never open, from the last scan that covered it."""
@@ -176,7 +176,7 @@ def _conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage
 
 def _holds(coverage: PortCoverage, key: PortKey) -> bool:
     protocol, number = key
-    return coverage.protocol == protocol and number in port_set(coverage.ports)
+    return coverage.protocol == protocol and number in parse_port_set(coverage.ports)
 
 
 def _service_differs(before: Sighting, after: Sighting) -> bool:
@@ -217,4 +217,4 @@ def _hides(newer: PortCoverage, older: PortCoverage) -> bool:
         return False
     if older.is_conclusive and not newer.is_conclusive:
         return False
-    return newer.ports == older.ports or port_set(older.ports) <= port_set(newer.ports)
+    return newer.ports == older.ports or parse_port_set(older.ports) <= parse_port_set(newer.ports)

@@ -72,7 +72,7 @@ class ScheduledRun(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False  # its scan is over, and was removed or is about to be
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class LatestResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the latest successful scan found."""
 
     scan_id: str
@@ -83,4 +83,4 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class ScheduleStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_due_at: datetime | None = None  # the latest time that was looked at, whether or not a scan followed
     last_schedule_time: datetime | None = None  # the latest time that a scan followed
-    last_result: Result | None = None
+    last_result: LatestResult | None = None

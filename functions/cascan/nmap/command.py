@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.model.shard import Lane, Shard
-from cascan.nmap.scripts.script_hostname import with_script_hostname
+from cascan.nmap.scripts.script_hostname import add_script_hostname
 from cascan.nmap.targets.kinds import IPV6
 
 STATS_EVERY = "5s"  # a line of progress in the XML, after each
 
 
-def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
+def build_nmap_command(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
     """The command line: the request's options first, ours after them, since nmap lets the last one win.
 
     `name` is what all the addresses stand for, and what scripts say to them.
     """
     return (
         *nmap,
-        *with_script_hostname(shard.arguments, name),
+        *add_script_hostname(shard.arguments, name),
         *(["-6"] if shard.family == IPV6 else []),
         "--privileged" if shard.lane is Lane.RAW else "--unprivileged",
         "--no-stylesheet",

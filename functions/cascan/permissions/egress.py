@@ -25,7 +25,7 @@ class Egress(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-def egress_of(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
+def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
     """Raises: SettingsError: names every entry that is no network, address or domain."""
     scope = Scope.of(allowed, denied)
     remarks = [f"{domain}: a name has no fixed network; add the networks of its hosts" for domain in scope.domains]

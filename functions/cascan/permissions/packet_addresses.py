@@ -6,26 +6,26 @@ from collections.abc import Iterator, Sequence
 
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.options.decoys import decoy_addresses
-from cascan.nmap.options.getopt import Given
-from cascan.nmap.options.source_route import source_route
+from cascan.nmap.options.getopt import GivenOption
+from cascan.nmap.options.source_route import parse_source_route
 from cascan.permissions.scope import Scope
 
 
-def refused_addresses(options: Sequence[Given], scope: Scope) -> Iterator[Refusal]:
+def check_packet_addresses(options: Sequence[GivenOption], scope: Scope) -> Iterator[Refusal]:
     """A hop of a source route gets the packets, so it needs to be allowed; a decoy only must not be denied."""
     for given in options:
         value = given.value or ""
         if given.option.canonical == "-D":
-            reasons = [scope.denial_of_address(address) for address in decoy_addresses(value)]
+            reasons = [scope.find_address_denial(address) for address in decoy_addresses(value)]
         elif given.option.canonical == "--ip-options":
-            reasons = [scope.refusal_of_address(hop) or "" for hop in _hops(value)]
+            reasons = [scope.find_address_refusal(hop) or "" for hop in _hops(value)]
         else:
             continue
-        yield from (Refusal(given.shown, Rule.SCOPE, f"{given.shown}: {reason}") for reason in filter(None, reasons))
+        yield from (Refusal(given.label, Rule.SCOPE, f"{given.label}: {reason}") for reason in filter(None, reasons))
 
 
 def _hops(value: str) -> tuple[str, ...]:
     try:
-        return source_route(value)
+        return parse_source_route(value)
     except ValueError:  # told by itself
         return ()

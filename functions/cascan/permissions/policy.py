@@ -6,7 +6,7 @@ from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 
 
-def narrowed(operators: PolicyProfile, asked: PolicyProfile | None) -> PolicyProfile:
+def narrow_policy(operators: PolicyProfile, asked: PolicyProfile | None) -> PolicyProfile:
     """The profile of one request. Raises: RequestRefused: it asks for more than the operator allows."""
     if asked is None:
         return operators

@@ -10,8 +10,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
-from cascan.nmap.intervals import merged
-from cascan.nmap.targets.coverage import Intervals, first_outside
+from cascan.nmap.intervals import merge_intervals
+from cascan.nmap.targets.coverage import Intervals, find_first_outside
 from cascan.nmap.targets.kinds import IPV4, Name, Target
 from cascan.nmap.targets.octets import Octets
 from cascan.settings import SettingsError
@@ -37,10 +37,10 @@ class WorkerReach(msgspec.Struct, frozen=True):
             networks = [IPv4Network(entry) for entry in egress]
         except ValueError as exc:
             raise SettingsError(f"WorkerEgress: {exc}") from exc
-        spans = merged((int(network[0]), int(network[-1])) for network in networks)
+        spans = merge_intervals((int(network[0]), int(network[-1])) for network in networks)
         return cls(spans) if spans else None
 
-    def refusal_of(self, target: Target) -> str | None:
+    def find_refusal(self, target: Target) -> str | None:
         """Why workers would not get an answer, naming the first address they do not reach. None: they may.
 
         Of a name only the family is known yet.
@@ -48,14 +48,14 @@ class WorkerReach(msgspec.Struct, frozen=True):
         if not isinstance(target, Octets):
             is_known = not isinstance(target, Name) or target.family != IPV4
             return f"{target.expression} {NO_IPV6}" if is_known else None
-        outside = first_outside(target, self.networks)
+        outside = find_first_outside(target, self.networks)
         if outside is None:
             return None
         address = str(IPv4Address(outside))
         of = "" if address == target.expression else f" ({target.expression})"
         return f"{address}{of} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
 
-    def note_on(self, targets: Sequence[Target]) -> str:
+    def describe_unknown_reach(self, targets: Sequence[Target]) -> str:
         """What cannot be told yet; empty: everything can."""
         named = self.networks != EVERYWHERE and any(isinstance(target, Name) for target in targets)
         return UNKNOWN if named else ""

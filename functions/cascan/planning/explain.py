@@ -11,7 +11,7 @@ from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.nmap.options.arguments import Arguments, parse_arguments
 from cascan.nmap.options.table import Option, find_option
 from cascan.nmap.scripts import ScriptVerdict
@@ -19,7 +19,7 @@ from cascan.nmap.targets.kinds import Name
 from cascan.nmap.targets.syntax import parse_target
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
-from cascan.planning.plan import plan, profile_of
+from cascan.planning.plan import choose_profile, plan
 from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 
 UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
@@ -27,7 +27,7 @@ STANDARD = ScanDefaults()
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
 
 
-class Decided(msgspec.Struct, frozen=True):
+class OptionDecision(msgspec.Struct, frozen=True):
     """An option as it was written, and what is decided about it."""
 
     written: str
@@ -36,7 +36,7 @@ class Decided(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Judged(msgspec.Struct, frozen=True):
+class TargetVerdict(msgspec.Struct, frozen=True):
     """A target, and why it is refused; empty: it is inside the scope, as far as is known."""
 
     target: str
@@ -44,7 +44,7 @@ class Judged(msgspec.Struct, frozen=True):
     note: str = ""  # what is not known
 
 
-class Explained(msgspec.Struct, frozen=True, kw_only=True):
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     accepted: bool
     argv: tuple[str, ...] = ()  # of each shard; empty when refused
     addresses: int | None = None  # exact; None when refused
@@ -52,12 +52,12 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     lane: str = ""
     notes: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    options: tuple[Decided, ...] = ()
+    options: tuple[OptionDecision, ...] = ()
     scripts: tuple[ScriptVerdict, ...] = ()
-    targets: tuple[Judged, ...] = ()
+    targets: tuple[TargetVerdict, ...] = ()
 
 
-def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STANDARD) -> Explained:
+def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STANDARD) -> Explanation:
     """As `plan`, but never raises: what is refused is told. `rules`: the stack's, for each shard's share of a rate."""
     given = parse_arguments(request.parameters)
     options, targets = _options(given), _targets(request, given, permit.scope)
@@ -65,12 +65,12 @@ def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STA
     try:
         planned = plan(request, permit)
     except RequestRefused as refused:
-        return Explained(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
+        return Explanation(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
     side_by_side = shards_at_once(planned.arguments, len(planned.slices), rules.parallel(request))
     arguments, rates = split_rates(planned.arguments, side_by_side)
-    return Explained(
+    return Explanation(
         accepted=True,
-        argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
+        argv=build_nmap_command(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
         addresses=planned.addresses,
         shards=len(planned.slices),
         lane=planned.lane.value,
@@ -81,9 +81,9 @@ def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STA
     )
 
 
-def _options(given: Arguments) -> tuple[Decided, ...]:
+def _options(given: Arguments) -> tuple[OptionDecision, ...]:
     return tuple(
-        Decided(one.shown, _documented(one.option), one.option.decision.value, one.option.reason)
+        OptionDecision(one.label, _documented(one.option), one.option.decision.value, one.option.reason)
         for one in given.options
     )
 
@@ -95,18 +95,18 @@ def _documented(option: Option) -> str:
 
 def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
     asked = request.policy_profile
-    return given.script_verdicts(profile_of(request, given), asked if asked and policy.allows(asked) else policy)
+    return given.script_verdicts(choose_profile(request, given), asked if asked and policy.allows(asked) else policy)
 
 
-def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[Judged, ...]:
+def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[TargetVerdict, ...]:
     expressions = dict.fromkeys((*request.targets, *given.targets))
     return tuple(_judged(expression, given.family, scope) for expression in expressions)
 
 
-def _judged(expression: str, family: int, scope: Scope) -> Judged:
+def _judged(expression: str, family: int, scope: Scope) -> TargetVerdict:
     try:
         target = parse_target(expression, family)
     except RequestRefused as refused:
-        return Judged(expression, str(refused))
-    refusal = scope.refusal_of(target) or ""
-    return Judged(expression, refusal, UNRESOLVED if isinstance(target, Name) and not refusal else "")
+        return TargetVerdict(expression, str(refused))
+    refusal = scope.find_refusal(target) or ""
+    return TargetVerdict(expression, refusal, UNRESOLVED if isinstance(target, Name) and not refusal else "")

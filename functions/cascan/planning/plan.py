@@ -14,7 +14,7 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.nmap.options.arguments import Arguments, CheckedArguments, Profile, parse_arguments
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.special_addresses import is_public
 from cascan.nmap.targets.kinds import IPV4, IPV6
@@ -23,15 +23,15 @@ from cascan.nmap.targets.target_set import (
     Exclusion,
     Name,
     Target,
-    count_left,
+    count_addresses,
     enumerate_slice,
-    pack,
+    pack_shards,
     parse_targets,
-    remaining,
+    slice_targets,
 )
-from cascan.permissions.packet_addresses import refused_addresses
+from cascan.permissions.packet_addresses import check_packet_addresses
 from cascan.permissions.permissions import Permissions
-from cascan.permissions.policy import narrowed
+from cascan.permissions.policy import narrow_policy
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
 
@@ -78,29 +78,29 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan(request: ScanRequest, permit: Permissions) -> Plan:
     """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
     given = parse_arguments(request.parameters)
-    profile = profile_of(request, given)
+    profile = choose_profile(request, given)
     found = _Refusals()
     if profile == "raw" and not permit.raw_scans:
         found.all.append(_raw_scans_disabled(given))
     with found.kept():
-        arguments = given.checked(profile, narrowed(permit.policy, request.policy_profile))
+        arguments = given.check(profile, narrow_policy(permit.policy, request.policy_profile))
     exclude = (*request.exclude, *given.exclude)
     with found.kept():
         exclusion = Exclusion.parse(exclude, given.family)
     with found.kept():
         targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, permit.scope)
-    found.all += refused_addresses(given.options, permit.scope)
+    found.all += check_packet_addresses(given.options, permit.scope)
     found.tell()
-    left = tuple(remaining(targets, exclusion))
+    left = tuple(slice_targets(targets, exclusion))
     addresses = _checked_count(left)
     # a very wide scan gets larger shards, so that their number stays bounded
     hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    slices = tuple(pack(left, hosts))
-    lane = lane_of(profile, arguments, addresses, len(slices))
+    slices = tuple(pack_shards(left, hosts))
+    lane = choose_lane(profile, arguments, addresses, len(slices))
     if lane is Lane.EXPRESS and not permit.express_reaches_private and _needs_a_network(left, arguments.family):
         lane = Lane.CONNECT
     slices, unsaid = one_shard_per_name(slices, arguments.options, targets)
-    longer = bool(with_longer_host_timeout(arguments.options))
+    longer = bool(lengthen_host_timeout(arguments.options))
     pointless = NO_LONGER_LIMIT if request.retry_timed_out and not longer else ""
     unreached = _check_reach(targets, permit.reach) if permit.reach and lane is not Lane.EXPRESS else ""
     return Plan(
@@ -118,7 +118,7 @@ def plan(request: ScanRequest, permit: Permissions) -> Plan:
     )
 
 
-def profile_of(request: ScanRequest, given: Arguments) -> Profile:
+def choose_profile(request: ScanRequest, given: Arguments) -> Profile:
     """What the request says; where it says nothing, raw if an option needs it."""
     if request.scan_type is None:
         return "raw" if given.raw_only else "connect"
@@ -153,7 +153,7 @@ def _raw_scans_disabled(given: Arguments) -> Refusal:
 
 
 def _checked_count(left: Sequence[TargetSlice]) -> int:
-    addresses = count_left(left)
+    addresses = count_addresses(left)
     if not addresses:
         reason = "no target is left: the excludes take out every address"
         raise RequestRefused([Refusal("exclude", Rule.FIELD, reason)])
@@ -163,7 +163,7 @@ def _checked_count(left: Sequence[TargetSlice]) -> int:
     return addresses
 
 
-def lane_of(profile: Profile, arguments: CheckedArguments, addresses: int, shards: int) -> Lane:
+def choose_lane(profile: Profile, arguments: CheckedArguments, addresses: int, shards: int) -> Lane:
     """Raw scans need raw workers; a single small connect shard takes the express lane."""
     if profile == "raw":
         return Lane.RAW
@@ -177,7 +177,9 @@ def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[
     if not targets:
         reason = "no target: give `targets`, or a target among `parameters`"
         raise RequestRefused([Refusal("targets", Rule.FIELD, reason)])
-    refusals = [Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := scope.refusal_of(target))]
+    refusals = [
+        Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := scope.find_refusal(target))
+    ]
     if refusals:
         raise RequestRefused(refusals)
     return targets
@@ -185,10 +187,12 @@ def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[
 
 def _check_reach(targets: Sequence[Target], reach: WorkerReach) -> str:
     """What cannot be told yet, or an empty text. Raises: RequestRefused: targets that the workers do not reach."""
-    refusals = [Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := reach.refusal_of(target))]
+    refusals = [
+        Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := reach.find_refusal(target))
+    ]
     if refusals:
         raise RequestRefused(refusals)
-    return reach.note_on(targets)
+    return reach.describe_unknown_reach(targets)
 
 
 def _needs_a_network(left: Iterable[TargetSlice], family: int) -> bool:

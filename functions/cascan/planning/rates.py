@@ -38,7 +38,7 @@ class ScanDefaults:
             return asked
         return None if self.ttl_s == NO_EXPIRY else self.ttl_s
 
-    def attempts_that_may_fail(self, request: ScanRequest) -> int:
+    def choose_backoff_limit(self, request: ScanRequest) -> int:
         return self.backoff_limit if request.backoff_limit is None else request.backoff_limit
 
 

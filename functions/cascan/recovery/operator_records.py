@@ -29,7 +29,7 @@ from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.schedule import StoredSchedule
 from cascan.rules.severity import StoredRules
-from cascan.stored import readable
+from cascan.stored import read_all_stored
 
 T = TypeVar("T")
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
@@ -37,7 +37,7 @@ DELETED = "deleted.json"
 
 
 @dataclass(slots=True)
-class Restored:
+class RestoreResult:
     """What a table was given again; what it had stayed as it was."""
 
     halted: bool = False
@@ -46,28 +46,28 @@ class Restored:
     schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
 
 
-def keep_switch(records: OperatorRecords, table: ScanTable) -> None:
+def record_switch(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SWITCH, msgspec.json.encode(table.switch()))
 
 
-def is_kept(switch: Switch | None, records: OperatorRecords) -> bool:
+def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
     """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
-def keep_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
+def record_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
     records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
 
 
-def keep_rule(records: OperatorRecords, rule: StoredRule) -> None:
+def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
     records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
 
 
-def keep_rule_deleted(records: OperatorRecords, name: str, at: datetime) -> None:
+def record_rule_deletion(records: OperatorRecords, name: str, at: datetime) -> None:
     records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(at))
 
 
-def keep_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
+def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
     stored = schedules.schedule(name)
     if stored:
         records.put(f"{SCHEDULES}{name}.json", msgspec.json.encode(stored))
@@ -75,12 +75,14 @@ def keep_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str)
         records.remove(f"{SCHEDULES}{name}.json")
 
 
-def restore(records: OperatorRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable) -> Restored:
+def restore_records(
+    records: OperatorRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable
+) -> RestoreResult:
     """Give the table what the records hold and it has not. Safe to repeat.
 
     A record that cannot be read is passed over; one of the switch halts the stack.
     """
-    restored = Restored()
+    restored = RestoreResult()
     switch = _switch_in(records)
     if switch and table.switch() is None:
         table.halt(switch)
@@ -140,4 +142,4 @@ def _read(records: OperatorRecords, name: str, kind: type[T]) -> T | None:
     if text in (None, b"null"):
         return None
     decode = partial(msgspec.json.decode, type=kind)
-    return next(readable([text], decode, lambda _: f"the record house/{name}"), None)
+    return next(read_all_stored([text], decode, lambda _: f"the record house/{name}"), None)

@@ -21,13 +21,13 @@ from cascan.errors import Rejected, UnreadableItem
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
-from cascan.recovery.scan_history import ScanHistory, opened, scan_history_of
-from cascan.scans.agenda import expiry, first_entries
-from cascan.scans.close import settle
+from cascan.recovery.scan_history import ScanHistory, read_scan_history, reopen_scan
+from cascan.scans.agenda import expiry_entry, initial_entries
+from cascan.scans.close import settle_scan
 
 
 class NoBus:
@@ -54,14 +54,14 @@ class NoQueues:
         return 0
 
 
-class Record(Protocol):
+class RecordReport(Protocol):
     """on_report_stored's record_findings, on NoBus and NoQueues."""
 
     def __call__(self, stored: ReportStored, *, clock: Clock) -> object: ...
 
 
 @dataclass(slots=True)
-class Rebuilt:
+class RebuildResult:
     """What came of it."""
 
     scans: int = 0
@@ -75,12 +75,12 @@ def rebuild(
     *,
     table: ScanTable,
     reports: ReportStore,
-    record: Record,
+    record: RecordReport,
     clock: Clock,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Rebuilt:
+) -> RebuildResult:
     """Put every scan that has records, and is not in the table, into it. `tell`: reports done, reports there are."""
-    rebuilt = Rebuilt()
+    rebuilt = RebuildResult()
     stories = [
         story for scan_id in reports.recorded_scans() if (story := _begun(scan_id, table, reports, rebuilt, clock))
     ]
@@ -93,7 +93,9 @@ def rebuild(
     return rebuilt
 
 
-def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuilt, clock: Clock) -> ScanHistory | None:
+def _begun(
+    scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: RebuildResult, clock: Clock
+) -> ScanHistory | None:
     """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
     try:
         there = table.get_scan(scan_id)
@@ -103,17 +105,17 @@ def _begun(scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: Rebuil
     if there and not _half_done(there):
         rebuilt.left += 1
         if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
-            table.plan_at(AgendaEntry(clock(), scan_id, What.LOOK))
+            table.add_to_agenda(AgendaEntry(clock(), scan_id, AgendaTask.LOOK))
         return None
     try:
-        story = scan_history_of(scan_id, reports)
+        story = read_scan_history(scan_id, reports)
     except UnreadableItem:
         story = None
     if story is None:
         rebuilt.unreadable += 1
         return None
     rebuilt.scans += 1
-    table.create_scan(opened(story))
+    table.create_scan(reopen_scan(story))
     table.add_shards(story.shards)
     return story if story.shards else None
 
@@ -123,7 +125,7 @@ def _half_done(scan: Scan) -> bool:
     return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
 
 
-def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: Rebuilt) -> None:
+def _record_again(key: ReportKey, ended_at: datetime, record: RecordReport, rebuilt: RebuildResult) -> None:
     try:
         record(ReportStored(str(key), "", 0, ""), clock=lambda: ended_at)
         rebuilt.reports += 1
@@ -131,7 +133,7 @@ def _record_again(key: ReportKey, ended_at: datetime, record: Record, rebuilt: R
         rebuilt.unreadable += 1
 
 
-def _end(story: ScanHistory, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -> None:
+def _end(story: ScanHistory, table: ScanTable, rebuilt: RebuildResult, clock: Clock) -> None:
     """End the scan as it had ended; or let it go on."""
     scan_id, end = story.scan.scan_id, story.end
     if end is None:
@@ -140,11 +142,11 @@ def _end(story: ScanHistory, table: ScanTable, rebuilt: Rebuilt, clock: Clock) -
         return
     at = end.finished_at or end.requested_at
     _close_the_rest(end, table)
-    settle(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
+    settle_scan(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
     if end.state is ScanState.DONE:
         table.finish_scan(scan_id, end.findings)
-    if entry := expiry(end):
-        table.plan_at(entry)
+    if entry := expiry_entry(end):
+        table.add_to_agenda(entry)
 
 
 def _close_the_rest(end: Scan, table: ScanTable) -> None:
@@ -165,6 +167,6 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
 def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
     scan = story.scan
     table.mark_announced(scan.scan_id, announced=False)
-    for entry in first_entries(scan, story.shards[0].lane):
-        table.plan_at(entry)
-    table.plan_at(AgendaEntry(now, scan.scan_id, What.LOOK))
+    for entry in initial_entries(scan, story.shards[0].lane):
+        table.add_to_agenda(entry)
+    table.add_to_agenda(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

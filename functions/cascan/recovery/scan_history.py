@@ -13,7 +13,7 @@ from cascan.ids import ReportKey
 from cascan.limits import ATTEMPTS_AHEAD
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
-from cascan.recovery.scan_records import end_in, plan_in, runs_in, suspended_in
+from cascan.recovery.scan_records import read_end, read_plan, read_runs, read_suspension
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class ScanHistory:
                 yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
 
 
-def scan_history_of(scan_id: str, reports: ReportStore) -> ScanHistory | None:
+def read_scan_history(scan_id: str, reports: ReportStore) -> ScanHistory | None:
     """None: it has no records, or they say nothing. Raises: UnreadableItem."""
-    plan, end = plan_in(reports, scan_id), end_in(reports, scan_id)
+    plan, end = read_plan(reports, scan_id), read_end(reports, scan_id)
     if plan is None:
         return ScanHistory(end, (), end) if end else None
     scan, planned = plan
     stored, shards = set(reports.report_keys(scan_id)), {shard.number: _again(shard) for shard in planned}
-    for told in runs_in(reports, scan_id):
+    for told in read_runs(reports, scan_id):
         shard, number = told.shard, told.shard.number
         if told.rest:
             shards.setdefault(told.rest.number, _again(told.rest))
@@ -49,7 +49,7 @@ def scan_history_of(scan_id: str, reports: ReportStore) -> ScanHistory | None:
             shards[number] = replace(shard, lease_until=None)
         elif told.rest:  # it died between its record and its report: what it had finished is asked again
             shards[number] = _again(shard)
-    return ScanHistory(scan, tuple(shards[number] for number in sorted(shards)), end, suspended_in(reports, scan_id))
+    return ScanHistory(scan, tuple(shards[number] for number in sorted(shards)), end, read_suspension(reports, scan_id))
 
 
 def _again(shard: Shard) -> Shard:
@@ -59,7 +59,7 @@ def _again(shard: Shard) -> Shard:
     return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
 
 
-def opened(story: ScanHistory) -> Scan:
+def reopen_scan(story: ScanHistory) -> Scan:
     """The scan before its first report, as one that is announced: it is being rebuilt, and nobody hears of it."""
     if not story.shards:
         return replace(story.scan, announced=True)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
 
 
-class Reported(msgspec.Struct, frozen=True):
+class ReportedShard(msgspec.Struct, frozen=True):
     """A shard with its run, and the shard that was cut off from it then."""
 
     shard: Shard
@@ -39,7 +39,7 @@ def store_plan(reports: ReportStore, scan: Scan, shards: Iterable[Shard]) -> Non
     reports.put_record(scan.scan_id, PLAN, (msgspec.json.encode(line) + b"\n" for line in _lines(scan, shards)))
 
 
-def store_run(reports: ReportStore, reported: Reported) -> None:
+def store_run(reports: ReportStore, reported: ReportedShard) -> None:
     shard = reported.shard
     name = f"runs/{shard.number:06d}-{shard.attempt}.json"
     reports.put_record(shard.scan_id, name, [msgspec.json.encode(reported)])
@@ -53,7 +53,7 @@ def store_suspension(reports: ReportStore, scan_id: str, *, suspended: bool) -> 
     reports.put_record(scan_id, SUSPENSION, [msgspec.json.encode(suspended)])
 
 
-def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
+def read_plan(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
     """None: there is none, as of a request that was refused."""
     stream = reports.open_record(scan_id, PLAN)
     if stream is None:
@@ -64,20 +64,20 @@ def plan_in(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | No
     return scan, shards
 
 
-def runs_in(reports: ReportStore, scan_id: str) -> list[Reported]:
+def read_runs(reports: ReportStore, scan_id: str) -> list[ReportedShard]:
     """In order of shard and attempt."""
     names = filter(RUN.fullmatch, reports.records(scan_id))
-    runs = [_decode(text, Reported, scan_id) for name in names if (text := _text(reports, scan_id, name))]
+    runs = [_decode(text, ReportedShard, scan_id) for name in names if (text := _text(reports, scan_id, name))]
     return sorted(runs, key=lambda run: (run.shard.number, run.shard.attempt))
 
 
-def end_in(reports: ReportStore, scan_id: str) -> Scan | None:
+def read_end(reports: ReportStore, scan_id: str) -> Scan | None:
     """None: it has not ended, as far as anybody wrote down."""
     text = _text(reports, scan_id, END)
     return _decode(text, Scan, scan_id) if text else None
 
 
-def suspended_in(reports: ReportStore, scan_id: str) -> bool | None:
+def read_suspension(reports: ReportStore, scan_id: str) -> bool | None:
     """Whether it was suspended last; None: nobody suspended or resumed it."""
     text = _text(reports, scan_id, SUSPENSION)
     return _decode(text, bool, scan_id) if text else None

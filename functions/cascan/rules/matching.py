@@ -22,15 +22,15 @@ from cascan.limits import MAX_PATTERN_CHARS, MAX_PATTERN_ENTRIES
 
 PATTERNS_KEPT = 4_096
 
-Test = Callable[[Any], bool]
+Matcher = Callable[[Any], bool]
 
 
 def matches(pattern: Any, value: Any) -> bool:
     """Whether the value is what the pattern asks for. No pattern takes longer than its length times the value's."""
-    return test_of(pattern)(value)
+    return compile_pattern(pattern)(value)
 
 
-def pattern_problems(pattern: Any, path: str) -> Iterator[str]:
+def check_pattern(pattern: Any, path: str) -> Iterator[str]:
     """What makes a pattern too much work for each finding: too many entries, too long a text."""
     entries, waiting = 0, [pattern]
     while waiting and entries <= MAX_PATTERN_ENTRIES:
@@ -47,14 +47,14 @@ def pattern_problems(pattern: Any, path: str) -> Iterator[str]:
         yield f"{path}: it has more than {MAX_PATTERN_ENTRIES} entries; write several of anyOf"
 
 
-def test_of(pattern: Any) -> Test:
+def compile_pattern(pattern: Any) -> Matcher:
     """The pattern as a test, made once for many values."""
     if isinstance(pattern, str):
         return _text_test(pattern)
     if isinstance(pattern, Mapping):
-        return _mapping_test([(key, test_of(wanted)) for key, wanted in pattern.items()])
+        return _mapping_test([(key, compile_pattern(wanted)) for key, wanted in pattern.items()])
     if isinstance(pattern, (list, tuple)):
-        wanted = [test_of(entry) for entry in pattern]
+        wanted = [compile_pattern(entry) for entry in pattern]
         return lambda value: (
             isinstance(value, (list, tuple)) and all(any(fits(entry) for entry in value) for fits in wanted)
         )
@@ -63,8 +63,8 @@ def test_of(pattern: Any) -> Test:
     return lambda value: not isinstance(value, bool) and bool(value == pattern)
 
 
-def _text_test(pattern: str) -> Test:
-    glob = glob_of(pattern)
+def _text_test(pattern: str) -> Matcher:
+    glob = parse_glob(pattern)
     if not glob.negated and len(glob.parts) == 1:
         return lambda value: isinstance(value, str) and value in (pattern, glob.parts[0])
     if not glob.negated and len(glob.parts) == 2 and not glob.parts[1]:  # noqa: PLR2004  `http*`, as most are
@@ -72,7 +72,7 @@ def _text_test(pattern: str) -> Test:
     return lambda value: isinstance(value, str) and (value == pattern or glob.fits(value))
 
 
-def _mapping_test(wanted: list[tuple[Any, Test]]) -> Test:
+def _mapping_test(wanted: list[tuple[Any, Matcher]]) -> Matcher:
     def test(value: Any) -> bool:
         if type(value) is not dict and not isinstance(value, Mapping):
             return False
@@ -111,7 +111,7 @@ class Glob(NamedTuple):
 
 
 @lru_cache(PATTERNS_KEPT)
-def glob_of(pattern: str) -> Glob:
+def parse_glob(pattern: str) -> Glob:
     """The pattern, read once."""
     negated = pattern.startswith("!")
     parts, part, is_plain = [], "", False

@@ -24,9 +24,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, replace
 
-from cascan.findings.published import merged
+from cascan.findings.to_json import merge_fields
 from cascan.model.finding import Finding, Severity
-from cascan.rules.matching import matches, test_of
+from cascan.rules.matching import compile_pattern, matches
 
 SUPPRESSED, ACCEPTED = "(suppressed)", "(accepted)"
 MARKS = frozenset({"severity_rules", "original_severity", "original", "suppressed", "accepted_until", "accepted_reason",
@@ -74,12 +74,12 @@ class StoredRules(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[SeverityRule, ...]
 
 
-class Judge:
+class RuleSet:
     """Applies rules to findings, one after the other."""
 
     def __init__(self, rules: Iterable[SeverityRule]) -> None:
         self._rules = tuple(rules)
-        self._tests = {rule.name: [test_of(pattern) for pattern in rule.any_of] for rule in self._rules}
+        self._tests = {rule.name: [compile_pattern(pattern) for pattern in rule.any_of] for rule in self._rules}
         self._by_category: dict[str, tuple[SeverityRule, ...]] = {}
 
     @property
@@ -87,7 +87,7 @@ class Judge:
         """Whether it may change any finding at all."""
         return bool(self._rules)
 
-    def judged(self, finding: Finding) -> Finding:
+    def apply(self, finding: Finding) -> Finding:
         """The finding with what every rule that fits says of it; where two disagree, the later one counts.
 
         Rules are compared with the finding as it was found, never with what an earlier rule made of it.
@@ -99,9 +99,9 @@ class Judge:
         fitting = [rule for rule in candidates if any(fits(seen) for fits in self._tests[rule.name])]
         return _with(finding, fitting) if fitting else finding
 
-    def fitting(self, finding: Finding) -> tuple[str, ...]:
+    def matching_rules(self, finding: Finding) -> tuple[str, ...]:
         """Names of the rules that fit."""
-        return tuple(self.judged(finding).attributes.get("severity_rules", ()))
+        return tuple(self.apply(finding).attributes.get("severity_rules", ()))
 
     def _candidates(self, category: str) -> tuple[SeverityRule, ...]:
         """The rules that may fit a finding of the category: most rules name one, and most findings have another."""
@@ -113,19 +113,19 @@ class Judge:
         return known
 
 
-def judge_of(stored: StoredRules | None) -> Judge:
+def to_rule_set(stored: StoredRules | None) -> RuleSet:
     """A judge by the stack's rules; without any, one that leaves every finding as it is."""
-    return Judge(stored.rules if stored else ())
+    return RuleSet(stored.rules if stored else ())
 
 
-def counted_as(finding: Finding) -> str:
+def to_count_key(finding: Finding) -> str:
     """The kind under which a finding is counted: its severity, or that it was suppressed or accepted."""
     if "suppressed" in finding.attributes:
         return SUPPRESSED
     return ACCEPTED if "accepted_until" in finding.attributes else finding.severity.value
 
 
-def as_found(finding: Finding) -> Finding:
+def undo_rules(finding: Finding) -> Finding:
     """The finding before any rule. An attribute that a rule added stays, for nobody knows what was there before it."""
     attributes = finding.attributes
     if MARKS.isdisjoint(attributes):
@@ -158,8 +158,8 @@ def _with(finding: Finding, rules: list[SeverityRule]) -> Finding:
     if original or replaced:
         marks["original"] = original | ({"attributes": replaced} if replaced else {})
     marks |= _standing(rules, finding.parsed_at.date())
-    attributes = marks | merged(finding.attributes, added)  # the marks first: what is cut is cut last
-    further = merged(finding.added or {}, further)
+    attributes = marks | merge_fields(finding.attributes, added)  # the marks first: what is cut is cut last
+    further = merge_fields(finding.added or {}, further)
     return replace(finding, attributes=attributes, added=further or msgspec.UNSET, **changes)
 
 
@@ -171,8 +171,8 @@ def _overrides(rules: list[SeverityRule]) -> tuple[dict[str, Any], dict[str, Any
     for rule in rules:
         if rule.override:
             given = asdict(rule.override)
-            attributes = merged(attributes, given.pop("attributes"))
-            further = merged(further, given.pop("added"))
+            attributes = merge_fields(attributes, given.pop("attributes"))
+            further = merge_fields(further, given.pop("added"))
             changes |= {name: value for name, value in given.items() if value is not None}
     return changes, attributes, further
 

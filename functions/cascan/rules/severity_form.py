@@ -34,7 +34,7 @@ from cascan.limits import (
 )
 from cascan.model.finding import Finding, Severity
 from cascan.model.refusal import Rule
-from cascan.rules.matching import pattern_problems
+from cascan.rules.matching import check_pattern
 from cascan.rules.severity import MARKS, Acceptance, Override, SeverityRule
 
 WHAT = "the file"
@@ -152,7 +152,7 @@ def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
         if not pattern:
             problems.append(f"{where} would fit every finding; say what it is to fit")
         problems += find_unknown_fields(pattern, MATCHED, f"{where}.")
-        problems += pattern_problems(pattern, where)
+        problems += check_pattern(pattern, where)
     if problems:
         raise build_refusal(problems)
     return any_of

@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import EventBus, ScanTable, ShardQueues
-from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, REPORT_WITHIN_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
-from cascan.scans.close import ENDED, settle
+from cascan.scans.close import ENDED_STATES, settle_scan
 
-TOO_LATE = "the scan's deadline passed before it was scanned"
+DEADLINE_PASSED = "the scan's deadline passed before it was scanned"
 
 
-class Left(StrEnum):
+class Remaining(StrEnum):
     """What a turn leaves of a scan that is over."""
 
     NOTHING = "nothing"
@@ -40,28 +40,28 @@ def cancel_scan(
     bus: EventBus,
     clock: Clock,
     most: int = MAX_CLOSED_AT_ONCE,
-    left_s: TimeLeft = for_ever,
+    left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
     """Cancel the scan, and close its open shards in one turn. The scan as it stands then: one that had ended stays as
     it was, and one with open shards is on the agenda. None: there is no such scan.
 
     A worker that runs a shard loses it with its next heartbeat, and stops nmap.
     """
-    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED, why=why)
+    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
-    left = end_turn(scan, table=table, clock=clock, most=most, left_s=left_s)
-    scan = settle(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
-    if left is Left.MORE:
-        table.plan_at(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, What.LOOK))
+    left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
+    scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
+    if left is Remaining.MORE:
+        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
     return scan
 
 
-def end_turn(
-    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = for_ever
-) -> Left:
-    """Close open shards of a scan that is cancelled or overdue: at most `most`, and until LEAST_TURN_S are left.
+def close_open_shards(
+    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
+) -> Remaining:
+    """Close open shards of a scan that is cancelled or overdue: at most `most`, and until MIN_TIME_LEFT_S are left.
 
     Of an overdue scan what a worker holds is left to it: it stops by itself, and stores what it has.
     """
@@ -71,18 +71,18 @@ def end_turn(
     def to_close() -> Iterator[Shard]:
         nonlocal kept
         for shard in table.shards(scan.scan_id):
-            if shard.state in OPEN_STATES and (cancelled or not is_worked_on(shard, now)):
+            if shard.state in OPEN_STATES and (cancelled or not is_in_progress(shard, now)):
                 yield shard
             else:
                 kept += shard.state in OPEN_STATES
 
     shards, closing, closed = to_close(), _closing(scan), 0
-    while batch := list(islice(shards, min(CLOSED_TOGETHER, most - closed))):
+    while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
         table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
-        if closed >= most or left_s() < LEAST_TURN_S:
-            return Left.MORE if next(shards, None) else Left.WORKERS if kept else Left.NOTHING
-    return Left.WORKERS if kept else Left.NOTHING
+        if closed >= most or left_s() < MIN_TIME_LEFT_S:
+            return Remaining.MORE if next(shards, None) else Remaining.WORKERS if kept else Remaining.NOTHING
+    return Remaining.WORKERS if kept else Remaining.NOTHING
 
 
 def is_over(scan: Scan, now: datetime) -> bool:
@@ -90,9 +90,9 @@ def is_over(scan: Scan, now: datetime) -> bool:
     return scan.state is ScanState.CANCELLED or scan.is_overdue(now)
 
 
-def is_worked_on(shard: Shard, now: datetime) -> bool:
+def is_in_progress(shard: Shard, now: datetime) -> bool:
     """Held by a worker; or reported, and what reads the report has not had its time."""
-    grace_s = REPORT_WITHIN_S if shard.state is ShardState.REPORTED else 0
+    grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
 
 
@@ -101,4 +101,4 @@ def _closing(scan: Scan) -> ShardClosing:
         return ShardClosing(
             state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=scan.error_description
         )
-    return ShardClosing(state=ShardState.FAILED, outcome=Outcome.TIMED_OUT, error_description=TOO_LATE)
+    return ShardClosing(state=ShardState.FAILED, outcome=Outcome.TIMED_OUT, error_description=DEADLINE_PASSED)

@@ -13,7 +13,7 @@ from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
 from cascan.model.shard import Shard
-from cascan.nmap.report.merge import Part, merge_reports
+from cascan.nmap.report.merge import MergeInput, merge_reports
 from cascan.nmap.report.read import read_report
 
 
@@ -23,14 +23,14 @@ class MergedReport:
     pieces: Iterator[bytes]
 
 
-def merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> MergedReport:
+def open_merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> MergedReport:
     """The scan's reports merged, read from the store piece by piece as they are asked for.
 
     A shard whose report is missing makes the merged report say `exit="error"`; one that had nothing to ask does not.
     A host that was asked again, since it had timed out or stood too scattered, is as the later report has it.
     """
     shards = list(table.shards(scan_id))
-    keys = recorded_reports(shards, reports.report_keys(scan_id))
+    keys = select_reports(shards, reports.report_keys(scan_id))
     asked = [shard for shard in shards if not _had_nothing_to_ask(shard)]
     found = sum(shard.number in keys for shard in asked)
     started = [shard.run.started_at for shard in shards if shard.run and shard.run.started_at]
@@ -43,14 +43,16 @@ def merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> Me
     return MergedReport(found, pieces)
 
 
-def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[Part]:
+def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
     """One report after another, each opened when it is its turn."""
     by_number = {shard.number: shard for shard in shards}
     for shard in shards:
         if key := keys.get(shard.number):
             later = list(_remainders(shard, by_number))
             told = [keys[rest.number] for rest in later if rest.number in keys]
-            yield Part(reports.open_report(key), SeenLater(shard, later, told, reports) if told else ())
+            yield MergeInput(
+                reports.open_report(key), ReportedByRemainders(shard, later, told, reports) if told else ()
+            )
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:
@@ -60,7 +62,7 @@ def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]
         shard = rest
 
 
-class SeenLater:
+class ReportedByRemainders:
     """The addresses of a shard that its remainders report as well: only these are looked up in their reports."""
 
     def __init__(
@@ -85,7 +87,7 @@ class SeenLater:
                 return
 
 
-def recorded_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
+def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
     """By shard number, the report that counts: the shard's attempt names it. An earlier one, where that wrote none."""
     attempts: dict[int, list[int]] = defaultdict(list)
     for key in keys:

@@ -102,7 +102,8 @@ class StopReason(StrEnum):
     WORKER = "worker"  # the worker itself must end
 
 
-HELD = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HALTED})  # a shard waits while its scan is
+# While its scan is blocked for one of these, a shard waits.
+HOLD_REASONS = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HALTED})
 
 
 class RunPermission(msgspec.Struct, frozen=True):
@@ -130,9 +131,9 @@ def _standing_by_the_clock(brief: ScanBrief, now: datetime) -> RunPermission:
     deadline = RunPermission(None, brief.deadline_at, StopReason.SCAN_DEADLINE)
     if not brief.windows:
         return deadline
-    from cascan.timing.windows import Window, opening  # noqa: PLC0415 - few scans have windows
+    from cascan.timing.windows import Window, find_opening  # noqa: PLC0415 - few scans have windows
 
-    hours = opening([Window.parse(window) for window in brief.windows], now)
+    hours = find_opening([Window.parse(window) for window in brief.windows], now)
     if hours is None:
         return deadline
     if not hours.is_open:

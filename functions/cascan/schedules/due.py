@@ -17,15 +17,15 @@ from cascan.errors import MalformedMessage
 from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_NAME_CHARS
 from cascan.model.schedule import Schedule
 from cascan.timing.cron import Cron
 
-CHILD_ANNOTATION = "cascan/scheduled-name"
+RUN_NAME_ANNOTATION = "cascan/scheduled-name"
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"  # EventBridge Scheduler puts the time there
-CLOCKS_DIFFER = timedelta(minutes=5)  # at most, of whoever sends messages
-ENDS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # at most, of whoever sends messages
+END_EVENTS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
 
 
 class Kind(StrEnum):
@@ -67,29 +67,29 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             raise MalformedMessage(f"not a ScheduleDue message: {exc}") from exc
         if due.due_at.tzinfo is None or not 0 < len(due.schedule) <= MAX_NAME_CHARS:
             raise MalformedMessage("a ScheduleDue message names a schedule, and a time with its zone")
-        if due.due_at > sent_at + CLOCKS_DIFFER:
+        if due.due_at > sent_at + MAX_CLOCK_DIFFERENCE:
             raise MalformedMessage(f"dueAt {to_wire(due.due_at)} had not come when the message was sent")
         return due
 
 
-def target_input(name: str) -> str:
+def build_target_input(name: str) -> str:
     """What EventBridge Scheduler sends, once it has put the time in."""
     return json.dumps({"schedule": name, "dueAt": SCHEDULED_TIME})
 
 
-def child_name(schedule: Schedule | str, due_at: datetime) -> str:
+def run_name(schedule: Schedule | str, due_at: datetime) -> str:
     """`<name>-<unix time>`: the same time twice is the same scan."""
     name = schedule if isinstance(schedule, str) else schedule.name
     return f"{name}-{int(due_at.timestamp())}"
 
 
-def scan_id_at(schedule: Schedule, due_at: datetime) -> str:
-    return scan_id_of(_key(schedule, due_at))
+def run_scan_id(schedule: Schedule, due_at: datetime) -> str:
+    return derive_scan_id(_key(schedule, due_at))
 
 
-def child_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
+def build_run_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
     """The request of the schedule's scan: a Scan manifest, or the short form."""
-    given = {IDEMPOTENCY_ANNOTATION: _key(schedule, due_at), CHILD_ANNOTATION: child_name(schedule, due_at)}
+    given = {IDEMPOTENCY_ANNOTATION: _key(schedule, due_at), RUN_NAME_ANNOTATION: run_name(schedule, due_at)}
     if schedule.windows:
         given[WINDOWS_ANNOTATION] = ";".join(schedule.windows)
     metadata = {
@@ -116,10 +116,10 @@ def next_interval(schedule: Schedule, created_at: datetime, after: datetime) -> 
 def is_blacked_out(schedule: Schedule, due_at: datetime) -> bool:
     """Whether it is due on a date, of the schedule's time zone, on which nothing starts."""
     day = due_at.astimezone(ZoneInfo(schedule.time_zone)).date()
-    return any(first <= day <= last for first, last in map(blackout, schedule.blackout_dates))
+    return any(first <= day <= last for first, last in map(parse_blackout, schedule.blackout_dates))
 
 
-def blackout(text: str) -> tuple[date, date]:
+def parse_blackout(text: str) -> tuple[date, date]:
     """`2026-12-24`, or `2026-12-24..2027-01-01` with both ends. Raises: ValueError: one sentence, with the fix."""
     first, dots, last = text.partition("..")
     try:
@@ -133,20 +133,20 @@ def blackout(text: str) -> tuple[date, date]:
 
 def _times(schedule: Schedule, created_at: datetime, after: datetime) -> Iterator[datetime]:
     if schedule.cron:
-        return Cron.parse(schedule.cron).after(after, ZoneInfo(schedule.time_zone))
+        return Cron.parse(schedule.cron).times_after(after, ZoneInfo(schedule.time_zone))
     first, interval = next_interval(schedule, created_at, after), timedelta(minutes=schedule.interval_minutes)
     return (first.astimezone(UTC) + number * interval for number in count())
 
 
 def _key(schedule: Schedule, due_at: datetime) -> str:
-    return f"schedule/{child_name(schedule, due_at)}"
+    return f"schedule/{run_name(schedule, due_at)}"
 
 
 def _of_event(envelope: Mapping[str, Any], sent_at: datetime) -> ScheduleDue | None:
     detail = envelope.get("detail")
     labels = detail.get("labels") if isinstance(detail, dict) else None
     name = labels.get(SCHEDULE_LABEL) if isinstance(labels, dict) else None
-    if envelope.get("source") != "cascan" or envelope.get("detail-type") not in ENDS or not isinstance(name, str):
+    if envelope.get("source") != "cascan" or envelope.get("detail-type") not in END_EVENTS or not isinstance(name, str):
         return None
     at = detail.get("at") if isinstance(detail, dict) else None
     return ScheduleDue(schedule=name, due_at=from_wire(at) if isinstance(at, str) else sent_at, kind=Kind.SETTLE)

@@ -31,7 +31,7 @@ from cascan.limits import (
     MAX_TIME_CHARS,
 )
 from cascan.model.schedule import Concurrency, Schedule
-from cascan.schedules.due import blackout, child_request
+from cascan.schedules.due import build_run_request, parse_blackout
 from cascan.timing.cron import Cron, split_zone
 
 KIND = "ScheduledScan"
@@ -99,13 +99,13 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
         notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
     if prefix_zone and spec.time_zone not in ("", prefix_zone):
         notes.append(f"spec.timeZone has no effect here: spec.schedule names {prefix_zone} itself, which wins")
-    every = every_minutes(cron)
+    every = parse_every(cron)
     schedule = Schedule(
         name=metadata.name,
         scan=spec.scan_spec if spec.scan_spec is not None else spec.request or {},
         is_manifest=spec.scan_spec is not None,
         cron="" if every else cron,
-        interval_minutes=every or (0 if cron else interval_minutes(spec.interval)),
+        interval_minutes=every or (0 if cron else parse_interval(spec.interval)),
         starts_at_once=not every,
         time_zone=zone,
         windows=spec.windows,
@@ -123,13 +123,13 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
     return replace(schedule, notes=(*notes, *checked))
 
 
-def every_minutes(cron: str) -> int:
+def parse_every(cron: str) -> int:
     """`@every 1h30m` → 90; 0: the line is another one. Raises: ValueError: no duration, or not of whole minutes."""
     name, _, duration = cron.partition(" ")
-    return interval_minutes(duration.strip()) if name == EVERY else 0
+    return parse_interval(duration.strip()) if name == EVERY else 0
 
 
-def interval_minutes(text: str) -> int:
+def parse_interval(text: str) -> int:
     """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
     parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
     if not text or "".join(number + unit for number, unit in parts) != text:
@@ -172,13 +172,13 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
     if not cron and not spec.interval:
         yield "spec.interval: neither interval nor schedule is there; write interval: 24h, or schedule: '30 2 * * *'"
     try:
-        if cron and not every_minutes(cron):
+        if cron and not parse_every(cron):
             Cron.parse(cron)
     except ValueError as exc:
         yield f"spec.schedule: {exc}"
     try:
         if spec.interval and not cron:
-            interval_minutes(spec.interval)
+            parse_interval(spec.interval)
     except ValueError as exc:
         yield f"spec.interval: {exc}"
     try:
@@ -189,7 +189,7 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
         yield f"spec.blackoutDates: {len(spec.blackout_dates)} entries are more than {MAX_BLACKOUT_DATES}; write ranges"
     for number, dates in enumerate(spec.blackout_dates[:MAX_BLACKOUT_DATES]):
         try:
-            blackout(dates)
+            parse_blackout(dates)
         except ValueError as exc:
             yield f"spec.blackoutDates[{number}]: {exc}"
 
@@ -206,7 +206,7 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
     """Notes on the scans. Raises: RequestRefused: they would be refused."""
     field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
     try:
-        request = json.dumps(child_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+        request = json.dumps(build_run_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
         return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
         raise build_refusal([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc

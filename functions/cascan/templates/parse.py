@@ -63,20 +63,20 @@ def compile_values(text: str) -> Template:
     if any(isinstance(node, Helper) for node in template.nodes):
         beside = [node for node in template.nodes if not isinstance(node, Helper)]
         if any(not isinstance(node, str) or node.strip() for node in beside):
-            raise TemplateError(f"{shown(text)}: a list helper stands alone in its value")
+            raise TemplateError(f"{abbreviate(text)}: a list helper stands alone in its value")
     return template
 
 
 def _compiled(text: str, *, helpers: bool) -> Template:
     if len(text) > MAX_TEMPLATE_CHARS:
-        raise TemplateError(f"{shown(text)}: {len(text)} characters are more than {MAX_TEMPLATE_CHARS}")
+        raise TemplateError(f"{abbreviate(text)}: {len(text)} characters are more than {MAX_TEMPLATE_CHARS}")
     nodes = _Parser(text, helpers=helpers).parse()
     texts = [node for node in nodes if isinstance(node, str)]
     literal = "".join(texts) if len(texts) == len(nodes) else None
     return Template(text, nodes, literal, len(nodes) == 1 and isinstance(nodes[0], Variable))
 
 
-def never_rendered(template: Template, known: Container[str]) -> list[str]:
+def find_unknown_aliases(template: Template, known: Container[str]) -> list[str]:
     """Names in `$` that nothing ever stands behind: `$.x`, where x is not known."""
     found: list[str] = []
     waiting = list(template.nodes)
@@ -151,7 +151,7 @@ class _Parser:
         return [text] if text else []
 
     def _error(self, reason: str) -> TemplateError:
-        return TemplateError(f"{shown(self.text)}: {reason}")
+        return TemplateError(f"{abbreviate(self.text)}: {reason}")
 
 
 def _key(source: str, body: tuple[Node, ...]) -> tuple[str, ...]:
@@ -166,6 +166,6 @@ def _path(name: str) -> tuple[str, ...]:
     return (".",) if name == "." else tuple(name.split("."))
 
 
-def shown(text: str) -> str:
+def abbreviate(text: str) -> str:
     """Enough of a text to find it by."""
     return repr(text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "...")

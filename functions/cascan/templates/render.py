@@ -23,19 +23,19 @@ from cascan.templates.parse import (
     Template,
     TemplateError,
     Variable,
+    abbreviate,
     compile_template,
     compile_values,
-    never_rendered,
-    shown,
+    find_unknown_aliases,
 )
 
 __all__ = [
-    "Rendered",
+    "RenderResult",
     "Template",
     "TemplateError",
     "compile_template",
     "compile_values",
-    "never_rendered",
+    "find_unknown_aliases",
     "render",
     "render_values",
 ]
@@ -45,7 +45,7 @@ INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(slots=True)
-class Rendered:
+class RenderResult:
     """What a template rendered to."""
 
     text: str
@@ -54,7 +54,7 @@ class Rendered:
     steps: int = 0  # what it took: nodes, and entries of lists
 
 
-def render(template: Template, data: Mapping[str, Any]) -> Rendered:
+def render(template: Template, data: Mapping[str, Any]) -> RenderResult:
     """Raises: TemplateError: it renders to more than MAX_RENDERED_CHARS, or takes more than MAX_RENDER_STEPS."""
     return _Renderer(template).run([data])
 
@@ -78,14 +78,14 @@ def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[
         values.append(_whole(template, data))
     if len(values) > MAX_RENDERED_VALUES or sum(map(len, values)) > MAX_RENDERED_CHARS:
         most = f"{MAX_RENDERED_VALUES} values or {MAX_RENDERED_CHARS} characters"
-        raise TemplateError(f"{shown(template.text)} renders to more than {most}")
+        raise TemplateError(f"{abbreviate(template.text)} renders to more than {most}")
     return values if values and all(values) else None
 
 
 @lru_cache(maxsize=4096)
 def _named_in_helpers(template: Template) -> tuple[str, ...]:
     """Names in `$` that a template has among other text."""
-    return tuple(name.removeprefix("$.") for name in never_rendered(template, ()))
+    return tuple(name.removeprefix("$.") for name in find_unknown_aliases(template, ()))
 
 
 def _alias_texts(names: Iterable[str], data: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _whole(template: Template, data: Mapping[str, Any]) -> str:
     return "" if rendered.missing else rendered.text
 
 
-def text_of(value: Any) -> str:
+def to_text(value: Any) -> str:
     """As JavaScript's templates print it: a list joined by commas, nothing for null and for a mapping."""
     match value:
         case str():
@@ -112,7 +112,7 @@ def text_of(value: Any) -> str:
         case float() if value.is_integer():
             return str(int(value))
         case list() | tuple():
-            return ",".join(map(text_of, value))
+            return ",".join(map(to_text, value))
     return str(value)
 
 
@@ -147,9 +147,9 @@ class _Renderer:
         self.steps = 0
         self.chars = 0
         self.parts: list[str] = []
-        self.found = Rendered("", [], [])
+        self.found = RenderResult("", [], [])
 
-    def run(self, frames: list[Any]) -> Rendered:
+    def run(self, frames: list[Any]) -> RenderResult:
         self._nodes(self.template.nodes, frames, depth=0)
         self.found.text, self.found.steps = "".join(self.parts), self.steps
         return self.found
@@ -169,11 +169,11 @@ class _Renderer:
     def _step(self) -> None:
         self.steps += 1
         if self.steps > MAX_RENDER_STEPS:
-            raise TemplateError(f"{shown(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
+            raise TemplateError(f"{abbreviate(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
 
     def _variable(self, node: Variable, frames: list[Any], depth: int) -> None:
         value = look_up(node.path, frames)
-        text = "" if value is MISSING else text_of(value)
+        text = "" if value is MISSING else to_text(value)
         if text:
             self.found.values.append(text)
             self._put(text)
@@ -183,7 +183,9 @@ class _Renderer:
     def _put(self, text: str) -> None:
         self.chars += len(text)
         if self.chars > MAX_RENDERED_CHARS:
-            raise TemplateError(f"{shown(self.template.text)} renders to more than {MAX_RENDERED_CHARS} characters")
+            raise TemplateError(
+                f"{abbreviate(self.template.text)} renders to more than {MAX_RENDERED_CHARS} characters"
+            )
         self.parts.append(text)
 
 
@@ -204,7 +206,7 @@ def _as_list(helper: Helper, data: Mapping[str, Any]) -> list[str]:
     value = look_up(helper.key, [data])
     if value is MISSING or value is None:
         return [""]
-    return [text_of(entry) for entry in value] if isinstance(value, list | tuple) else [text_of(value)]
+    return [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [to_text(value)]
 
 
 def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
@@ -212,7 +214,7 @@ def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
     entries = look_up(tuple(path), [data])
     if not isinstance(entries, list | tuple):
         return [""]
-    return [text_of(entry.get(name)) if isinstance(entry, Mapping) else "" for entry in entries] or [""]
+    return [to_text(entry.get(name)) if isinstance(entry, Mapping) else "" for entry in entries] or [""]
 
 
 def _split(helper: Helper, data: Mapping[str, Any]) -> list[str]:

@@ -97,11 +97,11 @@ class Cron:
         weekdays = frozenset(number % 7 for number in WEEKDAY.parse(fields[4]))
         any_day, any_weekday = (bool(STARS & set(field.split(","))) for field in (fields[2], fields[4]))
         cron = cls(minutes, hours, days, months, weekdays, any_day, any_weekday)
-        if next(cron.after(datetime(2026, 1, 1, tzinfo=UTC), UTC), None) is None:
+        if next(cron.times_after(datetime(2026, 1, 1, tzinfo=UTC), UTC), None) is None:
             raise ValueError(f"{text[:80]!r} never comes: there is no such day")
         return cron
 
-    def after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
+    def times_after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
         """Every time after `moment`, in UTC and in order; the fields are wall clock times in `zone`."""
         first = moment.astimezone(zone).date()
         times = [time(hour, minute) for hour in sorted(self.hours) for minute in sorted(self.minutes)]
@@ -120,7 +120,7 @@ class Cron:
         fits = (day in self.days, weekday in self.weekdays)
         return all(fits) if self.any_day or self.any_weekday else any(fits)
 
-    def expressions(self) -> tuple[str, ...]:
+    def to_scheduler_expressions(self) -> tuple[str, ...]:
         """In the language of EventBridge Scheduler, where one of the day fields is `?`: two where both are restricted.
 
         Sunday is 1 there. Source: EventBridge Scheduler user guide, cron-based schedules.

@@ -71,7 +71,7 @@ class Opening(msgspec.Struct, frozen=True):
     until: datetime
 
 
-def opening(windows: Sequence[Window], now: datetime) -> Opening | None:
+def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
     """What the windows say of `now`; None: there are none, and the scan may always run."""
     if not windows:
         return None

@@ -22,11 +22,11 @@ from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.finding import Severity
 from cascan.model.inventory import HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.recording import Place, Recording
-from cascan.recovery.operator_records import keep_rule, keep_schedule, keep_severity_rules
+from cascan.recovery.operator_records import record_rule, record_schedule, record_severity_rules
 from cascan.rules.severity import Override as SeverityOverride
 from cascan.rules.severity import SeverityRule, StoredRules
 from tests.data.envelopes.build import sqs_event
@@ -69,12 +69,12 @@ def _run(stack: Stack, port: int) -> list[dict[str, str]]:
     """All messages, by the queue they were in."""
     house = S3OperatorRecords(BUCKET)
     rule = rule_document("probe", parameters=["-Pn", "-n", "-p{{attributes.port}}", "{{$.hostOrIP}}"])
-    keep_rule(house, DynamoRuleTable(TABLE).put_rule("probe", rule))
+    record_rule(house, DynamoRuleTable(TABLE).put_rule("probe", rule))
     schedules = DynamoScheduleTable(TABLE)
     schedules.put_schedule("nightly", SCHEDULE)
-    keep_schedule(house, schedules, "nightly")
+    record_schedule(house, schedules, "nightly")
     _apply_severity(stack)
-    keep_severity_rules(house, stack.table)
+    record_severity_rules(house, stack.table)
     scanned = {"targets": ["127.0.0.1"], "parameters": ["-n", "-sV", "-p", str(port)], "cascades": {}}
     wide = {"targets": ["10.0.0.0/22"], "parameters": ["-n", "-p", "22"], "maxParallelShards": 1, "name": "wide"}
     held = {"windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"], "activeDeadlineSeconds": 3_600}
@@ -110,9 +110,9 @@ def _apply_severity(stack: Stack) -> None:
 
 def _what_few_runs_reach(stack: Stack) -> None:
     """A report recorded in turns, and a host with more ports than one item holds."""
-    source = ReportKey(scan_id_of("a long report"), 0, 1)
+    source = ReportKey(derive_scan_id("a long report"), 0, 1)
     recording = Recording(place=Place(offset=1_000), turns=1, hosts_read=10, noted=((0, 1_000),))
-    stack.table.note_recording(source, recording, [(0x0A000001, 0x0A000009)], "a writer")
+    stack.table.store_recording(source, recording, [(0x0A000001, 0x0A000009)], "a writer")
     seen = Sighting(state="open", seen_at=utc_now(), scan_id=source.scan_id)
     at = seen.seen_at
     ports = tuple(

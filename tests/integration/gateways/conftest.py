@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from cascan.aws import boundary, clients
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.dynamodb import connection_pool
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.s3.report_store import S3ReportStore
@@ -189,7 +189,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
     def put(client: object, operation: str, answers: Iterable[Answer]) -> list[dict[str, Any]]:
         own = OWN_CALLS.get(operation) if client is clients.dynamodb() else None
-        whole = lines.call
+        whole = connection_pool.call
         original = partial(_asked, whole, own) if own else getattr(client, operation)
         scripted = iter(answers)
         requests: list[dict[str, Any]] = []
@@ -204,7 +204,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
             return answer(request) if callable(answer) else answer
 
         if own:
-            monkeypatch.setattr(lines, "ask", lambda name, asked: call(**asked) if name == own else whole(name, asked))
+            monkeypatch.setattr(
+                connection_pool, "call", lambda name, asked: call(**asked) if name == own else whole(name, asked)
+            )
         else:
             monkeypatch.setattr(client, operation, call)
         return requests

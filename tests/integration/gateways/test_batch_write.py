@@ -20,8 +20,8 @@ from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.dynamodb.connection import MAX_IDLE_S
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
-from cascan.aws.dynamodb.signature import host_of
+from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
+from cascan.aws.dynamodb.signature import host_header
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE
@@ -105,7 +105,7 @@ class TestWhatIsSent:
         ],
     )
     def test_the_host_is_named_as_the_service_names_it(self, url: str, host: str) -> None:
-        assert host_of(url) == host
+        assert host_header(url) == host
 
     def test_credentials_that_were_renewed_sign_the_next_batch(
         self, server: TableServer, monkeypatch: pytest.MonkeyPatch

@@ -59,7 +59,7 @@ CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_ca
 ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
-HOUSE_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryHouseRecords())
+HOUSE_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryOperatorRecords())
 DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
     fake_schedules.MemoryDelayedMessages(),

@@ -19,9 +19,9 @@ from botocore.awsrequest import AWSResponse
 
 from cascan.aws import clients
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES
-from cascan.aws.tables.items import spread_of
+from cascan.aws.tables.items import choose_spread
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding, FindingLine
@@ -29,7 +29,7 @@ from cascan.model.inventory import HostUpdate
 from cascan.model.shard import NmapRun, TargetSlice
 from cascan.nmap.report.read import read_report
 from cascan.permissions.scope import Scope
-from on_report_stored.read_report import read_into_table
+from on_report_stored.record_report import record_report
 from on_report_stored.scope_filter import ScopeFilter
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.integration.gateways.conftest import TABLE
@@ -106,8 +106,8 @@ def a_port(number: int, script: bytes = b"") -> bytes:
 def store(stream: IO[bytes], probes: int) -> None:
     """The report's findings, written as those of a scan with so many probes."""
     table = DynamoScanTable(TABLE)
-    table._spreads[SCAN_ID] = spread_of(a_scan(probes=probes))  # what reading the scan would have told
-    findings = (f for host in read_report(stream) for f in findings_of(host, SCAN_ID, AT))
+    table._spreads[SCAN_ID] = choose_spread(a_scan(probes=probes))  # what reading the scan would have told
+    findings = (f for host in read_report(stream) for f in build_findings(host, SCAN_ID, AT))
     table.put_findings(SCAN_ID, findings, KEY)
 
 
@@ -197,7 +197,7 @@ def test_memory_does_not_grow_with_the_hosts_whose_every_port_is_open() -> None:
     def record(count: int) -> Sieve:
         table, reports = Sieve(), Streamed(a_host(number, *ports) for number in range(count))
         gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"]))
-        read_into_table(KEY, shard, AT, gate=gate, reports=reports, table=table)
+        record_report(KEY, shard, AT, gate=gate, reports=reports, table=table)
         return table
 
     record(12)  # what is remembered of ports and texts has its bound, and fills up

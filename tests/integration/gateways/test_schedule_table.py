@@ -10,9 +10,9 @@ import pytest
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import Counts
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, StoredSchedule
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.integration.gateways.conftest import TABLE
 from tests.support.builders import NOW, clock
@@ -29,7 +29,12 @@ def table(request: pytest.FixtureRequest) -> ScheduleTable:
 
 
 def a_run(due_at: datetime = NOW, **fields: Any) -> ScheduledRun:
-    plain: dict[str, Any] = {"schedule": "nightly", "scan_id": scan_id_of(str(due_at)), "asked_at": NOW, "body": "{}"}
+    plain: dict[str, Any] = {
+        "schedule": "nightly",
+        "scan_id": derive_scan_id(str(due_at)),
+        "asked_at": NOW,
+        "body": "{}",
+    }
     return ScheduledRun(due_at=due_at, **plain | fields)
 
 
@@ -62,7 +67,7 @@ def test_what_was_seen_of_the_scan_types_is_stored_over_its_version_before_alone
 
 def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> None:
     table.put_schedule("nightly", {})
-    table.note_due("nightly", NOW)
+    table.record_due("nightly", NOW)
     table.add_run(a_run())
     assert table.delete_schedule("nightly")
     assert not table.delete_schedule("nightly")
@@ -71,10 +76,10 @@ def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> N
 
 
 def test_a_time_that_a_later_one_has_overtaken_is_told_so(table: ScheduleTable) -> None:
-    assert table.note_due("nightly", NOW)
-    assert table.note_due("nightly", NOW)
-    assert table.note_due("nightly", NOW + HOUR)
-    assert not table.note_due("nightly", NOW)
+    assert table.record_due("nightly", NOW)
+    assert table.record_due("nightly", NOW)
+    assert table.record_due("nightly", NOW + HOUR)
+    assert not table.record_due("nightly", NOW)
     assert table.status("nightly").last_due_at == NOW + HOUR
 
 
@@ -95,9 +100,9 @@ def test_the_run_of_a_time_is_the_first_that_was_added(table: ScheduleTable) -> 
 
 def test_an_older_result_does_not_take_the_place_of_a_newer(table: ScheduleTable) -> None:
     newer, older = (
-        Result(scan_id=scan_id_of(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
+        LatestResult(scan_id=derive_scan_id(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
         for at in (NOW, NOW - HOUR)
     )
-    table.note_result("nightly", newer)
-    table.note_result("nightly", older)
+    table.record_result("nightly", newer)
+    table.record_result("nightly", older)
     assert table.status("nightly").last_result == newer

@@ -9,10 +9,10 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from cascan.aws.s3.operator_records import HOUSE
+from cascan.aws.s3.operator_records import PREFIX
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
-from cascan.recovery.operator_records import SWITCH, is_kept, keep_switch
+from cascan.recovery.operator_records import SWITCH, is_switch_recorded, record_switch
 from cascan_cli.commands import local
 from cascan_cli.local.guard import RESERVED_BYTES
 from cascan_cli.local.stack import Status
@@ -21,7 +21,7 @@ from cascan_cli.stack import follow
 from cascan_cli.stack.follow import wait_for_end
 from cascan_cli.stack.health import LOOKS_BETWEEN, StackWatch, read_stored_switch
 from cascan_cli.stack.open import StackGateways
-from tests.fakes import MemoryHouseRecords, MemoryScanTable
+from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
 
 SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud")
@@ -87,7 +87,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
 ) -> None:
     table = MemoryScanTable()
     table.halt(SWITCHED)
-    monkeypatch.setattr(local, "turn_to", lambda _: None)
+    monkeypatch.setattr(local, "use_endpoint", lambda _: None)
     monkeypatch.setattr(StackGateways, "table", property(lambda _: table))
     show_status(Running(1, "2026-03-01T00:00:00Z"), tmp_path, monkeypatch)
     assert SENTENCE in capsys.readouterr().err
@@ -100,7 +100,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
 def test_the_status_of_a_stack_that_is_down_says_what_is_kept_of_a_halt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = StateDir(tmp_path).objects / "000000000000" / "bucket" / HOUSE / SWITCH
+    record = StateDir(tmp_path).objects / "000000000000" / "bucket" / PREFIX / SWITCH
     record.parent.mkdir(parents=True)
     for content, halted in ((msgspec.json.encode(SWITCHED), True), (b"null", False), (b"\xff", False)):
         record.write_bytes(content)
@@ -111,11 +111,11 @@ def test_the_status_of_a_stack_that_is_down_says_what_is_kept_of_a_halt(
 
 
 def test_a_switch_is_kept_once_the_records_say_what_the_table_does() -> None:
-    table, records = MemoryScanTable(), MemoryHouseRecords()
-    assert is_kept(None, records)
+    table, records = MemoryScanTable(), MemoryOperatorRecords()
+    assert is_switch_recorded(None, records)
     table.halt(SWITCHED)
-    assert not is_kept(table.switch(), records)
-    keep_switch(records, table)
-    assert is_kept(table.switch(), records)
+    assert not is_switch_recorded(table.switch(), records)
+    record_switch(records, table)
+    assert is_switch_recorded(table.switch(), records)
     table.lift()
-    assert not is_kept(table.switch(), records)
+    assert not is_switch_recorded(table.switch(), records)

@@ -25,7 +25,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(scan, "open_stack", access)
     monkeypatch.setattr(submit, "open_stack", access)
-    monkeypatch.setattr(raw_sockets, "why_not_raw", lambda nmap: WHY)
+    monkeypatch.setattr(raw_sockets, "find_raw_socket_problem", lambda nmap: WHY)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     return asked
 

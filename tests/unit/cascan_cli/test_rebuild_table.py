@@ -8,7 +8,7 @@ import pytest
 
 from cascan_cli.stack.rebuild_table import rebuild_table, restore_operator_records
 from tests.docs.a_stack import SCHEDULE, UNREADABLE
-from tests.fakes import MemoryHouseRecords, MemoryScanTable
+from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.unit.cascan.recovery.test_rebuild import World
@@ -36,6 +36,6 @@ def test_a_schedule_that_this_version_does_not_take_does_not_hold_up_the_others(
         schedules=schedules,
         scheduler=SimpleNamespace(put=lambda schedule, *_: fires.append(schedule.name)),
     )
-    restore_operator_records(stack, MemoryHouseRecords())
+    restore_operator_records(stack, MemoryOperatorRecords())
     assert fires == ["nightly"]
     assert "schedule a-strange-one was stored by another version" in capsys.readouterr().err

@@ -10,9 +10,9 @@ from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events.control import Action, ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
-from cascan.recovery.scan_records import suspended_in
-from on_control_requested.control_scan import Controlled, control
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from cascan.recovery.scan_records import read_suspension
+from on_control_requested.control_scan import Controlled, control_scan
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 
 
@@ -22,11 +22,11 @@ class Desk:
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
-    house: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
+    house: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
 
     def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> Controlled:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
-        return control(
+        return control_scan(
             asked,
             table=self.table,
             reports=self.reports,
@@ -162,7 +162,7 @@ def test_what_stands_still_is_kept_for_a_rebuild_and_what_goes_on_again_too(desk
     desk.store(a_shard(state=ShardState.WAITING))
     for action, suspended in (("suspend", True), ("suspend", True), ("resume", False), ("resume", False)):
         desk.ask(action)
-        assert suspended_in(desk.reports, SCAN_ID) is suspended
+        assert read_suspension(desk.reports, SCAN_ID) is suspended
     for action, switch in (("halt", True), ("lift", False)):
         desk.ask(action, "")
         assert (desk.house.texts["switch.json"] != b"null") is switch
@@ -176,7 +176,7 @@ def test_a_suspension_that_could_not_be_kept_comes_again(desk: Desk) -> None:
     assert desk.scan.state is ScanState.SUSPENDED  # that comes first
     desk.reports.down = False
     desk.ask("suspend")
-    assert suspended_in(desk.reports, SCAN_ID)
+    assert read_suspension(desk.reports, SCAN_ID)
 
 
 def test_a_scan_that_is_not_there_is_a_message_to_be_parked(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.schedules.due import Kind, ScheduleDue
-from on_minute_passed.notice_change import DeploymentContext, notice_change
+from on_minute_passed.notice_change import RetriggerContext, retrigger_schedules
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW
@@ -34,7 +34,7 @@ class House:
 
     def tick(self, made_of: dict[str, str]) -> int:
         self.now += timedelta(seconds=60.5)
-        return notice_change(DeploymentContext(made_of, self.schedules, self.queue, lambda: self.now))
+        return retrigger_schedules(RetriggerContext(made_of, self.schedules, self.queue, lambda: self.now))
 
     def breaks_after(self, messages: int) -> None:
         def broken() -> None:

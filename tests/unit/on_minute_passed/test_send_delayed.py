@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from cascan.errors import GatewayUnavailable
-from on_minute_passed.send_delayed import PutOff, send_delayed
+from on_minute_passed.send_delayed import DelayedContext, send_delayed_messages
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryDelayedMessages
 from tests.support.builders import NOW, clock
@@ -17,9 +17,9 @@ def test_what_is_due_is_sent_and_forgotten_and_the_rest_waits() -> None:
     messages, queue = MemoryDelayedMessages(), MemoryRequestQueue()
     messages.send("now")
     messages.send("later", delay_s=60)
-    assert (send_delayed(PutOff(messages, queue, clock)), queue.sent) == (1, ["now"])
-    assert send_delayed(PutOff(messages, queue, clock)) == 0
-    assert send_delayed(PutOff(messages, queue, lambda: NOW + timedelta(seconds=60))) == 1
+    assert (send_delayed_messages(DelayedContext(messages, queue, clock)), queue.sent) == (1, ["now"])
+    assert send_delayed_messages(DelayedContext(messages, queue, clock)) == 0
+    assert send_delayed_messages(DelayedContext(messages, queue, lambda: NOW + timedelta(seconds=60))) == 1
     assert queue.sent == ["now", "later"]
 
 
@@ -29,9 +29,9 @@ def test_a_message_that_could_not_be_sent_stays() -> None:
     send = queue.send
     queue.send = failing  # type: ignore[method-assign]
     with pytest.raises(GatewayUnavailable):
-        send_delayed(PutOff(messages, queue, clock))
+        send_delayed_messages(DelayedContext(messages, queue, clock))
     queue.send = send  # type: ignore[method-assign]
-    assert (send_delayed(PutOff(messages, queue, clock)), queue.sent) == (1, ["now"])
+    assert (send_delayed_messages(DelayedContext(messages, queue, clock)), queue.sent) == (1, ["now"])
 
 
 def failing(body: str, *, delay_s: int = 0) -> str:

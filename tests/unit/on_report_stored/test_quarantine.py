@@ -34,7 +34,7 @@ def shard(*slices: TargetSlice, resolved: dict[str, tuple[str, ...]] | None = No
 
 
 def refusal(asked: Shard, *addresses: str, scope: Scope = SCOPE) -> str:
-    return ScopeFilter(asked, scope).refusal_of(a_host(*addresses))
+    return ScopeFilter(asked, scope).find_refusal(a_host(*addresses))
 
 
 def name(text: str) -> TargetSlice:
@@ -53,8 +53,8 @@ class TestGate:
         gate = ScopeFilter(shard(TargetSlice(expression, start, stop)), SCOPE)
         near = {f"10.{b}.{c}.{d}" for b, c, d in itertools.product((0, 2), range(11), (0, 1, 3, 4, 63, 64, 250, 255))}
         everything = near | set(target.addresses())
-        admitted = {address for address in everything if not gate.refusal_of(a_host(address))}
-        assert admitted == {address for address in asked if not SCOPE.refusal_of_address(address)}
+        admitted = {address for address in everything if not gate.find_refusal(a_host(address))}
+        assert admitted == {address for address in asked if not SCOPE.find_address_refusal(address)}
         assert admitted
 
     def test_of_an_ipv6_network_just_the_addresses_of_the_slice_come_in(self) -> None:
@@ -122,8 +122,8 @@ class TestGate:
         asked = shard(TargetSlice("127.0.0.1", 0, 1))
         assert refusal(asked, "127.0.0.1", "10.0.0.1") == "10.0.0.1 was not asked for"
         both = (Address("127.0.0.1", "ipv4"), Address("00:11:22:33:44:55", "mac"))
-        assert not ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both))
-        assert ScopeFilter(asked, SCOPE).refusal_of(Host(state="up", addresses=both[1:]))
+        assert not ScopeFilter(asked, SCOPE).find_refusal(Host(state="up", addresses=both))
+        assert ScopeFilter(asked, SCOPE).find_refusal(Host(state="up", addresses=both[1:]))
 
     @pytest.mark.parametrize(
         "address",

@@ -12,14 +12,14 @@ import pytest
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan.nmap.report.read import read_report
-from cascan.rules.severity import Judge, SeverityRule
+from cascan.rules.severity import RuleSet, SeverityRule
 from cascan.rules.severity_form import read_severity_rules
-from cascan.scans.close import end_event
+from cascan.scans.close import build_end_event
 from on_scan_completed.publish import PublishedResults, publish
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
@@ -30,7 +30,7 @@ COMPLETED = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, sh
 
 
 def completed(scan: Scan = COMPLETED) -> ScanCompleted:
-    event = end_event(scan)
+    event = build_end_event(scan)
     assert isinstance(event, ScanCompleted)
     return event
 
@@ -38,7 +38,7 @@ def completed(scan: Scan = COMPLETED) -> ScanCompleted:
 def table_with_findings(scan: Scan = COMPLETED) -> MemoryScanTable:
     table = a_table(scan)
     for host in read_report(io.BytesIO(report("versions"))):
-        table.put_findings(SCAN_ID, findings_of(host, SCAN_ID, NOW))
+        table.put_findings(SCAN_ID, build_findings(host, SCAN_ID, NOW))
     return table
 
 
@@ -64,9 +64,9 @@ def test_c3_what_is_published_validates_against_secure_code_boxs_findings_schema
     table, reports = table_with_findings(), MemoryReportStore()
     override = {"ticket": "123", "mitigation": "none"}
     text = json.dumps({"rules": [{"matches": {"anyOf": [{"category": "Host"}]}, "override": override}]})
-    judge = Judge(read_severity_rules(text))
+    rule_set = RuleSet(read_severity_rules(text))
     for host in read_report(io.BytesIO(report("versions"))):
-        table.put_findings(SCAN_ID, map(judge.judged, findings_of(host, SCAN_ID, NOW)))
+        table.put_findings(SCAN_ID, map(rule_set.apply, build_findings(host, SCAN_ID, NOW)))
     document = json.loads(reports.objects[run(table, reports).key])
     schema = json.loads(SCHEMA.read_text())
     jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
@@ -132,8 +132,8 @@ def test_the_completion_of_no_scan_is_malformed() -> None:
 def test_findings_that_a_rule_suppressed_are_published_and_counted_apart() -> None:
     table, reports = table_with_findings(), MemoryReportStore()
     every = list(table.findings(SCAN_ID))
-    judge = Judge([SeverityRule(name="r", any_of=({"category": "Open Port"},), suppress="noise")])
-    table.put_findings(SCAN_ID, map(judge.judged, every))
+    rule_set = RuleSet([SeverityRule(name="r", any_of=({"category": "Open Port"},), suppress="noise")])
+    table.put_findings(SCAN_ID, map(rule_set.apply, every))
     published = run(table, reports)
 
     counts = table.scans[SCAN_ID].findings

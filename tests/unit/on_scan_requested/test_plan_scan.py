@@ -10,9 +10,9 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
-from cascan.ids import own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
 from cascan.permissions.permissions import Permissions
@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import Planned
+from on_scan_requested.refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import NOW, body, claim, clock, event_names
@@ -50,7 +50,9 @@ class Desk:
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
-    def submit(self, text: str, message_id: str = "m-1", sender: str = "alice", *, last: bool = False) -> Planned:
+    def submit(
+        self, text: str, message_id: str = "m-1", sender: str = "alice", *, last: bool = False
+    ) -> PlanningResult:
         return plan_scan(
             Message(message_id, text, sender),
             is_last_delivery=last,
@@ -64,7 +66,7 @@ class Desk:
             clock=clock,
         )
 
-    def scan(self, planned: Planned) -> Scan:
+    def scan(self, planned: PlanningResult) -> Scan:
         return self.table.scans[planned.scan_id]
 
 
@@ -78,7 +80,7 @@ def test_a_request_becomes_a_scan_its_shards_and_an_event(desk: Desk) -> None:
     planned = desk.submit(text)
 
     scan, shards = desk.scan(planned), list(desk.table.shards(planned.scan_id))
-    assert planned.scan_id == scan_id_of("m-1")
+    assert planned.scan_id == derive_scan_id("m-1")
     assert (scan.state, scan.shards, scan.shards_open, scan.addresses) == (ScanState.SCANNING, 2, 2, 512)
     assert [shard.slices for shard in shards] == [
         (TargetSlice("10.0.0.0/23", 0, 256),),
@@ -133,7 +135,7 @@ def test_a_repeat_never_puts_a_shard_back_that_is_being_worked_on(desk: Desk) ->
 def test_two_messages_with_one_idempotency_key_are_one_scan(desk: Desk) -> None:
     text = body(targets=["127.0.0.1"], idempotencyKey="CHG-7")
     assert desk.submit(text, "m-1").scan_id == desk.submit(text, "m-2").scan_id
-    assert list(desk.table.scans) == [own_scan_id_of("alice", "CHG-7")]
+    assert list(desk.table.scans) == [derive_keyed_scan_id("alice", "CHG-7")]
 
 
 def test_an_idempotency_key_used_for_another_request_is_refused_and_the_first_scan_stays(desk: Desk) -> None:
@@ -353,22 +355,22 @@ class TestPace:
         scan = desk.scan(planned)
         assert (scan.state, scan.shards_waiting) == (ScanState.SCANNING, scan.shards)
         assert desk.queues.sent[Lane.CONNECT] == []
-        assert AgendaEntry(NOW + timedelta(hours=1), scan.scan_id, What.RELEASE) in desk.table.agenda
+        assert AgendaEntry(NOW + timedelta(hours=1), scan.scan_id, AgendaTask.RELEASE) in desk.table.agenda
 
     def test_inside_its_window_a_scan_starts_and_is_looked_at_when_it_closes(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.0/22"], windows=["11:00-14:00"]))
         assert len(desk.queues.sent[Lane.CONNECT]) == desk.scan(planned).shards
-        assert AgendaEntry(NOW + timedelta(hours=2), planned.scan_id, What.RELEASE) in desk.table.agenda
+        assert AgendaEntry(NOW + timedelta(hours=2), planned.scan_id, AgendaTask.RELEASE) in desk.table.agenda
 
     def test_the_deadline_of_a_scan_is_on_the_agenda(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.1"], activeDeadlineSeconds=90))
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=90), planned.scan_id, What.DEADLINE)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=90), planned.scan_id, AgendaTask.DEADLINE)}
 
     def test_an_express_scan_leaves_nothing_on_the_agenda_and_a_wider_one_a_look(self, desk: Desk) -> None:
         desk.submit(body(targets=["10.0.0.1"]))
         assert desk.table.agenda == set()
         wide = desk.submit(body(targets=["10.0.0.0/16"]), "m-2")
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(hours=1), wide.scan_id, What.LOOK)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(hours=1), wide.scan_id, AgendaTask.LOOK)}
 
     @pytest.mark.parametrize(
         ("ttl_s", "asked", "expires_after_s"), [(-1, None, None), (-1, 0, 0), (3600, None, 3600), (3600, 60, 60)]
@@ -391,7 +393,7 @@ class TestPace:
     def test_a_refused_request_expires_like_any_scan_that_ended(self, desk: Desk) -> None:
         desk.rules = ScanDefaults(ttl_s=60)
         planned = desk.submit(body(targets=["192.0.2.1"]))
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, What.EXPIRE)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, AgendaTask.EXPIRE)}
 
     def test_a_scan_cancelled_before_its_shards_were_stored_ends_when_they_are(self, desk: Desk) -> None:
         planned = desk.submit(text := body(targets=["10.0.0.1"]))

@@ -8,7 +8,7 @@ from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ScanFailed, ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from on_shard_abandoned.close_shard import Closed, close_abandoned
+from on_shard_abandoned.close_shard import AbandonedShard, close_abandoned_shard
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
 
@@ -17,8 +17,8 @@ MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
 
 def abandon(
     table: MemoryScanTable, bus: MemoryEventBus, message: ShardQueued = MESSAGE, message_id: str = "a message"
-) -> Closed:
-    return close_abandoned(message, message_id, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+) -> AbandonedShard:
+    return close_abandoned_shard(message, message_id, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
 
 
 def test_the_last_open_shard_given_up_ends_its_scan_errored() -> None:

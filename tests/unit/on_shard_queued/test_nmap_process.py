@@ -12,7 +12,7 @@ import pytest
 
 from cascan.limits import MAX_STDERR_CHARS
 from on_shard_queued import nmap_process
-from on_shard_queued.nmap_process import Ended, run_nmap
+from on_shard_queued.nmap_process import NmapResult, run_nmap
 from tests.support.waiting import eventually
 
 WAIT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('<nmaprun>'); time.sleep(60)"
@@ -23,7 +23,7 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.xml"
 
 
-def run(program: str, report: Path, *, on_tick: nmap_process.OnTick = str) -> Ended:
+def run(program: str, report: Path, *, on_tick: nmap_process.OnTick = str) -> NmapResult:
     return run_nmap([sys.executable, "-c", program, str(report)], report.parent, report, 60, on_tick)
 
 
@@ -34,7 +34,7 @@ def test_nmap_inherits_no_environment_no_terminal_and_no_files(report: Path, mon
         "import json, os, sys; json.dump([dict(os.environ), os.listdir(), os.getsid(0) == os.getpid(), "
         "os.readlink('/proc/self/fd/0'), os.umask(0)], open(sys.argv[1], 'w'))"
     )
-    assert run(look, report) == Ended(0, "", "")
+    assert run(look, report) == NmapResult(0, "", "")
     environment, working_directory, leads_its_session, stdin, umask = json.loads(report.read_text())
     environment.pop("LC_CTYPE", None)  # Python's own coercion
     assert environment == {"PATH": "/usr/bin:/bin", "LANG": "C"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cascan.model.shard import TargetSlice
 from cascan.permissions.scope import Scope
-from on_shard_queued.pin_targets import Pinned, pin_targets
+from on_shard_queued.pin_targets import PinnedTargets, pin_targets
 from tests.fakes import FixedResolver
 from tests.support.builders import a_shard
 
@@ -18,7 +18,7 @@ NAMES = {
 }
 
 
-def pin(*slices: TargetSlice, **fields: object) -> Pinned:
+def pin(*slices: TargetSlice, **fields: object) -> PinnedTargets:
     return pin_targets(a_shard(slices=slices, **fields), scope=SCOPE, resolver=FixedResolver(NAMES))
 
 

@@ -15,7 +15,7 @@ from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from on_shard_queued.delivery import Worker
-from on_shard_queued.pin_targets import Pinned, pin_targets
+from on_shard_queued.pin_targets import PinnedTargets, pin_targets
 from on_shard_queued.run_shard import run_shard
 from tests.fakes import dns_failure
 from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
@@ -47,7 +47,7 @@ class RebindingResolver:
         return answer if isinstance(answer, Lookup) else Lookup(asked=name, addresses=tuple(answer))
 
 
-def pin(*answers: Sequence[str] | Lookup, name: str = NAME, **fields: object) -> Pinned:
+def pin(*answers: Sequence[str] | Lookup, name: str = NAME, **fields: object) -> PinnedTargets:
     shard = a_shard(slices=(TargetSlice(name, 0, 1),), **fields)
     return pin_targets(shard, scope=SCOPE, resolver=RebindingResolver(*answers))
 

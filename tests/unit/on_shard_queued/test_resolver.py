@@ -11,16 +11,16 @@ import pytest
 
 from cascan.gateways import Lookup
 from cascan.limits import (
-    FIRST_LOOKUP_S,
+    FIRST_LOOKUP_TIMEOUT_S,
     LOOKUP_PAUSES_S,
-    LOOKUP_S,
-    MAX_LOOKING_UP_S,
+    LOOKUP_TIMEOUT_S,
+    MAX_LOOKUP_TOTAL_S,
     MAX_LOOKUPS_AT_ONCE,
     MAX_SLICES_PER_SHARD,
 )
 from cascan.model.reason import ReasonCode
 from on_shard_queued import dns_client
-from on_shard_queued.hosts_file import hosts_addresses
+from on_shard_queued.hosts_file import read_hosts_file
 from on_shard_queued.resolver import DnsResolver
 from tests.fakes import dns_failure
 
@@ -71,7 +71,7 @@ def test_only_names_without_an_answer_are_asked_for_again_a_bounded_number_of_ti
     lookups = a_resolver(client, pauses).look_up(["good.test", "bad.test"], 4)
     assert client.asked == {"good.test": 1, "bad.test": 1 + len(LOOKUP_PAUSES_S)}
     assert pauses == list(LOOKUP_PAUSES_S)
-    assert client.limits == [FIRST_LOOKUP_S, FIRST_LOOKUP_S, LOOKUP_S, LOOKUP_S]
+    assert client.limits == [FIRST_LOOKUP_TIMEOUT_S, FIRST_LOOKUP_TIMEOUT_S, LOOKUP_TIMEOUT_S, LOOKUP_TIMEOUT_S]
     assert (lookups["good.test"].addresses, lookups["bad.test"].failure) == (
         ("10.0.0.1",),
         ReasonCode.LOOKUP_FAILED,
@@ -96,7 +96,7 @@ def test_a_worker_that_must_stop_asks_no_more_names() -> None:
 
 def test_when_the_time_is_over_a_name_keeps_the_reason_that_it_has() -> None:
     client = ScriptedClient()
-    now = iter([0.0, 1.0, MAX_LOOKING_UP_S - 1, *[MAX_LOOKING_UP_S + 1] * 9])
+    now = iter([0.0, 1.0, MAX_LOOKUP_TOTAL_S - 1, *[MAX_LOOKUP_TOTAL_S + 1] * 9])
     with patch("on_shard_queued.resolver.time.monotonic", lambda: next(now)):
         lookups = a_resolver(client, []).look_up(["bad.test"], 4)
     assert client.asked == {"bad.test": 1}
@@ -132,7 +132,7 @@ def test_a_hosts_file_is_read_as_the_system_reads_it(
 ) -> None:
     path = tmp_path / "hosts"
     path.write_text(HOSTS, encoding="latin-1")
-    assert hosts_addresses(path, {name}, family).get(name) == addresses
+    assert read_hosts_file(path, {name}, family).get(name) == addresses
 
 
 @pytest.mark.parametrize(

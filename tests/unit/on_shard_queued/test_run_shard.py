@@ -15,11 +15,11 @@ from cascan.events import ShardQueued
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import StopReason
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
-from on_shard_queued.nmap_process import Ended, OnTick
+from on_shard_queued.nmap_process import NmapResult, OnTick
 from on_shard_queued.run_shard import ShardRun, run_shard
 from tests.data.reports import report
 from tests.fakes import FixedResolver, MemoryReportStore, MemoryScanTable, MemoryShardQueues
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do case "$1" in -oX) report=$2;; -iL) targets=$2;; esac; shi
 """
 BLOCK = TargetSlice("127.0.0.0/28", 0, 16)
 HEAD, HOST = report("killed").split(b"<host ", 1)[0], b"<host " + report("killed").split(b"<host ")[1]
-Nmap = Callable[[Sequence[str], OnTick], Ended]  # the addresses, and the ticks
+Nmap = Callable[[Sequence[str], OnTick], NmapResult]  # the addresses, and the ticks
 
 
 def some_hosts(addresses: Sequence[str]) -> bytes:
@@ -57,7 +57,7 @@ class Bench:
     def nmap(self, does: Nmap) -> None:
         """Let `does` stand in for nmap, in this process."""
 
-        def run(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> Ended:
+        def run(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> NmapResult:
             self.limit_s = deadline_s
             addresses = (folder / "targets").read_text().split()
             self.report = report
@@ -65,10 +65,10 @@ class Bench:
 
         self.worker = replace(self.worker, run=run)
 
-    def ends(self, ended: Ended, *finished: str) -> None:
+    def ends(self, ended: NmapResult, *finished: str) -> None:
         """nmap ends like this, after these hosts."""
 
-        def does(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def does(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             self.report.write_bytes(some_hosts(finished))
             return ended
 
@@ -77,10 +77,10 @@ class Bench:
     def stopped(self, *finished: str) -> None:
         """nmap has finished these hosts when a heartbeat is due; it is stopped if that says so."""
 
-        def does(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def does(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             self.report.write_bytes(some_hosts(finished))
             self.now += timedelta(seconds=heartbeat.HEARTBEAT_S)
-            return Ended(-15, on_tick())
+            return NmapResult(-15, on_tick())
 
         self.nmap(does)
 
@@ -160,7 +160,7 @@ class TestReporting:
         assert (run.exit_code, run.stderr) == (1, "Illegal port")
 
     def test_an_nmap_that_may_not_be_executed_is_a_refusal_too(self, it: Bench) -> None:
-        def refused(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def refused(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             raise PermissionError(1, "Operation not permitted", "/usr/bin/nmap")
 
         it.nmap(refused)
@@ -258,11 +258,11 @@ class TestMessages:
             it.run()
 
     def test_a_worker_that_lost_its_shard_to_a_later_attempt_stores_nothing(self, it: Bench) -> None:
-        def robbed(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def robbed(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             claim(it.table, worker="quick")
             self_report = some_hosts(addresses) + b"</nmaprun>"
             it.report.write_bytes(self_report)
-            return Ended(0)
+            return NmapResult(0)
 
         it.nmap(robbed)
         with pytest.raises(ShardLost):
@@ -274,10 +274,11 @@ class TestCutting:
     """What was finished is kept, the rest is another shard, and both are counted."""
 
     @pytest.mark.parametrize(
-        ("ended", "failures"), [(Ended(-15, StopReason.WORKER), 0), (Ended(-9, stderr="Killed"), 1), (Ended(0), 1)]
+        ("ended", "failures"),
+        [(NmapResult(-15, StopReason.WORKER), 0), (NmapResult(-9, stderr="Killed"), 1), (NmapResult(0), 1)],
     )
     def test_finished_hosts_are_kept_and_the_rest_is_a_shard_with_a_message(
-        self, block: Bench, ended: Ended, failures: int
+        self, block: Bench, ended: NmapResult, failures: int
     ) -> None:
         finished = ["127.0.0.0", "127.0.0.1", "127.0.0.7"]
         block.ends(ended, *finished)
@@ -295,7 +296,7 @@ class TestCutting:
         assert block.counts() == (2, 2, 0, 2)
 
     def test_a_remainder_is_run_like_any_shard(self, block: Bench) -> None:
-        block.ends(Ended(-15, StopReason.WORKER), "127.0.0.3")
+        block.ends(NmapResult(-15, StopReason.WORKER), "127.0.0.3")
         block.run()
         block.worker = replace(block.worker, run=a_worker("", block.table).run)
         assert block.run("its message", shard=1).did == "reported"
@@ -311,7 +312,7 @@ class TestCutting:
             block.now -= timedelta(seconds=closes.second)
         before = block.worker.run
 
-        def held(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> Ended:
+        def held(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> NmapResult:
             if how == "suspended":
                 block.table.advance_scan(SCAN_ID, ScanState.SUSPENDED, expected=[ScanState.SCANNING])
             elif how == "halted":
@@ -329,7 +330,9 @@ class TestCutting:
         block.stopped("127.0.0.5")
         before = block.worker.run
 
-        def cancelled(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick) -> Ended:
+        def cancelled(
+            argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick
+        ) -> NmapResult:
             block.table.close_shard(SCAN_ID, 0, ShardClosing(state=ShardState.CANCELLED, outcome=Outcome.PARTIAL))
             return before(argv, folder, report, deadline_s, on_tick)
 
@@ -341,25 +344,25 @@ class TestCutting:
     def test_a_worker_that_dies_before_the_message_of_the_remainder_leaves_it_to_the_next_claim(
         self, block: Bench
     ) -> None:
-        block.ends(Ended(-15, StopReason.WORKER), "127.0.0.3")
+        block.ends(NmapResult(-15, StopReason.WORKER), "127.0.0.3")
         block.queues.down = True
         with pytest.raises(GatewayUnavailable):
             block.run()
         block.queues.down = False
-        block.nmap(lambda addresses, on_tick: Ended(1))
+        block.nmap(lambda addresses, on_tick: NmapResult(1))
         assert block.run().did == "reported"  # only what was done is asked again
         assert block.shard().slices == (TargetSlice("127.0.0.0/28", 3, 4),)
         assert [message.shard for message in block.queues.sent[Lane.RAW]] == [1]
 
     def test_what_a_lambda_had_no_time_for_is_a_connect_shard(self, tmp_path: Path) -> None:
         it = bench(tmp_path, slices=(BLOCK,), addresses=16)
-        it.ends(Ended(-15, StopReason.TIME_LIMIT))
+        it.ends(NmapResult(-15, StopReason.TIME_LIMIT))
         assert it.run().did == "cut: shard 1 has the rest"
         assert (it.shard(0).addresses, it.shard(1).addresses, it.shard(1).lane) == (0, 16, Lane.CONNECT)
         assert [message.shard for message in it.queues.sent[Lane.CONNECT]] == [1]
 
     def test_a_run_stopped_when_every_host_was_finished_is_the_answer(self, block: Bench) -> None:
-        block.ends(Ended(-15, StopReason.WORKER), *(f"127.0.0.{n}" for n in range(16)))
+        block.ends(NmapResult(-15, StopReason.WORKER), *(f"127.0.0.{n}" for n in range(16)))
         assert block.run().did == "reported"
         run = block.shard().run
         assert run
@@ -376,9 +379,9 @@ class TestTimedOutHosts:
         fields = {"slices": (BLOCK,), "addresses": 16, "arguments": self.LIMITED} | fields
         it = bench(folder, WRITES_A_REPORT, **fields)
 
-        def does(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def does(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             it.report.write_bytes(report("host-timeout"))
-            return Ended(0)
+            return NmapResult(0)
 
         it.nmap(does)
         return it
@@ -418,7 +421,7 @@ class TestTimedOutHosts:
         with pytest.raises(GatewayUnavailable):
             it.run()
         it.reports.down = False
-        it.ends(Ended(1))
+        it.ends(NmapResult(1))
         assert it.run().did == "reported"
         assert it.shard().addresses == 15
         assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [1, 1]
@@ -428,7 +431,7 @@ class TestReturning:
     def test_a_worker_that_must_end_gives_back_a_shard_without_a_finished_host_and_counts_nothing(
         self, block: Bench
     ) -> None:
-        block.ends(Ended(-15, StopReason.WORKER))
+        block.ends(NmapResult(-15, StopReason.WORKER))
         assert block.run().did == "returned"
         shard = block.shard()
         assert (shard.state, shard.failures, shard.lease_until) == (ShardState.QUEUED, 0, None)
@@ -465,14 +468,14 @@ class TestReturning:
 
 class TestDeadlines:
     def test_nmap_may_run_as_long_as_the_nearest_limit_says(self, block: Bench) -> None:
-        block.ends(Ended(1))
+        block.ends(NmapResult(1))
         block.table.scans[SCAN_ID] = a_scan(deadline_at=NOW + timedelta(seconds=7))
         block.run()
         assert block.limit_s == 7
 
     def test_at_the_scans_deadline_what_was_found_is_reported_and_nothing_is_queued(self, block: Bench) -> None:
         block.table.scans[SCAN_ID] = a_scan(deadline_at=NOW + timedelta(seconds=7))
-        block.ends(Ended(-15, StopReason.TIME_LIMIT), "127.0.0.3")
+        block.ends(NmapResult(-15, StopReason.TIME_LIMIT), "127.0.0.3")
         run = block.run()
         assert (run.did, run.stopped) == ("reported", StopReason.SCAN_DEADLINE)
         assert (block.counts(), dict(block.queues.sent)) == ((1, 1, 0, 1), {})
@@ -484,7 +487,7 @@ class TestDeadlines:
         assert block.shard(0).state is ShardState.QUEUED  # whoever ends the scan closes it
 
     def test_at_its_own_limit_a_shard_without_a_finished_host_is_reported_as_it_is(self, block: Bench) -> None:
-        block.ends(Ended(-15, StopReason.TIME_LIMIT))
+        block.ends(NmapResult(-15, StopReason.TIME_LIMIT))
         run = block.run()
         assert (run.did, run.stopped) == ("reported", StopReason.TIME_LIMIT)
 
@@ -504,11 +507,11 @@ class TestHeartbeats:
     def test_a_beat_that_fails_is_tried_again_until_the_lease_is_nearly_over(self, block: Bench) -> None:
         heard: list[str] = []
 
-        def out_of_touch(addresses: Sequence[str], on_tick: OnTick) -> Ended:
+        def out_of_touch(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             for _ in range(8):
                 block.now += timedelta(seconds=heartbeat.HEARTBEAT_S)
                 heard.append(on_tick())
-            return Ended(-15, heard[-1])
+            return NmapResult(-15, heard[-1])
 
         def unreachable() -> None:
             raise GatewayUnavailable("no answer")
@@ -549,7 +552,7 @@ class _Beats:
 
 def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
     shard = a_shard(arguments=("-sV", "-p", "22"), lane=Lane.RAW, family=6)
-    assert nmap_argv(["nmap"], shard, Path("/scratch")) == (
+    assert build_nmap_command(["nmap"], shard, Path("/scratch")) == (
         *("nmap", "-sV", "-p", "22", "-6", "--privileged", "--no-stylesheet"),
         *("--stats-every", "5s"),
         *("-oX", "/scratch/report.xml", "-iL", "/scratch/targets"),
@@ -557,4 +560,4 @@ def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
 
 
 def test_a_connect_shard_runs_unprivileged_even_as_root() -> None:
-    assert "--unprivileged" in nmap_argv(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))
+    assert "--unprivileged" in build_nmap_command(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from on_shard_queued.slots import SLOTS, Slots, other_slots
+from on_shard_queued.slots import SLOTS_VARIABLE, Slots, start_other_slots
 from tests.support.waiting import WITHIN_S, eventually
 
 WAITS = "import os, pathlib, signal, sys; pathlib.Path(sys.argv[1], str(os.getpid())).touch(); signal.pause()"
@@ -36,8 +36,8 @@ def test_a_signal_is_passed_on_to_every_slot_and_a_slot_that_ends_badly_is_told(
 
 def test_one_slot_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert other_slots(1).wait() == 0
-    assert SLOTS == "WORKER_SLOTS"
+    assert start_other_slots(1).wait() == 0
+    assert SLOTS_VARIABLE == "WORKER_SLOTS"
 
 
 def test_slots_are_told_to_end_when_the_first_is_killed(tmp_path: Path) -> None:

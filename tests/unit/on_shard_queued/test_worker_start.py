@@ -47,7 +47,7 @@ def test_the_reason_and_the_remedy_are_in_the_log(
         asked.append(nmap)
         return "run: setcap"
 
-    monkeypatch.setattr(worker, "why_not_raw", why_not_raw)
+    monkeypatch.setattr(worker, "find_raw_socket_problem", why_not_raw)
     monkeypatch.setattr(worker, "Drain", NothingToDo)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with caplog.at_level(logging.ERROR):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cascan.aws.boundary import chunks, translated, tries
-from cascan.aws.dynamodb import connections as lines
+from cascan.aws.boundary import chunks, translate_errors, tries
+from cascan.aws.dynamodb import connection_pool
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -26,8 +26,8 @@ def get_all(table: str, keys: Iterable[Item]) -> Iterator[Item]:
 def _batch(table: str, keys: list[Item]) -> Iterator[Item]:
     for _ in tries():
         request: Any = {table: {"Keys": keys, "ConsistentRead": True}}
-        with translated(GATEWAY):
-            answer = lines.call("BatchGetItem", {"RequestItems": request})
+        with translate_errors(GATEWAY):
+            answer = connection_pool.call("BatchGetItem", {"RequestItems": request})
         yield from answer["Responses"].get(table, [])
         keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         if not keys:

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
-from cascan.aws.boundary import translated, tries
+from cascan.aws.boundary import translate_errors, tries
 from cascan.aws.dynamodb.connection import Connection
-from cascan.aws.dynamodb.connections import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
+from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -82,7 +82,7 @@ def _store(table: str, line: Connection, batch: Batch) -> None:
     left: Iterable[bytes] = batch.values()
     count, patience = len(batch), RetryBudget()
     for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 if number:
                     _send(line, table, left)
@@ -99,7 +99,7 @@ def _store(table: str, line: Connection, batch: Batch) -> None:
 def _send(line: Connection, table: str, requests: Iterable[bytes]) -> None:
     name = msgspec.json.encode(table)
     body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
-    with translated(GATEWAY):
+    with translate_errors(GATEWAY):
         line.send(OPERATION, body)
 
 

@@ -27,7 +27,7 @@ from botocore.httpsession import where
 from botocore.utils import get_environ_proxies
 
 from cascan.aws import clients
-from cascan.aws.dynamodb.signature import Credentials, signed_headers
+from cascan.aws.dynamodb.signature import Credentials, sign_headers
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -121,7 +121,7 @@ def _signed(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, st
     frozen = credentials.get_frozen_credentials()
     own = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
     target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
-    return signed_headers(client.meta.endpoint_url, client.meta.region_name, target, own, body)
+    return sign_headers(client.meta.endpoint_url, client.meta.region_name, target, own, body)
 
 
 def _any_case(headers: dict[str, str]) -> Any:

@@ -28,15 +28,13 @@ class Credentials(NamedTuple):
     token: str | None
 
 
-def signed_headers(
-    endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes
-) -> dict[str, str]:
+def sign_headers(endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes) -> dict[str, str]:
     """The headers of a POST of the body to the endpoint, signed now; without the body's length."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     scope = f"{moment[:8]}/{region}/{SERVICE}/aws4_request"
     headers = {
         "Content-Type": CONTENT_TYPE,
-        "Host": host_of(endpoint_url),
+        "Host": host_header(endpoint_url),
         "X-Amz-Date": moment,
         **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
         "X-Amz-Target": target,
@@ -53,7 +51,7 @@ def signed_headers(
 
 
 @lru_cache(maxsize=4)
-def host_of(endpoint_url: str) -> str:
+def host_header(endpoint_url: str) -> str:
     """The endpoint's host, with a port that is not its scheme's own."""
     url = urlsplit(endpoint_url)
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or ""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import Rejected
-from cascan.stored import read_stored, readable
+from cascan.stored import read_all_stored, read_stored
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
@@ -25,16 +25,16 @@ PACKED_BYTES = 4_096
 MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
 
 
-def key_of(pk: str, sk: str) -> Item:
+def build_key(pk: str, sk: str) -> Item:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-def body_of(value: object) -> Value:
+def encode_body(value: object) -> Value:
     """Raises: Rejected: more than an item holds, even when packed."""
-    return packed(msgspec.json.encode(value))
+    return pack_text(msgspec.json.encode(value))
 
 
-def packed(text: bytes) -> Value:
+def pack_text(text: bytes) -> Value:
     """The text, or zlib's binary of a long one. Raises: Rejected: more than an item holds, even then."""
     if len(text) <= PACKED_BYTES:
         return {"S": text.decode()}
@@ -46,15 +46,15 @@ def packed(text: bytes) -> Value:
 
 def read_item(item: Item, reader: Callable[[Item], T]) -> T:
     """Raises: UnreadableItem."""
-    return read_stored(item, reader, _name_of)
+    return read_stored(item, reader, _describe_item)
 
 
 def readable_items(items: Iterable[Item], reader: Callable[[Item], T]) -> Iterator[T]:
     """What can be read of them; the rest is told and passed over."""
-    return readable(items, reader, _name_of)
+    return read_all_stored(items, reader, _describe_item)
 
 
-def _name_of(item: Item) -> str:
+def _describe_item(item: Item) -> str:
     keys = (str(item.get(key, {}).get("S", "?")) for key in ("pk", "sk"))
     return f"the table's item {' '.join(keys)}"
 
@@ -64,17 +64,17 @@ def is_set(item: Item, name: str) -> bool:
     return bool(item.get(name, {}).get("BOOL", False))
 
 
-def decoded_body(item: Item) -> str | bytes:
+def unpack_body(item: Item) -> str | bytes:
     """The JSON text in an item's body."""
-    return text_in(item["body"])
+    return unpack_text(item["body"])
 
 
-def decoded(item: Item, name: str) -> Any:
+def decode_attribute(item: Item, name: str) -> Any:
     """What the JSON in an attribute says; None: the item has none of this name."""
-    return msgspec.json.decode(text_in(item[name])) if name in item else None
+    return msgspec.json.decode(unpack_text(item[name])) if name in item else None
 
 
-def text_in(value: Value) -> str | bytes:
+def unpack_text(value: Value) -> str | bytes:
     """The text of a body, unpacked. boto3 gives bytes, aws/lines.py the base64 that the service writes them in."""
     if "S" in value:
         return str(value["S"])
@@ -82,12 +82,12 @@ def text_in(value: Value) -> str | bytes:
     return zlib.decompress(b64decode(binary) if isinstance(binary, str) else binary)
 
 
-def bytes_of(item: Item) -> int:
+def item_size(item: Item) -> int:
     """About what an item without maps weighs at DynamoDB: its names and values."""
     return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
 
 
-def values_of(attributes: Mapping[str, Any]) -> Item:
+def to_values(attributes: Mapping[str, Any]) -> Item:
     """The attributes in wire form; None is left out."""
     return {name: to_value(value) for name, value in attributes.items() if value is not None}
 
@@ -99,7 +99,7 @@ def to_value(value: str | int | Mapping[str, Any]) -> Value:
         return {"BOOL": value}
     if isinstance(value, int):
         return {"N": str(value)}
-    return {"M": values_of(value)}
+    return {"M": to_values(value)}
 
 
 def from_value(value: Value) -> Any:
@@ -111,11 +111,11 @@ def from_value(value: Value) -> Any:
     return content
 
 
-def names_in(*expressions: str) -> dict[str, str]:
+def find_names(*expressions: str) -> dict[str, str]:
     """ExpressionAttributeNames for `#state` → `state`: half of our attributes are among DynamoDB's reserved words."""
     return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
 
 
-def instant(moment: datetime) -> str:
+def format_instant(moment: datetime) -> str:
     """Text whose order is time's, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

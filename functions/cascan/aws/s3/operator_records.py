@@ -1,4 +1,4 @@
-"""S3HouseRecords: what the operator decided, under `house/` in the report bucket."""
+"""S3OperatorRecords: what the operator decided, under `house/` in the report bucket."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated
+from cascan.aws.boundary import error_code, translate_errors
 
-GATEWAY = "house records"
-HOUSE = "house/"
+GATEWAY = "operator records"
+PREFIX = "house/"
 
 
 class S3OperatorRecords:
-    """HouseRecords on S3."""
+    """OperatorRecords on S3."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
     def put(self, name: str, text: bytes) -> None:
-        with translated(GATEWAY):
-            clients.s3().put_object(Bucket=self._bucket, Key=HOUSE + name, Body=text, ContentType="application/json")
+        with translate_errors(GATEWAY):
+            clients.s3().put_object(Bucket=self._bucket, Key=PREFIX + name, Body=text, ContentType="application/json")
 
     def get(self, name: str) -> bytes | None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
-                return clients.s3().get_object(Bucket=self._bucket, Key=HOUSE + name)["Body"].read()
+                return clients.s3().get_object(Bucket=self._bucket, Key=PREFIX + name)["Body"].read()
             except ClientError as exc:
                 if error_code(exc) != "NoSuchKey":
                     raise
                 return None
 
     def names(self, prefix: str) -> Iterator[str]:
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=HOUSE + prefix)
-        with translated(GATEWAY):
-            return iter([entry["Key"].removeprefix(HOUSE) for page in pages for entry in page.get("Contents", ())])
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX + prefix)
+        with translate_errors(GATEWAY):
+            return iter([entry["Key"].removeprefix(PREFIX) for page in pages for entry in page.get("Contents", ())])
 
     def remove(self, name: str) -> None:
-        with translated(GATEWAY):
-            clients.s3().delete_object(Bucket=self._bucket, Key=HOUSE + name)
+        with translate_errors(GATEWAY):
+            clients.s3().delete_object(Bucket=self._bucket, Key=PREFIX + name)

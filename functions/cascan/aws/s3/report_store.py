@@ -13,7 +13,7 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated
+from cascan.aws.boundary import error_code, translate_errors
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.ids import SCAN_ID, ReportKey, results_key
 
@@ -38,7 +38,7 @@ class S3ReportStore:
 
     def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
         headers = {name: quote(value, safe=PLAIN) for name, value in metadata.items()}
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.s3().upload_file(
                 str(path), self._bucket, str(key), ExtraArgs={"ContentType": REPORT_TYPE, "Metadata": headers}
             )
@@ -51,7 +51,7 @@ class S3ReportStore:
 
     def _open(self, key: str, start: int = 0) -> IO[bytes] | None:
         request: Any = {"Range": f"bytes={start}-"} if start else {}
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             try:
                 body = clients.s3().get_object(Bucket=self._bucket, Key=key, **request)["Body"]
             except ClientError as exc:
@@ -67,7 +67,7 @@ class S3ReportStore:
         pages = (
             clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"reports/{scan_id}/")
         )
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
 
@@ -80,14 +80,14 @@ class S3ReportStore:
     def records(self, scan_id: str) -> Iterator[str]:
         prefix = f"{RECORDS}{scan_id}/"
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             return iter([entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", ())])
 
     def recorded_scans(self) -> Iterator[str]:
         pages = (
             clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RECORDS, Delimiter="/")
         )
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             prefixes = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
         return (scan_id for prefix in prefixes if SCAN_ID.fullmatch(scan_id := prefix.split("/")[1]))
 
@@ -95,7 +95,7 @@ class S3ReportStore:
         removed = 0
         for prefix in (f"reports/{scan_id}/", f"results/{scan_id}/", f"{RECORDS}{scan_id}/"):
             pages = clients.s3().get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
-            with translated(GATEWAY):
+            with translate_errors(GATEWAY):
                 for page in pages:
                     versions = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
                     if removed + len(versions) > most:
@@ -118,7 +118,7 @@ class S3ReportStore:
     def _put(self, key: str, body: Iterable[bytes], content_type: str) -> None:
         parts = _parts(body)
         first, second = next(parts, b""), next(parts, None)
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             if second is None:
                 clients.s3().put_object(Bucket=self._bucket, Key=key, Body=first, ContentType=content_type)
             else:
@@ -163,7 +163,7 @@ class _TranslatedBody(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             data = self._body.read(len(view))
         view[: len(data)] = data
         return len(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated
+from cascan.aws.boundary import translate_errors
 
 
 class SqsRequestQueue:
@@ -13,7 +13,7 @@ class SqsRequestQueue:
 
     def send(self, body: str, *, delay_s: int = 0) -> str:
         """The message's id, which the scan's id derives from. Raises: GatewayUnavailable."""
-        with translated(self._name):
+        with translate_errors(self._name):
             return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_s)[
                 "MessageId"
             ]

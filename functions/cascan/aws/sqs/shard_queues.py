@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
-from cascan.aws.boundary import chunks, translated, tries
-from cascan.aws.sqs.parking import park
+from cascan.aws.boundary import chunks, translate_errors, tries
+from cascan.aws.sqs.park_message import park_message
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
@@ -42,11 +42,11 @@ class SqsShardQueues:
             self._send_all(lane, entries)
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
 
     def park(self, lane: Lane, body: str, reason: str) -> None:
-        park(self._dead_letter_urls[lane], body, reason)
+        park_message(self._dead_letter_urls[lane], body, reason)
 
     def waiting(self, lane: Lane) -> int:
         return self._count(lane, WAITING)
@@ -55,14 +55,14 @@ class SqsShardQueues:
         return self._count(lane, HELD)
 
     def _count(self, lane: Lane, which: Counted) -> int:
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[which])
         return int(answer["Attributes"][which])
 
     def _send_all(self, lane: Lane, entries: list[Entry]) -> None:
         why: set[str] = set()
         for _ in tries():
-            with translated(GATEWAY):
+            with translate_errors(GATEWAY):
                 answer = clients.sqs().send_message_batch(QueueUrl=self._queue_urls[lane], Entries=entries)
             failed = {failure["Id"]: failure["Code"] for failure in answer.get("Failed", ())}
             why = set(failed.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated
+from cascan.aws.boundary import translate_errors
 from cascan.gateways import Received
 
 GATEWAY = "shard queue"
@@ -17,7 +17,7 @@ class SqsShardSource:
 
     def receive(self, wait_s: int, hold_s: int) -> Received | None:
         """The next message, hidden from others for `hold_s` seconds; None after `wait_s` seconds without one."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             answer = clients.sqs().receive_message(
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=1,
@@ -32,12 +32,12 @@ class SqsShardSource:
 
     def hold(self, received: Received, hold_s: int) -> None:
         """Hide the message for another `hold_s` seconds from now; 0 gives it back at once."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.sqs().change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=received.receipt, VisibilityTimeout=hold_s
             )
 
     def delete(self, received: Received) -> None:
         """The message is done with."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.sqs().delete_message(QueueUrl=self._queue_url, ReceiptHandle=received.receipt)

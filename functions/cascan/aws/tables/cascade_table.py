@@ -11,8 +11,17 @@ from typing import Any
 
 import msgspec
 
-from cascan.aws.dynamodb.client import DynamoTable, put_new, update
-from cascan.aws.dynamodb.wire import Item, body_of, decoded_body, is_set, key_of, read_item, readable_items, values_of
+from cascan.aws.dynamodb.table import DynamoTable, put_new, update
+from cascan.aws.dynamodb.wire import (
+    Item,
+    build_key,
+    encode_body,
+    is_set,
+    read_item,
+    readable_items,
+    to_values,
+    unpack_body,
+)
 from cascan.aws.tables.issued_requests import issued_item
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
@@ -28,7 +37,9 @@ class DynamoCascadeTable:
 
     def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
         record = CascadeRecord(rules=dict(rules))
-        fixed = self._table.put_new(_cascade_key(scan_id) | {"body": body_of(record)} | values_of({"decided": False}))
+        fixed = self._table.put_new(
+            _cascade_key(scan_id) | {"body": encode_body(record)} | to_values({"decided": False})
+        )
         return record if fixed else self.cascade(scan_id) or record
 
     def cascade(self, scan_id: str) -> CascadeRecord | None:
@@ -50,10 +61,10 @@ class DynamoCascadeTable:
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None
             return Reservation.RESERVED if is_there else Reservation.FULL
-        asked = key_of(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": body_of(child.asked)}
+        asked = build_key(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": encode_body(child.asked)}
         actions = [
             put_new(self._table.name, _child_item(scan_id, child)),
-            put_new(self._table.name, asked | values_of({"expires_at": self._kept_until()})),
+            put_new(self._table.name, asked | to_values({"expires_at": self._kept_until()})),
             self._reservation(root_scan, child.weight, room),
         ]
         if child.scan_id:  # its request is ours to plan
@@ -69,7 +80,7 @@ class DynamoCascadeTable:
 
     def mark_sent(self, scan_id: str, key: str) -> None:
         self._table.update(
-            _child_key(scan_id, key), "SET #sent = :yes", when="attribute_exists(pk)", values=values_of({":yes": True})
+            _child_key(scan_id, key), "SET #sent = :yes", when="attribute_exists(pk)", values=to_values({":yes": True})
         )
 
     def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
@@ -80,7 +91,7 @@ class DynamoCascadeTable:
             _cascade_key(scan_id),
             "SET #body = :body, #decided = :yes",
             when="attribute_exists(pk)",
-            values={":body": body_of(record)} | values_of({":yes": True}),
+            values={":body": encode_body(record)} | to_values({":yes": True}),
         )
 
     def _kept_until(self) -> int:
@@ -94,7 +105,7 @@ class DynamoCascadeTable:
             _budget_key(root_scan),
             "ADD #scans :scans, #probes :probes, #cost :cost SET #expires_at = :kept_until",
             when=f"attribute_not_exists(pk) OR ({fits})",
-            values=values_of(
+            values=to_values(
                 {
                     ":scans": weight.scans,
                     ":probes": weight.probes,
@@ -109,21 +120,21 @@ class DynamoCascadeTable:
 
 
 def _child_item(scan_id: str, child: StoredChild) -> Item:
-    return _child_key(scan_id, child.key) | {"body": body_of(child)} | values_of({"sent": child.sent})
+    return _child_key(scan_id, child.key) | {"body": encode_body(child)} | to_values({"sent": child.sent})
 
 
 def _child_in(item: Item) -> StoredChild:
-    child = msgspec.json.decode(decoded_body(item), type=StoredChild)
+    child = msgspec.json.decode(unpack_body(item), type=StoredChild)
     return msgspec.structs.replace(child, sent=is_set(item, "sent"))
 
 
 def _record_in(item: Item) -> CascadeRecord:
-    record = msgspec.json.decode(decoded_body(item), type=CascadeRecord)
+    record = msgspec.json.decode(unpack_body(item), type=CascadeRecord)
     return msgspec.structs.replace(record, decided=is_set(item, "decided"))
 
 
 def _asked_in(item: Item) -> ChildIdentity:
-    return msgspec.json.decode(decoded_body(item), type=ChildIdentity)
+    return msgspec.json.decode(unpack_body(item), type=ChildIdentity)
 
 
 def _spent_in(item: Item) -> BudgetUse:
@@ -131,12 +142,12 @@ def _spent_in(item: Item) -> BudgetUse:
 
 
 def _cascade_key(scan_id: str) -> Item:
-    return key_of(f"scan/{scan_id}", "cascade")
+    return build_key(f"scan/{scan_id}", "cascade")
 
 
 def _child_key(scan_id: str, key: str) -> Item:
-    return key_of(f"scan/{scan_id}", f"child/{key}")
+    return build_key(f"scan/{scan_id}", f"child/{key}")
 
 
 def _budget_key(root_scan: str) -> Item:
-    return key_of(f"cascade/{root_scan}", "budget")
+    return build_key(f"cascade/{root_scan}", "budget")

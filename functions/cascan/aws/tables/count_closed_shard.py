@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cascan.aws.dynamodb.client import update
-from cascan.aws.dynamodb.wire import Item, values_of
+from cascan.aws.dynamodb.table import update
+from cascan.aws.dynamodb.wire import Item, to_values
 from cascan.model.shard import ShardClosing
 
 MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
 OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 
 
-def count_closed_shard(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+def count_closed_action(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
     """Fewer open shards, also among those they were counted with, and what they found: the transaction's action.
 
     `was`: how many of the shards each counter holds, shards_waiting or shards_in_flight. `closing`: of all together.
@@ -35,7 +35,7 @@ def count_closed_shard(table: str, scan: Item, closing: ShardClosing, *, was: Ma
             changes.append(f"#{counted}.#{short} :{short}")
             names[f"#{short}"], values[f":{short}"] = kind, count
     change = f"ADD {', '.join(changes)}"
-    return update(table, scan, change, when="attribute_exists(pk)", values=values_of(values), names=names)
+    return update(table, scan, change, when="attribute_exists(pk)", values=to_values(values), names=names)
 
 
 def _bounded(counts: Mapping[str, int]) -> dict[str, int]:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from cascan.aws.dynamodb.client import DynamoTable
-from cascan.aws.dynamodb.wire import instant, key_of
+from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.wire import build_key, format_instant
 from cascan.clock import Clock, utc_now
 from cascan.gateways import DelayedMessage
 
@@ -32,14 +32,16 @@ class DynamoDelayedMessages:
         self._clock = clock
 
     def send(self, body: str, *, delay_s: int = 0) -> str:
-        key = f"{instant(self._clock() + timedelta(seconds=delay_s))}/{hashlib.sha256(body.encode()).hexdigest()[:16]}"
-        self._table.put(key_of(DELAYED, key) | {"body": {"S": body}})
+        due_at = self._clock() + timedelta(seconds=delay_s)
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        key = f"{format_instant(due_at)}/{digest[:16]}"
+        self._table.put(build_key(DELAYED, key) | {"body": {"S": body}})
         return key
 
     def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
         oldest_first = self._table.query(
             KeyConditionExpression="pk = :delayed AND sk <= :now",
-            ExpressionAttributeValues={":delayed": {"S": DELAYED}, ":now": {"S": instant(now) + PAST_ANY_HASH}},
+            ExpressionAttributeValues={":delayed": {"S": DELAYED}, ":now": {"S": format_instant(now) + PAST_ANY_HASH}},
             ConsistentRead=True,
             Limit=max(1, limit),
         )
@@ -47,4 +49,4 @@ class DynamoDelayedMessages:
         return (DelayedMessage(item["sk"]["S"], item.get("body", {}).get("S", "")) for item in items)
 
     def done(self, message: DelayedMessage) -> None:
-        self._table.delete(key_of(DELAYED, message.key))
+        self._table.delete(build_key(DELAYED, message.key))

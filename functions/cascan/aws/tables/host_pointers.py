@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cascan.aws.dynamodb.client import TablePart
+from cascan.aws.dynamodb.table import TablePart
 from cascan.aws.tables.inventory_items import (
-    address_of,
-    bounds_of,
-    hexed,
+    find_network,
+    hex_to_address,
     host_pointers,
-    network_of,
+    network_bounds,
     port_pointers,
     service_pointers,
-    split,
+    split_by_network,
+    to_hex,
 )
-from cascan.model.inventory import Sought
+from cascan.model.inventory import InventoryQuery
 from cascan.nmap.intervals import Interval
 
 MAX_NETWORKS_TRIED = 16  # beyond, the networks that have hosts are asked for first
@@ -32,13 +32,13 @@ class HostPointers(TablePart):
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
         """The addresses in the interval that ever had a record, in order."""
         for network, interval in self._networks([(family, low, high)]):
-            yield from map(address_of, self._pointed(host_pointers(network), interval, family))
+            yield from map(hex_to_address, self._pointed(host_pointers(network), interval, family))
 
-    def candidates(self, sought: Sought) -> Iterator[str]:
+    def candidates(self, sought: InventoryQuery) -> Iterator[str]:
         """Addresses whose records may fit, in order: a superset of those that do."""
         if sought.networks and sum(high - low + 1 for _, low, high in sought.networks) <= MAX_ADDRESSES_TRIED:
             for family, low, high in sorted(sought.networks):
-                yield from (address_of(hexed(number, family)) for number in range(low, high + 1))
+                yield from (hex_to_address(to_hex(number, family)) for number in range(low, high + 1))
             return
         for network, (low, high) in self._networks(sought.networks or EVERYWHERE):
             family = int(network[0])
@@ -49,23 +49,25 @@ class HostPointers(TablePart):
             else:
                 partitions = [host_pointers(network)]
             found = {digits for pk in partitions for digits in self._pointed(pk, (low, high), family)}
-            yield from map(address_of, sorted(found))
+            yield from map(hex_to_address, sorted(found))
 
     def _networks(self, networks: Iterable[tuple[int, int, int]]) -> Iterator[tuple[str, Interval]]:
         """The stored networks that the given ones touch, in order, with what of them is touched."""
         for family, low, high in sorted(networks):
-            first, last = network_of(low, family), network_of(high, family)
+            first, last = find_network(low, family), find_network(high, family)
             if int(last[2:], 16) - int(first[2:], 16) < MAX_NETWORKS_TRIED:
-                names: Iterable[str] = (network_of(piece[0], family) for piece in split((low, high), family))
+                names: Iterable[str] = (
+                    find_network(piece[0], family) for piece in split_by_network((low, high), family)
+                )
             else:
                 names = self._stored_networks(first, last)
             for name in names:
-                _, (lowest, highest) = bounds_of(name)
+                _, (lowest, highest) = network_bounds(name)
                 yield name, (max(low, lowest), min(high, highest))
 
     def _stored_networks(self, first: str, last: str) -> Iterator[str]:
         return (item["sk"]["S"] for item in self._table.between("networks", first, last))
 
     def _pointed(self, pk: str, interval: Interval, family: int) -> Iterator[str]:
-        low, high = (hexed(number, family) for number in interval)
+        low, high = (to_hex(number, family) for number in interval)
         return (item["sk"]["S"] for item in self._table.between(pk, low, high))

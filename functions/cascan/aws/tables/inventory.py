@@ -15,35 +15,35 @@ from msgspec.structs import replace
 
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.batch_read import get_all
-from cascan.aws.dynamodb.client import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
-from cascan.aws.dynamodb.wire import Item, bytes_of, read_item, readable_items
+from cascan.aws.dynamodb.table import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
+from cascan.aws.dynamodb.wire import Item, item_size, read_item, readable_items
 from cascan.aws.tables.host_pointers import HostPointers
 from cascan.aws.tables.inventory_items import (
     CHANGES_OF_HOST,
     PORTS_PER_PAGE,
-    asked_in,
+    address_to_hex,
     asked_item,
-    changes_in,
     changes_items,
     changes_partition,
-    hex_of,
-    hexed,
-    host_in,
+    find_network,
     host_item,
     host_key,
-    network_of,
+    new_pointers,
     paged_host_item,
-    pages_in,
-    pages_token,
-    pointers,
+    pages_prefix,
     port_pages,
-    ports_in,
-    split,
+    read_asked,
+    read_changes,
+    read_host,
+    read_pages_prefix,
+    read_ports,
+    split_by_network,
+    to_hex,
 )
 from cascan.aws.tables.port_sets import PortSets
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.nmap.intervals import Interval
 
 HOSTS_AT_ONCE = 100
@@ -88,7 +88,7 @@ class InventoryItems(TablePart):
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
         return self._pointers.known_addresses(family, low, high)
 
-    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
             items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
             known = {record.address: record for record in readable_items(items, self._record_in)}
@@ -96,40 +96,40 @@ class InventoryItems(TablePart):
             yield from (record for record in found if sought.fits(record))
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
-        pieces = (piece for interval in intervals for piece in split(interval, family))
+        pieces = (piece for interval in intervals for piece in split_by_network(interval, family))
         for chunk in chunks((asked_item(piece, family, asked) for piece in pieces), MAX_TRANSACTION):
             items = chunk
             while items and (newer := self._table.transact([self._put_if_newer(item) for item in items])):
                 items = [item for index, item in enumerate(items) if index not in newer]
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
-        for piece in split((low, high), family):
-            pk, last = f"network/{network_of(piece[0], family)}", f"asked/{hexed(piece[1], family)}~"
+        for piece in split_by_network((low, high), family):
+            pk, last = f"network/{find_network(piece[0], family)}", f"asked/{to_hex(piece[1], family)}~"
             notes = self._table.between(pk, "asked/", last)
-            yield from (note for note in readable_items(notes, asked_in) if note[0][1] >= piece[0])
+            yield from (note for note in readable_items(notes, read_asked) if note[0][1] >= piece[0])
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
-        first = f"{CHANGES_OF_HOST}{hex_of(after)}/~" if after else CHANGES_OF_HOST
+        first = f"{CHANGES_OF_HOST}{address_to_hex(after)}/~" if after else CHANGES_OF_HOST
         for item in self._table.between(partition, first, f"{CHANGES_OF_HOST}~"):
             yield from _readable_changes(item)
-            if pages := pages_in(item):
+            if pages := read_pages_prefix(item):
                 for page in self._table.children(partition, pages):
                     yield from _readable_changes(page)
 
     # ---- records and their pages
 
     def _record_in(self, item: Item) -> HostRecord:
-        record = self._port_sets.resolved(host_in(item))
-        if not pages_in(item):
+        record = self._port_sets.resolved(read_host(item))
+        if not read_pages_prefix(item):
             return record
         for _ in tries():  # another writer may be replacing the pages as they are read
-            pages = list(self._table.children(item["pk"]["S"], pages_in(item)))
-            ports = tuple(port for page in map(ports_in, pages) for port in page)
+            pages = list(self._table.children(item["pk"]["S"], read_pages_prefix(item)))
+            ports = tuple(port for page in map(read_ports, pages) for port in page)
             if len(pages) == int(item["page_count"]["N"]):
                 return replace(record, ports=ports)
             item = self._table.get(host_key(record.address)) or item
-            record = self._port_sets.resolved(host_in(item))
+            record = self._port_sets.resolved(read_host(item))
         raise GatewayUnavailable(f"scan table: the ports of {record.address} are being replaced all the time")
 
     def _drop_old_pages(self, update: HostUpdate) -> None:
@@ -154,7 +154,7 @@ class InventoryItems(TablePart):
 
 
 def _readable_changes(item: Item) -> Iterator[Change]:
-    for changes in readable_items([item], changes_in):
+    for changes in readable_items([item], read_changes):
         yield from changes
 
 
@@ -163,16 +163,16 @@ class _Stored:
 
     def __init__(self, table: str, source: ReportKey, update: HostUpdate, record: HostRecord) -> None:
         self.update = update
-        token = pages_token(record, source)
+        token = pages_prefix(record, source)
         pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []
         host = paged_host_item(record, token, len(pages)) if pages else host_item(record)
         changes = list(changes_items(source, update.changes, record.revision)) if update.changes else []
-        self.beforehand = [*pointers(record, update.known), *pages, *changes[:-1]]
+        self.beforehand = [*new_pointers(record, update.known), *pages, *changes[:-1]]
         self.actions = [_put_over(table, host, update.known)]
         self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]
 
     def weight(self) -> int:
-        return sum(bytes_of(action["Put"]["Item"]) for action in self.actions)
+        return sum(item_size(action["Put"]["Item"]) for action in self.actions)
 
 
 def _put_over(table: str, item: Item, known: HostRecord | None) -> dict[str, Any]:

@@ -33,10 +33,10 @@ from ipaddress import IPv4Address, IPv6Address
 import msgspec
 from msgspec.structs import replace
 
-from cascan.aws.dynamodb.wire import Item, body_of, instant, key_of, text_in
+from cascan.aws.dynamodb.wire import Item, build_key, encode_body, format_instant, unpack_text
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
 
@@ -50,11 +50,11 @@ REFERENCE = "@"  # in the place of ports: the digest of the list
 
 
 def host_key(address: str) -> Item:
-    return key_of(f"address/{address}", "host")
+    return build_key(f"address/{address}", "host")
 
 
 def host_item(record: HostRecord) -> Item:
-    return host_key(record.address) | {"body": body_of(record), "revision": {"N": str(record.revision)}}
+    return host_key(record.address) | {"body": encode_body(record), "revision": {"N": str(record.revision)}}
 
 
 def paged_host_item(record: HostRecord, token: str, pages: int) -> Item:
@@ -62,23 +62,23 @@ def paged_host_item(record: HostRecord, token: str, pages: int) -> Item:
     return host_item(replace(record, ports=())) | {"pages": {"S": token}, "page_count": {"N": str(pages)}}
 
 
-def host_in(item: Item) -> HostRecord:
-    return msgspec.json.decode(text_in(item["body"]), type=HostRecord)
+def read_host(item: Item) -> HostRecord:
+    return msgspec.json.decode(unpack_text(item["body"]), type=HostRecord)
 
 
-def pages_token(record: HostRecord, source: ReportKey) -> str:
+def pages_prefix(record: HostRecord, source: ReportKey) -> str:
     """Where the pages of this revision lie, when it is this report's that is stored."""
     return f"ports/{record.revision:010d}/{source.scan_id}.{source.shard:06d}.{source.attempt}/"
 
 
 def port_pages(record: HostRecord, token: str) -> Iterator[Item]:
     for number, start in enumerate(range(0, len(record.ports), PORTS_PER_PAGE)):
-        body = body_of(record.ports[start : start + PORTS_PER_PAGE])
-        yield key_of(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
+        body = encode_body(record.ports[start : start + PORTS_PER_PAGE])
+        yield build_key(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
 
 
-def ports_in(item: Item) -> tuple[PortRecord, ...]:
-    return msgspec.json.decode(text_in(item["body"]), type=tuple[PortRecord, ...])
+def read_ports(item: Item) -> tuple[PortRecord, ...]:
+    return msgspec.json.decode(unpack_text(item["body"]), type=tuple[PortRecord, ...])
 
 
 def changes_partition(scan_id: str, shard: int) -> str:
@@ -88,61 +88,61 @@ def changes_partition(scan_id: str, shard: int) -> str:
 def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
     """The changes of one address, which led to a revision: pages where they are many, and last the item that counts."""
     partition = changes_partition(source.scan_id, source.shard)
-    about = f"{hex_of(changes[0].address)}/{source.attempt}"
+    about = f"{address_to_hex(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
-        yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(changes)}
+        yield build_key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": encode_body(changes)}
         return
     pages = f"pages/{about}/{revision:010d}/"
     for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
-        body = body_of(changes[start : start + CHANGES_PER_PAGE])
-        yield key_of(partition, f"{pages}{number:03d}") | {"body": body}
-    yield key_of(partition, f"{CHANGES_OF_HOST}{about}") | {"body": body_of(()), "pages": {"S": pages}}
+        body = encode_body(changes[start : start + CHANGES_PER_PAGE])
+        yield build_key(partition, f"{pages}{number:03d}") | {"body": body}
+    yield build_key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": encode_body(()), "pages": {"S": pages}}
 
 
-def changes_in(item: Item) -> tuple[Change, ...]:
-    return msgspec.json.decode(text_in(item["body"]), type=tuple[Change, ...])
+def read_changes(item: Item) -> tuple[Change, ...]:
+    return msgspec.json.decode(unpack_text(item["body"]), type=tuple[Change, ...])
 
 
-def pages_in(item: Item) -> str:
+def read_pages_prefix(item: Item) -> str:
     return str(item["pages"]["S"]) if "pages" in item else ""
 
 
-def digest_of(ports: str) -> str:
+def digest_ports(ports: str) -> str:
     return hashlib.sha256(ports.encode()).hexdigest()[:24]
 
 
 def port_set_key(digest: str) -> Item:
-    return key_of(f"ports/{digest}", "ports")
+    return build_key(f"ports/{digest}", "ports")
 
 
 def asked_item(interval: Interval, family: int, asked: Sighting) -> Item:
-    low, high = (hexed(number, family) for number in interval)
-    version = f"{instant(asked.seen_at)}#{asked.scan_id}"
-    key = key_of(f"network/{network_of(interval[0], family)}", f"asked/{low}-{high}")
-    return key | {"body": body_of(asked), "version": {"S": version}}
+    low, high = (to_hex(number, family) for number in interval)
+    version = f"{format_instant(asked.seen_at)}#{asked.scan_id}"
+    key = build_key(f"network/{find_network(interval[0], family)}", f"asked/{low}-{high}")
+    return key | {"body": encode_body(asked), "version": {"S": version}}
 
 
-def asked_in(item: Item) -> tuple[Interval, Sighting]:
+def read_asked(item: Item) -> tuple[Interval, Sighting]:
     low, high = item["sk"]["S"].removeprefix("asked/").split("-")
-    return (int(low, 16), int(high, 16)), msgspec.json.decode(text_in(item["body"]), type=Sighting)
+    return (int(low, 16), int(high, 16)), msgspec.json.decode(unpack_text(item["body"]), type=Sighting)
 
 
-def pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
+def new_pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
     """Those that a record needs beyond what its predecessor needed."""
-    number = address_in(record.address)
-    network, sk = network_of(int(number), number.version), hex_of(record.address)
+    number = parse_address(record.address)
+    network, sk = find_network(int(number), number.version), address_to_hex(record.address)
     if known is None:
-        yield key_of("networks", network)
-        yield key_of(host_pointers(network), sk)
+        yield build_key("networks", network)
+        yield build_key(host_pointers(network), sk)
     before = {port.key: port.latest for port in known.ports} if known else {}
     services = {latest.service for latest in before.values()}
     for port in record.ports:
         if port.key not in before:
-            yield key_of(port_pointers(network, *port.key), sk)
+            yield build_key(port_pointers(network, *port.key), sk)
         service = port.latest.service
         if service and service not in services:
             services.add(service)
-            yield key_of(service_pointers(network, service), sk)
+            yield build_key(service_pointers(network, service), sk)
 
 
 def host_pointers(network: str) -> str:
@@ -157,19 +157,19 @@ def service_pointers(network: str, service: str) -> str:
     return f"network/{network}/service/{service}"
 
 
-def network_of(number: int, family: int) -> str:
+def find_network(number: int, family: int) -> str:
     bits = NETWORK_BITS[family]
     return f"{family}.{number >> bits:0{DIGITS[family] - bits // 4}x}"
 
 
-def bounds_of(network: str) -> tuple[int, Interval]:
+def network_bounds(network: str) -> tuple[int, Interval]:
     """The network's family, its lowest and its highest address."""
     family, prefix = int(network[0]), int(network[2:], 16)
     bits = NETWORK_BITS[family]
     return family, (prefix << bits, (prefix + 1 << bits) - 1)
 
 
-def split(interval: Interval, family: int) -> Iterator[Interval]:
+def split_by_network(interval: Interval, family: int) -> Iterator[Interval]:
     """The interval, cut where networks meet."""
     low, high = interval
     while low <= high:
@@ -178,15 +178,15 @@ def split(interval: Interval, family: int) -> Iterator[Interval]:
         low = end + 1
 
 
-def hex_of(address: str) -> str:
-    number = address_in(address)
-    return hexed(int(number), number.version)
+def address_to_hex(address: str) -> str:
+    number = parse_address(address)
+    return to_hex(int(number), number.version)
 
 
-def hexed(number: int, family: int) -> str:
+def to_hex(number: int, family: int) -> str:
     return f"{number:0{DIGITS[family]}x}"
 
 
-def address_of(digits: str) -> str:
+def hex_to_address(digits: str) -> str:
     number = int(digits, 16)
     return str(IPv4Address(number) if len(digits) == DIGITS[IPV4] else IPv6Address(number))

@@ -54,20 +54,20 @@ import msgspec
 from cascan.aws.dynamodb.wire import (
     Item,
     Value,
-    body_of,
-    decoded,
+    build_key,
+    decode_attribute,
+    encode_body,
+    format_instant,
     from_value,
-    instant,
-    key_of,
-    packed,
-    text_in,
-    values_of,
+    pack_text,
+    to_values,
+    unpack_text,
 )
 from cascan.clock import to_wire
-from cascan.findings.cut import cut_down
+from cascan.findings.truncate_finding import truncate_finding
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
@@ -85,11 +85,11 @@ SPREAD_AT_PROBES = (10_000, 10_000_000)  # from so many on, one hex digit more
 
 
 def scan_key(scan_id: str) -> Item:
-    return key_of(f"scan/{scan_id}", "scan")
+    return build_key(f"scan/{scan_id}", "scan")
 
 
 def shard_key(scan_id: str, number: int) -> Item:
-    return key_of(f"scan/{scan_id}", f"shard/{number:06d}")
+    return build_key(f"scan/{scan_id}", f"shard/{number:06d}")
 
 
 def scan_item(scan: Scan) -> Item:
@@ -100,25 +100,25 @@ def scan_item(scan: Scan) -> Item:
         "findings": counts["count"],
         "severities": counts["severities"],
         "categories": counts["categories"],
-        "spread": spread_of(scan),
+        "spread": choose_spread(scan),
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
-    item = scan_key(scan.scan_id) | {"body": body_of(fields)} | values_of(own)
-    return item | {name: body_of(value) for name, value in (("windows", windows), ("reasons", reasons)) if value}
+    item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(own)
+    return item | {name: encode_body(value) for name, value in (("windows", windows), ("reasons", reasons)) if value}
 
 
-def scan_in(item: Item) -> Scan:
+def read_scan(item: Item) -> Scan:
     own = {"count": "findings", "severities": "severities", "categories": "categories"}
     counts = {field: from_value(item[name]) for field, name in own.items() if name in item}
-    bodies = {"windows": decoded(item, "windows") or (), "reasons": decoded(item, "reasons") or {}}
+    bodies = {"windows": decode_attribute(item, "windows") or (), "reasons": decode_attribute(item, "reasons") or {}}
     return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts} | bodies, Scan)
 
 
-def brief_in(item: Item, *, halted: bool) -> ScanBrief:
+def read_brief(item: Item, *, halted: bool) -> ScanBrief:
     """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
     own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
-    return msgspec.convert(own | {"windows": decoded(item, "windows") or (), "halted": halted}, ScanBrief)
+    return msgspec.convert(own | {"windows": decode_attribute(item, "windows") or (), "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
@@ -127,66 +127,69 @@ def shard_item(shard: Shard) -> Item:
     run, progress = fields.pop("run"), fields.pop("progress")
     reasons = fields.pop("reasons") if shard.reasons.counts else None
     own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
-    own["lease_until"] = instant(shard.lease_until) if shard.lease_until else None  # compared as text
-    item = shard_key(shard.scan_id, shard.number) | {"body": body_of(fields)} | values_of(own)
+    own["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None  # compared as text
+    item = shard_key(shard.scan_id, shard.number) | {"body": encode_body(fields)} | to_values(own)
     for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
         if value:
-            item[name] = body_of(value)
-    return item | listing_of(shard) if shard.state is ShardState.WAITING else item
+            item[name] = encode_body(value)
+    return item | waiting_listing(shard) if shard.state is ShardState.WAITING else item
 
 
 def address_item(scan_id: str, number: int, address: str) -> Item:
     """Of an address that a name stands for: the shard that counts it."""
-    return key_of(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
+    return build_key(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
 
 
-def listing_of(shard: Shard) -> Item:
+def waiting_listing(shard: Shard) -> Item:
     """What puts a shard among those of its scan that wait."""
-    return {"listing": {"S": waiting_of(shard.scan_id)}, "listed_at": shard_key(shard.scan_id, shard.number)["sk"]}
+    return {
+        "listing": {"S": waiting_partition(shard.scan_id)},
+        "listed_at": shard_key(shard.scan_id, shard.number)["sk"],
+    }
 
 
-def waiting_of(scan_id: str) -> str:
+def waiting_partition(scan_id: str) -> str:
     return f"waiting/{scan_id}"
 
 
-def shard_body(shard: Shard) -> Value:
+def encode_shard_body(shard: Shard) -> Value:
     """The part of a shard that only cutting it changes."""
     return shard_item(shard)["body"]
 
 
-def shard_in(item: Item) -> Shard:
-    own = {name: decoded(item, name) for name in ("run", "progress")}
-    own["reasons"] = decoded(item, "reasons") or {}
+def read_shard(item: Item) -> Shard:
+    own = {name: decode_attribute(item, name) for name in ("run", "progress")}
+    own["reasons"] = decode_attribute(item, "reasons") or {}
     return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | own, Shard)
 
 
 def agenda_key(entry: AgendaEntry) -> Item:
-    return key_of(AGENDA, f"{instant(entry.at)}/{entry.scan_id}/{entry.what}")
+    return build_key(AGENDA, f"{format_instant(entry.due_at)}/{entry.scan_id}/{entry.task}")
 
 
-def agenda_in(item: Item) -> AgendaEntry:
+def read_agenda_entry(item: Item) -> AgendaEntry:
     at, scan_id, what = item["sk"]["S"].split("/")
-    return AgendaEntry(datetime.fromisoformat(at), scan_id, What(what))
+    return AgendaEntry(datetime.fromisoformat(at), scan_id, AgendaTask(what))
 
 
 def switch_key() -> Item:
-    return key_of("stack", "switch")
+    return build_key("stack", "switch")
 
 
 def switch_item(switch: Switch) -> Item:
-    return switch_key() | {"body": body_of(switch)}
+    return switch_key() | {"body": encode_body(switch)}
 
 
-def switch_in(item: Item) -> Switch:
-    return msgspec.json.decode(text_in(item["body"]), type=Switch)
+def read_switch(item: Item) -> Switch:
+    return msgspec.json.decode(unpack_text(item["body"]), type=Switch)
 
 
-def spread_of(scan: Scan) -> int:
+def choose_spread(scan: Scan) -> int:
     """How many hex digits of a finding's id its partition says, for a new scan."""
     return bisect_right(SPREAD_AT_PROBES, scan.probes)
 
 
-def spread_in(item: Item) -> int:
+def read_spread(item: Item) -> int:
     """The scan's spread, as it was when the scan was created."""
     return int(item["spread"]["N"]) if "spread" in item else 0
 
@@ -202,16 +205,16 @@ def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
         yield findings_partition(scan_id, "".join(digits))
 
 
-def severity_key() -> Item:
-    return key_of("stack", "severity")
+def severity_rules_key() -> Item:
+    return build_key("stack", "severity")
 
 
-def severity_item(stored: StoredRules) -> Item:
-    return severity_key() | {"body": body_of(stored), "version": {"N": str(stored.version)}}
+def severity_rules_item(stored: StoredRules) -> Item:
+    return severity_rules_key() | {"body": encode_body(stored), "version": {"N": str(stored.version)}}
 
 
-def severity_in(item: Item) -> StoredRules:
-    return msgspec.json.decode(text_in(item["body"]), type=StoredRules)
+def read_severity_rules(item: Item) -> StoredRules:
+    return msgspec.json.decode(unpack_text(item["body"]), type=StoredRules)
 
 
 def finding_item(
@@ -230,14 +233,14 @@ def _body_of_finding(finding: Finding | FindingLine, source: ReportKey | None) -
     """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
     text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
     if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
-        text = msgspec.json.encode(cut_down(msgspec.json.decode(text, type=Finding), source))
-    return packed(text)
+        text = msgspec.json.encode(truncate_finding(msgspec.json.decode(text, type=Finding), source))
+    return pack_text(text)
 
 
-def finding_in(item: Item) -> Finding:
-    return msgspec.json.decode(text_in(item["body"]), type=Finding)
+def read_finding(item: Item) -> Finding:
+    return msgspec.json.decode(unpack_text(item["body"]), type=Finding)
 
 
 def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(text_in(item["body"]))
+    body: dict[str, Any] = msgspec.json.decode(unpack_text(item["body"]))
     return body | {name: from_value(item[name]) for name in own if name in item}

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
-from cascan.aws.dynamodb.client import TablePart
-from cascan.aws.dynamodb.wire import instant, read_item, readable_items
+from cascan.aws.dynamodb.table import TablePart
+from cascan.aws.dynamodb.wire import format_instant, read_item, readable_items
 from cascan.aws.tables.items import (
     AGENDA,
-    agenda_in,
     agenda_key,
-    severity_in,
-    severity_item,
-    severity_key,
-    switch_in,
+    read_agenda_entry,
+    read_severity_rules,
+    read_switch,
+    severity_rules_item,
+    severity_rules_key,
     switch_item,
     switch_key,
 )
@@ -28,24 +28,24 @@ PAST_ANY_SCAN = "/~"  # sorts behind every scan id
 class OperatorItems(TablePart):
     """The part of ScanTable that is about what is due, about halting, and about the operator's rules."""
 
-    def plan_at(self, entry: AgendaEntry) -> None:
+    def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._table.put(agenda_key(entry))
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
         oldest_first = self._table.query(
             KeyConditionExpression="pk = :agenda AND sk <= :now",
-            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": instant(now) + PAST_ANY_SCAN}},
+            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": format_instant(now) + PAST_ANY_SCAN}},
             ConsistentRead=True,
             Limit=max(1, limit),
         )
-        return islice(readable_items(oldest_first, agenda_in), limit)
+        return islice(readable_items(oldest_first, read_agenda_entry), limit)
 
     def done(self, entry: AgendaEntry) -> None:
         self._table.delete(agenda_key(entry))
 
     def switch(self) -> Switch | None:
         item = self._table.get(switch_key())
-        return read_item(item, switch_in) if item else None
+        return read_item(item, read_switch) if item else None
 
     def halt(self, switch: Switch) -> None:
         self._table.put(switch_item(switch))
@@ -54,8 +54,8 @@ class OperatorItems(TablePart):
         self._table.delete(switch_key())
 
     def severity_rules(self) -> StoredRules | None:
-        item = self._table.get(severity_key())
-        return read_item(item, severity_in) if item else None
+        item = self._table.get(severity_rules_key())
+        return read_item(item, read_severity_rules) if item else None
 
     def put_severity_rules(self, stored: StoredRules) -> bool:
-        return self._table.put_version(severity_item(stored), stored.version)
+        return self._table.put_version(severity_rules_item(stored), stored.version)

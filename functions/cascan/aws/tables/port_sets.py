@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from cascan.aws.dynamodb.client import DynamoTable
-from cascan.aws.dynamodb.wire import text_in
-from cascan.aws.tables.inventory_items import REFERENCE, SHORT_PORTS, digest_of, port_set_key
+from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.wire import unpack_text
+from cascan.aws.tables.inventory_items import REFERENCE, SHORT_PORTS, digest_ports, port_set_key
 from cascan.model.inventory import HostRecord, PortCoverage
 
 MAX_PORT_SETS = 1_000  # kept in memory: one a scan, as a rule
@@ -35,7 +35,7 @@ class PortSets:
         ports = coverage.ports
         if not coverage.common or len(ports) <= SHORT_PORTS:
             return ports
-        digest = digest_of(ports)
+        digest = digest_ports(ports)
         if digest not in self._ports:
             self._table.put(port_set_key(digest) | {"body": {"S": ports}})
             self._remember(digest, ports)
@@ -47,7 +47,7 @@ class PortSets:
         digest = coverage.ports[1:]
         if digest not in self._ports:
             item = self._table.get(port_set_key(digest))
-            self._remember(digest, str(text_in(item["body"])) if item else "")
+            self._remember(digest, str(unpack_text(item["body"])) if item else "")
         return self._ports[digest]
 
     def _remember(self, digest: str, ports: str) -> None:

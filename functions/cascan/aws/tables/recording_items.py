@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from cascan.aws.boundary import chunks
-from cascan.aws.dynamodb.client import TablePart
-from cascan.aws.dynamodb.wire import Item, body_of, read_item, text_in
+from cascan.aws.dynamodb.table import TablePart
+from cascan.aws.dynamodb.wire import Item, encode_body, read_item, unpack_text
 from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
@@ -32,16 +32,16 @@ class RecordingItems(TablePart):
         item = self._table.get(_key(source, f"recording/{_about(source)}"))
         return read_item(item, _recording_in) if item else None
 
-    def noted_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
+    def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         for start, stop in recording.noted:
             for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
                 yield from read_item(page, _intervals_in)
 
-    def note_recording(
+    def store_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         self._table.put_all(_pages(source, recording, addresses))
-        item = _key(source, f"recording/{_about(source)}") | {"body": body_of(recording)}
+        item = _key(source, f"recording/{_about(source)}") | {"body": encode_body(recording)}
         return self._table.put_further(item, recording.progress, writer)
 
 
@@ -50,15 +50,17 @@ def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval
         return
     stretch = _stretch(source, *recording.noted[-1])
     for number, page in enumerate(chunks(addresses, INTERVALS_PER_PAGE)):
-        yield _key(source, f"{stretch}{number:03d}") | {"body": body_of([f"{low:x}-{high:x}" for low, high in page])}
+        yield _key(source, f"{stretch}{number:03d}") | {
+            "body": encode_body([f"{low:x}-{high:x}" for low, high in page])
+        }
 
 
 def _recording_in(item: Item) -> Recording:
-    return msgspec.json.decode(text_in(item["body"]), type=Recording)
+    return msgspec.json.decode(unpack_text(item["body"]), type=Recording)
 
 
 def _intervals_in(page: Item) -> list[Interval]:
-    return [_interval_in(text) for text in msgspec.json.decode(text_in(page["body"]), type=tuple[str, ...])]
+    return [_interval_in(text) for text in msgspec.json.decode(unpack_text(page["body"]), type=tuple[str, ...])]
 
 
 def _interval_in(text: str) -> Interval:

@@ -13,16 +13,16 @@ from typing import Any
 import msgspec
 
 from cascan.aws.boundary import tries
-from cascan.aws.dynamodb.client import DynamoTable, put_new, update
+from cascan.aws.dynamodb.table import DynamoTable, put_new, update
 from cascan.aws.dynamodb.wire import (
     Item,
-    body_of,
-    decoded_body,
-    instant,
-    key_of,
+    build_key,
+    encode_body,
+    format_instant,
     read_item,
     readable_items,
-    values_of,
+    to_values,
+    unpack_body,
 )
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
@@ -64,7 +64,7 @@ class DynamoRuleTable:
         return islice(readable_items(items, _rule_in), MAX_RULES)
 
     def rule(self, name: str, version: int) -> StoredRule | None:
-        item = self._table.get(key_of(f"rule/{name}", f"version/{version:06d}"))
+        item = self._table.get(build_key(f"rule/{name}", f"version/{version:06d}"))
         return read_item(item, _rule_in) if item else None
 
     def delete_rule(self, name: str) -> bool:
@@ -72,7 +72,7 @@ class DynamoRuleTable:
             _latest_key(name),
             "SET #deleted = :yes",
             when="attribute_exists(pk) AND attribute_not_exists(#deleted)",
-            values=values_of({":yes": True}),
+            values=to_values({":yes": True}),
         )
         return deleted is not None
 
@@ -83,28 +83,28 @@ class DynamoRuleTable:
 
     def _as_latest(self, rule: StoredRule, when: str) -> dict[str, Any]:
         """The action that makes it the latest; of the one that stands, `when` sees #version."""
-        values = values_of({":version": rule.version, ":at": instant(_stored_at(rule))})
+        values = to_values({":version": rule.version, ":at": format_instant(_stored_at(rule))})
         if ":before" in when:
-            values |= values_of({":before": rule.version - 1})
+            values |= to_values({":before": rule.version - 1})
         return update(
             self._table.name,
             _latest_key(rule.name),
             "SET #body = :body, #version = :version, #stored_at = :at REMOVE #deleted",
             when=when,
-            values=values | {":body": body_of(rule.document)},
+            values=values | {":body": encode_body(rule.document)},
         )
 
 
 def _version_item(rule: StoredRule) -> Item:
     return (
-        key_of(f"rule/{rule.name}", f"version/{rule.version:06d}")
-        | {"body": body_of(rule.document)}
-        | values_of({"version": rule.version, "stored_at": instant(_stored_at(rule))})
+        build_key(f"rule/{rule.name}", f"version/{rule.version:06d}")
+        | {"body": encode_body(rule.document)}
+        | to_values({"version": rule.version, "stored_at": format_instant(_stored_at(rule))})
     )
 
 
 def _rule_in(item: Item) -> StoredRule:
-    document = msgspec.json.decode(decoded_body(item))
+    document = msgspec.json.decode(unpack_body(item))
     return StoredRule(
         name=document["metadata"]["name"],
         version=int(item["version"]["N"]),
@@ -122,4 +122,4 @@ def _is_deleted(item: Item | None) -> bool:
 
 
 def _latest_key(name: str) -> Item:
-    return key_of(RULES, f"rule/{name}")
+    return build_key(RULES, f"rule/{name}")

@@ -11,27 +11,27 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from cascan.aws.dynamodb.client import DynamoTable
-from cascan.aws.dynamodb.wire import Item, Value, body_of, instant, read_item, readable_items, values_of
+from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.wire import Item, Value, encode_body, format_instant, read_item, readable_items, to_values
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
-    brief_in,
-    finding_in,
     finding_item,
     findings_partitions,
-    scan_in,
+    read_brief,
+    read_finding,
+    read_scan,
+    read_spread,
     scan_item,
     scan_key,
-    spread_in,
     switch_key,
 )
 from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
+from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
-from cascan.aws.tables.shard_moves import state_in
 from cascan.clock import Clock, utc_now
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, FindingLine
@@ -64,7 +64,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
         is_halted = self._table.get(switch_key()) is not None
-        return read_item(item, partial(brief_in, halted=is_halted)) if item else None
+        return read_item(item, partial(read_brief, halted=is_halted)) if item else None
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
         newest_first = self._table.query(
@@ -77,7 +77,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         return islice(readable_items(newest_first, self._scan_in), limit)
 
     def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
-        is_there, states = state_in(expected)
+        is_there, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}
@@ -93,25 +93,25 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         *,
         reasons: Reasons = NO_REASONS,
     ) -> bool:
-        is_over, states = state_in((*FINAL_STATES, *PARSED_STATES))
+        is_over, states = state_condition((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
         if to is ScanState.CANCELLED:  # the state was first
             may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
-        ended = {":to": to, ":outcome": outcome, ":at": instant(at), ":error": error, ":none": 0}
+        ended = {":to": to, ":outcome": outcome, ":at": format_instant(at), ":error": error, ":none": 0}
         return self._change_scan(
             scan_id,
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error, "
             "#reasons = :reasons",
             f"#shards_open = :none AND {may_end}",
             ended | states,
-            {":reasons": body_of(reasons)},
+            {":reasons": encode_body(reasons)},
         )
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(scan_id, "SET #announced = :told", "attribute_exists(pk)", {":told": announced})
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
-        is_parsed, states = state_in(PARSED_STATES)
+        is_parsed, states = state_condition(PARSED_STATES)
         counted = {":count": counts.count, ":severities": counts.severities, ":categories": counts.categories}
         return self._change_scan(
             scan_id,
@@ -154,7 +154,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
     ) -> bool:
         """`bodies`: further values, which are in wire form already."""
-        wire = values_of(values) | dict(bodies or {})
+        wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
     # ---- findings
@@ -167,7 +167,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         for partition in findings_partitions(scan_id, self._spread(scan_id)):
-            yield from readable_items(self._table.partition(partition), finding_in)
+            yield from readable_items(self._table.partition(partition), read_finding)
 
     def _spread(self, scan_id: str) -> int:
         """Set when the scan is created and never changed: who has read the scan need not ask again."""
@@ -176,8 +176,8 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         return self._spreads.get(scan_id, 0)
 
     def _scan_in(self, item: Item) -> Scan:
-        scan = scan_in(item)
+        scan = read_scan(item)
         if len(self._spreads) >= MAX_SPREADS:
             self._spreads.clear()
-        self._spreads[scan.scan_id] = spread_in(item)
+        self._spreads[scan.scan_id] = read_spread(item)
         return scan

@@ -18,21 +18,21 @@ from typing import Any
 import msgspec
 
 from cascan.aws.boundary import tries
-from cascan.aws.dynamodb.client import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import (
     Item,
-    body_of,
-    decoded_body,
-    instant,
-    key_of,
+    build_key,
+    encode_body,
+    format_instant,
     read_item,
     readable_items,
-    values_of,
+    to_values,
+    unpack_body,
 )
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
-from cascan.model.schedule import Result, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
 
 SCHEDULES = "schedules"  # the partition of them all
 
@@ -64,7 +64,7 @@ class DynamoScheduleTable:
         return self._table.put_new(_schedule_item(stored))
 
     def schedule(self, name: str) -> StoredSchedule | None:
-        item = self._table.get(key_of(SCHEDULES, f"schedule/{name}"))
+        item = self._table.get(build_key(SCHEDULES, f"schedule/{name}"))
         return read_item(item, _schedule_in) if item else None
 
     def schedules(self) -> Iterator[StoredSchedule]:
@@ -72,49 +72,50 @@ class DynamoScheduleTable:
 
     def delete_schedule(self, name: str) -> bool:
         there = self.schedule(name) is not None
-        self._table.delete(key_of(SCHEDULES, f"schedule/{name}"))
+        self._table.delete(build_key(SCHEDULES, f"schedule/{name}"))
         self._table.delete_all(list(self._table.keys(_partition(name))))
         return there
 
     def scan_types(self) -> ScanTypes | None:
-        item = self._table.get(key_of(SCHEDULES, "scan-types"))
+        item = self._table.get(build_key(SCHEDULES, "scan-types"))
         return read_item(item, _scan_types_in) if item else None
 
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
-        item = key_of(SCHEDULES, "scan-types") | {"body": body_of(msgspec.to_builtins(scan_types))}
-        return self._table.put_version(item | values_of({"version": scan_types.version}), scan_types.version)
+        item = build_key(SCHEDULES, "scan-types") | {"body": encode_body(msgspec.to_builtins(scan_types))}
+        return self._table.put_version(item | to_values({"version": scan_types.version}), scan_types.version)
 
-    def note_due(self, name: str, due_at: datetime) -> bool:
+    def record_due(self, name: str, due_at: datetime) -> bool:
         noted = self._table.update(
-            key_of(_partition(name), "status"),
+            build_key(_partition(name), "status"),
             "SET #last_due = :due",
             when="attribute_not_exists(#last_due) OR #last_due <= :due",
-            values=values_of({":due": instant(due_at)}),
+            values=to_values({":due": format_instant(due_at)}),
         )
         return noted is not None
 
-    def note_result(self, name: str, result: Result) -> None:
+    def record_result(self, name: str, result: LatestResult) -> None:
         self._table.update(
-            key_of(_partition(name), "status"),
+            build_key(_partition(name), "status"),
             "SET #result = :result, #finished_at = :at",
             when="attribute_not_exists(#finished_at) OR #finished_at <= :at",
-            values=values_of({":at": instant(result.finished_at)}) | {":result": body_of(msgspec.to_builtins(result))},
+            values=to_values({":at": format_instant(result.finished_at)})
+            | {":result": encode_body(msgspec.to_builtins(result))},
         )
 
     def status(self, name: str) -> ScheduleStatus:
-        item = self._table.get(key_of(_partition(name), "status")) or {}
+        item = self._table.get(build_key(_partition(name), "status")) or {}
         return read_item(item, _status_in)
 
     def add_run(self, run: ScheduledRun) -> ScheduledRun:
-        key = key_of(_partition(run.schedule), f"run/{instant(run.due_at)}")
-        if not self._table.put_new(key | {"body": body_of(msgspec.to_builtins(run))}):
+        key = build_key(_partition(run.schedule), f"run/{format_instant(run.due_at)}")
+        if not self._table.put_new(key | {"body": encode_body(msgspec.to_builtins(run))}):
             item = self._table.get(key)
             run = read_item(item, _run_in) if item else run
         self._table.update(
-            key_of(_partition(run.schedule), "status"),
+            build_key(_partition(run.schedule), "status"),
             "SET #last_run = :due",
             when="attribute_not_exists(#last_run) OR #last_run <= :due",
-            values=values_of({":due": instant(run.due_at)}),
+            values=to_values({":due": format_instant(run.due_at)}),
         )
         return run
 
@@ -123,42 +124,42 @@ class DynamoScheduleTable:
 
     def end_run(self, run: ScheduledRun) -> None:
         self._table.update(
-            key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"),
+            build_key(_partition(run.schedule), f"run/{format_instant(run.due_at)}"),
             "SET #ended = :yes",
             when="attribute_exists(pk)",
-            values=values_of({":yes": True}),
+            values=to_values({":yes": True}),
         )
 
     def forget_run(self, run: ScheduledRun) -> None:
-        self._table.delete(key_of(_partition(run.schedule), f"run/{instant(run.due_at)}"))
+        self._table.delete(build_key(_partition(run.schedule), f"run/{format_instant(run.due_at)}"))
 
 
 def _schedule_item(stored: StoredSchedule) -> Item:
     own = {
         "version": stored.version,
-        "created_at": instant(stored.created_at),
-        "stored_at": instant(stored.stored_at),
+        "created_at": format_instant(stored.created_at),
+        "stored_at": format_instant(stored.stored_at),
         "name": stored.name,
     }
-    return key_of(SCHEDULES, f"schedule/{stored.name}") | {"body": body_of(stored.document)} | values_of(own)
+    return build_key(SCHEDULES, f"schedule/{stored.name}") | {"body": encode_body(stored.document)} | to_values(own)
 
 
 def _schedule_in(item: Item) -> StoredSchedule:
     return StoredSchedule(
         name=item["sk"]["S"].removeprefix("schedule/"),
         version=int(item["version"]["N"]),
-        document=msgspec.json.decode(decoded_body(item)),
+        document=msgspec.json.decode(unpack_body(item)),
         created_at=datetime.fromisoformat(item.get("created_at", item["stored_at"])["S"]),
         stored_at=datetime.fromisoformat(item["stored_at"]["S"]),
     )
 
 
 def _scan_types_in(item: Item) -> ScanTypes:
-    return msgspec.json.decode(decoded_body(item), type=ScanTypes)
+    return msgspec.json.decode(unpack_body(item), type=ScanTypes)
 
 
 def _status_in(item: Item) -> ScheduleStatus:
-    result = msgspec.json.decode(decoded_body({"body": item["result"]}), type=Result) if "result" in item else None
+    result = msgspec.json.decode(unpack_body({"body": item["result"]}), type=LatestResult) if "result" in item else None
     return ScheduleStatus(
         last_due_at=_instant_in(item, "last_due"),
         last_schedule_time=_instant_in(item, "last_run"),
@@ -167,7 +168,7 @@ def _status_in(item: Item) -> ScheduleStatus:
 
 
 def _run_in(item: Item) -> ScheduledRun:
-    run = msgspec.json.decode(decoded_body(item), type=ScheduledRun)
+    run = msgspec.json.decode(unpack_body(item), type=ScheduledRun)
     return msgspec.structs.replace(run, ended="ended" in item)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from cascan.aws.boundary import chunks, tries
-from cascan.aws.dynamodb.client import (
+from cascan.aws.dynamodb.table import (
     GATEWAY,
     MAX_TRANSACTION,
     MAX_TRANSACTION_BYTES,
@@ -22,41 +22,41 @@ from cascan.aws.dynamodb.client import (
 )
 from cascan.aws.dynamodb.wire import (
     Item,
-    body_of,
-    bytes_of,
+    encode_body,
+    format_instant,
     from_value,
-    instant,
+    item_size,
     read_item,
     readable_items,
-    values_of,
+    to_values,
 )
-from cascan.aws.tables.count_closed_shard import count_closed_shard
-from cascan.aws.tables.items import scan_key, shard_in, shard_item, shard_key, waiting_of
-from cascan.aws.tables.shard_moves import (
+from cascan.aws.tables.count_closed_shard import count_closed_action
+from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
+from cascan.aws.tables.shard_actions import (
     COUNTER,
-    as_counted,
+    close_action,
     count_action,
-    counted_once,
+    count_address_action,
+    count_remainder_action,
+    counted_alike,
     cut_action,
-    ending,
-    one_more,
     state_action,
-    state_in,
-    waiting,
+    state_condition,
+    waiting_values,
 )
 from cascan.errors import GatewayUnavailable
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
-    Cut,
     NmapRun,
     Progress,
-    Return,
     Shard,
     ShardClosing,
+    ShardCut,
+    ShardReturn,
     ShardState,
-    halves,
+    split_shard,
 )
 from cascan.scans import transitions as life_cycle
 
@@ -75,30 +75,30 @@ class ShardItems(TablePart):
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
         items = map(shard_item, shards)
-        for chunk in chunks(items, MAX_TRANSACTION, weigh=bytes_of, below=MAX_TRANSACTION_BYTES):
+        for chunk in chunks(items, MAX_TRANSACTION, weigh=item_size, below=MAX_TRANSACTION_BYTES):
             left = chunk
             while left and (there := self._table.transact([put_new(self._table.name, item) for item in left])):
                 left = [item for index, item in enumerate(left) if index not in there]  # those that are there stay
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
-        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), shard_in)
+        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), read_shard)
 
-    def shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         if state is not ShardState.WAITING:
             return (shard for shard in self.shards(scan_id) if shard.state is state)
-        waiting = self._table.query(
+        items = self._table.query(
             IndexName="listing",
             KeyConditionExpression="listing = :listing",
-            ExpressionAttributeValues={":listing": {"S": waiting_of(scan_id)}},
+            ExpressionAttributeValues={":listing": {"S": waiting_partition(scan_id)}},
         )
-        return readable_items(waiting, shard_in)
+        return readable_items(items, read_shard)
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
         item = self._table.get(shard_key(scan_id, number))
-        return read_item(item, shard_in) if item else None
+        return read_item(item, read_shard) if item else None
 
     def release_shard(self, scan_id: str, number: int) -> bool:
-        may_run, states = state_in(UNDER_WAY)
+        may_run, states = state_condition(UNDER_WAY)
         to_queued = state_action(
             self._table.name,
             life_cycle.RELEASE,
@@ -121,7 +121,7 @@ class ShardItems(TablePart):
             life_cycle.HOLD,
             shard_key(scan_id, number),
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
-            {":to": ShardState.WAITING, **waiting(scan_id, number)},
+            {":to": ShardState.WAITING, **waiting_values(scan_id, number)},
         )
         return not self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)])
 
@@ -134,38 +134,40 @@ class ShardItems(TablePart):
             ":one": 1,
             ":worker": worker,
             ":message": message_id,
-            ":until": instant(lease_until),
+            ":until": format_instant(lease_until),
         }
-        is_queued, queued = state_in(life_cycle.CLAIM.expected)
+        is_queued, queued = state_condition(life_cycle.CLAIM.expected)
         change = TO_RUNNING.format(more="")
-        item = self._table.update(key, change, when=is_queued, values=values_of(to_running | queued))
+        item = self._table.update(key, change, when=is_queued, values=to_values(to_running | queued))
         if item is None:
-            is_held, held = state_in(life_cycle.TAKE_OVER.expected)
-            values = to_running | held | {":now": instant(now), ":lost": LOST}
+            is_held, held = state_condition(life_cycle.TAKE_OVER.expected)
+            values = to_running | held | {":now": format_instant(now), ":lost": LOST}
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
-            item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=values_of(values))
-        return read_item(item, shard_in) if item else None
+            item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=to_values(values))
+        return read_item(item, read_shard) if item else None
 
     def beat(
         self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
     ) -> bool:
         change = "SET #lease_until = :until" + (", #progress = :progress" if progress else "")
-        values = values_of({":until": instant(lease_until)}) | ({":progress": body_of(progress)} if progress else {})
+        values = to_values({":until": format_instant(lease_until)}) | (
+            {":progress": encode_body(progress)} if progress else {}
+        )
         return self._by_its_holder(life_cycle.BEAT, shard_key(scan_id, number), attempt, change, values) is not None
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        values = values_of({":to": ShardState.REPORTED}) | {":run": body_of(run)}
+        values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
         change = "SET #state = :to, #run = :run"
         return self._by_its_holder(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         for _ in tries():
             shard, scan = self.get_shard(scan_id, number), self._table.get(scan_key(scan_id), "shards")
             if shard is None or scan is None or shard.attempt != attempt:
                 return None
-            done, rest = halves(shard, cut, from_value(scan["shards"]))
+            done, rest = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
-            actions = [cut_action(table, done), put_new(table, shard_item(rest)), one_more(table, rest)]
+            actions = [cut_action(table, done), put_new(table, shard_item(rest)), count_remainder_action(table, rest)]
             failed = self._table.transact(actions)
             if not failed:
                 return rest
@@ -173,7 +175,7 @@ class ShardItems(TablePart):
                 return None  # else another shard took the number
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         key = shard_key(scan_id, number)
         kept = {"error_description": back.error_description, "stderr": back.stderr}
         told = {name: text for name, text in kept.items() if text}
@@ -185,11 +187,11 @@ class ShardItems(TablePart):
         }
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
-            values |= waiting(scan_id, number)
+            values |= waiting_values(scan_id, number)
         change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
         if back.to is ShardState.QUEUED:  # in flight as before
-            item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, values_of(values))
-            return read_item(item, shard_in) if item else None
+            item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, to_values(values))
+            return read_item(item, read_shard) if item else None
         mine = values | {":attempt": attempt}
         to_waiting = state_action(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
         if self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)]):
@@ -200,8 +202,8 @@ class ShardItems(TablePart):
         """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
         expected = IN_FLIGHT
         for _ in tries():
-            ended = ending(self._table.name, scan_id, number, closing, expected=expected)
-            counted = count_closed_shard(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(expected)]: 1})
+            ended = close_action(self._table.name, scan_id, number, closing, expected=expected)
+            counted = count_closed_action(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(expected)]: 1})
             failed = self._table.transact([return_on_conflict(ended), counted])
             if not failed:
                 return True
@@ -221,7 +223,9 @@ class ShardItems(TablePart):
         for some in chunks(sorted(addresses), MAX_TRANSACTION):
             left = list(some)
             for _ in tries():
-                failed = self._table.transact([counted_once(self._table.name, scan_id, number, a) for a in left])
+                failed = self._table.transact(
+                    [count_address_action(self._table.name, scan_id, number, a) for a in left]
+                )
                 left = [address for place, address in enumerate(left) if place not in failed]
                 if not failed or not left:
                     break
@@ -236,9 +240,9 @@ class ShardItems(TablePart):
         """One transaction for all of them; those that have moved since they were read are left out of the next try."""
         table = self._table.name
         while shards:
-            ended = [ending(table, scan_id, s.number, closing, expected=as_counted(s.state)) for s in shards]
+            ended = [close_action(table, scan_id, s.number, closing, expected=counted_alike(s.state)) for s in shards]
             was = Counter(COUNTER[shard.state] for shard in shards)
-            failed = self._table.transact([*ended, count_closed_shard(table, scan_key(scan_id), closing, was=was)])
+            failed = self._table.transact([*ended, count_closed_action(table, scan_key(scan_id), closing, was=was)])
             if not failed:
                 return len(shards)
             if len(shards) in failed:  # the scan is gone
@@ -247,8 +251,8 @@ class ShardItems(TablePart):
         return 0
 
     def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
-        is_there, states = state_in(move.expected)
-        mine = values | values_of({":attempt": attempt} | states)
+        is_there, states = state_condition(move.expected)
+        mine = values | to_values({":attempt": attempt} | states)
         return self._table.update(key, change, when=f"#attempt = :attempt AND {is_there}", values=mine)
 
     def _is_over(self, scan_id: str) -> bool:
@@ -258,4 +262,4 @@ class ShardItems(TablePart):
 
 def _weight(shard: Shard) -> int:
     """A transaction is bounded by the size of the items it touches."""
-    return bytes_of(shard_item(shard))
+    return item_size(shard_item(shard))

@@ -37,7 +37,7 @@ class Proof(NamedTuple):
     cve: str = ""
     about: str = ""
 
-    def is_shown_by(self, run: ScriptRun) -> bool:
+    def is_shown_in(self, run: ScriptRun) -> bool:
         if self.sign == ANY:
             return bool(run.output.strip()) and not NOTHING.match(run.output)
         return re.search(self.sign, run.output, re.MULTILINE) is not None  # compiled when first asked, not on import
@@ -49,7 +49,7 @@ Rows = dict[str, Proof | tuple[Proof, ...]]  # by script
 def read_proofs(run: ScriptRun, proofs: tuple[Proof, ...]) -> Iterator[Finding]:
     """A finding for each proof that the output shows."""
     for proof in proofs:
-        if proof.is_shown_by(run):
+        if proof.is_shown_in(run):
             yield run.finding(
                 *filter(None, (proof.about,)),
                 name=proof.name,

@@ -13,16 +13,16 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.options.conflicts import NO_PORT_SCAN, conflicts_in
-from cascan.nmap.options.getopt import Given, read_words, shown
-from cascan.nmap.options.ignored import ignored_in, unchecked_names
+from cascan.nmap.options.conflicts import NO_PORT_SCAN, find_conflicts
+from cascan.nmap.options.getopt import GivenOption, read_words, shorten
+from cascan.nmap.options.ignored import find_ignored_options, find_unchecked_names
 from cascan.nmap.options.refused_values import nmap_refuses
 from cascan.nmap.options.table import Decision, find_option
-from cascan.nmap.options.values import checked_value, hint_for
-from cascan.nmap.ports.port_list import NotTaken
-from cascan.nmap.ports.printers import without_printers
+from cascan.nmap.options.values import hint_for, normalize_value
+from cascan.nmap.ports.port_list import InvalidForNmap
+from cascan.nmap.ports.printers import exclude_printers
 from cascan.nmap.scripts import ScriptVerdict, choose_scripts
-from cascan.nmap.targets.syntax import punycode_hint
+from cascan.nmap.targets.syntax import suggest_punycode
 
 Profile = Literal["connect", "raw"]
 AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
@@ -45,7 +45,7 @@ class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
 class Arguments(msgspec.Struct, frozen=True):
     """A parameter list as nmap reads it; `errors` holds what nmap would not take."""
 
-    options: tuple[Given, ...]
+    options: tuple[GivenOption, ...]
     targets: tuple[str, ...]
     errors: tuple[Refusal, ...] = ()
 
@@ -62,12 +62,12 @@ class Arguments(msgspec.Struct, frozen=True):
     @property
     def raw_only(self) -> tuple[str, ...]:
         """The options that need raw sockets, as written."""
-        return tuple(given.shown for given in self.options if given.option.is_raw)
+        return tuple(given.label for given in self.options if given.option.is_raw)
 
-    def checked(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
+    def check(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
         """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
         check = self._check(profile, policy)
-        refusals = [*self.errors, *check.refusals, *conflicts_in(self.options, raw=profile == "raw")]
+        refusals = [*self.errors, *check.refusals, *find_conflicts(self.options, raw=profile == "raw")]
         if refusals:
             raise RequestRefused(refusals)
         return CheckedArguments(
@@ -75,7 +75,7 @@ class Arguments(msgspec.Struct, frozen=True):
             targets=self.targets,
             exclude=tuple(check.exclude),
             family=self.family,
-            notes=(*check.notes, *ignored_in(self.options), *unchecked_names(self.options)),
+            notes=(*check.notes, *find_ignored_options(self.options), *find_unchecked_names(self.options)),
         )
 
     def script_verdicts(self, profile: Profile, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
@@ -94,11 +94,11 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     """Never raises: what is wrong is kept, to be told with everything else."""
     read = read_words(words)
     unreadable = [
-        Refusal(shown(word), Rule.VALUE, f"parameter {position} {punycode_hint(word) or NOT_ASCII}")
+        Refusal(shorten(word), Rule.VALUE, f"parameter {position} {suggest_punycode(word) or NOT_ASCII}")
         for position, word in enumerate(words, start=1)
         if not all(" " <= char <= "~" for char in word)
     ]
-    misread = [Refusal(shown(error.word), error.rule, error.sentence) for error in read.errors]
+    misread = [Refusal(shorten(error.word), error.rule, error.sentence) for error in read.errors]
     return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
 
 
@@ -115,24 +115,24 @@ class _Check:
         self.default_scripts = False
         self.verdicts: tuple[ScriptVerdict, ...] = ()
 
-    def take(self, given: Given) -> None:
+    def take(self, given: GivenOption) -> None:
         option = given.option
         if option.canonical in self.scripts:
             self.scripts[option.canonical].append(given.value or "")
             return
         match option.decision:
             case Decision.REFUSE:
-                self._refuse(given, f"{given.shown} is refused: it {option.reason}")
+                self._refuse(given, f"{given.label} is refused: it {option.reason}")
             case Decision.OPT_IN if not (option.policy and self.policy.allows(option.policy)):
-                self._refuse(given, f"{given.shown} needs policy profile {option.policy}: it {option.reason}")
+                self._refuse(given, f"{given.label} needs policy profile {option.policy}: it {option.reason}")
             case _ if option.is_raw and self.profile == "connect":
-                self._refuse(given, f"{given.shown} needs scanType nmap-privileged: it {option.reason}")
+                self._refuse(given, f"{given.label} needs scanType nmap-privileged: it {option.reason}")
             case Decision.INTERPRET:
                 self._interpret(given)
             case _:
                 self._emit(given)
 
-    def _emit(self, given: Given) -> None:
+    def _emit(self, given: GivenOption) -> None:
         option = given.option
         name = option.canonical
         if given.value is None:
@@ -140,23 +140,23 @@ class _Check:
             return
         refused_by_nmap, why = nmap_refuses(name, given.value), ""
         if refused_by_nmap:
-            why = f"nmap itself refuses {shown(given.value)!r}{hint_for(option.value)}"
+            why = f"nmap itself refuses {shorten(given.value)!r}{hint_for(option.value)}"
         try:
-            value = checked_value(option.value or "nothing", given.value)
+            value = normalize_value(option.value or "nothing", given.value)
         except ValueError as exc:
-            refused_by_nmap |= isinstance(exc, NotTaken)
+            refused_by_nmap |= isinstance(exc, InvalidForNmap)
             why = str(exc)
         if why:
             rule = Rule.GRAMMAR if refused_by_nmap else Rule.VALUE
-            self._refuse(given, f"parameter {given.position}: {given.shown}: {why}", rule)
+            self._refuse(given, f"parameter {given.position}: {given.label}: {why}", rule)
             return
         self.values[name] = value
         self.words += [name + value] if is_attached(name) else [name, value]
 
-    def _interpret(self, given: Given) -> None:
+    def _interpret(self, given: GivenOption) -> None:
         name = given.option.name
         if given.value is not None and nmap_refuses(given.option.canonical, given.value):
-            reason = f"parameter {given.position}: {given.shown}: nmap itself refuses {shown(given.value)!r}"
+            reason = f"parameter {given.position}: {given.label}: nmap itself refuses {shorten(given.value)!r}"
             self._refuse(given, reason, Rule.GRAMMAR)
         elif name == "--exclude":
             self.exclude.append(given.value or "")
@@ -170,9 +170,9 @@ class _Check:
             if self.profile == "connect":
                 self._note(A_ON_CONNECT)
         elif name == "--unprivileged" and self.profile == "raw":
-            self._refuse(given, f"{given.shown} contradicts scanType nmap-privileged: use scanType nmap")
+            self._refuse(given, f"{given.label} contradicts scanType nmap-privileged: use scanType nmap")
         elif name != "--privileged" or self.profile == "connect":
-            self._note(f"{given.shown} has no effect here: it {given.option.reason}")
+            self._note(f"{given.label} has no effect here: it {given.option.reason}")
 
     def add_scripts(self) -> None:
         """What all options together say about scripts, behind the other words."""
@@ -196,13 +196,13 @@ class _Check:
         self.words += choice.words
 
     def _leave_printers_out(self) -> None:
-        self.words, refusals, note = without_printers(self.words, self.values)
+        self.words, refusals, note = exclude_printers(self.words, self.values)
         self.refusals += refusals
         if note:
             self._note(note)
 
-    def _refuse(self, given: Given, reason: str, rule: Rule = Rule.OPTION) -> None:
-        self.refusals.append(Refusal(given.shown, rule, reason))
+    def _refuse(self, given: GivenOption, reason: str, rule: Rule = Rule.OPTION) -> None:
+        self.refusals.append(Refusal(given.label, rule, reason))
 
     def _add_flags(self, *names: str) -> None:
         self.words += [name for name in names if name not in self.words]

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from cascan.limits import MAX_PROTOCOL
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.options.decoys import wrong_family
+from cascan.nmap.options.decoys import find_family_mismatch
 from cascan.nmap.options.fragments import NO_FRAGMENTS, takes_fragments
-from cascan.nmap.options.getopt import Given
-from cascan.nmap.options.refused_values import as_integer
-from cascan.nmap.options.values import checked_value, number_in
-from cascan.nmap.ports.excluded_ports import portless
+from cascan.nmap.options.getopt import GivenOption
+from cascan.nmap.options.refused_values import parse_c_integer
+from cascan.nmap.options.values import normalize_value, parse_number
+from cascan.nmap.ports.excluded_ports import find_portless_scans
 from cascan.nmap.ports.port_list import parse_ports
-from cascan.nmap.ports.service_names import unknown_services
+from cascan.nmap.ports.service_names import find_unknown_services
 from cascan.nmap.targets.kinds import IPV4, IPV6
 
 TCP_SCANS = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sT", "-sW", "-sX"})
@@ -78,7 +78,7 @@ class Conflict(NamedTuple):
     rule: Rule = Rule.GRAMMAR
 
 
-def conflicts_in(options: Sequence[Given], *, raw: bool = True) -> Iterator[Refusal]:
+def find_conflicts(options: Sequence[GivenOption], *, raw: bool = True) -> Iterator[Refusal]:
     """`raw`: there are raw sockets. One for each conflict, naming the options and what to do."""
     names = Counter(given.option.canonical for given in options)
     written = {given.option.canonical: given for given in reversed(options)}
@@ -88,10 +88,10 @@ def conflicts_in(options: Sequence[Given], *, raw: bool = True) -> Iterator[Refu
             continue  # it is refused for want of raw sockets, and nmap would do something else without these
         if not raw and given.option.name == "-A":
             rule = LEFT_UNDONE  # which detects no operating system then
-        yield Refusal(given.shown, rule, conflict.sentence)
+        yield Refusal(given.label, rule, conflict.sentence)
 
 
-def _conflicts(options: Sequence[Given], names: Mapping[str, int], *, raw: bool) -> Iterator[Conflict]:
+def _conflicts(options: Sequence[GivenOption], names: Mapping[str, int], *, raw: bool) -> Iterator[Conflict]:
     for ones, others, rule, sentence in BESIDE:
         for one in sorted(ones & names.keys())[:1]:
             for other in sorted(others & names.keys()):
@@ -102,9 +102,9 @@ def _conflicts(options: Sequence[Given], names: Mapping[str, int], *, raw: bool)
     values = {given.option.canonical: given.value or "" for given in options}
     scans = _scans(names)
     by_letter = {letter: scans & kinds for letter, kinds in PORT_LETTERS.items()}
-    yield from (Conflict(*one, LEFT_UNDONE) for one in portless(values, by_letter, raw=raw))
+    yield from (Conflict(*one, LEFT_UNDONE) for one in find_portless_scans(values, by_letter, raw=raw))
     letters = "".join(letter for letter, kinds in by_letter.items() if kinds)
-    yield from (Conflict(*one) for one in unknown_services(options, letters))
+    yield from (Conflict(*one) for one in find_unknown_services(options, letters))
     if FRAGMENTS & names.keys() and not takes_fragments(values, names["-f"]):
         rule = LEFT_UNDONE if "-sL" in names else GRAMMAR  # nmap sends nothing then, and takes some of these
         yield Conflict(min(FRAGMENTS & names.keys()), NO_FRAGMENTS, rule)
@@ -152,14 +152,14 @@ def _of_packets(names: Mapping[str, int]) -> Iterator[Conflict]:
         yield Conflict("--scanflags", sentence, LEFT_UNDONE)
 
 
-def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[Conflict]:
+def _of_values(options: Sequence[GivenOption], names: Mapping[str, int]) -> Iterator[Conflict]:
     scans = _scans(names)
     family = IPV6 if "-6" in names else IPV4
     for given in options:
         if given.option.canonical == "-p":
             yield from _of_ports(given.value or "", scans)
-        if given.option.canonical == "-D" and (why := wrong_family(given.value or "", family)):
-            yield Conflict("-D", f"{given.shown}: {why}")
+        if given.option.canonical == "-D" and (why := find_family_mismatch(given.value or "", family)):
+            yield Conflict("-D", f"{given.label}: {why}")
     for least, most, is_time in ORDERED:
         low, high = _value(options, least, is_time=is_time), _value(options, most, is_time=is_time)
         if low is not None and high is not None and low > high:
@@ -169,25 +169,25 @@ def _of_values(options: Sequence[Given], names: Mapping[str, int]) -> Iterator[C
     probes = _value(options, "--min-parallelism", is_time=False) or 0
     slow = [given for given in options if given.option.canonical == "-T" and _is_slow(given.value or "")]
     if slow and probes > 1 and "--max-parallelism" not in names:
-        sentence = f"--min-parallelism is more than the one probe at a time of {slow[0].shown}; choose another -T"
+        sentence = f"--min-parallelism is more than the one probe at a time of {slow[0].label}; choose another -T"
         yield Conflict("--min-parallelism", sentence)
 
 
 def _is_slow(timing: str) -> bool:
     try:
-        return checked_value("timing", timing) in ONE_AT_A_TIME
+        return normalize_value("timing", timing) in ONE_AT_A_TIME
     except ValueError:  # told by itself
         return False
 
 
-def _of_hostgroups(options: Sequence[Given]) -> Iterator[Conflict]:
+def _of_hostgroups(options: Sequence[GivenOption]) -> Iterator[Conflict]:
     """nmap compares each of the two with the other as it was until then."""
     bounds = {"--min-hostgroup": 1, "--max-hostgroup": MAX_HOSTGROUP}
     for given in options:
         name = given.option.canonical
         if name not in bounds:
             continue
-        bounds[name] = as_integer(given.value or "")
+        bounds[name] = parse_c_integer(given.value or "")
         if bounds["--min-hostgroup"] > bounds["--max-hostgroup"]:
             yield Conflict(
                 name, "--min-hostgroup is more than --max-hostgroup, as nmap reads them one by one; exchange them"
@@ -220,12 +220,12 @@ def _of_ports(ports: str, scans: Set[str]) -> Iterator[Conflict]:
         yield Conflict("-p", sentence, LEFT_UNDONE)
 
 
-def _value(options: Sequence[Given], name: str, *, is_time: bool) -> float | None:
+def _value(options: Sequence[GivenOption], name: str, *, is_time: bool) -> float | None:
     """The number of an option, the last one as nmap has it; None: not given, or no number, which is told by itself."""
     values = [given.value or "" for given in options if given.option.canonical == name]
     if not values or not FINITE.fullmatch(values[-1]):
         return None
     try:
-        return number_in(values[-1], is_time=is_time)
+        return parse_number(values[-1], is_time=is_time)
     except (ValueError, KeyError):
         return None

@@ -16,7 +16,7 @@ TOO_MANY = f"more than {MAX_DECOYS - 1} decoys"
 RANDOM6 = "RND makes IPv4 addresses alone, so nmap takes none in a scan of IPv6"
 
 
-def checked_decoys(value: str) -> str:
+def check_decoys(value: str) -> str:
     """The value itself. Raises: ValueError: not decoys that nmap takes; says what to write."""
     if value.count(",") >= MAX_DECOYS:
         raise ValueError(TOO_MANY)
@@ -47,7 +47,7 @@ def decoy_addresses(value: str) -> tuple[str, ...]:
     return tuple(item for item in items if _family(item) is not None)
 
 
-def wrong_family(value: str, family: int) -> str:
+def find_family_mismatch(value: str, family: int) -> str:
     """Why decoys do not fit the scan's family; empty: they do."""
     items = value.split(",", MAX_DECOYS)[:MAX_DECOYS]
     if family != IPV4 and any(RANDOM.fullmatch(item) for item in items):

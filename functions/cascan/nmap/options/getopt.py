@@ -18,7 +18,7 @@ SHOWN_CHARS = 60  # of a refused word
 CLUSTERS = "sP"  # letters whose value is letters again
 
 
-class Given(msgspec.Struct, frozen=True):
+class GivenOption(msgspec.Struct, frozen=True):
     """One option as it stood among the words."""
 
     option: Option
@@ -27,14 +27,14 @@ class Given(msgspec.Struct, frozen=True):
     position: int  # of that word, from 1
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The option for a sentence: as written, and by its name where that is not plain to see."""
-        word = shown(self.written)
+        word = shorten(self.written)
         plain = self.written.lstrip("-").startswith(self.option.name.lstrip("-"))
         return word if plain else f"{word} ({self.option.name})"
 
 
-class Misread(msgspec.Struct, frozen=True):
+class WordError(msgspec.Struct, frozen=True):
     """A word that nmap would not take, or read as nobody means it, and why; in nmap's words where it has some."""
 
     word: str
@@ -47,20 +47,20 @@ class Misread(msgspec.Struct, frozen=True):
         return f"parameter {self.position}: {self.why}"
 
 
-class Words(msgspec.Struct):
+class ParsedWords(msgspec.Struct):
     """What was read: options in order, the other words, and what nmap would not take."""
 
-    options: list[Given] = []
+    options: list[GivenOption] = []
     targets: list[str] = []
-    errors: list[Misread] = []
+    errors: list[WordError] = []
 
 
-def shown(word: str) -> str:
+def shorten(word: str) -> str:
     """A word for a sentence."""
     return word if len(word) <= SHOWN_CHARS else word[:SHOWN_CHARS] + "..."
 
 
-def read_words(words: Sequence[str]) -> Words:
+def read_words(words: Sequence[str]) -> ParsedWords:
     """Every word is read, also after an error; nmap itself stops at the first.
 
     Reading ends at MAX_OPTIONS options, with an error, and after MAX_REASONS errors: one word of letters holds many.
@@ -72,9 +72,9 @@ class _Reader:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = words
         self.next = 0  # index of the word to read
-        self.found = Words([], [], [])
+        self.found = ParsedWords([], [], [])
 
-    def read(self) -> Words:
+    def read(self) -> ParsedWords:
         while self.next < len(self.words):
             if self._is_full():
                 break
@@ -97,13 +97,13 @@ class _Reader:
             rows = option_table().begin(name)
             if len(rows) > 1:
                 names = " ".join(f"'{dashes}{row.name[2:]}'" for row in rows)
-                self._error(position, f"option '{shown(word)}' is ambiguous; possibilities: {names}")
+                self._error(position, f"option '{shorten(word)}' is ambiguous; possibilities: {names}")
                 return
             if rows:
                 self._long(rows[0], value if equals else None, word, dashes, position)
                 return
             if dashes == "--" or not letter_known:
-                self._error(position, f"unrecognized option '{shown(word)}'")
+                self._error(position, f"unrecognized option '{shorten(word)}'")
                 return
         self._cluster(word, position)
 
@@ -157,11 +157,11 @@ class _Reader:
             if row:
                 self._found(row, value, word, position)
             elif cluster == "s":
-                self._error(position, f"{shown(word)}: Scantype {letter} not supported")
+                self._error(position, f"{shorten(word)}: Scantype {letter} not supported")
             else:
                 self._error(
                     position,
-                    f"{shown(word)}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO",
+                    f"{shorten(word)}: Illegal Argument to -P, use -Pn, -PE, -PS, -PA, -PP, -PM, -PU, -PY, or -PO",
                 )
 
     def _take(self) -> str | None:
@@ -174,9 +174,9 @@ class _Reader:
         return len(self.found.options) > MAX_OPTIONS or len(self.found.errors) > MAX_REASONS
 
     def _found(self, row: Option, value: str | None, word: str, position: int) -> None:
-        self.found.options.append(Given(row, value, word, position))
+        self.found.options.append(GivenOption(row, value, word, position))
         if len(self.found.options) > MAX_OPTIONS:
             self._error(position, f"more than {MAX_OPTIONS} options; write each once", Rule.LIMIT)
 
     def _error(self, position: int, why: str, rule: Rule = Rule.GRAMMAR) -> None:
-        self.found.errors.append(Misread(self.words[position - 1], position, why, rule))
+        self.found.errors.append(WordError(self.words[position - 1], position, why, rule))

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from cascan.nmap.options.conflicts import NO_PORT_SCAN, ONCE
-from cascan.nmap.options.getopt import Given
+from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.options.mac_address import is_unchecked_vendor
 from cascan.nmap.options.table import Takes
-from cascan.nmap.ports.service_names import unchecked_services
+from cascan.nmap.ports.service_names import note_unchecked_services
 
 VERSIONS, SYSTEMS = ("-sV", "-A"), ("-O", "-A")
 SCRIPTS = ("--script", "-sC", "-sV", "-A")
@@ -36,7 +36,7 @@ ADD_UP = frozenset(
 )  # or are refused when they stand twice
 
 
-def ignored_in(options: Sequence[Given]) -> Iterator[str]:
+def find_ignored_options(options: Sequence[GivenOption]) -> Iterator[str]:
     names = Counter(given.option.canonical for given in options)
     for name, needed in NEEDS.items():
         if name in names and not names.keys() & set(needed):
@@ -54,10 +54,10 @@ def ignored_in(options: Sequence[Given]) -> Iterator[str]:
             yield f"{name} stands {names[name]} times: nmap takes the last"
 
 
-def unchecked_names(options: Sequence[Given]) -> Iterator[str]:
+def find_unchecked_names(options: Sequence[GivenOption]) -> Iterator[str]:
     """What nmap's own lists would say, where they are not at hand."""
-    if note := unchecked_services(options):
+    if note := note_unchecked_services(options):
         yield note
     for given in options:
         if given.option.canonical == "--spoof-mac" and is_unchecked_vendor(given.value or ""):
-            yield f"{given.shown}: whether nmap knows the vendor is not checked here"
+            yield f"{given.label}: whether nmap knows the vendor is not checked here"

@@ -32,7 +32,7 @@ class FileCapabilities(msgspec.Struct, frozen=True):
     effective: bool = False  # all that is permitted is in force from the start
 
 
-class Process(msgspec.Struct, frozen=True):
+class ProcessPrivileges(msgspec.Struct, frozen=True):
     """What the kernel says of a process: bit sets, and whether it may gain privileges."""
 
     bounding: int
@@ -40,17 +40,17 @@ class Process(msgspec.Struct, frozen=True):
     no_new_privileges: bool
 
     @classmethod
-    def of(cls, status: str) -> Process:
+    def of(cls, status: str) -> ProcessPrivileges:
         """From /proc/self/status."""
         fields = dict(re.findall(r"^(\w+):\s+(\S+)$", status, re.MULTILINE))
         return cls(int(fields["CapBnd"], 16), int(fields["CapAmb"], 16), fields.get("NoNewPrivs") == "1")
 
 
-def why_not_raw(nmap: str, *, uid: int | None = None, process: Process | None = None) -> str:
+def find_raw_socket_problem(nmap: str, *, uid: int | None = None, process: ProcessPrivileges | None = None) -> str:
     """One sentence with the command that helps; empty: nothing stands in the way. `nmap` is the path of its file."""
     uid = os.geteuid() if uid is None else uid
-    process = process or Process.of(Path("/proc/self/status").read_text())
-    found = file_capabilities(nmap)
+    process = process or ProcessPrivileges.of(Path("/proc/self/status").read_text())
+    found = read_file_capabilities(nmap)
     if found.effective and (beyond := found.permitted & ~process.bounding):
         stopped = "which this process may not have, so the kernel does not start it"
         return f"{nmap} holds {_names(beyond)}, {stopped}; run: {SETCAP} {nmap}"
@@ -70,7 +70,7 @@ def why_not_raw(nmap: str, *, uid: int | None = None, process: Process | None = 
     return ""
 
 
-def file_capabilities(path: str) -> FileCapabilities:
+def read_file_capabilities(path: str) -> FileCapabilities:
     """None at all for a file that has none, or that cannot be asked."""
     try:
         return parse_capabilities(os.getxattr(path, ATTRIBUTE))

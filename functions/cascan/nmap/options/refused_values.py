@@ -33,7 +33,7 @@ def nmap_refuses(option: str, value: str) -> bool:
     return refuses is not None and refuses(value)
 
 
-def as_integer(text: str) -> int:
+def parse_c_integer(text: str) -> int:
     """As C's atoi reads it: what is no number is 0, what is too large wraps around."""
     match = INTEGER.match(text)
     digits = match[1] if match else "0"
@@ -42,7 +42,7 @@ def as_integer(text: str) -> int:
     return (number + 2**31) % 2**32 - 2**31
 
 
-def as_float(text: str) -> tuple[float, str] | None:
+def parse_c_float(text: str) -> tuple[float, str] | None:
     """As C's strtod reads it, and what stands behind the number. None: there is no number."""
     match = FLOAT.match(text)
     if not match:
@@ -52,11 +52,11 @@ def as_float(text: str) -> tuple[float, str] | None:
 
 
 def _outside(low: int, high: int) -> Refuses:
-    return lambda text: not low <= as_integer(text) <= high
+    return lambda text: not low <= parse_c_integer(text) <= high
 
 
 def _not_positive(text: str) -> bool:
-    read = as_float(text)
+    read = parse_c_float(text)
     return read is None or read[0] <= 0
 
 
@@ -64,7 +64,7 @@ def _time(low_ms: float, bare_s: float) -> Refuses:
     """A time below `low_ms`, or without a unit and so long that nmap takes it for a mistake."""
 
     def refuses(text: str) -> bool:
-        read = as_float(text)
+        read = parse_c_float(text)
         if read is None or read[1].lower() not in UNITS_MS:
             return True
         milliseconds = read[0] * UNITS_MS[read[1].lower()]
@@ -74,17 +74,17 @@ def _time(low_ms: float, bare_s: float) -> Refuses:
 
 
 def _ratio(text: str) -> bool:
-    read = as_float(text)
+    read = parse_c_float(text)
     return read is not None and not 0 <= read[0] < 1
 
 
 def _port_count(text: str) -> bool:
-    read = as_float(text)
+    read = parse_c_float(text)
     return read is None or not 1 <= read[0] < float("inf") or read[0] != int(read[0])
 
 
 def _mtu(text: str) -> bool:
-    return as_integer(text) <= 0 or as_integer(text) % 8 != 0
+    return parse_c_integer(text) <= 0 or parse_c_integer(text) % 8 != 0
 
 
 def _timing(text: str) -> bool:

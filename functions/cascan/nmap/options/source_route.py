@@ -14,12 +14,12 @@ HINT = "R, T, U, L or S with up to 8 addresses, or four \\x and so on"
 HIDDEN = "a source route in bytes; write it as L or S with its addresses, which are checked"
 
 
-def checked_ip_options(value: str) -> str:
+def check_ip_options(value: str) -> str:
     """The value itself. Raises: ValueError: says what to write."""
     if len(value) > MAX_CHARS:
         raise ValueError(HINT)
     if ROUTE.fullmatch(value):
-        hops = source_route(value)
+        hops = parse_source_route(value)
         if not 1 <= len(hops) <= MAX_HOPS:
             raise ValueError(HINT)
         return value
@@ -30,7 +30,7 @@ def checked_ip_options(value: str) -> str:
     return value
 
 
-def source_route(value: str) -> tuple[str, ...]:
+def parse_source_route(value: str) -> tuple[str, ...]:
     """The addresses that packets are to pass. Raises: ValueError: one is none."""
     if value[:1] not in ("S", "L") or len(value) > MAX_CHARS:
         return ()

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 from cascan import limits
-from cascan.nmap.options.decoys import checked_decoys
-from cascan.nmap.options.mac_address import checked_mac
+from cascan.nmap.options.decoys import check_decoys
+from cascan.nmap.options.mac_address import check_mac
 from cascan.nmap.options.refused_values import TIMINGS
-from cascan.nmap.options.source_route import checked_ip_options
+from cascan.nmap.options.source_route import check_ip_options
 from cascan.nmap.ports.port_list import parse_ports
 
 TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
@@ -54,7 +54,7 @@ BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times
 }
 
 
-def checked_value(kind: str, value: str) -> str:
+def normalize_value(kind: str, value: str) -> str:
     """The value in its one spelling. Raises: ValueError: not a value of the kind; says what to write."""
     special = SPECIAL.get(kind)
     if special:
@@ -80,14 +80,14 @@ def hint_for(kind: str) -> str:
     return f"; write {hint}{unit}"
 
 
-def number_in(value: str, *, is_time: bool) -> float:
+def parse_number(value: str, *, is_time: bool) -> float:
     """The number a checked value stands for: of a time the milliseconds, where a bare number is one of seconds."""
     number = value.rstrip("smh")
     return float(number) * (UNIT_MS[value[len(number) :]] if is_time else 1)
 
 
 def _check_bounds(value: str, low: float, high: float, unit: str) -> None:
-    if not low <= number_in(value, is_time=bool(unit)) <= high:
+    if not low <= parse_number(value, is_time=bool(unit)) <= high:
         raise ValueError(f"from {low:,}{unit} to {high:,}{unit}")
 
 
@@ -122,9 +122,9 @@ def _tight(ports: str) -> str:
 
 
 SPECIAL: dict[str, Callable[[str], str]] = {
-    "decoys": checked_decoys,
-    "ip-options": checked_ip_options,
-    "mac": checked_mac,
+    "decoys": check_decoys,
+    "ip-options": check_ip_options,
+    "mac": check_mac,
     "ping-ports": _ping_ports,
     "ports": _ports,
     "protocols": _protocols,

@@ -17,7 +17,9 @@ BY_DEFAULT = "80,443"  # of who connects
 INSTEAD = "take fewer out, or add -Pn"
 
 
-def portless(given: Mapping[str, str], scans: Mapping[str, Set[str]], *, raw: bool) -> Iterator[tuple[str, str]]:
+def find_portless_scans(
+    given: Mapping[str, str], scans: Mapping[str, Set[str]], *, raw: bool
+) -> Iterator[tuple[str, str]]:
     """The option to blame and one sentence, for each scan and each ping without a port.
 
     `given`: canonical options with their values; `scans`: those that take place, by the letter of their ports.

@@ -25,7 +25,7 @@ TAKEN = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets inside, ma
 ILLEGAL = "Your port specifications are illegal; write ports, as in 22,80,8000-8100 or T:80,U:53, and no wildcards"
 
 
-class NotTaken(ValueError):
+class InvalidForNmap(ValueError):
     """nmap itself would not take the value."""
 
 
@@ -58,15 +58,15 @@ def _items(text: str, letters: str) -> Iterator[PortItem]:
         body = part.strip()
         while (found := LETTER.match(body)) or body.startswith("["):
             if found and found[1] not in letters:
-                raise NotTaken(f"Unknown protocol specifier '{found[1]}'" if letters else ILLEGAL)
+                raise InvalidForNmap(f"Unknown protocol specifier '{found[1]}'" if letters else ILLEGAL)
             if not found and bracket:
-                raise NotTaken("Can't nest [] brackets in port/protocol specification")
+                raise InvalidForNmap("Can't nest [] brackets in port/protocol specification")
             letter, bracket = (found[1], bracket) if found else (letter, True)
             body = body[found.end() if found else 1 :].lstrip()
         listed = bracket
         if body.endswith("]"):
             if not bracket:
-                raise NotTaken("Unexpected ] character in port/protocol specification")
+                raise InvalidForNmap("Unexpected ] character in port/protocol specification")
             body, bracket = body[:-1].rstrip(), False
         if not body and part.rstrip().endswith(":"):
             raise ValueError("a letter without a port")
@@ -80,13 +80,13 @@ def _item(letter: str, body: str, *, known_only: bool) -> PortItem:
         return PortItem(letter, None, None, body)
     numbers = NUMBERS.fullmatch(body)
     if not body or not numbers:
-        raise (ValueError if TAKEN.search(body) else NotTaken)(ILLEGAL)
+        raise (ValueError if TAKEN.search(body) else InvalidForNmap)(ILLEGAL)
     low = int(numbers["low"]) if numbers["low"] else None
     high = int(numbers["high"]) if numbers["high"] else (None if numbers["dash"] else low)
     most, what = (MAX_PROTOCOL, "Protocols") if letter == "P" else (MAX_PORT, "Ports")
     if max(low or 0, high or 0) > most:
-        raise NotTaken(f"{what} specified must be between 0 and {most} inclusive")
+        raise InvalidForNmap(f"{what} specified must be between 0 and {most} inclusive")
     least = low if low is not None else (0 if letter == "P" else 1)
     if high is not None and least > high:
-        raise NotTaken(f"Your port range {least}-{high} is backwards. Did you mean {high}-{least}?")
+        raise InvalidForNmap(f"Your port range {least}-{high} is backwards. Did you mean {high}-{least}?")
     return PortItem(letter, low, high, known_only=known_only)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
-from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 
 PIECE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -16,7 +16,7 @@ class PortSet:
     """Disjoint intervals in order."""
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
-        self.intervals = merged(intervals)
+        self.intervals = merge_intervals(intervals)
         self._lows = [low for low, _ in self.intervals]
 
     def __contains__(self, port: int) -> bool:
@@ -45,11 +45,11 @@ class PortSet:
     def _leaves(self, low: int, high: int) -> tuple[Interval, ...]:
         """What is left of an interval without the numbers of this set."""
         near = slice(max(0, bisect_right(self._lows, low) - 1), bisect_right(self._lows, high))
-        return without(((low, high),), self.intervals[near])
+        return subtract_intervals(((low, high),), self.intervals[near])
 
 
 @lru_cache(maxsize=512)
-def port_set(text: str) -> PortSet:
+def parse_port_set(text: str) -> PortSet:
     """The ports of the list; what is no port or range of ports is left out."""
     found = (PIECE.fullmatch(piece) for piece in text.split(","))
     ranges = ((int(match[1]), int(match[2] or match[1])) for match in found if match)

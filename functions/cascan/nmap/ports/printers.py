@@ -23,7 +23,7 @@ NOTE = (
 )
 
 
-def without_printers(words: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], list[Refusal], str]:
+def exclude_printers(words: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], list[Refusal], str]:
     """nmap's words for a scan with scripts and without -sV, refusals, a note. `given`: options with their values."""
     if not _scans_tcp(words) or "--allports" in words or leaves_no_port(PRINTERS, given.get(EXCLUDE, ""), "T"):
         return list(words), [], ""

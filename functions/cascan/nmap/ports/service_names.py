@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cascan.limits import MAX_PORT, MAX_PROTOCOL
-from cascan.nmap.nmap_data import Services, known_services
-from cascan.nmap.options.getopt import Given
+from cascan.nmap.nmap_data import Services, read_services
+from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.ports.port_list import PortItem, parse_ports
 
 PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # whose ports these are
@@ -16,18 +16,18 @@ NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that 
 SHOWN = 60  # characters of a list
 
 
-def unknown_services(options: Sequence[Given], letters: str) -> Iterator[tuple[str, str]]:
+def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[str, str]]:
     """The option to blame and one sentence; `letters`: of T, U, S and P those that are scanned.
 
-    Nothing where nmap's list is not at hand: see `unchecked_services`.
+    Nothing where nmap's list is not at hand: see `note_unchecked_services`.
     """
     lists = [one for one in _lists(options, letters) if _needs_list(one[1]) and one[2]]
-    services = known_services() if lists else None
+    services = read_services() if lists else None
     if services is None:
         return
     for given, items, scanned in lists:
         unknown = [item.name for item in items if item.name and not services.knows(item.name, item.letter or scanned)]
-        written = f"{given.shown} {given.value}" if given.value and given.value not in given.written else given.shown
+        written = f"{given.label} {given.value}" if given.value and given.value not in given.written else given.label
         if unknown:
             sentence = (
                 f"{written[:SHOWN]}: nmap knows no service {unknown[0]!r} for {_protocols(scanned)}; write its port"
@@ -37,10 +37,10 @@ def unknown_services(options: Sequence[Given], letters: str) -> Iterator[tuple[s
             yield given.option.canonical, f"{written[:SHOWN]}: no port in brackets is in nmap's list of services"
 
 
-def unchecked_services(options: Sequence[Given]) -> str:
+def note_unchecked_services(options: Sequence[GivenOption]) -> str:
     """A note where there are names, and no list to look them up in; else empty."""
-    named = [given.shown for given, items, _ in _lists(options, "") if _needs_list(items)]
-    if not named or known_services() is not None:
+    named = [given.label for given, items, _ in _lists(options, "") if _needs_list(items)]
+    if not named or read_services() is not None:
         return ""
     return f"{', '.join(named)}: names of services are not checked here; nmap refuses those it does not know"
 
@@ -49,7 +49,7 @@ def _needs_list(items: Sequence[PortItem]) -> bool:
     return any(item.name or item.known_only for item in items)
 
 
-def _lists(options: Sequence[Given], letters: str) -> Iterator[tuple[Given, tuple[PortItem, ...], str]]:
+def _lists(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[GivenOption, tuple[PortItem, ...], str]]:
     """The lists of ports that may hold a name or a bracket, with the letters that count for items without one."""
     for given in options:
         name = given.option.canonical

@@ -26,14 +26,14 @@ QUOTED = {
 }
 
 
-class Table(msgspec.Struct, frozen=True):
+class ArgumentTable(msgspec.Struct, frozen=True):
     """Arguments with a value, of which the last of a name counts, and flags."""
 
-    values: dict[str, Table | str] = {}
-    flags: tuple[Table | str, ...] = ()
+    values: dict[str, ArgumentTable | str] = {}
+    flags: tuple[ArgumentTable | str, ...] = ()
 
 
-def parse_script_args(text: str) -> Table:
+def parse_script_args(text: str) -> ArgumentTable:
     """Raises: ValueError: nmap would not take it, or would ignore a part of it."""
     if any(not " " <= char <= "~" for char in text):
         raise ValueError("a character that is not printable ASCII")
@@ -46,14 +46,14 @@ def parse_script_args(text: str) -> Table:
     return table
 
 
-def write_script_args(table: Table) -> str:
+def write_script_args(table: ArgumentTable) -> str:
     """The one spelling of a tree; reading it gives the tree again."""
     fields = [f"{_string(key)}={_value(value)}" for key, value in table.values.items()]
     return ",".join([*fields, *(_value(flag) for flag in table.flags)])
 
 
-def _value(value: Table | str) -> str:
-    return f"{{{write_script_args(value)}}}" if isinstance(value, Table) else _string(value)
+def _value(value: ArgumentTable | str) -> str:
+    return f"{{{write_script_args(value)}}}" if isinstance(value, ArgumentTable) else _string(value)
 
 
 def _string(text: str) -> str:
@@ -69,11 +69,11 @@ class _Reader:
         self.at = 0
         self.fields = 0
 
-    def table(self, depth: int) -> Table:
+    def table(self, depth: int) -> ArgumentTable:
         if depth > MAX_DEPTH:
             raise ValueError(f"more than {MAX_DEPTH} tables inside one another")
-        values: dict[str, Table | str] = {}
-        flags: list[Table | str] = []
+        values: dict[str, ArgumentTable | str] = {}
+        flags: list[ArgumentTable | str] = []
         while True:
             self.fields += 1
             if self.fields > MAX_SCRIPT_ARGUMENTS:
@@ -88,9 +88,9 @@ class _Reader:
             elif first != "":
                 flags.append(first)
             if not self._take(","):
-                return Table(values, tuple(flags))
+                return ArgumentTable(values, tuple(flags))
 
-    def _value(self, depth: int) -> Table | str:
+    def _value(self, depth: int) -> ArgumentTable | str:
         if not self._take("{"):
             return self._string()
         table = self.table(depth + 1)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cascan.limits import MAX_REASONS, MAX_SCRIPT_ARGUMENT_CHARS
 from cascan.model.policy_profile import PolicyProfile
-from cascan.nmap.scripts.argument_syntax import Table
+from cascan.nmap.scripts.argument_syntax import ArgumentTable
 from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
 
 HARMS: Mapping[Harm, str] = {
@@ -41,7 +41,7 @@ NEWTARGETS = "newtargets"
 EVERY_SCRIPT = "nmap's scripts"
 
 
-def argument_reasons(table: Table, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
+def find_argument_problems(table: ArgumentTable, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
     """Why arguments may not be passed on to these scripts: one sentence each, naming script and argument.
 
     At most MAX_REASONS and one. An argument costs a few look-ups, however many scripts there are.
@@ -83,20 +83,20 @@ class _Judge:
         self.harmless_parts = {_last(argument) for argument in self.harmless}
         self.harmful = _HarmfulNames(names)
 
-    def reasons(self, table: Table, above: str = "") -> Iterator[str]:
+    def reasons(self, table: ArgumentTable, above: str = "") -> Iterator[str]:
         for key, value in table.values.items():
             yield from self._key(f"{above}{key}", value)
-            if isinstance(value, Table) and len(key) <= MAX_SCRIPT_ARGUMENT_CHARS:
+            if isinstance(value, ArgumentTable) and len(key) <= MAX_SCRIPT_ARGUMENT_CHARS:
                 yield from self.reasons(value, f"{above}{key}.")
         for flag in table.flags:
-            if isinstance(flag, Table):
+            if isinstance(flag, ArgumentTable):
                 yield from self.reasons(flag, above)
             elif above:
                 yield from self._text(above.removesuffix("."), flag)
             else:
                 yield from self._key(flag, "")
 
-    def _key(self, key: str, value: Table | str) -> Iterator[str]:
+    def _key(self, key: str, value: ArgumentTable | str) -> Iterator[str]:
         if len(key) > MAX_SCRIPT_ARGUMENT_CHARS:
             yield f"{key[:40]!r}...: the name of an argument has at most {MAX_SCRIPT_ARGUMENT_CHARS} characters"
         elif NEWTARGETS in key.lower():
@@ -108,7 +108,7 @@ class _Judge:
         elif isinstance(value, str):
             yield from self._text(key, value)
 
-    def _harm(self, key: str, value: Table | str) -> str:
+    def _harm(self, key: str, value: ArgumentTable | str) -> str:
         """What is wrong with an argument, by its name, or by the request it chooses; empty where nothing is."""
         if self._is_harmless(key):
             return ""
@@ -121,7 +121,7 @@ class _Judge:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
 
-    def _allows(self, harm: Harm, value: Table | str) -> bool:
+    def _allows(self, harm: Harm, value: ArgumentTable | str) -> bool:
         if self.policy is PolicyProfile.EVERYTHING:
             return harm in ON_THE_TARGET
         harmless = SUBMITTING if self.policy is PolicyProfile.INTRUSIVE else READING

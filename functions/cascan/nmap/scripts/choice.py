@@ -13,9 +13,9 @@ import msgspec
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.scripts.argument_syntax import parse_script_args, write_script_args
-from cascan.nmap.scripts.arguments import argument_reasons
-from cascan.nmap.scripts.judgement import ScriptVerdict, judge, version_notes, version_verdicts
-from cascan.nmap.scripts.selection import Selected, Selection, refused, scripts_of, select
+from cascan.nmap.scripts.arguments import find_argument_problems
+from cascan.nmap.scripts.judgement import ScriptVerdict, judge_scripts, judge_version_scripts, note_version_scripts
+from cascan.nmap.scripts.selection import SelectedScript, Selection, refuse_script, select_category, select_scripts
 from cascan.nmap.scripts.table import Script
 
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"
@@ -47,16 +47,16 @@ def choose_scripts(
     asks_ports: bool = True,
 ) -> ScriptChoice:
     """`default`: -sC or -A stood there; `version`: -sV or -A did; `asks_names`: -R did; `asks_ports`: no -sn did."""
-    selection = select(selections) if selections else Selection(scripts_of("default") if default else ())
-    judged = judge(selection.scripts, policy)
+    selection = select_scripts(selections) if selections else Selection(select_category("default") if default else ())
+    judged = judge_scripts(selection.scripts, policy)
     refusals = [*selection.errors, *judged.refusals]
     refusals += [] if asks_ports else _without_a_port(judged.kept)
     notes = list(judged.notes)
     if selections and default:
         notes.append(ADDS_NOTHING)
     scripts = [one.script for one in judged.kept]
-    version_scripts = [one.script for one in scripts_of("version")] if version else []
-    notes += version_notes(version_scripts, policy)
+    version_scripts = [one.script for one in select_category("version")] if version else []
+    notes += note_version_scripts(version_scripts, policy)
     words = ["--script", ",".join(map(_word, judged.kept))] if judged.kept else []
     if arguments:
         written, why_not = _arguments(arguments, [*scripts, *version_scripts], policy)
@@ -68,18 +68,18 @@ def choose_scripts(
         some = redirected[0] + (f" (and {len(redirected) - 1} more)" if len(redirected) > 1 else "")
         by_number = BY_NUMBER.format(some)
         refusals += [Refusal("-R", Rule.SCRIPT, ASKS_NAMES.format(some))] if asks_names else []
-    verdicts = (*judged.verdicts, *version_verdicts(version_scripts, selection.names))
+    verdicts = (*judged.verdicts, *judge_version_scripts(version_scripts, selection.names))
     talks_to_ports = any("portrule" in script.rules for script in scripts)
     return ScriptChoice(tuple(words), tuple(refusals), tuple(notes), by_number, talks_to_ports, verdicts)
 
 
-def _without_a_port(kept: Sequence[Selected]) -> list[Refusal]:
+def _without_a_port(kept: Sequence[SelectedScript]) -> list[Refusal]:
     """Why scripts that were named, or all that are left, would never run."""
     idle = [one for one in kept if one.script.rules <= {"portrule", "postrule"}]
     if idle and len(idle) == len(kept):
         first = idle[0].script.name
-        return [refused(first, f"{first} {NO_PORT}: nothing of it would run")]
-    return [refused(one.script.name, f"{one.script.name} {NO_PORT}") for one in idle if one.named]
+        return [refuse_script(first, f"{first} {NO_PORT}: nothing of it would run")]
+    return [refuse_script(one.script.name, f"{one.script.name} {NO_PORT}") for one in idle if one.named]
 
 
 def _arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, list[str]]:
@@ -89,8 +89,8 @@ def _arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyPr
         table = parse_script_args(texts[0])
     except ValueError as exc:
         return "", [f": {exc}"]
-    return write_script_args(table), [f": {why}" for why in argument_reasons(table, scripts, policy)]
+    return write_script_args(table), [f": {why}" for why in find_argument_problems(table, scripts, policy)]
 
 
-def _word(selected: Selected) -> str:
+def _word(selected: SelectedScript) -> str:
     return "+" * selected.forced + selected.script.name

@@ -24,12 +24,12 @@ ENDS = re.compile(r"[\s()]|$")  # what may stand behind a keyword
 Matches = Callable[[Script], bool]
 
 
-class Rule(msgspec.Struct, frozen=True):
+class ScriptRule(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     matches: Matches
 
 
-def parse_rule(text: str) -> Rule:
+def parse_rule(text: str) -> ScriptRule:
     """Raises: ValueError: nmap would not read it either, or it is nested too deeply."""
     reader = _Reader(text)
     read = reader.expression(reader.skip(0), 0)
@@ -37,7 +37,7 @@ def parse_rule(text: str) -> Rule:
         place = f" after {text[: read[1]]!r}" if read else ""
         raise ValueError(f"{text!r} cannot be read{place}: names, categories, and, or, not and parentheses, as in "
                          "'default and not http-*'; a comma ends a rule, even inside parentheses")  # fmt: skip
-    return Rule(tuple(dict.fromkeys(reader.words_of(read[1]))), read[0])
+    return ScriptRule(tuple(dict.fromkeys(reader.words_of(read[1]))), read[0])
 
 
 def is_category(word: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
-from cascan.nmap.scripts.selection import Selected, refused
+from cascan.nmap.scripts.selection import SelectedScript, refuse_script
 from cascan.nmap.scripts.table import Script
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
@@ -56,16 +56,16 @@ class ScriptVerdict(msgspec.Struct, frozen=True):
     reason: str  # completes "it …", of what needs more than `safe`
 
 
-class Judged(msgspec.Struct, frozen=True):
+class JudgedScripts(msgspec.Struct, frozen=True):
     """What may run; why what was named may not; what was left out of categories and expressions."""
 
-    kept: tuple[Selected, ...] = ()
+    kept: tuple[SelectedScript, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[ScriptVerdict, ...] = ()
 
 
-def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
+def find_needed_profile(script: Script) -> tuple[PolicyProfile, str]:
     """The least profile that allows a script, and what is the reason; empty where `safe` does."""
     traits = script.categories | script.effects | (script.rules & {"prerule"})
     if "vuln" in traits and "safe" not in traits:
@@ -74,51 +74,51 @@ def needed_profile(script: Script) -> tuple[PolicyProfile, str]:
     return max(needs, key=lambda need: need[0].rank, default=(PolicyProfile.SAFE, ""))
 
 
-def judge(selected: Sequence[Selected], policy: PolicyProfile) -> Judged:
+def judge_scripts(selected: Sequence[SelectedScript], policy: PolicyProfile) -> JudgedScripts:
     kept, refusals, left_out, verdicts = [], [], [], []
     for one in selected:
-        needed, why = (EVERYTHING, FORCED) if one.forced else needed_profile(one.script)
+        needed, why = (EVERYTHING, FORCED) if one.forced else find_needed_profile(one.script)
         if policy.allows(needed):
             verdict = Verdict.ALLOWED
             kept.append(one)
         elif one.named or one.forced:
             verdict = Verdict.REFUSED
             name = one.script.name
-            refusals.append(refused(name, refusal(name, needed, why, policy, forced=one.forced)))
+            refusals.append(refuse_script(name, describe_refusal(name, needed, why, policy, forced=one.forced)))
         else:
             verdict = Verdict.LEFT_OUT
             left_out.append(one.script)
         verdicts.append(ScriptVerdict(one.script.name, verdict, needed, FORCED_SCRIPT if one.forced else why))
     if left_out and not kept and not refusals:
         why = f"nothing of it is left under policy profile {policy}: {_listed(left_out)}"
-        refusals.append(refused("--script", why))
-    return Judged(tuple(kept), tuple(refusals), _left_out_notes(left_out, policy), tuple(verdicts))
+        refusals.append(refuse_script("--script", why))
+    return JudgedScripts(tuple(kept), tuple(refusals), _left_out_notes(left_out, policy), tuple(verdicts))
 
 
-def refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
+def describe_refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
     subject = f"+{name} needs policy profile {needed}: {why}" if forced else (
         f"{name} needs policy profile {needed}: it {why}")  # fmt: skip
     return f"{subject}; this scan has {policy}"
 
 
-def version_notes(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
+def note_version_scripts(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
     """-sV runs nmap's version scripts by itself and nothing takes one out: what the profile would not allow is said."""
-    beyond = [script for script in scripts if not policy.allows(needed_profile(script)[0])]
+    beyond = [script for script in scripts if not policy.allows(find_needed_profile(script)[0])]
     return (f"-sV runs, beyond policy profile {policy}: {_listed(beyond)}",) if beyond else ()
 
 
-def version_verdicts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
+def judge_version_scripts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
     """Of the scripts that -sV adds, those that were not selected by themselves. nmap runs each, whatever it needs."""
     for script in scripts:
         if script.name not in selected:
-            needed, why = needed_profile(script)
+            needed, why = find_needed_profile(script)
             yield ScriptVerdict(script.name, Verdict.WITH_VERSIONS, needed, why)
 
 
 def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, ...]:
     notes = []
     for profile in PolicyProfile:
-        of_profile = [script for script in scripts if needed_profile(script)[0] is profile]
+        of_profile = [script for script in scripts if find_needed_profile(script)[0] is profile]
         if of_profile:
             notes.append(
                 f"left out under policy profile {policy}, allowed by {profile}: "
@@ -128,6 +128,9 @@ def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[s
 
 
 def _listed(scripts: Sequence[Script]) -> str:
-    shown = [f"{script.name} ({needed_profile(script)[0]}: it {needed_profile(script)[1]})" for script in scripts[:5]]
+    shown = [
+        f"{script.name} ({find_needed_profile(script)[0]}: it {find_needed_profile(script)[1]})"
+        for script in scripts[:5]
+    ]
     more = f" and {len(scripts) - len(shown)} more" if len(scripts) > len(shown) else ""
     return ", ".join(shown) + more

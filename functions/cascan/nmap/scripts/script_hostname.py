@@ -18,7 +18,7 @@ HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")  # letters, digits, hyphens: no 
 ARGUMENTS = "--script-args"
 
 
-def with_script_hostname(arguments: Sequence[str], name: str) -> tuple[str, ...]:
+def add_script_hostname(arguments: Sequence[str], name: str) -> tuple[str, ...]:
     """Canonical options, with the name for scripts to say where any script runs; unchanged for a name that is none.
 
     The name stands last among the request's own script arguments: of one argument given twice nmap takes the later.

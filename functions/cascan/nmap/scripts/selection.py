@@ -18,7 +18,7 @@ MAX_CHARS = 32_768  # every script by its name takes 10,000
 MAX_PATTERNS = 300  # words that are no plain name: each is held against every script
 
 
-class Selected(msgspec.Struct, frozen=True):
+class SelectedScript(msgspec.Struct, frozen=True):
     script: Script
     named: bool  # it stands there by its name; otherwise a category or an expression brought it in
     forced: bool = False  # `+`: to run whatever its own rule says
@@ -27,7 +27,7 @@ class Selected(msgspec.Struct, frozen=True):
 class Selection(msgspec.Struct, frozen=True):
     """What --script selects; `errors` holds what it cannot."""
 
-    scripts: tuple[Selected, ...] = ()
+    scripts: tuple[SelectedScript, ...] = ()
     errors: tuple[Refusal, ...] = ()
 
     @property
@@ -35,17 +35,17 @@ class Selection(msgspec.Struct, frozen=True):
         return frozenset(one.script.name for one in self.scripts)
 
 
-def select(texts: Sequence[str]) -> Selection:
+def select_scripts(texts: Sequence[str]) -> Selection:
     """The values of every --script together, as nmap takes them."""
     rules = dict(_rules(texts))
     if not rules:
-        return Selection(errors=(refused("--script", f"it selects nothing; {NEVER_A_FILE}"),))
+        return Selection(errors=(refuse_script("--script", f"it selects nothing; {NEVER_A_FILE}"),))
     if (
         sum(map(len, rules)) > MAX_CHARS
         or sum(len(rule.split()) for rule in rules if not _is_name(rule)) > MAX_PATTERNS
     ):
-        return Selection(errors=(refused("--script", "the selection is too long; write categories or patterns"),))
-    chosen: dict[str, Selected] = {}
+        return Selection(errors=(refuse_script("--script", "the selection is too long; write categories or patterns"),))
+    chosen: dict[str, SelectedScript] = {}
     errors: list[Refusal] = []
     for text, forced in rules.items():
         if len(errors) == MAX_REASONS:
@@ -53,17 +53,17 @@ def select(texts: Sequence[str]) -> Selection:
         try:
             matching = _matching(text)
         except ValueError as exc:
-            errors.append(refused(text[:SHOWN_CHARS], str(exc)))
+            errors.append(refuse_script(text[:SHOWN_CHARS], str(exc)))
             continue
         named = _is_name(text)
         for script in matching:
-            before = chosen.get(script.name, Selected(script, named, forced))
-            chosen[script.name] = Selected(script, named or before.named, before.forced)
+            before = chosen.get(script.name, SelectedScript(script, named, forced))
+            chosen[script.name] = SelectedScript(script, named or before.named, before.forced)
     in_order = tuple(chosen[name] for name in scripts_by_name() if name in chosen)
     return Selection(in_order, tuple(errors))
 
 
-def refused(what: str, why: str) -> Refusal:
+def refuse_script(what: str, why: str) -> Refusal:
     """What of --script is refused: a rule of it, a script, or the whole."""
     return Refusal(what, Rule.SCRIPT, f"--script: {why}")
 
@@ -103,6 +103,8 @@ def _is_name(text: str) -> bool:
     return text.removesuffix(".nse") in scripts_by_name()
 
 
-def scripts_of(category: str) -> tuple[Selected, ...]:
+def select_category(category: str) -> tuple[SelectedScript, ...]:
     """Every script of a category, as -sC and -sV bring them in."""
-    return tuple(Selected(script, named=False) for script in script_table().scripts if category in script.categories)
+    return tuple(
+        SelectedScript(script, named=False) for script in script_table().scripts if category in script.categories
+    )

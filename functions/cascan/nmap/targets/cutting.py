@@ -15,14 +15,14 @@ Slices = tuple[TargetSlice, ...]
 Part = tuple[TargetSlice, bool]  # True: left to ask
 
 
-class Cutting(NamedTuple):
+class CutSlices(NamedTuple):
     done: Slices
     rest: Slices
 
 
 def cut_slices(
     shard: Shard, resolved: Mapping[str, Sequence[str]], left: Container[str], names_left: Container[str] = ()
-) -> Cutting:
+) -> CutSlices:
     """The shard's slices, parted by whether they hold an address that is `left` to ask. Order is kept.
 
     `resolved` is what its names stood for; `names_left` are names that are to be looked up again. A name stays whole;
@@ -37,7 +37,7 @@ def cut_slices(
         parts = list(_parts(piece, shard.family, resolved, left, names_left))
         for part, is_left in _bounded(parts, piece, room):
             (rest if is_left else done).append(part)
-    return Cutting(tuple(done), tuple(rest))
+    return CutSlices(tuple(done), tuple(rest))
 
 
 def _bounded(parts: list[Part], piece: TargetSlice, room: int) -> list[Part]:

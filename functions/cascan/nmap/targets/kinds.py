@@ -10,7 +10,7 @@ import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Rule
-from cascan.nmap.targets.octets import Octets, masked, octets_of
+from cascan.nmap.targets.octets import Octets, apply_mask, split_octets
 
 IPV4, IPV6 = 4, 6  # address families
 
@@ -62,7 +62,7 @@ class Name(msgspec.Struct, frozen=True):
         """Bits of an address of the family."""
         return 32 if self.family == IPV4 else 128
 
-    def pinned(self, address: str) -> Octets | Network6:
+    def pin(self, address: str) -> Octets | Network6:
         """The name's address with the name's mask applied.
 
         Raises: RequestRefused: not an address of the family the name was asked with.
@@ -75,20 +75,20 @@ class Name(msgspec.Struct, frozen=True):
             raise RequestRefused([reason], Rule.TARGET_SYNTAX) from exc
         bits = self.width if self.bits is None else self.bits
         if self.family == IPV4:
-            return Octets(address + suffix, masked(octets_of(number), bits))
-        return network6(address + suffix, number, bits, address.partition("%")[2])
+            return Octets(address + suffix, apply_mask(split_octets(number), bits))
+        return build_network6(address + suffix, number, bits, address.partition("%")[2])
 
 
 Target = Octets | Network6 | Name
 
 
-def network6(expression: str, number: int, bits: int, zone: str) -> Network6:
+def build_network6(expression: str, number: int, bits: int, zone: str) -> Network6:
     """The block of `bits` around an address; host bits are ignored, as nmap does."""
     size = 1 << (128 - bits)
     return Network6(expression, number & -size, size, zone)
 
 
-def numeric6(text: str) -> int | None:
+def parse_ipv6(text: str) -> int | None:
     """The number of an IPv6 address in text, without a zone; None when it is none."""
     try:
         return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")

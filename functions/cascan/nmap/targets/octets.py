@@ -95,12 +95,12 @@ class Octets(msgspec.Struct, frozen=True):
         return high - low + 1 == self.count
 
 
-def octets_of(number: int) -> tuple[Octet, Octet, Octet, Octet]:
+def split_octets(number: int) -> tuple[Octet, Octet, Octet, Octet]:
     """The octets of one address."""
     return (number >> 24 & 255,), (number >> 16 & 255,), (number >> 8 & 255,), (number & 255,)
 
 
-def masked(octets: tuple[Octet, Octet, Octet, Octet], bits: int) -> tuple[Octet, Octet, Octet, Octet]:
+def apply_mask(octets: tuple[Octet, Octet, Octet, Octet], bits: int) -> tuple[Octet, Octet, Octet, Octet]:
     """nmap's reading of a mask: each octet by itself is widened to the block that its share of the mask makes."""
     a, b, c, d = octets
     return _widened(a, bits), _widened(b, bits - 8), _widened(c, bits - 16), _widened(d, bits - 24)

@@ -29,7 +29,7 @@ TOO_SCATTERED = (
 )
 
 
-def remaining(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT) -> Iterator[TargetSlice]:
+def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT) -> Iterator[TargetSlice]:
     """The slices that are left, in order.
 
     Raises: RequestRefused: the targets overlap with more than can be compared.
@@ -66,7 +66,7 @@ def _check_size(targets: Sequence[Target], meets: set[int], exclusion: Exclusion
         raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
 
 
-def count_left(slices: Iterable[TargetSlice]) -> int:
+def count_addresses(slices: Iterable[TargetSlice]) -> int:
     """Addresses in all of them: one for a name, or as many as its mask asks for."""
     return sum(part.stop - part.start for part in slices)
 

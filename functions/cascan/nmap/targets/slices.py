@@ -10,7 +10,7 @@ from cascan.nmap.targets.kinds import Name
 from cascan.nmap.targets.syntax import parse_target
 
 
-def pack(
+def pack_shards(
     slices: Iterable[TargetSlice], hosts_per_shard: int, max_slices: int = MAX_SLICES_PER_SHARD
 ) -> Iterator[tuple[TargetSlice, ...]]:
     """The slices of one shard after another, cut so that each has at most `hosts_per_shard` addresses."""
@@ -39,6 +39,6 @@ def enumerate_slice(part: TargetSlice, family: int, resolved: Mapping[str, Seque
     if not isinstance(target, Name):
         yield from target.addresses(part.start, part.stop)
         return
-    blocks = {block.bounds: block for block in map(target.pinned, resolved.get(target.name, ()))}
+    blocks = {block.bounds: block for block in map(target.pin, resolved.get(target.name, ()))}
     for block in blocks.values():  # two addresses of one name may lie in the same block
         yield from block.addresses(part.start, part.stop)

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_TARGET_CHARS
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target, network6, numeric6
-from cascan.nmap.targets.octets import Octet, Octets, masked
+from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target, build_network6, parse_ipv6
+from cascan.nmap.targets.octets import Octet, Octets, apply_mask
 
 ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -51,7 +51,7 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
     return tuple(targets)
 
 
-def punycode_hint(text: str) -> str:
+def suggest_punycode(text: str) -> str:
     """What to write for a host name with letters beyond ASCII, completing "it …"; empty: the text is none."""
     labels = unicodedata.normalize("NFC", text.lower()).split(".")
     plain = [label for label in labels if label.isascii()]
@@ -70,7 +70,7 @@ def _is_word(label: str) -> bool:
 def _parse(expression: str, family: int) -> Target:
     if len(expression) > MAX_TARGET_CHARS:
         raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
-    if hint := punycode_hint(expression):
+    if hint := suggest_punycode(expression):
         raise ValueError(hint)
     if not expression or not all("!" <= char <= "~" for char in expression):
         raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
@@ -87,7 +87,7 @@ def _parse(expression: str, family: int) -> Target:
         return Name(expression, _checked_name(host), family, bits)
     if family != IPV4:
         raise ValueError("an IPv4 target in an IPv6 scan; scan it separately, without -6")
-    return Octets(expression, octets if bits is None else masked(octets, bits))
+    return Octets(expression, octets if bits is None else apply_mask(octets, bits))
 
 
 def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
@@ -148,7 +148,7 @@ def _checked_name(host: str) -> str:
 def _parse6(expression: str, family: int) -> Network6:
     host, bits = _split_mask(expression, 128)
     address, percent, zone = host.partition("%")
-    number = numeric6(address)
+    number = parse_ipv6(address)
     if number is None or (percent and not ZONE.fullmatch(zone)):
         raise ValueError("not an IPv6 address, as in 2001:db8::1 or 2001:db8::/64")
     if family != IPV6:
@@ -157,7 +157,7 @@ def _parse6(expression: str, family: int) -> Network6:
         raise ValueError("an embedded IPv4 address; name the IPv4 address itself, without -6")
     if percent and number >> 118 != 0xFE80 >> 6:
         raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
-    return network6(expression, number, 128 if bits is None else bits, zone)
+    return build_network6(expression, number, 128 if bits is None else bits, zone)
 
 
 def _shown(expression: str) -> str:

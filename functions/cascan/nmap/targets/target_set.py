@@ -3,8 +3,8 @@
 from cascan.nmap.targets.exclusion import Exclusion
 from cascan.nmap.targets.kinds import Name, Network6, Target
 from cascan.nmap.targets.octets import Octets
-from cascan.nmap.targets.remaining import count_left, remaining
-from cascan.nmap.targets.slices import enumerate_slice, pack
+from cascan.nmap.targets.remaining import count_addresses, slice_targets
+from cascan.nmap.targets.slices import enumerate_slice, pack_shards
 from cascan.nmap.targets.syntax import parse_target, parse_targets
 
 __all__ = [
@@ -13,10 +13,10 @@ __all__ = [
     "Network6",
     "Octets",
     "Target",
-    "count_left",
+    "count_addresses",
     "enumerate_slice",
-    "pack",
+    "pack_shards",
     "parse_target",
     "parse_targets",
-    "remaining",
+    "slice_targets",
 ]

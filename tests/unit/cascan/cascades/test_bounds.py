@@ -20,7 +20,7 @@ from cascan.limits import (
     MAX_TEMPLATE_PATH,
 )
 from cascan.rules.severity_form import read_severity_rules
-from cascan.schedules.form import interval_minutes
+from cascan.schedules.form import parse_interval
 from cascan.templates.render import TemplateError, compile_template, compile_values, render, render_values
 from cascan.timing.windows import Window
 from tests.support.cascading import a_finding, a_rule, decide, reasons, rule_document, started
@@ -114,6 +114,6 @@ def test_requirements_and_their_values_are_counted(name: str) -> None:
 
 def test_long_times_are_refused_before_they_are_read() -> None:
     with no_hang(5):
-        for read in (interval_minutes, Window.parse):
+        for read in (parse_interval, Window.parse):
             with pytest.raises(ValueError, match="is no "):
                 read("1" * 1_000_000)

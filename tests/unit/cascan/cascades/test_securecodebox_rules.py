@@ -12,7 +12,7 @@ from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import read_rule
 from cascan.clock import to_wire
 from cascan.errors import RequestRefused
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.forms import read_request
 from cascan.forms.cascades import find_scope_notes, read_cascades
 from cascan.forms.documents import read_documents
@@ -35,7 +35,7 @@ def test_c2_a_web_server_inside_tls_is_told_from_one_outside_by_its_tunnel() -> 
     children = started(
         decide(
             rules,
-            list(findings_of(host, SCAN_ID, NOW)),
+            list(build_findings(host, SCAN_ID, NOW)),
             a_scan(name=request.name, request=request),
             permit=Permissions(Scope.of(["10.50.0.0/16"])),
         )

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import defusedxml.ElementTree as DefusedET
 import pytest
 
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.model.finding import Finding
 from tests.data.reports import SCRIPTS, WHOLE, hosts, report
 from tests.unit.cascan.findings.test_findings import NOW, SCAN
@@ -114,7 +114,7 @@ def same(ours: Finding, before: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("name", [n for n in (*WHOLE, *SCRIPTS) if n not in ("bad-ports", "arguments")])
 def test_n17_n18_n20_what_was_right_is_the_same_field_by_field(name: str) -> None:
-    ours = [finding for host in hosts(name) for finding in findings_of(host, SCAN, NOW)]
+    ours = [finding for host in hosts(name) for finding in build_findings(host, SCAN, NOW)]
     for before in as_before(report(name)):
         assert any(same(finding, before) for finding in ours), before
 

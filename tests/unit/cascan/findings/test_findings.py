@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Hostname, Port, Service
 from tests.data.reports import REAL, hosts
@@ -28,7 +28,7 @@ SSH = Port(
 
 
 def found(host: Host, **names: str) -> list[Finding]:
-    return list(findings_of(host, SCAN, NOW, names))
+    return list(build_findings(host, SCAN, NOW, names))
 
 
 def of_category(name: str, category: str) -> list[Finding]:
@@ -186,7 +186,7 @@ def test_n23_every_finding_has_an_id_of_its_own_the_time_it_was_parsed_and_a_kno
 
 def test_n23_the_same_thing_keeps_its_id_within_a_scan_and_its_fingerprint_across_scans() -> None:
     first, again = found(a_host(SSH)), found(a_host(SSH))
-    other = list(findings_of(a_host(SSH), "b" * 16, NOW))
+    other = list(build_findings(a_host(SSH), "b" * 16, NOW))
     assert [f.id for f in first] == [f.id for f in again]
     assert [f.fingerprint for f in first] == [f.fingerprint for f in other]
     assert not {f.id for f in first} & {f.id for f in other}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cascan.findings.ports import CATEGORIES
-from cascan.findings.smb import dialect_version
+from cascan.findings.smb import parse_dialect
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Script
 from tests.data.reports import SCRIPTS, hosts
@@ -127,7 +127,7 @@ def test_n21_the_port_is_445_if_open_else_139_else_none() -> None:
     ],
 )
 def test_n21_every_spelling_of_a_dialect_is_the_same_number(dialect: str, version: float | None) -> None:
-    assert dialect_version(dialect) == version
+    assert parse_dialect(dialect) == version
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cascan.findings import findings_of
-from cascan.findings.tls_certificate import covers
+from cascan.findings import build_findings
+from cascan.findings.tls_certificate import matches_hostname
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Hostname, Port, Script
 from tests.data.reports import hosts
@@ -20,7 +20,7 @@ V4 = Address("192.0.2.1", "ipv4")
 def at(port: int, when: datetime, name: str = "scripts/tls", script: str = "ssl-cert", **names: str) -> list[Finding]:
     """Findings of the script at the port, in a report that is read as of `when`."""
     (host,) = hosts(name)
-    findings = findings_of(host, SCAN, when, names)
+    findings = build_findings(host, SCAN, when, names)
     return [f for f in findings if f.attributes.get("port") == port and f.attributes.get("script") == script]
 
 
@@ -37,7 +37,7 @@ def certificate(**data: Any) -> list[Finding]:
     """Findings of a certificate of our own making, at host.example, which was asked for."""
     port = Port(protocol="tcp", number=443, state="open", scripts=(Script("ssl-cert", "…", data),))
     host = Host(state="up", addresses=(V4,), hostnames=(Hostname("host.example", "user"),), ports=(port,))
-    findings = findings_of(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC))
+    findings = build_findings(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC))
     return [f for f in findings if f.attributes.get("script") == "ssl-cert"]
 
 
@@ -96,8 +96,8 @@ def test_a_name_from_reverse_dns_is_nobodys_claim() -> None:
         protocol="tcp", number=443, state="open", scripts=(Script("ssl-cert", "", {"subject": {"commonName": "a"}}),)
     )
     host = Host(state="up", addresses=(V4,), hostnames=(Hostname("ptr.example", "PTR"),), ports=(port,))
-    assert "Invalid Hostname" not in {f.name for f in findings_of(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC))}
-    asked = findings_of(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC), {"192.0.2.1": "ptr.example"})
+    assert "Invalid Hostname" not in {f.name for f in build_findings(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC))}
+    asked = build_findings(host, SCAN, datetime(2026, 1, 1, tzinfo=UTC), {"192.0.2.1": "ptr.example"})
     assert "Invalid Hostname" in {f.name for f in asked}
 
 
@@ -115,7 +115,7 @@ def test_a_name_from_reverse_dns_is_nobodys_claim() -> None:
     ],
 )
 def test_a_star_stands_for_the_first_label_alone(pattern: str, name: str, *, expected: bool) -> None:
-    assert covers(pattern, name) is expected
+    assert matches_hostname(pattern, name) is expected
 
 
 @pytest.mark.parametrize(

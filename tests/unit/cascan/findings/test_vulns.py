@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.findings.vulns import severity_of_score
+from cascan.findings.vulns import to_severity
 from cascan.limits import MAX_FINDINGS_PER_SCRIPT
 from tests.support.no_hang import no_hang
 from tests.unit.cascan.findings.test_services import of, said, told
@@ -36,7 +36,7 @@ def test_the_text_of_an_old_vulners_is_read_where_there_is_no_structure() -> Non
     [(10.0, "HIGH"), (7.0, "HIGH"), (6.9, "MEDIUM"), (4.0, "MEDIUM"), (3.9, "LOW"), (0.0, "LOW")],
 )
 def test_the_severity_of_a_score_is_cvss_own_and_critical_is_high(score: float, severity: str) -> None:
-    assert severity_of_score(score) == severity
+    assert to_severity(score) == severity
 
 
 def test_a_report_of_the_vulns_library_is_a_finding_by_its_score() -> None:

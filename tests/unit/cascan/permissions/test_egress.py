@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from cascan.permissions.egress import MAX_NETWORKS, egress_of
+from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from cascan.permissions.scope import Scope
 from cascan.settings import SettingsError
 
@@ -16,11 +16,11 @@ def holds(networks: tuple[str, ...], address: str) -> bool:
 
 
 def test_networks_come_out_as_they_are_and_without_overlap() -> None:
-    assert egress_of(["10.20.0.0/16", "192.0.2.7", "10.20.3.0/24"]).networks == ("10.20.0.0/16", "192.0.2.7/32")
+    assert build_egress(["10.20.0.0/16", "192.0.2.7", "10.20.3.0/24"]).networks == ("10.20.0.0/16", "192.0.2.7/32")
 
 
 def test_what_is_denied_is_left_out_where_there_is_room() -> None:
-    egress = egress_of(["10.0.0.0/16"], ["10.0.9.0/24"])
+    egress = build_egress(["10.0.0.0/16"], ["10.0.9.0/24"])
     assert egress.remarks == ()
     assert not holds(egress.networks, "10.0.9.1")
     assert holds(egress.networks, "10.0.8.255")
@@ -28,29 +28,29 @@ def test_what_is_denied_is_left_out_where_there_is_room() -> None:
 
 
 def test_without_room_the_whole_networks_stand_and_a_remark_says_so() -> None:
-    egress = egress_of(["10.0.0.0/8"], ["10.0.0.1", "10.200.3.4"])
+    egress = build_egress(["10.0.0.0/8"], ["10.0.0.1", "10.200.3.4"])
     assert egress.networks == ("10.0.0.0/8",)
     assert "denied networks are let out too" in egress.remarks[0]
 
 
 def test_everything_is_let_out_only_for_who_allows_everything() -> None:
-    assert egress_of(["0.0.0.0/0"]).networks == ("0.0.0.0/0",)
+    assert build_egress(["0.0.0.0/0"]).networks == ("0.0.0.0/0",)
     for allowed in (["example.org"], ["2001:db8::/32"], ["example.org", "10.0.0.0/8"]):
-        assert "0.0.0.0/0" not in egress_of(allowed).networks
+        assert "0.0.0.0/0" not in build_egress(allowed).networks
 
 
 def test_what_has_no_ipv4_network_is_said_and_not_guessed() -> None:
-    egress = egress_of(["example.org", "2001:db8::/32"])
+    egress = build_egress(["example.org", "2001:db8::/32"])
     assert egress.networks == ()
     assert [remark.partition(":")[0] for remark in egress.remarks] == ["example.org", "IPv6"]
 
 
 def test_link_local_addresses_are_never_let_out_by_name() -> None:
-    assert egress_of(["169.254.0.0/16"]).networks == ()
+    assert build_egress(["169.254.0.0/16"]).networks == ()
 
 
 def test_more_networks_than_places_are_all_told_with_what_to_do() -> None:
-    egress = egress_of([f"10.0.{2 * number}.0/24" for number in range(MAX_NETWORKS + 1)])
+    egress = build_egress([f"10.0.{2 * number}.0/24" for number in range(MAX_NETWORKS + 1)])
     assert len(egress.networks) == MAX_NETWORKS + 1
     assert f"more than {MAX_NETWORKS}" in egress.remarks[-1]
 
@@ -58,7 +58,7 @@ def test_more_networks_than_places_are_all_told_with_what_to_do() -> None:
 @pytest.mark.parametrize("allowed", [["10.0.0.0/8", "127.0.0.0/8"], ["10.0.0.0/30", "10.0.0.64/29", "172.16.0.0/12"]])
 def test_egress_lets_out_what_the_scope_allows_and_nothing_else(allowed: list[str]) -> None:
     denied = ["10.0.0.2", "127.0.0.0/8"]
-    scope, networks = Scope.of(allowed, denied), egress_of(allowed, denied).networks
+    scope, networks = Scope.of(allowed, denied), build_egress(allowed, denied).networks
     if len(networks) <= MAX_NETWORKS and "10.0.0.0/8" not in networks:
         for address in (
             "10.0.0.1",
@@ -70,9 +70,9 @@ def test_egress_lets_out_what_the_scope_allows_and_nothing_else(allowed: list[st
             "127.0.0.1",
             "8.8.8.8",
         ):
-            assert holds(networks, address) == (scope.refusal_of_address(address) is None), address
+            assert holds(networks, address) == (scope.find_address_refusal(address) is None), address
 
 
 def test_what_is_no_target_is_refused_by_its_name() -> None:
     with pytest.raises(SettingsError, match="not/a/net"):
-        egress_of(["not/a/net"])
+        build_egress(["not/a/net"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.nmap.special_addresses import Use, blocks_of
+from cascan.nmap.special_addresses import Use, find_blocks
 from cascan.nmap.targets.target_set import Name, parse_target
 from cascan.permissions.scope import Scope
 from cascan.settings import SettingsError
@@ -19,7 +19,7 @@ NAMED = Scope.of(["example.org"], ["secret.example.org"])
 
 
 def refusal(scope: Scope, expression: str, family: int = 4) -> str | None:
-    return scope.refusal_of(parse_target(expression, family))
+    return scope.find_refusal(parse_target(expression, family))
 
 
 def test_an_empty_scope_allows_nothing() -> None:
@@ -27,7 +27,7 @@ def test_an_empty_scope_allows_nothing() -> None:
     assert refusal(nothing, "127.0.0.1") == "127.0.0.1 is outside AllowedTargets"
     assert refusal(nothing, "::1", 6) == "::1 is outside AllowedTargets"
     assert refusal(nothing, "example.org") == "example.org is outside AllowedTargets"
-    assert nothing.refusal_of_address("8.8.8.8", "example.org")
+    assert nothing.find_address_refusal("8.8.8.8", "example.org")
 
 
 def test_a_wide_network_does_not_allow_loopback_which_has_to_be_named() -> None:
@@ -35,14 +35,14 @@ def test_a_wide_network_does_not_allow_loopback_which_has_to_be_named() -> None:
         "127.0.0.1 (126-127.0.0.1) is the worker itself; AllowedTargets has to name it"
     )
     assert "the worker itself" in str(refusal(EVERYTHING, "::1", 6))
-    assert "the worker itself" in str(EVERYTHING.refusal_of_address("::ffff:127.0.0.1"))
+    assert "the worker itself" in str(EVERYTHING.find_address_refusal("::ffff:127.0.0.1"))
     named = Scope.of(["0.0.0.0/0", "::/0", "127.0.0.1", "::1"])
     assert (refusal(named, "127.0.0.1"), refusal(named, "::1", 6)) == (None, None)
     assert "the worker itself" in str(refusal(named, "127.0.0.0/31"))
     assert "is in DeniedTargets" in str(refusal(Scope.of(["127.0.0.1"], ["127.0.0.0/8"]), "127.0.0.1"))
 
 
-NEVER = tuple(block.text for block in blocks_of(Use.NEVER))
+NEVER = tuple(block.text for block in find_blocks(Use.NEVER))
 
 
 @pytest.mark.parametrize("network", NEVER)
@@ -52,8 +52,8 @@ def test_what_is_never_scanned_is_refused_whatever_is_allowed(network: str) -> N
     for address in (net[0], net[-1]):
         family = address.version
         assert "is never scanned" in str(refusal(allowed, str(address), family)), address
-        assert "is never scanned" in str(allowed.refusal_of_address(str(address))), address
-        assert "is never scanned" in str(allowed.refusal_of_address(str(address), "www.example.org")), address
+        assert "is never scanned" in str(allowed.find_address_refusal(str(address))), address
+        assert "is never scanned" in str(allowed.find_address_refusal(str(address), "www.example.org")), address
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_is_never_scanned_is_refused_whatever_is_allowed(network: str) -> N
     ["169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23", "100.100.100.200"],
 )
 def test_metadata_and_task_credentials_are_out_of_reach(address: str) -> None:
-    assert "never scanned" in str(EVERYTHING.refusal_of_address(address))
+    assert "never scanned" in str(EVERYTHING.find_address_refusal(address))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_embedded_ipv4_address_is_judged_as_the_ipv4_address_it_is(expression
 @pytest.mark.parametrize("address", ["::ffff:169.254.169.254", "::ffff:a9fe:aafe", "64:ff9b::a9fe:a9fe", "::7f00:1"])
 def test_an_answer_of_the_resolver_that_embeds_ipv4_is_judged_as_well(address: str) -> None:
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"], ["127.0.0.0/8", "169.254.0.0/16"])
-    assert scope.refusal_of_address(address, "example.org")
+    assert scope.find_address_refusal(address, "example.org")
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_an_answer_of_the_resolver_that_embeds_ipv4_is_judged_as_well(address: s
 )
 def test_loopback_embedded_in_ipv6_is_refused_though_loopback_is_allowed(address: str) -> None:
     scope = Scope.of(["127.0.0.0/8", "::1", "2001:db8::/32", "example.org"])
-    assert "the worker itself" in str(scope.refusal_of_address(address))
-    assert "the worker itself" in str(scope.refusal_of_address(address, "example.org"))
-    assert scope.refusal_of_address("127.0.0.1") is None
+    assert "the worker itself" in str(scope.find_address_refusal(address))
+    assert "the worker itself" in str(scope.find_address_refusal(address, "example.org"))
+    assert scope.find_address_refusal("127.0.0.1") is None
 
 
 def test_a_denial_of_an_ipv6_network_holds_for_what_it_embeds() -> None:
     scope = Scope.of(["0.0.0.0/0"], ["64:ff9b::/96"])
-    assert "is in DeniedTargets (64:ff9b::/96)" in str(scope.refusal_of_address("64:ff9b::8.8.8.8"))
-    assert scope.refusal_of_address("8.8.8.8") is None
+    assert "is in DeniedTargets (64:ff9b::/96)" in str(scope.find_address_refusal("64:ff9b::8.8.8.8"))
+    assert scope.find_address_refusal("8.8.8.8") is None
 
 
 def test_both_parts_of_an_isatap_address_have_to_be_allowed() -> None:
     isatap = "2001:db8:1::5efe:10.1.0.1"
-    assert OFFICE.refusal_of_address(isatap) is None
-    assert "outside" in str(Scope.of(["10.0.0.0/8"]).refusal_of_address(isatap))
-    assert "outside" in str(Scope.of(["2001:db8::/32"]).refusal_of_address(isatap))
-    assert "DeniedTargets" in str(OFFICE.refusal_of_address("2001:db8:1:0:200:5efe:10.9.0.1"))
+    assert OFFICE.find_address_refusal(isatap) is None
+    assert "outside" in str(Scope.of(["10.0.0.0/8"]).find_address_refusal(isatap))
+    assert "outside" in str(Scope.of(["2001:db8::/32"]).find_address_refusal(isatap))
+    assert "DeniedTargets" in str(OFFICE.find_address_refusal("2001:db8:1:0:200:5efe:10.9.0.1"))
     assert "embedded IPv4" in str(refusal(OFFICE, "2001:db8::5efe:a00:0/120", 6))
 
 
@@ -165,8 +165,10 @@ def test_an_allowed_ipv6_network_does_not_allow_the_ipv4_hidden_in_it() -> None:
 
 def test_a_name_waits_for_its_addresses_when_a_network_is_allowed() -> None:
     assert refusal(OFFICE, "anything.test") is None
-    assert OFFICE.refusal_of_address("10.1.2.3", "anything.test") is None
-    assert OFFICE.refusal_of_address("8.8.8.8", "anything.test") == "8.8.8.8 (anything.test) is outside AllowedTargets"
+    assert OFFICE.find_address_refusal("10.1.2.3", "anything.test") is None
+    assert (
+        OFFICE.find_address_refusal("8.8.8.8", "anything.test") == "8.8.8.8 (anything.test) is outside AllowedTargets"
+    )
 
 
 def test_a_domain_covers_its_names_and_nothing_that_only_looks_like_them() -> None:
@@ -178,28 +180,28 @@ def test_a_domain_covers_its_names_and_nothing_that_only_looks_like_them() -> No
 
 def test_a_denied_domain_wins_over_an_allowed_one() -> None:
     assert refusal(NAMED, "db.secret.example.org") == "db.secret.example.org is in DeniedTargets (secret.example.org)"
-    assert "DeniedTargets" in str(NAMED.refusal_of_address("8.8.8.8", "secret.example.org"))
+    assert "DeniedTargets" in str(NAMED.find_address_refusal("8.8.8.8", "secret.example.org"))
 
 
 def test_a_domain_alone_covers_public_addresses_only() -> None:
-    assert NAMED.refusal_of_address("93.184.216.34", "www.example.org") is None
-    assert NAMED.refusal_of_address("2606:2800:220:1::1", "www.example.org") is None
+    assert NAMED.find_address_refusal("93.184.216.34", "www.example.org") is None
+    assert NAMED.find_address_refusal("2606:2800:220:1::1", "www.example.org") is None
     private_ones = ("10.0.0.1", "127.0.0.1", "192.168.1.1", "100.64.0.1", "::1", "fd12::1", "64:ff9b::a00:1", "fec0::1")
     for private in (*private_ones, "3fff::1", "5f00::1", "100::1", "2001:db8::1", "198.18.0.1", "2002:a00:1::1"):
-        assert "is not a public address" in str(NAMED.refusal_of_address(private, "www.example.org")), private
-    assert NAMED.refusal_of_address("93.184.216.34") == "93.184.216.34 is outside AllowedTargets"
+        assert "is not a public address" in str(NAMED.find_address_refusal(private, "www.example.org")), private
+    assert NAMED.find_address_refusal("93.184.216.34") == "93.184.216.34 is outside AllowedTargets"
 
 
 def test_a_domain_does_not_vouch_for_the_neighbours_of_its_address() -> None:
     assert refusal(NAMED, "www.example.org/24") == "www.example.org/24 is outside AllowedTargets"
     block = parse_target("www.example.org/24")
     assert isinstance(block, Name)
-    assert NAMED.refusal_of(block.pinned("93.184.216.34"))
+    assert NAMED.find_refusal(block.pin("93.184.216.34"))
 
 
 def test_an_address_that_cannot_be_read_is_refused() -> None:
     for text in ("", "127.1", "example.org", "010.0.0.1", "::1::"):
-        assert EVERYTHING.refusal_of_address(text), text
+        assert EVERYTHING.find_address_refusal(text), text
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_octet_ranges_are_judged_as_if_every_address_were_asked(
         ),
         None,
     )
-    found = Scope.of(allowed, denied).refusal_of(parse_target(expression))
+    found = Scope.of(allowed, denied).find_refusal(parse_target(expression))
     assert (found.split()[0] if found else None) == first
 
 
@@ -244,4 +246,4 @@ def test_a_thousand_ranges_are_judged_without_a_walk_through_them() -> None:
     scope = Scope.of(["10.0.0.0/8"], [f"10.{second}.3.0/24" for second in range(0, 256, 2)])
     targets = [parse_target(f"10.{second}-{second + 1}.4-255.1-254") for second in range(250)] * 4
     with no_hang():
-        assert [scope.refusal_of(target) for target in targets] == [None] * 1000
+        assert [scope.find_refusal(target) for target in targets] == [None] * 1000

@@ -9,7 +9,7 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Rule
 from cascan.model.shard import Lane
-from cascan.permissions.egress import egress_of
+from cascan.permissions.egress import build_egress
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
@@ -78,7 +78,7 @@ def test_a_network_of_the_operators_own_is_not_judged() -> None:
 
 
 def test_what_cascan_egress_derives_from_the_scope_reaches_all_of_it() -> None:
-    reach = WorkerReach.of(egress_of(ALLOWED, ["10.9.0.0/16"]).networks)
+    reach = WorkerReach.of(build_egress(ALLOWED, ["10.9.0.0/16"]).networks)
     for target in ("10.8.255.255", "192.0.2.0/24", "8.8.0.0/16"):
         assert planned(target, reach=reach).addresses
 

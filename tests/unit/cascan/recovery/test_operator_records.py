@@ -10,17 +10,17 @@ from msgspec.structs import replace
 
 from cascan.model.agenda import Switch
 from cascan.recovery.operator_records import (
-    Restored,
-    keep_rule,
-    keep_rule_deleted,
-    keep_schedule,
-    keep_severity_rules,
-    keep_switch,
-    restore,
+    RestoreResult,
+    record_rule,
+    record_rule_deletion,
+    record_schedule,
+    record_severity_rules,
+    record_switch,
+    restore_records,
 )
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
-from tests.fakes import MemoryHouseRecords, MemoryScanTable
+from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW
@@ -34,7 +34,7 @@ FILE = "rules: [{name: telnet, matches: {anyOf: [{name: x}]}, override: {severit
 class House:
     """Tables that can be lost, and the records beside them."""
 
-    records: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
+    records: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     rules: MemoryRuleTable = field(default_factory=MemoryRuleTable)
     schedules: MemoryScheduleTable = field(default_factory=MemoryScheduleTable)
@@ -43,19 +43,19 @@ class House:
     def lose_the_tables(self) -> None:
         self.table, self.rules, self.schedules = MemoryScanTable(), MemoryRuleTable(), MemoryScheduleTable()
 
-    def restore(self) -> Restored:
-        return restore(self.records, table=self.table, rules=self.rules, schedules=self.schedules)
+    def restore(self) -> RestoreResult:
+        return restore_records(self.records, table=self.table, rules=self.rules, schedules=self.schedules)
 
     def apply(self, name: str, scan_type: str) -> None:
         """As `cascan apply` does it, an hour after the last time."""
         self.hours += 1
         rule = self.rules.put_rule(name, rule_document(name, scanType=scan_type))
-        keep_rule(self.records, replace(rule, stored_at=NOW + timedelta(hours=self.hours)))
+        record_rule(self.records, replace(rule, stored_at=NOW + timedelta(hours=self.hours)))
 
     def delete(self, name: str) -> None:
         self.hours += 1
         self.rules.delete_rule(name)
-        keep_rule_deleted(self.records, name, NOW + timedelta(hours=self.hours))
+        record_rule_deletion(self.records, name, NOW + timedelta(hours=self.hours))
 
     def standing(self) -> dict[str, tuple[int, str]]:
         """The version and the scan type of each rule."""
@@ -69,12 +69,12 @@ def house() -> House:
 
 def test_a_halt_is_there_again_and_one_that_was_lifted_is_not(house: House) -> None:
     house.table.halt(HALT)
-    keep_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.lose_the_tables()
     assert house.restore().halted
     assert house.table.switch() == HALT
     house.table.lift()
-    keep_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.lose_the_tables()
     assert not house.restore().halted
     assert house.table.switch() is None
@@ -84,7 +84,7 @@ def test_severity_rules_are_there_again_and_count_anew(house: House) -> None:
     rules = read_severity_rules(FILE)
     for version in (1, 2):
         house.table.put_severity_rules(StoredRules(version=version, applied_at=NOW, text=FILE, rules=rules))
-    keep_severity_rules(house.records, house.table)
+    record_severity_rules(house.records, house.table)
     house.lose_the_tables()
     assert house.restore().severity_rules == 1
     assert house.table.severity_rules() == StoredRules(version=1, applied_at=NOW, text=FILE, rules=rules)
@@ -93,7 +93,7 @@ def test_severity_rules_are_there_again_and_count_anew(house: House) -> None:
 def test_severity_rules_that_were_applied_since_stay(house: House) -> None:
     old, new = (StoredRules(version=1, applied_at=NOW, text=text, rules=()) for text in ("old", "new"))
     house.table.put_severity_rules(old)
-    keep_severity_rules(house.records, house.table)
+    record_severity_rules(house.records, house.table)
     house.lose_the_tables()
     house.table.put_severity_rules(new)
     assert house.restore().severity_rules == 0
@@ -140,10 +140,10 @@ def test_a_rule_that_began_anew_since_the_table_was_lost_is_not_outdone_by_its_o
 def test_a_schedule_is_there_again_as_it_was_and_a_deleted_one_is_not(house: House) -> None:
     for name in ("nightly", "weekly"):
         house.schedules.put_schedule(name, {"spec": {"interval": "1h"}})
-        keep_schedule(house.records, house.schedules, name)
+        record_schedule(house.records, house.schedules, name)
     before = house.schedules.schedule("nightly")
     house.schedules.delete_schedule("weekly")
-    keep_schedule(house.records, house.schedules, "weekly")
+    record_schedule(house.records, house.schedules, "weekly")
     house.lose_the_tables()
     assert house.restore().schedules == ["nightly"]
     assert list(house.schedules.schedules()) == [before]
@@ -151,18 +151,18 @@ def test_a_schedule_is_there_again_as_it_was_and_a_deleted_one_is_not(house: Hou
 
 def test_the_second_time_nothing_is_restored(house: House) -> None:
     house.table.halt(HALT)
-    keep_switch(house.records, house.table)
+    record_switch(house.records, house.table)
     house.apply("web", "nmap")
     house.delete("web")
     house.schedules.put_schedule("nightly", {})
-    keep_schedule(house.records, house.schedules, "nightly")
+    record_schedule(house.records, house.schedules, "nightly")
     house.lose_the_tables()
     house.restore()
-    assert house.restore() == Restored()
+    assert house.restore() == RestoreResult()
 
 
 def test_a_stack_that_nobody_decided_anything_of_is_given_nothing(house: House) -> None:
-    assert house.restore() == Restored()
+    assert house.restore() == RestoreResult()
 
 
 def test_a_damaged_record_costs_the_others_nothing_and_one_of_the_switch_halts_the_stack(house: House) -> None:

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from cascan.errors import RequestRefused
-from cascan.findings.published import published
+from cascan.findings.to_json import to_json
 from cascan.limits import MAX_SEVERITY_REASON_CHARS, MAX_SEVERITY_RULES, MAX_SEVERITY_RULES_BYTES
 from cascan.model.finding import Finding, Severity
-from cascan.rules.severity import Acceptance, Judge, Override, SeverityRule, as_found, counted_as, judge_of
+from cascan.rules.severity import Acceptance, Override, RuleSet, SeverityRule, to_count_key, to_rule_set, undo_rules
 from cascan.rules.severity_form import read_severity_rules
 from tests.support.no_hang import no_hang
 
@@ -46,7 +46,7 @@ OPEN_PORT = {"category": "Open Port"}
 
 
 def judged(*rules: dict[str, Any], finding: Finding = TELNET) -> Finding:
-    return Judge(read_severity_rules(msgspec.json.encode({"rules": rules}).decode())).judged(finding)
+    return RuleSet(read_severity_rules(msgspec.json.encode({"rules": rules}).decode())).apply(finding)
 
 
 def rule(pattern: dict[str, Any] | None = None, **does: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class TestJudging:
             "rule 1",
             Override(severity=Severity.HIGH, description="Telnet is bad"),
         )
-        finding = Judge([telnet]).judged(TELNET)
+        finding = RuleSet([telnet]).apply(TELNET)
         assert (finding.severity, finding.description) == ("HIGH", "Telnet is bad")
 
     def test_what_a_rule_changed_stands_beside_it(self) -> None:
@@ -104,7 +104,7 @@ class TestJudging:
             "scan": {"namespace": "lan"},
             "attributes": {"service_details": {"ostype": "Solaris"}},
         }
-        finding = published(judged(rule(override=override), finding=found), {"name": "nightly", "namespace": "default"})
+        finding = to_json(judged(rule(override=override), finding=found), {"name": "nightly", "namespace": "default"})
         assert {name: finding[name] for name in override if name not in ("attributes", "scan", "severity")} == {
             name: value for name, value in override.items() if name not in ("attributes", "scan", "severity")
         }
@@ -114,9 +114,9 @@ class TestJudging:
 
     def test_c4_a_file_of_secure_code_boxs_hook_adds_its_own_field(self) -> None:
         text = (Path(__file__).parents[3] / "data" / "securecodebox" / "severity-ticket.yaml").read_text()
-        finding = Judge(read_severity_rules(text)).judged(TELNET)
-        assert (finding.severity, published(finding)["ticket"]) == (Severity.HIGH, "123")
-        assert as_found(finding) == TELNET
+        finding = RuleSet(read_severity_rules(text)).apply(TELNET)
+        assert (finding.severity, to_json(finding)["ticket"]) == (Severity.HIGH, "123")
+        assert undo_rules(finding) == TELNET
 
     def test_a_finding_with_added_fields_comes_back_from_the_table_as_it_was(self) -> None:
         finding = judged(rule(override={"ticket": "123"}))
@@ -131,7 +131,7 @@ class TestJudging:
     def test_a_finding_that_no_rule_fits_is_the_same_finding(self) -> None:
         assert judged(rule({"category": "Host"}, suppress="x")) is TELNET
         assert judged(rule({"attributes": {"port": "23"}}, suppress="x")) is TELNET
-        assert judge_of(None).judged(TELNET) is TELNET
+        assert to_rule_set(None).apply(TELNET) is TELNET
 
     def test_an_override_that_changes_nothing_says_so_by_its_name_alone(self) -> None:
         finding = judged(rule(name="same", override={"severity": "INFORMATIONAL"}))
@@ -150,7 +150,7 @@ class TestJudging:
         ],
     )
     def test_a_rule_fits_as_a_cascading_rule_does(self, pattern: dict[str, Any]) -> None:
-        assert counted_as(judged(rule(pattern, suppress="x"))) == "(suppressed)"
+        assert to_count_key(judged(rule(pattern, suppress="x"))) == "(suppressed)"
 
     def test_of_two_rules_the_later_wins_and_both_are_named(self) -> None:
         finding = judged(
@@ -167,18 +167,18 @@ class TestJudging:
             rule({"severity": "HIGH"}, suppress="never"),
             rule({"category": "Telnet"}, suppress="never"),
         )
-        assert (counted_as(finding), finding.category) == ("HIGH", "Telnet")
+        assert (to_count_key(finding), finding.category) == ("HIGH", "Telnet")
 
     def test_a_suppressed_finding_is_kept_and_counted_apart(self) -> None:
         finding = judged(rule(suppress="a honeypot of ours"))
-        assert counted_as(finding) == "(suppressed)"
+        assert to_count_key(finding) == "(suppressed)"
         assert (finding.severity, finding.attributes["suppressed"]) == ("INFORMATIONAL", "a honeypot of ours")
         assert finding.attributes["port"] == 23
 
     @pytest.mark.parametrize(("day", "kind"), [(14, "(accepted)"), (15, "(accepted)"), (16, "INFORMATIONAL")])
     def test_an_accepted_finding_past_its_date_is_back(self, day: int, kind: str) -> None:
         finding = judged(rule(accept={"until": "2026-06-15", "reason": "CHG-1"}), finding=on(day))
-        assert counted_as(finding) == kind
+        assert to_count_key(finding) == kind
         ended = {"acceptance_ended": "2026-06-15"}
         accepted = {"accepted_until": "2026-06-15", "accepted_reason": "CHG-1"}
         assert (ended if day == 16 else accepted).items() <= finding.attributes.items()
@@ -187,15 +187,15 @@ class TestJudging:
         short, long = {"until": "2026-06-01", "reason": "short"}, {"until": "2026-07-01", "reason": "long"}
         assert judged(rule(accept=long), rule(accept=short)).attributes["accepted_reason"] == "long"
         both = judged(rule(suppress="x"), rule(accept=long))
-        assert (counted_as(both), "accepted_until" in both.attributes) == ("(suppressed)", False)
+        assert (to_count_key(both), "accepted_until" in both.attributes) == ("(suppressed)", False)
 
     def test_a_judged_finding_can_be_judged_anew(self) -> None:
         override = {"severity": "HIGH", "name": "n", "category": "c", "attributes": {"state": "x"}}
         first = judged(rule(override=override), rule(accept={"until": "2026-07-01", "reason": "x"}))
-        assert as_found(first) == TELNET
-        assert as_found(TELNET) is TELNET
+        assert undo_rules(first) == TELNET
+        assert undo_rules(TELNET) is TELNET
         again = msgspec.json.decode(msgspec.json.encode(first), type=Finding)
-        assert as_found(again) == TELNET
+        assert undo_rules(again) == TELNET
 
     def test_what_a_rule_says_comes_first_so_that_a_finding_that_is_cut_keeps_it(self) -> None:
         assert list(judged(rule(suppress="x")).attributes)[:2] == ["severity_rules", "suppressed"]
@@ -205,9 +205,9 @@ class TestJudging:
             SeverityRule(name=str(n), any_of=({"category": f"C{n}", "name": "*x*"}, {"attributes": {"port": n}}))
             for n in range(100)
         ]
-        judge = Judge(rules)
+        rule_set = RuleSet(rules)
         with no_hang():
-            assert all(judge.judged(TELNET).attributes["severity_rules"] == ["23"] for _ in range(1_000))
+            assert all(rule_set.apply(TELNET).attributes["severity_rules"] == ["23"] for _ in range(1_000))
 
 
 class TestReading:

@@ -6,9 +6,9 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanCompleted, ScanFailed
-from cascan.model.scan import Outcome, Scan, ScanState, outcome_of
+from cascan.model.scan import Outcome, Scan, ScanState, combine_outcomes
 from cascan.model.shard import ShardClosing, ShardState
-from cascan.scans.close import close_shard, settle
+from cascan.scans.close import close_shard, settle_scan
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, clock, event_names
 
@@ -72,9 +72,10 @@ def test_an_end_that_the_bus_did_not_take_is_announced_by_the_next_delivery_unde
         close(0, COMPLETE, table, bus)
     bus.down = False
 
-    settle(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
     table.scans[SCAN_ID] = a_scan(shards_open=0, state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE)
-    settle(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)  # the mark was lost: announced again
+    # The mark was lost: the end is announced again.
+    settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
 
     first, second = bus.events
     assert isinstance(first, ScanCompleted)
@@ -84,7 +85,7 @@ def test_an_end_that_the_bus_did_not_take_is_announced_by_the_next_delivery_unde
 def test_a_break_between_the_shards_end_and_the_scans_end_is_mended_by_the_next_delivery() -> None:
     table, bus = a_table(a_scan(), a_shard()), MemoryEventBus()
     table.close_shard(SCAN_ID, 0, COMPLETE)  # and then the function died
-    scan = settle(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    scan = settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
     assert scan
     assert scan.state is ScanState.PARSE_COMPLETED
     assert event_names(bus) == ["ScanCompleted"]
@@ -105,4 +106,4 @@ def test_a_break_between_the_shards_end_and_the_scans_end_is_mended_by_the_next_
     ],
 )
 def test_the_outcome_is_the_honest_sum_of_the_shards(shards: dict[str, int], outcome: Outcome) -> None:
-    assert outcome_of(shards) is outcome
+    assert combine_outcomes(shards) is outcome

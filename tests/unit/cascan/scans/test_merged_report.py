@@ -11,7 +11,7 @@ import pytest
 from cascan.ids import ReportKey
 from cascan.model.shard import Shard, ShardState
 from cascan.nmap.report.read import ReportReader, read_report
-from cascan.scans.merged_report import MergedReport, merged_report
+from cascan.scans.merged_report import MergedReport, open_merged_report
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
@@ -27,7 +27,7 @@ def merge(shards: list[Shard], stored: dict[tuple[int, int], str]) -> MergedRepo
     reports = MemoryReportStore()
     for (shard, attempt), name in stored.items():
         reports.objects[str(ReportKey(SCAN_ID, shard, attempt))] = report(name)
-    return merged_report(SCAN_ID, table=a_table(a_scan(shards=len(shards)), *shards), reports=reports)
+    return open_merged_report(SCAN_ID, table=a_table(a_scan(shards=len(shards)), *shards), reports=reports)
 
 
 def read(merged: MergedReport) -> tuple[list[str], ReportReader]:

@@ -40,7 +40,7 @@ def test_a_scan_that_is_over_does_not_run_whatever_else_is_said_of_it(state: Sca
 )
 def test_a_scan_that_is_held_says_by_what(fields: dict[str, Any], why: StopReason) -> None:
     assert standing(**fields).blocked_by is why
-    assert why in life_cycle.HELD
+    assert why in life_cycle.HOLD_REASONS
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_comes_first_ends_it(fields: dict[str, Any], until: datetime, ends:
 )
 def test_a_scan_past_its_deadline_is_over_and_not_held(else_: dict[str, Any]) -> None:
     assert standing(deadline_at=NOON, **else_) == RunPermission(StopReason.SCAN_DEADLINE)
-    assert StopReason.SCAN_DEADLINE not in life_cycle.HELD
+    assert StopReason.SCAN_DEADLINE not in life_cycle.HOLD_REASONS
 
 
 def test_every_state_can_be_reached_and_a_closed_shard_never_moves_again() -> None:

@@ -12,8 +12,8 @@ import pytest
 from cascan.errors import MalformedMessage, RequestRefused
 from cascan.forms import read_request
 from cascan.model.schedule import Concurrency
-from cascan.schedules.due import Kind, ScheduleDue, child_request, next_times, scan_id_at, target_input
-from cascan.schedules.form import interval_minutes, read_schedule
+from cascan.schedules.due import Kind, ScheduleDue, build_run_request, build_target_input, next_times, run_scan_id
+from cascan.schedules.form import parse_interval, read_schedule
 from tests.support.builders import NOW
 
 
@@ -60,13 +60,13 @@ def test_s1_the_cron_wins_where_both_are_there_and_a_note_says_so() -> None:
     ("text", "minutes"), [("12h", 720), ("1h30m", 90), ("90m", 90), ("3600s", 60), ("1.5h", 90), ("60000ms", 1)]
 )
 def test_s1_an_interval_is_a_duration_of_go(text: str, minutes: int) -> None:
-    assert interval_minutes(text) == minutes
+    assert parse_interval(text) == minutes
 
 
 @pytest.mark.parametrize("text", ["", "1d", "12", "h", "12h ", "-1h", "30s", "90s", "0h", "1h30", "99999h"])
 def test_s1_what_is_no_duration_of_whole_minutes_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration|minutes|longer"):
-        interval_minutes(text)
+        parse_interval(text)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_s6_a_retrigger_on_change_of_the_scan_type_is_off_unless_the_manifest_sa
 
 
 def test_s7_labels_are_copied_and_of_annotations_only_those_of_secure_code_box() -> None:
-    request = read_request(json.dumps(child_request(read_schedule(a_manifest()), NOW)), is_issued=True).request
+    request = read_request(json.dumps(build_run_request(read_schedule(a_manifest()), NOW)), is_issued=True).request
     assert request.labels == {"team": "blue", "cascan/schedule": "nightly"}
     assert request.annotations == {
         "scope.cascading.securecodebox.io/cidr": "127.0.0.0/8",
@@ -136,10 +136,10 @@ def test_s7_labels_are_copied_and_of_annotations_only_those_of_secure_code_box()
 
 def test_s7_the_same_time_is_the_same_scan_and_the_series_has_the_schedules_name() -> None:
     schedule = read_schedule(a_manifest())
-    requests = [read_request(json.dumps(child_request(schedule, NOW)), is_issued=True).request for _ in range(2)]
+    requests = [read_request(json.dumps(build_run_request(schedule, NOW)), is_issued=True).request for _ in range(2)]
     assert requests[0] == requests[1]
     assert requests[0].name == "nightly"
-    assert scan_id_at(schedule, NOW) != scan_id_at(schedule, NOW + timedelta(minutes=1))
+    assert run_scan_id(schedule, NOW) != run_scan_id(schedule, NOW + timedelta(minutes=1))
 
 
 def test_an_annotation_that_narrows_what_scripts_may_do_is_not_lost() -> None:
@@ -157,7 +157,7 @@ def test_a_scan_that_would_be_refused_is_refused_with_the_schedule() -> None:
 def test_a_request_in_the_short_form_takes_the_place_of_the_scan_spec_with_its_windows() -> None:
     request = {"targets": ["127.0.0.1"], "authorization": "CHG-1"}
     schedule = read_schedule(a_manifest(scanSpec=None, request=request, windows=["22:00-06:00"]))
-    asked = read_request(json.dumps(child_request(schedule, NOW)), is_issued=True).request
+    asked = read_request(json.dumps(build_run_request(schedule, NOW)), is_issued=True).request
     assert (asked.targets, asked.authorization, asked.windows) == (("127.0.0.1",), "CHG-1", ("22:00-06:00",))
     assert "exactly one" in refusals(request=request)
     assert "spec.request.idempotencyKey" in refusals(scanSpec=None, request=request | {"idempotencyKey": "x"})
@@ -213,12 +213,12 @@ def test_nothing_starts_on_a_blackout_date_of_the_schedules_zone() -> None:
 
 
 def test_what_scheduler_sends_is_read_once_it_has_put_the_time_in() -> None:
-    sent = target_input("nightly").replace("<aws.scheduler.scheduled-time>", "2026-03-01T12:00:00Z")
+    sent = build_target_input("nightly").replace("<aws.scheduler.scheduled-time>", "2026-03-01T12:00:00Z")
     assert ScheduleDue.from_wire(sent, NOW + timedelta(hours=1)) == ScheduleDue(schedule="nightly", due_at=NOW)
 
 
 def test_a_time_that_nobody_put_in_is_the_minute_in_which_the_message_was_queued() -> None:
-    due = ScheduleDue.from_wire(target_input("nightly"), NOW + timedelta(seconds=42))
+    due = ScheduleDue.from_wire(build_target_input("nightly"), NOW + timedelta(seconds=42))
     assert due
     assert due.due_at == NOW
 

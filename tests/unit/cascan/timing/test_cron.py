@@ -14,7 +14,7 @@ BERLIN = ZoneInfo("Europe/Berlin")  # forward on 29 March 2026 at 02:00, back on
 
 
 def times(text: str, after: str, zone: ZoneInfo | None = None, most: int = 3) -> list[str]:
-    found = Cron.parse(text).after(datetime.fromisoformat(after), zone or UTC)
+    found = Cron.parse(text).times_after(datetime.fromisoformat(after), zone or UTC)
     return [f"{at:%Y-%m-%dT%H:%MZ}" for at in islice(found, most)]
 
 
@@ -89,7 +89,7 @@ def test_days_are_those_of_the_zone() -> None:
 def test_scheduler_is_told_the_same_times_with_sunday_as_1_and_one_day_field_open(
     text: str, expressions: list[str]
 ) -> None:
-    assert list(Cron.parse(text).expressions()) == expressions
+    assert list(Cron.parse(text).to_scheduler_expressions()) == expressions
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.timing.windows import DAYS, Opening, Window, opening
+from cascan.timing.windows import DAYS, Opening, Window, find_opening
 
 NIGHTS = "22:00-06:00 Europe/Berlin"
 
@@ -19,7 +19,7 @@ def at(text: str) -> datetime:
 
 
 def seen(now: str, *windows: str) -> tuple[bool, str]:
-    found = opening([Window.parse(window) for window in windows], at(now))
+    found = find_opening([Window.parse(window) for window in windows], at(now))
     assert found
     return found.is_open, found.until.strftime("%Y-%m-%d %H:%M")
 
@@ -85,11 +85,11 @@ def test_a_window_within_the_hour_that_is_skipped_does_not_open_on_that_day() ->
 
 
 def test_without_windows_a_scan_may_always_run() -> None:
-    assert opening([], at("2026-03-02 12:00")) is None
+    assert find_opening([], at("2026-03-02 12:00")) is None
 
 
 def test_a_window_that_never_closes_stays_open() -> None:
-    found = opening([Window.parse("00:00-24:00")], at("2026-03-02 12:00"))
+    found = find_opening([Window.parse("00:00-24:00")], at("2026-03-02 12:00"))
     assert found
     assert found.is_open
     assert found.until > at("2026-03-09 12:00")
@@ -130,11 +130,11 @@ WINDOWS = st.builds(
 @given(st.lists(WINDOWS, min_size=1, max_size=3), INSTANTS)
 def test_what_is_said_of_now_changes_at_the_instant_that_is_named(windows: list[str], now: datetime) -> None:
     parsed = [Window.parse(window) for window in windows]
-    found = opening(parsed, now)
+    found = find_opening(parsed, now)
     assert found
     assert found.until > now
-    just_before = opening(parsed, found.until - timedelta(microseconds=1))
-    then = opening(parsed, found.until)
+    just_before = find_opening(parsed, found.until - timedelta(microseconds=1))
+    then = find_opening(parsed, found.until)
     assert just_before == Opening(is_open=found.is_open, until=found.until)
     assert then
     assert then.is_open is not found.is_open

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from cascan.clock import for_ever
+from cascan.clock import no_time_limit
 from cascan.events.control import ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan_cli.commands import control as command
 from cascan_cli.commands import scans
 from cascan_cli.main import main
-from on_control_requested.control_scan import control, finish_cancelling
-from tests.fakes import MemoryEventBus, MemoryHouseRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from on_control_requested.control_scan import control_scan, finish_cancelling
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 
 HOUR = timedelta(hours=1)
@@ -36,11 +36,11 @@ class Stack:
     def send(self, body: str) -> str:
         self.sent.append(ControlRequested.from_wire(body))
         if self.listens:
-            control(
+            control_scan(
                 self.sent[-1],
                 table=self.table,
                 reports=MemoryReportStore(),
-                house=MemoryHouseRecords(),
+                house=MemoryOperatorRecords(),
                 queues=MemoryShardQueues(),
                 bus=MemoryEventBus(),
                 clock=clock,
@@ -61,7 +61,7 @@ class Stack:
     def turn(self) -> None:
         """What the function does behind its batch, or the next tick."""
         finish_cancelling(
-            [SCAN_ID], for_ever, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
+            [SCAN_ID], no_time_limit, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
         )
 
     @property

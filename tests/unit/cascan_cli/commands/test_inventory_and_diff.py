@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.commands import diff, inventory
 from cascan_cli.main import main
 from tests.support.scanned_network import World, xml
 
-FIRST, SECOND = scan_id_of("scan at 0"), scan_id_of("scan at 1")
+FIRST, SECOND = derive_scan_id("scan at 0"), derive_scan_id("scan at 1")
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.model.scan import Counts, ScanState
-from cascan.model.schedule import Result, Schedule, ScheduledRun
-from cascan.schedules.due import Kind, ScheduleDue, scan_id_at
+from cascan.model.schedule import LatestResult, Schedule, ScheduledRun
+from cascan.schedules.due import Kind, ScheduleDue, run_scan_id
 from cascan_cli.commands import apply, schedule
 from cascan_cli.main import main
-from tests.fakes import MemoryHouseRecords, MemoryScanTable
+from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW, a_scan, clock
@@ -48,7 +48,7 @@ class Stack:
     schedule_queue: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     request_queue: MemoryRequestQueue = field(default_factory=MemoryRequestQueue)
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
-    operator_records: MemoryHouseRecords = field(default_factory=MemoryHouseRecords)
+    operator_records: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
 
     def sent(self) -> list[ScheduleDue | None]:
         return [ScheduleDue.from_wire(body, NOW) for body in self.schedule_queue.sent]
@@ -109,7 +109,7 @@ def test_s2_a_new_interval_is_due_at_once_and_a_cron_at_its_next_match(cascan: T
 
 def test_s2_an_interval_that_was_due_before_is_not_started_again_by_applying_it(cascan: Terminal) -> None:
     cascan.apply("hourly", interval="1h")
-    cascan.stack.schedules.note_due("hourly", NOW)
+    cascan.stack.schedules.record_due("hourly", NOW)
     cascan.apply("hourly", interval="2h")
     assert len(cascan.stack.schedule_queue.sent) == 1
 
@@ -173,7 +173,9 @@ def test_list_has_a_line_for_each_with_its_next_time_and_what_it_last_found(casc
     assert cascan("schedule", "list") == ""
     cascan.apply("nightly", schedule="30 2 * * *", timeZone="Europe/Berlin")
     cascan.apply("paused", interval="90m", suspend=True)
-    cascan.stack.schedules.note_result("nightly", Result(scan_id="s", finished_at=NOW, findings=Counts(count=7)))
+    cascan.stack.schedules.record_result(
+        "nightly", LatestResult(scan_id="s", finished_at=NOW, findings=Counts(count=7))
+    )
     assert cascan("schedule", "list").splitlines() == [
         "nightly\t30 2 * * * Europe/Berlin\tactive\t2026-03-02T01:30:00.000Z\t\t7",
         "paused\tevery 90 min\tsuspended\t\t\t",
@@ -236,7 +238,7 @@ def test_run_now_sends_what_is_due_now_and_names_the_scan_that_it_will_be(cascan
     asked = cascan.json("schedule", "run-now", "nightly")
     (due,) = cascan.stack.sent()
     assert due == ScheduleDue(schedule="nightly", due_at=NOW, kind=Kind.RUN_NOW)
-    assert asked["id"] == scan_id_at(cascan.stack.scheduler.told["nightly"], NOW)
+    assert asked["id"] == run_scan_id(cascan.stack.scheduler.told["nightly"], NOW)
     assert cascan("schedule", "run-now", "nightly") == f"asked for scan {asked['id']}\n"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cascan.findings import findings_of
+from cascan.findings import build_findings
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.commands import severity
@@ -20,7 +20,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.rules_file import read_rules
 from cascan_cli.main import main
 from tests.data.reports import hosts
-from tests.fakes import MemoryHouseRecords, MemoryScanTable
+from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID
 
 RULES = """\
@@ -42,17 +42,17 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def findings(tmp_path: Path) -> Path:
     path = tmp_path / "findings.json"
-    path.write_bytes(msgspec.json.encode(list(findings_of(hosts("connect")[0], SCAN_ID, NOW))))
+    path.write_bytes(msgspec.json.encode(list(build_findings(hosts("connect")[0], SCAN_ID, NOW))))
     return path
 
 
 @pytest.fixture
-def house() -> MemoryHouseRecords:
-    return MemoryHouseRecords()
+def house() -> MemoryOperatorRecords:
+    return MemoryOperatorRecords()
 
 
 @pytest.fixture
-def table(house: MemoryHouseRecords, monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
+def table(house: MemoryOperatorRecords, monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
     table = MemoryScanTable()
 
     @contextmanager
@@ -114,7 +114,7 @@ def test_apply_stores_the_file_as_the_next_version_and_show_prints_it(
 
 
 def test_what_is_applied_is_kept_for_a_rebuild_and_stands_where_it_cannot_be(
-    file: Path, table: MemoryScanTable, house: MemoryHouseRecords, capsys: pytest.CaptureFixture[str]
+    file: Path, table: MemoryScanTable, house: MemoryOperatorRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["severity", "apply", "-f", str(file)]) == 0
     assert list(house.names("")) == ["severity.json"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.errors import StackUnguarded
-from cascan_cli.local.attach import kept_up, lock_or_running, running_stack
+from cascan_cli.local.attach import find_running_stack, find_supervisor, lock_or_attach
 from cascan_cli.local.lock import try_lock
 from cascan_cli.local.state import Running, StateDir
 from tests.unit.cascan_cli.local.test_endpoint import SECRET, somebody
@@ -25,7 +25,7 @@ def kept(folder: Path, knows: str) -> Iterator[StateDir]:
     (folder / "secret").write_text(SECRET)
     with somebody(knows) as (endpoint, _):
         (folder / "machine.json").write_text(f'{{"port": {endpoint.port}}}')
-        state.keep_running(RUNNING)
+        state.write_running(RUNNING)
         locks = [try_lock(path) for path in (state.lock, state.up_lock)]
         try:
             yield state
@@ -37,18 +37,18 @@ def kept(folder: Path, knows: str) -> Iterator[StateDir]:
 
 def test_a_stack_that_knows_its_secret_is_used(tmp_path: Path) -> None:
     with kept(tmp_path, SECRET) as state:
-        assert running_stack(state) == RUNNING
+        assert find_running_stack(state) == RUNNING
 
 
 def test_a_stack_of_an_earlier_version_is_named_with_the_way_out(tmp_path: Path) -> None:
     with kept(tmp_path, "nothing") as state:
         with pytest.raises(StackUnguarded, match=rf"process {os.getpid()} .* cascan local up"):
-            lock_or_running(state, lambda _: None, timeout_s=0)
-        assert kept_up(state) == RUNNING  # so that it can be ended
+            lock_or_attach(state, lambda _: None, timeout_s=0)
+        assert find_supervisor(state) == RUNNING  # so that it can be ended
 
 
 def test_what_a_killed_stack_left_behind_is_no_stack(tmp_path: Path) -> None:
     with kept(tmp_path, SECRET) as state:
         pass
-    state.keep_running(RUNNING)
-    assert (running_stack(state), kept_up(state)) == (None, None)
+    state.write_running(RUNNING)
+    assert (find_running_stack(state), find_supervisor(state)) == (None, None)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from cascan_cli.local.endpoint import Endpoint, Listener
-from cascan_cli.local.guard import HOST, NONCE_HEADER, TOKEN_HEADER, proof_of
+from cascan_cli.local.guard import HOST, NONCE_HEADER, TOKEN_HEADER, compute_proof
 
 SECRET = "s" * 43
 
@@ -23,7 +23,7 @@ class Somebody(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).heard.append(str(self.headers))
-        body = proof_of(self.knows, (self.headers[NONCE_HEADER] or "").encode())
+        body = compute_proof(self.knows, (self.headers[NONCE_HEADER] or "").encode())
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

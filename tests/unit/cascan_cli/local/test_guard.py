@@ -17,7 +17,7 @@ import ministack
 import pytest
 
 from cascan_cli.local.emulator import GUARD
-from cascan_cli.local.guard import PROOF_PATH, RESERVED_BYTES, SAVE_FAILED, Guard, _SaveFailures, proof_of
+from cascan_cli.local.guard import PROOF_PATH, RESERVED_BYTES, SAVE_FAILED, Guard, _SaveFailures, compute_proof
 
 SECRET, HOST = "s" * 43, "127.0.0.1:4566"
 OWN = [(b"host", HOST.encode()), (b"x-amz-security-token", SECRET.encode())]
@@ -159,7 +159,7 @@ def test_who_asks_for_a_proof_gets_it_without_the_secret_and_nothing_else(guarde
     nonce = b"n" * 32
     asked = [*without(b"x-amz-security-token"), (b"x-cascan-nonce", nonce)]
     start, body = guarded.call(asked, PROOF_PATH)
-    assert (start["status"], body["body"]) == (200, proof_of(SECRET, nonce))
+    assert (start["status"], body["body"]) == (200, compute_proof(SECRET, nonce))
     assert SECRET.encode() not in body["body"]
     assert guarded.application.calls == []
 
@@ -171,7 +171,7 @@ def test_not_even_a_proof_is_for_a_page(guarded: Guarded, foreign: str) -> None:
 
 
 def test_two_proofs_differ() -> None:
-    assert len({proof_of(secret, nonce) for secret in ("a", "b") for nonce in (b"1", b"2")}) == 4
+    assert len({compute_proof(secret, nonce) for secret in ("a", "b") for nonce in (b"1", b"2")}) == 4
 
 
 def test_a_refusal_is_read_by_the_sdk_of_every_protocol(guarded: Guarded) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.local.keeper import ORPHAN_GRACE_S
-from cascan_cli.local.lock import is_held, share_lock, try_lock
+from cascan_cli.local.lock import is_held, try_lock, try_shared_lock
 from cascan_cli.local.process import Process
 from tests.support.waiting import WITHIN_S, eventually
 
@@ -106,7 +106,7 @@ def test_a_keeper_that_was_killed_is_an_exit_code_for_its_asker(tmp_path: Path) 
 
 def test_a_stop_waits_until_nobody_holds_the_lock_it_comes_after(tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.lock"
-    held = share_lock(tasks)
+    held = try_shared_lock(tasks)
     assert held
     process = kept(tmp_path, WAITS, after=tasks)
     pid = pid_in(tmp_path)
@@ -119,7 +119,7 @@ def test_a_stop_waits_until_nobody_holds_the_lock_it_comes_after(tmp_path: Path)
 
 def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.lock"
-    held = share_lock(tasks)
+    held = try_shared_lock(tasks)
     assert held
     process = kept(tmp_path, WAITS, after=tasks)
     pid_in(tmp_path)
@@ -139,7 +139,7 @@ def test_a_lock_stays_held_until_the_keeper_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_shared_lock_is_held_for_those_who_want_it_alone(tmp_path: Path) -> None:
-    first, second = share_lock(tmp_path / "lock"), share_lock(tmp_path / "lock")
+    first, second = try_shared_lock(tmp_path / "lock"), try_shared_lock(tmp_path / "lock")
     assert first
     assert second
     first.release()

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cascan_cli.errors import DeployFailed
-from cascan_cli.local.fingerprint import fingerprint
-from cascan_cli.local.package import Package, package
+from cascan_cli.local.fingerprint import compute_fingerprint
+from cascan_cli.local.package import Package, build_package
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -54,7 +54,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def packed(project: Path, **parameters: str) -> Package:
-    return package(project / "template.yaml", parameters, "code")
+    return build_package(project / "template.yaml", parameters, "code")
 
 
 def resources(packed: Package) -> dict[str, dict[str, Any]]:
@@ -127,17 +127,17 @@ def test_a_folder_that_is_not_there_is_named(project: Path) -> None:
 )
 def test_the_fingerprint_changes_with_everything_that_goes_in(project: Path, path: str, content: str) -> None:
     sources = packed(project).sources
-    before = fingerprint(project, sources, {})
+    before = compute_fingerprint(project, sources, {})
 
     (project / path).write_text(content)
 
-    assert fingerprint(project, sources, {}) != before
+    assert compute_fingerprint(project, sources, {}) != before
 
 
 def test_the_fingerprint_changes_with_the_parameters_and_not_with_byte_code(project: Path) -> None:
     sources = packed(project).sources
-    before = fingerprint(project, sources, {})
+    before = compute_fingerprint(project, sources, {})
     (project / "functions/__pycache__/two.pyc").write_text("more")
 
-    assert fingerprint(project, sources, {}) == before
-    assert fingerprint(project, sources, {"Nmap": "x"}) != before
+    assert compute_fingerprint(project, sources, {}) == before
+    assert compute_fingerprint(project, sources, {"Nmap": "x"}) != before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascan_cli.errors import StateUnreadable
-from cascan_cli.local.policy import LOOPBACK_AND_PRIVATE, LocalPolicy, store_policy, stored_policy
+from cascan_cli.local.policy import LOOPBACK_AND_PRIVATE, LocalPolicy, read_policy, store_policy
 from cascan_cli.main import main
 from cascan_cli.stack.permissions import read_permissions
 
@@ -18,13 +18,13 @@ def options(allow: list[str] | None = None, profile: str | None = None, *, defau
 
 
 def test_where_nothing_was_set_loopback_and_private_networks_may_be_scanned(tmp_path: Path) -> None:
-    assert stored_policy(tmp_path) == LocalPolicy()
+    assert read_policy(tmp_path) == LocalPolicy()
     assert LocalPolicy().allowed_targets == LOOPBACK_AND_PRIVATE
 
 
 def test_what_local_up_set_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("198.51.100.0/24",), "intrusive"))
-    assert stored_policy(tmp_path) == LocalPolicy(("198.51.100.0/24",), "intrusive")
+    assert read_policy(tmp_path) == LocalPolicy(("198.51.100.0/24",), "intrusive")
     assert (tmp_path / "policy.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -38,9 +38,9 @@ def test_local_up_replaces_what_it_names_and_keeps_the_rest() -> None:
 
 def test_one_scan_adds_to_it_for_itself(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("a.example",)))
-    widened = stored_policy(tmp_path).widened(options(["b.example", "a.example"], "intrusive"))
+    widened = read_policy(tmp_path).widened(options(["b.example", "a.example"], "intrusive"))
     assert widened == LocalPolicy(("a.example", "b.example"), "intrusive")
-    assert stored_policy(tmp_path) == LocalPolicy(("a.example",))
+    assert read_policy(tmp_path) == LocalPolicy(("a.example",))
 
 
 def test_a_command_without_these_options_changes_nothing() -> None:
@@ -60,16 +60,16 @@ def test_apply_and_rules_test_ask_the_same_judge(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("198.51.100.0/24",), "intrusive"))
     permit = read_permissions(Namespace(stack=None, state_dir=tmp_path))
     assert permit.policy.value == "intrusive"
-    assert not permit.scope.refusal_of_address("198.51.100.7")
+    assert not permit.scope.find_address_refusal("198.51.100.7")
 
 
 def test_an_entry_that_is_no_network_or_domain_is_refused_before_anything_is_set(tmp_path: Path) -> None:
     assert main(["local", "up", "--allow", "1.2.3", "--state-dir", str(tmp_path)]) == 2
-    assert stored_policy(tmp_path) == LocalPolicy()
+    assert read_policy(tmp_path) == LocalPolicy()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"allow": 1, "profile": "safe"}', "[]"])
 def test_a_damaged_file_is_a_sentence_and_not_another_policy(tmp_path: Path, text: str) -> None:
     (tmp_path / "policy.json").write_text(text)
     with pytest.raises(StateUnreadable, match="is damaged"):
-        stored_policy(tmp_path)
+        read_policy(tmp_path)

@@ -125,8 +125,8 @@ def test_whatever_the_umask_is_nothing_is_open_to_others(tmp_path: Path, umask: 
     try:
         it = StateDir(tmp_path / "state")
         it.endpoint()
-        it.keep_deployment(DEPLOYMENT)
-        it.keep_running(Running(42, "2026-01-31T00:00:00Z"))
+        it.write_deployment(DEPLOYMENT)
+        it.write_running(Running(42, "2026-01-31T00:00:00Z"))
         (it.objects / "bucket").mkdir(0o700)
         it.begin_run()
     finally:
@@ -193,13 +193,13 @@ def test_what_is_kept_reads_back(tmp_path: Path) -> None:
     assert it.deployment() is None
     assert it.running() is None
 
-    it.keep_deployment(DEPLOYMENT)
-    it.keep_running(Running(42, "2026-01-31T00:00:00Z"))
+    it.write_deployment(DEPLOYMENT)
+    it.write_running(Running(42, "2026-01-31T00:00:00Z"))
 
     again = StateDir(tmp_path)
     assert again.deployment() == DEPLOYMENT
     assert again.running() == Running(42, "2026-01-31T00:00:00Z")
-    again.forget_running()
+    again.delete_running()
     assert again.running() is None
 
 
@@ -230,7 +230,7 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
 
 def test_after_a_clean_end_the_deployment_counts(tmp_path: Path) -> None:
     it = StateDir(tmp_path)
-    it.keep_deployment(DEPLOYMENT)
+    it.write_deployment(DEPLOYMENT)
     (it.objects / "bucket").mkdir()
     it.exit_status.write_text("0")
 
@@ -245,7 +245,7 @@ def test_after_any_other_end_nothing_is_deployed_and_the_tables_are_behind(
     tmp_path: Path, exit_status: str | None
 ) -> None:
     it = StateDir(tmp_path)
-    it.keep_deployment(DEPLOYMENT)
+    it.write_deployment(DEPLOYMENT)
     (it.objects / "bucket").mkdir()
     if exit_status is not None:
         it.exit_status.write_text(exit_status)
@@ -284,7 +284,7 @@ def test_an_exit_status_is_that_of_one_run(tmp_path: Path) -> None:
     it = StateDir(tmp_path)
     it.exit_status.write_text("0")
     it.begin_run()
-    it.keep_deployment(DEPLOYMENT)
+    it.write_deployment(DEPLOYMENT)
 
     it.begin_run()  # the run between was killed with its keeper, which writes the status
 

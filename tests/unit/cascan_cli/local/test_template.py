@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cascan_cli.errors import DeployFailed
-from cascan_cli.local.template import is_on, read_template, with_few_batches, with_numbers
+from cascan_cli.local.template import inline_numbers, is_condition_met, limit_batches, read_template
 
 TEMPLATE = """
 Parameters:
@@ -66,14 +66,16 @@ def test_conditions_follow_the_parameters_and_the_defaults(
 ) -> None:
     template = read_template(written(tmp_path))
 
-    assert {name for name in ("Bundles", "Counts", "Both", "Either") if is_on(name, template, parameters)} == on
-    assert is_on(None, template, parameters)
+    assert {
+        name for name in ("Bundles", "Counts", "Both", "Either") if is_condition_met(name, template, parameters)
+    } == on
+    assert is_condition_met(None, template, parameters)
 
 
 @pytest.mark.parametrize("condition", ["Far", "Missing"])
 def test_a_condition_that_only_aws_can_decide_is_said_so(tmp_path: Path, condition: str) -> None:
     with pytest.raises(DeployFailed, match="cannot be decided here"):
-        is_on(condition, read_template(written(tmp_path)), {})
+        is_condition_met(condition, read_template(written(tmp_path)), {})
 
 
 @pytest.mark.parametrize(("text", "why"), [("{", "is not YAML"), ("[]", "no Resources"), ("A: 1", "no Resources")])
@@ -105,7 +107,7 @@ def test_a_number_stands_as_one_wherever_a_property_refers_to_it_and_as_a_refere
         )
     )
 
-    resources = with_numbers(template, {"Limit": "9"})["Resources"]
+    resources = inline_numbers(template, {"Limit": "9"})["Resources"]
 
     assert resources["A"]["Properties"] == {"Size": [3, {"Max": 9}], "Name": {"Ref": "Name"}}
     assert resources["B"]["Properties"] == {"Environment": {"Variables": {"COUNT": {"Ref": "Count"}}}}
@@ -117,7 +119,7 @@ def test_batches_of_a_queue_that_run_at_once_are_few_unless_their_mapping_says_h
 
     own = {"ScalingConfig": {"MaximumConcurrency": 7}}
     resources = {"Plain": a_function(), "Own": a_function(**own), "Bucket": {"Type": "AWS::S3::Bucket"}}
-    bounded = with_few_batches({"Resources": resources}, 2)["Resources"]
+    bounded = limit_batches({"Resources": resources}, 2)["Resources"]
 
     few = {"ScalingConfig": {"MaximumConcurrency": 2}}
     assert bounded == {"Plain": a_function(**few), "Own": a_function(**own), "Bucket": {"Type": "AWS::S3::Bucket"}}

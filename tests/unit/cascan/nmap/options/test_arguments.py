@@ -14,8 +14,8 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.options.arguments import CheckedArguments, Profile, parse_arguments
 from cascan.nmap.options.getopt import read_words
 from cascan.nmap.options.table import Decision, Takes, option_table
-from cascan.nmap.scripts.judgement import judge
-from cascan.nmap.scripts.selection import scripts_of
+from cascan.nmap.scripts.judgement import judge_scripts
+from cascan.nmap.scripts.selection import select_category
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 
@@ -251,7 +251,7 @@ NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY
              "--defeat-rst-ratelimit", "--send-ip", "-sVS", "-sT -O"]  # fmt: skip
 
 DEFAULT_SCRIPTS = "-n --script " + ",".join(
-    one.script.name for one in judge(scripts_of("default"), PolicyProfile.SAFE).kept
+    one.script.name for one in judge_scripts(select_category("default"), PolicyProfile.SAFE).kept
 )
 NO_PRINTERS = "--exclude-ports T:9100-9107"
 ACCEPTED = [
@@ -313,7 +313,7 @@ ACCEPTED = [
 
 
 def checked(line: str, profile: Profile = "connect") -> CheckedArguments:
-    return parse_arguments(shlex.split(line)).checked(profile)
+    return parse_arguments(shlex.split(line)).check(profile)
 
 
 def reasons_for(line: str, profile: Profile = "connect") -> str:
@@ -332,7 +332,7 @@ def test_printers_get_nothing_from_scripts_unless_who_may_asks_for_all_ports() -
     assert "printers print what scripts send" in reasons_for("-PS9100 --script banner")
     assert any("9100-9107 are not scanned" in note for note in checked("-p 80,9100 --script banner").notes)
     allowed = parse_arguments(["-p", "9100", "--script", "banner", "--allports"])
-    assert "--exclude-ports" not in allowed.checked("connect", PolicyProfile.INTRUSIVE).options
+    assert "--exclude-ports" not in allowed.check("connect", PolicyProfile.INTRUSIVE).options
     assert checked("-p 9100").options == ("-p", "9100")
 
 
@@ -407,7 +407,7 @@ def test_every_reason_is_told_at_once_with_its_place() -> None:
 @pytest.mark.parametrize("word", ["-p\x0022", "--script\n", "a\tb", "h\u00e9", "\u2010sV", "\x7f", "\u202e"])
 def test_a_character_that_is_not_printable_ascii_is_refused(word: str) -> None:
     with pytest.raises(RequestRefused, match="parameter 2 holds a character"):
-        parse_arguments(["-sV", word]).checked("connect")
+        parse_arguments(["-sV", word]).check("connect")
 
 
 @needs_nmap
@@ -457,7 +457,7 @@ PIECES = [row.name for row in option_table().rows()] + [
 def test_no_command_line_yields_an_option_that_is_refused(words: list[str]) -> None:
     for profile in ("connect", "raw"):
         try:
-            options = parse_arguments(words).checked(profile).options
+            options = parse_arguments(words).check(profile).options
         except RequestRefused:
             continue
         again = read_words(options)
@@ -520,7 +520,7 @@ def test_crafted_packets_that_nmap_does_not_make_are_refused_as_nmap_refuses_or_
     if os.geteuid() == 0:
         assert "QUITTING!" in said or "WARNING" in said
     with pytest.raises(RequestRefused) as refused:
-        parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+        parse_arguments(shlex.split(line)).check("raw", PolicyProfile.EVERYTHING)
     assert any(why in reason for reason in refused.value.reasons), refused.value.reasons
 
 
@@ -544,12 +544,12 @@ def test_an_opt_in_is_passed_on_under_the_profile_that_allows_it_and_no_lesser_o
     words: str, policy: PolicyProfile
 ) -> None:
     given = parse_arguments(words.split())
-    assert given.checked("raw", policy).options == tuple(words.split())
+    assert given.check("raw", policy).options == tuple(words.split())
     lesser = list(PolicyProfile)[policy.rank - 1]
     with pytest.raises(RequestRefused, match=f"needs policy profile {policy}"):
-        given.checked("raw", lesser)
+        given.check("raw", lesser)
     with pytest.raises(RequestRefused, match="needs scanType nmap-privileged"):
-        given.checked("connect", policy)
+        given.check("connect", policy)
 
 
 @pytest.mark.parametrize(
@@ -561,16 +561,16 @@ def test_an_opt_in_is_passed_on_under_the_profile_that_allows_it_and_no_lesser_o
 )
 def test_a_value_of_an_opt_in_is_checked_in_every_profile(words: str) -> None:
     with pytest.raises(RequestRefused):
-        parse_arguments(words.split()).checked("raw", PolicyProfile.EVERYTHING)
+        parse_arguments(words.split()).check("raw", PolicyProfile.EVERYTHING)
 
 
 @pytest.mark.parametrize("words", ["-sI 192.0.2.1", "-b ftp.example.org", "--proxies http://192.0.2.1:1"])
 def test_what_contacts_hosts_outside_any_scope_is_refused_in_every_profile(words: str) -> None:
     with pytest.raises(RequestRefused, match="whom no scope covers"):
-        parse_arguments(words.split()).checked("raw", PolicyProfile.EVERYTHING)
+        parse_arguments(words.split()).check("raw", PolicyProfile.EVERYTHING)
 
 
 def test_a_source_port_needs_raw_sockets_and_no_permission() -> None:
-    assert parse_arguments(["-g", "53"]).checked("raw").options == ("--source-port", "53")
+    assert parse_arguments(["-g", "53"]).check("raw").options == ("--source-port", "53")
     with pytest.raises(RequestRefused, match="needs scanType nmap-privileged"):
-        parse_arguments(["-g", "53"]).checked("connect")
+        parse_arguments(["-g", "53"]).check("connect")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cascan.nmap.options.arguments import parse_arguments
-from cascan.nmap.options.host_timeout import with_longer_host_timeout
+from cascan.nmap.options.host_timeout import lengthen_host_timeout
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ from cascan.nmap.options.host_timeout import with_longer_host_timeout
     ],
 )
 def test_the_limit_is_doubled_where_there_is_one_and_twelve_hours_are_the_most(given: str, longer: str) -> None:
-    assert " ".join(with_longer_host_timeout(given.split())) == longer
+    assert " ".join(lengthen_host_timeout(given.split())) == longer
 
 
 def test_what_it_adds_is_an_option_that_nmap_takes() -> None:
-    options = with_longer_host_timeout(("--host-timeout", "1.5m"))
-    assert parse_arguments([*options, "127.0.0.1"]).checked("connect").options == options
+    options = lengthen_host_timeout(("--host-timeout", "1.5m"))
+    assert parse_arguments([*options, "127.0.0.1"]).check("connect").options == options

@@ -14,14 +14,14 @@ from cascan.nmap.options.raw_sockets import (
     NET_RAW,
     SETCAP,
     FileCapabilities,
-    Process,
-    file_capabilities,
+    ProcessPrivileges,
+    find_raw_socket_problem,
     parse_capabilities,
-    why_not_raw,
+    read_file_capabilities,
 )
 
 USER = 1001
-PLAIN = Process(bounding=(1 << 41) - 1, ambient=0, no_new_privileges=False)
+PLAIN = ProcessPrivileges(bounding=(1 << 41) - 1, ambient=0, no_new_privileges=False)
 NMAP = shutil.which("nmap") or ""
 needs_setcap = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("setcap") or not NMAP, reason="file capabilities need root, setcap and nmap"
@@ -52,7 +52,7 @@ def setcap(text: str, path: Path) -> None:
 )
 def test_v9_every_spelling_and_order_of_setcap_is_taken_and_net_admin_is_not_needed(text: str, nmap: Path) -> None:
     setcap(text, nmap)
-    assert why_not_raw(str(nmap), uid=USER, process=PLAIN) == ""
+    assert find_raw_socket_problem(str(nmap), uid=USER, process=PLAIN) == ""
 
 
 @needs_setcap
@@ -68,7 +68,7 @@ def test_v9_every_spelling_and_order_of_setcap_is_taken_and_net_admin_is_not_nee
 )
 def test_v9_what_is_missing_is_named_with_the_command_that_sets_it(text: str, lacks: str, nmap: Path) -> None:
     setcap(text, nmap)
-    why = why_not_raw(str(nmap), uid=USER, process=PLAIN)
+    why = find_raw_socket_problem(str(nmap), uid=USER, process=PLAIN)
     assert f"lacks {lacks} as effective, inheritable and permitted" in why
     assert f"{SETCAP} {nmap}" in why
     assert "cap_net_admin" not in SETCAP
@@ -84,28 +84,33 @@ def test_v9_the_real_nmap_of_an_ordinary_user_agrees(text: str, nmap: Path) -> N
     ran = subprocess.run(namespace, capture_output=True, text=True, timeout=250, check=False)
     if "unshare" in ran.stderr:
         pytest.skip(ran.stderr)
-    possible = why_not_raw(str(nmap), uid=USER) == ""
+    possible = find_raw_socket_problem(str(nmap), uid=USER) == ""
     assert possible == (ran.returncode == 0), ran.stderr
     assert possible == (text.count("cap_") == 2)
 
 
 def test_v9_root_needs_no_capability_of_the_file_but_its_bounding_set_has_to_hold_net_raw() -> None:
-    assert why_not_raw("/bin/sh", uid=0, process=PLAIN) == ""
-    bounded = Process(bounding=PLAIN.bounding & ~NET_RAW, ambient=0, no_new_privileges=False)
-    assert "bounding set" in why_not_raw("/bin/sh", uid=0, process=bounded)
+    assert find_raw_socket_problem("/bin/sh", uid=0, process=PLAIN) == ""
+    bounded = ProcessPrivileges(bounding=PLAIN.bounding & ~NET_RAW, ambient=0, no_new_privileges=False)
+    assert "bounding set" in find_raw_socket_problem("/bin/sh", uid=0, process=bounded)
 
 
 def test_an_ambient_capability_is_enough_for_a_file_that_has_none() -> None:
-    assert why_not_raw("/bin/sh", uid=USER, process=Process(PLAIN.bounding, NET_RAW, no_new_privileges=True)) == ""
-    assert "lacks" in why_not_raw("/bin/sh", uid=USER, process=PLAIN)
+    assert (
+        find_raw_socket_problem(
+            "/bin/sh", uid=USER, process=ProcessPrivileges(PLAIN.bounding, NET_RAW, no_new_privileges=True)
+        )
+        == ""
+    )
+    assert "lacks" in find_raw_socket_problem("/bin/sh", uid=USER, process=PLAIN)
 
 
 @needs_setcap
 def test_a_file_that_holds_what_the_process_may_not_have_is_not_started_by_root_either(nmap: Path) -> None:
     setcap("cap_net_raw,cap_net_admin,cap_net_bind_service+eip", nmap)
-    without_admin = Process(PLAIN.bounding & ~(1 << 12), 0, no_new_privileges=False)
+    without_admin = ProcessPrivileges(PLAIN.bounding & ~(1 << 12), 0, no_new_privileges=False)
     for uid in (0, USER):
-        why = why_not_raw(str(nmap), uid=uid, process=without_admin)
+        why = find_raw_socket_problem(str(nmap), uid=uid, process=without_admin)
         assert "holds cap_net_admin, which this process may not have, so the kernel does not start it" in why
         assert why.endswith(f"run: {SETCAP} {nmap}")
 
@@ -113,8 +118,8 @@ def test_a_file_that_holds_what_the_process_may_not_have_is_not_started_by_root_
 @needs_setcap
 def test_no_new_privileges_makes_the_files_capabilities_void(nmap: Path) -> None:
     setcap("cap_net_raw,cap_net_bind_service+eip", nmap)
-    assert "no_new_privs" in why_not_raw(
-        str(nmap), uid=USER, process=Process(PLAIN.bounding, 0, no_new_privileges=True)
+    assert "no_new_privs" in find_raw_socket_problem(
+        str(nmap), uid=USER, process=ProcessPrivileges(PLAIN.bounding, 0, no_new_privileges=True)
     )
 
 
@@ -126,9 +131,9 @@ def test_an_attribute_of_any_revision_is_read_and_a_strange_one_counts_as_none()
     assert parse_capabilities(b"\x01\0\0\x03" + low * 2 + bytes(8) + b"\xe9\3\0\0") == both
     for strange in (b"", b"\1", b"\1\0\0\2", b"\1\0\0\x09" + bytes(40)):
         assert parse_capabilities(strange) == FileCapabilities()
-    assert file_capabilities("/nowhere") == FileCapabilities()
+    assert read_file_capabilities("/nowhere") == FileCapabilities()
 
 
 def test_this_process_is_read_from_what_the_kernel_says_of_it() -> None:
     status = "Name:\tx\nCapBnd:\t00000000a80425fb\nCapAmb:\t0000000000002000\nNoNewPrivs:\t1\n"
-    assert Process.of(status) == Process(0xA80425FB, NET_RAW, no_new_privileges=True)
+    assert ProcessPrivileges.of(status) == ProcessPrivileges(0xA80425FB, NET_RAW, no_new_privileges=True)

@@ -92,14 +92,14 @@ def nmaps_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _look_into(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nmap_data, "data_folder", lambda: folder)
-    monkeypatch.setattr(service_names, "known_services", nmap_data.known_services.__wrapped__)
-    monkeypatch.setattr(mac_address, "known_vendors", nmap_data.known_vendors.__wrapped__)
+    monkeypatch.setattr(nmap_data, "find_data_folder", lambda: folder)
+    monkeypatch.setattr(service_names, "read_services", nmap_data.read_services.__wrapped__)
+    monkeypatch.setattr(mac_address, "read_vendors", nmap_data.read_vendors.__wrapped__)
 
 
 def refusals(line: str) -> set[Rule]:
     try:
-        parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+        parse_arguments(shlex.split(line)).check("raw", PolicyProfile.EVERYTHING)
     except RequestRefused as refused:
         return {refusal.rule for refusal in refused.refusals}
     return set()
@@ -120,9 +120,9 @@ def test_without_nmaps_lists_names_are_not_checked_and_a_note_says_so(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _look_into(None, monkeypatch)
-    checked = parse_arguments(shlex.split(line)).checked("raw", PolicyProfile.EVERYTHING)
+    checked = parse_arguments(shlex.split(line)).check("raw", PolicyProfile.EVERYTHING)
     assert any("not checked here" in note for note in checked.notes)
-    assert not parse_arguments(["-p", "22"]).checked("raw").notes
+    assert not parse_arguments(["-p", "22"]).check("raw").notes
 
 
 def test_the_data_is_that_of_the_nmap_on_the_path(nmaps_lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_the_data_is_that_of_the_nmap_on_the_path(nmaps_lists: Path, monkeypatch
     (data / nmap_data.SERVICES).touch()
     monkeypatch.undo()
     monkeypatch.setenv("PATH", str(program.parent))
-    assert nmap_data.data_folder.__wrapped__() == data
+    assert nmap_data.find_data_folder.__wrapped__() == data
 
 
 @pytest.mark.parametrize(

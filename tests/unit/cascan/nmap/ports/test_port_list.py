@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascan.nmap.options.values import checked_value
+from cascan.nmap.options.values import normalize_value
 from cascan.nmap.ports.port_list import ILLEGAL, PortItem, parse_ports
 
 STRICTER = ("a [ without its ]", "a letter without a port", ILLEGAL)  # some of these nmap takes; nobody means them
@@ -66,7 +66,7 @@ def test_nmap_starts_with_what_is_accepted_and_stops_at_what_is_refused_in_its_w
         "nmap",
         "-sT",
         "-p",
-        text if why else checked_value("ports", text),
+        text if why else normalize_value("ports", text),
         "-iL",
         "/dev/null",
     ]  # no target: it ends

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.options.arguments import parse_arguments
-from cascan.nmap.scripts.argument_syntax import Table, parse_script_args, write_script_args
+from cascan.nmap.scripts.argument_syntax import ArgumentTable, parse_script_args, write_script_args
 from cascan.nmap.scripts.arguments import ON_THE_TARGET
 from cascan.nmap.scripts.table import Harm, script_table
 
@@ -19,13 +19,13 @@ needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not in
 
 
 def written(line: str, policy: PolicyProfile = PolicyProfile.EVERYTHING) -> str:
-    options = parse_arguments(shlex.split(line)).checked("connect", policy).options
+    options = parse_arguments(shlex.split(line)).check("connect", policy).options
     return options[options.index("--script-args") + 1]
 
 
 def reasons_for(line: str, policy: PolicyProfile = PolicyProfile.EVERYTHING) -> str:
     with pytest.raises(RequestRefused) as refused:
-        parse_arguments(shlex.split(line)).checked("connect", policy)
+        parse_arguments(shlex.split(line)).check("connect", policy)
     return "\n".join(refused.value.reasons)
 
 
@@ -38,27 +38,27 @@ def nmap_parses(text: str) -> bool:
 
 
 READ = [
-    ("a=b", Table({"a": "b"})),
-    ("a", Table(flags=("a",))),
-    ("a.b-c=1,d", Table({"a.b-c": "1"}, ("d",))),
-    (" a = b c , d ", Table({"a": "b c"}, ("d",))),
-    ("a='b,c'", Table({"a": "b,c"})),
-    ('a="b}={,"', Table({"a": "b}={,"})),
-    (r'a="b\"c\\d\e"', Table({"a": r"b\"c\d\e".replace(r"\"", '"')})),
-    ('"a b"=c', Table({"a b": "c"})),
-    ("a={b=c,d},e", Table({"a": Table({"b": "c"}, ("d",))}, ("e",))),
-    ("a={}", Table({"a": Table()})),
-    ("{a,b}", Table(flags=(Table(flags=("a", "b")),))),
-    ("a=1,a=2", Table({"a": "2"})),
-    ("a,,b,", Table(flags=("a", "b"))),
-    ("a=", Table({"a": ""})),
-    ("a=b'c", Table({"a": "b'c"})),
-    ("", Table()),
+    ("a=b", ArgumentTable({"a": "b"})),
+    ("a", ArgumentTable(flags=("a",))),
+    ("a.b-c=1,d", ArgumentTable({"a.b-c": "1"}, ("d",))),
+    (" a = b c , d ", ArgumentTable({"a": "b c"}, ("d",))),
+    ("a='b,c'", ArgumentTable({"a": "b,c"})),
+    ('a="b}={,"', ArgumentTable({"a": "b}={,"})),
+    (r'a="b\"c\\d\e"', ArgumentTable({"a": r"b\"c\d\e".replace(r"\"", '"')})),
+    ('"a b"=c', ArgumentTable({"a b": "c"})),
+    ("a={b=c,d},e", ArgumentTable({"a": ArgumentTable({"b": "c"}, ("d",))}, ("e",))),
+    ("a={}", ArgumentTable({"a": ArgumentTable()})),
+    ("{a,b}", ArgumentTable(flags=(ArgumentTable(flags=("a", "b")),))),
+    ("a=1,a=2", ArgumentTable({"a": "2"})),
+    ("a,,b,", ArgumentTable(flags=("a", "b"))),
+    ("a=", ArgumentTable({"a": ""})),
+    ("a=b'c", ArgumentTable({"a": "b'c"})),
+    ("", ArgumentTable()),
 ]
 
 
 @pytest.mark.parametrize(("text", "table"), READ)
-def test_arguments_are_read_into_a_tree(text: str, table: Table) -> None:
+def test_arguments_are_read_into_a_tree(text: str, table: ArgumentTable) -> None:
     assert parse_script_args(text) == table
 
 
@@ -90,9 +90,11 @@ def test_arguments_that_nmap_would_not_take_or_would_cut_short_are_refused(text:
 
 TEXTS = st.text("ab1 ,{}='\"\\.-/", max_size=6).map(str.strip)
 TABLES = st.recursive(
-    st.builds(Table, st.dictionaries(TEXTS, TEXTS, max_size=3), st.lists(TEXTS.filter(bool), max_size=2).map(tuple)),
+    st.builds(
+        ArgumentTable, st.dictionaries(TEXTS, TEXTS, max_size=3), st.lists(TEXTS.filter(bool), max_size=2).map(tuple)
+    ),
     lambda inner: st.builds(
-        Table,
+        ArgumentTable,
         st.dictionaries(TEXTS, st.one_of(TEXTS, inner), max_size=3),
         st.lists(st.one_of(TEXTS.filter(bool), inner), max_size=2).map(tuple),
     ),
@@ -101,7 +103,7 @@ TABLES = st.recursive(
 
 
 @given(TABLES)
-def test_a_tree_that_is_written_is_read_back_as_itself(table: Table) -> None:
+def test_a_tree_that_is_written_is_read_back_as_itself(table: ArgumentTable) -> None:
     assert parse_script_args(write_script_args(table)) == table
 
 
@@ -253,6 +255,6 @@ def test_arguments_given_twice_are_refused_since_nmap_takes_the_last_alone() -> 
 
 
 def test_arguments_of_nothing_are_left_out() -> None:
-    options = parse_arguments(["--script", "banner", "--script-args", " , "]).checked("connect").options
+    options = parse_arguments(["--script", "banner", "--script-args", " , "]).check("connect").options
     assert "--script-args" not in options
     assert options[-2:] == ("--script", "banner")

@@ -7,15 +7,15 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.options.arguments import CheckedArguments, parse_arguments
-from cascan.nmap.scripts.judgement import NEEDS, judge, needed_profile, version_notes
-from cascan.nmap.scripts.selection import scripts_of
+from cascan.nmap.scripts.judgement import NEEDS, find_needed_profile, judge_scripts, note_version_scripts
+from cascan.nmap.scripts.selection import select_category
 from cascan.nmap.scripts.table import Script, script_table, scripts_by_name
 
 SAFE, INTRUSIVE, EVERYTHING = PolicyProfile
 
 
 def checked(line: str, policy: PolicyProfile = SAFE) -> CheckedArguments:
-    return parse_arguments(shlex.split(line)).checked("connect", policy)
+    return parse_arguments(shlex.split(line)).check("connect", policy)
 
 
 def chosen(line: str, policy: PolicyProfile = SAFE) -> list[str]:
@@ -85,7 +85,7 @@ def test_nothing_that_could_leave_its_target_or_harm_it_is_safe() -> None:
     forbidden = {"broadcast", "brute", "dos", "exploit", "external", "fuzzer", "intrusive", "malware"}
     effects = {"leaves", "third-party", "unbounded", "raw", "forges", "writes-files", "makes-targets", "guesses"}
     for script in script_table().scripts:
-        if needed_profile(script)[0] is SAFE:
+        if find_needed_profile(script)[0] is SAFE:
             assert not script.categories & forbidden, script
             assert not script.effects & effects, script
             assert "httpspider" not in script.libraries, script
@@ -96,14 +96,14 @@ def test_a_script_that_runs_before_any_target_is_known_is_for_everything_unless_
     for script in script_table().scripts:
         if "prerule" in script.rules:
             needed = INTRUSIVE if script.name in woken_by_argument else EVERYTHING
-            assert needed_profile(script)[0] is needed, script
+            assert find_needed_profile(script)[0] is needed, script
     for name in woken_by_argument:
         assert scripts_by_name()[name].harmful, name
 
 
 def test_a_probe_for_a_vulnerability_is_safe_only_where_nmap_calls_it_so() -> None:
     probes = [script for script in script_table().scripts if "vuln" in script.categories]
-    assert all("safe" in script.categories for script in probes if needed_profile(script)[0] is SAFE)
+    assert all("safe" in script.categories for script in probes if find_needed_profile(script)[0] is SAFE)
     assert "not called safe" in reasons_for("--script http-vuln-cve2017-5638")
 
 
@@ -177,16 +177,16 @@ def test_plus_is_for_everything_alone_and_is_passed_on_there() -> None:
 
 def test_sv_is_passed_on_and_its_scripts_are_all_safe_in_this_nmap() -> None:
     assert checked("-sV").options == ("-sV", "-n")
-    assert judge(scripts_of("version"), SAFE).kept == scripts_of("version")
+    assert judge_scripts(select_category("version"), SAFE).kept == select_category("version")
 
 
 def test_a_version_script_that_the_profile_does_not_allow_is_said() -> None:
     script = Script("new-version", frozenset({"version", "intrusive"}), frozenset({"portrule"}))
-    assert version_notes([script], SAFE) == (
+    assert note_version_scripts([script], SAFE) == (
         "-sV runs, beyond policy profile safe: new-version (intrusive: it may disturb the target, or be taken for an "
         "attack)",
     )
-    assert version_notes([script], INTRUSIVE) == ()
+    assert note_version_scripts([script], INTRUSIVE) == ()
 
 
 def test_sv_is_passed_on_with_a_note_where_its_scripts_go_beyond_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cascan.model.shard import Shard, TargetSlice
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.nmap.options.arguments import parse_arguments
-from cascan.nmap.scripts.script_hostname import with_script_hostname
+from cascan.nmap.scripts.script_hostname import add_script_hostname
 from cascan.permissions.scope import Scope
 from on_shard_queued.pin_targets import pin_targets
 from tests.fakes import FixedResolver
@@ -39,7 +39,7 @@ SCOPE = Scope.of(["10.0.0.0/16"])
     ],
 )
 def test_the_name_is_said_where_scripts_run_and_after_what_the_request_says(options: str, spoken: str) -> None:
-    assert with_script_hostname(options.split(), NAME) == tuple(spoken.split())
+    assert add_script_hostname(options.split(), NAME) == tuple(spoken.split())
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_the_name_is_said_where_scripts_run_and_after_what_the_request_says(opti
      "a}b", "a b", "A.test", "\u00e9.test", "a" * 64 + ".test", "a.test\n"],
 )  # fmt: skip
 def test_what_is_no_host_name_never_gets_into_script_arguments(name: str) -> None:
-    assert with_script_hostname(("-sV",), name) == ("-sV",)
+    assert add_script_hostname(("-sV",), name) == ("-sV",)
 
 
 def test_what_is_said_reads_back_as_one_argument_list_of_nmaps() -> None:
-    again = parse_arguments(with_script_hostname(("-sV", "--script-args", "http.useragent=x"), NAME))
+    again = parse_arguments(add_script_hostname(("-sV", "--script-args", "http.useragent=x"), NAME))
     assert (again.errors, again.targets) == ((), ())
     assert [given.value for given in again.options] == [None, f"http.useragent=x,{OURS}"]
 
@@ -81,5 +81,5 @@ def test_a_shard_has_a_name_when_all_its_addresses_stand_for_it(expressions: lis
 
 
 def test_the_command_line_says_the_name_before_the_options_that_are_ours() -> None:
-    argv = nmap_argv(["nmap"], a_shard(arguments=("-sV",)), Path("/scratch"), NAME)
+    argv = build_nmap_command(["nmap"], a_shard(arguments=("-sV",)), Path("/scratch"), NAME)
     assert argv[:5] == ("nmap", "-sV", "--script-args", OURS, "--unprivileged")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cascan.nmap.scripts.expression import matches_name, parse_rule
-from cascan.nmap.scripts.selection import Selection, select
+from cascan.nmap.scripts.selection import Selection, select_scripts
 from cascan.nmap.scripts.table import CATEGORIES, script_table, scripts_by_name
 
 DATABASE = Path("/usr/share/nmap/scripts/script.db")
@@ -50,7 +50,7 @@ def names(selection: Selection) -> list[str]:
 
 
 def errors_of(*selections: str) -> str:
-    return "\n".join(error.reason for error in select(selections).errors)
+    return "\n".join(error.reason for error in select_scripts(selections).errors)
 
 
 def test_the_table_holds_nmaps_scripts_with_their_categories() -> None:
@@ -88,7 +88,7 @@ REFUSED_BY_BOTH = [
 @pytest.mark.parametrize("text", SELECTIONS)
 def test_a_selection_names_the_scripts_that_nmap_loads_for_it(text: str) -> None:
     needs_nmap()
-    selection = select([text])
+    selection = select_scripts([text])
     assert (selection.errors, names(selection)) == ((), nmap_selects(text))
 
 
@@ -124,7 +124,7 @@ WELL_FORMED = st.recursive(
 def test_random_expressions_name_the_scripts_that_nmap_loads_for_them(text: str) -> None:
     needs_nmap()
     assume(text.strip(" +"))
-    selection = select([text])
+    selection = select_scripts([text])
     theirs = nmap_selects(text)
     if selection.errors:  # stricter than nmap alone where a word means nothing: `dos or nobody`
         assert theirs is None or "is no script" in selection.errors[0].reason
@@ -169,7 +169,7 @@ def test_a_selection_of_nothing_is_refused(text: str) -> None:
 
 
 def test_every_word_is_remembered_as_named_or_brought_in() -> None:
-    chosen = {one.script.name: one for one in select(["fuzzer or banner", "dns-fuzz.nse,ssl-cert*"]).scripts}
+    chosen = {one.script.name: one for one in select_scripts(["fuzzer or banner", "dns-fuzz.nse,ssl-cert*"]).scripts}
     assert {name: one.named for name, one in chosen.items()} == {
         "banner": False, "dns-fuzz": True, "http-form-fuzzer": False, "http-phpself-xss": False, "ssl-cert": False,
         "ssl-cert-intaddr": False,
@@ -177,12 +177,12 @@ def test_every_word_is_remembered_as_named_or_brought_in() -> None:
 
 
 def test_several_options_add_up_in_the_order_of_the_table() -> None:
-    assert names(select(["ssl-cert", "banner,address-info"])) == ["address-info", "banner", "ssl-cert"]
+    assert names(select_scripts(["ssl-cert", "banner,address-info"])) == ["address-info", "banner", "ssl-cert"]
 
 
 def test_a_rule_that_begins_with_plus_is_forced_and_the_last_of_two_equal_ones_counts() -> None:
     def forced(*texts: str) -> list[str]:
-        return [one.script.name for one in select(texts).scripts if one.forced]
+        return [one.script.name for one in select_scripts(texts).scripts if one.forced]
 
     assert forced("+banner,ssl-cert") == ["banner"]
     assert forced("+banner", "banner") == []
@@ -197,7 +197,7 @@ def test_a_selection_made_to_exhaust_the_reader_is_refused(text: str) -> None:
 
 @given(st.text(" ~!()*+,-./:abn\\odrt", max_size=30))
 def test_no_text_breaks_the_reader_and_only_names_of_the_table_come_out(text: str) -> None:
-    chosen = names(select([text]))
+    chosen = names(select_scripts([text]))
     assert set(chosen) <= scripts_by_name().keys()
     assert chosen == sorted(chosen, key=list(scripts_by_name()).index)
 

@@ -15,11 +15,11 @@ from cascan.errors import RequestRefused
 from cascan.model.shard import TargetSlice
 from cascan.nmap.targets.target_set import (
     Exclusion,
-    count_left,
+    count_addresses,
     enumerate_slice,
     parse_target,
     parse_targets,
-    remaining,
+    slice_targets,
 )
 from tests.support.no_hang import no_hang
 
@@ -41,7 +41,7 @@ ENTRY = st.builds(lambda third, last, mask: f"10.0-9.{third}.{last}{mask}", NEAR
 
 
 def left(expressions: Sequence[str], excludes: Sequence[str] = (), family: int = 4) -> list[TargetSlice]:
-    return list(remaining(parse_targets(expressions, family), Exclusion.parse(excludes, family)))
+    return list(slice_targets(parse_targets(expressions, family), Exclusion.parse(excludes, family)))
 
 
 def listed(slices: list[TargetSlice], family: int = 4) -> list[str]:
@@ -73,7 +73,7 @@ def test_excludes_and_repeats_are_taken_out_as_by_brute_force(expressions: list[
     slices = left(expressions, excludes)
     expected = [address for address in dict.fromkeys(held_by(expressions)) if address not in excluded]
     assert listed(slices) == expected
-    assert count_left(slices) == len(expected)
+    assert count_addresses(slices) == len(expected)
     assert all(part.start < part.stop for part in slices)
 
 
@@ -92,7 +92,7 @@ def test_excludes_and_repeats_are_taken_out_as_by_brute_force(expressions: list[
     ],
 )
 def test_what_is_left_is_counted_in_arithmetic(expressions: list[str], excludes: list[str], count: int) -> None:
-    assert count_left(left(expressions, excludes)) == count
+    assert count_addresses(left(expressions, excludes)) == count
 
 
 def test_an_address_stays_with_the_first_target_that_holds_it() -> None:
@@ -107,14 +107,14 @@ def test_an_address_stays_with_the_first_target_that_holds_it() -> None:
 def test_names_are_compared_by_name() -> None:
     slices = left(["Example.org", "example.org.", "example.org/24", "10.0.0.1"], ["10.0.0.0/8"])
     assert [part.expression for part in slices] == ["Example.org", "example.org/24"]
-    assert count_left(slices) == 1 + 256
+    assert count_addresses(slices) == 1 + 256
 
 
 def test_ipv6_networks_overlap_by_address_and_zone() -> None:
     slices = left(["2001:db8::/126", "2001:db8::2/127", "2001:db8::4"], ["2001:db8::1"], 6)
     assert listed(slices, 6) == ["2001:db8::", "2001:db8::2", "2001:db8::3", "2001:db8::4"]
-    assert count_left(left(["fe80::1%a", "fe80::1%b", "fe80::1%a"], [], 6)) == 2
-    assert count_left(left(["2001:db8::/32"], ["2001:db8::/33"], 6)) == 2**95
+    assert count_addresses(left(["fe80::1%a", "fe80::1%b", "fe80::1%a"], [], 6)) == 2
+    assert count_addresses(left(["2001:db8::/32"], ["2001:db8::/33"], 6)) == 2**95
 
 
 def test_overlaps_without_end_are_refused() -> None:
@@ -133,7 +133,7 @@ def test_a_wide_network_minus_many_addresses_is_not_walked_through() -> None:
     excludes = [f"10.{n >> 4}.{n & 15}.{n % 200}" for n in range(4_000)]
     tracemalloc.start()
     with no_hang():
-        assert count_left(left(["10.0.0.0/8"], excludes)) == 2**24 - 4_000
+        assert count_addresses(left(["10.0.0.0/8"], excludes)) == 2**24 - 4_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10_000_000

@@ -19,10 +19,10 @@ from cascan.nmap.targets.target_set import (
     Network6,
     Octets,
     enumerate_slice,
-    pack,
+    pack_shards,
     parse_target,
     parse_targets,
-    remaining,
+    slice_targets,
 )
 from tests.support.no_hang import no_hang
 
@@ -207,31 +207,33 @@ def test_a_name_is_kept_in_lower_case_without_the_roots_dot() -> None:
 def test_a_pinned_name_is_its_address_with_the_names_mask() -> None:
     name = parse_target("example.org/30")
     assert isinstance(name, Name)
-    assert list(name.pinned("10.0.0.6").addresses()) == ["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7"]
+    assert list(name.pin("10.0.0.6").addresses()) == ["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7"]
     name6 = parse_target("example.org/127", 6)
     assert isinstance(name6, Name)
-    assert list(name6.pinned("2001:db8::1").addresses()) == ["2001:db8::", "2001:db8::1"]
+    assert list(name6.pin("2001:db8::1").addresses()) == ["2001:db8::", "2001:db8::1"]
     with pytest.raises(RequestRefused, match="not an IPv4 address"):
-        name.pinned("2001:db8::1")
+        name.pin("2001:db8::1")
 
 
 def test_shards_together_hold_every_address_once_and_in_order() -> None:
     targets = parse_targets(["10.0.0.0/29", "10.1.0.1-3,7", "10.2.0.0"])
-    shards = list(pack(remaining(targets), 5))
+    shards = list(pack_shards(slice_targets(targets), 5))
     pinned = [[address for part in shard for address in enumerate_slice(part, 4, {})] for shard in shards]
     assert list(map(len, pinned)) == [5, 5, 3]
     assert list(itertools.chain(*pinned)) == [address for target in targets for address in target.addresses()]  # type: ignore[union-attr]
 
 
 def test_a_shard_never_holds_more_slices_than_fit_its_item() -> None:
-    shards = list(pack(remaining(parse_targets([f"10.0.0.{last}" for last in range(10)])), 256, max_slices=4))
+    shards = list(
+        pack_shards(slice_targets(parse_targets([f"10.0.0.{last}" for last in range(10)])), 256, max_slices=4)
+    )
     assert list(map(len, shards)) == [4, 4, 2]
 
 
 def test_a_network_of_sixteen_million_is_packed_in_arithmetic() -> None:
     tracemalloc.start()
     with no_hang():
-        shards = sum(1 for _ in pack(remaining([parse_target("10.0.0.0/8")]), 256))
+        shards = sum(1 for _ in pack_shards(slice_targets([parse_target("10.0.0.0/8")]), 256))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert shards == 65_536

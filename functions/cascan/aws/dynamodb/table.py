@@ -12,10 +12,9 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import error_code, translated, tries
-from cascan.aws.dynamodb import batch_write
-from cascan.aws.dynamodb import connections as lines
-from cascan.aws.dynamodb.wire import Item, Value, names_in
+from cascan.aws.boundary import error_code, translate_errors, tries
+from cascan.aws.dynamodb import batch_write, connection_pool
+from cascan.aws.dynamodb.wire import Item, Value, find_names
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 
@@ -40,9 +39,9 @@ class DynamoTable:
             wanted = [f"#{name}" for name in (*attributes, "expires_at")]
             request |= {
                 "ProjectionExpression": ", ".join(wanted),
-                "ExpressionAttributeNames": names_in(*wanted),
+                "ExpressionAttributeNames": find_names(*wanted),
             }
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             answer = clients.dynamodb().get_item(**request)
         item: Any = answer.get("Item")
         return item if item and self._is_live(item) else None
@@ -50,8 +49,8 @@ class DynamoTable:
     def query(self, **query: Any) -> Iterator[Item]:
         """Items in order of their sort key, read page by page as they are asked for."""
         while True:
-            with translated(GATEWAY):
-                page = lines.call("Query", {"TableName": self.name, **query})
+            with translate_errors(GATEWAY):
+                page = connection_pool.call("Query", {"TableName": self.name, **query})
             yield from filter(self._is_live, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
@@ -95,7 +94,7 @@ class DynamoTable:
 
     def put(self, item: Item) -> None:
         """Store the item, over whatever has its key."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.dynamodb().put_item(TableName=self.name, Item=item)
 
     def put_version(self, item: Item, version: int) -> bool:
@@ -117,14 +116,14 @@ class DynamoTable:
             "TableName": self.name,
             "Item": item | own,
             "ConditionExpression": f"attribute_not_exists(pk) OR {further}",
-            "ExpressionAttributeNames": names_in(further),
+            "ExpressionAttributeNames": find_names(further),
             "ExpressionAttributeValues": {f":{name}": value for name, value in own.items()},
         }
         return self._conditional("put_item", request) is not None
 
     def delete(self, key: Item) -> None:
         """Remove the item, if it is there."""
-        with translated(GATEWAY):
+        with translate_errors(GATEWAY):
             clients.dynamodb().delete_item(TableName=self.name, Key=key)
 
     def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
@@ -150,9 +149,9 @@ class DynamoTable:
         last: ClientError | None = None
         for _ in tries():
             request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
-            with translated(GATEWAY):
+            with translate_errors(GATEWAY):
                 try:
-                    lines.call("TransactWriteItems", request)
+                    connection_pool.call("TransactWriteItems", request)
                 except ClientError as exc:
                     if error_code(exc) != CANCELLED:
                         raise
@@ -166,7 +165,7 @@ class DynamoTable:
     def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         last: ClientError | None = None
         for _ in tries():
-            with translated(GATEWAY):
+            with translate_errors(GATEWAY):
                 try:
                     answer: dict[str, Any] = getattr(clients.dynamodb(), operation)(**request)
                 except ClientError as exc:
@@ -207,7 +206,7 @@ def update(
             "Key": key,
             "UpdateExpression": change,
             "ConditionExpression": when,
-            "ExpressionAttributeNames": names_in(change, when) | dict(names or {}),
+            "ExpressionAttributeNames": find_names(change, when) | dict(names or {}),
             "ExpressionAttributeValues": values,
         }
     }

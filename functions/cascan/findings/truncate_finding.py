@@ -16,7 +16,7 @@ MAX_CHARS = 30_000  # of all texts together, names of attributes too: at most 18
 REMARK = "too large for the table: text and lists are cut, structured output is left out; the report has all of it"
 
 
-def cut_down(finding: Finding, source: ReportKey | None = None) -> Finding:
+def truncate_finding(finding: Finding, source: ReportKey | None = None) -> Finding:
     """The finding with its bulk cut; its id and port stay. `attributes.cut` says why, and which report has all of it.
 
     However it is filled, its JSON is below MAX_FINDING_BYTES.

@@ -1,4 +1,4 @@
-"""What every HouseRecords does: the one in memory, and the one on S3."""
+"""What every OperatorRecords does: the one in memory, and the one on S3."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.gateways import OperatorRecords
-from tests.fakes import MemoryHouseRecords
+from tests.fakes import MemoryOperatorRecords
 from tests.integration.gateways.conftest import BUCKET
 
 
 @pytest.fixture(params=["memory", "s3"])
 def records(request: pytest.FixtureRequest) -> OperatorRecords:
     if request.param == "memory":
-        return MemoryHouseRecords()
+        return MemoryOperatorRecords()
     request.getfixturevalue("s3_store")
     return S3OperatorRecords(BUCKET)
 

@@ -28,17 +28,17 @@ def scan_fields(scan: Scan, scan_type: str = "") -> dict[str, str]:
     }
 
 
-def published(finding: Finding, scan: dict[str, str] | None = None) -> dict[str, Any]:
+def to_json(finding: Finding, scan: dict[str, str] | None = None) -> dict[str, Any]:
     """The finding as JSON; `scan` is what `scan_fields` gives. Fields that a rule added win over those of the scan."""
     fields: dict[str, Any] = msgspec.to_builtins(finding)
     added = fields.pop("added", {})
-    return merged(fields | ({"scan": scan} if scan else {}), added)
+    return merge_fields(fields | ({"scan": scan} if scan else {}), added)
 
 
-def merged(fields: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merge_fields(fields: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Both; where both have a mapping, both of these; else what is `over`."""
     both = {
-        name: merged(fields[name], value)
+        name: merge_fields(fields[name], value)
         for name, value in over.items()
         if isinstance(value, dict) and isinstance(fields.get(name), dict)
     }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.findings.cut import MAX_TEXT_CHARS, cut_down
+from cascan.findings.truncate_finding import MAX_TEXT_CHARS, truncate_finding
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding, Severity
@@ -37,7 +37,7 @@ def a_finding(**fields: Any) -> Finding:
 
 def test_what_is_short_stays_as_it_is_and_the_report_is_named() -> None:
     attributes = {"port": 22, "state": "open", "cpe": ["a", "b"], "hostname": None, "scripts": {"banner": "x" * 10_000}}
-    cut = cut_down(a_finding(attributes=attributes), SOURCE)
+    cut = truncate_finding(a_finding(attributes=attributes), SOURCE)
     assert cut.attributes.pop("cut")["report"] == "reports/aaaaaaaaaaaaaaaa/000007/2.xml"
     assert cut == a_finding(attributes=attributes | {"scripts": {"banner": "x" * MAX_TEXT_CHARS}})
 
@@ -57,7 +57,7 @@ def test_what_is_short_stays_as_it_is_and_the_report_is_named() -> None:
     ids=["many texts", "a list", "nested", "its own fields", "empty lists"],
 )
 def test_what_is_left_fits_however_the_finding_is_filled(fill: Any, text: str) -> None:
-    cut = cut_down(a_finding(**fill(text * 3_000)), SOURCE)
+    cut = truncate_finding(a_finding(**fill(text * 3_000)), SOURCE)
     assert len(msgspec.json.encode(cut)) < MAX_FINDING_BYTES
 
 
@@ -70,6 +70,6 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=20), JSON, max_size=20))
 def test_small_attributes_are_not_touched(attributes: dict[str, Any]) -> None:
     small = {name: value for name, value in attributes.items() if name not in {"cut", "details", "scripts_data"}}
-    cut = cut_down(a_finding(attributes=small))
+    cut = truncate_finding(a_finding(attributes=small))
     del cut.attributes["cut"]
     assert cut.attributes == small

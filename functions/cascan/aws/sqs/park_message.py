@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from cascan.aws import clients
-from cascan.aws.boundary import translated
+from cascan.aws.boundary import translate_errors
 
 REASON = "reason"  # the attribute of the message
 MAX_REASON_CHARS = 1_024
 
 
-def park(queue_url: str, body: str, reason: str) -> None:
+def park_message(queue_url: str, body: str, reason: str) -> None:
     """Raises: GatewayUnavailable: it is not parked."""
     text = "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_CHARS] or "rejected"
-    with translated("dead-letter queue"):
+    with translate_errors("dead-letter queue"):
         clients.sqs().send_message(
             QueueUrl=queue_url,
             MessageBody=body,
