@@ -18,7 +18,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import hold_lock
-from cascan_cli.local.warm import invoke
+from cascan_cli.local.warm_up import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import NOT_KEPT, rebuild_table, restore_operator_records, summarize_rebuild
 

@@ -16,7 +16,7 @@ from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.scans.agenda import next_check, next_minute, next_window_change
 from cascan.scans.close import ClosingGateways, settle_scan
-from cascan.scans.ending import Remaining, close_open_shards, is_over
+from cascan.scans.close_open_shards import Remaining, close_open_shards, is_over
 from cascan.scans.release import release_waiting, resend_messages
 
 

@@ -23,7 +23,7 @@ from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify

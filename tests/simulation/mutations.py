@@ -15,15 +15,15 @@ from cascan.gateways import Received
 from cascan.model.scan import ScanBrief
 from cascan.model.shard import Shard, ShardCut, ShardState, split_shard
 from cascan.scans import close as closing
-from cascan.scans import ending
+from cascan.scans import close_open_shards
 from cascan.scans import release as releasing
 from cascan.scans import transitions as life_cycle
 from cascan.scans.transitions import RunPermission, StopReason
 from on_control_requested import control_scan
 from on_report_stored import record_findings
 from on_report_stored.checkpoints import RecordingStatus
+from on_shard_queued import choose_next_step, heartbeat
 from on_shard_queued import claim_shard as take_shard
-from on_shard_queued import heartbeat, what_next
 from on_shard_queued.drain import Drain
 from on_shard_queued.heartbeat import Heartbeat
 from tests.fakes import MemoryScanTable
@@ -128,7 +128,7 @@ MUTATIONS = (
     Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 4),
     Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "NO_FAILURE", frozenset[StopReason](), 9),
-    Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
+    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 9),
+    Mutation("what a cancelled scan has left is nobody's", close_open_shards, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

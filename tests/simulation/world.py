@@ -20,7 +20,7 @@ from cascan.model.shard import Lane
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
-from cascan.scans import agenda, ending
+from cascan.scans import agenda, close_open_shards
 from on_control_requested import control_scan as control_module
 from on_control_requested.control_scan import control_scan
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
@@ -28,7 +28,7 @@ from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
-from on_shard_abandoned.close_shard import close_abandoned_shard
+from on_shard_abandoned.close_abandoned_shard import close_abandoned_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
@@ -99,7 +99,7 @@ class World:
         with (
             patch.object(Heartbeat, "alongside", lambda _: nullcontext()),  # a thread would go by another clock
             patch.object(agenda, "LOOK_EVERY_S", 86_400),  # the hourly look would mend what should not break
-            patch.object(ending, "MAX_CLOSED_PER_TRANSACTION", 2),  # so that cancelling takes several turns
+            patch.object(close_open_shards, "MAX_CLOSED_PER_TRANSACTION", 2),  # so that cancelling takes several turns
             patch.object(control_module, "MAX_CLOSED_PER_TRANSACTION", 3),
         ):
             self.clockwork.run(NOW + FAULTS_END)

@@ -53,7 +53,7 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0  # whose run it is, and so whose report belongs to it
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
-    stopped: str = ""  # why we stopped it, a word of life_cycle.Stop; empty: it ended by itself
+    stopped: str = ""  # the value of a StopReason, or "" if it ended by itself; text, so that any version can read it
     cut: bool = False  # what it did not finish is another shard's by now; `addresses` counts what it did
     stderr: str = ""
     addresses: int = 0  # asked, after names were resolved and excludes taken out

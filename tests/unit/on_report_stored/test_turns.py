@@ -15,7 +15,7 @@ from cascan.ids import ReportKey
 from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from cascan.scans.ending import is_in_progress
+from cascan.scans.close_open_shards import is_in_progress
 from on_report_stored import publish_changes as tell_changes
 from on_report_stored import report_summary as answer
 from on_report_stored.checkpoints import CHECKPOINT_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus

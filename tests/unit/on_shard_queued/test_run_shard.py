@@ -288,7 +288,7 @@ class TestCutting:
         assert rest.slices == (TargetSlice("127.0.0.0/28", 2, 7), TargetSlice("127.0.0.0/28", 8, 16))
         assert (done.state, done.addresses, done.remainder) == (ShardState.REPORTED, 3, 1)
         assert done.run
-        assert (done.run.cut, done.run.addresses, done.run.stopped) == (True, 3, ended.stopped)
+        assert (done.run.cut, done.run.addresses, done.run.stopped) == (True, 3, ended.stopped or "")
         assert (rest.state, rest.addresses, rest.failures, rest.generation) == (ShardState.QUEUED, 13, failures, 1)
         assert rest.stderr == ended.stderr
         assert block.reports.objects == {f"reports/{SCAN_ID}/000000/1.xml": some_hosts(finished)}
@@ -505,7 +505,7 @@ class TestHeartbeats:
         assert progress.hosts_done == 2
 
     def test_a_beat_that_fails_is_tried_again_until_the_lease_is_nearly_over(self, block: Bench) -> None:
-        heard: list[str] = []
+        heard: list[StopReason | None] = []
 
         def out_of_touch(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             for _ in range(8):
@@ -518,7 +518,7 @@ class TestHeartbeats:
 
         block.nmap(out_of_touch)
         assert block.run(extend=unreachable, lease_s=120).did == "returned"
-        assert heard == [""] * 6 + [StopReason.HEARTBEAT] * 2
+        assert heard == [None] * 6 + [StopReason.HEARTBEAT] * 2
         assert block.shard().failures == 1
 
     def test_while_names_are_resolved_and_the_report_is_stored_the_heart_beats_too(

@@ -21,7 +21,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
 from cascan.recovery.scan_records import ReportedShard, store_run
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control_scan
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks

@@ -13,7 +13,7 @@ from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANS
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, ShardState
-from cascan.scans.ending import Remaining, cancel_scan, close_open_shards
+from cascan.scans.close_open_shards import Remaining, cancel_scan, close_open_shards
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock, event_names
 
