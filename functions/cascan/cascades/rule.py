@@ -90,16 +90,16 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
     if len(msgspec.json.encode(document)) > MAX_RULE_BYTES:
         raise build_refusal([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
     problems = find_unknown_fields(document, TOP_FIELDS, "")
-    parts: dict[str, Any] = {}
-    spec = _part(parts, _Spec, document.get("spec"), "spec", problems)
-    _part(parts, _Metadata, _known_metadata(document.get("metadata")), "metadata", problems)
+    sections: dict[str, Any] = {}  # by path, those that can be read
+    spec = _read_section(sections, _Spec, document.get("spec"), "spec", problems)
+    _read_section(sections, _Metadata, _select_metadata(document.get("metadata")), "metadata", problems)
     if spec is not None:
-        _part(parts, Matches, spec.matches, "spec.matches", problems)
-        _part(parts, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
-    problems += _problems(parts)
+        _read_section(sections, Matches, spec.matches, "spec.matches", problems)
+        _read_section(sections, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
+    problems += _find_problems(sections)
     if problems:
         raise build_refusal(problems)
-    metadata, matches, scan_spec = parts["metadata"], parts["spec.matches"], parts["spec.scanSpec"]
+    metadata, matches, scan_spec = sections["metadata"], sections["spec.matches"], sections["spec.scanSpec"]
     return CascadingRule(
         name=metadata.name,
         labels=metadata.labels,
@@ -127,31 +127,36 @@ def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
             yield f"spec.{path}[{key!r}]", text
 
 
-def _part(parts: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]) -> Any:
+def _read_section(
+    sections: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]
+) -> Any:
+    """Add the section to `sections`, or why it cannot be read to `problems`. Returns the section, or None."""
     if not isinstance(fields, dict):
         problems.append(f"{path} is missing" if fields is None else f"{path}: expected a mapping")
         return None
     try:
-        parts[path] = read_struct(kind, {k: v for k, v in fields.items() if v is not None}, f"{path}.")
+        present = {name: value for name, value in fields.items() if value is not None}
+        sections[path] = read_struct(kind, present, f"{path}.")
     except RequestRefused as exc:
         problems += exc.reasons
-    return parts.get(path)
+    return sections.get(path)
 
 
-def _known_metadata(metadata: Any) -> Any:
-    """Of Kubernetes' many fields those that mean something here."""
-    known = ("name", "labels", "annotations")
-    return {key: metadata[key] for key in known if key in metadata} if isinstance(metadata, dict) else metadata
+def _select_metadata(metadata: Any) -> Any:
+    """The fields of Kubernetes' metadata that have a meaning here."""
+    if not isinstance(metadata, dict):
+        return metadata
+    return {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
 
 
-def _problems(parts: Mapping[str, Any]) -> Iterator[str]:
-    if metadata := parts.get("metadata"):
+def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
+    if metadata := sections.get("metadata"):
         yield from _name_problems(metadata)
-    if (matches := parts.get("spec.matches")) is not None:
+    if (matches := sections.get("spec.matches")) is not None:
         yield from _match_problems(matches)
-    if (scan_spec := parts.get("spec.scanSpec")) is not None:
+    if (scan_spec := sections.get("spec.scanSpec")) is not None:
         yield from _scan_problems(scan_spec)
-    if (spec := parts.get("spec")) is not None:
+    if (spec := sections.get("spec")) is not None:
         for key in spec.scan_annotations:
             if key.startswith(SCOPE_PREFIX):
                 yield f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,21 @@ from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.timing.windows import Window
 
+
+class ListLimit(NamedTuple):
+    entries: int
+    chars: int  # of one entry
+    fix: str  # what to do about too many
+
+
+LIST_LIMITS: Mapping[str, ListLimit] = {  # fields that are lists of any texts; `windows` has a syntax of its own
+    "targets": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests"),
+    "exclude": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges"),
+    "parameters": ListLimit(MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas"),
+}
+TEXT_FIELDS = tuple(  # with at most MAX_LABEL_CHARS; `name` has a syntax of its own
+    field for field in msgspec.structs.fields(ScanRequest) if field.type is str and field.name != "name"
+)
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
@@ -176,20 +191,16 @@ def _window_problems(windows: tuple[str, ...]) -> Iterator[str]:
 
 
 def _list_problems(request: ScanRequest) -> Iterator[str]:
-    ranges, commas = "write ranges", "join lists with commas"
-    yield from _check_list(
-        "targets", request.targets, MAX_TARGETS, MAX_TARGET_CHARS, f"{ranges}, or send more requests"
-    )
-    yield from _check_list("exclude", request.exclude, MAX_TARGETS, MAX_TARGET_CHARS, ranges)
-    yield from _check_list("parameters", request.parameters, MAX_PARAMETERS, MAX_PARAMETER_CHARS, commas)
+    for name, limit in LIST_LIMITS.items():
+        yield from _check_list(name, getattr(request, name), limit)
 
 
-def _check_list(name: str, entries: tuple[str, ...], max_entries: int, max_chars: int, fix: str) -> Iterator[str]:
-    if len(entries) > max_entries:
-        yield f"{name}: {len(entries)} entries are more than {max_entries}; {fix}"
+def _check_list(name: str, entries: tuple[str, ...], limit: ListLimit) -> Iterator[str]:
+    if len(entries) > limit.entries:
+        yield f"{name}: {len(entries)} entries are more than {limit.entries}; {limit.fix}"
     for index, entry in enumerate(entries):
-        if len(entry) > max_chars:
-            yield f"{name}[{index}]: {len(entry)} characters are more than {max_chars}; {fix}"
+        if len(entry) > limit.chars:
+            yield f"{name}[{index}]: {len(entry)} characters are more than {limit.chars}; {limit.fix}"
         elif not entry.strip():
             yield f"{name}[{index}]: empty; take it out"
 
@@ -197,14 +208,10 @@ def _check_list(name: str, entries: tuple[str, ...], max_entries: int, max_chars
 def _text_problems(request: ScanRequest) -> Iterator[str]:
     yield from _check_map("labels", request.labels)
     yield from _check_map("annotations", request.annotations)
-    texts = {
-        "authorization": request.authorization,
-        "contact": request.contact,
-        "idempotencyKey": request.idempotency_key,
-    }
-    for name, text in texts.items():
+    for field in TEXT_FIELDS:
+        text = getattr(request, field.name)
         if len(text) > MAX_LABEL_CHARS:
-            yield f"{name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
+            yield f"{field.encode_name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
 
 
 def _check_map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:
