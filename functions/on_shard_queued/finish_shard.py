@@ -22,7 +22,7 @@ from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
 from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
-from cascan.nmap.targets.cutting import CutSlices, cut_slices
+from cascan.nmap.targets.cut_slices import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive

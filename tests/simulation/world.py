@@ -188,8 +188,8 @@ class World:
             **self._common(),
             issued=MemoryIssuedRequests(),
             reports=self.reports,
-            permit=Permissions(SCOPE),
-            rules=ScanDefaults(),
+            permissions=Permissions(SCOPE),
+            defaults=ScanDefaults(),
         )
 
     def _control(self, message: Message) -> None:

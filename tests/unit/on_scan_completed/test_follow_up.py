@@ -27,7 +27,7 @@ from cascan.scans.close import build_end_event
 from on_scan_completed.follow_up import CascadeRunner
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import Crash, MemoryCascadeTable, MemoryIssuedRequests, MemoryRequestQueue, MemoryRuleTable
 from tests.support.builders import NOW, SCAN_ID, a_request, clock
@@ -65,8 +65,8 @@ def planned_in(
         reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
-        permit=permit,
-        rules=ScanDefaults(),
+        permissions=permit,
+        defaults=ScanDefaults(),
         clock=clock,
     )
 

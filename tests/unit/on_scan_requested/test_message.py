@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested import bounded_work, plan_scan
 from on_scan_requested.message import Message
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import body, clock, event_names
@@ -62,8 +62,8 @@ class Office:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permissions(Scope.of(["127.0.0.0/8"])),
-            rules=ScanDefaults(),
+            permissions=Permissions(Scope.of(["127.0.0.0/8"])),
+            defaults=ScanDefaults(),
             clock=clock,
         )
 

@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import NOW, body, claim, clock, event_names
@@ -45,8 +45,8 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
-    permit: Permissions = field(default_factory=lambda: Permissions(SCOPE))
-    rules: ScanDefaults = field(default_factory=ScanDefaults)
+    permissions: Permissions = field(default_factory=lambda: Permissions(SCOPE))
+    defaults: ScanDefaults = field(default_factory=ScanDefaults)
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
@@ -61,8 +61,8 @@ class Desk:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=self.permit,
-            rules=self.rules,
+            permissions=self.permissions,
+            defaults=self.defaults,
             clock=clock,
         )
 
@@ -184,7 +184,9 @@ def test_small_connect_scans_take_the_express_lane(desk: Desk, request_: dict[st
 
 @pytest.mark.parametrize(("target", "lane"), [("10.0.0.1", Lane.CONNECT), ("8.8.8.8", Lane.EXPRESS)])
 def test_a_lambda_outside_the_network_is_not_asked_about_private_addresses(target: str, lane: Lane) -> None:
-    assert Desk(permit=Permissions(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
+    assert (
+        Desk(permissions=Permissions(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
+    )
 
 
 REFUSED: list[tuple[str, str]] = [
@@ -211,7 +213,7 @@ REFUSED: list[tuple[str, str]] = [
     (body(targets=["127.0.0.1"], parameters=["--datad", "/tmp"]), "--datadir"),
     (body(targets=["127.0.0.1"], parameters=["--frobnicate"]), "unrecognized option"),
     (body(targets=["127.0.0.1"], parameters=["-sS"], scanType="nmap"), "nmap-privileged"),
-    (body(targets=["127.0.0.0/24"], exclude=["127.0.0.0/8"]), "no target is left"),
+    (body(targets=["127.0.0.0/24"], exclude=["127.0.0.0/8"]), "all targets are excluded"),
     ("", "empty"),
     ("[1, 2]", "not a mapping"),
 ]
@@ -253,7 +255,7 @@ def test_every_reason_is_told_together(desk: Desk) -> None:
     "fields", [{"parameters": ["-sSV", "-O"]}, {"scanType": "nmap-privileged"}, {"parameters": ["-sU", "127.0.0.2"]}]
 )
 def test_where_raw_scans_are_disabled_what_needs_them_is_refused_naming_the_parameter(fields: dict[str, Any]) -> None:
-    desk = Desk(permit=Permissions(SCOPE, raw_scans=False))
+    desk = Desk(permissions=Permissions(SCOPE, raw_scans=False))
     assert "RawScans" in desk.submit(body(targets=["127.0.0.1"], **fields)).refused
     assert not desk.submit(body(targets=["127.0.0.1"], parameters=["-sV"]), "m-2").refused
 
@@ -290,7 +292,7 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 
 
 def test_an_empty_scope_refuses_everything() -> None:
-    desk = Desk(permit=Permissions(Scope.of([])))
+    desk = Desk(permissions=Permissions(Scope.of([])))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
 
 
@@ -298,7 +300,7 @@ class TestPace:
     """How much of a scan starts at once, and when."""
 
     def test_only_as_many_shards_as_the_ceiling_are_queued_and_the_others_wait(self, desk: Desk) -> None:
-        desk.rules = ScanDefaults(shards_per_scan=3)
+        desk.defaults = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32))
         scan = desk.scan(planned)
         assert (scan.shards, scan.shards_in_flight, scan.shards_waiting, scan.parallel) == (8, 3, 5, 3)
@@ -313,7 +315,7 @@ class TestPace:
     def test_a_request_may_ask_for_fewer_at_once_and_never_for_more(
         self, desk: Desk, asked: int, parallel: int
     ) -> None:
-        desk.rules = ScanDefaults(shards_per_scan=3)
+        desk.defaults = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, maxParallelShards=asked))
         assert desk.scan(planned).parallel == parallel
 
@@ -343,6 +345,18 @@ class TestPace:
         ((_, share),) = {shard.arguments for shard in desk.table.shards(planned.scan_id)}
         assert float(rate) * 0.999 <= float(share) * parallel <= float(rate)
         assert ("each of up to" in "".join(desk.scan(planned).notes)) is (parallel > 1)
+
+    def test_a_repeat_shares_a_rate_as_the_first_delivery_did_whatever_the_defaults_are_by_then(
+        self, desk: Desk
+    ) -> None:
+        text = body(targets=["10.0.0.0/24"], hostsPerShard=32, parameters=["--max-rate", "4000"])
+        planned = desk.submit(text)
+        before = list(desk.table.shards(planned.scan_id))
+        desk.table.shards_by_key.clear()
+        desk.defaults = ScanDefaults(shards_per_scan=2)
+        assert desk.submit(text).scan_id == planned.scan_id
+        assert list(desk.table.shards(planned.scan_id)) == before
+        assert desk.scan(planned).parallel == 4
 
     def test_the_rate_of_a_scan_of_one_shard_stays_as_it_is(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.1"], parameters=["--max-rate", "100"]))
@@ -378,7 +392,7 @@ class TestPace:
     def test_a_scan_is_kept_as_long_as_it_says_or_else_as_the_operator_says(
         self, desk: Desk, ttl_s: int, asked: int | None, expires_after_s: int | None
     ) -> None:
-        desk.rules = ScanDefaults(ttl_s=ttl_s)
+        desk.defaults = ScanDefaults(ttl_s=ttl_s)
         planned = desk.submit(body(targets=["10.0.0.1"], ttlSecondsAfterFinished=asked))
         assert desk.scan(planned).expires_after_s == expires_after_s
 
@@ -386,12 +400,12 @@ class TestPace:
     def test_as_many_attempts_may_fail_as_the_request_says_or_else_the_operator(
         self, desk: Desk, asked: dict[str, int], limit: int
     ) -> None:
-        desk.rules = ScanDefaults(backoff_limit=5)
+        desk.defaults = ScanDefaults(backoff_limit=5)
         planned = desk.submit(body(targets=["10.0.0.1"], **asked))
         assert [shard.backoff_limit for shard in desk.table.shards(planned.scan_id)] == [limit]
 
     def test_a_refused_request_expires_like_any_scan_that_ended(self, desk: Desk) -> None:
-        desk.rules = ScanDefaults(ttl_s=60)
+        desk.defaults = ScanDefaults(ttl_s=60)
         planned = desk.submit(body(targets=["192.0.2.1"]))
         assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, AgendaTask.EXPIRE)}
 

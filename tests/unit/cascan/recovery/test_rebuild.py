@@ -60,8 +60,8 @@ class World:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permissions(SCOPE),
-            rules=ScanDefaults(),
+            permissions=Permissions(SCOPE),
+            defaults=ScanDefaults(),
             clock=clock,
         )
         return planned.scan_id

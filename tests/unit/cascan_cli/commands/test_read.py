@@ -155,7 +155,7 @@ class TestXml:
 
     def test_of_several_reports_the_damaged_ones_are_counted(self, read: Read) -> None:
         code, _, err = read(PATHS["connect"], PATHS["killed"], "--as", "xml")
-        assert (code, "1 of 2 reports are damaged" in err) == (1, True)
+        assert (code, "1 of 2 files are damaged" in err) == (1, True)
         assert read("README.md", "README.md", "--as", "xml")[0] == 2
 
 
@@ -234,9 +234,9 @@ class TestPacked:
         file.write_bytes(warning + report("hosts"))
         code, out, err = read(str(file))
         assert (code, out) == (1, read(PATHS["hosts"])[1])
-        assert "Something stands before the report." in err
+        assert "There is other text before the report." in err
         code, _, err = read(str(file), PATHS["connect"], "--as", "xml")
-        assert (code, err) == (1, f"cascan: {file}: Something stands before the report.\n")
+        assert (code, err) == (1, f"cascan: {file}: There is other text before the report.\n")
         file.write_bytes(b" \r\n\n" + report("hosts"))
         assert read(str(file)) == read(PATHS["hosts"])
 
@@ -309,7 +309,7 @@ class TestAsACommand:
             argv = [sys.executable, "-m", "cascan_cli.main", "read", PATHS["hosts"]]
             done = subprocess.run(argv, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=250, check=False)
         assert done.returncode == 3
-        assert done.stderr == b"cascan: reading or printing ended early: No space left on device\n"
+        assert done.stderr == b"cascan: reading or writing failed: No space left on device\n"
 
     def test_no_aws_library_is_loaded(self) -> None:
         code = (

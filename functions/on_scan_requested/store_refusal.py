@@ -43,7 +43,7 @@ def store_refusal(
     request: ScanRequest | None,
     refused: RequestRefused,
     *,
-    rules: ScanDefaults,
+    defaults: ScanDefaults,
     table: ScanTable,
     bus: EventBus,
     clock: Clock,
@@ -52,7 +52,7 @@ def store_refusal(
     derives from the message. A repeat announces what the first left unannounced.
     """
     scan = _refused_scan(message, identity, request, refused, now=clock())
-    scan = replace(scan, expires_after_s=rules.expires_after_s(request or ScanRequest()))
+    scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))
     stored = _create(scan, table)
     if stored.request_digest != message.digest:  # another request's, under the same key
         stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
