@@ -1,4 +1,5 @@
-"""Decisions → what the table keeps of them: a stored child for each scan to request, a line for each reason not to.
+"""Decisions → what the table keeps of them: a stored child for each scan to request, a line for
+each reason not to.
 
 `cascan tree` shows the lines, and the bus announces them.
 """
@@ -44,7 +45,10 @@ def build_stored_child(decision: Decision, child: Child, scan: Scan, root: str, 
 
 
 def build_cascade_lines(decisions: Iterable[Decision]) -> list[CascadeLine]:
-    """One line for each rule and reason, in the order of their first decisions. Their findings are added up."""
+    """One line for each rule and reason, in the order of their first decisions.
+
+    Their findings are added up.
+    """
     lines: dict[tuple[str, ...], CascadeLine] = {}
     for decision in decisions:
         if decision.child is None:

@@ -1,4 +1,5 @@
-"""A completed scan's findings and the rules → the next scans, each requested once however often the event arrives.
+"""A completed scan's findings and the rules → the next scans, each requested once however often the
+event arrives.
 
 1  pin the rules by name and version, so that a repeated delivery decides with the same
 2  store each child with its whole request and count it in the root scan's budget, in one transaction
@@ -72,7 +73,7 @@ class CascadeRunner:
     bundled: BundledRules = dict  # the rules that come with cascan, if they are on
 
     def follow_up(self, event: ScanCompleted) -> FollowUpSummary:
-        """Raises: MalformedMessage: no such scan, or not completed. GatewayUnavailable: deliver the event again."""
+        """Raises: MalformedMessage: no such scan, or not completed. GatewayUnavailable: try again."""
         scan = self.table.get_scan(event.scan_id)
         if scan is None:
             raise MalformedMessage(f"there is no scan {event.scan_id}")
@@ -110,7 +111,9 @@ class CascadeRunner:
         self.cascades.end_cascade(scan.scan_id, lines)
 
     def _build_context(self, scan: Scan, request: ScanRequest, rules: list[CascadingRule], root: str) -> CascadeContext:
-        """The context as it was before this scan: children that an earlier delivery reserved do not count."""
+        """The context as it was before this scan: children that an earlier delivery reserved do not
+        count.
+        """
         reserved = list(self.cascades.cascade_children(scan.scan_id))
         reserved_use = sum((child.weight for child in reserved), BudgetUse())
         own_identities = {child.asked for child in reserved}
@@ -132,7 +135,8 @@ class CascadeRunner:
         )
 
     def _reserve(self, decision: Decision, scan: Scan, root: str, event: ScanCompleted) -> Decision:
-        """The decision, with its child reserved in the root scan's budget, or why that is not possible.
+        """The decision, with its child reserved in the root scan's budget, or why that is not
+        possible.
 
         Other scans of the cascade use the same budget, so it may be spent since the decision.
         """
@@ -169,7 +173,10 @@ class CascadeRunner:
         return CascadeRefused(**fields, kind=line.kind)
 
     def _send(self, scan: Scan, event: ScanCompleted) -> int:
-        """Send the reserved children that were not sent yet. Returns how many this delivery sent."""
+        """Send the reserved children that were not sent yet.
+
+        Returns how many this delivery sent.
+        """
         sent = 0
         for child in self.cascades.cascade_children(scan.scan_id):
             if not child.sent:

@@ -1,4 +1,7 @@
-"""Publish the results of a completed scan: its findings as one document, its reports as another. Then it is Done."""
+"""Publish the results of a completed scan: its findings as one document, its reports as another.
+
+Then it is Done.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,12 @@ class PublishedResults:
 
 
 def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> PublishedResults:
-    """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by finding id; and
-    `results/<scan id>/nmap.xml`, the merged reports of the scan's shards, where there are any.
+    """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by
+    finding id; and `results/<scan id>/nmap.xml`, the merged reports of the scan's shards, where
+    there are any.
 
-    A repeated delivery writes the same documents again. Raises: MalformedMessage: there is no such scan.
+    A repeated delivery writes the same documents again. Raises: MalformedMessage: there is no such
+    scan.
     """
     scan_id = event.scan_id
     scan = table.get_scan(scan_id)
@@ -50,7 +55,10 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
 
 
 def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
-    """Store how the scan ended, beside its reports; return its state. Raises: MalformedMessage: no such scan."""
+    """Store how the scan ended, beside its reports; return its state.
+
+    Raises: MalformedMessage: no such scan.
+    """
     scan = table.get_scan(scan_id)
     if scan is None:
         raise MalformedMessage(f"there is no scan {scan_id}")
@@ -70,7 +78,8 @@ def _encode_findings(findings: Iterable[Finding], scan: dict[str, str]) -> Itera
     """A JSON array, finding by finding, each with `scan`."""
     separator, scan_field = b"[", b',"scan":' + msgspec.json.encode(scan) + b"}"
     for finding in findings:
-        if finding.added is msgspec.UNSET:  # most: the field is appended to the encoded finding, which is faster
+        # most: the field is appended to the encoded finding, which is faster
+        if finding.added is msgspec.UNSET:
             text = msgspec.json.encode(finding)[:-1] + scan_field
         else:
             text = msgspec.json.encode(to_json(finding, scan))

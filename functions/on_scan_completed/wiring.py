@@ -1,4 +1,7 @@
-"""The cascade runner with its gateways. Apart from app.py, so that only a scan with cascades loads their modules."""
+"""The cascade runner with its gateways.
+
+Apart from app.py, so that only a scan with cascades loads their modules.
+"""
 
 from __future__ import annotations
 

@@ -16,5 +16,6 @@ child_documents.py      a child as a request, and as a manifest
 pinned_rules.py         the rules that a scan's cascade uses, by name and version
 bundled_rules.py        the rules that come with cascan
 
-The templates of a rule are cascan.templates: parse.py reads them, render.py renders them from a finding.
+The templates of a rule are cascan.templates: parse.py reads them, render.py renders them from a
+finding.
 """

@@ -1,4 +1,6 @@
-"""Where targets and ports are among nmap's arguments, so that proposals that differ only in those can be merged."""
+"""Where targets and ports are among nmap's arguments, so that proposals that differ only in those
+can be merged.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,20 @@ MAX_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class ArgumentPositions:
-    """Positions, from 0. `ports`: that of the only plain list of ports, after `prefix` in its argument, or None."""
+    """Positions, from 0.
+
+    `ports`: that of the only plain list of ports, after `prefix` in its argument, or None.
+    """
 
     targets: tuple[int, ...]
     ports: int | None = None
     prefix: str = ""
 
     def read_ports(self, arguments: Sequence[str]) -> frozenset[int] | None:
-        """The port numbers of a plain list. None: there are no ports, or they are written in another way."""
+        """The port numbers of a plain list.
+
+        None: there are no ports, or they are written in another way.
+        """
         if self.ports is None:
             return None
         text = arguments[self.ports][len(self.prefix) :]

@@ -42,7 +42,10 @@ class Caps:
         return max(1, min(by_probes, by_cost))
 
     def find_exceeded(self, spent: BudgetUse) -> tuple[Cap, str] | None:
-        """The cap of the root scan that `spent` exceeds, with a sentence. None: it is within all of them."""
+        """The cap of the root scan that `spent` exceeds, with a sentence.
+
+        None: it is within all of them.
+        """
         if spent.scans > self.scans:
             return Cap.SCANS, f"the cascade of one root scan has at most {self.scans:,} {Cap.SCANS}"
         if spent.probes > self.probes:
@@ -54,7 +57,10 @@ class Caps:
 
 
 def estimate_budget_use(arguments: Sequence[str], addresses: int) -> BudgetUse:
-    """What a child with these arguments of nmap uses. An upper estimate: a worker probes many ports at once."""
+    """What a child with these arguments of nmap uses.
+
+    An upper estimate: a worker probes many ports at once.
+    """
     cost_per_probe = PROBING_COST if frozenset(arguments) & PROBING else 1
     probes = addresses * count_ports(arguments)
     seconds = probes * cost_per_probe * PROBE_SECONDS + addresses * SCAN_SECONDS

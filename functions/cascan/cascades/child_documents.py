@@ -17,7 +17,10 @@ NAME_DIGEST_CHARS = 8
 
 
 def build_child_request(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanRequest:
-    """The request for a child that cascan runs. What the child does not set comes from its parent, such as excludes."""
+    """The request for a child that cascan runs.
+
+    What the child does not set comes from its parent, such as excludes.
+    """
     parent = scan.request or ScanRequest()
     ttl = child.ttl_seconds_after_finished
     origin = Origin(
@@ -78,7 +81,9 @@ def build_child_manifest(child: Child, scan: Scan) -> dict[str, Any]:
 
 
 def build_child_name(parent_name: str, parent_type: str, child_type: str, rule: str) -> str:
-    """`<parent>-<rule>`. Where the parent's name begins with its scan type, the child's begins with its own.
+    """`<parent>-<rule>`.
+
+    Where the parent's name begins with its scan type, the child's begins with its own.
 
     A name that is too long is cut, and ends with a digest.
     """

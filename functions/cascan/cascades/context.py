@@ -23,13 +23,16 @@ from cascan.permissions.permissions import Permissions
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
 IPV4, IPV6 = 4, 6
-SUPPRESSED = "suppressed"  # the attribute of a finding that a severity rule of the operator suppresses
+# the attribute of a finding that a severity rule of the operator suppresses
+SUPPRESSED = "suppressed"
 Place = tuple[str, str, int | None]  # address, protocol, port; for a host itself "" and None
 
 
 @dataclass(frozen=True)
 class NewPlaces:
-    """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
+    """Where the scan found something new: hosts that appeared, ports that opened, services that
+    changed.
+    """
 
     places: frozenset[Place]
 
@@ -55,7 +58,8 @@ class CascadeContext:
     caps: Caps = field(default_factory=Caps)
     spent: BudgetUse = field(default_factory=BudgetUse)  # below the root scan, until now
     requested: tuple[ChildIdentity, ...] = ()  # by other scans of the cascade
-    new_places: NewPlaces | None = None  # None: earlier scans are not known, and every finding counts as new
+    # None: earlier scans are not known, and every finding counts as new
+    new_places: NewPlaces | None = None
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
     scan_type: str = ""  # of a scan by another scanner; empty: as the request says
 

@@ -1,7 +1,9 @@
-"""A scan, its findings and the rules → which scans are started, and why others are not. Pure: same input, same output.
+"""A scan, its findings and the rules → which scans are started, and why others are not.
 
-A rule fails alone: its failure is a decision of its own, and nothing of that rule is started. Where the expression of a
-rule has no answer for a finding, only that finding is skipped, with a decision.
+Pure: same input, same output.
+
+A rule fails alone: its failure is a decision of its own, and nothing of that rule is started. Where
+the expression of a rule has no answer for a finding, only that finding is skipped, with a decision.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def decide_children(
 
     The findings, as values or as JSON with an id, are read once, one at a time.
 
-    Raises: RequestRefused: the scan's cascades cannot be read, which the check of its request excludes.
+    Raises: RequestRefused: the scan's cascades cannot be read, which the check of its request
+        excludes.
     """
     if scan.request is None or scan.request.cascades is None:
         return

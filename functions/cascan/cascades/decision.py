@@ -1,4 +1,6 @@
-"""What is decided about a scan's findings and rules: one value for each child, and one for each reason to have none."""
+"""What is decided about a scan's findings and rules: one value for each child, and one for each
+reason to have none.
+"""
 
 from __future__ import annotations
 

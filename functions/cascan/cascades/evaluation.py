@@ -1,7 +1,8 @@
-"""Expressions and findings → answers, from a process with limits on its memory and its processor time.
+"""Expressions and findings → answers, from a process with limits on its memory and its processor
+time.
 
-A batch that ends the process is evaluated again pair by pair, which shows the expression that exceeds the limits. That
-one is not evaluated any more; the others go on in a new process.
+A batch that ends the process is evaluated again pair by pair, which shows the expression that
+exceeds the limits. That one is not evaluated any more; the others go on in a new process.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Evaluation:
         self._stop()
 
     def evaluate(self, findings: Sequence[Mapping[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, bool | str]:
-        """By pair true, false, or a sentence where the expression has no answer. One that failed has no entry.
+        """By pair true, false, or a sentence where the expression has no answer.
+
+        One that failed has no entry.
 
         Raises: GatewayUnavailable: the process cannot start, or ended with an error.
         """
@@ -83,7 +86,10 @@ class Evaluation:
     def _evaluate_batch(
         self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair], *, is_alone: bool = False
     ) -> dict[Pair, bool | str] | None:
-        """None: the process ended. Where the pair is alone, that is the failure of its expression."""
+        """None: the process ended.
+
+        Where the pair is alone, that is the failure of its expression.
+        """
         try:
             batch = Batch(tuple(map(dict, findings)), tuple(pairs))
             answers = self._exchange(msgspec.json.encode(batch))

@@ -1,11 +1,12 @@
-"""The process that evaluates expressions: `python -m cascan.cascades.evaluator`, started by cascan.cascades.evaluation.
+"""The process that evaluates expressions: `python -m cascan.cascades.evaluator`, started by
+cascan.cascades.evaluation.
 
-The library does not count what an evaluation uses. It runs where the kernel limits it: in a process with a limit on its
-memory, a timer on its processor time, and nothing of the function's environment. When a limit ends that process, the
-function goes on.
+The library does not count what an evaluation uses. It runs where the kernel limits it: in a process
+with a limit on its memory, a timer on its processor time, and nothing of the function's
+environment. When a limit ends that process, the function goes on.
 
-Reads and writes frames (8 bytes of length, then JSON): first the texts of the expressions, then one Batch after
-another.
+Reads and writes frames (8 bytes of length, then JSON): first the texts of the expressions, then one
+Batch after another.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Answers(msgspec.Struct, frozen=True, array_like=True):
-    """For each pair true, false, or why there is no answer; and the processor time of each expression."""
+    """For each pair true, false, or why there is no answer; and the processor time of each
+    expression.
+    """
 
     verdicts: tuple[bool | str, ...]
     seconds: dict[int, float]

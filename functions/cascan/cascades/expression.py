@@ -1,13 +1,15 @@
-"""A rule's expression about a finding, in CEL (the Common Expression Language): text → a compiled test.
+"""A rule's expression about a finding, in CEL (the Common Expression Language): text → a compiled
+test.
 
     finding.category == "Open Port" && finding.attributes.port in [80, 443, 8080]
     finding.attributes.port >= 8000 && finding.attributes.service.startsWith("http")
     finding.attributes.serviceVersion.matches("^[0-6]\\\\.") || has(finding.attributes.scripts.banner)
 
-CEL has no loops and no recursion, and its regular expressions run in linear time. This module limits the length of an
-expression, its comprehensions, and the lists and texts of a finding that it sees. The process in which evaluations run
-limits their memory and time: see evaluation.py.
-The library (compiled from Rust) is loaded by the first expression, and without its package's command line.
+CEL has no loops and no recursion, and its regular expressions run in linear time. This module
+limits the length of an expression, its comprehensions, and the lists and texts of a finding that it
+sees. The process in which evaluations run limits their memory and time: see evaluation.py. The
+library (compiled from Rust) is loaded by the first expression, and without its package's command
+line.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ NAMED = re.compile(  # neither a call nor the beginning of a longer name
     rf"\b{VARIABLE}\s*\.\s*(\w+)\b(?!\s*\()(?:(?<=\b{ATTRIBUTES})\s*\.\s*(\w+)\b(?!\s*\())?"
 )
 LITERAL = re.compile(r"""\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'""")
-UNUSUAL = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")  # comments, and literals that end in another way
+# comments, and literals that end in another way
+UNUSUAL = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")
 LOOPS = "all|exists|exists_one|existsOne|filter|map"
 LOOP = re.compile(rf"\.\s*(?:{LOOPS})\s*\(\s*(?P<bound>\w+)?\s*")
 PATTERN = re.compile(r"""\.\s*matches\s*\(\s*(?P<literal>r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*')\s*\)""")
@@ -60,7 +63,9 @@ class Expression:
         self._program = program
 
     def holds(self, context: Context) -> bool:
-        """Whether it is true. A field that the finding does not have makes it false, as in a matcher.
+        """Whether it is true.
+
+        A field that the finding does not have makes it false, as in a matcher.
 
         Raises: ExpressionError: the answer is neither true nor false, or there is none.
         """
@@ -76,7 +81,10 @@ class Expression:
 
 
 def to_cel_context(visible: Mapping[str, Any]) -> Context:
-    """The result of `select_visible` for the library. It is costly, and one context serves all expressions."""
+    """The result of `select_visible` for the library.
+
+    It is costly, and one context serves all expressions.
+    """
     context: Context = load_cel().Context({VARIABLE: visible})
     return context
 
@@ -151,7 +159,9 @@ def _check_names(text: str, program: Program) -> None:
 
 
 def _check_patterns(text: str) -> None:
-    """Raises: ExpressionError: a literal that is not a regular expression, which evaluation would find out too late."""
+    """Raises: ExpressionError: a literal that is not a regular expression, which evaluation would
+    find out too late.
+    """
     for match in PATTERN.finditer(text):
         literal = match["literal"]
         try:
@@ -164,8 +174,8 @@ def _check_patterns(text: str) -> None:
 def load_cel() -> ModuleType:
     """The compiled module, without the `__init__.py` of its package.
 
-    That one imports a command line with typer, rich and prompt_toolkit: 22 MB that functions have no use for, 0.3 s
-    and 25 MB of memory. The compiled module needs none of it.
+    That one imports a command line with typer, rich and prompt_toolkit: 22 MB that functions have
+    no use for, 0.3 s and 25 MB of memory. The compiled module needs none of it.
 
     Raises: ModuleNotFoundError: the library is not installed.
     """
@@ -178,7 +188,8 @@ def load_cel() -> ModuleType:
         raise ModuleNotFoundError("common-expression-language is not installed", name=CEL)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    sys.modules[CEL] = module  # it cannot be loaded twice: who imports the package later gets this one
+    # it cannot be loaded twice: who imports the package later gets this one
+    sys.modules[CEL] = module
     return module
 
 

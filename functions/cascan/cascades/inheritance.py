@@ -1,8 +1,8 @@
 """What a child takes from its parent, and what from its rule.
 
-Entries of the rule win over the parent's of the same key; lists are joined, affinity is replaced. What the parent took
-from the rule that started it is removed before anything is inherited. Scope annotations are always copied unchanged,
-and no rule can change them.
+Entries of the rule win over the parent's of the same key; lists are joined, affinity is replaced.
+What the parent took from the rule that started it is removed before anything is inherited. Scope
+annotations are always copied unchanged, and no rule can change them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping
 def inherit_annotations(
     parent: ScanRequest, parent_name: str, cascades: Cascades, rule: CascadingRule, rule_annotations: Mapping[str, str]
 ) -> dict[str, str]:
-    """All annotations but FINDING and COUNT, which are known last. A cascade's own annotations win over all others."""
+    """All annotations but FINDING and COUNT, which are known last.
+
+    A cascade's own annotations win over all others.
+    """
     inherited = dict(parent.annotations) if cascades.inherit_annotations else {}
     inherited.pop(IDEMPOTENCY_KEY, None)
     scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
@@ -52,7 +55,8 @@ def inherit_annotations(
 def inherit_carried(
     parent: ScanRequest, cascades: Cascades, rule: ScanSpec, started_by: CascadingRule | None
 ) -> dict[str, Any]:
-    """The fields of a manifest's spec that only Kubernetes uses, for a child that another scanner runs.
+    """The fields of a manifest's spec that only Kubernetes uses, for a child that another scanner
+    runs.
 
     `started_by`: the rule that the parent came from.
     """
@@ -97,7 +101,9 @@ def _remove_entries(entries: Any, from_rule: Sequence[Any]) -> list[Any]:
 
 
 def _came_from(entry: Any, rule_entry: Any) -> bool:
-    """Whether the parent has the entry from its rule: they are equal, or a template gave an entry of the same name."""
+    """Whether the parent has the entry from its rule: they are equal, or a template gave an entry
+    of the same name.
+    """
     if entry == rule_entry or not (isinstance(entry, dict) and isinstance(rule_entry, dict)):
         return bool(entry == rule_entry)
     is_template = "{{" in str(rule_entry)
@@ -125,7 +131,10 @@ def _inherit_affinity(carried: Mapping[str, Any], parents_rule: ScanSpec, cascad
 def _inherit_tolerations(
     carried: Mapping[str, Any], parents_rule: ScanSpec, rule: ScanSpec, cascades: Cascades
 ) -> list[dict[str, Any]] | None:
-    """None: neither the parent nor the rule has any. An empty list: one of them has an empty one."""
+    """None: neither the parent nor the rule has any.
+
+    An empty list: one of them has an empty one.
+    """
     inherited = carried.get("tolerations") if cascades.inherit_tolerations else None
     if inherited is None and rule.tolerations is None:
         return None

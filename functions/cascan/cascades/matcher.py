@@ -1,7 +1,7 @@
 """A rule's matches → a test of findings. cascan.rules.matching compares; this module makes it fast.
 
-Most rules name a category, and most findings have another one. Plain equality is therefore checked first, without a
-walk through the attributes.
+Most rules name a category, and most findings have another one. Plain equality is therefore checked
+first, without a walk through the attributes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ FindingTest = Callable[[Mapping[str, Any]], bool]
 
 
 def compile_matcher(matches: Matches) -> FindingTest:
-    """A test of a finding: one of anyOf matches, or anyOf is empty. The rule's expression is evaluated elsewhere."""
+    """A test of a finding: one of anyOf matches, or anyOf is empty.
+
+    The rule's expression is evaluated elsewhere.
+    """
     tests = [_compile_one(matcher) for matcher in matches.any_of]
 
     def matches_any(finding: Mapping[str, Any]) -> bool:

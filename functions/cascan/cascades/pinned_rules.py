@@ -1,4 +1,6 @@
-"""The current rules, and those that a scan's cascade uses: pinned by version when its findings are first read."""
+"""The current rules, and those that a scan's cascade uses: pinned by version when its findings are
+first read.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def load_current_rules(rules: RuleTable, bundled: BundledRules) -> dict[str, Sto
 def load_pinned_rules(
     current: Mapping[str, StoredRule], versions: Mapping[str, int], rules: RuleTable, bundled: BundledRules
 ) -> Iterator[StoredRule]:
-    """The rules of these versions, which are almost always the current ones. One that no longer exists is left out."""
+    """The rules of these versions, which are almost always the current ones.
+
+    One that no longer exists is left out.
+    """
     for name, version in versions.items():
         rule = current.get(name)
         if rule is None or rule.version != version:

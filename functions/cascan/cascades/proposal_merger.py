@@ -1,7 +1,8 @@
 """Many proposals of one rule → few requests. Nothing is requested that no proposal asks for.
 
-Proposals that differ only in target and port are merged: the ports of a target become one list, and targets with the
-same list become one request. Where that makes more requests than there are ports, targets are merged port by port.
+Proposals that differ only in target and port are merged: the ports of a target become one list, and
+targets with the same list become one request. Where that makes more requests than there are ports,
+targets are merged port by port.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class MatchedFindings:
 class MergeKey:
     """What merged proposals have in common."""
 
-    proposal: ScanProposal  # its arguments without the targets, and with PORTS_PLACEHOLDER for the ports
+    # its arguments without the targets, and with PORTS_PLACEHOLDER for the ports
+    proposal: ScanProposal
     prefix: str  # before the ports, in the same argument
     family: int
 
@@ -71,7 +73,8 @@ class ChildRequest:
     findings: tuple[MatchedFindings, ...]  # of each target
 
     def split(self, addresses: Mapping[str, int], max_addresses: int) -> Iterator[ChildRequest]:
-        """The same as several requests, each with at most `max_addresses`, or with one target that has more.
+        """The same as several requests, each with at most `max_addresses`, or with one target that
+        has more.
 
         `addresses`: how many each target has.
         """
@@ -91,7 +94,9 @@ class ProposalMerger:
     """The proposals of one rule, merged as they come."""
 
     def __init__(self, requested: Mapping[str, Mapping[str, Set[int]]]) -> None:
-        """`requested`: by other scans of the cascade, as ports by target, by the digest of the merge key."""
+        """`requested`: by other scans of the cascade, as ports by target, by the digest of the
+        merge key.
+        """
         self.requested = requested
         self.digests: dict[MergeKey, str] = {}
         self.groups: dict[MergeKey, dict[str, set[int]]] = {}

@@ -1,4 +1,6 @@
-"""A CascadingRule, read and checked. Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
+"""A CascadingRule, read and checked.
+
+Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
 
 Two fields are cascan's, and secureCodeBox's controller ignores them: `spec.matches.expression` and
 `spec.onlyNewOrChanged`.
@@ -37,7 +39,10 @@ class Matches(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """The scan to start. All fields but the first four are for Kubernetes, where other scanners run."""
+    """The scan to start.
+
+    All fields but the first four are for Kubernetes, where other scanners run.
+    """
 
     scan_type: str
     parameters: tuple[str, ...] = ()
@@ -83,7 +88,9 @@ class CascadingRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_rule(document: Mapping[str, Any]) -> CascadingRule:
-    """Raises: RequestRefused: all problems, each as a sentence that begins with the path of its field."""
+    """Raises: RequestRefused: all problems, each as a sentence that begins with the path of its
+    field.
+    """
     if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
         kind = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
         raise build_refusal([f"apiVersion, kind: {kind} is not {API_VERSION}, {KIND}"])
@@ -130,7 +137,10 @@ def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
 def _read_section(
     sections: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]
 ) -> Any:
-    """Add the section to `sections`, or why it cannot be read to `problems`. Returns the section, or None."""
+    """Add the section to `sections`, or why it cannot be read to `problems`.
+
+    Returns the section, or None.
+    """
     if not isinstance(fields, dict):
         problems.append(f"{path} is missing" if fields is None else f"{path}: expected a mapping")
         return None

@@ -1,4 +1,6 @@
-"""One rule applied to the findings of a scan: what it proposes, what is refused, and the decisions that follow."""
+"""One rule applied to the findings of a scan: what it proposes, what is refused, and the decisions
+that follow.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,8 @@ class RuleApplication:
     def apply_answer(self, finding: FindingView, answer: bool | str) -> None:
         """Follow the finding, which matches, if the expression is true for it.
 
-        `answer`: a text says why the expression has no answer. Only this finding is skipped then, so that no scanned
-        host can keep a rule from the findings of others.
+        `answer`: a text says why the expression has no answer. Only this finding is skipped then,
+        so that no scanned host can keep a rule from the findings of others.
         """
         if isinstance(answer, str):
             self._refuse(DecisionKind.FAILED, answer, finding.id)
@@ -93,7 +95,9 @@ class RuleApplication:
                 self.merger.add(proposal, positions, target, finding_id)
 
     def _propose_to_others(self, proposal: ScanProposal, finding_id: str, host_or_url: str) -> None:
-        """What the arguments of another scanner mean is unknown here, so the finding's own host has to be in scope."""
+        """What the arguments of another scanner mean is unknown here, so the finding's own host has
+        to be in scope.
+        """
         host = extract_host(host_or_url)
         problem = self.parent.find_problem(host) if host else None
         if host and not problem and self.parent.addresses[host] != 1:
@@ -120,7 +124,8 @@ class RuleApplication:
     def _find_positions(self, arguments: tuple[str, ...]) -> ArgumentPositions:
         """Found once for all findings that give the same options.
 
-        A parameter that is one variable never renders to an option, so its value does not matter for positions.
+        A parameter that is one variable never renders to an option, so its value does not matter
+        for positions.
         """
         shape = tuple(
             None if template.is_one_value else argument
@@ -155,8 +160,9 @@ class RuleApplication:
     def _start(self, request: ChildRequest) -> Iterator[Decision]:
         """A decision for each child of the request.
 
-        Targets were checked one by one; the rest of the request is checked by planning it with its first target. A
-        request that is large beside the root scan's budget is split, so that the parts that fit are started.
+        Targets were checked one by one; the rest of the request is checked by planning it with its
+        first target. A request that is large beside the root scan's budget is split, so that the
+        parts that fit are started.
         """
         parent, findings = self.parent, MatchedFindings.merge(request.findings)
         try:

@@ -1,7 +1,8 @@
 """The templates of a rule, rendered from one finding: nmap's arguments, labels, annotations.
 
-Each parameter stays one argument, whatever values it takes. Text from a scanned host can neither become an option, nor
-widen a target, nor end a value early: in a scan that cascan runs, each value has to be plain (`is_plain_value`).
+Each parameter stays one argument, whatever values it takes. Text from a scanned host can neither
+become an option, nor widen a target, nor end a value early: in a scan that cascan runs, each value
+has to be plain (`is_plain_value`).
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class ScanProposal:
     arguments: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
     annotations: tuple[tuple[str, str], ...]
-    spec: str = ""  # env and initContainers of the scanSpec, rendered, as JSON; empty where it has neither
+    # env and initContainers of the scanSpec, rendered, as JSON; empty where it has neither
+    spec: str = ""
 
     @property
     def chars(self) -> int:
@@ -70,8 +72,9 @@ class ProposalRenderer:
     def render(self, data: Mapping[str, Any]) -> ScanProposal:
         """The proposal for the finding in `data`, which `build_template_data` made.
 
-        Raises: NoProposal: a template has no value, or one that is not allowed there. RenderingTooLong: over all
-            findings, the templates of the rule took more than MAX_RULE_RENDER_STEPS.
+        Raises: NoProposal: a template has no value, or one that is not allowed there.
+            RenderingTooLong: over all findings, the templates of the rule took more than
+            MAX_RULE_RENDER_STEPS.
         """
         if self.steps > MAX_RULE_RENDER_STEPS:
             raise RenderingTooLong(f"its templates took more than {MAX_RULE_RENDER_STEPS:,} steps over these findings")
@@ -150,12 +153,16 @@ class ProposalRenderer:
 
 
 def build_template_data(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
-    """What a template may name: the finding's fields, then those of the parent scan, and helpers in `$`."""
+    """What a template may name: the finding's fields, then those of the parent scan, and helpers in
+    `$`.
+    """
     return {**parent, **finding, "$": {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}}
 
 
 def find_host_or_ip(attributes: Mapping[str, Any]) -> str:
-    """The host's name; without one its lowest address, IPv4 before IPv6; without an address an empty text."""
+    """The host's name; without one its lowest address, IPv4 before IPv6; without an address an
+    empty text.
+    """
     if attributes.get("hostname"):
         return str(attributes["hostname"])
     value = attributes.get("ip_addresses") or attributes.get("ip_address") or ()
@@ -164,7 +171,10 @@ def find_host_or_ip(attributes: Mapping[str, Any]) -> str:
 
 
 def extract_host(text: str) -> str:
-    """The host in a URL, which is what some scanners write as a host. Any other text is returned unchanged."""
+    """The host in a URL, which is what some scanners write as a host.
+
+    Any other text is returned unchanged.
+    """
     if "://" not in text:
         return text
     try:
@@ -174,7 +184,10 @@ def extract_host(text: str) -> str:
 
 
 def is_plain_value(value: str) -> bool:
-    """Whether it is a name, an address or a number. A list or a range is not: it would widen a target or a port."""
+    """Whether it is a name, an address or a number.
+
+    A list or a range is not: it would widen a target or a port.
+    """
     is_range = "-" in value and not any(character.isalpha() for character in value)
     return len(value) <= MAX_TARGET_CHARS and PLAIN.fullmatch(value) is not None and not is_range
 

@@ -1,8 +1,10 @@
-"""Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope annotations. Fails closed.
+"""Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope
+annotations. Fails closed.
 
-allOf, anyOf and noneOf must all hold; an absent or empty one holds. Three things differ from secureCodeBox: an address
-of the other family is not inside a network; NotInCIDR and NotSubdomainOf mean that no value is inside; and a finding is
-out of scope where a value of noneOf cannot be rendered, wholly or in part.
+allOf, anyOf and noneOf must all hold; an absent or empty one holds. Three things differ from
+secureCodeBox: an address of the other family is not inside a network; NotInCIDR and NotSubdomainOf
+mean that no value is inside; and a finding is out of scope where a value of noneOf cannot be
+rendered, wholly or in part.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ MISSING_RENDER = "renders to nothing here"
 
 
 class ScopeUndecidable(Rejected):
-    """A requirement that cannot be decided: no such annotation, or a value that is not an address or a domain."""
+    """A requirement that cannot be decided: no such annotation, or a value that is not an address
+    or a domain.
+    """
 
 
 def explain_refusal(
@@ -33,7 +37,9 @@ def explain_refusal(
     finding: Mapping[str, Any],
     aliases: Mapping[str, str] = ALIASES,
 ) -> str | None:
-    """Why the finding is out of scope, in one sentence with the values compared. None: it is in scope.
+    """Why the finding is out of scope, in one sentence with the values compared.
+
+    None: it is in scope.
 
     Raises: ScopeUndecidable: a requirement cannot be decided, so the finding must not be followed.
     """
@@ -132,7 +138,8 @@ def _parse_networks(annotation: str, values: Sequence[str]) -> tuple[list[Any], 
 
     Commas separate the networks of a scope, so that it may have networks of both families.
 
-    Raises: ValueError: one of the scope or of the values is not a network. Every value is read, so none goes unnoticed.
+    Raises: ValueError: one of the scope or of the values is not a network. Every value is read, so
+        none goes unnoticed.
     """
     scope = [ip_network(text.strip(), strict=False) for text in annotation.split(",")]
     return scope, [_parse_network(value.strip()) for value in values]

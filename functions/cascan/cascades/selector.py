@@ -1,4 +1,7 @@
-"""Which rules a scan selects: secureCodeBox's label selector. All of matchLabels and matchExpressions must hold."""
+"""Which rules a scan selects: secureCodeBox's label selector.
+
+All of matchLabels and matchExpressions must hold.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from cascan.forms.cascades import Cascades, Requirement, SelectorOperator
 
 
 def is_selected(cascades: Cascades | None, labels: Mapping[str, str]) -> bool:
-    """Whether a rule with these labels is selected. Without cascades none is; an empty selector selects every rule."""
+    """Whether a rule with these labels is selected.
+
+    Without cascades none is; an empty selector selects every rule.
+    """
     if cascades is None:
         return False
     if any(labels.get(key) != value for key, value in cascades.match_labels.items()):

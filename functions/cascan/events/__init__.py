@@ -1,9 +1,9 @@
 """The messages that functions exchange, and how they are written and read.
 
-On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields below>}`; on a queue the
-fields are the body. Fields may be added within a version; `version` changes when one is renamed or removed, or when its
-meaning changes. Each carries `scan_id`, `cause_id` (the id of the message or event that led to it) and `hop` (0 for a
-person's request).
+On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields
+below>}`; on a queue the fields are the body. Fields may be added within a version; `version`
+changes when one is renamed or removed, or when its meaning changes. Each carries `scan_id`,
+`cause_id` (the id of the message or event that led to it) and `hop` (0 for a person's request).
 docs/events.md shows one of each.
 """
 

@@ -8,7 +8,10 @@ from cascan.events.message import BusEvent
 
 
 class CascadeRequested(BusEvent, frozen=True, kw_only=True):
-    """A rule asks for a scan by another scanner. A subscriber of yours can run it from `request`."""
+    """A rule asks for a scan by another scanner.
+
+    A subscriber of yours can run it from `request`.
+    """
 
     rule: str
     scan_type: str
@@ -28,7 +31,9 @@ class CascadeCapped(BusEvent, frozen=True, kw_only=True):
 
 
 class CascadeRefused(BusEvent, frozen=True, kw_only=True):
-    """No scan follows these findings: out of scope, the request would be refused, or the rule failed."""
+    """No scan follows these findings: out of scope, the request would be refused, or the rule
+    failed.
+    """
 
     rule: str
     kind: str  # out of scope, refused or failed

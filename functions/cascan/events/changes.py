@@ -57,7 +57,10 @@ class ServiceChanged(PortChange, frozen=True, kw_only=True):
 
 
 def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
-    """The event that announces a change. Raises: ValueError: the change is a baseline, which is not announced."""
+    """The event that announces a change.
+
+    Raises: ValueError: the change is a baseline, which is not announced.
+    """
     if change.before is None:
         raise ValueError(f"nothing covered {change.address} before")
     identity = (change.kind.value, change.address, change.protocol, change.port)

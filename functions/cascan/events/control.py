@@ -35,7 +35,9 @@ class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     @classmethod
     def from_wire(cls, body: str | bytes) -> ControlRequested:
-        """Raises: MalformedMessage: another shape, no scan where one is needed, or a text that is too long."""
+        """Raises: MalformedMessage: another shape, no scan where one is needed, or a text that is
+        too long.
+        """
         try:
             request = msgspec.json.decode(body, type=cls)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:

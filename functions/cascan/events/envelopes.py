@@ -1,4 +1,6 @@
-"""Events as EventBridge delivers them: cascan's own, and those of Amazon S3 and Amazon ECS that wake a function."""
+"""Events as EventBridge delivers them: cascan's own, and those of Amazon S3 and Amazon ECS that
+wake a function.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ AT_ONCE = timedelta(minutes=1)  # the interval of the tick, which starts a worke
 def parse_event(body: str | bytes, kind: type[M]) -> M:
     """The bus event inside an EventBridge envelope, as a queue behind a rule delivers it.
 
-    Raises: MalformedMessage: not an envelope of cascan, another event, or a detail of another shape.
+    Raises: MalformedMessage: not an envelope of cascan, another event, or a detail of another
+        shape.
     """
     envelope = _envelope(body)
     if envelope.source != SOURCE or envelope.detail_type != kind.__name__:
@@ -31,7 +34,10 @@ def parse_event(body: str | bytes, kind: type[M]) -> M:
 
 
 def parse_end_event(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
-    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as parse_event."""
+    """The end of a scan inside an EventBridge envelope.
+
+    Raises: MalformedMessage: as parse_event.
+    """
     return parse_event(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
 
 
@@ -40,12 +46,17 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str = ""
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
-    spot_is_short: bool = False  # Spot had no capacity, or took a worker back: retrying at once is of no use
-    failed_at_once: bool = False  # the worker could not start, or crashed: another one would do the same
+    # Spot had no capacity, or took a worker back: retrying at once is of no use
+    spot_is_short: bool = False
+    # the worker could not start, or crashed: another one would do the same
+    failed_at_once: bool = False
 
     @classmethod
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
-        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
+        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`.
+
+        Raises: MalformedMessage.
+        """
         event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
         queued = QUEUED_BY.get(str(envelope.get("detail-type"))) if envelope.get("source") == SOURCE else None
         if queued:

@@ -55,7 +55,10 @@ class BusEvent(Message, frozen=True, kw_only=True):
 
 
 def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
-    """The fields of every event about its scan, without `event_id`. Without `cause_id`, that of the scan is used."""
+    """The fields of every event about its scan, without `event_id`.
+
+    Without `cause_id`, that of the scan is used.
+    """
     return {
         "scan_id": scan.scan_id,
         "cause_id": cause_id or scan.cause_id,

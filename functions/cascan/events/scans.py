@@ -34,7 +34,10 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):
-    """A report has hosts outside the scope, or that were not requested. They are in its XML and nowhere else."""
+    """A report has hosts outside the scope, or that were not requested.
+
+    They are in its XML and nowhere else.
+    """
 
     shard: int
     report_key: str

@@ -1,4 +1,6 @@
-"""The bytes of a message → a ScanRequest: the short form, or a secureCodeBox manifest in JSON or YAML."""
+"""The bytes of a message → a ScanRequest: the short form, or a secureCodeBox manifest in JSON or
+YAML.
+"""
 
 from cascan.forms.read_request import (
     ReadRequest,

@@ -1,4 +1,6 @@
-"""The `cascades` of a request. Its shape and operators are checked here; cascan.cascades decides what follows.
+"""The `cascades` of a request.
+
+Its shape and operators are checked here; cascan.cascades decides what follows.
 
 Source: secureCodeBox's CascadeSpec.
 """
@@ -17,9 +19,11 @@ from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
 from cascan.templates.render import TemplateError, compile_values, find_unknown_aliases
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
-LENIENT = "validOnMissingRender"  # of the scope limiter; secureCodeBox's manual also writes it one level higher
+# of the scope limiter; secureCodeBox's manual also writes it one level higher
+LENIENT = "validOnMissingRender"
 SINGLE_EXPRESSION = (
-    "matchExpression"  # in an example of its manual; accepted, since ignoring it would select more rules
+    # in an example of its manual; accepted, since ignoring it would select more rules
+    "matchExpression"
 )
 ALIASES: Mapping[str, str] = {  # of `$` in a limiter's values, as in secureCodeBox's parse definition of nmap
     "domain": "{{attributes.hostname}}",
@@ -76,7 +80,8 @@ class Cascades(msgspec.Struct, frozen=True, rename="camel"):
     match_labels: dict[str, str] = {}
     match_expressions: tuple[Requirement, ...] = ()
     scope_limiter: ScopeLimiter | None = None
-    scope_limiter_aliases: dict[str, str] = {}  # name in `{{$.name}}` → a template, as in a parse definition
+    # name in `{{$.name}}` → a template, as in a parse definition
+    scope_limiter_aliases: dict[str, str] = {}
     inherit_labels: bool = True
     inherit_annotations: bool = True
     inherit_env: bool = False
@@ -98,7 +103,10 @@ def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
 
 
 def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
-    """Null is absent, as in Kubernetes. Raises: RequestRefused: a sentence for each problem, by its path."""
+    """Null is absent, as in Kubernetes.
+
+    Raises: RequestRefused: a sentence for each problem, by its path.
+    """
     path, problems = "cascades.", list[str]()
     fields = _without_nulls(cascades)
     if isinstance(fields.get(SINGLE_EXPRESSION), dict) and "matchExpressions" not in fields:
@@ -119,7 +127,10 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
 
 
 def find_scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
-    """A note on each value of a scope limiter that can never render, by its path. The cascades were checked before."""
+    """A note on each value of a scope limiter that can never render, by its path.
+
+    The cascades were checked before.
+    """
     read = read_cascades(cascades)
     aliases = {*ALIASES, *read.scope_limiter_aliases, "hostOrIP"}
     limiter = read.scope_limiter or ScopeLimiter()
@@ -154,7 +165,10 @@ def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _entries(
     kind: type[msgspec.Struct], fields: Mapping[str, Any], names: tuple[str, ...], path: str, problems: list[str]
 ) -> dict[str, list[Any]]:
-    """By list name, the entries that can be read. Each other entry adds to `problems`, by its own path."""
+    """By list name, the entries that can be read.
+
+    Each other entry adds to `problems`, by its own path.
+    """
     read: dict[str, list[Any]] = {}
     for name in names:
         if not isinstance(fields.get(name), list | tuple):

@@ -1,4 +1,6 @@
-"""A request as it was written → the complete request: within every limit, with a target, under a name."""
+"""A request as it was written → the complete request: within every limit, with a target, under a
+name.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +56,13 @@ NO_TARGET = "targets: no target; name hosts or networks under targets, or among 
 
 
 def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
-    """The request with its name, policy profile, windows and idempotency key, and nmap's options for `portscan`.
+    """The request with its name, policy profile, windows and idempotency key, and nmap's options
+    for `portscan`.
 
     `is_issued`: cascan itself sent it, for a schedule or a cascade.
 
-    Raises: RequestRefused: every limit it exceeds, an invalid name, no target; unless cascan issued it, also the claim
-        that it follows from a scan or a schedule.
+    Raises: RequestRefused: every limit it exceeds, an invalid name, no target; unless cascan issued
+        it, also the claim that it follows from a scan or a schedule.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
     windows = request.windows or _read_windows_annotation(request)
@@ -137,9 +140,11 @@ def is_valid_name(text: str) -> bool:
 
 
 def build_default_name(target: str) -> str:
-    """The name of a series whose requests have none, from the first target: `10.0.0.0-net24`, `ip6-2001-db8-0-0-…-1`.
+    """The name of a series whose requests have none, from the first target: `10.0.0.0-net24`,
+    `ip6-2001-db8-0-0-…-1`.
 
-    Networks, ranges, lists and IPv6 addresses get names that differ. All spellings of an IPv6 address get the same.
+    Networks, ranges, lists and IPv6 addresses get names that differ. All spellings of an IPv6
+    address get the same.
     """
     host, slash, bits = target.rpartition("/")
     host = host if slash else target

@@ -1,4 +1,7 @@
-"""Text → one JSON or YAML mapping, as plain data. Duplicate keys are refused: parsers differ on which value wins."""
+"""Text → one JSON or YAML mapping, as plain data.
+
+Duplicate keys are refused: parsers differ on which value wins.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from cascan.limits import MAX_DOCUMENT_VALUES
 from cascan.model.refusal import Rule
 
 MAX_DEPTH = 32
-JSON = re.compile(r"""\s*([\["]|\{\s*(["}]|$))""")  # a mapping in braces whose keys have no quotes is YAML
+# a mapping in braces whose keys have no quotes is YAML
+JSON = re.compile(r"""\s*([\["]|\{\s*(["}]|$))""")
 REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
@@ -21,10 +25,11 @@ def read_document(
 ) -> dict[str, Any]:
     """The mapping in the text. Text that does not begin like JSON is read as YAML.
 
-    `subject`: what the text is, for messages. `example`: one of it, for messages. `max_values`: its limit.
+    `subject`: what the text is, for messages. `example`: one of it, for messages. `max_values`: its
+    limit.
 
-    Raises: RequestRefused: neither JSON nor YAML, several documents, duplicate keys, too many values, or text that is
-        not valid Unicode and cannot be stored.
+    Raises: RequestRefused: neither JSON nor YAML, several documents, duplicate keys, too many
+        values, or text that is not valid Unicode and cannot be stored.
     """
     if not text.strip():
         raise RequestRefused([f"{subject} is empty"])
@@ -72,7 +77,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _check(document: dict[str, Any], subject: str, max_values: int) -> None:
-    """Check depth, size, and that UTF-8 can encode the text: JSON can express half of a surrogate pair."""
+    """Check depth, size, and that UTF-8 can encode the text: JSON can express half of a surrogate
+    pair.
+    """
     depth, values, level = 0, 0, [document]
     while level:
         depth, values = depth + 1, values + len(level)
@@ -84,7 +91,10 @@ def _check(document: dict[str, Any], subject: str, max_values: int) -> None:
 
 
 def _inner_values(value: Any, subject: str) -> Iterable[Any]:
-    """The values of a mapping or a list. Raises: RequestRefused: a text or a key that is not valid Unicode."""
+    """The values of a mapping or a list.
+
+    Raises: RequestRefused: a text or a key that is not valid Unicode.
+    """
     if isinstance(value, dict):
         for key in value:
             _check_text(key, subject)

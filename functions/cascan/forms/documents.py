@@ -18,7 +18,9 @@ LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
 
 
 def read_documents(text: str, subject: str = "the request", example: str = REQUEST) -> list[dict[str, Any]]:
-    """Raises: RequestRefused: each document that is not a mapping, by its number; more than MAX_APPLIED documents."""
+    """Raises: RequestRefused: each document that is not a mapping, by its number; more than
+    MAX_APPLIED documents.
+    """
     documents: list[dict[str, Any]] = []
     problems: list[str] = []
     texts = list(split_documents(text))
@@ -38,7 +40,8 @@ def read_documents(text: str, subject: str = "the request", example: str = REQUE
 def split_documents(text: str) -> Iterator[str]:
     """The texts between dividers, except those of comments alone.
 
-    No line inside a JSON or YAML document begins with a divider: text in quotes and blocks is escaped or indented.
+    No line inside a JSON or YAML document begins with a divider: text in quotes and blocks is
+    escaped or indented.
     """
     for section in DIVIDER.split(text):
         lines = section.splitlines()

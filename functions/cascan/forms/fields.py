@@ -1,4 +1,6 @@
-"""A mapping → a struct, field by field, so that all problems are reported together, each by its path."""
+"""A mapping → a struct, field by field, so that all problems are reported together, each by its
+path.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,12 @@ def read_struct(
 ) -> S:
     """A value of `kind`.
 
-    `path`: precedes the names of fields in messages. `hints`: by name, what to say about an unknown field.
-    `ignore_unknown`: skip fields that `kind` does not have. Without it, text that people write is read strictly, nested
-    structs included.
+    `path`: precedes the names of fields in messages. `hints`: by name, what to say about an unknown
+    field. `ignore_unknown`: skip fields that `kind` does not have. Without it, text that people
+    write is read strictly, nested structs included.
 
-    Raises: RequestRefused: unknown fields with near matches, wrong types, values out of bounds, missing fields.
+    Raises: RequestRefused: unknown fields with near matches, wrong types, values out of bounds,
+        missing fields.
     """
     struct_fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     problems = [] if ignore_unknown else find_unknown_fields(fields, struct_fields, path, hints or {})

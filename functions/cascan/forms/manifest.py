@@ -1,6 +1,9 @@
-"""A secureCodeBox `Scan` manifest → ScanRequest. Source: the Scan resource of execution.securecodebox.io/v1.
+"""A secureCodeBox `Scan` manifest → ScanRequest.
 
-Every field of a Scan is accepted. A field that only Kubernetes uses gives a note; none is dropped in silence.
+Source: the Scan resource of execution.securecodebox.io/v1.
+
+Every field of a Scan is accepted. A field that only Kubernetes uses gives a note; none is dropped
+in silence.
 """
 
 from __future__ import annotations
@@ -128,7 +131,8 @@ def _read_section(
         fields = {}
     if not isinstance(fields, dict):
         raise build_refusal([f"{name}: expected a mapping, got {type(fields).__name__}"])
-    fields = {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
+    # null is absent, as in Kubernetes
+    fields = {key: value for key, value in fields.items() if value is not None}
     if kind is _Metadata:
         names = {field.encode_name for field in msgspec.structs.fields(kind)}
         fields = {key: value for key, value in fields.items() if key in names}

@@ -1,6 +1,7 @@
 """The bytes of a message → a ScanRequest, and notes on fields that have no effect here.
 
-The short form is one flat mapping, with the fields of a ScanRequest; manifest.py reads a secureCodeBox manifest.
+The short form is one flat mapping, with the fields of a ScanRequest; manifest.py reads a
+secureCodeBox manifest.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def parse_request(document: Mapping[str, Any], *, is_issued: bool = False) -> Re
 
 
 def read_short_form(document: Mapping[str, Any], *, is_issued: bool = False) -> ScanRequest:
-    """`is_issued`: another version of cascan may have written it, with fields that this one does not know.
+    """`is_issued`: another version of cascan may have written it, with fields that this one does
+    not know.
 
     Raises: RequestRefused: unknown fields, wrong types.
     """
@@ -66,7 +68,10 @@ def _scope_notes(request: ScanRequest) -> Iterator[str]:
 
 
 def find_idempotency_key(document: Mapping[str, Any]) -> str:
-    """The key of a request, also of one that will be refused. Empty: it has none, or none that can be read."""
+    """The key of a request, also of one that will be refused.
+
+    Empty: it has none, or none that can be read.
+    """
     metadata = document.get("metadata")
     holder = metadata if isinstance(metadata, dict) else document
     annotations = holder.get("annotations")

@@ -1,8 +1,8 @@
 """Vuls' config.toml → one request in the short form for each server that Vuls would scan ports of.
 
-A server without `portscan` or `scanModules` takes them from the default section, as a whole; its host is the target.
-Other sections are about logging in, and are not read. Keys are read in upper and lower case. All of this is as in Vuls.
-Source: its documentation and its loader.
+A server without `portscan` or `scanModules` takes them from the default section, as a whole; its
+host is the target. Other sections are about logging in, and are not read. Keys are read in upper
+and lower case. All of this is as in Vuls. Source: its documentation and its loader.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class VulsRequests(NamedTuple):
 
 
 def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
-    """The requests of all servers, or of those named. Raises: RequestRefused: all problems of all of them."""
+    """The requests of all servers, or of those named.
+
+    Raises: RequestRefused: all problems of all of them.
+    """
     try:
         config = _fold_keys(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
@@ -82,7 +85,10 @@ def _read_server(
 
 
 def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, default: Any) -> Iterator[str]:
-    """The problems of a server's request. A setting that only the default section has gets a hint."""
+    """The problems of a server's request.
+
+    A setting that only the default section has gets a hint.
+    """
     try:
         complete_request(read_short_form(document))
     except RequestRefused as exc:
@@ -110,7 +116,10 @@ def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fold_keys(section: Any) -> dict[str, Any]:
-    """Keys in lower case, as Vuls compares them. The names of servers are values, and are not changed."""
+    """Keys in lower case, as Vuls compares them.
+
+    The names of servers are values, and are not changed.
+    """
     return {key.lower(): value for key, value in section.items()} if isinstance(section, dict) else {}
 
 

@@ -1,4 +1,7 @@
-"""YAML text → plain data, as JSON could express it. No anchors, tags, dates or merges; one document."""
+"""YAML text → plain data, as JSON could express it.
+
+No anchors, tags, dates or merges; one document.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from cascan.errors import RequestRefused
 from cascan.limits import MAX_DOCUMENT_VALUES, MAX_NUMBER_CHARS
 from cascan.model.refusal import Rule
 
-Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's when it was built in
+# libyaml's when it was built in
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DATE = "tag:yaml.org,2002:timestamp"
 
 
@@ -29,7 +33,10 @@ def read_yaml(text: str, max_depth: int, subject: str = "the request", max_value
 
 
 def _complaint(exc: Exception, lines: int) -> str:
-    """The error with its line. A text that ends too early has the error in its last line, not after it."""
+    """The error with its line.
+
+    A text that ends too early has the error in its last line, not after it.
+    """
     if isinstance(exc, yaml.MarkedYAMLError):
         where = f" in line {min(exc.problem_mark.line + 1, max(lines, 1))}" if exc.problem_mark else ""
         return f"{exc.problem or exc.context}{where}"

@@ -1,4 +1,6 @@
-"""What the table stores of cascades: rules with their versions, children of scans, and why there are no others."""
+"""What the table stores of cascades: rules with their versions, children of scans, and why there
+are no others.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,10 @@ class CascadeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CascadeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided about a scan's findings. The rules are pinned first, so that a repeat decides the same."""
+    """What was decided about a scan's findings.
+
+    The rules are pinned first, so that a repeat decides the same.
+    """
 
     rules: dict[str, int]  # name → version
     decided: bool = False

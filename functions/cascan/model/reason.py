@@ -16,18 +16,22 @@ class ReasonCode(StrEnum):
     """docs/outcomes.md explains each of them."""
 
     NAME_NOT_FOUND = "name-not-found"  # DNS says that the name does not exist
-    NAME_WITHOUT_ADDRESS = "name-without-address"  # the name exists, and has no address of the family
+    # the name exists, and has no address of the family
+    NAME_WITHOUT_ADDRESS = "name-without-address"
     LOOKUP_FAILED = "lookup-failed"  # DNS did not answer for the name, or answered with an error
-    OUT_OF_SCOPE = "out-of-scope"  # found when the name was looked up, or since the scope was narrowed
+    # found when the name was looked up, or since the scope was narrowed
+    OUT_OF_SCOPE = "out-of-scope"
     ADDRESSES_LEFT_OUT = "addresses-left-out"  # a name has more addresses than are scanned
     HOST_TIMED_OUT = "host-timed-out"  # it exceeded --host-timeout
-    HOST_QUARANTINED = "host-quarantined"  # in a report, although not requested or outside the scope
+    # in a report, although not requested or outside the scope
+    HOST_QUARANTINED = "host-quarantined"
     TIME_LIMIT = "time-limit"  # of one shard
     SCAN_DEADLINE = "scan-deadline"
     REPORT_LIMIT = "report-limit"  # the report is larger than cascan writes or reads
     REPORT_CUT_SHORT = "report-cut-short"
     REPORT_UNREADABLE = "report-unreadable"
-    ADDRESSES_UNACCOUNTED = "addresses-unaccounted"  # nmap counted fewer addresses than it was given
+    # nmap counted fewer addresses than it was given
+    ADDRESSES_UNACCOUNTED = "addresses-unaccounted"
     NMAP_ERROR = "nmap-error"
     NMAP_PRIVILEGES = "nmap-privileges"  # nmap may not open raw sockets here
     NMAP_STOPPED = "nmap-stopped"

@@ -59,11 +59,15 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cascades: dict[str, Any] | None = None
     backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # None: the operator's default
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
-    ttl_seconds_after_finished: Seconds | None = None  # None: the operator's default; 0: removed at once
+    # None: the operator's default; 0: removed at once
+    ttl_seconds_after_finished: Seconds | None = None
     suspend: bool = False
-    windows: tuple[str, ...] = ()  # in which it may run, as timing/windows.py reads them; empty: always
-    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # None: as many as the operator allows
-    retry_timed_out: bool = False  # hosts that exceed --host-timeout are scanned once more, with twice the time
+    # in which it may run, as timing/windows.py reads them; empty: always
+    windows: tuple[str, ...] = ()
+    # None: as many as the operator allows
+    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # hosts that exceed --host-timeout are scanned once more, with twice the time
+    retry_timed_out: bool = False
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers questions about the packets
