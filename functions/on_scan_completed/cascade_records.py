@@ -25,9 +25,9 @@ def build_stored_child(decision: Decision, child: Child, scan: Scan, root: str, 
     """
     if decision.kind is DecisionKind.START:
         request = build_child_request(child, scan, root, cause_id)
-        scan_id, body = derive_scan_id(request.idempotency_key), msgspec.json.encode(request).decode()
+        scan_id, body = derive_scan_id(request.idempotency_key), msgspec.json.encode(request)
     else:
-        scan_id, body = "", msgspec.json.encode(build_child_manifest(child, scan)).decode()
+        scan_id, body = "", msgspec.json.encode(build_child_manifest(child, scan))
     return StoredChild(
         key=child.key,
         rule=decision.rule,
@@ -40,7 +40,7 @@ def build_stored_child(decision: Decision, child: Child, scan: Scan, root: str, 
         findings=decision.findings,
         weight=child.weight,
         asked=child.asked,
-        body=body,
+        body=body.decode(),
     )
 
 

@@ -23,11 +23,23 @@ from cascan.cascades.context import CascadeContext, NewPlaces
 from cascan.cascades.decide_children import decide_children
 from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.inheritance import read_chain
-from cascan.cascades.pinned_rules import BundledRules, load_current_rules, load_pinned_rules, parse_rules
+from cascan.cascades.pinned_rules import (
+    BundledRules,
+    load_current_rules,
+    load_pinned_rules,
+    parse_rules,
+)
 from cascan.cascades.rule import CascadingRule
 from cascan.clock import Clock
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, build_event_fields
+from cascan.events import (
+    BusEvent,
+    CascadeCapped,
+    CascadeRefused,
+    CascadeRequested,
+    ScanCompleted,
+    build_event_fields,
+)
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CASCADE_EVENTS
@@ -45,7 +57,9 @@ ANNOUNCED = {  # on the bus; the other kinds are what rules are expected to give
 }
 COMPLETED = {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING, ScanState.DONE}
 CANCELLED = CascadeLine(
-    kind=DecisionKind.REFUSED, rule="", reason="the root scan was cancelled: nothing follows it any more"
+    kind=DecisionKind.REFUSED,
+    rule="",
+    reason="the root scan was cancelled: nothing follows it any more",
 )
 
 

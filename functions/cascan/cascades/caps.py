@@ -47,9 +47,11 @@ class Caps:
         None: it is within all of them.
         """
         if spent.scans > self.scans:
-            return Cap.SCANS, f"the cascade of one root scan has at most {self.scans:,} {Cap.SCANS}"
+            limit = f"{self.scans:,} {Cap.SCANS}"
+            return Cap.SCANS, f"the cascade of one root scan has at most {limit}"
         if spent.probes > self.probes:
-            return Cap.PROBES, f"the cascade of one root scan has at most {self.probes:,} {Cap.PROBES}"
+            limit = f"{self.probes:,} {Cap.PROBES}"
+            return Cap.PROBES, f"the cascade of one root scan has at most {limit}"
         if spent.cost_micro_usd > self.cost_micro_usd:
             limit = format_dollars(self.cost_micro_usd)
             return Cap.COST, f"the cascade of one root scan may cost at most {limit} by estimate"

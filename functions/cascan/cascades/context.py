@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
 from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.scan_proposal import build_template_data
+from cascan.cascades.scope_limiter import ScopeUndecidable, explain_refusal
 from cascan.errors import RequestRefused
 from cascan.findings.to_json import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
@@ -155,10 +155,11 @@ class FindingView:
     def out_of_scope(self) -> str | None:
         """Why the scope limiter keeps the finding from being followed. None: it does not."""
         if self._scope is None:
-            limiter, annotations = self.parent.cascades.scope_limiter, self.parent.request.annotations
+            parent = self.parent
+            limiter, annotations = parent.cascades.scope_limiter, parent.request.annotations
             try:
-                reason = scope_limiter.explain_refusal(limiter, annotations, self.data, self.parent.aliases)
-            except scope_limiter.ScopeUndecidable as exc:
+                reason = explain_refusal(limiter, annotations, self.data, parent.aliases)
+            except ScopeUndecidable as exc:
                 reason = f"the scope cannot be judged: {exc}"
             self._scope = (reason,)
         return self._scope[0]

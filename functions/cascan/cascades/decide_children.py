@@ -17,7 +17,12 @@ import msgspec
 from cascan.cascades.context import CascadeContext, FindingView, ParentScan
 from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.evaluation import Evaluation
-from cascan.cascades.expression import NamedFields, find_named_fields, merge_named_fields, select_visible
+from cascan.cascades.expression import (
+    NamedFields,
+    find_named_fields,
+    merge_named_fields,
+    select_visible,
+)
 from cascan.cascades.inheritance import read_chain
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.rule_application import RuleApplication
@@ -33,7 +38,10 @@ FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one batch
 
 
 def decide_children(
-    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: CascadeContext
+    scan: Scan,
+    rules: Iterable[CascadingRule],
+    findings: Iterable[Finding | dict[str, Any]],
+    context: CascadeContext,
 ) -> Iterator[Decision]:
     """Decisions, rule by rule in the order of `rules`.
 
@@ -82,7 +90,10 @@ def _apply_matchers(applications: list[RuleApplication], batch: list[FindingView
 
 
 def _apply_expressions(
-    applications: list[RuleApplication], batch: list[FindingView], evaluation: Evaluation, names: NamedFields | None
+    applications: list[RuleApplication],
+    batch: list[FindingView],
+    evaluation: Evaluation,
+    names: NamedFields | None,
 ) -> None:
     """Apply the rules with an expression. `names`: the fields that the expressions read."""
     pairs = [
@@ -103,7 +114,11 @@ def _apply_expressions(
 def _begin(rule: CascadingRule, parent: ParentScan) -> RuleApplication | Decision:
     """The rule, ready for findings; or the decision why it is not applied."""
     if rule.name in read_chain(parent.request.annotations):
-        return Decision(kind=DecisionKind.LOOP, rule=rule.name, reason="it was applied in this chain of scans already")
+        return Decision(
+            kind=DecisionKind.LOOP,
+            rule=rule.name,
+            reason="it was applied in this chain of scans already",
+        )
     max_depth = parent.context.caps.depth
     if parent.scan.hop >= max_depth:
         reason = f"scans follow each other at most {max_depth} times"

@@ -22,7 +22,12 @@ from typing import IO, Any
 
 import msgspec
 
-from cascan.cascades.expression import Expression, ExpressionError, compile_expression, to_cel_context
+from cascan.cascades.expression import (
+    Expression,
+    ExpressionError,
+    compile_expression,
+    to_cel_context,
+)
 from cascan.limits import MAX_EVALUATION_MEMORY_BYTES, MAX_EVALUATION_SECONDS
 
 LENGTH = struct.Struct(">Q")

@@ -33,7 +33,11 @@ def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping
 
 
 def inherit_annotations(
-    parent: ScanRequest, parent_name: str, cascades: Cascades, rule: CascadingRule, rule_annotations: Mapping[str, str]
+    parent: ScanRequest,
+    parent_name: str,
+    cascades: Cascades,
+    rule: CascadingRule,
+    rule_annotations: Mapping[str, str],
 ) -> dict[str, str]:
     """All annotations but FINDING and COUNT, which are known last.
 
@@ -65,7 +69,12 @@ def inherit_carried(
     inherited_env = _remove_entries(carried.get("env"), parents_rule.env) if cascades.inherit_env else []
     fields = {
         "env": _join_by_name(inherited_env, rule.env),
-        "volumes": _join(carried.get("volumes"), parents_rule.volumes, rule.volumes, inherit=cascades.inherit_volumes),
+        "volumes": _join(
+            carried.get("volumes"),
+            parents_rule.volumes,
+            rule.volumes,
+            inherit=cascades.inherit_volumes,
+        ),
         "volumeMounts": _join(
             carried.get("volumeMounts"),
             parents_rule.volume_mounts,
@@ -79,7 +88,10 @@ def inherit_carried(
             inherit=cascades.inherit_init_containers,
         ),
         "hookSelector": _inherit_selector(
-            carried.get("hookSelector") or {}, parents_rule.hook_selector, rule.hook_selector, cascades
+            carried.get("hookSelector") or {},
+            parents_rule.hook_selector,
+            rule.hook_selector,
+            cascades,
         ),
         "affinity": _inherit_affinity(carried, parents_rule, cascades) if rule.affinity is None else rule.affinity,
         "tolerations": _inherit_tolerations(carried, parents_rule, rule, cascades),
@@ -142,7 +154,10 @@ def _inherit_tolerations(
 
 
 def _inherit_selector(
-    carried: Mapping[str, Any], from_rule: Mapping[str, Any], added: Mapping[str, Any], cascades: Cascades
+    carried: Mapping[str, Any],
+    from_rule: Mapping[str, Any],
+    added: Mapping[str, Any],
+    cascades: Cascades,
 ) -> dict[str, Any]:
     inherited: Mapping[str, Any] = carried if cascades.inherit_hook_selector else {}
     labels = dict(inherited.get("matchLabels") or {})

@@ -24,7 +24,10 @@ def load_current_rules(rules: RuleTable, bundled: BundledRules) -> dict[str, Sto
 
 
 def load_pinned_rules(
-    current: Mapping[str, StoredRule], versions: Mapping[str, int], rules: RuleTable, bundled: BundledRules
+    current: Mapping[str, StoredRule],
+    versions: Mapping[str, int],
+    rules: RuleTable,
+    bundled: BundledRules,
 ) -> Iterator[StoredRule]:
     """The rules of these versions, which are almost always the current ones.
 

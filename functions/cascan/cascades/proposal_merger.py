@@ -157,7 +157,9 @@ def _build_arguments(key: MergeKey, ports: tuple[int, ...]) -> tuple[str, ...]:
     return (*arguments, "-6") if needs_option else arguments
 
 
-def _fewest_requests(ports_by_target: dict[str, set[int]]) -> list[tuple[tuple[int, ...], list[str]]]:
+def _fewest_requests(
+    ports_by_target: dict[str, set[int]],
+) -> list[tuple[tuple[int, ...], list[str]]]:
     """Ports with their targets: by equal lists, or port by port, whichever makes fewer requests."""
     by_list: dict[tuple[int, ...], list[str]] = defaultdict(list)
     by_port: dict[tuple[int, ...], list[str]] = defaultdict(list)

@@ -26,7 +26,15 @@ from cascan.templates.render import TemplateError, compile_template, find_unknow
 API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
-MATCHER_FIELDS = ("name", "category", "description", "location", "severity", "osi_layer", "attributes")
+MATCHER_FIELDS = (
+    "name",
+    "category",
+    "description",
+    "location",
+    "severity",
+    "osi_layer",
+    "attributes",
+)
 HELPER_FIELDS = ("hostOrIP",)  # of `$` in templates
 MAX_RULE_NAME_CHARS = 63  # it becomes part of the names of scans, at every step
 
@@ -106,11 +114,11 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
     problems += _find_problems(sections)
     if problems:
         raise build_refusal(problems)
-    metadata, matches, scan_spec = sections["metadata"], sections["spec.matches"], sections["spec.scanSpec"]
+    metadata, scan_spec = sections["metadata"], sections["spec.scanSpec"]
     return CascadingRule(
         name=metadata.name,
         labels=metadata.labels,
-        matches=matches,
+        matches=sections["spec.matches"],
         scan_spec=scan_spec,
         scan_labels=spec.scan_labels,
         scan_annotations=spec.scan_annotations,
@@ -129,13 +137,20 @@ def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
 
 
 def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
-    for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+    for path, texts in (
+        ("scanLabels", spec.scan_labels),
+        ("scanAnnotations", spec.scan_annotations),
+    ):
         for key, text in texts.items():
             yield f"spec.{path}[{key!r}]", text
 
 
 def _read_section(
-    sections: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]
+    sections: dict[str, Any],
+    kind: type[msgspec.Struct],
+    fields: Any,
+    path: str,
+    problems: list[str],
 ) -> Any:
     """Add the section to `sections`, or why it cannot be read to `problems`.
 
@@ -170,7 +185,10 @@ def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
         for key in spec.scan_annotations:
             if key.startswith(SCOPE_PREFIX):
                 yield f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan"
-        for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+        for path, texts in (
+            ("scanLabels", spec.scan_labels),
+            ("scanAnnotations", spec.scan_annotations),
+        ):
             if len(texts) > MAX_LABELS:
                 yield f"spec.{path}: {len(texts)} entries are more than {MAX_LABELS}"
         yield from _template_problems(dict(_added_templates(spec)))

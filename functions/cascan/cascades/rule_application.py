@@ -13,11 +13,28 @@ from cascan.cascades.caps import estimate_budget_use
 from cascan.cascades.child_documents import build_child_name, build_child_request
 from cascan.cascades.context import FindingView, ParentScan
 from cascan.cascades.decision import Child, Decision, DecisionKind
-from cascan.cascades.inheritance import COUNT, FINDING, inherit_annotations, inherit_carried, inherit_labels
+from cascan.cascades.inheritance import (
+    COUNT,
+    FINDING,
+    inherit_annotations,
+    inherit_carried,
+    inherit_labels,
+)
 from cascan.cascades.matcher import compile_matcher
-from cascan.cascades.proposal_merger import ChildRequest, MatchedFindings, ProposalMerger, compute_digest
+from cascan.cascades.proposal_merger import (
+    ChildRequest,
+    MatchedFindings,
+    ProposalMerger,
+    compute_digest,
+)
 from cascan.cascades.rule import CascadingRule
-from cascan.cascades.scan_proposal import NMAP_SCAN_TYPES, NoProposal, ProposalRenderer, ScanProposal, extract_host
+from cascan.cascades.scan_proposal import (
+    NMAP_SCAN_TYPES,
+    NoProposal,
+    ProposalRenderer,
+    ScanProposal,
+    extract_host,
+)
 from cascan.errors import CascanError, RequestRefused
 from cascan.limits import MAX_DECISIONS_KEPT, MAX_PROPOSALS
 from cascan.model.cascade import BudgetUse, ChildIdentity
@@ -101,7 +118,8 @@ class RuleApplication:
         host = extract_host(host_or_url)
         problem = self.parent.find_problem(host) if host else None
         if host and not problem and self.parent.addresses[host] != 1:
-            problem = DecisionKind.REFUSED, f"{host[:60]!r} would be more than the one host that was found"
+            reason = f"{host[:60]!r} would be more than the one host that was found"
+            problem = DecisionKind.REFUSED, reason
         if problem:
             self._refuse(*problem, finding_id)
             return
@@ -223,7 +241,12 @@ class RuleApplication:
         )
 
     def _decision(
-        self, kind: DecisionKind, reason: str, findings: MatchedFindings, *, child: Child | None = None
+        self,
+        kind: DecisionKind,
+        reason: str,
+        findings: MatchedFindings,
+        *,
+        child: Child | None = None,
     ) -> Decision:
         return Decision(
             kind=kind,

@@ -156,7 +156,8 @@ def build_template_data(finding: Mapping[str, Any], parent: Mapping[str, Any]) -
     """What a template may name: the finding's fields, then those of the parent scan, and helpers in
     `$`.
     """
-    return {**parent, **finding, "$": {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}}
+    helpers = {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}
+    return {**parent, **finding, "$": helpers}
 
 
 def find_host_or_ip(attributes: Mapping[str, Any]) -> str:

@@ -11,12 +11,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_interface, ip_network, summarize_address_range
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+    summarize_address_range,
+)
 from typing import Any
 from urllib.parse import urlsplit
 
 from cascan.errors import Rejected
-from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
+from cascan.forms.cascades import (
+    ALIASES,
+    SCOPE_PREFIX,
+    ScopeLimiter,
+    ScopeOperator,
+    ScopeRequirement,
+)
 from cascan.nmap.special_addresses import IPV4, IPV6, to_effective_number
 from cascan.templates.render import TemplateError, compile_values, render_values
 
@@ -102,7 +115,8 @@ def _check(
     except ValueError as exc:
         raise ScopeUndecidable(f"using operator {operator} on {key}: {exc}") from exc
     verb = "holds" if holds else "does not hold"
-    return holds, f"{key} {operator} {verb}: {_shown(annotation)} against {_shown(', '.join(values))}"
+    comparison = f"{_shown(annotation)} against {_shown(', '.join(values))}"
+    return holds, f"{key} {operator} {verb}: {comparison}"
 
 
 def _in(annotation: str, values: Sequence[str]) -> bool:
@@ -153,7 +167,8 @@ def _parse_network(text: str) -> IPv4Network | IPv6Network:
     network = ip_interface(text).network
     if network.version == IPV4:
         return network
-    low, high = to_effective_number(IPV6, int(network[0])), to_effective_number(IPV6, int(network[-1]))
+    low = to_effective_number(IPV6, int(network[0]))
+    high = to_effective_number(IPV6, int(network[-1]))
     if low.family != high.family:
         raise ValueError(f"{_shown(text)} holds embedded IPv4 addresses beside others")
     if low.family == IPV4 and low.embedded_in:

@@ -22,7 +22,14 @@ from cascan.events.changes import (
     build_change_event,
 )
 from cascan.events.envelopes import ReportStored, WorkersWanted, parse_end_event, parse_event
-from cascan.events.message import SOURCE, BusEvent, Message, ShardQueued, build_event_fields, detail_type
+from cascan.events.message import (
+    SOURCE,
+    BusEvent,
+    Message,
+    ShardQueued,
+    build_event_fields,
+    detail_type,
+)
 from cascan.events.scans import (
     FindingsRecorded,
     HostQuarantined,

@@ -143,4 +143,7 @@ ENDS: dict[str, type[ScanCompleted | ScanFailed | ScanCancelled]] = {
 }
 
 
-QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
+QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {
+    "ScanPlanned": ScanPlanned,
+    "ScanResumed": ScanResumed,
+}

@@ -10,4 +10,10 @@ from cascan.forms.read_request import (
     read_request_document,
 )
 
-__all__ = ["ReadRequest", "find_idempotency_key", "parse_request", "read_request", "read_request_document"]
+__all__ = [
+    "ReadRequest",
+    "find_idempotency_key",
+    "parse_request",
+    "read_request",
+    "read_request_document",
+]

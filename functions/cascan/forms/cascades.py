@@ -21,11 +21,10 @@ from cascan.templates.render import TemplateError, compile_values, find_unknown_
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
 # of the scope limiter; secureCodeBox's manual also writes it one level higher
 LENIENT = "validOnMissingRender"
-SINGLE_EXPRESSION = (
-    # in an example of its manual; accepted, since ignoring it would select more rules
-    "matchExpression"
-)
-ALIASES: Mapping[str, str] = {  # of `$` in a limiter's values, as in secureCodeBox's parse definition of nmap
+# in an example of its manual; accepted, since ignoring it would select more rules
+SINGLE_EXPRESSION = "matchExpression"
+# of `$` in a limiter's values, as in secureCodeBox's parse definition of nmap
+ALIASES: Mapping[str, str] = {
     "domain": "{{attributes.hostname}}",
     "hostname": "{{attributes.hostname}}",
     "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
@@ -163,7 +162,11 @@ def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _entries(
-    kind: type[msgspec.Struct], fields: Mapping[str, Any], names: tuple[str, ...], path: str, problems: list[str]
+    kind: type[msgspec.Struct],
+    fields: Mapping[str, Any],
+    names: tuple[str, ...],
+    path: str,
+    problems: list[str],
 ) -> dict[str, list[Any]]:
     """By list name, the entries that can be read.
 

@@ -97,7 +97,8 @@ def _read_portscan(request: ScanRequest) -> tuple[ScanType | None, tuple[str, ..
     except RequestRefused as exc:
         return None, (), list(exc.reasons)
     if scan_type and request.scan_type and scan_type is not request.scan_type:
-        return None, (), [f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}"]
+        problem = f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}"
+        return None, (), [problem]
     return scan_type, options, []
 
 

@@ -21,7 +21,10 @@ REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
 def read_document(
-    text: str, subject: str = "the request", example: str = REQUEST, max_values: int = MAX_DOCUMENT_VALUES
+    text: str,
+    subject: str = "the request",
+    example: str = REQUEST,
+    max_values: int = MAX_DOCUMENT_VALUES,
 ) -> dict[str, Any]:
     """The mapping in the text. Text that does not begin like JSON is read as YAML.
 

@@ -54,14 +54,19 @@ def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
 
 
 def _read_server(
-    name: str, section: Any, default: Mapping[str, Any], documents: dict[str, dict[str, Any]], notes: list[str]
+    name: str,
+    section: Any,
+    default: Mapping[str, Any],
+    documents: dict[str, dict[str, Any]],
+    notes: list[str],
 ) -> Iterator[str]:
     """Add the server's request to `documents`, or a note to `notes`. Yields its problems."""
     path = f"servers.{name}"
     if not isinstance(section, dict):
         yield f"{path} is not a section"
         return
-    server = {"portscan": default.get("portscan"), "scanmodules": default.get("scanmodules")} | _fold_keys(section)
+    defaults = {name: default.get(name) for name in ("portscan", "scanmodules")}
+    server = defaults | _fold_keys(section)
     modules = server["scanmodules"] or ["ospkg", "port"]
     if not isinstance(modules, list):
         yield f"{path}.scanModules is not a list of names"
@@ -99,7 +104,11 @@ def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, def
 
 def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
     host = server["host"]
-    document: dict[str, Any] = {"name": to_slug(name), "targets": [host], "labels": {SERVER_LABEL: name}}
+    document: dict[str, Any] = {
+        "name": to_slug(name),
+        "targets": [host],
+        "labels": {SERVER_LABEL: name},
+    }
     if isinstance(host, str) and ":" in host:
         document |= {"targets": [host.strip("[]")], "parameters": ["-6"]}
     if server.get("ignoreipaddresses"):

@@ -58,7 +58,10 @@ def _check_events(text: str, max_depth: int, subject: str, max_values: int) -> N
                 raise RequestRefused([f"line {line}: a second document begins; send one request a message"])
         nodes += isinstance(event, yaml.NodeEvent)
         if nodes > 2 * max_values:  # a key is a node as well
-            raise RequestRefused([f"{subject} holds more than {max_values} values; write lists as ranges"], Rule.LIMIT)
+            raise RequestRefused(
+                [f"{subject} holds more than {max_values} values; write lists as ranges"],
+                Rule.LIMIT,
+            )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > max_depth:
             raise RequestRefused([f"line {line}: nested deeper than {max_depth} levels"])
