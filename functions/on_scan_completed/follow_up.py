@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -40,7 +40,15 @@ from cascan.events import (
     ScanCompleted,
     build_event_fields,
 )
-from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
+from cascan.gateways import (
+    CascadeTable,
+    EventBus,
+    Findings,
+    Inventory,
+    RequestQueue,
+    RuleTable,
+    Scans,
+)
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, StoredChild
@@ -72,11 +80,15 @@ class FollowUpSummary:
     lines: dict[str, int] = field(default_factory=dict)  # findings that were not followed, by kind
 
 
+class ScanObservations(Scans, Findings, Inventory, Protocol):
+    """What following a scan reads: the scan and its root, its findings, and what they changed."""
+
+
 @dataclass(frozen=True)
 class CascadeRunner:
     """Follows scans up. Has the gateways, and the settings of the operator."""
 
-    table: ScanTable
+    table: ScanObservations
     cascades: CascadeTable
     rules: RuleTable
     requests: RequestQueue
