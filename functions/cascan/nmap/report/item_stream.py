@@ -101,9 +101,8 @@ class ItemStream:
                 else:
                     yield from self._read_any_host(section)
                 position += len(section) + len(HOST_END)
-        yield from self._read_between(
-            text[stop + len(HOST_END) :] if stop >= 0 else text
-        )  # where no host ended for long
+        is_without_hosts = stop < 0  # since none ended for long
+        yield from self._read_between(text if is_without_hosts else text[stop + len(HOST_END) :])
 
     def _read_fast(self, text: str) -> Host | None:
         try:
@@ -117,9 +116,8 @@ class ItemStream:
             return
         starts = [match.start() for match in HOST_START.finditer(text)]
         if not starts:
-            self._warn_of_loss(
-                f"The report is damaged near byte {self._batches.offset}: a host ends that did not begin."
-            )
+            place = f"near byte {self._batches.offset}"
+            self._warn_of_loss(f"The report is damaged {place}: a host ends that did not begin.")
             return
         yield from self._read_between(text[: starts[0]])
         if text.isascii() and starts[0] and (host := self._read_fast(text[starts[0] :])):
