@@ -13,7 +13,7 @@ from cascan_cli.output.text import pluralize, print_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.reason import Reason
     from cascan.model.scan import Scan
@@ -36,7 +36,7 @@ class StoredReports(Protocol):
     """The part of a stack that knows where the reports of a scan are."""
 
     @property
-    def table(self) -> ScanTable: ...
+    def table(self) -> Shards: ...
     def uri(self, key: str) -> str: ...
 
 

@@ -43,7 +43,7 @@ class FastPortReader:
         # Ports with scripts have a cache of their own, so that they do not push out short ones.
         self._long_ports: BoundedCache[str, Port] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_CACHED_REPORT_CHARS)
-        self._sighted = RecentHashes(MAX_RECENT_HASHES)  # of elements with scripts
+        self._seen = RecentHashes(MAX_RECENT_HASHES)  # of elements with scripts
 
     def read_ports(self, texts: list[str]) -> tuple[Port, ...]:
         """The ports of these elements, which come without `<port ` and `</port>`.
@@ -69,11 +69,11 @@ class FastPortReader:
         if port is None:
             port = self._short_ports.keep(bare_port, read_port(bare_port), len(bare_port))
         port = replace(port, scripts=self.read_scripts(scripts))
-        return self._long_ports.keep(text, port, len(text)) if self._sighted.came_before(hash(text)) else port
+        return self._long_ports.keep(text, port, len(text)) if self._seen.was_seen(hash(text)) else port
 
     def _read_script(self, text: str) -> Script:
         script = read_script(text)
-        return self._scripts.keep(text, script, len(text)) if self._sighted.came_before(hash(text)) else script
+        return self._scripts.keep(text, script, len(text)) if self._seen.was_seen(hash(text)) else script
 
 
 def read_port(text: str) -> Port:
