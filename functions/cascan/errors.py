@@ -8,6 +8,7 @@ CascanError
 │   └── UnreadableItem      something stored that this version cannot read
 └── Retryable               it may
     ├── GatewayUnavailable  a service did not answer, or took only a part
+    ├── ReadingProcessDied  one of several processes that read a report
     ├── ShardBusy           another worker holds the shard
     └── ShardLost           a worker held the shard, and another has it by now
 """
@@ -58,6 +59,10 @@ class Retryable(CascanError):
 
 class GatewayUnavailable(Retryable):
     """A service behind a gateway did not answer, or took only a part of what it was given."""
+
+
+class ReadingProcessDied(Retryable):
+    """One of the processes that read a report ended by itself; what it had to read is missing."""
 
 
 class ShardLost(Retryable):

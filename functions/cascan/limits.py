@@ -61,9 +61,10 @@ MAX_LOOKUP_TOTAL_S = 90.0  # for all names of a shard in one attempt
 MAX_LOOKUP_FAILURES = 2  # attempts at a shard that may fail for DNS alone; then its names are reported as unresolved
 MAX_SEARCH_DOMAINS = 6  # of resolv.conf, for names without a dot
 MAX_ADDRESSES_PER_NAME = 16  # that are scanned, with --resolve-all; all are judged
+MAX_ADDRESS_CHARS = 64  # of an address in a report: IPv6 needs 39, a forged report may hold any text
 MAX_QUARANTINED_ADDRESSES = 100  # told of one report; the rest are counted
 MAX_REPORT_BYTES = 2 * 1024**3  # one shard's XML; nmap is stopped there
-MAX_RECORDING_PASSES = 200  # functions, of a minute and more each, that record one report; the rest stays in the bucket
+MAX_RECORDING_TURNS = 200  # functions, of a minute and more each, that record one report; the rest stays in the bucket
 MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
 MAX_XML_DEPTH = 64
@@ -119,13 +120,12 @@ MAX_DECISIONS_KEPT = 200  # of one scan, for `cascan tree`; of the rest only the
 PROBE_SECONDS = 0.01  # of one port of one host, of many at once; measured scans need less
 SCAN_SECONDS = 2.0  # of one host, beside its ports
 WORKER_USD_PER_SECOND = 0.0000167  # a Lambda with 1 GB, the dearer of the workers; AWS price list, us-east-1
-MAX_CACHED_REPORT_CHARS = (
-    400_000  # pieces of reports kept, of each kind, while one is read; with their values some 2 MB
-)
+MAX_CACHED_REPORT_CHARS = 400_000  # parts of reports kept, of each kind; with their values some 2 MB
 MAX_ENCODED_FINDINGS_BYTES = 1_000_000  # of findings kept as text, of each kind, to be filled in for the next host
 MAX_JOINED_HOSTS = 256  # whose elements in a report are joined, if more than one is there: what is held meanwhile
 MAX_JOINED_SECTIONS = 4_096  # elements of one host that are joined
 MAX_RECENT_HASHES = 10_000  # pieces with scripts, noted by a hash of 100 bytes at most: what comes again is kept
+MAX_RANGES_PER_PROCESS = 4  # of a report, under way for each of several processes that read it
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report before its root element's tag ends: the command line stands there, twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none
 MAX_SCANNED_INTERVALS = 64  # of one target: what has more gaps is remembered from its lowest to its highest address

@@ -20,7 +20,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
@@ -29,7 +30,7 @@ from on_control_requested.control_scan import Controlled, control_scan, finish_c
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
 
 
@@ -42,9 +43,13 @@ class Wired:
 @cache
 def wire() -> Wired:
     settings = from_env(Settings, os.environ)
-    common = closing_gateways(settings)
+    table = DynamoScanTable(settings.scan_table)
+    gateways = scan_gateways(settings, table)
     reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
-    return Wired(partial(control_scan, reports=reports, house=house, **common), partial(finish_cancelling, **common))
+    return Wired(
+        partial(control_scan, gateways=gateways, reports=reports, house=house, stack_switch=table),
+        partial(finish_cancelling, gateways=gateways),
+    )
 
 
 _closing: list[str] = []  # wide scans that were cancelled by the batch at hand

@@ -21,18 +21,19 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.clock import utc_now
+from cascan.gateways import ReportStore, ScanGateways
 from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, instrument, logger, seconds_left
 from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
-from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
+from on_minute_passed.run_due_tasks import run_due_tasks
 from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
     schedule_queue_url: str
     scan_type_nmap: str
@@ -40,12 +41,8 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> tuple[AgendaContext, RetriggerContext, DelayedContext]:
+def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]:
     settings = from_env(Settings, os.environ)
-    house = AgendaContext(
-        **closing_gateways(settings),
-        reports=S3ReportStore(settings.report_bucket),
-    )
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
     deployed = RetriggerContext(
         made_of={
@@ -56,13 +53,15 @@ def wire() -> tuple[AgendaContext, RetriggerContext, DelayedContext]:
         due=schedule_queue,
         clock=utc_now,
     )
-    return house, deployed, DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
+    reports = S3ReportStore(settings.report_bucket)
+    delayed = DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
+    return scan_gateways(settings), reports, deployed, delayed
 
 
 @instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    house, deployed, put_off = wire()
-    kept = asdict(run_due_tasks(house, seconds_left(context)))
+    gateways, reports, deployed, put_off = wire()
+    kept = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
     if any(kept.values()):
         logger.info("house kept", extra=kept)
     for scan_id, error in kept["failures"]:

@@ -21,18 +21,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.events import ReportStored
 from cascan.gateways import RequestQueue
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_report_stored.checkpoints import MIN_PASS_S
-from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.checkpoints import MIN_TURN_S
+from on_report_stored.record_findings import RecordingOutcome, record_findings
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
     report_queue_url: str
     denied_targets: tuple[str, ...]
@@ -41,18 +42,20 @@ class Settings(ClosingSettings):
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    record: Callable[..., Recorded]
-    queue: RequestQueue  # where a report's message goes whose recording is not over
+    record: Callable[..., RecordingOutcome]
+    queue: RequestQueue  # where the message of a report goes that is to be continued
 
 
 @cache
 def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
+    table = DynamoScanTable(settings.scan_table)
     record = partial(
         record_findings,
+        gateways=scan_gateways(settings, table),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
-        **closing_gateways(settings),
+        results=table,
     )
     return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 
@@ -62,7 +65,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
         return lambda_context.get_remaining_time_in_millis() / 1000
 
     recorder, stored = wire(), ReportStored.from_wire(record.body)
-    if left_s() < MIN_PASS_S:  # others of the batch took it
+    if left_s() < MIN_TURN_S:  # other messages of the batch took the time
         recorder.queue.send(record.body)
         logger.info("report put off", extra={"key": stored.key})
         return

@@ -18,7 +18,7 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.sqs.park_message import park_message
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -26,13 +26,13 @@ from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_aband
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     parked_shards_url: str
 
 
 @cache
 def wire() -> Callable[[ShardQueued, str], AbandonedShard]:
-    return partial(close_abandoned_shard, **closing_gateways(settings()))
+    return partial(close_abandoned_shard, gateways=scan_gateways(settings()))
 
 
 @cache

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cascan.clock import Clock
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome
 from cascan.model.shard import LOST, OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scans.close import close_shard, settle_scan
@@ -24,27 +23,25 @@ class AbandonedShard:
     scan_state: str
 
 
-def close_abandoned_shard(
-    message: ShardQueued, message_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock
-) -> AbandonedShard:
+def close_abandoned_shard(message: ShardQueued, message_id: str, gateways: ScanGateways) -> AbandonedShard:
     """Fail the shard with its last error, unless it was closed after all, or somebody else has it.
 
     A dead letter may be a duplicate: of a shard that waits, or that runs by another message, which comes again should
     its holder die. Raises: MalformedMessage: there is no such shard. ShardBusy: the holder of this very message lives.
     """
-    scan, shard = table.get_scan(message.scan_id), table.get_shard(message.scan_id, message.shard)
+    scan, shard = gateways.table.get_scan(message.scan_id), gateways.table.get_shard(message.scan_id, message.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     if shard.state not in OPEN_STATES:  # the last attempt did its work, and only its message was left
         error = shard.error_description
-        settled = settle_scan(shard.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
+        settled = settle_scan(shard.scan_id, gateways, error=error) or scan
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, settled.state)
     if shard.state is ShardState.WAITING or (_has_holder(shard) and shard.message_id != message_id):
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, scan.state)
-    if shard.is_held(clock()):
+    if shard.is_held(gateways.clock()):
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is {shard.state} at {shard.worker}")
     closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description=_why(shard))
-    closed = close_shard(shard.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock) or scan
+    closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
     return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)
 
 

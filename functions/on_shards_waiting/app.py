@@ -49,7 +49,7 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     settings = from_env(Settings, os.environ)
     return partial(
         launch_workers,
-        table=DynamoScanTable(settings.scan_table),
+        stack_switch=DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues({Lane.CONNECT: settings.connect_shard_queue_url, Lane.RAW: settings.raw_shard_queue_url}),
         fleet=EcsFleet(
             cluster=settings.cluster,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from cascan.events import WorkersWanted
-from cascan.gateways import Fleet, ScanTable, ShardQueues
+from cascan.gateways import Fleet, ShardQueues, StackSwitch
 from cascan.model.shard import Lane
 
 WORKER_LANES = (Lane.CONNECT, Lane.RAW)
@@ -27,7 +27,7 @@ class LaneStaffing:
 def launch_workers(
     wakeup: WorkersWanted,
     *,
-    table: ScanTable,
+    stack_switch: StackSwitch,
     queues: ShardQueues,
     fleet: Fleet,
     max_workers: int,
@@ -45,7 +45,7 @@ def launch_workers(
     held = {lane: queues.held(lane) for lane in WORKER_LANES}
     # of what was queued just now, idle workers may hold some already: those wait no more
     waiting = {lane: max(queues.waiting(lane), wakeup.planned.get(lane, 0) - held[lane]) for lane in WORKER_LANES}
-    if not any(waiting.values()) or table.switch():
+    if not any(waiting.values()) or stack_switch.switch():
         return ()
     running = {lane: fleet.running(lane) for lane in WORKER_LANES}
     busy = {lane: min(running[lane], ceil(held[lane] / worker_slots)) for lane in WORKER_LANES}

@@ -9,10 +9,11 @@ from typing import Any
 
 from cascan.clock import no_time_limit
 from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, ReportStored
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import TargetSlice
 from cascan.permissions.scope import Scope
-from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, a_run, a_scan, a_shard, claim
 
@@ -76,17 +77,15 @@ class World:
         self.reports.put_report(key, path, {})
         return str(key)
 
-    def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> Recorded:
+    def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> RecordingOutcome:
         stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
         return record_findings(
             stored,
+            ScanGateways(self.table, MemoryShardQueues(), self.bus, lambda: NOW),
             scope=SCOPE,
             reports=self.reports,
-            table=self.table,
-            queues=MemoryShardQueues(),
-            bus=self.bus,
-            clock=lambda: NOW,
             left_s=left_s,
+            results=self.table,
         )
 
     def scan(self, hour: int, report: bytes, **fields: Any) -> list[str]:

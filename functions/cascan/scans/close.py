@@ -5,11 +5,8 @@ A delivery may break off between any two of these writes; the next one finds the
 
 from __future__ import annotations
 
-from typing import TypedDict
-
-from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.gateways import ScanGateways, Shards
 from cascan.ids import derive_event_id
 from cascan.model.reason import Reasons, merge_reasons
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, combine_outcomes
@@ -17,47 +14,28 @@ from cascan.model.shard import ShardClosing
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.release import release_waiting
 
-
-class ClosingGateways(TypedDict):
-    """What the functions here reach for, as their keyword arguments."""
-
-    table: ScanTable
-    queues: ShardQueues
-    bus: EventBus
-    clock: Clock
-
-
 NO_HOST_IN_TIME = "the time ran out before any host was found"
 ENDED_STATES = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
-def close_shard(
-    scan_id: str,
-    number: int,
-    closing: ShardClosing,
-    *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> Scan | None:
+def close_shard(scan_id: str, number: int, closing: ShardClosing, gateways: ScanGateways) -> Scan | None:
     """Close the shard, and the scan with its last one. The scan as it stands then; None: there is no such scan."""
-    table.close_shard(scan_id, number, closing)  # False: an earlier delivery did; the scan may still need its end
-    return settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=closing.error_description)
+    # False: an earlier delivery closed it, and the scan may still need its end
+    gateways.table.close_shard(scan_id, number, closing)
+    return settle_scan(scan_id, gateways, error=closing.error_description)
 
 
-def settle_scan(
-    scan_id: str, *, table: ScanTable, queues: ShardQueues, bus: EventBus, clock: Clock, error: str = ""
-) -> Scan | None:
+def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Scan | None:
     """Start what waits while shards are open; else end the scan, and announce the end if nobody has.
 
     Safe to repeat at any point.
     """
+    table = gateways.table
     scan = table.get_scan(scan_id)
     if scan is None:
         return None
     if scan.shards_open > 0:
-        release_waiting(scan, table=table, queues=queues, clock=clock)
+        release_waiting(scan, gateways)
         return scan
     is_cancelled = scan.state is ScanState.CANCELLED
     if scan.state not in ENDED_STATES or (is_cancelled and scan.outcome is None):
@@ -70,13 +48,13 @@ def settle_scan(
             state, description = ScanState.ERRORED, NO_HOST_IN_TIME
         elif outcome is Outcome.FAILED:
             state, description = ScanState.ERRORED, error
-        table.close_scan(scan_id, state, outcome, clock(), description, reasons=reasons)
+        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons)
         scan = table.get_scan(scan_id) or scan
-    announce_end(scan, table=table, bus=bus)
+    announce_end(scan, gateways)
     return scan
 
 
-def collect_reasons(scan: Scan, table: ScanTable) -> Reasons:
+def collect_reasons(scan: Scan, table: Shards) -> Reasons:
     """Why the scan is not complete: the reasons of its closed shards, in order of their numbers.
 
     That an empty corner of a network did not answer is none, unless nothing else is to be said.
@@ -94,14 +72,14 @@ def _nothing_in_time(scan: Scan) -> bool:
     return kinds == {Outcome.TIMED_OUT} and not scan.hosts_up
 
 
-def announce_end(scan: Scan, *, table: ScanTable, bus: EventBus) -> None:
+def announce_end(scan: Scan, gateways: ScanGateways) -> None:
     """Put the scan's end on the bus, once or, after a crash, again under the same event id."""
     if scan.announced:
         return
-    bus.put([build_end_event(scan)])
+    gateways.bus.put([build_end_event(scan)])
     if entry := expiry_entry(scan):
-        table.add_to_agenda(entry)
-    table.mark_announced(scan.scan_id)
+        gateways.table.add_to_agenda(entry)
+    gateways.table.mark_announced(scan.scan_id)
 
 
 def build_end_event(scan: Scan) -> BusEvent:

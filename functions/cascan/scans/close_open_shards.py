@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.clock import TimeLeft, no_time_limit
+from cascan.gateways import ScanGateways
 from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -34,11 +34,8 @@ class Remaining(StrEnum):
 def cancel_scan(
     scan_id: str,
     why: str,
+    gateways: ScanGateways,
     *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
     most: int = MAX_CLOSED_AT_ONCE,
     left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
@@ -47,30 +44,32 @@ def cancel_scan(
 
     A worker that runs a shard loses it with its next heartbeat, and stops nmap.
     """
+    table = gateways.table
     table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
-    left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
-    scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
+    left = close_open_shards(scan, gateways, most=most, left_s=left_s)
+    scan = settle_scan(scan_id, gateways, error=scan.error_description)
     if left is Remaining.MORE:
-        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
+        look_at = gateways.clock() + timedelta(seconds=LOOK_AGAIN_S)
+        table.add_to_agenda(AgendaEntry(look_at, scan_id, AgendaTask.LOOK))
     return scan
 
 
 def close_open_shards(
-    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
+    scan: Scan, gateways: ScanGateways, *, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
 ) -> Remaining:
     """Close open shards of a scan that is cancelled or overdue: at most `most`, and until MIN_TIME_LEFT_S are left.
 
     Of an overdue scan what a worker holds is left to it: it stops by itself, and stores what it has.
     """
     cancelled = scan.state is ScanState.CANCELLED
-    now, kept = clock(), 0
+    now, kept = gateways.clock(), 0
 
     def to_close() -> Iterator[Shard]:
         nonlocal kept
-        for shard in table.shards(scan.scan_id):
+        for shard in gateways.table.shards(scan.scan_id):
             if shard.state in OPEN_STATES and (cancelled or not is_in_progress(shard, now)):
                 yield shard
             else:
@@ -78,7 +77,7 @@ def close_open_shards(
 
     shards, closing, closed = to_close(), _closing(scan), 0
     while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
-        table.close_shards(scan.scan_id, batch, closing)
+        gateways.table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
         if closed >= most or left_s() < MIN_TIME_LEFT_S:
             return Remaining.MORE if next(shards, None) else Remaining.WORKERS if kept else Remaining.NOTHING

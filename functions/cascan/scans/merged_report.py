@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cascan.errors import UnreadableReport
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportStore, Shards
 from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
@@ -23,7 +23,7 @@ class MergedReport:
     pieces: Iterator[bytes]
 
 
-def open_merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> MergedReport:
+def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
     """The scan's reports merged, read from the store piece by piece as they are asked for.
 
     A shard whose report is missing makes the merged report say `exit="error"`; one that had nothing to ask does not.

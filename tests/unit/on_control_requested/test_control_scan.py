@@ -8,6 +8,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events.control import Action, ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.recovery.scan_records import read_suspension
@@ -28,12 +29,10 @@ class Desk:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
         return control_scan(
             asked,
-            table=self.table,
+            ScanGateways(self.table, self.queues, self.bus, clock),
             reports=self.reports,
             house=self.house,
-            queues=self.queues,
-            bus=self.bus,
-            clock=clock,
+            stack_switch=self.table,
         )
 
     def store(self, *shards: Shard, **fields: object) -> None:

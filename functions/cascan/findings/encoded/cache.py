@@ -48,10 +48,6 @@ class EncodedFindingCache:
         )
         self._sighted = RecentHashes(MAX_RECENT_HASHES)  # what scripts said: long, and seldom the same twice
 
-    @property
-    def memories(self) -> tuple[BoundedCache[Any, Any], ...]:
-        return self._ports, self._starts, self._scripts
-
     def of_ports(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
         """The findings of the ports whose state has a category, in that order."""
         kept = list(map(self._ports.get, map(id, ports)))
