@@ -65,9 +65,9 @@ def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState
 
 def _publish_report(scan_id: str, table: Shards, reports: ReportStore) -> int:
     merged = open_merged_report(scan_id, table=table, reports=reports)
-    first = next(merged.pieces, None)
+    first = next(merged.chunks, None)
     if first is not None:
-        reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")
+        reports.put_result(scan_id, "nmap.xml", chain((first,), merged.chunks), "application/xml")
     return merged.reports
 
 

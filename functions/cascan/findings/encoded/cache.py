@@ -64,7 +64,7 @@ class EncodedFindingCache:
             rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
             wire = FindingTemplate(*self._before_rest(port, category), rest)
         said = [script.output for script in port.scripts]
-        if said and not self._sighted.came_before(hash(tuple(said))):
+        if said and not self._sighted.was_seen(hash(tuple(said))):
             return port, wire
         return self._ports.keep(id(port), (port, wire), MIN_WIRE_BYTES + len(rest) + sum(map(len, said)))
 
@@ -95,7 +95,7 @@ class EncodedFindingCache:
         found = self._scripts.get(key)
         if found is not None:  # and of this very script, since it is kept with its wires
             return found[1]
-        if not self._sighted.came_before(hash(script.output)):
+        if not self._sighted.was_seen(hash(script.output)):
             return None
         wires = shared_wires(script, port, self._parsed_at)
         weight = MIN_WIRE_BYTES + len(script.output) + sum(map(weight_of, wires or ()))
