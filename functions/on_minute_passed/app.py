@@ -1,11 +1,11 @@
-"""Do what is due: deadlines, windows that open, scans whose time to live is over, lost messages, a changed scan type.
+"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed scan types.
 
 Wakes on    a tick every minute
-Reads       the agenda and the scans that it names, and what the scan types were made of, from the scan table
-Writes      the end of scans past their deadline; the removal of those whose time to live is over
+Reads       the agenda and its scans, and the scan types of the last deployment, from the scan table
+Writes      the end of scans past their deadline; the removal of expired scans
 Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard; ScheduleDue
-            for schedules whose scan type is another one than before, and for those that were put off
-On failure  what could not be done stays on the agenda for the next tick; a call that fails is parked in WakeupDLQ
+            for schedules whose scan type has changed, and for those that were delayed
+On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked in WakeupDLQ
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Settings(ScanSettings):
 def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]:
     settings = from_env(Settings, os.environ)
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
-    deployed = RetriggerContext(
+    retrigger = RetriggerContext(
         made_of={
             ScanType.NMAP.value: settings.scan_type_nmap,
             ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,
@@ -55,20 +55,20 @@ def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]
     )
     reports = S3ReportStore(settings.report_bucket)
     delayed = DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
-    return scan_gateways(settings), reports, deployed, delayed
+    return scan_gateways(settings), reports, retrigger, delayed
 
 
 @instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    gateways, reports, deployed, put_off = wire()
-    kept = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
-    if any(kept.values()):
-        logger.info("house kept", extra=kept)
-    for scan_id, error in kept["failures"]:
+    gateways, reports, retrigger, delayed = wire()
+    results = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
+    if any(results.values()):
+        logger.info("agenda tasks run", extra=results)
+    for scan_id, error in results["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
-    count("DeedsFailed", len(kept["failures"]))
-    sent = send_delayed_messages(put_off)  # behind the deadlines: if it fails, they are met
-    told = retrigger_schedules(deployed)
-    if told:
-        logger.info("a scan type has changed", extra={"schedules": told})
-    return kept | {"retriggered": told, "sent": sent}
+    count("DeedsFailed", len(results["failures"]))
+    sent = send_delayed_messages(delayed)  # after the deadlines, which its failure does not affect
+    retriggered = retrigger_schedules(retrigger)
+    if retriggered:
+        logger.info("a scan type has changed", extra={"schedules": retriggered})
+    return results | {"retriggered": retriggered, "sent": sent}

@@ -1,4 +1,4 @@
-"""A shard out of attempts is failed; its scan goes on, and ends when this was its last open one."""
+"""Close a shard that is out of attempts as failed. If it was the last open shard, its scan ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cascan.scans.close import close_shard, settle_scan
 
 @dataclass(frozen=True, slots=True)
 class AbandonedShard:
-    """What came of a dead letter, for the log."""
+    """What was done for a dead letter, for the log."""
 
     scan_id: str
     shard: int
@@ -24,15 +24,16 @@ class AbandonedShard:
 
 
 def close_abandoned_shard(message: ShardQueued, message_id: str, gateways: ScanGateways) -> AbandonedShard:
-    """Fail the shard with its last error, unless it was closed after all, or somebody else has it.
+    """Close the shard as failed with its last error, unless it is closed already or another message of it counts.
 
-    A dead letter may be a duplicate: of a shard that waits, or that runs by another message, which comes again should
-    its holder die. Raises: MalformedMessage: there is no such shard. ShardBusy: the holder of this very message lives.
+    A dead letter may be a duplicate: the shard waits, or a worker runs it by another message, which comes again if that
+    worker dies.
+    Raises: MalformedMessage: there is no such shard. ShardBusy: a worker runs the shard by this message.
     """
     scan, shard = gateways.table.get_scan(message.scan_id), gateways.table.get_shard(message.scan_id, message.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
-    if shard.state not in OPEN_STATES:  # the last attempt did its work, and only its message was left
+    if shard.state not in OPEN_STATES:  # the last attempt succeeded, and only its message was not deleted
         error = shard.error_description
         settled = settle_scan(shard.scan_id, gateways, error=error) or scan
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, settled.state)
@@ -40,7 +41,7 @@ def close_abandoned_shard(message: ShardQueued, message_id: str, gateways: ScanG
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, scan.state)
     if shard.is_held(gateways.clock()):
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is {shard.state} at {shard.worker}")
-    closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description=_why(shard))
+    closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description=_describe_failure(shard))
     closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
     return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)
 
@@ -49,8 +50,9 @@ def _has_holder(shard: Shard) -> bool:
     return shard.state in (ShardState.RUNNING, ShardState.REPORTED)
 
 
-def _why(shard: Shard) -> str:
-    """The last error, and what nmap said then."""
+def _describe_failure(shard: Shard) -> str:
+    """The number of attempts, the last error, and the output of nmap in that attempt."""
     attempts = f"shard {shard.number} was given up after {shard.attempt} attempts"
     error = shard.error_description or (LOST if _has_holder(shard) else "")
-    return "; ".join(part for part in (attempts, error, shard.stderr and f"nmap said: {shard.stderr}") if part)
+    output = f"nmap said: {shard.stderr}" if shard.stderr else ""
+    return "; ".join(filter(None, (attempts, error, output)))

@@ -1,10 +1,10 @@
-"""Start workers where shards wait for them.
+"""Start workers for shards that wait in a queue.
 
 Wakes on    ScanPlanned and ScanResumed on the bus, a stopped worker (ECS Task State Change), a tick every minute
-Reads       how many shards wait and how many workers run, from the shard queues and the cluster; whether all is halted
+Reads       the numbers of waiting shards and running workers, from the queues and the cluster; the halt switch
 Writes      nothing
 Emits       nothing; starts tasks
-On failure  the event is parked in WakeupDLQ, and the next tick does its work
+On failure  the event is parked in WakeupDLQ; the next tick starts the missing workers
 """
 
 from __future__ import annotations

@@ -53,6 +53,6 @@ def test_a_host_that_timed_out_is_asked_once_more_with_twice_the_time_and_its_sc
     assert (again.outcome, again.arguments[-2:]) == (Outcome.COMPLETE, ("--host-timeout", "10000ms"))
     scan = table.scans[SCAN_ID]
     assert (scan.state, scan.outcome, scan.hosts_up) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE, 1)
-    (seen,) = read_report(BytesIO(b"".join(open_merged_report(SCAN_ID, table=table, reports=reports).pieces)))
+    (seen,) = read_report(BytesIO(b"".join(open_merged_report(SCAN_ID, table=table, reports=reports).chunks)))
     assert (seen.timed_out, ports["http"] in {port.number for port in seen.ports}) == (False, True)
     assert f"tcp://127.0.0.1:{ports['http']}" in {finding.location for finding in table.findings(SCAN_ID)}

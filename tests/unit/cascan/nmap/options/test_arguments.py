@@ -88,8 +88,8 @@ REFUSED = [
     ("--script-args x=newtargets", "adds targets"),
     ("--script-args newtargets=false", "adds targets"),  # any value switches it on
     ("--script-args 'a=b},newtargets'", "closing brace too many"),  # nmap drops what follows
-    ("--script-args 'a={b'", "opening brace too many"),
-    ("--script-args 'a=\"b'", "quote without its end"),
+    ("--script-args 'a={b'", "opening brace is not closed"),
+    ("--script-args 'a=\"b'", "quote is not closed"),
     ("--script-args 'a={\"newtargets\"}'", "adds targets"),
     ("--script-args ssh-run.cmd=id", "runs a command"),
     ("--script-args whois.whois_server=192.0.2.1", "hosts of the caller's choice"),
@@ -152,7 +152,7 @@ REFUSED = [
     ("-sn -sU", "scans no port"),
     ("-sn -p 22", "scans no port"),
     ("-F -p 22", "-F chooses the ports"),
-    ("-p 22 -p 80", "-p stands 2 times"),
+    ("-p 22 -p 80", "-p is given 2 times"),
     ("-sO -sU", "no other scan beside it"),
     ("-6 -PP", "IPv6 does not have"),
     ("-6 -PM", "IPv6 does not have"),
@@ -170,16 +170,16 @@ REFUSED = [
     ("-sL --traceroute", "leave --traceroute undone"),
     ("-sn --script banner", "banner runs against a port, and -sn scans none"),
     ("-sn --script banner,address-info", "banner runs against a port, and -sn scans none"),
-    ("-sn --script 'http-* and safe'", "nothing of it would run"),
-    ("-sn --top-ports 3", "no use for --top-ports"),
-    ("-sn --port-ratio 0.5", "no use for --port-ratio"),
-    ("-sL --exclude-ports 80", "no use for --exclude-ports"),
+    ("-sn --script 'http-* and safe'", "no script would run"),
+    ("-sn --top-ports 3", "--top-ports has no effect"),
+    ("-sn --port-ratio 0.5", "--port-ratio has no effect"),
+    ("-sL --exclude-ports 80", "--exclude-ports has no effect"),
     ("-F --top-ports 3", "each chooses the ports"),
     ("--top-ports 3 --port-ratio 0.5", "each chooses the ports"),
     ("-n -R", "choose one"),
-    ("-p U:53", "U: is for -sU, and none stands there"),
-    ("-p T:80,U:53", "U: is for -sU, and none stands there"),
-    ("-sU -p T:80", "T: is for a TCP scan, and none stands there"),
+    ("-p U:53", "U: is for -sU, and none is given"),
+    ("-p T:80,U:53", "U: is for -sU, and none is given"),
+    ("-sU -p T:80", "T: is for a TCP scan, and none is given"),
     ("-sS -sU -p T:80", "-sU has no port in it"),
     ("-sS -p S:80", "S: is for -sY or -sZ"),
     ("-sV -p P:6", "P: is for -sO"),
@@ -251,7 +251,7 @@ NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY
              "--defeat-rst-ratelimit", "--send-ip", "-sVS", "-sT -O"]  # fmt: skip
 
 DEFAULT_SCRIPTS = "-n --script " + ",".join(
-    one.script.name for one in judge_scripts(select_category("default"), PolicyProfile.SAFE).kept
+    one.script.name for one in judge_scripts(select_category("default"), PolicyProfile.SAFE).allowed
 )
 NO_PRINTERS = "--exclude-ports T:9100-9107"
 ACCEPTED = [
