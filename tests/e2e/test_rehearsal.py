@@ -167,7 +167,7 @@ def conceded(value: Any) -> Any:
     """A template without what the emulator does not know under AUTH=true; tests/template/ asserts all of it.
 
     It has no key events:source; it asks for an action of each call's own name, where SQS asks for SendMessage for a
-    batch; it speaks plain HTTP, which the bucket's policy refuses.
+    batch; it speaks plain HTTP, which the policies of bucket and queues refuse.
     """
     match value:
         case {"Action": "events:PutEvents", "Condition": _}:
@@ -175,14 +175,21 @@ def conceded(value: Any) -> Any:
         case {"Action": "sqs:SendMessage"}:
             return value | {"Action": ["sqs:SendMessage", "sqs:SendMessageBatch"]}
         case dict():
-            return {key: conceded(inner) for key, inner in value.items() if not is_bucket_policy(inner)}
+            return {key: conceded(inner) for key, inner in value.items() if not is_only_about_tls(inner)}
         case list():
-            return [conceded(inner) for inner in value]
+            return [conceded(inner) for inner in value if not asks_for_tls(inner)]
     return value
 
 
-def is_bucket_policy(resource: Any) -> bool:
-    return isinstance(resource, dict) and resource.get("Type") == "AWS::S3::BucketPolicy"
+def asks_for_tls(statement: Any) -> bool:
+    return isinstance(statement, dict) and "aws:SecureTransport" in json.dumps(statement.get("Condition", ""))
+
+
+def is_only_about_tls(resource: Any) -> bool:
+    """A policy of a bucket or of queues without any other statement."""
+    if not isinstance(resource, dict) or resource.get("Type") not in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
+        return False
+    return all(asks_for_tls(statement) for statement in resource["Properties"]["PolicyDocument"]["Statement"])
 
 
 def bundled_nmap(layer: Path) -> str:

@@ -66,8 +66,8 @@ def matches(pattern: Any, value: Any) -> bool:
     ("parameters", "there"),
     [
         ({}, set()),
-        ({"ExampleSchedule": "rate(1 day)"}, {"ExampleScheduleRule", "ExamplesMayAsk"}),
-        ({"ExampleChanges": "enabled"}, {*CHANGES, "ExamplesMayAsk"}),
+        ({"ExampleSchedule": "rate(1 day)"}, {"ExampleScheduleRule"}),
+        ({"ExampleChanges": "enabled"}, {*CHANGES}),
     ],
 )
 def test_an_example_is_off_until_somebody_turns_it_on(parameters: dict[str, str], there: set[str]) -> None:
@@ -75,6 +75,12 @@ def test_an_example_is_off_until_somebody_turns_it_on(parameters: dict[str, str]
     assert {name for name, condition in examples.items() if is_condition_met(condition, MESSAGING, parameters)} == there
     defaults = MODEL.templates[ROOT]["Parameters"]
     assert (defaults["ExampleSchedule"]["Default"], defaults["ExampleChanges"]["Default"]) == ("", "disabled")
+
+
+def test_without_an_example_no_rule_may_send_requests() -> None:
+    policy = RESOURCES["RequestsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert [statement["Effect"] for statement in MODEL.chosen(policy, "Messaging", {})] == ["Deny"]
 
 
 def test_what_the_plain_schedule_sends_is_a_request() -> None:

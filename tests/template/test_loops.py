@@ -13,7 +13,7 @@ import pytest
 
 from cascan import limits
 from tests.template.model import FUNCTIONS, MODEL, QUEUES, ROOT, RULES, Resource, as_list, source_queues
-from tests.template.test_permissions import statements_of
+from tests.template.test_permissions import role_of, statements_of
 
 WORK_THAT_GOES_ON = {"OnReportStored": "MAX_REPORT_TURNS", "OnShardQueued": "MAX_GENERATIONS"}  # and what bounds it
 READ_BY = {queue: name for name, function in FUNCTIONS.items() for queue in source_queues(function).values()}
@@ -22,7 +22,7 @@ BUS, BUCKET = "Messaging/ScanBus.Arn", "Storage/ReportBucket.Arn/reports/*"
 
 def allowed(function: Resource, action: str) -> set[str]:
     """The resources on which the function may do it."""
-    granted = (one for one in statements_of(function) if action in as_list(one["Action"]))
+    granted = (one for one in statements_of(role_of(function)) if action in as_list(one["Action"]))
     return set(chain.from_iterable(MODEL.texts(one["Resource"], ROOT) for one in granted))
 
 

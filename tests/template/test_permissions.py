@@ -1,7 +1,4 @@
-"""Least privilege: each role may do what its code does, to what its code does it to, and nothing else.
-
-What SAM adds by itself is AWS's own: logs, traces, and reading SQS queues where a queue wakes the function.
-"""
+"""Least privilege: each role may do what its code does, to the resources it uses, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.template.model import FUNCTIONS, MODEL, Resource, Statement, as_list
+from tests.template.model import FUNCTIONS, MODEL, ROOT, Resource, Statement, as_list, source_queues
 
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
@@ -21,64 +18,69 @@ CLAIM = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}  # the r
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
 RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
 SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
+WAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}  # what Lambda does to a function's queue
+TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
+UPLOAD = {"s3:PutObject", "s3:AbortMultipartUpload"}
+TASKS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task-definition"
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
 # A transaction asks for the actions of its parts, SendMessageBatch for SendMessage, a multipart upload for PutObject.
 EXPECTED: dict[str, dict[str, set[str]]] = {
-    "OnScanRequested": {
+    "OnScanRequestedRole": {
         TABLE: RELEASE,
-        INDEX: RELEASE,
-        RECORDS: {"s3:PutObject", "s3:AbortMultipartUpload"},
+        INDEX: {"dynamodb:Query"},
+        RECORDS: UPLOAD,
         **SEND,
         BUS: {"events:PutEvents"},
     },
-    "OnShardsWaiting": {
+    "OnShardsWaitingRole": {
         "Messaging/ConnectShardQueue.Arn": {"sqs:GetQueueAttributes"},
         "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
         TABLE: {"dynamodb:GetItem"},
         "*": {"ecs:ListTasks"},
         "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task/Workers/Cluster/*": {"ecs:DescribeTasks"},
-        "Workers/ConnectTask": {"ecs:RunTask"},
-        "Workers/RawTask": {"ecs:RunTask"},
+        f"{TASKS}/AWS::StackName-connect:*": {"ecs:RunTask"},  # of the nested stack: any revision of the family
+        f"{TASKS}/AWS::StackName-raw:*": {"ecs:RunTask"},
         "Workers/LaunchRole.Arn": {"iam:PassRole"},
         "Workers/ConnectRole.Arn": {"iam:PassRole"},
         "Workers/RawRole.Arn": {"iam:PassRole"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
     },
-    "OnShardQueued": {
+    "OnShardQueuedRole": {
         TABLE: CLAIM,
-        REPORTS: {"s3:PutObject"},
-        RECORDS: {"s3:PutObject"},
+        REPORTS: UPLOAD,
+        RECORDS: UPLOAD,
         "Messaging/ExpressShardQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ConnectShardQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ExpressShardDLQ.Arn": {"sqs:SendMessage"},
     },
-    "OnReportStored": {
+    "OnReportStoredRole": {
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
         TABLE: RECORD,
-        INDEX: RECORD,
+        INDEX: {"dynamodb:Query"},
         **SEND,
         "Messaging/ReportQueue.Arn": {"sqs:SendMessage"},  # a report that takes several turns
         BUS: {"events:PutEvents"},
     },
-    "OnShardAbandoned": {
+    "OnShardAbandonedRole": {
         TABLE: RELEASE,
-        INDEX: RELEASE,
+        INDEX: {"dynamodb:Query"},
         **SEND,
         "Messaging/ParkedShards.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
-    "OnControlRequested": {
+    "OnControlRequestedRole": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
-        INDEX: RELEASE | {"dynamodb:DeleteItem"},
+        INDEX: {"dynamodb:Query"},
         RECORDS: {"s3:PutObject"},
         HOUSE: {"s3:PutObject"},
         **SEND,
         BUS: {"events:PutEvents"},
     },
-    "OnScheduleDue": {
+    "OnScheduleDueRole": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ControlQueue.Arn": {"sqs:SendMessage"},
@@ -88,22 +90,24 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ScheduleDLQ.Arn": {"sqs:SendMessage"},
     },
-    "OnMinutePassed": {
+    "OnMinutePassedRole": {
         TABLE: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
-        INDEX: RELEASE | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem"},
+        INDEX: {"dynamodb:Query"},
         "Storage/ReportBucket.Arn": {"s3:ListBucketVersions"},
-        "Storage/ReportBucket.Arn/*": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+        REPORTS: FORGET,
+        RESULTS: FORGET,
+        RECORDS: FORGET,
         **SEND,
         "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
-    "OnScanCompleted": {
+    "OnScanCompletedRole": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
-        RESULTS: {"s3:PutObject", "s3:AbortMultipartUpload"},
-        RECORDS: {"s3:PutObject", "s3:AbortMultipartUpload"},
+        RESULTS: UPLOAD,
+        RECORDS: UPLOAD,
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
@@ -116,34 +120,62 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/ConnectShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
         "Messaging/ConnectShardDLQ.Arn": {"sqs:SendMessage"},
         TABLE: CLAIM,
-        REPORTS: {"s3:PutObject"},
-        RECORDS: {"s3:PutObject"},
+        REPORTS: UPLOAD,
+        RECORDS: UPLOAD,
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
         "Messaging/RawShardDLQ.Arn": {"sqs:SendMessage"},
         TABLE: CLAIM,
-        REPORTS: {"s3:PutObject"},
-        RECORDS: {"s3:PutObject"},
+        REPORTS: UPLOAD,
+        RECORDS: UPLOAD,
     },
 }
 ON_EVERYTHING = {
     "ecs:ListTasks": "its one resource is a container instance, which Fargate has none of; pinned to the cluster",
     "ecr:GetAuthorizationToken": "the token is the account's: the action knows no resource",
+    "xray:PutTelemetryRecords": "X-Ray's writing actions know no resource",
+    "xray:PutTraceSegments": "X-Ray's writing actions know no resource",
 }
 ROLES = MODEL.resources("AWS::IAM::Role")
-OWNERS = [*FUNCTIONS.values(), *ROLES]
+IN_OWN_SUBNETS = {"WorkerSubnets": "subnet-1", "WorkerSecurityGroups": "sg-1", "WorkerPublicIp": "DISABLED"}
 
 
-def statements_of(owner: Resource) -> list[Statement]:
-    documents = [policy.get("PolicyDocument", policy) for policy in owner.properties["Policies"]]
-    return [statement for document in documents for statement in document["Statement"]]
+def role_of(function: Resource) -> Resource:
+    return MODEL.resource(MODEL.text(function.properties["Role"], ROOT))
+
+
+def statements_of(role: Resource, **parameters: str) -> list[Statement]:
+    policies = MODEL.chosen(role.properties["Policies"], role.stack, parameters)
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def every_statement() -> Iterator[tuple[Resource, Statement]]:
-    for owner in OWNERS:
-        for statement in statements_of(owner):
-            yield owner, statement
+    for role in ROLES:
+        for statement in statements_of(role):
+            yield role, statement
+
+
+def granted_to(role: Resource) -> dict[str, set[str]]:
+    """Resource → actions."""
+    granted: dict[str, set[str]] = defaultdict(set)
+    for statement in statements_of(role):
+        assert statement["Effect"] == "Allow"
+        for resource in MODEL.texts(statement["Resource"], role.stack):
+            granted[resource] |= set(as_list(statement["Action"]))
+    return granted
+
+
+def expected_of(role: Resource) -> dict[str, set[str]]:
+    """The table's row, and for a function its queues, its log group and its traces."""
+    expected = defaultdict(set, {resource: set(actions) for resource, actions in EXPECTED[role.name].items()})
+    function = FUNCTIONS.get(role.name.removesuffix("Role"))
+    if function:
+        for queue in source_queues(function).values():
+            expected[f"{queue}.Arn"] |= WAKE
+        expected[f"{function.address}Logs.Arn"] |= START_LOGS
+        expected["*"] |= TRACE
+    return expected
 
 
 def statements_with(action: str) -> list[tuple[Resource, Statement]]:
@@ -152,33 +184,58 @@ def statements_with(action: str) -> list[tuple[Resource, Statement]]:
     return found
 
 
-@pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.name)
-def test_a_role_may_do_what_its_code_does_and_nothing_else(owner: Resource) -> None:
-    granted: dict[str, set[str]] = defaultdict(set)
-    for statement in statements_of(owner):
-        assert statement["Effect"] == "Allow"
-        for resource in MODEL.texts(statement["Resource"], owner.stack):
-            granted[resource] |= set(as_list(statement["Action"]))
-
-    assert granted == EXPECTED[owner.name]
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_may_do_what_its_code_does_and_nothing_else(role: Resource) -> None:
+    assert granted_to(role) == expected_of(role)
 
 
 def test_every_role_has_its_line_in_the_table_and_every_line_its_role() -> None:
-    assert {owner.name for owner in OWNERS} == set(EXPECTED)
+    assert {role.name for role in ROLES} == set(EXPECTED)
 
 
-def test_no_role_borrows_a_managed_policy_or_a_role_from_elsewhere() -> None:
-    for owner in OWNERS:
-        assert not {"ManagedPolicyArns", "Role", "PermissionsBoundary"} & owner.properties.keys()
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_each_function_has_a_role_of_its_own_and_sam_adds_nothing_to_it(function: Resource) -> None:
+    """SAM would add managed policies on every queue and log group of the account to a role that it makes itself."""
+    assert role_of(function).name == f"{function.name}Role"
+    assert "Policies" not in function.properties
+
+
+def test_no_role_has_a_managed_policy() -> None:
+    for role in ROLES:
+        assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role.properties.keys()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_role_of_a_function_is_assumed_by_lambda_alone(function: Resource) -> None:
+    (statement,) = role_of(function).properties["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole")
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_lambda_makes_the_network_interfaces_of_the_express_function_and_its_code_may_not() -> None:
+    role = role_of(FUNCTIONS["OnShardQueued"])
+    allow, deny = (
+        statement
+        for statement in statements_of(role, **IN_OWN_SUBNETS)
+        if all(action.startswith("ec2:") for action in as_list(statement["Action"]))
+    )
+
+    assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")
+    assert set(allow["Action"]) == set(deny["Action"])
+    assert allow["Resource"] == deny["Resource"] == "*"
+    (code,) = deny["Condition"]["ArnLike"].values()
+    assert list(deny["Condition"]["ArnLike"]) == ["lambda:SourceFunctionArn"]
+    assert MODEL.text(code, ROOT).endswith(":function:AWS::StackName-OnShardQueued-*")
 
 
 def test_no_action_is_a_pattern() -> None:
-    for owner, statement in every_statement():
-        assert not [action for action in as_list(statement["Action"]) if "*" in action], owner.name
+    for role, statement in every_statement():
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], role.name
         assert not {"NotAction", "NotResource"} & statement.keys()
 
 
-def test_everything_is_the_resource_of_two_actions_alone_that_know_no_narrower_one() -> None:
+def test_everything_is_the_resource_of_actions_that_know_no_narrower_one() -> None:
     on_everything = {
         action
         for owner, statement in every_statement()
@@ -208,9 +265,9 @@ def test_tasks_are_started_and_counted_in_the_cluster_of_this_stack_alone(action
 
 
 def test_whoever_runs_nmap_writes_reports_and_their_records_and_reads_nothing_back() -> None:
-    for owner in (one for one in OWNERS if one.name in ("OnShardQueued", "ConnectRole", "RawRole")):
+    for owner in (one for one in ROLES if one.name in ("OnShardQueuedRole", "ConnectRole", "RawRole")):
         in_bucket = [one for one in statements_of(owner) if "s3:" in str(one["Action"])]
-        assert [as_list(one["Action"]) for one in in_bucket] == [["s3:PutObject"]]
+        assert [set(one["Action"]) for one in in_bucket] == [UPLOAD]
         assert MODEL.texts(in_bucket[0]["Resource"], owner.stack) == {REPORTS, RECORDS}
 
 

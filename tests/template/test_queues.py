@@ -49,7 +49,11 @@ def parked_in(queue: str) -> str:
 
 
 def statements(policy: Resource) -> list[dict[str, Any]]:
-    return policy.properties["PolicyDocument"]["Statement"]  # type: ignore[no-any-return]
+    return MODEL.chosen(policy.properties["PolicyDocument"]["Statement"], policy.stack, EXAMPLES)  # type: ignore[no-any-return]
+
+
+def allowing(policy: Resource) -> list[dict[str, Any]]:
+    return [statement for statement in statements(policy) if statement["Effect"] == "Allow"]
 
 
 def senders(statement: dict[str, Any], stack: str) -> set[str]:
@@ -166,11 +170,20 @@ def test_a_rule_may_send_to_its_queue_and_to_the_one_for_its_failures(rule: str,
         statement
         for policy in POLICIES
         if queue in MODEL.texts(policy.properties["Queues"], policy.stack)
-        for statement in statements(policy)
+        for statement in allowing(policy)
         if here & senders(statement, policy.stack)
     ]
 
     assert allowed
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_queue_refuses_calls_without_tls(queue: str) -> None:
+    (policy,) = [one for one in POLICIES if queue in MODEL.texts(one.properties["Queues"], one.stack)]
+    (deny,) = [statement for statement in statements(policy) if statement["Effect"] == "Deny"]
+
+    assert (deny["Principal"], deny["Action"], deny["Resource"]) == ("*", "sqs:*", "*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_no_queue_has_two_policies_of_which_the_later_would_take_the_place_of_the_other() -> None:
@@ -181,8 +194,7 @@ def test_no_queue_has_two_policies_of_which_the_later_would_take_the_place_of_th
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
 def test_a_queue_policy_lets_in_eventbridge_alone_and_only_for_rules_of_this_account(policy: Resource) -> None:
-    for statement in statements(policy):
-        assert statement["Effect"] == "Allow"
+    for statement in allowing(policy):
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert as_list(statement["Action"]) == ["sqs:SendMessage"]
         assert statement["Condition"].keys() <= {"ArnEquals", "ArnLike"}
@@ -196,7 +208,7 @@ def test_only_the_queue_for_failed_wakeups_takes_messages_of_any_rule() -> None:
     open_to_all = {
         queue
         for policy in POLICIES
-        for statement in statements(policy)
+        for statement in allowing(policy)
         if any("*" in sender for sender in senders(statement, policy.stack))
         for queue in MODEL.texts(policy.properties["Queues"], policy.stack)
     }

@@ -6,7 +6,7 @@ import pytest
 
 from cascan.aws.s3.operator_records import PREFIX
 from cascan.ids import ReportKey
-from tests.template.model import MODEL, RULES, Resource
+from tests.template.model import MODEL, ROOT, RULES, Resource
 
 (BUCKET,) = MODEL.resources("AWS::S3::Bucket")
 (TABLE,) = MODEL.resources("AWS::DynamoDB::Table")
@@ -14,7 +14,8 @@ from tests.template.model import MODEL, RULES, Resource
 
 @pytest.mark.parametrize("store", [BUCKET, TABLE], ids=["bucket", "table"])
 def test_what_was_found_outlives_the_stack(store: Resource) -> None:
-    assert store.body["DeletionPolicy"] == store.body["UpdateReplacePolicy"] == "Retain"
+    assert store.body["UpdateReplacePolicy"] == "Retain"
+    assert store.body["DeletionPolicy"] == "RetainExceptOnCreate"  # a first deployment that fails leaves nothing behind
 
 
 def test_the_bucket_is_closed_to_the_public_in_all_four_ways() -> None:
@@ -56,9 +57,16 @@ def test_a_stored_report_becomes_an_event_and_a_result_does_not() -> None:
 
 
 def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_to() -> None:
-    unfinished, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
+    unfinished, versions, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
 
     assert unfinished["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] >= 1
+    assert set(versions) == {
+        "Id",
+        "Status",
+        "NoncurrentVersionExpiration",
+        "ExpiredObjectDeleteMarker",
+    }  # no current one
+    assert versions["NoncurrentVersionExpiration"]["NoncurrentDays"] >= 30
     for condition, rule, otherwise in (other["Fn::If"] for other in others):
         assert (condition, otherwise) == ("ExpiresReports", {"Ref": "AWS::NoValue"})
         assert MODEL.text(rule["ExpirationInDays"], BUCKET.stack) == "parameter ReportRetentionDays"
@@ -66,7 +74,7 @@ def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_t
 
 
 def test_what_the_operator_decided_never_expires() -> None:
-    _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
+    _, _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
     assert [other["Fn::If"][1]["Prefix"] for other in others] == ["reports/", "results/", "scans/"]
     assert not PREFIX.startswith(("reports/", "results/", "scans/"))
 
@@ -89,6 +97,18 @@ def test_the_table_is_paid_by_use_encrypted_and_recoverable_to_any_second() -> N
     assert TABLE.properties["BillingMode"] == "PAY_PER_REQUEST"
     assert TABLE.properties["SSESpecification"]["SSEEnabled"] is True
     assert TABLE.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_dynamodb_refuses_to_delete_the_table_once_the_operator_asks_for_that() -> None:
+    declared = MODEL.templates[ROOT]["Parameters"]["DeletionProtection"]
+
+    def protected(value: str) -> bool:
+        chosen = MODEL.chosen(TABLE.properties["DeletionProtectionEnabled"], TABLE.stack, {"DeletionProtection": value})
+        return bool(chosen)
+
+    assert declared["Default"] == "disabled"  # what a failed first deployment made has to go with it
+    assert protected("enabled")
+    assert not protected("disabled")
 
 
 def test_items_expire_by_the_attribute_that_the_gateway_reads() -> None:
