@@ -14,7 +14,7 @@ from cascan.cascades.decide_children import decide_children
 from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
 from cascan.clock import utc_now
-from cascan.ids import finding_id_of, fingerprint_of, scan_id_of
+from cascan.ids import derive_finding_id, derive_fingerprint, derive_scan_id
 from cascan.model.finding import Finding, Severity
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
@@ -33,7 +33,7 @@ SERVICES = {
     8080: "http",
 }
 HOSTS = 1_250
-SCAN_ID = scan_id_of("benchmark")
+SCAN_ID = derive_scan_id("benchmark")
 
 
 def main() -> None:
@@ -73,9 +73,9 @@ def finding(number: int) -> Finding:
     host, kind = divmod(number, len(SERVICES))
     port, service = list(SERVICES.items())[kind]
     address = str(ip_address("10.0.0.1") + host)
-    fingerprint = fingerprint_of("Open Port", address, "tcp", str(port))
+    fingerprint = derive_fingerprint("Open Port", address, "tcp", str(port))
     return Finding(
-        id=finding_id_of(SCAN_ID, fingerprint),
+        id=derive_finding_id(SCAN_ID, fingerprint),
         fingerprint=fingerprint,
         parsed_at=utc_now(),
         name=f"Open Port: {port} ({service})",

@@ -15,11 +15,11 @@ from pathlib import Path
 from cascan.aws import clients
 from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.tables.scan_table import DynamoScanTable
-from cascan.ids import ReportKey, scan_id_of
-from cascan.inventory.coverage import AskedPorts
-from cascan.inventory.observations import Absent
+from cascan.ids import ReportKey, derive_scan_id
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import Absence
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
-from cascan.model.inventory import Sought
+from cascan.model.inventory import InventoryQuery
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.permissions.scope import Scope
@@ -27,8 +27,8 @@ from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
-from on_report_stored.read_report import HOSTS_AT_ONCE
-from on_report_stored.record_inventory import InventoryUpdater
+from on_report_stored.inventory_updater import InventoryUpdater
+from on_report_stored.record_report import HOSTS_AT_ONCE
 from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_024
@@ -37,7 +37,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE = "scan-table"
 STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
 SERVICES = {21: "ftp", 25: "smtp", 53: "domain", 81: "http", 111: "rpcbind", 443: "https", 993: "imaps"}
-ASKED = AskedPorts.in_report([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
+ASKED = ScannedPorts.from_scaninfo([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
 
 
 def main() -> None:
@@ -64,11 +64,11 @@ def measure(table: DynamoScanTable) -> None:
     fold(table, 4, "the tarpit again", iter([tarpit()]), count=1)
     low = 10 << 24
     for name, sought in (
-        ("an address", Sought(networks=((4, low + 7, low + 7),))),
-        ("a /24", Sought(networks=((4, low, low + 255),))),
-        ("port 443 in a /16", Sought(networks=((4, low, low + 65_535),), ports=frozenset({("tcp", 443)}))),
-        ("service ftp in a /16", Sought(networks=((4, low, low + 65_535),), service="ftp")),
-        ("port 444 in a /16: on every tenth", Sought(ports=frozenset({("tcp", 444)}))),
+        ("an address", InventoryQuery(networks=((4, low + 7, low + 7),))),
+        ("a /24", InventoryQuery(networks=((4, low, low + 255),))),
+        ("port 443 in a /16", InventoryQuery(networks=((4, low, low + 65_535),), ports=frozenset({("tcp", 443)}))),
+        ("service ftp in a /16", InventoryQuery(networks=((4, low, low + 65_535),), service="ftp")),
+        ("port 444 in a /16: on every tenth", InventoryQuery(ports=frozenset({("tcp", 444)}))),
     ):
         started = time.perf_counter()
         found = sum(1 for _ in table.hosts(sought))
@@ -76,7 +76,7 @@ def measure(table: DynamoScanTable) -> None:
 
 
 def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], count: int = HOSTS) -> None:
-    key = ReportKey(scan_id_of(f"benchmark {hour}"), 0, 1)
+    key = ReportKey(derive_scan_id(f"benchmark {hour}"), 0, 1)
     run = NmapRun(addresses=count, exit_code=0)
     target = (TargetSlice("10.0.0.0/16", 0, 65_536),)
     shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=target, arguments=(), run=run)
@@ -84,7 +84,7 @@ def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], co
     wall, cpu = time.perf_counter(), time.process_time()
     while some := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
         folding.add(some, ASKED, {})
-    folding.finish(shard, Absent.NOT_UP)
+    folding.finish(shard, Absence.NOT_UP)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     changes = sum(1 for _ in table.changes(key.scan_id, 0))
     print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms in all; {changes:,} changes")

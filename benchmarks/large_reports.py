@@ -37,7 +37,7 @@ from cascan.aws.dynamodb.wire import Item, item_size
 from cascan.aws.tables.items import choose_spread, findings_partition
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings.encoded.lines import lines_of
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
 from cascan.nmap.report.read import read_report
@@ -146,7 +146,7 @@ def run(case: Case, path: Path) -> None:
     queue = make_resources()
     with path.open("wb") as file:
         file.writelines(case.report)
-    key, scan = ReportKey(scan_id_of(case.name), 0, 1), a_scan(case)
+    key, scan = ReportKey(derive_scan_id(case.name), 0, 1), a_scan(case)
     table = DynamoScanTable(TABLE)
     table.create_scan(scan)
     run_of = NmapRun(attempt=1, exit_code=0, addresses=case.hosts, started_at=AT, finished_at=AT)
@@ -163,7 +163,7 @@ def run(case: Case, path: Path) -> None:
 
 
 def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
-    ended = DynamoScanTable(TABLE).get_scan(scan_id_of(case.name))
+    ended = DynamoScanTable(TABLE).get_scan(derive_scan_id(case.name))
     counted = ended.findings.count if ended else 0
     state = f"{ended.state}, {ended.outcome}" if ended else "gone"
     print(f"{case.name}: {path.stat().st_size / 1e6:.1f} MB; {state}; {counted:,} findings counted")
@@ -235,7 +235,7 @@ def most_mb() -> int:
 
 def a_scan(case: Case) -> Scan:
     return Scan(
-        scan_id=scan_id_of(case.name),
+        scan_id=derive_scan_id(case.name),
         name="large",
         state=ScanState.SCANNING,
         requested_at=AT,

@@ -69,13 +69,13 @@ def expat(path: str) -> None:
 
 
 def findings(path: str, jobs: int = 1) -> None:
-    from cascan.findings.encoded.lines import finding_lines
+    from cascan.findings.encoded.lines import encode_finding_lines
     from cascan.nmap.report.read import read_report
 
-    render = partial(finding_lines, scan_id="a" * 16, parsed_at=SEEN_AT)
+    render = partial(encode_finding_lines, scan_id="a" * 16, parsed_at=SEEN_AT)
     with Path(path).open("rb") as stream, Path(os.devnull).open("wb") as out:
         reader = read_report(stream)
-        out.writelines(reader.rendered(path, render, jobs))
+        out.writelines(reader.render_hosts(path, render, jobs))
     if not reader.complete:
         raise SystemExit(f"not read to its end: {reader.warnings}")
 

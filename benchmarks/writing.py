@@ -30,7 +30,7 @@ from cascan.aws.tables.items import finding_item
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
@@ -40,14 +40,14 @@ from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import read_template
-from on_report_stored.read_report import read_into_table
+from on_report_stored.record_report import record_report
 from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_000
 SHAPES = ("alike", "mixed")  # hosts that repeat, as in a network of one make; and hosts that differ more
 AIM_MS = 25
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-SCAN_ID = scan_id_of("benchmark")
+SCAN_ID = derive_scan_id("benchmark")
 TABLE, BUCKET = "scan-table", "report-bucket"
 OPERATION = "before-send.dynamodb.BatchWriteItem"
 STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
@@ -119,7 +119,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
         run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
         shard = Shard(scan_id=SCAN_ID, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
         gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"], []))
-        read_into_table(key, shard, AT, gate=gate, reports=reports, table=scans)
+        record_report(key, shard, AT, gate=gate, reports=reports, table=scans)
 
     steps = (
         ("findings", write_findings),

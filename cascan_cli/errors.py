@@ -1,17 +1,17 @@
-"""What can go wrong for a person at the command line: one sentence with the cause and the way out, and an exit code.
+"""Errors that end a command: one sentence with the cause and the remedy, and an exit code.
 
-CliError                    3: failed, by default
-├── BadInput                2: refused or mistyped; nothing was done
-├── NotEnded                a scan takes longer than the person wants to wait
+CliError                    3: failed (the default)
+├── BadInput                2: refused or invalid; nothing was done
+├── NotEnded                a scan takes longer than --timeout
 └── LocalStackError         the stack on this machine
     ├── StateUnreadable     a file of the state directory is damaged or not ours
-    ├── LimitTooLow         the shell allows its processes less than they need
-    ├── DiskFull            there is no room for what the stack keeps
-    ├── PortTaken           another program listens where the emulator has to
-    ├── StackBusy           another command holds the state directory
-    ├── StackUnguarded      the stack that is up was started by an earlier version
-    ├── EmulatorFailed      the emulator did not start, or ended by itself
-    └── DeployFailed        the template could not be deployed on it
+    ├── LimitTooLow         a limit of the shell (memory, files) is too low for its processes
+    ├── DiskFull            there is no space left for the data of the stack
+    ├── PortTaken           another program uses the port of the emulator
+    ├── StackBusy           another command has locked the state directory
+    ├── StackUnguarded      the running stack was started by an earlier version
+    ├── EmulatorFailed      the emulator did not start, or it stopped unexpectedly
+    └── DeployFailed        the template could not be deployed on the emulator
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXIT_FAILED = 3
 
 
 class CliError(Exception):
-    """Every error a command ends with by intent; `str()` is what a person reads."""
+    """The base of all errors that a command reports; `str()` is the sentence for the user."""
 
     def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
         super().__init__(message)
@@ -29,46 +29,46 @@ class CliError(Exception):
 
 
 class BadInput(CliError):
-    """Arguments or files that cannot be used as they are."""
+    """Invalid arguments or files."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, EXIT_REFUSED)
 
 
 class NotEnded(CliError):
-    """A scan, or what followed it, takes longer than --timeout."""
+    """A scan or its cascade takes longer than --timeout."""
 
 
 class LocalStackError(CliError):
-    """The stack on this machine is not to be had."""
+    """The stack on this machine is not available."""
 
 
 class StateUnreadable(LocalStackError):
-    """A file of the state directory is damaged, or not ours to use."""
+    """A file of the state directory is damaged, or belongs to another user."""
 
 
 class LimitTooLow(LocalStackError):
-    """The shell allows a process less (memory, files) than those of the stack need."""
+    """A limit of the shell (memory, files) is lower than the processes of the stack need."""
 
 
 class DiskFull(LocalStackError):
-    """There is no room in the state directory for what the stack keeps."""
+    """There is no space left in the state directory."""
 
 
 class PortTaken(LocalStackError):
-    """Another program listens on the port this state directory is bound to."""
+    """Another program listens on the port that this state directory uses."""
 
 
 class StackBusy(LocalStackError):
-    """Another command holds the state directory for longer than we wait."""
+    """Another command has locked the state directory, and does not release it in time."""
 
 
 class StackUnguarded(LocalStackError):
-    """The stack that stays up answers without the secret of its state directory."""
+    """The running stack accepts calls without the secret of its state directory."""
 
 
 class EmulatorFailed(LocalStackError):
-    """The emulator did not start, did not answer in time, or ended by itself."""
+    """The emulator did not start, did not answer in time, or stopped unexpectedly."""
 
 
 class DeployFailed(LocalStackError):

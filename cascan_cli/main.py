@@ -1,4 +1,4 @@
-"""The `cascan` command: arguments in, an exit code out."""
+"""The entry point of the `cascan` command: from arguments to an exit code."""
 
 from __future__ import annotations
 
@@ -14,98 +14,100 @@ from cascan_cli.output.text import discard_output, print_message
 from cascan_cli.parser.build_parser import build_parser
 from cascan_cli.stack.interruption import Interrupted, interrupt_on_signals
 
-TARGETS_OF = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → where they are kept
+TARGET_LISTS = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → attribute with its targets
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code. Raises: SystemExit: by argparse, after --help, or with 2 after what it cannot read."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    _make_writable()
+    """Run a command and return its exit code.
+
+    Raises: SystemExit: from argparse: 0 after --help, 2 after invalid arguments.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _prepare_output()
     interrupt_on_signals()
     try:
-        return _run(words)
+        exit_code = _run(arguments)
+        sys.stdout.flush()  # here, where a failed write is still handled
     except CliError as exc:
         print_message(str(exc))
         return exc.exit_code
     except KeyboardInterrupt as exc:
-        return _interrupted(exc, words)
-    except BrokenPipeError:  # the reader went away: head, less
+        return _report_interrupt(exc, arguments)
+    except BrokenPipeError:  # the reader of our output ended, such as head or less
         discard_output()
         return EXIT_FAILED
-    except OSError as exc:  # a full disk, for one
-        print_message(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part))
+    except OSError as exc:  # for example a full disk
+        print_message(": ".join(str(text) for text in (exc.filename, exc.strerror or exc) if text))
         discard_output()
         return EXIT_FAILED
+    return exit_code
 
 
-def _interrupted(exc: KeyboardInterrupt, words: list[str]) -> int:
-    """The exit code. Whoever followed a scan has reported what becomes of it."""
+def _report_interrupt(exc: KeyboardInterrupt, arguments: list[str]) -> int:
+    """Say that the command was interrupted, unless it has said so itself. Returns the exit code."""
     interrupted = exc if isinstance(exc, Interrupted) else Interrupted()
     if not interrupted.reported:
-        print_message("interrupted; no scan was requested" if sends_request(words) else "interrupted")
+        print_message("interrupted; no scan was requested" if sends_request(arguments) else "interrupted")
     return interrupted.exit_code
 
 
-def _make_writable() -> None:
-    """Whoever started us may have closed standard output, or have a terminal that knows few characters."""
+def _prepare_output() -> None:
+    """Cope with a closed standard output, and with a terminal that cannot show every character."""
     if sys.stdout is None:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end of the process
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def sends_request(words: list[str]) -> bool:
-    """The command sends a request."""
-    return words[:1] in (["scan"], ["submit"])
+def sends_request(arguments: list[str]) -> bool:
+    """Whether the command sends a scan request."""
+    return arguments[:1] in (["scan"], ["submit"])
 
 
-def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
-    """Words for this command, and words for nmap: those behind --, and whatever `options` is asked about."""
-    cut = words.index("--") if "--" in words else len(words)
-    own, for_nmap = words[:cut], words[cut + 1 :]
-    if own[:1] == ["options"]:
-        asked = [word for word in own[1:] if word not in ("-h", "--help", "--json")]
-        return [word for word in own if word not in asked], asked + for_nmap
-    return own, for_nmap
+def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Separate the arguments of cascan from those of nmap: all after --, and what `cascan options` is to look up."""
+    divider = arguments.index("--") if "--" in arguments else len(arguments)
+    for_cascan, for_nmap = arguments[:divider], arguments[divider + 1 :]
+    if for_cascan[:1] != ["options"]:
+        return for_cascan, for_nmap
+    own_options = ("-h", "--help", "--json")
+    looked_up = [argument for argument in for_cascan[1:] if argument not in own_options]
+    return [argument for argument in for_cascan if argument not in looked_up], looked_up + for_nmap
 
 
-def _run(words: list[str]) -> int:
-    code = _asked(words)
-    sys.stdout.flush()  # or what cannot be written would be noticed past all handlers
-    return code
-
-
-def _asked(words: list[str]) -> int:
-    own, for_nmap = split_arguments(words)  # argparse would take options of nmap for its own
-    if not own:
+def _run(arguments: list[str]) -> int:
+    for_cascan, for_nmap = split_arguments(arguments)  # or argparse would take nmap's options as ours
+    if not for_cascan:
         build_parser().print_help(sys.stderr)
         return EXIT_REFUSED
-    args = _parsed(own)
+    args = parse_arguments(for_cascan)
     args.nmap_arguments = for_nmap
     if for_nmap and args.run not in TAKE_NMAP_OPTIONS:
-        raise BadInput(f"only {', '.join(TAKE_NMAP_OPTIONS)} take options of nmap behind --")
-    return _command(args)
+        raise BadInput(f"only {', '.join(TAKE_NMAP_OPTIONS)} take nmap options after --")
+    return _run_command(args)
 
 
-def _parsed(own: list[str]) -> argparse.Namespace:
-    """As argparse has it, and targets may stand on both sides of an option as well."""
-    known = build_parser()
-    args, rest = known.parse_known_args(own)
-    if rest and (args.run not in TARGETS_OF or any(word.startswith("-") for word in rest)):
-        known.refuse(rest, args.command, "options of nmap go behind --" if args.run in TAKE_NMAP_OPTIONS else "")
-    if rest:
-        getattr(args, TARGETS_OF[args.run]).extend(rest)
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Parse as argparse does, but accept targets both before and after options."""
+    parser = build_parser()
+    args, unparsed = parser.parse_known_args(arguments)
+    if not unparsed:
+        return args
+    has_options = any(argument.startswith("-") for argument in unparsed)
+    if has_options or args.run not in TARGET_LISTS:
+        hint = "nmap options go after --" if args.run in TAKE_NMAP_OPTIONS else ""
+        parser.refuse(unparsed, args.command, hint)
+    getattr(args, TARGET_LISTS[args.run]).extend(unparsed)
     return args
 
 
-def _command(args: argparse.Namespace) -> int:
-    from importlib import import_module  # each command imports what it alone needs
+def _run_command(args: argparse.Namespace) -> int:
+    from importlib import import_module  # so that each command imports only what it needs
 
     from cascan import stored
     from cascan.errors import GatewayUnavailable, UnreadableItem
-    from cascan_cli.output.text import print_message
 
     stored.listen(lambda error: print_message(f"note: {error}"))
     try:

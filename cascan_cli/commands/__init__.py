@@ -1,1 +1,1 @@
-"""One module a command: `run(args) -> exit code`."""
+"""One module for each command: `run(args)` returns the exit code."""

@@ -1,4 +1,4 @@
-"""`cascan apply`: manifests from files, all checked before the first is applied."""
+"""`cascan apply`: apply manifests from files. All are checked before the first one is applied."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def run(args: Namespace) -> int:
     problems: list[str] = []
     for name, document in manifests:
         try:
-            applications.append(_application(document, args))
+            applications.append(_prepare(document, args))
         except RequestRefused as exc:
-            problems += (f"{name}: {_called(document)}{reason}" for reason in exc.reasons)
+            problems += (f"{name}: {_name_prefix(document)}{reason}" for reason in exc.reasons)
     if problems:
         raise BadInput("\n".join(problems))
     with open_stack(args) as stack:
@@ -50,19 +50,20 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(applied)
     else:
-        print_table(("KIND", "NAME", "RESULT"), ((one["kind"], one["name"], one["result"]) for one in applied))
+        rows = ((result["kind"], result["name"], result["result"]) for result in applied)
+        print_table(("KIND", "NAME", "RESULT"), rows)
     return 0
 
 
-def _application(document: dict[str, Any], args: Namespace) -> Apply:
-    """Raises: RequestRefused: every problem of the manifest."""
+def _prepare(document: dict[str, Any], args: Namespace) -> Apply:
+    """Check a manifest. Returns the function that applies it. Raises: RequestRefused: every problem of the manifest."""
     kind = str(document.get("kind"))
     if kind not in KINDS:
-        raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; {', '.join(KINDS)} can"])
+        raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; use {', '.join(KINDS)}"])
     return KINDS[kind](document, args)
 
 
-def _rule(document: dict[str, Any], _: Namespace) -> Apply:
+def _prepare_rule(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the rule."""
     rule = read_rule(document)
 
@@ -82,7 +83,7 @@ def _rule(document: dict[str, Any], _: Namespace) -> Apply:
     return apply
 
 
-def _scan(document: dict[str, Any], _: Namespace) -> Apply:
+def _prepare_scan(document: dict[str, Any], _: Namespace) -> Apply:
     """Raises: RequestRefused: every problem of the request."""
     body = json.dumps(document)
     request, notes = read_request(body)
@@ -103,21 +104,22 @@ def _scan(document: dict[str, Any], _: Namespace) -> Apply:
     return apply
 
 
-def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
-    """Raises: RequestRefused: every problem of the schedule, and of its scans."""
+def _prepare_schedule(document: dict[str, Any], args: Namespace) -> Apply:
+    """Raises: RequestRefused: every problem of the schedule and its scans."""
     schedule = read_schedule(document)
     notes = (*schedule.notes, *_refused_today(schedule, args))
 
     def apply(stack: StackGateways) -> Applied:
         stored = store_schedule(document, schedule, stack)
-        times = [to_wire(at) for at in islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)]
+        next_moments = islice(next_times(schedule, stored.created_at, utc_now()), NEXT_SHOWN)
+        times = [to_wire(moment) for moment in next_moments]
         for note in notes:
             print_message(f"{schedule.name}: {note}")
-        next_one = "suspended" if schedule.suspend else f"next {times[0]}" if times else "no time is left"
+        next_time = f"next {times[0]}" if times else "it has no further time"
         return {
             "kind": SCHEDULE_KIND,
             "name": schedule.name,
-            "result": f"version {stored.version}, {next_one}",
+            "result": f"version {stored.version}, {'suspended' if schedule.suspend else next_time}",
             "version": stored.version,
             "nextTimes": [] if schedule.suspend else times,
             "notes": notes,
@@ -127,7 +129,7 @@ def _schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
-    """Why its scans would be refused as things stand: scope and policy may be others when it is due."""
+    """Notes on why its scans would be refused today. Scope and policy may have changed when it is due."""
     request = read_request(json.dumps(build_run_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, read_permissions(args))
@@ -136,13 +138,13 @@ def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
 
 
 KINDS: Mapping[str, Callable[[dict[str, Any], Namespace], Apply]] = {
-    RULE_KIND: _rule,
-    SCAN_KIND: _scan,
-    SCHEDULE_KIND: _schedule,
+    RULE_KIND: _prepare_rule,
+    SCAN_KIND: _prepare_scan,
+    SCHEDULE_KIND: _prepare_schedule,
 }
 
 
-def _called(document: Mapping[str, Any]) -> str:
+def _name_prefix(document: Mapping[str, Any]) -> str:
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return f"{name}: " if isinstance(name, str) else ""

@@ -1,4 +1,4 @@
-"""`cascan check`: what would become of a request, and why. Nothing is scanned and no stack is started."""
+"""`cascan check`: explain whether a request would be accepted and how it would run, without scanning."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
 from cascan_cli.commands.scan import build_request
-from cascan_cli.commands.submit import read_body, vuls_bodies
 from cascan_cli.errors import EXIT_REFUSED, BadInput
 from cascan_cli.input.raw_sockets import explain_missing_raw_sockets
-from cascan_cli.input.request_files import split_requests
+from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
 from cascan_cli.stack.permissions import read_permissions, read_scan_defaults
 
-MAX_HARMLESS_SHOWN = 8  # scripts of one verdict, each in a row of its own
+MAX_HARMLESS_SHOWN = 8  # scripts of one verdict that get a row each
 HARMLESS = {
-    Verdict.ALLOWED: "each asks the target alone",
+    Verdict.ALLOWED: "each sends its requests only to the target",
     Verdict.WITH_VERSIONS: "nmap adds them to version detection",
 }
 
 
 def run(args: Namespace) -> int:
-    """0: it would be accepted. 2: refused."""
+    """Exit code 0: the request would be accepted. 2: it would be refused."""
     if args.vuls and not (args.file or args.nmap_arguments):
         return _run_vuls(args)
     if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
-        raise BadInput("name targets, or a file with -f; one of both")
+        raise BadInput("name either targets or a file (-f FILE, --vuls FILE)")
     if not args.file:
-        return _tell(explain_request(json.dumps(build_request(args)), args), args)
-    bodies = split_requests(args.file, read_body(args.file))
+        return _report(explain_request(json.dumps(build_request(args)), args), args)
+    bodies = split_requests(args.file, read_request_file(args.file))
     if len(bodies) == 1:
-        return _tell(explain_manifest(bodies[0], args), args)
-    explained = {f"document {number}": explain_manifest(body, args) for number, body in enumerate(bodies, start=1)}
-    return _tell_several(explained, "documents", args)
+        return _report(explain_manifest(bodies[0], args), args)
+    numbered = enumerate(bodies, start=1)
+    explained = {f"document {number}": explain_manifest(body, args) for number, body in numbered}
+    return _report_all(explained, "documents", args)
 
 
-def _tell(explained: Explanation, args: Namespace) -> int:
+def _report(explained: Explanation, args: Namespace) -> int:
     if args.json:
         print_json(explained)
     else:
@@ -64,37 +64,37 @@ def _tell(explained: Explanation, args: Namespace) -> int:
 
 def _run_vuls(args: Namespace) -> int:
     try:
-        bodies = vuls_bodies(args.vuls, args.targets)
+        bodies = read_vuls_requests(args.vuls, args.targets)
     except RequestRefused as refused:
-        return _tell(Explanation(accepted=False, refusals=refused.refusals), args)
+        return _report(Explanation(accepted=False, refusals=refused.refusals), args)
     servers = {server: explain_request(body, args) for server, body in bodies.items()}
     if args.json:
-        return _tell_several(servers, "servers", args)
-    return _tell_several({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
+        return _report_all(servers, "servers", args)
+    return _report_all({f"server {server}": explained for server, explained in servers.items()}, "servers", args)
 
 
-def _tell_several(parts: dict[str, Explanation], name: str, args: Namespace) -> int:
-    """Each under its heading; as JSON with their sums, below `name`."""
-    accepted = all(explained.accepted for explained in parts.values())
+def _report_all(explanations: dict[str, Explanation], name: str, args: Namespace) -> int:
+    """Print each under its heading, or as JSON: the totals, and all explanations in the field `name`."""
+    accepted = all(explained.accepted for explained in explanations.values())
     if args.json:
         print_json(
             {
                 "accepted": accepted,
-                "addresses": sum(explained.addresses or 0 for explained in parts.values()),
-                "shards": sum(explained.shards for explained in parts.values()),
-                "refusals": [refusal for explained in parts.values() for refusal in explained.refusals],
-                name: parts,
+                "addresses": sum(explained.addresses or 0 for explained in explanations.values()),
+                "shards": sum(explained.shards for explained in explanations.values()),
+                "refusals": [refusal for explained in explanations.values() for refusal in explained.refusals],
+                name: explanations,
             }
         )
     else:
-        for heading, explained in parts.items():
+        for heading, explained in explanations.items():
             print(printable(heading))
             _print(explained, verbose=args.verbose)
     return 0 if accepted else EXIT_REFUSED
 
 
 def explain_manifest(body: str, args: Namespace) -> Explanation:
-    """Also of a rule, and of a schedule by the scans that it asks for: what `cascan apply` stores."""
+    """Explain any manifest that `cascan apply` takes: a scan, a schedule by its scans, or a rule."""
     try:
         (document,) = read_documents(body)
     except (RequestRefused, ValueError):
@@ -102,13 +102,14 @@ def explain_manifest(body: str, args: Namespace) -> Explanation:
     try:
         if document.get("kind") == RULE_KIND:
             rule = read_rule(document)
-            stored = f"the rule {rule.name} would be stored by cascan apply; cascan rules test says what it starts"
-            return Explanation(accepted=True, notes=(*rule.notes, stored))
+            note = f"cascan apply would store the rule {rule.name}; cascan rules test shows what it starts"
+            return Explanation(accepted=True, notes=(*rule.notes, note))
         if document.get("kind") == SCHEDULE_KIND:
             schedule = read_schedule(document)
             explained = explain_request(json.dumps(build_run_request(schedule, utc_now())), args, is_issued=True)
-            stored = f"this is what the schedule {schedule.name} would ask for; cascan apply stores it"
-            return replace(explained, notes=(*dict.fromkeys((*schedule.notes, *explained.notes)), stored))
+            note = f"this is a scan of the schedule {schedule.name}; cascan apply stores the schedule"
+            notes = dict.fromkeys((*schedule.notes, *explained.notes))
+            return replace(explained, notes=(*notes, note))
     except RequestRefused as refused:
         return Explanation(accepted=False, refusals=refused.refusals)
     return explain_request(body, args)
@@ -120,20 +121,22 @@ def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> E
     except RequestRefused as refused:
         return Explanation(accepted=False, refusals=refused.refusals)
     explained = explain(read.request, read_permissions(args), read_scan_defaults(args))
-    here = explain_missing_raw_sockets(args) if explained.lane == Lane.RAW else ""
-    return replace(explained, notes=(*read.notes, *explained.notes, *([here] if here else [])))
+    notes = [*read.notes, *explained.notes]
+    if explained.lane == Lane.RAW:
+        notes.append(explain_missing_raw_sockets(args))
+    return replace(explained, notes=tuple(filter(None, notes)))
 
 
 def _print(explained: Explanation, *, verbose: bool) -> None:
     print_table(
         ("OPTION", "DECISION", "REASON"),
-        ((f"option {one.written}", one.decision, one.reason) for one in explained.options),
+        ((f"option {option.written}", option.decision, option.reason) for option in explained.options),
     )
     rows = map(_script_row, explained.scripts) if verbose else _grouped_script_rows(explained.scripts)
     print_table(("SCRIPT", "VERDICT", "REASON"), rows)
     print_table(
         ("TARGET", "VERDICT", "REASON"),
-        ((f"target {one.target}", *_verdict(one)) for one in explained.targets),
+        ((f"target {target.target}", *_verdict(target)) for target in explained.targets),
     )
     for note in explained.notes:
         print_message(f"note: {note}")
@@ -154,20 +157,21 @@ def _verdict(target: TargetVerdict) -> tuple[str, str]:
 
 
 def _script_row(script: ScriptVerdict) -> tuple[str, str, str]:
-    asks_target = "it asks the target alone"
-    why = f"policy profile {script.profile} allows it: it {script.reason}" if script.reason else asks_target
-    return f"script {script.script}", script.verdict, why
+    reason = "it sends its requests only to the target"
+    if script.reason:
+        reason = f"policy profile {script.profile} allows it: it {script.reason}"
+    return f"script {script.script}", script.verdict, reason
 
 
 def _grouped_script_rows(scripts: Sequence[ScriptVerdict]) -> Iterator[tuple[str, str, str]]:
-    """A row for each script; where many of one kind may do no harm, one row for all of them."""
+    """A row for each script, but one row in all for many harmless scripts with the same verdict."""
     kinds = Counter(script.verdict for script in scripts if _is_harmless(script))
     grouped = {verdict for verdict, count in kinds.items() if count > MAX_HARMLESS_SHOWN}
     for script in scripts:
         if not (_is_harmless(script) and script.verdict in grouped):
             yield _script_row(script)
     for verdict in sorted(grouped):
-        yield f"{kinds[verdict]} scripts", verdict, f"{HARMLESS[verdict]}; --verbose names each"
+        yield f"{kinds[verdict]} scripts", verdict, f"{HARMLESS[verdict]}; --verbose lists each"
 
 
 def _is_harmless(script: ScriptVerdict) -> bool:

@@ -1,4 +1,4 @@
-"""`cascan diff`: what a scan saw otherwise than the scans before it, or than one of them."""
+"""`cascan diff`: show what changed since earlier scans, or between two scans."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import scan_exit_code
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -24,66 +25,84 @@ LATEST = "latest"
 
 
 def run(args: Namespace) -> int:
+    """Returns the exit code of the scan; of two scans, the worse one."""
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan or LATEST)
-        if args.other:
-            other = find_scan(stack.table, args.other)
-            if other.scan_id == scan.scan_id:
-                raise BadInput(f"{args.scan!r} and {args.other!r} are one scan, {scan.scan_id}")
-            compared = [other, scan]
-            without_answer = _without_answer(compared)
-            changes = [] if without_answer else list(_between(other, scan, stack))
-        else:
-            compared = [scan]
-            changes = [change for n in range(scan.shards) for change in stack.table.changes(scan.scan_id, n)]
-            without_answer = [] if changes else _without_answer(compared)
-    news = [change for change in changes if not change.is_baseline]
-    shown = changes if args.all else news
+        compared = _compare_scans(scan, args, stack) if args.other else _read_changes(scan, stack)
+    changes, skipped = compared.changes, compared.skipped
+    without_baseline = [change for change in changes if not change.is_baseline]
+    shown = changes if args.all else without_baseline
     if args.json:
-        print_json([_as_json(change) for change in shown])
+        print_json([_to_json(change) for change in shown])
     else:
         print_table(COLUMNS, map(_row, shown), drop=("LAST SEEN OTHERWISE", "NAME"), whole=("ADDRESS",))
-    for one, why in without_answer:
-        print_message(f"scan {one.scan_id} ({one.name}): nothing was compared: {why}")
-    if not without_answer:
-        _say_more(scan, news, changes, everything=args.all)
-    return max(map(scan_exit_code, compared))
+    for skipped_scan, reason in skipped:
+        print_message(f"scan {skipped_scan.scan_id} ({skipped_scan.name}) cannot be compared: {reason}")
+    if not skipped:
+        _print_summary(scan, without_baseline, len(changes), lists_all=args.all)
+    return max(map(scan_exit_code, compared.scans))
 
 
-def _without_answer(scans: list[Scan]) -> list[tuple[Scan, str]]:
-    """The scans that cannot be compared, and why: a scan without an answer is not one in which nothing changed."""
-    reasons = ((scan, _why_no_answer(scan)) for scan in scans)
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Scans and what changed; `skipped`: scans without a result to compare, and why."""
+
+    scans: list[Scan]
+    changes: list[Change]
+    skipped: list[tuple[Scan, str]]
+
+
+def _compare_scans(scan: Scan, args: Namespace, stack: StackGateways) -> _Compared:
+    """Compare the reports of two scans. Raises: BadInput: both names mean the same scan."""
+    other = find_scan(stack.table, args.other)
+    if other.scan_id == scan.scan_id:
+        raise BadInput(f"{args.scan!r} and {args.other!r} are the same scan, {scan.scan_id}")
+    scans = [other, scan]
+    skipped = _find_incomparable(scans)
+    changes = [] if skipped else list(_compare_reports(other, scan, stack))
+    return _Compared(scans, changes, skipped)
+
+
+def _read_changes(scan: Scan, stack: StackGateways) -> _Compared:
+    """The changes that were recorded with the scan: since the last scans that covered the same."""
+    changes = [change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)]
+    return _Compared([scan], changes, [] if changes else _find_incomparable([scan]))
+
+
+def _find_incomparable(scans: list[Scan]) -> list[tuple[Scan, str]]:
+    """The scans without a result, and why: "nothing changed" would be wrong for them."""
+    reasons = ((scan, _why_no_result(scan)) for scan in scans)
     return [(scan, reason) for scan, reason in reasons if reason]
 
 
-def _why_no_answer(scan: Scan) -> str:
-    """Empty: it has one, in part at least."""
+def _why_no_result(scan: Scan) -> str:
+    """Why the scan has no result yet; empty if it has one, even a partial one."""
     from cascan.model.scan import FINAL_STATES, Outcome
 
     if not scan.shards:
         return f"the request was refused: {scan.error_description}"
     if scan.state not in FINAL_STATES and scan.shards_open == scan.shards:
-        return "no part of the scan has ended yet"
+        return "none of its shards has ended yet"
     answered = sum(count for outcome, count in scan.shard_outcomes.items() if outcome != Outcome.FAILED)
     if answered:
         return ""
-    why = f": {scan.error_description}" if scan.error_description else ""
-    return f"the scan is {scan.state}, and no part of it has an answer{why}"
+    reason = f": {scan.error_description}" if scan.error_description else ""
+    return f"the scan is {scan.state}, and none of its shards has a result{reason}"
 
 
-def _between(one: Scan, other: Scan, stack: StackGateways) -> Iterator[Change]:
-    """What changed from the earlier of the two scans to the later one, by their reports."""
-    from cascan.inventory.compare import Comparison  # reading reports is for who compares two scans
+def _compare_reports(one: Scan, other: Scan, stack: StackGateways) -> Iterator[Change]:
+    """What changed from the earlier to the later of two scans, according to their reports."""
+    from cascan.inventory.compare import Comparison  # imports the report readers
 
     earlier, later = sorted((one, other), key=lambda scan: (scan.requested_at, scan.scan_id))
     comparison = Comparison()
     for scan in (earlier, later):
-        for change in _read(comparison, scan, stack):
+        for change in _add_reports(comparison, scan, stack):
             if scan is later:
                 yield change
 
 
-def _read(comparison: Any, scan: Scan, stack: StackGateways) -> Iterator[Change]:
+def _add_reports(comparison: Any, scan: Scan, stack: StackGateways) -> Iterator[Change]:
     from cascan.errors import MalformedMessage, UnreadableReport
     from cascan.ids import ReportKey
 
@@ -100,27 +119,29 @@ def _read(comparison: Any, scan: Scan, stack: StackGateways) -> Iterator[Change]
 
 def _row(change: Change) -> tuple[object, ...]:
     port = f"{change.protocol}/{change.port}" if change.port is not None else ""
-    before = _seen(change.before) if change.before else "never covered"
+    before = _format_observation(change.before) if change.before else "never covered"
     since = change.before.seen_at.strftime("%Y-%m-%dT%H:%M:%SZ") if change.before else ""
-    return change.kind, change.address, change.hostname, port, before, _seen(change.after), since
+    return change.kind, change.address, change.hostname, port, before, _format_observation(change.after), since
 
 
-def _seen(sighting: Sighting) -> str:
+def _format_observation(sighting: Sighting) -> str:
     return " ".join(filter(None, (sighting.state, sighting.service, sighting.product, sighting.version)))
 
 
-def _as_json(change: Change) -> dict[str, Any]:
-    import msgspec  # only who asks for JSON
+def _to_json(change: Change) -> dict[str, Any]:
+    import msgspec  # only JSON output needs it
 
     return {"baseline": change.is_baseline, **msgspec.to_builtins(change)}
 
 
-def _say_more(scan: Scan, news: list[Change], changes: list[Change], *, everything: bool) -> None:
-    counted = Counter(str(change.kind) for change in news)
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items())) or "nothing changed"
-    first = len(changes) - len(news)
-    hint = "" if everything else " (--all lists them)"
-    baseline = f"; {first} first sightings, where nothing had looked before{hint}" if first else ""
-    print_message(f"scan {scan.scan_id} ({scan.name}): {told}{baseline}")
+def _print_summary(scan: Scan, changes: list[Change], total: int, *, lists_all: bool) -> None:
+    """`changes`: without first observations; `total`: with them."""
+    counts = Counter(str(change.kind) for change in changes)
+    summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing changed"
+    baselines = total - len(changes)
+    if baselines:
+        hint = "" if lists_all else " (--all lists them)"
+        summary += f"; {pluralize(baselines, 'first observation')} of what no scan had covered before{hint}"
+    print_message(f"scan {scan.scan_id} ({scan.name}): {summary}")
     if scan.shards_open:
         print_message(f"{scan.shards_open} of its {scan.shards} shards are still open")

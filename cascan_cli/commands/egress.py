@@ -1,4 +1,4 @@
-"""`cascan egress`: the networks that the workers of the stack's small VPC may reach, for the parameter WorkerEgress."""
+"""`cascan egress`: compute the stack parameter WorkerEgress, the networks that workers may reach."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from cascan_cli.output.text import print_json, print_message
 
 def run(args: Namespace) -> int:
     try:
-        egress = build_egress(_entries(args.allowed), _entries(args.deny))
+        egress = build_egress(_split_lists(args.allowed), _split_lists(args.deny))
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:
         print_message(remark)
     if not 0 < len(egress.networks) <= MAX_NETWORKS:
-        raise BadInput("there is no network to let out" if not egress.networks else "no value fits WorkerEgress")
+        problem = "WorkerEgress has too many networks" if egress.networks else "there is no network left to reach"
+        raise BadInput(problem)
     if args.json:
         print_json({"networks": egress.networks, "remarks": egress.remarks})
     else:
@@ -27,6 +28,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _entries(texts: Iterable[str]) -> list[str]:
-    """Entries, as the template's parameters have them: comma-separated, or one by one."""
-    return [entry for text in texts for entry in (part.strip() for part in text.split(",")) if entry]
+def _split_lists(texts: Iterable[str]) -> list[str]:
+    """Split lists that are separated by commas, as in the parameters of the template."""
+    entries = (entry.strip() for text in texts for entry in text.split(","))
+    return [entry for entry in entries if entry]

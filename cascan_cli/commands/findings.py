@@ -1,4 +1,4 @@
-"""`cascan findings`: the findings of a scan, in secureCodeBox's format with --json."""
+"""`cascan findings`: print the findings of a scan; with --json in secureCodeBox's format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
-    """The scan's own exit code: a script need not ask twice whether the answer is whole."""
+    """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         findings = list(stack.table.findings(scan.scan_id))

@@ -1,4 +1,4 @@
-"""`cascan inventory`: what is open now, where, since when: by address, network, port or service."""
+"""`cascan inventory`: list what is open now and since when, by address, network, port or service."""
 
 from __future__ import annotations
 
@@ -15,45 +15,44 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cascan.model.inventory import HostRecord, PortRecord, Sought
+    from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 
 COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
-LEAST_FIRST = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # what a narrow terminal goes without
+DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # in this order, in a narrow terminal
 PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")
 PROTOCOLS = ("tcp", "udp", "sctp", "ip")
-MAX_STRETCHES = 256  # of one range with gaps; each is looked up by itself
+MAX_INTERVALS = 256  # of one range with gaps; each needs a query
 
 
 def run(args: Namespace) -> int:
-    sought = parse_query(args.addresses, args.port, args.service, was_open=args.all)
+    query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
-        hosts = list(stack.table.hosts(sought))
+        hosts = list(stack.table.hosts(query))
     if args.json:
-        print_json([_as_json(host, sought) for host in hosts if args.all or host.is_up])
+        print_json([_as_json(host, query) for host in hosts if args.all or host.is_up])
     else:
-        rows = (row for host in hosts for row in _rows(host, sought))
-        print_table(COLUMNS, rows, drop=LEAST_FIRST, whole=("ADDRESS", "SCAN"))
+        rows = (row for host in hosts for row in _rows(host, query))
+        print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
     if not hosts:
-        print_message("nothing is known that fits")
+        print_message("the inventory has nothing that matches")
     return 0
 
 
-def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> Sought:
-    """Raises: BadInput: no address, network or range of addresses; no port."""
-    from cascan.model.inventory import Sought  # after --help
-    from cascan.nmap.intervals import merged
+def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:
+    """Parse the selection. Raises: BadInput: an invalid address, network, range or port."""
+    from cascan.model.inventory import InventoryQuery
+    from cascan.nmap.intervals import merge_intervals
 
-    found = [network for text in addresses for network in _networks(text)]
-    networks = tuple(
-        (family, low, high)
-        for family in (4, 6)
-        for low, high in merged((low, high) for of, low, high in found if of == family)
-    )
-    keys = frozenset(key for text in ports for key in _ports(text))
-    return Sought(networks=networks, ports=keys, service=service, was_open=was_open)
+    intervals = [interval for text in addresses for interval in _parse_intervals(text)]
+    networks: list[tuple[int, int, int]] = []
+    for family in (4, 6):
+        of_family = ((low, high) for version, low, high in intervals if version == family)
+        networks += ((family, low, high) for low, high in merge_intervals(of_family))
+    keys = frozenset(key for text in ports for key in _parse_port(text))
+    return InventoryQuery(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
 
 
-def _networks(text: str) -> Iterator[tuple[int, int, int]]:
+def _parse_intervals(text: str) -> Iterator[tuple[int, int, int]]:
     from cascan.errors import RequestRefused
     from cascan.nmap.targets.kinds import Name, Network6
     from cascan.nmap.targets.target_set import parse_target
@@ -64,39 +63,41 @@ def _networks(text: str) -> Iterator[tuple[int, int, int]]:
     except RequestRefused as exc:
         raise BadInput(str(exc)) from exc
     if isinstance(target, Name):
-        raise BadInput(f"{text!r} is a name; the inventory is kept by address")
+        raise BadInput(f"{text!r} is a host name; the inventory is searched by address")
     if isinstance(target, Network6) or target.is_contiguous:
         yield (family, *target.bounds)
         return
     for count, (low, high) in enumerate(target.intervals()):
-        if count == MAX_STRETCHES:
-            raise BadInput(f"{text!r} has more than {MAX_STRETCHES} stretches; ask for a network")
+        if count == MAX_INTERVALS:
+            raise BadInput(f"{text!r} has more than {MAX_INTERVALS} intervals; use a network instead")
         yield family, low, high
 
 
-def _ports(text: str) -> list[tuple[str, int]]:
+def _parse_port(text: str) -> list[tuple[str, int]]:
+    """The port as (protocol, number), for every protocol if `text` names none."""
     match = PORT.fullmatch(text)
     if not match or int(match["number"]) > 65_535:  # noqa: PLR2004 - the last port
-        raise BadInput(f"--port {text}: a number, or udp/53")
-    return [(protocol, int(match["number"])) for protocol in ([match["protocol"]] if match["protocol"] else PROTOCOLS)]
+        raise BadInput(f"--port {text}: must be a port number such as 22 or udp/53")
+    protocols = [match["protocol"]] if match["protocol"] else PROTOCOLS
+    return [(protocol, int(match["number"])) for protocol in protocols]
 
 
-def _rows(host: HostRecord, sought: Sought) -> Iterator[tuple[object, ...]]:
-    """A line for each port; one for the host where none is to be shown."""
-    ports = sought.ports_of(host)
+def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...]]:
+    """One row for each selected port; one row for a host that has none."""
+    ports = query.ports_of(host)
     for port in ports:
         latest = port.latest
         product = " ".join(filter(None, (latest.product, latest.version)))
         state = latest.state if host.is_up else f"{latest.state}, {host.latest.state}"
         name = f"{port.protocol}/{port.port}"
-        seen = (_when(port.first_seen), _when(port.last_seen), latest.scan_id)
+        seen = (_format_time(port.first_seen), _format_time(port.last_seen), latest.scan_id)
         yield host.address, host.hostname, name, state, latest.service, product, *seen
-    if not ports and (host.is_up or sought.was_open):
-        seen = (_when(host.first_seen), _when(host.last_seen), host.latest.scan_id)
+    if not ports and (host.is_up or query.was_open):
+        seen = (_format_time(host.first_seen), _format_time(host.last_seen), host.latest.scan_id)
         yield host.address, host.hostname, "", host.latest.state, "", "", *seen
 
 
-def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
+def _as_json(host: HostRecord, query: InventoryQuery) -> dict[str, Any]:
     return {
         "address": host.address,
         "hostname": host.hostname,
@@ -104,7 +105,7 @@ def _as_json(host: HostRecord, sought: Sought) -> dict[str, Any]:
         "firstSeen": host.first_seen,
         "lastSeen": host.last_seen,
         "lastScan": host.latest.scan_id,
-        "ports": [_port_as_json(port) for port in sought.ports_of(host)],
+        "ports": [_port_as_json(port) for port in query.ports_of(host)],
     }
 
 
@@ -122,5 +123,5 @@ def _port_as_json(port: PortRecord) -> dict[str, Any]:
     }
 
 
-def _when(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,9 +1,9 @@
-"""`cascan local up|down|status`: the stack on this machine, for longer than one command."""
+"""`cascan local up|down|status`: start, stop and inspect the stack on this machine."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 def run(args: Namespace) -> int:
     if args.action == "up":
         policy = _policy_to_set(args)
-        found = up(args.state_dir, local_parameters(policy))
+        stack_status = up(args.state_dir, local_parameters(policy))
         store_policy(args.state_dir, policy)
-        with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:  # rebuilds what a hard kill took
-            _show(found, policy, stack.table.switch(), as_json=args.json)
+        with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
+            _show(stack_status, policy, stack.table.switch(), as_json=args.json)
     elif args.action == "status":
-        found = status(args.state_dir)
-        _show(found, read_policy(args.state_dir), _switch(found), as_json=args.json)
+        stack_status = status(args.state_dir)
+        _show(stack_status, read_policy(args.state_dir), _switch(stack_status), as_json=args.json)
     else:
-        print_message("the local stack has ended" if down(args.state_dir) else "no local stack was running")
+        was_running = down(args.state_dir)
+        print_message("the local stack has stopped" if was_running else "no local stack was running")
     return 0
 
 
 def _policy_to_set(args: Namespace) -> LocalPolicy:
-    """Raises: BadInput: an entry of --allow is no network or domain."""
+    """Raises: BadInput: an entry of --allow is not a network or domain."""
     from cascan.permissions.scope import Scope
     from cascan.settings import SettingsError
 
@@ -46,38 +47,40 @@ def _policy_to_set(args: Namespace) -> LocalPolicy:
     return policy
 
 
-def _switch(found: Status) -> Switch | None:
-    """That the stack is halted: from its table while it is up, else from what is kept beside the reports."""
-    if found.deployed is None:
+def _switch(stack_status: Status) -> Switch | None:
+    """Whether the stack is halted: from its table while it is up, else from its report bucket."""
+    if stack_status.deployed is None:
         return None
-    state = StateDir(found.state_dir)
-    if found.running is None:
-        return read_stored_switch(state.objects, found.deployed["ReportBucketName"])
+    state = StateDir(stack_status.state_dir)
+    if stack_status.running is None:
+        return read_stored_switch(state.objects, stack_status.deployed["ReportBucketName"])
     use_endpoint(state.endpoint())
-    return StackGateways(found.deployed, stays_up=True).table.switch()
+    return StackGateways(stack_status.deployed, stays_up=True).table.switch()
 
 
-def _show(found: Status, policy: LocalPolicy, switch: Switch | None, *, as_json: bool) -> None:
+def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, as_json: bool) -> None:
     if as_json:
-        running = {"pid": found.running.pid, "since": found.running.since} if found.running else None
-        print_json(
-            {
-                "stateDir": str(found.state_dir),
-                "endpointUrl": found.endpoint_url,
-                "running": running,
-                "allowedTargets": policy.allowed_targets,
-                "policyProfile": policy.profile,
-                "halted": {"since": switch.halted_at, "by": switch.by, "reason": switch.reason} if switch else None,
-                "outputs": dict(found.deployed or {}),
-            }
-        )
+        print_json(_to_json(stack_status, policy, switch))
         return
-    if found.running:
-        print_message(
-            f"the local stack is up at {found.endpoint_url} (process {found.running.pid}), state in {found.state_dir}"
-        )
+    folder, running = stack_status.state_dir, stack_status.running
+    if running:
+        endpoint = f"{stack_status.endpoint_url} (process {running.pid})"
+        print_message(f"the local stack is up at {endpoint}, state in {folder}")
     else:
-        print_message(f"no local stack is running; state in {found.state_dir}")
+        print_message(f"no local stack is running; state in {folder}")
     print_message(f"the stack {policy.sentence()}")
     if switch:
         print_message(describe_halt(switch))
+
+
+def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -> dict[str, Any]:
+    running = stack_status.running
+    return {
+        "stateDir": str(stack_status.state_dir),
+        "endpointUrl": stack_status.endpoint_url,
+        "running": {"pid": running.pid, "since": running.since} if running else None,
+        "allowedTargets": policy.allowed_targets,
+        "policyProfile": policy.profile,
+        "halted": {"since": switch.halted_at, "by": switch.by, "reason": switch.reason} if switch else None,
+        "outputs": dict(stack_status.deployed or {}),
+    }

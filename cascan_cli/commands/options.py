@@ -1,4 +1,4 @@
-"""`cascan options`: what cascan decides about each option of nmap, and why."""
+"""`cascan options`: show how cascan handles each option of nmap, and why."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from cascan.nmap.options.table import Option
 
 COLUMNS = ("OPTION", "ARGUMENT", "DECISION", "REASON")
-VALUE = "VALUE"  # stands for a value that was not given: a lookup is about the option
+VALUE = "VALUE"  # the value of the option, if the lookup does not give one
 
 
 def run(args: Namespace) -> int:
-    """0: nmap has the option. 2: it has not, or the spelling could be several."""
+    """Exit code 0: nmap has the option. 2: it does not, or the spelling is ambiguous."""
     rows, errors = look_up(args.nmap_arguments) if args.nmap_arguments else (option_table().rows(), [])
     _print(rows, as_json=args.json)
     for error in errors:
@@ -29,13 +29,15 @@ def run(args: Namespace) -> int:
     return EXIT_REFUSED if errors else 0
 
 
-def look_up(words: list[str]) -> tuple[Iterable[Option], list[str]]:
-    """The options that the words are to nmap, in order; a word without a dash finds every name that holds it."""
-    if not words[0].startswith("-"):
-        found = [row for row in option_table().rows() if words[0].lower() in row.name.lower()]
-        return found, [] if found else [f"no option of nmap has {words[0]!r} in its name"]
-    read = read_words([*words, VALUE])
-    return dict.fromkeys(given.option for given in read.options), [error.sentence for error in read.errors]
+def look_up(arguments: list[str]) -> tuple[Iterable[Option], list[str]]:
+    """The options that nmap would read, in order, and the errors. A word without a dash is searched in all names."""
+    text = arguments[0]
+    if not text.startswith("-"):
+        matches = [option for option in option_table().rows() if text.lower() in option.name.lower()]
+        return matches, [] if matches else [f"no option of nmap has {text!r} in its name"]
+    parsed = read_words([*arguments, VALUE])
+    options = dict.fromkeys(occurrence.option for occurrence in parsed.options)
+    return options, [error.sentence for error in parsed.errors]
 
 
 def _print(rows: Iterable[Option], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`cascan read`: any report of nmap → findings, hosts, CSV or XML, without a stack."""
+"""`cascan read`: turn nmap reports into findings, hosts, CSV or XML, without a stack."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
+from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.sections import join_sections
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.report_file import open_report
 from cascan_cli.output.text import discard_output, print_message
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 EXIT_DAMAGED = 1
 MASSCAN = "masscan"
-JUDGED = ("findings", "csv")
+WITH_FINDINGS = ("findings", "csv")
 
 
 def run(args: Namespace) -> int:
-    """0: every report is whole. 1: of a damaged one, what could be saved. 2: one is no report of nmap."""
-    if args.severity and args.form not in JUDGED:
-        raise BadInput(f"--severity is for {' and '.join(JUDGED)}; --as {args.form} has no findings")
+    """Exit code 0: all reports are complete. 1: a report is damaged. 2: a file is not a report of nmap."""
+    if args.severity and args.form not in WITH_FINDINGS:
+        raise BadInput(f"--severity works with {' and '.join(WITH_FINDINGS)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
         return _merge(args.files)
-    rule_set = _judge(args.severity) if args.severity else None
+    rule_set = _load_rules(args.severity) if args.severity else None
     if args.form == "csv":
         _print_header()
     return max([_read(name, args.form, rule_set, args.jobs) for name in args.files])
@@ -48,85 +48,88 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _render(form, report, rule_set)
+        render = None if form == "xml" else _build_renderer(form, report, rule_set)
         if render is None:
             from cascan_cli.output.repair_report import repair_report
 
-            pieces = repair_report(report)
-        elif report.scanner == MASSCAN:  # it writes an element for every port and banner
-            pieces = map(render, join_sections(report))
+            chunks = repair_report(report)
+        elif report.scanner == MASSCAN:  # it writes a host element for every port and banner
+            chunks = map(render, join_sections(report))
         elif file.path and jobs > 1:
-            pieces = report.rendered(file.path, render, jobs)
+            chunks = report.render_hosts(file.path, render, jobs)
         else:
-            pieces = map(render, report)
-        _print(pieces)
+            chunks = map(render, report)
+        _print(chunks)
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
         print_message(f"{name}: {remark}")
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
 
 
-def _judge(name: str) -> RuleSet:
-    """Raises: BadInput: the file holds no severity rules."""
+def _load_rules(name: str) -> RuleSet:
+    """Raises: BadInput: the file does not hold valid severity rules."""
     from cascan.rules.severity import RuleSet
     from cascan_cli.input.rules_file import read_rules
 
     return RuleSet(read_rules(name))
 
 
-def _render(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
-    """What becomes of a host. Ids and dates follow from the report alone: read again, it gives the same."""
-    import msgspec  # each form imports what it alone needs
+def _build_renderer(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
+    """The function that renders a host. Ids and dates depend only on the report, so the output is always the same."""
+    import msgspec  # each form imports only what it needs
 
     encode = msgspec.json.Encoder().encode
     if form == "hosts":
         return lambda host: encode(host) + b"\n"
     from cascan.clock import utc_now
     from cascan.findings import build_findings
-    from cascan.ids import scan_id_of
+    from cascan.ids import derive_scan_id
 
-    scan_id, at = scan_id_of(f"{report.args} {report.head.start}"), report.started_at or utc_now()
+    scan_id = derive_scan_id(f"{report.args} {report.head.start}")
+    started_at = report.started_at or utc_now()
 
-    def findings(host: Host) -> Iterable[Finding]:
-        found = build_findings(host, scan_id, at)
-        return map(rule_set.apply, found) if rule_set else found
+    def findings_of(host: Host) -> Iterable[Finding]:
+        findings = build_findings(host, scan_id, started_at)
+        return map(rule_set.apply, findings) if rule_set else findings
 
     if form == "csv":
         from cascan_cli.output.findings_csv import render_rows
 
-        return lambda host: render_rows(findings(host))
+        return lambda host: render_rows(findings_of(host))
     if rule_set:
-        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings(host)])
-    from cascan.findings.encoded.lines import finding_lines
+        return lambda host: b"".join([encode(finding) + b"\n" for finding in findings_of(host)])
+    from cascan.findings.encoded.lines import encode_finding_lines
 
-    return lambda host: finding_lines(host, scan_id, at)
+    return lambda host: encode_finding_lines(host, scan_id, started_at)
 
 
 def _merge(names: list[str]) -> int:
-    """The files as one report; each as nmap wrote it, one after the other."""
-    from cascan.nmap.report.merge import Part, ReportMerge
+    """Print the hosts of all files as one report. Returns the exit code."""
+    from cascan.nmap.report.merge import MergeInput, ReportMerge
 
     merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
-    damaged: list[str] = []  # what was wrong around the reports
+    damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
 
-        def parts() -> Iterator[Part]:
+        def read_inputs() -> Iterator[MergeInput]:
             for name in names:
                 file = files.enter_context(open_report(name))
-                yield Part(file.stream)
+                yield MergeInput(file.stream)
                 remarks.extend(f"{name}: {warning}" for warning in merge.warnings)
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(parts()))
+        _print(merge.pieces(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:
-        print_message("none of the files is a report of nmap")
+        print_message("none of the files is an nmap report")
         return EXIT_REFUSED
     if merge.flaws:
-        print_message(f"{merge.flaws} of {len(names)} reports are damaged, no reports, or of a run that failed")
+        print_message(
+            f"{merge.flaws} of {len(names)} files are damaged, are not nmap reports, or are from a run that failed"
+        )
     return EXIT_DAMAGED if merge.flaws or damaged else 0
 
 
@@ -136,25 +139,26 @@ def _print_header() -> None:
     _print([render_header()])
 
 
-def _print(pieces: Iterable[bytes]) -> None:
-    """In a terminal all beyond ASCII is escaped, since some of it moves the cursor; piped, text stays as it is."""
+def _print(chunks: Iterable[bytes]) -> None:
+    """Write to standard output. In a terminal, non-ASCII is escaped, since some of it moves the cursor."""
     if sys.stdout.isatty():
-        pieces = map(_escaped, pieces)
+        chunks = map(_escape, chunks)
     try:
-        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.buffer.writelines(chunks)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as exc:
         discard_output()
-        raise CliError(f"reading or printing ended early: {exc.strerror}") from exc
+        raise CliError(f"reading or writing failed: {exc.strerror}") from exc
 
 
-def _escaped(text: bytes) -> bytes:
-    import re  # only a terminal needs it
+def _escape(text: bytes) -> bytes:
+    """Replace non-ASCII characters by JSON escapes such as \\u00e9."""
+    import re  # only output to a terminal needs it
 
-    def units(match: re.Match[str]) -> str:
+    def to_escapes(match: re.Match[str]) -> str:
         data = match[0].encode("utf-16-be", "surrogatepass")
         return "".join(f"\\u{data[i] << 8 | data[i + 1]:04x}" for i in range(0, len(data), 2))
 
-    return re.sub(r"[^\x00-\x7f]", units, text.decode("utf-8", "replace")).encode("ascii")
+    return re.sub(r"[^\x00-\x7f]", to_escapes, text.decode("utf-8", "replace")).encode("ascii")

@@ -1,4 +1,4 @@
-"""`cascan report`: what nmap wrote, byte for byte; of several shards, merged into one report."""
+"""`cascan report`: list, print or save the XML that nmap wrote; reports of several shards are merged for printing."""
 
 from __future__ import annotations
 
@@ -20,36 +20,49 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cascan.ids import ReportKey
+    from cascan.model.scan import Scan
 
 
 def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
-        recorded = select_reports(stack.table.shards(scan.scan_id), stack.reports.report_keys(scan.scan_id))
-        if args.shard is not None:
-            recorded = {shard: key for shard, key in recorded.items() if shard == args.shard}
-        if not recorded:
-            why = scan.error_description or scan.reasons.sentence or scan.state
-            raise CliError(f"scan {scan.scan_id} has no report: {why}")
+        reports = _find_reports(scan, args.shard, stack)
         if args.out:
-            _write_all(recorded.values(), args.out, stack)
+            _write_all(reports.values(), args.out, stack)
         elif args.xml:
-            _print(scan.scan_id, recorded, stack)
-        elif args.json:
-            print_json([stack.uri(str(key)) for key in recorded.values()])
+            _print_xml(scan.scan_id, reports, stack)
         else:
-            print_table(
-                ("SHARD", "REPORT"), ((key.shard, stack.uri(str(key))) for key in recorded.values()), whole=("REPORT",)
-            )
+            _list(reports.values(), stack, as_json=args.json)
         print_reasons(scan)
     return 0
 
 
-def _print(scan_id: str, recorded: dict[int, ReportKey], stack: StackGateways) -> None:
-    if len(recorded) > 1:
-        sys.stdout.buffer.writelines(open_merged_report(scan_id, table=stack.table, reports=stack.reports).pieces)
+def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> dict[int, ReportKey]:
+    """The recorded reports by shard, or only that of one shard. Raises: CliError: there is none."""
+    stored = stack.reports.report_keys(scan.scan_id)
+    reports = select_reports(stack.table.shards(scan.scan_id), stored)
+    if shard is not None:
+        reports = {number: key for number, key in reports.items() if number == shard}
+    if not reports:
+        reason = scan.error_description or scan.reasons.sentence or scan.state
+        raise CliError(f"scan {scan.scan_id} has no report: {reason}")
+    return reports
+
+
+def _list(keys: Iterable[ReportKey], stack: StackGateways, *, as_json: bool) -> None:
+    if as_json:
+        print_json([stack.uri(str(key)) for key in keys])
     else:
-        (key,) = recorded.values()
+        rows = ((key.shard, stack.uri(str(key))) for key in keys)
+        print_table(("SHARD", "REPORT"), rows, whole=("REPORT",))
+
+
+def _print_xml(scan_id: str, reports: dict[int, ReportKey], stack: StackGateways) -> None:
+    if len(reports) > 1:
+        merged = open_merged_report(scan_id, table=stack.table, reports=stack.reports)
+        sys.stdout.buffer.writelines(merged.pieces)
+    else:
+        (key,) = reports.values()
         with stack.reports.open_report(key) as report:
             shutil.copyfileobj(report, sys.stdout.buffer)
     sys.stdout.flush()

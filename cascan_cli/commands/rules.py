@@ -1,4 +1,4 @@
-"""`cascan rules list|show|delete|test`: the cascading rules of a stack, and what one of them would do."""
+"""`cascan rules list|show|delete|test`: the cascading rules of a stack."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ LABEL_PREFIX = "securecodebox.io/"
 
 def run(args: Namespace) -> int:
     if args.action == "test":
-        from cascan_cli.rehearsal.rehearse import rehearse  # most of cascades, which the other actions do not need
+        from cascan_cli.rehearsal.rehearse import rehearse  # imports what the other actions do not need
 
         return rehearse(args)
     with open_stack(args) as stack:
         if args.action == "list":
             _list(load_current_rules(stack.rules, read_bundled_rules), stack, as_json=args.json)
         elif args.action == "show":
-            _show(_found(args.rule, args.version, stack), as_json=args.json)
+            _show(_find_rule(args.rule, args.version, stack), as_json=args.json)
         elif not stack.rules.delete_rule(args.rule):
-            raise BadInput(f"no rule {args.rule!r} is stored; cascan rules list says which are")
+            raise BadInput(f"no rule {args.rule!r} is stored; see cascan rules list")
         else:
             back_up(record_rule_deletion, stack.operator_records, args.rule, utc_now())
-            print(
-                f"{args.rule} is deleted" + ("; the bundled one is back" if args.rule in read_bundled_rules() else "")
-            )
+            remark = "; the bundled rule is in force again" if args.rule in read_bundled_rules() else ""
+            print(f"{args.rule} is deleted{remark}")
     return 0
 
 
-def _found(name: str, version: int, stack: StackGateways) -> StoredRule:
+def _find_rule(name: str, version: int, stack: StackGateways) -> StoredRule:
     rule = stack.rules.rule(name, version) if version else load_current_rules(stack.rules, read_bundled_rules).get(name)
     if rule is None:
         raise BadInput(f"no rule {name!r}{f' has a version {version}' if version else ''}; see cascan rules list")
@@ -58,22 +57,21 @@ def _list(rules: Mapping[str, StoredRule], stack: StackGateways, *, as_json: boo
     rows = (_summary(rule, stack) for rule in rules.values())
     print_table(
         COLUMNS,
-        ((row["name"], row["source"], _in_short(row["labels"]), row["scan"]) for row in rows),
+        ((row["name"], row["source"], _format_labels(row["labels"]), row["scan"]) for row in rows),
         drop=("LABELS", "SOURCE"),
         whole=("RULE",),
     )
 
 
-def _in_short(labels: Mapping[str, str]) -> str:
-    """`invasive=non-invasive`: labels without the prefix that most of them have."""
+def _format_labels(labels: Mapping[str, str]) -> str:
+    """Labels such as `invasive=non-invasive`, without their usual prefix."""
     return " ".join(f"{key.removeprefix(LABEL_PREFIX)}={value}" for key, value in labels.items())
 
 
 def _summary(rule: StoredRule, stack: StackGateways) -> dict[str, Any]:
     spec = rule.document["spec"]["scanSpec"]
-    source = (
-        f"version {rule.version}" if rule.version else f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"
-    )
+    bundled = f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"
+    source = f"version {rule.version}" if rule.version else bundled
     return {
         "name": rule.name,
         "version": rule.version,

@@ -1,4 +1,4 @@
-"""`cascan scan`: a request from the command line, followed to its end."""
+"""`cascan scan`: send a request from the command line, and wait for its scan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(args: Namespace) -> int:
 
 
 def build_request(args: Namespace) -> dict[str, object]:
-    """The short form of what was typed. Raises: BadInput: a label without a value."""
+    """The arguments as a request in the short form. Raises: BadInput: a label without a value."""
     labels = {}
     for label in args.label:
         key, equals, value = label.partition("=")

@@ -1,4 +1,4 @@
-"""`cascan scans`: what was scanned, and what was refused."""
+"""`cascan scans`: list scans and refused requests, newest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES
 
 def run(args: Namespace) -> int:
     if args.limit < 1:
-        raise BadInput(f"--limit {args.limit} is not a number from 1 on")
+        raise BadInput(f"--limit {args.limit}: must be at least 1")
     with open_stack(args) as stack:
         scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
     if switch:
@@ -43,15 +43,17 @@ def run(args: Namespace) -> int:
         for scan in scans
     )
     if not scans:
-        print_message("nothing was scanned yet: cascan scan TARGET")
+        print_message("there are no scans yet; start one with cascan scan TARGET")
     print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 
 
 def _remark(scan: Scan) -> str:
-    """Why it ended as it did; or how much of it waits, for room, for its hours, or to be resumed."""
-    waits = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    """Why the scan ended as it did; or how many shards wait for a slot, for a window, or to be resumed."""
     reasons = scan.reasons
-    first = format_reason(reasons.listed[0]) if reasons.listed else ""
-    more = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
-    return scan.error_description or (f"{first}{more}" if first else waits)
+    if scan.error_description:
+        return scan.error_description
+    if reasons.listed:
+        others = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
+        return f"{format_reason(reasons.listed[0])}{others}"
+    return f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""

@@ -1,4 +1,4 @@
-"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times, and what they found."""
+"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times and their runs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def run(args: Namespace) -> int:
         if args.action == "list":
             _list(stack, as_json=args.json)
         else:
-            ACTIONS[args.action](_found(args.schedule, stack), stack, args)
+            ACTIONS[args.action](_find_schedule(args.schedule, stack), stack, args)
     return 0
 
 
 def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
-    """Store the manifest and have it fire; an interval that never ran does so at once, as in secureCodeBox.
+    """Store the manifest and register it with the scheduler.
 
-    Who breaks off may store it again: it is due at the same time, which is one scan.
+    A schedule with an interval that never ran starts at once, as in secureCodeBox. After an interruption it is safe to
+    store it again: the time when it is due stays the same, and so does the scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
     back_up(record_schedule, stack.operator_records, stack.schedules, schedule.name)
@@ -51,7 +52,7 @@ def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGat
 
 
 def _list(stack: StackGateways, *, as_json: bool) -> None:
-    rows = [_listed(stored, stack) for stored in stack.schedules.schedules()]
+    rows = [_summary_or_error(stored, stack) for stored in stack.schedules.schedules()]
     if as_json:
         print_json(rows)
         return
@@ -75,33 +76,33 @@ def _list(stack: StackGateways, *, as_json: bool) -> None:
     )
 
 
-def _listed(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
-    """One that cannot be read does not hide the others."""
+def _summary_or_error(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
+    """The summary; for a schedule that cannot be read, its error as the state, so that the others are still listed."""
     try:
         return _summary(stored, stack, 1)
     except BadInput as exc:
-        nothing = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
-        return nothing | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
+        empty = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
+        return empty | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
 
 
 def _read(stored: StoredSchedule) -> Schedule:
-    """Raises: BadInput: this version takes no such manifest."""
+    """Raises: BadInput: this version of cascan does not accept the manifest."""
     try:
         return read_schedule(stored.document, is_stored=True)
     except RequestRefused as exc:
-        raise BadInput(f"{stored.name} was stored by another version and is refused; apply it anew: {exc}") from exc
+        raise BadInput(f"{stored.name} was stored by another version and is refused; apply it again: {exc}") from exc
 
 
-def _summary(stored: StoredSchedule, stack: StackGateways, most: int) -> dict[str, Any]:
+def _summary(stored: StoredSchedule, stack: StackGateways, max_times: int) -> dict[str, Any]:
     schedule, status = _read(stored), stack.schedules.status(stored.name)
-    times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), most)
+    times = [] if schedule.suspend else islice(next_times(schedule, stored.created_at, utc_now()), max_times)
     result = status.last_result
     return {
         "name": schedule.name,
         "version": stored.version,
         "when": f"{schedule.cron} {schedule.time_zone}" if schedule.cron else f"every {schedule.interval_minutes} min",
         "state": "suspended" if schedule.suspend else "active",
-        "nextTimes": [to_wire(at) for at in times],
+        "nextTimes": [to_wire(time) for time in times],
         "lastScheduleTime": to_wire(status.last_schedule_time) if status.last_schedule_time else None,
         "lastSuccessfulScan": result.scan_id if result else None,
         "findings": result.findings if result else None,
@@ -114,12 +115,12 @@ def _show(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None
         print_json(summary | {"manifest": stored.document, "runs": [_run_summary(run, stack) for run in runs]})
         return
     print(f"{summary['name']}: {summary['when']}, {summary['state']}, version {summary['version']}")
-    for at in summary["nextTimes"]:
-        print(f"next  {at}")
+    for time in summary["nextTimes"]:
+        print(f"next  {time}")
     rows = (_run_row(_run_summary(run, stack)) for run in reversed(runs))
     print_table(RUN_COLUMNS, rows, drop=("CHANGES", "FINDINGS"), whole=("SCAN",))
     if runs:
-        print_message(f"what changed since the run before: cascan diff {stored.name}")
+        print_message(f"changes since the run before: cascan diff {stored.name}")
 
 
 def _run_summary(run: ScheduledRun, stack: StackGateways) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _run_summary(run: ScheduledRun, stack: StackGateways) -> dict[str, Any]:
 def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     scan = run["scan"]
     if scan is None:
-        return (run["dueAt"], run["id"], "not there", "", "", "")
+        return (run["dueAt"], run["id"], "not found", "", "", "")
     changes = format_changes(scan["changes"])
     return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
 
@@ -139,15 +140,16 @@ def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> N
     suspend = args.action == "pause"
     document = stored.document | {"spec": stored.document["spec"] | {"suspend": suspend}}
     schedule = _read(replace(stored, document=document))
-    again = store_schedule(document, schedule, stack)
-    _print(_summary(again, stack, 1), f"{stored.name} is {'paused; what runs goes on' if suspend else 'active'}", args)
+    changed = store_schedule(document, schedule, stack)
+    state = "paused; running scans go on" if suspend else "active"
+    _print(_summary(changed, stack, 1), f"{stored.name} is {state}", args)
 
 
 def _run_now(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
     schedule, due_at = _read(stored), utc_now().replace(microsecond=0)
     stack.schedule_queue.send(ScheduleDue(schedule=stored.name, due_at=due_at, kind=Kind.RUN_NOW).to_wire())
     scan_id = run_scan_id(schedule, due_at)
-    _print({"name": stored.name, "id": scan_id}, f"asked for scan {scan_id}", args)
+    _print({"name": stored.name, "id": scan_id}, f"requested scan {scan_id}", args)
 
 
 def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
@@ -160,10 +162,10 @@ def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> No
 ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
 
 
-def _found(name: str, stack: StackGateways) -> StoredSchedule:
+def _find_schedule(name: str, stack: StackGateways) -> StoredSchedule:
     stored = stack.schedules.schedule(name)
     if stored is None:
-        raise BadInput(f"there is no schedule {name!r}; cascan schedule list says which there are")
+        raise BadInput(f"there is no schedule {name!r}; see cascan schedule list")
     return stored
 
 

@@ -1,4 +1,4 @@
-"""`cascan severity apply|show|test`: an operator's rules on findings."""
+"""`cascan severity apply|show|test`: rules that change the severity of findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
-    """0: done. 2: the file is no set of rules, and nothing was changed."""
+    """Exit code 0: done. 2: the rules in the file are invalid, and nothing was changed."""
     if args.action == "show":
         return _show(args)
     text = read_rules_text(args.file)
@@ -41,19 +41,19 @@ def run(args: Namespace) -> int:
 
 def _apply(text: str, rules: tuple[SeverityRule, ...], args: Namespace) -> int:
     with open_stack(args) as stack:
-        before = stack.table.severity_rules()
-        version = before.version + 1 if before else 1
+        current = stack.table.severity_rules()
+        version = current.version + 1 if current else 1
         stored = StoredRules(version=version, applied_at=utc_now(), text=text, rules=rules)
         if not stack.table.put_severity_rules(stored) and stack.table.severity_rules() != stored:
-            raise CliError("somebody else applied rules in this moment; look at them with `cascan severity show`")
+            raise CliError("other rules were applied at the same moment; look at them with `cascan severity show`")
         back_up(record_severity_rules, stack.operator_records, stack.table)
     for rule in rules:
         if rule.accept and rule.accept.until < stored.applied_at.date():
-            print_message(f"{rule.name} accepts until {rule.accept.until}, which has passed: it accepts nothing")
+            print_message(f"{rule.name} accepts findings until {rule.accept.until}, which has passed: it has no effect")
     if args.json:
         print_json({"version": version, "rules": len(rules)})
     else:
-        print(f"version {version}: {pluralize(len(rules), 'rule')}; they apply to what is reported from now on")
+        print(f"version {version}: {pluralize(len(rules), 'rule')}; they apply to reports that are stored from now on")
     return 0
 
 
@@ -66,48 +66,49 @@ def _show(args: Namespace) -> int:
         print_message(f"version {stored.version}, applied at {to_wire(stored.applied_at)}")
         sys.stdout.write(stored.text)
     else:
-        print_message("there are no rules; every finding has the severity that it was found with")
+        print_message("there are no severity rules; all findings keep their original severity")
     return 0
 
 
 def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
-    rule_set, fitting, kinds = RuleSet(rules), Counter[str](), Counter[str]()
+    rule_set, matches, kinds = RuleSet(rules), Counter[str](), Counter[str]()
     changed = []
-    for found in map(undo_rules, _findings(args.findings)):
-        judged = rule_set.apply(found)
+    for original in map(undo_rules, _read_findings(args.findings)):
+        judged = rule_set.apply(original)
         kinds[to_count_key(judged)] += 1
-        fitting.update(judged.attributes.get("severity_rules", ()))
-        if judged is not found:
-            changed.append((found, judged))
-    unused = [rule.name for rule in rules if not fitting[rule.name]]
+        matches.update(judged.attributes.get("severity_rules", ()))
+        if judged is not original:
+            changed.append((original, judged))
+    unused = [rule.name for rule in rules if not matches[rule.name]]
     if args.json:
         findings = [to_json(judged) for _, judged in changed]
         print_json({"findings": findings, "severities": dict(kinds), "unused": unused})
         return 0
     print_table(("WAS", "IS", "NAME", "LOCATION", "RULES", "WHY"), map(_row, changed), drop=("RULES",))
     for name in unused:
-        print_message(f"{name} fits none of these findings")
+        print_message(f"{name} matches none of these findings")
     print_message(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "there are no findings")
     return 0
 
 
 def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
-    found, judged = change
+    original, judged = change
     attributes, kind = judged.attributes, to_count_key(judged)
     why = {SUPPRESSED: attributes.get("suppressed"), ACCEPTED: attributes.get("accepted_reason")}.get(kind)
     if "acceptance_ended" in attributes:
         why = f"accepted until {attributes['acceptance_ended']}, which had passed"
-    return found.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
+    return original.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
 
 
-def _findings(name: str) -> Iterator[Finding]:
-    """Raises: BadInput: the file holds none."""
+def _read_findings(name: str) -> Iterator[Finding]:
+    """The findings in the file. Fields that only other scanners use are kept. Raises: BadInput: an invalid finding."""
     blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
     blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
-    for found in read_findings(name):
-        given = {key: value for key, value in found.items() if value is not None and key in Finding.__struct_fields__}
-        others = {key: value for key, value in found.items() if key not in Finding.__struct_fields__}
+    for document in read_findings(name):
+        fields = {key: value for key, value in document.items() if key in Finding.__struct_fields__}
+        others = {key: value for key, value in document.items() if key not in Finding.__struct_fields__}
+        values = {key: value for key, value in fields.items() if value is not None}
         try:
-            yield msgspec.convert(blank | given | ({"added": others} if others else {}), Finding)
+            yield msgspec.convert(blank | values | ({"added": others} if others else {}), Finding)
         except msgspec.ValidationError as exc:
-            raise BadInput(f"{name}: {found['id']} is no finding: {exc}") from exc
+            raise BadInput(f"{name}: {document['id']} is not a valid finding: {exc}") from exc

@@ -1,4 +1,4 @@
-"""`cascan targets`: the addresses behind target expressions, in the order nmap would take them. Nothing is sent."""
+"""`cascan targets`: print the addresses of target expressions in nmap's order, without sending anything."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ LINES_AT_ONCE = 1_000
 
 
 def run(args: Namespace) -> int:
-    """0, or 2 with every reason: one expression that is refused, and nothing is printed."""
-    family = IPV6 if args.ipv6 or any(":" in word for word in (*args.expressions, *args.exclude)) else IPV4
+    """Exit code 0, or 2 if an expression is refused: then only the reasons are printed."""
+    has_ipv6 = any(":" in expression for expression in (*args.expressions, *args.exclude))
+    family = IPV6 if args.ipv6 or has_ipv6 else IPV4
     try:
         targets = parse_targets(args.expressions, family)
         slices = list(slice_targets(targets, Exclusion.parse(args.exclude, family)))
@@ -42,18 +43,18 @@ def run(args: Namespace) -> int:
 
 
 def list_addresses(targets: Iterable[Target], slices: Iterable[TargetSlice]) -> Iterator[str]:
-    """One address after another; a name as it was written."""
+    """The addresses of the slices; a host name as it was written."""
     by_expression = {target.expression: target for target in targets}
-    for part in slices:
-        target = by_expression[part.expression]
+    for target_slice in slices:
+        target = by_expression[target_slice.expression]
         if isinstance(target, Name):
             yield target.expression
         else:
-            yield from target.addresses(part.start, part.stop)
+            yield from target.addresses(target_slice.start, target_slice.stop)
 
 
 def _print(texts: Iterator[str]) -> None:
-    """The first lines are out before the last are made: a /8 has sixteen million."""
+    """Print the lines as they are generated: a /8 has sixteen million."""
     while chunk := list(islice(texts, LINES_AT_ONCE)):
         sys.stdout.write("\n".join(chunk) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`cascan tree`: a scan's cascade, with states and counts, and what was refused or capped."""
+"""`cascan tree`: print the cascade of a scan, with states and counts, and what was refused or capped."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 def run(args: Namespace) -> int:
     with open_stack(args) as stack:
-        grown = _Tree(stack).grow(find_scan(stack.table, args.scan))
+        tree = _Cascade(stack).read(find_scan(stack.table, args.scan))
     if args.json:
-        print_json(grown)
+        print_json(tree)
     else:
-        for line in _lines(grown):
+        for line in _render(tree):
             print(printable(line))
     return 0
 
 
-class _Tree:
-    """A cascade as data, read level by level; at most MAX_TREE_SCANS scans of it."""
+class _Cascade:
+    """Reads a cascade level by level, up to MAX_TREE_SCANS scans."""
 
     def __init__(self, stack: StackGateways) -> None:
         self.table, self.cascades = stack.table, stack.cascades
-        self.left = MAX_TREE_SCANS
+        self.remaining = MAX_TREE_SCANS
 
-    def grow(self, scan: Scan) -> dict[str, Any]:
+    def read(self, scan: Scan) -> dict[str, Any]:
         record = self.cascades.cascade(scan.scan_id)
         return {
             "id": scan.scan_id,
@@ -49,12 +49,12 @@ class _Tree:
             "errorDescription": scan.error_description,
             "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
             "children": [self._child(child) for child in self.cascades.cascade_children(scan.scan_id)],
-            "notFollowed": [_told(line) for line in record.lines] if record else [],
+            "notFollowed": [_to_json(line) for line in record.lines] if record else [],
             "moreNotFollowed": record.more if record else 0,
         }
 
     def _child(self, child: StoredChild) -> dict[str, Any]:
-        about = {
+        fields = {
             "rule": child.rule,
             "scanType": child.scan_type,
             "parameters": child.parameters,
@@ -62,54 +62,64 @@ class _Tree:
             "matchedFindings": child.count,
         }
         if not child.scan_id:
-            return about | {
+            return fields | {
                 "id": "",
                 "name": child.name,
-                "state": "requested elsewhere" if child.sent else "to be told",
+                "state": "requested elsewhere" if child.sent else "to be requested elsewhere",
             }
-        self.left -= 1
-        if self.left == 0:
+        self.remaining -= 1
+        if self.remaining == 0:
             print_message(f"the cascade has more than {MAX_TREE_SCANS} scans; name one of them to see more")
-        scan = self.table.get_scan(child.scan_id) if self.left > 0 else None
+        scan = self.table.get_scan(child.scan_id) if self.remaining > 0 else None
         if scan is None:
-            return about | {"id": child.scan_id, "name": child.name, "state": "requested" if child.sent else "reserved"}
-        return about | self.grow(scan)
+            return fields | {
+                "id": child.scan_id,
+                "name": child.name,
+                "state": "requested" if child.sent else "reserved",
+            }
+        return fields | self.read(scan)
 
 
-def _told(line: CascadeLine) -> dict[str, Any]:
-    return {"decision": line.kind, "rule": line.rule, "reason": line.reason, "cap": line.cap, "count": line.count}
+def _to_json(line: CascadeLine) -> dict[str, Any]:
+    return {
+        "decision": line.kind,
+        "rule": line.rule,
+        "reason": line.reason,
+        "cap": line.cap,
+        "count": line.count,
+    }
 
 
-def _lines(scan: dict[str, Any]) -> Iterator[str]:
-    yield _described(scan)
-    yield from _below(scan, "")
+def _render(scan: dict[str, Any]) -> Iterator[str]:
+    yield _describe(scan)
+    yield from _render_children(scan, "")
 
 
-def _below(scan: dict[str, Any], indent: str) -> Iterator[str]:
-    more = scan.get("moreNotFollowed")
+def _render_children(scan: dict[str, Any], indent: str) -> Iterator[str]:
+    unlisted = scan.get("moreNotFollowed")
     entries: list[tuple[str, dict[str, Any] | None]] = [
-        *((f"{child['rule']}: {_described(child)}", child) for child in scan.get("children", ())),
-        *((_refusal(line), None) for line in scan.get("notFollowed", ())),
-        *([(f"and {more} more that were not followed", None)] if more else []),
+        *((f"{child['rule']}: {_describe(child)}", child) for child in scan.get("children", ())),
+        *((_describe_refusal(line), None) for line in scan.get("notFollowed", ())),
+        *([(f"and {unlisted} more that were not followed", None)] if unlisted else []),
     ]
     for number, (text, child) in enumerate(entries, start=1):
         is_last = number == len(entries)
         yield f"{indent}{'└─ ' if is_last else '├─ '}{text}"
         if child:
-            yield from _below(child, indent + ("   " if is_last else "│  "))
+            yield from _render_children(child, indent + ("   " if is_last else "│  "))
 
 
-def _described(scan: dict[str, Any]) -> str:
-    what = f"{scan['name']} {scan['id']}".rstrip()
-    asked = f" ({scan['scanType']} {' '.join(scan['parameters'])})" if "scanType" in scan else ""
+def _describe(scan: dict[str, Any]) -> str:
+    title = f"{scan['name']} {scan['id']}".rstrip()
+    request = f" ({scan['scanType']} {' '.join(scan['parameters'])})" if "scanType" in scan else ""
     targets = f" {pluralize(scan['targets'], 'target')}" if scan.get("targets") else ""
     outcome = f", {scan['outcome']}" if scan.get("outcome") else ""
-    found = f", {pluralize(scan['findings'], 'finding')}" if "findings" in scan else ""
+    findings = f", {pluralize(scan['findings'], 'finding')}" if "findings" in scan else ""
     error = f": {scan['errorDescription']}" if scan.get("errorDescription") else ""
-    return f"{what}{asked}{targets} {scan['state']}{outcome}{found}{error}"
+    return f"{title}{request}{targets} {scan['state']}{outcome}{findings}{error}"
 
 
-def _refusal(line: dict[str, Any]) -> str:
+def _describe_refusal(line: dict[str, Any]) -> str:
     cap = f" ({line['cap']})" if line["cap"] else ""
     findings = f", {pluralize(line['count'], 'finding')}" if line["count"] else ""
     return f"{line['rule']}: {line['decision']}{cap}{findings}: {line['reason']}"

@@ -1,4 +1,4 @@
-"""Files on the command line → the manifests in them."""
+"""The manifests in files and folders that the command line names."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MAX_FILE_BYTES = MAX_REQUEST_BYTES * 16
 
 
 def read_manifests(names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Each manifest with the file it stands in. Raises: BadInput: every problem, with the name of its file."""
+    """Each manifest with the name of its file. Raises: BadInput: every problem, with the name of its file."""
     manifests: list[tuple[str, dict[str, Any]]] = []
     problems: list[str] = []
-    for name, text in _texts(names):
+    for name, text in _read_files(names):
         try:
             manifests += ((name, document) for document in read_documents(text))
         except RequestRefused as exc:
@@ -33,7 +33,10 @@ def read_manifests(names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def read_text(name: str) -> str:
-    """Raises: BadInput: it cannot be read, is too long, or is not UTF-8."""
+    """The text of the file; `-` reads standard input.
+
+    Raises: BadInput: it cannot be read, is too long, or is not UTF-8.
+    """
     try:
         if name == "-":
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
@@ -42,17 +45,19 @@ def read_text(name: str) -> str:
                 data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise BadInput(f"{name} is longer than {MAX_FILE_BYTES} bytes; split it")
-        return data.decode("utf-8-sig")  # what Windows writes begins with a mark
+        return data.decode("utf-8-sig")  # files from Windows may begin with a byte order mark
     except OSError as exc:
         raise BadInput(f"{name}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
 
 
-def _texts(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _read_files(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and text of each file, and of each manifest file in a folder."""
     for name in names:
         if name != "-" and Path(name).is_dir():
-            paths = sorted(path for path in Path(name).iterdir() if path.suffix in SUFFIXES and path.is_file())
+            files = (path for path in Path(name).iterdir() if path.is_file())
+            paths = sorted(path for path in files if path.suffix in SUFFIXES)
             if len(paths) > MAX_APPLIED:
                 raise BadInput(f"{name} has {len(paths)} files, more than {MAX_APPLIED}")
             for path in paths:

@@ -1,4 +1,4 @@
-"""Raw sockets on this machine: said before a scan needs them, and not by nmap when it is running."""
+"""Raw sockets on this machine: a scan that needs them and cannot have them is refused before it starts."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from cascan_cli.errors import BadInput
 
 
 def explain_missing_raw_sockets(args: Namespace) -> str:
-    """One sentence with the command that helps; empty: they are to be had, or a deployed stack is asked."""
+    """One sentence with the remedy; empty if raw sockets are available, or the scan runs on a deployed stack."""
     nmap = shutil.which("nmap")
-    why = find_raw_socket_problem(str(Path(nmap).resolve())) if nmap and not args.stack else ""
-    return f"raw sockets are not to be had on this machine: {why}" if why else ""
+    if nmap is None or args.stack:
+        return ""
+    reason = find_raw_socket_problem(str(Path(nmap).resolve()))
+    return f"raw sockets are not available on this machine: {reason}" if reason else ""
 
 
 def require_raw_sockets(body: str, args: Namespace) -> None:
-    """Raises: BadInput: the request needs raw sockets, and the stack on this machine cannot have them."""
-    why = explain_missing_raw_sockets(args)
-    if why and _needs_raw(body):
-        raise BadInput(why)
+    """Raises: BadInput: the request needs raw sockets, and the stack on this machine cannot open them."""
+    problem = explain_missing_raw_sockets(args)
+    if problem and _needs_raw(body):
+        raise BadInput(problem)
 
 
 def _needs_raw(body: str) -> bool:
-    from cascan.errors import RequestRefused  # only where raw sockets are not to be had
+    from cascan.errors import RequestRefused  # imported here: most machines have raw sockets
     from cascan.forms import read_request
     from cascan.nmap.options.arguments import parse_arguments
-    from cascan.planning.plan import choose_profile
+    from cascan.planning.lane import choose_profile
 
     try:
         request = read_request(body).request
-    except RequestRefused:  # told with its reasons, elsewhere
+    except RequestRefused:  # reported elsewhere, with its reasons
         return False
     return choose_profile(request, parse_arguments(request.parameters)) == "raw"

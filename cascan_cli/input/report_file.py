@@ -1,7 +1,7 @@
-"""A report to read: a file or standard input, plain or gzip, as a stream that ends where it cannot go on.
+"""A report to read: a file or standard input, plain or gzip, as a stream of UTF-8 that begins with the report.
 
-Reports that people saved are not always as nmap wrote them: PowerShell's `>` makes UTF-16 of them, and `2>&1` puts
-warnings in front. The stream is UTF-8 and begins where the report does.
+Saved reports are not always as nmap wrote them: `>` in PowerShell converts them to UTF-16, and `2>&1` puts warnings in
+front. A damaged gzip file ends where it cannot be decompressed any further.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 DAMAGED = "The gzip stream is damaged or cut short."
-PRECEDED = "Something stands before the report."
+PRECEDED = "There is other text before the report."
 CHUNK_BYTES = 128 * 1024
-MAX_BEFORE_BYTES = 1024**2  # that may stand before a report
-BEGINNING = re.compile(rb"<(?:\?xml\s|!DOCTYPE\s+nmaprun|nmaprun[\s/>])")
-WIDE = {  # by the first bytes: a byte order mark, or a tag without one
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+MAX_PREFIX_BYTES = 1024**2  # of text before a report
+REPORT_START = re.compile(rb"<(?:\?xml\s|!DOCTYPE\s+nmaprun|nmaprun[\s/>])")
+WIDE_ENCODINGS = {  # by the first bytes: a byte order mark, or a tag without one
+    codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, with which it begins
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -40,25 +40,25 @@ WIDE = {  # by the first bytes: a byte order mark, or a tag without one
 
 @dataclass(frozen=True, slots=True)
 class ReportFile:
-    """`path`: where the stream can be opened again, for more processes; None: it is read once."""
+    """`path`: the file, if further processes can open it too; None if the stream can be read only once."""
 
     stream: IO[bytes]
     path: str | None
-    remarks: list[str] = field(default_factory=list)  # what was wrong around the report, after it was read
+    remarks: list[str] = field(default_factory=list)  # what was wrong around the report; complete once it was read
 
 
 @contextmanager
 def open_report(name: str) -> Iterator[ReportFile]:
-    """Raises: BadInput: there is no such file, or it cannot be read."""
+    """Open a report; `-` reads standard input. Raises: BadInput: the file does not exist or cannot be read."""
     try:
         file = _standard_input() if name == STDIN else Path(name).open("rb")  # noqa: SIM115 (closed below)
         remarks: list[str] = []
-        stream = _as_written(file, remarks)
+        stream = _decode_stream(file, remarks)
     except OSError as exc:
         raise BadInput(f"{name}: {exc.strerror}") from exc
     try:
-        in_place = stream is file and name != STDIN and Path(name).is_file()  # a pipe has a name too
-        yield ReportFile(cast("IO[bytes]", stream), name if in_place else None, remarks)
+        is_unchanged = stream is file and name != STDIN and Path(name).is_file()  # a named pipe is not a file
+        yield ReportFile(cast("IO[bytes]", stream), name if is_unchanged else None, remarks)
     finally:
         if name != STDIN:
             file.close()
@@ -70,75 +70,78 @@ def _standard_input() -> io.BufferedReader:
     return cast("io.BufferedReader", sys.stdin.buffer)
 
 
-def _as_written(stream: io.BufferedReader, remarks: list[str]) -> io.BufferedReader:
-    """The stream unpacked, as UTF-8, from the report's beginning on; the same stream if that is what it was."""
+def _decode_stream(stream: io.BufferedReader, remarks: list[str]) -> io.BufferedReader:
+    """The report decompressed and as UTF-8, without text before it; the same stream if nothing is to be done."""
     if stream.peek(2)[:2] == GZIP_MAGIC:
-        stream = io.BufferedReader(_Pieces(_unpacked(stream, remarks)))
+        stream = io.BufferedReader(_ChunkStream(_decompress(stream, remarks)))
     if encoding := _encoding_of(stream.peek(4)):
-        stream = io.BufferedReader(_Pieces(_recoded(stream, encoding)))
+        stream = io.BufferedReader(_ChunkStream(_recode(stream, encoding)))
     if (start := stream.peek(3)) and not start.startswith((b"<", codecs.BOM_UTF8[: len(start)])):
-        stream = io.BufferedReader(_Pieces(_behind_what_precedes(stream, remarks)))
+        stream = io.BufferedReader(_ChunkStream(_skip_prefix(stream, remarks)))
     return stream
 
 
 def _encoding_of(start: bytes) -> str | None:
-    """None: as nmap writes, or near enough."""
-    return next((encoding for mark, encoding in WIDE.items() if start.startswith(mark)), None)
+    """The encoding to convert from; None if the report is UTF-8 or ASCII."""
+    return next((encoding for mark, encoding in WIDE_ENCODINGS.items() if start.startswith(mark)), None)
 
 
-def _unpacked(packed: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
-    """What a gzip stream holds, as far as it goes; then `remarks` says so."""
-    import gzip  # most reports are plain
+def _decompress(stream: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
+    """Decompress a gzip stream; if it is damaged, stop there and add a remark."""
+    import gzip  # imported here: most reports are not compressed
     import zlib
 
-    file = gzip.GzipFile(fileobj=packed)
+    file = gzip.GzipFile(fileobj=stream)
     try:
-        while data := file.read1(CHUNK_BYTES):  # not read: it would lose what came before the damage
+        while data := file.read1(CHUNK_BYTES):  # read() would lose the data before the damage
             yield data
     except (EOFError, zlib.error, gzip.BadGzipFile):
         remarks.append(DAMAGED)
 
 
-def _recoded(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:
+def _recode(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     while data := stream.read1(CHUNK_BYTES):
         yield decoder.decode(data).encode("utf-8", "replace")
     yield decoder.decode(b"", final=True).encode()
 
 
-def _behind_what_precedes(stream: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
-    """From the report's beginning on; from the stream's, if none is found."""
-    start = bytearray()
-    while not (found := BEGINNING.search(start)) and len(start) < MAX_BEFORE_BYTES:
+def _skip_prefix(stream: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
+    """Skip text before the report, and add a remark. Without the start of a report, skip nothing."""
+    buffer = bytearray()
+    match = None
+    while match is None and len(buffer) < MAX_PREFIX_BYTES:
         data = stream.read1(CHUNK_BYTES)
         if not data:
             break
-        start += data
-    if found and start[: found.start()].strip():
+        buffer += data
+        match = REPORT_START.search(buffer)
+    prefix_length = match.start() if match else 0
+    if buffer[:prefix_length].strip():
         remarks.append(PRECEDED)
-    yield bytes(start[found.start() if found else 0 :])
+    yield bytes(buffer[prefix_length:])
     while data := stream.read1(CHUNK_BYTES):
         yield data
 
 
-class _Pieces(io.RawIOBase):
-    """Pieces of bytes as a stream."""
+class _ChunkStream(io.RawIOBase):
+    """An iterator of chunks of bytes as a stream."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._piece = memoryview(b"")
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        while not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
+        while not self._chunk:
+            chunk = next(self._chunks, None)
+            if chunk is None:
                 return 0
-            self._piece = memoryview(piece)
+            self._chunk = memoryview(chunk)
         view = memoryview(buffer).cast("B")
-        size = min(len(view), len(self._piece))
-        view[:size] = self._piece[:size]
-        self._piece = self._piece[size:]
+        size = min(len(view), len(self._chunk))
+        view[:size] = self._chunk[:size]
+        self._chunk = self._chunk[size:]
         return size

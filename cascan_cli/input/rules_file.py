@@ -1,4 +1,4 @@
-"""A file of severity rules at the command line: its text, and the rules in it."""
+"""A file with severity rules: its text, and the rules in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def read_rules_text(name: str) -> str:
-    """The text of the file; `-` reads standard input. Raises: BadInput: it cannot be read, or is not UTF-8."""
+    """The text of the file; `-` reads standard input.
+
+    Raises: BadInput: it cannot be read, or is not UTF-8.
+    """
     try:
         data = sys.stdin.buffer.read(MAX_SEVERITY_RULES_BYTES + 1) if name == "-" else Path(name).read_bytes()
         return data.decode()
@@ -25,8 +28,8 @@ def read_rules_text(name: str) -> str:
 
 
 def read_rules(name: str) -> tuple[SeverityRule, ...]:
-    """The rules of the file. Raises: BadInput: it is none; every problem is told."""
-    from cascan.errors import RequestRefused  # most commands read no rules
+    """The rules in the file. Raises: BadInput: every problem in it."""
+    from cascan.errors import RequestRefused  # imported here: most commands do not read rules
     from cascan.rules.severity_form import read_severity_rules
 
     try:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cascan_cli.local.deployed import find_current_outputs, update_deployment
+from cascan_cli.local.deployment import find_current_outputs, update_deployment
 from cascan_cli.local.emulator import Emulator
 from cascan_cli.local.limits import check_limits
 from cascan_cli.local.lock import Lock
 from cascan_cli.local.state import StateDir
-from cascan_cli.local.warm import warm_up
+from cascan_cli.local.warm_up import warm_up
 
 FUNCTIONS = "functions"  # beside the template
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cascan_cli.errors import StackUnguarded
 from cascan_cli.local.attach import PrintMessage, find_running_stack, find_supervisor, lock_or_attach
 from cascan_cli.local.aws import client_options, open_session
-from cascan_cli.local.deployed import update_deployment
+from cascan_cli.local.deployment import update_deployment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.state import Running, StateDir
 

@@ -1,4 +1,4 @@
-"""Findings as rows of CSV, for a spreadsheet: one line each, and no cell that a spreadsheet would compute."""
+"""Findings as CSV for a spreadsheet: one line each, and no cell that the spreadsheet would evaluate as a formula."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTRIBUTES = {"protocol": "protocol", "port": "port", "state": "state", "service
               "product": "serviceProduct", "version": "serviceVersion", "tunnel": "tunnel",
               "application_protocol": "application_protocol"}  # fmt: skip
 COLUMNS = ("address", "hostname", *ATTRIBUTES, "severity", "category", "name", "location", "description", "id")
-FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # how a formula begins; the last four are full-width forms
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width forms
 
 
 def render_header() -> bytes:
@@ -28,9 +28,9 @@ def render_rows(findings: Iterable[Finding]) -> bytes:
 
 
 def escape_formula(value: object) -> str:
-    """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
+    """The value on one line, with an apostrophe before anything that a spreadsheet takes for a formula."""
     text = "" if value is None else printable(value)
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
 def _cells(finding: Finding) -> Iterator[object]:

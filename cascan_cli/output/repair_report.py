@@ -1,4 +1,4 @@
-"""A report, also a damaged one, written as a whole one: one frame, its hosts, one end."""
+"""Write a report, even a damaged one, as a complete one: one head, its hosts, one end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, HostCounts, RunStats, ScanInfo, Verbose
-from cascan.nmap.report.write.report import document_end, document_start, xml_of
+from cascan.nmap.report.write.report import render_end, render_item, render_start
 
 if TYPE_CHECKING:
     from cascan.model.report import Item
@@ -18,13 +18,13 @@ CUT_SHORT = "The report is cut short."
 
 
 def repair_report(report: ReportReader) -> Iterator[bytes]:
-    """Pieces of XML, element by element as in the report.
+    """Chunks of XML, element by element as in the report.
 
-    What a second report appended says again of the frame is left out, and all ends are one.
+    If a second report was appended, its repeated head is left out and the ends are merged into one.
     """
-    yield document_start(report.head).encode()
-    counts: Counter[str] = Counter()
-    frame: set[object] = set()
+    yield render_start(report.head).encode()
+    states: Counter[str] = Counter()
+    head: set[object] = set()
     ends: list[RunStats] = []
     end = ""
     for item in report.items():
@@ -33,43 +33,45 @@ def repair_report(report: ReportReader) -> Iterator[bytes]:
             end = report.source
             continue
         if isinstance(item, Host):
-            counts[item.state] += 1
-        if not _is_said(item, frame):
+            states[item.state] += 1
+        if not _is_repeated(item, head):
             yield report.source.encode()
     if len(ends) != 1:
-        end = xml_of(_joined(ends) if ends else _made(report, counts))
+        end = render_item(_merge_ends(ends) if ends else _make_end(report, states))
     yield end.encode()
-    yield document_end().encode()
+    yield render_end().encode()
 
 
-def _is_said(item: Host | Item, frame: set[object]) -> bool:
-    """Whether it is of the frame, which stands once, and stands there already."""
+def _is_repeated(item: Host | Item, head: set[object]) -> bool:
+    """Whether it is an element of the head that was written before; notes it in `head`."""
     if not isinstance(item, ScanInfo | Verbose | Debugging):
         return False
     key: object = item if isinstance(item, ScanInfo) else type(item)
-    is_there = key in frame
-    frame.add(key)
-    return is_there
+    is_repeated = key in head
+    head.add(key)
+    return is_repeated
 
 
-def _joined(ends: Sequence[RunStats]) -> RunStats:
-    """The last end, with the hosts of all: nmap counts what it scanned since it was resumed."""
-    told = [end.hosts for end in ends if end.hosts]
-    up, down, total = (str(sum(_number(getattr(one, name)) for one in told)) for name in ("up", "down", "total"))
-    finished = [end.finished for end in ends if end.finished]
-    failed = next((one for one in finished if one.exit == "error"), None)
-    return RunStats(
-        finished=failed or (finished[-1] if finished else None), hosts=HostCounts(up=up, down=down, total=total)
+def _merge_ends(ends: Sequence[RunStats]) -> RunStats:
+    """The last end, with the sum of all host counts: a resumed nmap counts only what it scanned since."""
+    counts = [end.hosts for end in ends if end.hosts]
+    hosts = HostCounts(
+        up=_sum(count.up for count in counts),
+        down=_sum(count.down for count in counts),
+        total=_sum(count.total for count in counts),
     )
+    finished = [end.finished for end in ends if end.finished]
+    failed = [entry for entry in finished if entry.exit == "error"]
+    return RunStats(finished=next(iter(failed or finished[-1:]), None), hosts=hosts)
 
 
-def _made(report: ReportReader, counts: Counter[str]) -> RunStats:
-    """An end for a report that has none, or else no tool would open it."""
-    at = str(int(report.started_at.timestamp())) if report.started_at else "0"
-    finished = Finished(time=at, elapsed="0", exit="error", errormsg=CUT_SHORT)
-    up, total = counts["up"], counts.total()
+def _make_end(report: ReportReader, states: Counter[str]) -> RunStats:
+    """An end for a report that has none: without it, no tool would open the report."""
+    time = str(int(report.started_at.timestamp())) if report.started_at else "0"
+    finished = Finished(time=time, elapsed="0", exit="error", errormsg=CUT_SHORT)
+    up, total = states["up"], states.total()
     return RunStats(finished=finished, hosts=HostCounts(up=str(up), down=str(total - up), total=str(total)))
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+def _sum(texts: Iterator[str | None]) -> str:
+    return str(sum(int(text) for text in texts if text and text.isdecimal()))

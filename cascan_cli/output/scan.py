@@ -1,4 +1,4 @@
-"""What is told of a scan: its findings as a table, how it ended, how far it is; as JSON; as an exit code."""
+"""A scan as text, as JSON and as an exit code: its findings, its progress, its outcome."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from cascan.model.shard import Shard
 
 EXIT_DONE, EXIT_PARTIAL = 0, 1
-SHOWN_REASONS = 10  # in a terminal; --json has all that are kept
+SHOWN_REASONS = 10  # --json has all that are stored
 CHANGE_LABELS = {
     "PortOpened": "opened",
     "PortClosed": "closed",
     "ServiceChanged": "changed",
     "HostAppeared": "appeared",
     "HostGone": "gone",
-}  # cascan.model.inventory.ChangeKind, which only who compares scans loads
-SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")  # cascan.model.finding.Severity, worst first
+}  # the values of cascan.model.inventory.ChangeKind, which is slow to import
+SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")  # the values of cascan.model.finding.Severity, worst first
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
 class StoredReports(Protocol):
-    """As much of a stack as says where a scan's reports are."""
+    """The part of a stack that knows where the reports of a scan are."""
 
     @property
     def table(self) -> ScanTable: ...
@@ -41,71 +41,68 @@ class StoredReports(Protocol):
 
 
 def scan_exit_code(scan: Scan) -> int:
-    """0 done, 1 a part of the answer is missing or nothing answered, 2 refused, 3 failed."""
+    """0: done. 1: part of the result is missing, or no host answered. 2: refused. 3: failed."""
     from cascan.model.scan import Outcome, ScanState
 
     if scan.state is ScanState.ERRORED:
         return EXIT_FAILED if scan.shards else EXIT_REFUSED
-    whole = scan.state is ScanState.DONE and scan.outcome is Outcome.COMPLETE
-    return EXIT_DONE if whole or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
+    is_complete = scan.state is ScanState.DONE and scan.outcome is Outcome.COMPLETE
+    return EXIT_DONE if is_complete or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
     from cascan.rules.severity import to_count_key
 
-    rows = sorted(findings, key=_rank)
-    if rows:
-        counts = Counter(to_count_key(finding) for finding in rows)
-        print_message(", ".join(f"{counts[severity]} {severity}" for severity in sorted(counts, key=_severity_rank)))
-    cells = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in rows)
-    print_table(FINDING_COLUMNS, cells, drop=("CATEGORY", "DETAIL"))
+    ranked = sorted(findings, key=_rank)
+    if ranked:
+        counts = Counter(to_count_key(finding) for finding in ranked)
+        severities = sorted(counts, key=_severity_rank)
+        print_message(", ".join(f"{counts[severity]} {severity}" for severity in severities))
+    rows = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in ranked)
+    print_table(FINDING_COLUMNS, rows, drop=("CATEGORY", "DETAIL"))
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
-    """What matters most first; then by address as a number, and by port."""
+    """Sort by severity, then by address as a number, then by port."""
     from cascan.rules.severity import to_count_key
 
-    of = finding.attributes
-    return (
-        _severity_rank(to_count_key(finding)),
-        _address_rank(finding_addresses(finding)),
-        of.get("port") or 0,
-        finding.name,
-    )
+    address = _address_rank(finding_addresses(finding))
+    port = finding.attributes.get("port") or 0
+    return _severity_rank(to_count_key(finding)), address, port, finding.name
 
 
 def finding_addresses(finding: Finding) -> list[str]:
-    """The addresses of its host; empty for a finding of another scanner."""
+    """The addresses of the host; empty for a finding of another scanner."""
     addresses = finding.attributes.get("ip_addresses")
     return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
 
 
 def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        return address_in(address).is_loopback
+        return parse_address(address).is_loopback
     except ValueError:
         return False
 
 
 def _severity_rank(severity: str) -> tuple[int, str]:
-    """What a rule suppressed or accepted comes last."""
+    """Suppressed and accepted findings come last."""
     return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
 
 
 def _address_rank(addresses: list[str]) -> tuple[int, int]:
-    from cascan.nmap.addresses import address_in
+    from cascan.nmap.addresses import parse_address
 
     try:
-        address = address_in(addresses[0] if addresses else "")
-    except ValueError:  # of another scanner's finding
+        address = parse_address(addresses[0] if addresses else "")
+    except ValueError:  # a finding of another scanner
         return 0, 0
     return address.version, int(address)
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:
-    """The scan as JSON: secureCodeBox's status words, in camelCase as they are there."""
+    """The scan as JSON, with the camelCase names of secureCodeBox's status."""
     return {
         "id": scan.scan_id,
         "name": scan.name,
@@ -120,7 +117,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "parameters": scan.request.parameters if scan.request else (),
         "scanType": scan.request.scan_type if scan.request else None,
         "durationSeconds": duration_s(scan),
-        "addresses": scan.asked_addresses,
+        "addresses": scan.total_addresses,
         "hostsUp": scan.hosts_up,
         "changes": scan.changes,
         "shards": scan.shards,
@@ -138,24 +135,25 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
 
 
 def duration_s(scan: Scan) -> float | None:
-    """From the request to the end; None: it has not ended."""
+    """From the request to the end of the scan; None if it has not ended."""
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
 def format_changes(changes: Mapping[str, int]) -> str:
-    """`2 opened 1 closed`: what changed since earlier scans; empty: nothing did. An unknown kind is told as it is."""
-    counts = {kind: changes[kind] for kind in (*CHANGE_LABELS, *sorted(changes)) if changes.get(kind)}
+    """Changes since earlier scans, such as `2 opened 1 closed`. An unknown kind appears under its own name."""
+    kinds = dict.fromkeys((*CHANGE_LABELS, *sorted(changes)))
+    counts = {kind: changes[kind] for kind in kinds if changes.get(kind)}
     return " ".join(f"{count} {CHANGE_LABELS.get(kind, kind)}" for kind, count in counts.items())
 
 
 def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
-    """Where the reports of the scan's shards lie: of each, the attempt that counted."""
+    """Where the reports of the scan are stored: for each shard, that of the attempt that counts."""
     shards = (shard for shard in stack.table.shards(scan_id) if shard.run)
     return [stack.uri(str(ReportKey(scan_id, shard.number, shard.attempt))) for shard in shards]
 
 
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
-    addresses = pluralize(scan.asked_addresses, "address", "addresses")
+    addresses = pluralize(scan.total_addresses, "address", "addresses")
     counts = f"{pluralize(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
         print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}, {scan.outcome}; {counts}")
@@ -163,7 +161,7 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
             changes = pluralize(sum(scan.changes.values()), "change")
             print_message(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
-        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing was scanned yet")
+        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing has been scanned yet")
     if scan.error_description:
         print_message(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
     print_reasons(scan)
@@ -174,26 +172,26 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
 
 
 def print_reasons(scan: Scan) -> None:
-    """Why the outcome is not complete: the first reasons in sentences, the others by number."""
+    """Why the outcome is not complete: the first reasons as sentences, and the number of the others."""
     if not scan.reasons.listed:
         return
     print_message(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
     shown = scan.reasons.listed[:SHOWN_REASONS]
     for reason in shown:
         print_message(f"  {reason.code}: {format_reason(reason)}")
-    more = scan.reasons.count - len(shown)
-    if more > 0:
-        print_message(f"  and {more} more: cascan scans --json")
+    hidden = scan.reasons.count - len(shown)
+    if hidden > 0:
+        print_message(f"  and {hidden} more: cascan scans --json")
 
 
 def format_reason(reason: Reason) -> str:
-    """The sentence, after its subject where it does not name it."""
-    named = not reason.subject or reason.subject in reason.sentence
-    return reason.sentence if named else f"{reason.subject}: {reason.sentence}"
+    """The sentence, preceded by its subject unless it names that itself."""
+    names_subject = not reason.subject or reason.subject in reason.sentence
+    return reason.sentence if names_subject else f"{reason.subject}: {reason.sentence}"
 
 
 def scan_progress(scan: Scan, running: str = "") -> str:
-    """One line; `running` is what those shards say that run now."""
+    """The progress in one line; `running` is the progress of the shards that are running."""
     done = scan.shards - scan.shards_open
     shards, findings = pluralize(scan.shards, "shard"), pluralize(scan.findings.count, "finding")
     line = f"{scan.name}: {scan.state}, {done} of {shards}, {findings}"
@@ -201,24 +199,27 @@ def scan_progress(scan: Scan, running: str = "") -> str:
 
 
 def running_progress(shards: Iterable[Shard]) -> str:
-    """What running nmaps say of themselves: the task of one, with its percent; of several, how far they are."""
-    told = [shard.progress for shard in shards if shard.progress]
-    if not told:
+    """The progress of running shards: the task of nmap and its percentage, or a range for several shards."""
+    progress = [shard.progress for shard in shards if shard.progress]
+    if not progress:
         return ""
-    percents = [one.percent for one in told]
-    span = f"{min(percents)} to {max(percents)} %" if len(set(percents)) > 1 else f"{percents[0]} %"
-    tasks = {one.task for one in told}
-    what = tasks.pop() if len(tasks) == 1 else f"{len(told)} shards run"
-    return f"{what} {span}, {pluralize(sum(one.hosts_done for one in told), 'host')} done"
+    percents = [entry.percent for entry in progress]
+    low, high = min(percents), max(percents)
+    span = f"{low} to {high} %" if low != high else f"{low} %"
+    tasks = {entry.task for entry in progress}
+    activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
+    hosts_done = sum(entry.hosts_done for entry in progress)
+    return f"{activity} {span}, {pluralize(hosts_done, 'host')} done"
 
 
 def finding_detail(finding: Finding) -> str:
-    """What there is to know beyond the finding's name: the product, a title, an operating system, a certificate."""
-    of = finding.attributes
-    facts = [of.get("serviceProduct"), of.get("serviceVersion"), of.get("title")]
+    """Details beyond the name of the finding: product, title, operating system, certificate."""
+    attributes = finding.attributes
+    details = [attributes.get("serviceProduct"), attributes.get("serviceVersion"), attributes.get("title")]
     if finding.category == "Host":
-        facts.append(of.get("operating_system"))
-    if of.get("not_after"):
-        subject = of.get("subject")
-        facts += [subject.get("commonName") if isinstance(subject, dict) else None, f"until {of['not_after']}"]
-    return " ".join(str(fact) for fact in facts if fact)
+        details.append(attributes.get("operating_system"))
+    if attributes.get("not_after"):
+        subject = attributes.get("subject")
+        details.append(subject.get("commonName") if isinstance(subject, dict) else None)
+        details.append(f"until {attributes['not_after']}")
+    return " ".join(str(detail) for detail in details if detail)

@@ -1,7 +1,7 @@
-"""Tables: in a terminal as wide as it is, else lines of columns joined by tabs, for cut and awk.
+"""Tables: fitted to the width of a terminal, or columns joined by tabs, for cut and awk.
 
-Where a table is wider than the terminal, cells are folded between words, and a word that is still too long ends in an
-ellipsis; never is a word cut in two. What does not fit even so is left out, column by column, and said.
+Where a table is wider than the terminal, cells are folded between words. A word that is still too long ends in an
+ellipsis; words are not cut in two. Columns for which there is no room even so are left out, with a message.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from cascan_cli.output.text import STYLES, print_message, printable
 
 GAP = 2  # between two columns
-LONGEST_WORD = 28  # that widens a column
-READABLE_WORD = 14  # so much of a word is still worth more than a column that is left out
-SHORTEST_COLUMN = 6  # that words are cut to, before the terminal folds lines by itself
-MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
+MAX_WORD = 28  # no column is made wider than this for the sake of one word
+READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
+MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
+TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
 
 
 @dataclass(slots=True)
 class Column:
-    """What a column needs: `natural` for its longest cell, `tight` for its longest word; and what it is given."""
+    """A column and the widths it needs: `natural` for its longest cell, `tight` for its longest word.
+
+    `width` is the width that it gets. The cells of a column that `is_whole` are not folded or cut.
+    """
 
     title: str
     cells: list[str]
@@ -32,20 +35,20 @@ class Column:
     width: int = 0
 
     def __post_init__(self) -> None:
-        self.natural = _longest([self.title, *self.cells])
+        self.natural = _max_width([self.title, *self.cells])
 
-    def fold(self) -> None:
-        """Make ready for less room than `natural`."""
+    def prepare_folding(self) -> None:
+        """Compute `tight`, and let a time be folded between its date and its hour."""
         if self.is_whole:
             self.tight = self.natural
-        else:
-            self.cells = [MOMENT.sub(r"\1 \2", cell) for cell in self.cells]
-            words = (word for text in (self.title, *self.cells) for word in text.split())
-            self.tight = min(_longest(words), LONGEST_WORD)
+            return
+        self.cells = [TIMESTAMP.sub(r"\1 \2", cell) for cell in self.cells]
+        words = (word for text in (self.title, *self.cells) for word in text.split())
+        self.tight = min(_max_width(words), MAX_WORD)
 
 
-def _longest(texts: Iterable[str]) -> int:
-    from rich.cells import cell_len  # 30 ms that only a terminal needs
+def _max_width(texts: Iterable[str]) -> int:
+    from rich.cells import cell_len  # takes 30 ms to import, and only a terminal needs it
 
     return max(map(cell_len, texts), default=0)
 
@@ -53,19 +56,26 @@ def _longest(texts: Iterable[str]) -> int:
 def print_table(
     titles: Sequence[str], rows: Iterable[Sequence[object]], *, drop: Sequence[str] = (), whole: Sequence[str] = ()
 ) -> None:
-    """One line a row. `drop` names columns that a narrow terminal goes without, the first first; `whole`, those of
-    which every cell is copied elsewhere, and stays as it is."""
+    """Print one line per row.
+
+    `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the columns whose cells are
+    copied elsewhere, and so must not be folded or cut.
+    """
     texts = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    if sys.stdout.isatty():
+        columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]
+        _print_columns(columns, drop)
+    else:
         for row in texts:
             print("\t".join(row))
-        return
+
+
+def _print_columns(columns: list[Column], drop: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]
     shown = fit_columns(columns, console.width, drop)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in shown:
@@ -73,50 +83,59 @@ def print_table(
     for cells in zip(*(column.cells for column in shown), strict=True):
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
     console.print(table)
-    if left := [column.title for column in columns if column not in shown and any(column.cells)]:
-        print_message(f"left out for want of room: {', '.join(left)}; --json has all")
+    hidden = [column.title for column in columns if column not in shown and any(column.cells)]
+    if hidden:
+        print_message(f"no room for {', '.join(hidden)}; --json has all columns")
 
 
 def fit_columns(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:
-    """The columns that are shown, with their widths."""
-    if _total(columns, "natural") <= width:
+    """Choose the columns to show, and set their widths."""
+    if _total_width(column.natural for column in columns) <= width:
         for column in columns:
             column.width = column.natural
         return columns
     for column in columns:
-        column.fold()
-    shown = [column for column in columns if any(column.cells)] or columns
-    for title in drop:
-        if _squeezed(shown, width, READABLE_WORD) > width:
-            shown = [column for column in shown if column.title != title]
-    beyond = _squeezed(shown, width, SHORTEST_COLUMN) - width
-    if beyond > 0:  # what is to stay whole is longer than a line
-        longest = max(shown, key=lambda column: column.width)
-        longest.width = max(SHORTEST_COLUMN, longest.width - beyond)
-    _share(shown, width - _total(shown, "width"))
+        column.prepare_folding()
+    shown = _drop_columns(columns, width, drop)
+    excess = _squeeze(shown, width, MIN_WIDTH) - width
+    if excess > 0:  # whole columns alone are wider than the terminal
+        widest = max(shown, key=lambda column: column.width)
+        widest.width = max(MIN_WIDTH, widest.width - excess)
+    _distribute(shown, width - _total_width(column.width for column in shown))
     return shown
 
 
-def _squeezed(columns: list[Column], width: int, shortest: int) -> int:
-    """The width of the columns, their longest words cut as far as need be, and to no less than `shortest`."""
+def _drop_columns(columns: list[Column], width: int, drop: Sequence[str]) -> list[Column]:
+    """Leave out empty columns, then those in `drop` until the others fit with readable words."""
+    shown = [column for column in columns if any(column.cells)] or columns
+    for title in drop:
+        if _squeeze(shown, width, READABLE_WORD) <= width:
+            break
+        shown = [column for column in shown if column.title != title]
+    return shown
+
+
+def _squeeze(columns: list[Column], width: int, shortest: int) -> int:
+    """Narrow the widest columns until all fit or words are cut to `shortest`. Returns the total width."""
     for column in columns:
         column.width = column.tight
-    while (total := _total(columns, "width")) > width:
-        widest = max((column for column in columns if not column.is_whole), key=lambda c: c.width, default=None)
+    while (total := _total_width(column.width for column in columns)) > width:
+        flexible = [column for column in columns if not column.is_whole]
+        widest = max(flexible, key=lambda column: column.width, default=None)
         if widest is None or widest.width <= shortest:
             break
         widest.width -= 1
     return total
 
 
-def _share(columns: list[Column], room: int) -> None:
-    """What is left of the width goes first to the columns that want the least, so that long texts alone are folded."""
+def _distribute(columns: list[Column], room: int) -> None:
+    """Give the remaining width first to the columns that need least, so that only long texts are folded."""
     for column in sorted(columns, key=lambda column: column.natural - column.width):
-        more = max(0, min(room, column.natural - column.width))
-        column.width += more
-        room -= more
+        gain = max(0, min(room, column.natural - column.width))
+        column.width += gain
+        room -= gain
 
 
-def _total(columns: list[Column], what: str) -> int:
-    widths: list[int] = [getattr(column, what) for column in columns]
-    return sum(widths) + GAP * (len(columns) - 1)
+def _total_width(widths: Iterable[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + GAP * (len(widths) - 1)

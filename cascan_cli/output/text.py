@@ -1,6 +1,6 @@
-"""What a person reads: tables with colour in a terminal, plain columns when piped; progress and remarks on stderr.
+"""Text for people and programs: JSON on standard output, messages and progress on standard error.
 
-Text from scanned hosts is data: control characters are shown, never sent to the terminal.
+Text from scanned hosts is data: control characters are escaped, never sent to the terminal.
 """
 
 from __future__ import annotations
@@ -24,50 +24,52 @@ STYLES = {
 
 
 def print_message(sentence: str) -> None:
+    """Print a message on standard error."""
     print(f"cascan: {printable(sentence)}", file=sys.stderr)
 
 
 def discard_output() -> None:
-    """What is left unwritten, and cannot be written, goes nowhere without a word at the end."""
+    """Discard what is still to be written, so that Python reports no error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:
-    """Piped, text stays as it is; in a terminal all beyond ASCII is escaped, since some of it moves the cursor."""
-    import msgspec  # only who asks for JSON
+    """Print the value as JSON. In a terminal, non-ASCII is escaped, since some of it moves the cursor."""
+    import msgspec  # only JSON output needs it
 
-    escaped = sys.stdout.isatty() or (sys.stdout.encoding or "utf-8").lower() != "utf-8"
-    print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=escaped))
+    is_utf8 = (sys.stdout.encoding or "utf-8").lower() == "utf-8"
+    ensure_ascii = sys.stdout.isatty() or not is_utf8
+    print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=ensure_ascii))
 
 
 def printable(value: object) -> str:
-    """The value in one line of printable characters."""
+    """The value as one line of printable characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
-def pluralize(count: int, one: str, several: str = "") -> str:
-    """`1 shard`, `2 shards`; `several` where an s does not do."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
+def pluralize(count: int, singular: str, plural: str = "") -> str:
+    """`1 shard`, `2 shards`. `plural` is needed where the plural is not formed with an s."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
 class Progress:
-    """One line on stderr that says what is going on; nothing where nobody watches."""
+    """A line on standard error that shows the progress; nothing unless that is a terminal."""
 
     def __init__(self) -> None:
-        self._watched = sys.stderr.isatty()
-        self._last = ""
+        self._is_terminal = sys.stderr.isatty()
+        self._shown = ""
 
     def __enter__(self) -> Progress:
         return self
 
     def show(self, sentence: str) -> None:
-        if self._watched and sentence != self._last:
+        if self._is_terminal and sentence != self._shown:
             sys.stderr.write(f"\r\x1b[2K{printable(sentence)}")
             sys.stderr.flush()
-            self._last = sentence
+            self._shown = sentence
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._last:
+        if self._shown:
             sys.stderr.write("\r\x1b[2K")

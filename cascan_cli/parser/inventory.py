@@ -1,4 +1,4 @@
-"""The words of the commands about what is known beyond one scan: `inventory` and `diff`."""
+"""Arguments of the commands that look beyond one scan: inventory, diff."""
 
 from __future__ import annotations
 
@@ -11,44 +11,66 @@ if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 INVENTORY = """\
-What is open now, with when it was seen first and last, by address, network,
-port or service.
+List open ports, with the times they were first and last seen. Select them by
+address, network, port or service.
 
   cascan inventory 10.0.0.0/16 --port 22
   cascan inventory --service https --json"""
 DIFF = """\
-What a scan saw otherwise than the last scans that covered the same addresses
-and ports. What was not covered is not closed. With OTHER, the two scans are
-compared by their reports: from the earlier to the later.
+Show what changed since the last scans that covered the same addresses and
+ports. A port that the scan did not cover does not count as closed. With OTHER,
+compare the reports of the two scans, from the earlier to the later.
 
-  cascan diff                  of the latest scan
-  cascan diff office-lan 4kq2  of the latest scan of a series, against another"""
+  cascan diff                  changes that the latest scan found
+  cascan diff office-lan 4kq2  latest scan of a series compared with another"""
 
 
-def add_inventory_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     inventory = commands.add_parser(
         "inventory",
-        parents=[where, output],
+        parents=[stack, output],
         formatter_class=RawDescriptionHelpFormatter,
-        help="list what is open now, and since when",
+        help="list open ports, and since when they are open",
         description=INVENTORY,
     )
-    inventory.add_argument("addresses", nargs="*", metavar="ADDRESS", help="address, network or range; default: all")
     inventory.add_argument(
-        "--port", action="append", default=[], metavar="PORT", help="open port: 22, or udp/53; may be repeated"
+        "addresses",
+        nargs="*",
+        metavar="ADDRESS",
+        help="an address, network or range; default: all",
     )
-    inventory.add_argument("--service", default="", metavar="NAME", help="service on an open port: ssh, https …")
-    inventory.add_argument("--all", action="store_true", help="also hosts that are gone, and ports that closed")
+    inventory.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="only hosts with this open port: 22 or udp/53; may be repeated",
+    )
+    inventory.add_argument(
+        "--service",
+        default="",
+        metavar="NAME",
+        help="only this service: ssh, https …",
+    )
+    inventory.add_argument(
+        "--all",
+        action="store_true",
+        help="include hosts that are gone and ports that closed",
+    )
     inventory.set_defaults(run="inventory")
 
     diff = commands.add_parser(
         "diff",
-        parents=[where, output],
+        parents=[stack, output],
         formatter_class=RawDescriptionHelpFormatter,
-        help="print what a scan saw otherwise than those before",
+        help="show what changed since earlier scans",
         description=DIFF,
     )
     diff.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: latest")
-    diff.add_argument("other", nargs="?", metavar="OTHER", help="compare with this scan alone")
-    diff.add_argument("--all", action="store_true", help="also what was seen where nothing had looked before")
+    diff.add_argument("other", nargs="?", metavar="OTHER", help="compare with this scan instead")
+    diff.add_argument(
+        "--all",
+        action="store_true",
+        help="include first observations, which have nothing to compare with",
+    )
     diff.set_defaults(run="diff")

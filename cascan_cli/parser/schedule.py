@@ -1,34 +1,33 @@
-"""The words of `cascan schedule`: scans that come back on their own."""
+"""Arguments of `cascan schedule`: scans that are repeated at set times."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser import sentence
+from cascan_cli.parser import add_command
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 ACTIONS = (
-    ("show", "print a schedule: its next times, its scans and what they changed"),
-    ("pause", "start no scan of it until it is resumed; what runs goes on"),
-    ("resume", "let it go on"),
-    ("run-now", "start a scan of it at once, also while it is paused"),
-    ("delete", "delete it; its scans are kept"),
+    ("show", "print the next times of a schedule, its scans and their changes"),
+    ("pause", "start no more scans until it is resumed; running scans go on"),
+    ("resume", "let a paused schedule start scans again"),
+    ("run-now", "start a scan at once, even while the schedule is paused"),
+    ("delete", "delete a schedule; its scans are kept"),
 )
 
 
-def add_schedule_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_schedule_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     schedule = commands.add_parser(
         "schedule",
         help="list, show, pause, resume, run and delete scheduled scans",
-        description="Scheduled scans, which `cascan apply` stores from ScheduledScan manifests.",
+        description="Manage scheduled scans. `cascan apply` stores them from ScheduledScan manifests.",
     )
     actions = schedule.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "list the schedules, with the next time of each"
-    actions.add_parser("list", parents=[where, output], help=text, description=sentence(text))
+    add_command(actions, "list", [stack, output], "list schedules with the next time of each")
     for name, text in ACTIONS:
-        action = actions.add_parser(name, parents=[where, output], help=text, description=sentence(text))
-        action.add_argument("schedule", metavar="SCHEDULE", help="its name")
+        action = add_command(actions, name, [stack, output], text)
+        action.add_argument("schedule", metavar="SCHEDULE", help="name of the schedule")
     schedule.set_defaults(run="schedule")

@@ -1,23 +1,23 @@
-"""The words of `cascan severity`."""
+"""Arguments of `cascan severity`."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser import sentence
+from cascan_cli.parser import add_command
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 DESCRIPTION = """\
-An operator's rules on findings: another severity, suppressed, or accepted
-until a date with a reason. They are applied to the findings of every report
-that is stored from then on; nothing is dropped.
+Rules that change the severity of findings, suppress them, or accept them until
+a date. They apply to the findings of all reports that are stored from then on.
+Suppressed and accepted findings are kept.
 
-  cascan severity test -f rules.yaml --findings f.json   what they would do
-  cascan severity apply -f rules.yaml                    the stack's, from now
-  cascan severity show                                   the file as applied
+  cascan severity test -f rules.yaml --findings f.json   try the rules
+  cascan severity apply -f rules.yaml                    put them in force
+  cascan severity show                                   print those in force
 
   rules:
     - name: telnet
@@ -29,26 +29,35 @@ that is stored from then on; nothing is dropped.
       suppress: a honeypot of ours"""
 
 
-def add_severity_commands(commands: Commands, where: ArgumentParser, output: ArgumentParser) -> None:
+def add_severity_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     severity = commands.add_parser(
         "severity",
-        help="rules on the severity of findings: apply, show, test",
+        help="apply, show and test rules for the severity of findings",
         formatter_class=RawDescriptionHelpFormatter,
         description=DESCRIPTION,
     )
     actions = severity.add_subparsers(dest="action", metavar="ACTION", required=True)
-    text = "check a file and make it the stack's rules"
-    apply = actions.add_parser("apply", parents=[where, output], help=text, description=sentence(text))
-    apply.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
-    text = "print the stack's rules"
-    actions.add_parser("show", parents=[where, output], help=text, description=sentence(text))
-    text = "say what a file would make of findings; no stack needed"
-    test = actions.add_parser("test", parents=[output], help=text, description=sentence(text))
-    test.add_argument("-f", "--file", required=True, metavar="FILE", help="the rules; - reads standard input")
+    apply = add_command(actions, "apply", [stack, output], "replace the stack's severity rules by a file")
+    apply.add_argument(
+        "-f",
+        "--file",
+        required=True,
+        metavar="FILE",
+        help="file with the rules; - reads standard input",
+    )
+    add_command(actions, "show", [stack, output], "print the stack's severity rules")
+    test = add_command(actions, "test", [output], "show what rules would change, without a stack")
+    test.add_argument(
+        "-f",
+        "--file",
+        required=True,
+        metavar="FILE",
+        help="file with the rules; - reads standard input",
+    )
     test.add_argument(
         "--findings",
         required=True,
         metavar="FILE",
-        help="findings, as `cascan findings --json` or `cascan read` print them, or secureCodeBox's",
+        help="findings from `cascan findings --json`, `cascan read` or secureCodeBox",
     )
     severity.set_defaults(run="severity")

@@ -1,49 +1,54 @@
-"""Options that several commands share, as parents for their parsers."""
+"""Options that several commands share, as parent parsers."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from pathlib import Path
 
-POLICY_PROFILES = ["safe", "intrusive", "everything"]  # not imported: the parser is to be there at once
+POLICY_PROFILES = ["safe", "intrusive", "everything"]  # PolicyProfile is not imported: that would slow down --help
 
 
 def stack_options() -> ArgumentParser:
-    """Which stack."""
+    """Options that choose the stack."""
     options = ArgumentParser(add_help=False, parents=[local_options()])
     options.add_argument(
-        "--stack", metavar="NAME", help="a deployed CloudFormation stack; default: the one on this machine"
+        "--stack",
+        metavar="NAME",
+        help="a CloudFormation stack deployed on AWS; default: the stack on this machine",
     )
     return options
 
 
 def local_options() -> ArgumentParser:
-    """Of the stack on this machine."""
+    """Options that choose a stack on this machine."""
     options = ArgumentParser(add_help=False)
     options.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="what the local stack keeps; default: the XDG state folder"
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder for the data of the local stack; default: cascan in the XDG state folder",
     )
     return options
 
 
-def policy_options(holds: str) -> ArgumentParser:
-    """What the local stack may scan; `holds` says for how long. A listing has none of these: it changes nothing."""
+def policy_options(duration: str) -> ArgumentParser:
+    """Options for what the local stack may scan; `duration` says for how long they apply."""
     options = ArgumentParser(add_help=False)
     options.add_argument(
         "--allow",
         action="append",
         metavar="TARGET",
-        help=f"network or domain that the local stack may scan beside loopback and private networks; {holds}",
+        help=f"a network or domain to scan besides loopback and private networks; {duration}",
     )
     options.add_argument(
         "--policy-profile",
         choices=POLICY_PROFILES,
-        help=f"what scripts and crafted packets may do on the local stack (default: safe); {holds}",
+        help=f"how much scripts and packet-crafting options may do (default: safe); {duration}",
     )
     return options
 
 
-FOR_THIS_SCAN = "for this scan alone: cascan local up sets it to stay"
+FOR_THIS_SCAN = "for this scan only; `cascan local up` sets it for all"
 
 
 def output_options() -> ArgumentParser:
@@ -55,27 +60,45 @@ def output_options() -> ArgumentParser:
 def wait_options() -> ArgumentParser:
     options = ArgumentParser(add_help=False)
     options.add_argument(
-        "--no-wait", action="store_true", help="print the scan's id and go; the scan runs while the stack is up"
+        "--no-wait",
+        action="store_true",
+        help="print the scan id and return; the scan runs while the stack is up",
     )
     options.add_argument(
-        "--timeout", type=float, default=43_200, metavar="SECONDS", help="how long to wait (default: 12 hours)"
+        "--timeout",
+        type=float,
+        default=43_200,
+        metavar="SECONDS",
+        help="how long to wait for the end of the scan (default: 12 hours)",
     )
     return options
 
 
 def request_options() -> ArgumentParser:
-    """What a request says beside its targets."""
+    """Options of a request besides its targets."""
     options = ArgumentParser(add_help=False)
-    options.add_argument("--name", default="", help="the series this scan belongs to; default: from the first target")
     options.add_argument(
-        "--exclude", action="append", default=[], metavar="TARGET", help="leave this out; may be repeated"
+        "--name",
+        default="",
+        help="series that the scan belongs to; default: derived from the first target",
     )
     options.add_argument(
-        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the scan; may be repeated"
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="leave out these addresses; may be repeated",
+    )
+    options.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="label the scan; may be repeated",
     )
     options.add_argument(
         "--type",
         choices=["nmap", "nmap-privileged"],
-        help="nmap-privileged has raw sockets; default: what the options need",
+        help="nmap-privileged uses raw sockets; default: chosen from the nmap options",
     )
     return options

@@ -13,7 +13,7 @@ from cascan.forms import read_request
 from cascan.forms.cascades import check_cascades
 from cascan.forms.documents import read_documents
 from cascan.forms.manifest import KIND, read_manifest
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan, ScanState
 from cascan_cli.errors import BadInput
@@ -21,16 +21,16 @@ from cascan_cli.input.manifests import read_text
 
 
 def read_scan(name: str) -> tuple[Scan, str]:
-    """The scan as it would be when it is completed; and the scan type of one that another scanner did, else nothing.
+    """The scan as it will be when its reports are parsed, and the scan type if it is another scanner's, else "".
 
-    Raises: BadInput: the file holds no request.
+    Raises: BadInput: the file does not hold a request.
     """
     try:
-        request, scan_type = _request(read_text(name))
+        request, scan_type = _read_request(read_text(name))
     except RequestRefused as exc:
         raise BadInput(f"{name}: {exc}") from exc
     scan = Scan(
-        scan_id=scan_id_of(f"file:{request.name}"),
+        scan_id=derive_scan_id(f"file:{request.name}"),
         name=request.name,
         state=ScanState.PARSE_COMPLETED,
         requested_at=utc_now(),
@@ -41,23 +41,27 @@ def read_scan(name: str) -> tuple[Scan, str]:
     return scan, scan_type
 
 
-def _request(text: str) -> tuple[ScanRequest, str]:
-    """The request, and the scan type of one that another scanner did: rules follow what that found as well.
+def _read_request(text: str) -> tuple[ScanRequest, str]:
+    """The request, and the scan type if it is for another scanner: rules may follow its findings too.
 
-    Of a manifest only what cascades go by is checked: its targets may lie in a file that is not here.
+    Of another scanner's manifest only the fields that matter to cascades are checked.
 
     Raises: RequestRefused.
     """
     documents = read_documents(text)
     if len(documents) != 1:
-        raise RequestRefused([f"{len(documents)} documents are there; the findings are of one scan: leave one of them"])
+        problem = f"there are {len(documents)} documents; the findings belong to one scan: keep one document"
+        raise RequestRefused([problem])
     (document,) = documents
     spec = document.get("spec")
     if document.get("kind") != KIND or not isinstance(spec, dict):
         return read_request(json.dumps(document)).request, ""
-    said = spec.get("scanType")
-    scan_type = said if isinstance(said, str) and said not in NMAP_SCAN_TYPES else ""
-    request, _ = read_manifest({**document, "spec": {**spec, "scanType": ScanType.NMAP}} if scan_type else document)
+    scan_type = spec.get("scanType")
+    if not isinstance(scan_type, str) or scan_type in NMAP_SCAN_TYPES:
+        scan_type = ""
+    if scan_type:
+        document = {**document, "spec": {**spec, "scanType": ScanType.NMAP}}
+    request, _ = read_manifest(document)
     if problems := check_cascades(request.cascades):
         raise RequestRefused(problems)
     return structs.replace(request, name=request.name or scan_type or ScanType.NMAP), scan_type

@@ -1,10 +1,11 @@
-"""`cascan rules test`: what rules would start on findings that are there, and why not more. Starts nothing."""
+"""`cascan rules test`: decide which scans rules would start for existing findings, without starting them."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import structs
@@ -32,23 +33,41 @@ from cascan_cli.stack.open import open_stack
 from cascan_cli.stack.permissions import read_permissions
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
-WITHOUT_CASCADES = "the scan has no `cascades`: no rule follows it"
+NO_CASCADES = "the scan has no `cascades`: no rule follows it"
 WITH_CASCADES = "; with `cascades: {}` these would:"
+MAX_TARGETS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    readable: list[CascadingRule]
+    unreadable: list[Decision]  # one for each rule that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the rules are tried on. `context`: the fields of CascadeContext besides the permissions."""
+
+    scan: Scan
+    findings: Iterable[Finding | dict[str, Any]]
+    rules: _Rules
+    context: dict[str, Any]
 
 
 def rehearse(args: Namespace) -> int:
-    """0, whatever is decided; 2: a rule cannot be read, and the others were looked at without it."""
-    from_files = bool(args.scan_file or args.findings)
-    if from_files == bool(args.scan) or (from_files and not (args.scan_file and args.findings)):
-        raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
-    scan, findings, (rules, unreadable), known = _from_files(args) if from_files else _from_stack(args)
+    """Exit code 0, whatever is decided; 2 if a rule cannot be read: it is then left out."""
+    uses_files = _uses_files(args)
+    case = _case_from_files(args) if uses_files else _case_from_stack(args)
+    scan = case.scan
     if scan.request and scan.request.cascades is None:
-        print_message(WITHOUT_CASCADES + ("" if from_files else WITH_CASCADES))
-        scan = scan if from_files else _with_cascades(scan)
-    context = CascadeContext(permit=read_permissions(args), **known)
-    decisions = [*unreadable, *decide_children(scan, rules, findings, context)]
+        print_message(NO_CASCADES + ("" if uses_files else WITH_CASCADES))
+        if not uses_files:
+            scan = structs.replace(scan, request=structs.replace(scan.request, cascades={}))
+    context = CascadeContext(permit=read_permissions(args), **case.context)
+    unreadable = case.rules.unreadable
+    decisions = [*unreadable, *decide_children(scan, case.rules.readable, case.findings, context)]
     if args.json:
-        print_json(_told(decisions, scan))
+        print_json(_to_json(decisions, scan))
     else:
         _print(decisions)
     for decision in unreadable:
@@ -56,37 +75,43 @@ def rehearse(args: Namespace) -> int:
     return EXIT_REFUSED if unreadable else 0
 
 
-Chosen = tuple[list[CascadingRule], list[Decision]]  # the second: of those that cannot be read
-Case = tuple[Scan, Iterable[Finding | dict[str, Any]], Chosen, dict[str, Any]]  # the last: of the Context
+def _uses_files(args: Namespace) -> bool:
+    """Whether scan and findings come from files. Raises: BadInput: the options do not go together."""
+    has_both_files = bool(args.scan_file and args.findings)
+    has_any_file = bool(args.scan_file or args.findings)
+    if has_any_file != has_both_files or has_any_file == bool(args.scan):
+        raise BadInput("name a scan with --scan, or files with --scan-file and --findings")
+    return has_both_files
 
 
-def _from_files(args: Namespace) -> Case:
-    documents = dict(_documents(args)) if args.file else dict(read_bundled_rules())
+def _case_from_files(args: Namespace) -> _Case:
+    documents = dict(_read_documents(args)) if args.file else dict(read_bundled_rules())
     scan, scan_type = read_scan(args.scan_file)
-    known = {"scan_type": scan_type, "started_by": _started_by(scan, documents)}
-    return scan, read_findings(args.findings), _chosen(args, documents), known
+    context = {"scan_type": scan_type, "started_by": _find_starting_rule(scan, documents)}
+    return _Case(scan, read_findings(args.findings), _read_rules(args, documents), context)
 
 
-def _from_stack(args: Namespace) -> Case:
+def _case_from_stack(args: Namespace) -> _Case:
+    """The scan on the stack, as it was before its cascade started: its own children do not count."""
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         stored = {rule.name: rule.document for rule in stack.rules.rules()}
-        documents = dict(_documents(args)) if args.file else read_bundled_rules() | stored
+        documents = dict(_read_documents(args)) if args.file else read_bundled_rules() | stored
         root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
-        own = list(stack.cascades.cascade_children(scan.scan_id))
-        known = {  # as it was before the scan's own children
-            "spent": stack.cascades.spent(root) - sum((child.weight for child in own), BudgetUse()),
-            "started_by": _started_by(scan, documents),
-            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in own}),
-            "changed": NewPlaces.by(
-                change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)
-            ),
+        children = list(stack.cascades.cascade_children(scan.scan_id))
+        changes = (change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number))
+        context = {
+            "spent": stack.cascades.spent(root) - sum((child.weight for child in children), BudgetUse()),
+            "started_by": _find_starting_rule(scan, documents),
+            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
+            "changed": NewPlaces.by(changes),
         }
-        return scan, list(stack.table.findings(scan.scan_id)), _chosen(args, documents), known
+        findings = list(stack.table.findings(scan.scan_id))
+        return _Case(scan, findings, _read_rules(args, documents), context)
 
 
-def _started_by(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
-    """The rule that the scan itself came from, if it is among the documents: what that gave it is not inherited."""
+def _find_starting_rule(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
+    """The rule that started the scan, if it is among the documents: children do not inherit what it added."""
     chain = read_chain(scan.request.annotations) if scan.request else []
     try:
         return read_rule(documents[chain[-1]]) if chain and chain[-1] in documents else None
@@ -94,16 +119,16 @@ def _started_by(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> Cascadin
         return None
 
 
-def _documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
-    """The rules in the files, by name; other manifests stand beside them and are passed over."""
+def _read_documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
+    """The rules in the files, by name; other manifests in them are ignored."""
     for _, document in read_manifests(args.file):
         if document.get("kind") == KIND:
             metadata = document.get("metadata")
             yield str(metadata.get("name") if isinstance(metadata, dict) else None), document
 
 
-def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> Chosen:
-    """Raises: BadInput: no such rule."""
+def _read_rules(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> _Rules:
+    """The rules that the command names; without names, all. Raises: BadInput: there is no such rule."""
     unknown = sorted(set(args.rules) - documents.keys())
     if unknown:
         raise BadInput(f"no rule {', '.join(unknown)}; there are {', '.join(sorted(documents)) or 'none'}")
@@ -114,55 +139,54 @@ def _chosen(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> Chosen:
             rules.append(read_rule(documents[name]))
         except RequestRefused as exc:
             unreadable.append(Decision(kind=DecisionKind.FAILED, rule=name, reason=str(exc)))
-    return rules, unreadable
+    return _Rules(rules, unreadable)
 
 
-def _with_cascades(scan: Scan) -> Scan:
-    return structs.replace(scan, request=structs.replace(scan.request, cascades={})) if scan.request else scan
-
-
-def _told(decisions: Iterable[Decision], scan: Scan) -> dict[str, Any]:
-    decisions = list(decisions)
-    weight = _weight(decisions)
+def _to_json(decisions: list[Decision], scan: Scan) -> dict[str, Any]:
+    weight = _weigh(decisions)
+    counts = _count_by_kind(decisions)
     return {
-        "children": [build_child_manifest(one.child, scan) for one in decisions if one.child],
+        "children": [build_child_manifest(decision.child, scan) for decision in decisions if decision.child],
         "decisions": [
             {
-                "decision": one.kind,
-                "rule": one.rule,
-                "reason": one.reason,
-                "cap": one.cap,
-                "count": one.count,
-                "findings": one.findings,
-                "scan": one.child.name if one.child else "",
+                "decision": decision.kind,
+                "rule": decision.rule,
+                "reason": decision.reason,
+                "cap": decision.cap,
+                "count": decision.count,
+                "findings": decision.findings,
+                "scan": decision.child.name if decision.child else "",
             }
-            for one in decisions
+            for decision in decisions
         ],
-        "summary": _counts(decisions) | {"probes": weight.probes, "estimatedCostUsd": weight.cost_micro_usd / MICRO},
+        "summary": counts | {"probes": weight.probes, "estimatedCostUsd": weight.cost_micro_usd / MICRO},
     }
 
 
 def _print(decisions: list[Decision]) -> None:
     rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
     print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
-    counts = ", ".join(f"{count} {kind}" for kind, count in _counts(decisions).items()) or "nothing matches"
-    print_message(f"{counts}; {format_dollars(_weight(decisions).cost_micro_usd)} by estimate")
+    counts = ", ".join(f"{count} {kind}" for kind, count in _count_by_kind(decisions).items())
+    cost = format_dollars(_weigh(decisions).cost_micro_usd)
+    print_message(f"{counts or 'nothing matches'}; estimated cost {cost}")
 
 
 def _reason(decision: Decision) -> str:
     if decision.kind is not DecisionKind.START or decision.child is None:
         return decision.reason
     targets = decision.child.targets
-    return f"{decision.reason} {' '.join(targets[:3])}{' ...' if len(targets) > 3 else ''}"  # noqa: PLR2004  a glimpse
+    ellipsis = " ..." if len(targets) > MAX_TARGETS_SHOWN else ""
+    return f"{decision.reason} {' '.join(targets[:MAX_TARGETS_SHOWN])}{ellipsis}"
 
 
-def _counts(decisions: Iterable[Decision]) -> dict[str, int]:
-    """Scans that would start or be requested, and findings that lead to none, by kind."""
+def _count_by_kind(decisions: Iterable[Decision]) -> dict[str, int]:
+    """For each kind of decision, the scans that would be requested and the findings that lead to none."""
     counts: Counter[str] = Counter()
     for decision in decisions:
         counts[decision.kind] += 1 if decision.child else max(decision.count, 1)
     return dict(counts)
 
 
-def _weight(decisions: Iterable[Decision]) -> BudgetUse:
+def _weigh(decisions: Iterable[Decision]) -> BudgetUse:
+    """Probes and cost of all scans together."""
     return sum((decision.child.weight for decision in decisions if decision.child), BudgetUse())

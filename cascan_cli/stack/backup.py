@@ -1,4 +1,4 @@
-"""What an operator changes in the table is kept in the bucket as well, for `cascan rebuild`."""
+"""Changes that an operator makes in the table are also stored in the bucket, for `cascan rebuild`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cascan_cli.output.text import print_message
 
 
 def back_up(keep: Callable[..., None], *args: Any) -> None:
-    """Keep it; where the bucket cannot be written, say so: the change itself stands."""
+    """Call `keep` to store the record. If that fails, print a message: the change itself has been made."""
     try:
         keep(*args)
     except GatewayUnavailable as exc:
         print_message(
-            f"done, but not kept for a rebuild of the table ({exc}); repeat it once the bucket can be written"
+            f"done, but not backed up for a rebuild of the table ({exc}); repeat it once the bucket is writable"
         )

@@ -1,6 +1,6 @@
-"""SCAN on the command line → the scan: an id, the beginning of one, a series name, or `latest`.
+"""Find the scan that SCAN means: an id, the beginning of one, a series name, or `latest`.
 
-A refused request is found by its id, not as `latest`: a mistyped option does not hide the scan before it.
+`latest` skips refused requests, so that a mistyped option does not hide the last real scan.
 """
 
 from __future__ import annotations
@@ -18,41 +18,50 @@ if TYPE_CHECKING:
 SCANS_SEARCHED = 1_000
 
 
-def find_scan(table: ScanTable, asked: str) -> Scan:
-    """The newest scan that fits: of a series and of `latest`, the newest that was not refused, if there is one.
+def find_scan(table: ScanTable, name: str) -> Scan:
+    """The newest scan that `name` means; of a series and of `latest`, the newest that was not refused, if any.
 
-    Raises: BadInput: none fits, or the beginning fits several.
+    Raises: BadInput: there is no such scan, or several ids begin with `name`.
     """
-    if SCAN_ID.fullmatch(asked):
-        scan = table.get_scan(asked)
+    if SCAN_ID.fullmatch(name):
+        scan = table.get_scan(name)
         if scan:
             return scan
-    fitting: list[Scan] = []
+    candidates: list[Scan] = []
     refused: Scan | None = None
     for scan in table.list_scans(SCANS_SEARCHED):
-        if asked in ("latest", scan.name):
+        if _has_name(scan, name):
             if scan.shards:
                 return scan
             refused = refused or scan
-        elif scan.scan_id.startswith(asked):
-            fitting.append(scan)
-    if refused:
-        return refused
-    if not fitting:
-        raise BadInput(f"no scan fits {asked!r}; cascan scans lists them")
-    if len(fitting) > 1:
-        raise BadInput(f"{len(fitting)} scans begin with {asked!r}: " + ", ".join(scan.scan_id for scan in fitting))
-    return fitting[0]
+        elif scan.scan_id.startswith(name):
+            candidates.append(scan)
+    return refused or _choose(candidates, name)
 
 
-def find_scans_to_act_on(table: ScanTable, asked: str, may_be: Callable[[Scan], bool]) -> list[Scan]:
-    """The scans that are meant where something is done to scans: of a series all that `may_be` acted on, of `latest`
-    the newest such one. Where there is none, the newest that fits: the caller says why it cannot be.
+def _has_name(scan: Scan, name: str) -> bool:
+    return name in ("latest", scan.name)
 
-    Raises: BadInput: none fits, or the beginning of an id fits several.
+
+def _choose(candidates: list[Scan], name: str) -> Scan:
+    """Raises: BadInput: there is no candidate, or more than one."""
+    if not candidates:
+        raise BadInput(f"there is no scan {name!r}; see cascan scans")
+    if len(candidates) > 1:
+        ids = ", ".join(scan.scan_id for scan in candidates)
+        raise BadInput(f"{len(candidates)} scans begin with {name!r}: {ids}")
+    return candidates[0]
+
+
+def find_scans_to_act_on(table: ScanTable, name: str, can_act_on: Callable[[Scan], bool]) -> list[Scan]:
+    """The scans that a command for `name` acts on: all suitable ones of a series, the newest suitable one of `latest`.
+
+    Without a suitable scan, the result is that of find_scan(), so that the caller can say why it is not suitable.
+
+    Raises: BadInput: there is no such scan, or several ids begin with `name`.
     """
-    named = [scan for scan in table.list_scans(SCANS_SEARCHED) if asked in ("latest", scan.name)]
-    meant = [scan for scan in named if may_be(scan)]
-    if not meant:
-        return [find_scan(table, asked)]
-    return meant[:1] if asked == "latest" else meant
+    named = [scan for scan in table.list_scans(SCANS_SEARCHED) if _has_name(scan, name)]
+    suitable = [scan for scan in named if can_act_on(scan)]
+    if not suitable:
+        return [find_scan(table, name)]
+    return suitable[:1] if name == "latest" else suitable

@@ -1,4 +1,4 @@
-"""Send a request, watch its scan to the end, print what came of it."""
+"""Send a request, follow its scan to the end, and print the result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
 from cascan.findings.to_json import scan_fields, to_json
-from cascan.ids import body_digest_of
+from cascan.ids import digest_body
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
-POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # from the first look on; the last one repeats
-WATCH_AFTER_LOOKS = 25  # a scan that is done within half a second need not ask
-POLLS_A_BEAT = 20  # shards say how far they are every few seconds; asking is a query
-MAX_SHARDS_ASKED = 200  # of a scan with more shards their number says enough
-PLANNED_WITHIN_S = 60.0  # a message that nobody planned by then: the stack is not working
+POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # the pauses between polls; the last one repeats
+HEALTH_AFTER_POLLS = 25  # half a second: most short scans are done by then
+POLLS_PER_PROGRESS = 20  # shards report their progress every few seconds, and reading it is a query
+MAX_SHARDS_QUERIED = 200  # for a wider scan, the number of its shards is progress enough
+PLANNED_WITHIN_S = 60.0  # if a request is not planned by then, the stack does not work
 
 
 def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
-    """The exit code. Raises: CliError: the scan did not end in time."""
+    """Returns the exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.request_queue.send(body)
     if args.no_wait:
         _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
@@ -53,17 +53,18 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     open_ids = [expected_scan_id(body, message_id, stack)]
     with report_interruption(open_ids, stack, args):
         disk = StateDir(args.state_dir).root if stack.is_local else None
-        scan = wait_for_end(scan_ids, body_digest_of(body), stack, args.timeout, StackWatch(stack.table, disk))
+        scan = wait_for_end(scan_ids, digest_body(body), stack, args.timeout, StackWatch(stack.table, disk))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(stack.table.findings(scan.scan_id))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
-        said = [to_json(finding, scan_fields(scan)) for finding in findings]
-        print_json({"scan": scan_summary(scan), "findings": said, "reports": reports})
+        documents = [to_json(finding, scan_fields(scan)) for finding in findings]
+        print_json({"scan": scan_summary(scan), "findings": documents, "reports": reports})
     else:
         print_findings(findings)
         print_outcome(scan, stack)
-        for note in filter(None, (repeat_note(scan, message_id), own_port_note(findings, stack))):
+        notes = (repeat_note(scan, message_id), own_port_note(findings, stack))
+        for note in filter(None, notes):
             print_message(f"note: {note}")
         if followed:
             print_message(f"{pluralize(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
@@ -71,80 +72,117 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
 
 
 def repeat_note(scan: Scan, message_id: str) -> str:
-    """Says so where the answer is that of an earlier request with the same idempotencyKey; else empty."""
+    """A note if the result belongs to an earlier request with the same idempotencyKey; else empty."""
     if scan.cause_id == message_id:
         return ""
-    at = to_wire(scan.requested_at)
-    return f"this request was sent before under its idempotencyKey, at {at}; nothing was scanned again"
+    requested_at = to_wire(scan.requested_at)
+    return f"this request was already sent under its idempotencyKey at {requested_at}; it was not scanned again"
 
 
 def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
-    """Says so where a scan of this machine found the local stack itself; else empty."""
-    found = {
-        (finding.attributes.get("port"), address) for finding in findings for address in finding_addresses(finding)
-    }
-    if stack.own_port is None or not any(port == stack.own_port and is_loopback(host) for port, host in found):
+    """A note if the scan found the local stack itself; else empty."""
+    if stack.own_port is None:
         return ""
-    return f"port {stack.own_port} is the stack on this machine itself"
+    on_own_port = [finding for finding in findings if finding.attributes.get("port") == stack.own_port]
+    addresses = {address for finding in on_own_port for address in finding_addresses(finding)}
+    return f"port {stack.own_port} is the local stack itself" if any(map(is_loopback, addresses)) else ""
 
 
 def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_ids: list[str]) -> int:
-    """How many scans followed, where the stack would end with this command before they do; else 0, without a look.
+    """Wait for the scans that follow `scan`, if the stack ends with this command. Returns their number.
 
-    `open_ids` are kept to those that have not ended. Raises: CliError: they do not end within `timeout_s`.
+    A stack that stays up finishes them by itself: the result is then 0. `open_ids` is kept up to date with the scans
+    that have not ended.
+
+    Raises: CliError: they have not ended after `timeout_s`.
     """
     if stack.stays_up or scan.request is None or scan.request.cascades is None:
         return 0
-    from cascan.model.scan import FINAL_STATES
-
-    started, looks, followed = time.monotonic(), 0, 0
+    polls, children = _Polls(), 0
     open_ids[:] = [scan.scan_id]
     with Progress() as progress:
-        while open_ids:
-            for scan_id in list(open_ids):
-                found = stack.table.get_scan(scan_id)
-                if found and found.state in FINAL_STATES:  # its children are requested before it is Done
-                    children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
-                    followed += len(children)
-                    open_ids[:] = sorted({*open_ids, *children} - {scan_id})
-            progress.show(f"{pluralize(followed, 'scan')} followed, {len(open_ids)} open")
-            if open_ids and time.monotonic() - started > timeout_s:
+        while True:
+            children += _replace_ended(open_ids, stack)
+            progress.show(f"{pluralize(children, 'scan')} followed, {len(open_ids)} open")
+            if not open_ids:
+                return children
+            if polls.waited_s > timeout_s:
                 raise NotEnded(f"the cascade has not ended after {timeout_s:g} s: cascan tree {scan.scan_id}")
-            if open_ids:
-                time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
-                looks += 1
-    return followed
+            polls.wait()
+
+
+def _replace_ended(open_ids: list[str], stack: StackGateways) -> int:
+    """Replace each scan that has ended by its children. Returns the number of children."""
+    from cascan.model.scan import FINAL_STATES
+
+    count = 0
+    for scan_id in list(open_ids):
+        scan = stack.table.get_scan(scan_id)
+        if scan is None or scan.state not in FINAL_STATES:
+            continue
+        # A scan requests its children before it is Done: there will be no more of them.
+        children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
+        count += len(children)
+        open_ids[:] = sorted({*open_ids, *children} - {scan_id})
+    return count
 
 
 def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout_s: float, watch: StackWatch) -> Scan:
-    """The scan in a final state, or suspended; of several ids, the one that holds this request.
+    """Wait until the scan is in a final state, or suspended.
 
-    Raises: CliError: it is not planned within PLANNED_WITHIN_S, or does not end within `timeout_s`.
+    Among `scan_ids`, it is the scan whose request has this digest.
+
+    Raises: CliError: it is not planned within PLANNED_WITHIN_S, or has not ended after `timeout_s`.
     """
-    from cascan.model.scan import FINAL_STATES, ScanState  # the request is on its way by now
+    from cascan.model.scan import FINAL_STATES, ScanState  # imported while the request is on its way
 
-    table, started, looks, running = stack.table, time.monotonic(), 0, ""
+    polls, running = _Polls(), ""
     with Progress() as progress:
         while True:
-            found = [scan for scan in map(table.get_scan, scan_ids) if scan and scan.request_digest == digest]
-            if found and found[0].state in (*FINAL_STATES, ScanState.SUSPENDED):
-                return found[0]
-            waited_s = time.monotonic() - started
-            if not found and waited_s > PLANNED_WITHIN_S:
-                raise CliError(
-                    "the request was not planned: see the log of on_scan_requested, and its dead-letter queue"
-                )
-            if waited_s > timeout_s:
-                raise NotEnded(f"the scan has not ended after {timeout_s:g} s")
-            if looks >= len(POLL_S) and looks % POLLS_A_BEAT == 0 and found:
-                running = _running(table, found[0])
-            if looks >= WATCH_AFTER_LOOKS:
+            scan = _find_by_digest(scan_ids, digest, stack.table)
+            if scan and scan.state in (*FINAL_STATES, ScanState.SUSPENDED):
+                return scan
+            _check_patience(scan, polls.waited_s, timeout_s)
+            if scan and polls.reads_progress:
+                running = _running(stack.table, scan)
+            if polls.count >= HEALTH_AFTER_POLLS:
                 watch.look()
-            progress.show(
-                ("halted; " if watch.halted else "") + (scan_progress(found[0], running) if found else "queued")
-            )
-            time.sleep(POLL_S[min(looks, len(POLL_S) - 1)])
-            looks += 1
+            state = scan_progress(scan, running) if scan else "queued"
+            progress.show(f"halted; {state}" if watch.halted else state)
+            polls.wait()
+
+
+class _Polls:
+    """Counts polls, and pauses between them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._started = time.monotonic()
+
+    @property
+    def waited_s(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def reads_progress(self) -> bool:
+        return self.count >= len(POLL_S) and self.count % POLLS_PER_PROGRESS == 0
+
+    def wait(self) -> None:
+        time.sleep(POLL_S[min(self.count, len(POLL_S) - 1)])
+        self.count += 1
+
+
+def _find_by_digest(scan_ids: list[str], digest: str, table: ScanTable) -> Scan | None:
+    scans = map(table.get_scan, scan_ids)
+    return next((scan for scan in scans if scan and scan.request_digest == digest), None)
+
+
+def _check_patience(scan: Scan | None, waited_s: float, timeout_s: float) -> None:
+    """Raises: CliError: the request is not planned. NotEnded: the scan takes longer than `timeout_s`."""
+    if scan is None and waited_s > PLANNED_WITHIN_S:
+        raise CliError("the request was not planned: see the log of on_scan_requested and its dead-letter queue")
+    if waited_s > timeout_s:
+        raise NotEnded(f"the scan has not ended after {timeout_s:g} s")
 
 
 def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> None:
@@ -155,12 +193,13 @@ def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> Non
     if switch := stack.table.switch():
         print_message(describe_halt(switch))
     if not stack.stays_up:
-        print_message("queued; it runs when the local stack is next up (cascan local up)")
+        print_message("queued; it runs once the local stack is up (cascan local up)")
 
 
 def _running(table: ScanTable, scan: Scan) -> str:
+    """The progress of the shards that are running; empty if there are none, or too many to query."""
     from cascan.model.shard import ShardState
 
-    if scan.shards > MAX_SHARDS_ASKED or not scan.shards_in_flight:
+    if scan.shards > MAX_SHARDS_QUERIED or not scan.shards_in_flight:
         return ""
     return running_progress(table.list_shards_in(scan.scan_id, ShardState.RUNNING))

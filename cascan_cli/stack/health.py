@@ -1,4 +1,4 @@
-"""Why a stack does nothing: it is halted, by whom, why, and how to lift that; or the disk of this machine is full."""
+"""Reasons why a stack does nothing: an operator halted it, or the disk of this machine is full."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ if TYPE_CHECKING:
     from cascan.gateways import ScanTable
     from cascan.model.agenda import Switch
 
-LOOKS_BETWEEN = 20  # of somebody who looks at a scan every quarter of a second
+LOOKS_BETWEEN = 20  # between two checks; scans are polled four times a second
 
 
 def describe_halt(switch: Switch) -> str:
+    """Since when, by whom and why the stack is halted, and how to end the halt."""
     from cascan.clock import to_wire
 
     by = f" by {switch.by}" if switch.by else ""
     reason = f" ({switch.reason})" if switch.reason else ""
-    return f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}; cascan halt --lift lets it go on"
+    return f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}; cascan halt --lift ends the halt"
 
 
 def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
-    """The switch as the report bucket of a stack that is not up has it; None: it is not halted, or nobody can tell."""
+    """Read the switch from the report bucket of a local stack that is down; None if it is not halted, or unreadable.
+
+    `objects` is the folder in which the emulator stores its buckets.
+    """
     import msgspec
 
     from cascan.aws.s3.operator_records import PREFIX
@@ -41,17 +45,17 @@ def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
 
 
 class StackWatch:
-    """Says to whoever waits for a scan, once each, that the stack is halted or its disk is full, and that it is not."""
+    """Prints a message when the stack is halted or its disk is full, and when that is over."""
 
     def __init__(self, table: ScanTable, disk: Path | None = None) -> None:
         self._table = table
-        self._disk = disk  # where a stack on this machine keeps everything
+        self._disk = disk  # the disk of a stack on this machine
         self._looks = 0
         self._full = False
         self.halted = False
 
     def look(self) -> None:
-        """Asks at the first look, and then from time to time."""
+        """Check at the first call, and then at every LOOKS_BETWEEN-th."""
         if self._looks % LOOKS_BETWEEN == 0:
             self._look_at_switch()
             self._look_at_disk()
@@ -62,7 +66,7 @@ class StackWatch:
         if switch and not self.halted:
             print_message(describe_halt(switch))
         elif self.halted and not switch:
-            print_message("the stack is not halted any more")
+            print_message("the stack is no longer halted")
         self.halted = switch is not None
 
     def _look_at_disk(self) -> None:
@@ -73,8 +77,8 @@ class StackWatch:
         if full and not self._full:
             print_message(
                 f"the disk of {self._disk} has {free // 1_000_000} MB left: reports and results cannot be stored. "
-                "What was not stored is tried again for some hours: make room"
+                "Free some space: storing them is retried for some hours"
             )
         elif self._full and not full:
-            print_message(f"the disk of {self._disk} has room again")
+            print_message(f"the disk of {self._disk} has free space again")
         self._full = full

@@ -1,7 +1,7 @@
-"""A command that leaves before its scan ends (Ctrl-C, a closed terminal, --timeout): what becomes of the scan.
+"""What becomes of a scan whose command ends first, because of Ctrl-C, a closed terminal or --timeout.
 
-On a stack that stays up the scan goes on. One that ends with the command has nobody left to run it: the scan is
-suspended, so that its state says so, and what nmap has finished is kept.
+On a stack that stays up, the scan goes on. A local stack that ends with the command cannot run it any longer: the scan
+is suspended, and the results of finished hosts are kept.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 POLL_S = 0.1
 PLANNED_WITHIN_S = 5.0
-SUSPENDED_WITHIN_S = 15.0  # of all scans together; another Ctrl-C ends the wait
-REASON = "the command that followed it was interrupted"
+SUSPENDED_WITHIN_S = 15.0  # for all scans together; a second Ctrl-C ends the wait
+REASON = "the command that waited for it was interrupted"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that ends a command as Ctrl-C does. `reported`: the person knows what becomes of the scan."""
+    """A signal that ends a command as Ctrl-C does. `reported`: the user was told what becomes of the scan."""
 
     def __init__(self, number: int = signal.SIGINT, *, reported: bool = False) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """As a shell has it: 130 after Ctrl-C."""
+        """The exit code that shells use: 130 after Ctrl-C."""
         return 128 + self.number
 
 
 def interrupt_on_signals() -> None:
-    """End as after Ctrl-C when we are terminated or the terminal closes, unless whoever started us ignores that."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, unless our parent has set them to be ignored."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
@@ -58,9 +58,11 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def report_interruption(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> Iterator[None]:
-    """Say what becomes of the scans, which the block may exchange for others, when it is left before they end.
+    """If the block is interrupted or times out, say what becomes of the scans.
 
-    Raises: Interrupted: the block was. NotEnded: by the block.
+    The block may change `scan_ids`: those count that are in it at the end.
+
+    Raises: Interrupted: the block was interrupted. NotEnded: raised by the block.
     """
     try:
         yield
@@ -75,64 +77,75 @@ def report_interruption(scan_ids: Sequence[str], stack: StackGateways, args: Nam
 
 
 def _leave(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
-    """Say of each scan what becomes of it; suspend it first where the stack ends with this command."""
-    with suppress(GatewayUnavailable):  # the stack ended before us
-        _leave_running_stack(scan_ids, stack, args)
+    """Say for each scan what becomes of it; suspend it first if the stack ends with this command."""
+    with suppress(GatewayUnavailable):  # the stack ended before this command
+        if stack.stays_up:
+            for scan_id in scan_ids:
+                _print_state(scan_id, stack.table.get_scan(scan_id), args)
+        else:
+            _leave_ending_stack(scan_ids, stack, args)
 
 
-def _leave_running_stack(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
-    if stack.stays_up:
-        for scan_id in scan_ids:
-            _say_where_it_is(scan_id, stack.table.get_scan(scan_id), args)
-        return
-    print_message("suspending the scan, since the local stack ends with this command; Ctrl-C ends it at once")
-    scans = _suspended(scan_ids, stack)
+def _leave_ending_stack(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
+    print_message("suspending the scan, since the local stack ends with this command; Ctrl-C skips that")
+    scans = _suspend(scan_ids, stack)
     for scan_id in scan_ids:
-        _say_where_it_is(scan_id, scans.get(scan_id), args, goes_on=False)
+        _print_state(scan_id, scans.get(scan_id), args, stack_ends=True)
 
 
-def _suspended(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
-    """The scans as they are once nothing of them is under way, or as they are when that takes too long."""
-    from cascan.events.control import Action, ControlRequested
+def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
+    """Suspend the scans. Returns them once none is under way, or as they are when that takes too long."""
     from cascan.model.scan import UNDER_WAY
 
-    started, asked = time.monotonic(), set[str]()
+    started, requested = time.monotonic(), set[str]()
     while True:
-        found = {scan_id: stack.table.get_scan(scan_id) for scan_id in scan_ids}
-        scans = {scan_id: scan for scan_id, scan in found.items() if scan}
+        records = {scan_id: stack.table.get_scan(scan_id) for scan_id in scan_ids}
+        scans = {scan_id: scan for scan_id, scan in records.items() if scan}
         under_way = {scan_id for scan_id, scan in scans.items() if scan.state in UNDER_WAY}
-        for scan_id in under_way - asked:
-            wanted = ControlRequested(action=Action.SUSPEND, scan_id=scan_id, by=getpass.getuser(), reason=REASON)
-            stack.control_queue.send(wanted.to_wire())
-        asked |= under_way
-        waited_s = time.monotonic() - started
-        missing_s = 0.0 if len(scans) == len(scan_ids) else PLANNED_WITHIN_S
-        if waited_s >= (SUSPENDED_WITHIN_S if under_way else missing_s):
+        for scan_id in under_way - requested:
+            _request_suspension(scan_id, stack)
+        requested |= under_way
+        are_all_planned = len(scans) == len(scan_ids)
+        idle_limit_s = 0.0 if are_all_planned else PLANNED_WITHIN_S
+        if time.monotonic() - started >= (SUSPENDED_WITHIN_S if under_way else idle_limit_s):
             return scans
         time.sleep(POLL_S)
 
 
-def _say_where_it_is(scan_id: str, scan: Scan | None, args: Namespace, *, goes_on: bool = True) -> None:
+def _request_suspension(scan_id: str, stack: StackGateways) -> None:
+    from cascan.events.control import Action, ControlRequested
+
+    request = ControlRequested(action=Action.SUSPEND, scan_id=scan_id, by=getpass.getuser(), reason=REASON)
+    stack.control_queue.send(request.to_wire())
+
+
+def _print_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends: bool = False) -> None:
+    """Print what becomes of the scan, and the commands to look at it, to continue it and to end it."""
+    label = f"scan {scan_id} ({scan.name})" if scan else f"scan {scan_id}"
+    print_message(f"{label} {_describe_state(scan_id, scan, args, stack_ends=stack_ends)}")
+
+
+def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends: bool) -> str:
     from cascan.model.scan import ScanState
     from cascan.scans.close import ENDED_STATES
 
-    cancel, look = (f"cascan {verb} {scan_id}{_where(args)}" for verb in ("cancel", "findings"))
-    up, resume = f"cascan local up{_where(args)}", f"cascan resume {scan_id}{_where(args)}"
-    what = f"scan {scan_id} ({scan.name})" if scan else f"scan {scan_id}"
+    options = _stack_options(args)
+    findings = f"its findings: cascan findings {scan_id}{options}"
+    end = f"end it: cascan cancel {scan_id}{options}"
+    up = f"cascan local up{options}"
     if scan and scan.state in ENDED_STATES:
-        print_message(f"{what} has ended, it is {scan.state}; its findings: {look}")
-    elif scan and scan.state is ScanState.SUSPENDED:
-        first = "" if goes_on else f"{up}, then "
-        print_message(f"{what} is suspended; go on with it: {first}{resume}; end it: {cancel}")
-    elif goes_on:
-        state = f"goes on, it is {scan.state}" if scan else "is queued and goes on"
-        print_message(f"{what} {state}; its findings: {look}; end it: {cancel}")
-    else:
+        return f"has ended, it is {scan.state}; {findings}"
+    if scan and scan.state is ScanState.SUSPENDED:
+        resume = f"cascan resume {scan_id}{options}"
+        return f"is suspended; continue it: {f'{up}, then ' if stack_ends else ''}{resume}; {end}"
+    if stack_ends:
         state = f"is {scan.state}" if scan else "is queued"
-        print_message(f"{what} {state}, and goes on when the local stack is next up: {up}; end it: {cancel}")
+        return f"{state}, and goes on when the local stack is up again: {up}; {end}"
+    state = f"goes on, it is {scan.state}" if scan else "is queued and goes on"
+    return f"{state}; {findings}; {end}"
 
 
-def _where(args: Namespace) -> str:
-    """The options by which another command finds the same stack."""
+def _stack_options(args: Namespace) -> str:
+    """The options with which another command finds the same stack."""
     options = (("--stack", getattr(args, "stack", None)), ("--state-dir", getattr(args, "state_dir", None)))
     return "".join(f" {name} {quote(str(value))}" for name, value in options if value)

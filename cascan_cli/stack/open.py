@@ -1,4 +1,4 @@
-"""The stack a command talks to: the one on this machine, or a deployed one by name. The same gateways for both."""
+"""Open the stack that a command uses, on this machine or deployed on AWS. Both have the same gateways."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cascan_cli.local.endpoint import Endpoint
     from cascan_cli.local.policy import LocalPolicy
 
-MOST_EXPRESS = 16  # a function and its nmap take 80 MB
+MAX_EXPRESS = 16  # concurrent express workers; each takes 80 MB with its nmap
 NMAP_MISSING = (
     "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
     "dnf install nmap (Fedora), apk add nmap nmap-scripts (Alpine)"
@@ -40,16 +40,16 @@ NMAP_MISSING = (
 
 @dataclass(frozen=True, slots=True)
 class StackGateways:
-    """The gateways of one stack, each built when it is first asked for."""
+    """The gateways of one stack. Each is built, and its module imported, when it is used."""
 
-    outputs: Mapping[str, str]
-    stays_up: bool  # False: it ends with this command
+    outputs: Mapping[str, str]  # of the template
+    stays_up: bool  # False: the stack ends with this command
     is_local: bool = False
-    own_port: int | None = None  # where a local stack listens
+    own_port: int | None = None  # on which a local stack listens
 
     @property
     def table(self) -> DynamoScanTable:
-        from cascan.aws.tables.scan_table import DynamoScanTable  # the request is on its way by then
+        from cascan.aws.tables.scan_table import DynamoScanTable  # imported while the request is on its way
 
         return DynamoScanTable(self.outputs["ScanTableName"])
 
@@ -114,18 +114,22 @@ class StackGateways:
 
     @property
     def submitter(self) -> str:
-        """Whose idempotency keys this command's are."""
+        """The identity that the idempotency keys of this command belong to."""
         from cascan.aws.identity import sender_id
 
         return sender_id(is_local=self.is_local)
 
     def uri(self, key: str) -> str:
+        """The S3 address of an object in the report bucket."""
         return f"s3://{self.outputs['ReportBucketName']}/{key}"
 
 
 @contextmanager
 def open_stack(args: Namespace) -> Iterator[StackGateways]:
-    """Raises: CliError: the stack is not to be had."""
+    """Open a deployed stack, or the local one, which is started if it is down and then ends with the block.
+
+    Raises: CliError: the stack is not available.
+    """
     if args.stack:
         yield StackGateways(_deployed_outputs(args.stack), stays_up=True)
         return
@@ -133,29 +137,30 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     from cascan_cli.local.stack import local_stack
     from cascan_cli.local.state import StateDir
 
-    stays, asked = read_policy(args.state_dir), read_policy(args.state_dir).widened(args)
-    parameters = local_parameters(asked)
+    policy = read_policy(args.state_dir)
+    requested_policy = policy.widened(args)
+    parameters = local_parameters(requested_policy)
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
     with local_stack(args.state_dir, parameters, keeps_parameters=True, say=print_message) as stack:
         preparing.join()
-        if stack.attached and asked != stays:
+        if stack.attached and requested_policy != policy:
             raise BadInput(
-                f"the stack on this machine is up, and {stays.sentence()}. Change that with cascan local up "
-                "--allow … --policy-profile …; or end it with cascan local down, and give the scan its own"
+                f"the stack on this machine is up, and {policy.sentence()}. Change that with cascan local up "
+                "--allow … --policy-profile …, or stop the stack with cascan local down and repeat this command"
             )
-        if stack.endpoint != endpoint:  # a stack that was killed has a new secret
-            _turn_again(stack.endpoint)
+        if stack.endpoint != endpoint:  # the stack was killed, and started again with a new secret
+            _prepare_again(stack.endpoint)
         if stack.needs_rebuild:
-            from cascan_cli.stack.rebuild_local import rebuild_local  # seldom
+            from cascan_cli.stack.rebuild_local import rebuild_local  # imported here: rarely needed
 
             rebuild_local(stack, print_message)
         yield StackGateways(stack.outputs, stays_up=stack.attached, is_local=True, own_port=stack.endpoint.port)
 
 
 def _prepare(endpoint: Endpoint) -> None:
-    """Load boto3 and the client that is needed first, while the emulator boots."""
+    """Import boto3 and build the first client while the emulator starts."""
     from cascan_cli.local.aws import use_endpoint
 
     use_endpoint(endpoint)
@@ -164,8 +169,8 @@ def _prepare(endpoint: Endpoint) -> None:
     clients.sqs()
 
 
-def _turn_again(endpoint: Endpoint) -> None:
-    """As `_prepare`, where that went by a secret that does not count any more."""
+def _prepare_again(endpoint: Endpoint) -> None:
+    """Replace clients that were built with an old secret."""
     from cascan.aws import clients
 
     clients.forget()
@@ -173,7 +178,7 @@ def _turn_again(endpoint: Endpoint) -> None:
 
 
 def local_parameters(policy: LocalPolicy) -> dict[str, str]:
-    """The template's parameters on one machine. Raises: CliError: there is no nmap."""
+    """The parameters of the template on one machine. Raises: CliError: nmap is not installed."""
     nmap = shutil.which("nmap")
     if nmap is None:
         raise CliError(NMAP_MISSING)
@@ -182,24 +187,24 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "DeniedTargets": ",",  # loopback may be scanned here
         "PolicyProfile": policy.profile,
         "NmapCommand": str(Path(nmap).resolve()),
-        "WorkerImageTag": _made_of(Path(nmap)),
+        "WorkerImageTag": _nmap_tag(Path(nmap)),
         "WorkerSubnets": "subnet-local",
         "WorkerSecurityGroups": "sg-local",
-        "WorkerPublicIp": "DISABLED",  # the express lane reaches what this machine does
+        "WorkerPublicIp": "DISABLED",  # express workers reach all that this machine reaches
         "MaxWorkers": str(os.cpu_count() or 1),
-        "ExpressConcurrency": str(min(MOST_EXPRESS, 2 * (os.cpu_count() or 1))),
-        "IdleExitSeconds": "8",  # a shard that failed comes again after 5
+        "ExpressConcurrency": str(min(MAX_EXPRESS, 2 * (os.cpu_count() or 1))),
+        "IdleExitSeconds": "8",  # a failed shard is delivered again after 5
     }
 
 
-def _made_of(nmap: Path) -> str:
-    """In place of an image's tag: another text when the machine's nmap is another one, as after an update."""
-    status = nmap.stat()
-    return f"host-{status.st_size}-{int(status.st_mtime)}"
+def _nmap_tag(nmap: Path) -> str:
+    """Takes the place of an image tag: it changes when nmap is updated."""
+    file = nmap.stat()
+    return f"host-{file.st_size}-{int(file.st_mtime)}"
 
 
 def describe_stack(name: str) -> StackTypeDef:
-    """The deployed stack as CloudFormation has it. Raises: CliError: it cannot be read."""
+    """CloudFormation's description of a deployed stack. Raises: CliError: it cannot be read."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -211,7 +216,7 @@ def describe_stack(name: str) -> StackTypeDef:
 
 
 def _deployed_outputs(name: str) -> dict[str, str]:
-    outputs = {o["OutputKey"]: o["OutputValue"] for o in describe_stack(name).get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in describe_stack(name).get("Outputs", [])}
     missing = {"RequestQueueUrl", "ControlQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
     if missing:
         raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")

@@ -1,4 +1,4 @@
-"""What a stack's operator permits: of the one on this machine, or of a deployed one, from its parameters."""
+"""What a stack permits: from the stored policy of the stack on this machine, or the parameters of a deployed one."""
 
 from __future__ import annotations
 
@@ -16,59 +16,69 @@ from cascan_cli.stack.open import describe_stack
 
 
 def read_permissions(args: Namespace) -> Permissions:
-    """What the stack permits that the command names, as the stack itself judges, with what the command adds.
+    """The permissions of the stack that the command names, with --allow, --deny and --policy-profile applied.
 
-    Raises: BadInput: --allow or --deny is no network or domain. CliError: the stack cannot be read.
+    Raises: BadInput: --allow or --deny is not a network or domain. CliError: the stack cannot be read.
     """
     parameters: Mapping[str, str] = {}
-    more = getattr(args, "allow", None) or ()
+    also_allowed = getattr(args, "allow", None) or ()
+    also_denied = getattr(args, "deny", None) or ()
     profile = getattr(args, "policy_profile", None)
     if not args.stack:
         from cascan_cli.local.policy import read_policy
 
         policy = read_policy(args.state_dir).widened(args)
-        allowed, denied, more, profile = list(policy.allowed_targets), list[str](), (), policy.profile
+        allowed, denied = list(policy.allowed_targets), list[str]()
+        also_allowed, profile = (), policy.profile
     else:
         parameters = _parameters(args.stack)
         if "AllowedTargets" not in parameters:
             raise BadInput(f"stack {args.stack!r} is not a cascan stack: it has no parameter AllowedTargets")
-        allowed = _listed(parameters["AllowedTargets"])
-        denied = _listed(parameters.get("DeniedTargets", ""))
+        allowed = _split_list(parameters["AllowedTargets"])
+        denied = _split_list(parameters.get("DeniedTargets", ""))
     try:
         return Permissions(
-            Scope.of([*allowed, *more], [*denied, *(getattr(args, "deny", None) or ())]),
-            _profile(profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
+            Scope.of([*allowed, *also_allowed], [*denied, *also_denied]),
+            _parse_profile(profile or parameters.get("PolicyProfile", PolicyProfile.SAFE)),
             parameters.get("RawScans", "enabled") == "enabled",
             _reaches_private(parameters),
-            None if parameters.get("WorkerSubnets") else WorkerReach.of(_listed(parameters.get("WorkerEgress", ""))),
+            _read_reach(parameters),
         )
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
 
 
 def _parameters(stack: str) -> dict[str, str]:
-    listed = describe_stack(stack).get("Parameters", [])
-    return {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in listed}
+    parameters = describe_stack(stack).get("Parameters", [])
+    return {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in parameters}
 
 
-def _profile(text: str) -> PolicyProfile:
-    """Raises: BadInput: a profile that this version does not know."""
+def _parse_profile(text: str) -> PolicyProfile:
+    """Raises: BadInput: this version of cascan does not know the profile."""
     if text not in list(PolicyProfile):
-        raise BadInput(f"the stack's PolicyProfile {text!r} is none of {', '.join(PolicyProfile)}")
+        raise BadInput(f"the stack's PolicyProfile {text!r} is not one of {', '.join(PolicyProfile)}")
     return PolicyProfile(text)
 
 
-def _listed(text: str) -> list[str]:
+def _split_list(text: str) -> list[str]:
     return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
+def _read_reach(parameters: Mapping[str, str]) -> WorkerReach | None:
+    """What workers in the stack's own VPC reach; None for workers in the operator's subnets."""
+    if parameters.get("WorkerSubnets"):
+        return None
+    return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")))
+
+
 def _reaches_private(parameters: Mapping[str, str]) -> bool:
-    """The template's condition ExpressInNetwork; on one machine it holds."""
+    """The condition ExpressInNetwork of the template; always true on one machine."""
     in_subnets = bool(parameters.get("WorkerSubnets") and parameters.get("WorkerSecurityGroups"))
     return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")
 
 
 def read_scan_defaults(args: Namespace) -> ScanDefaults:
-    """How much of a scan runs at once on the stack: of a deployed one from its parameters."""
+    """The defaults of the stack for requests, such as how many shards of a scan run at once."""
     parameters = _parameters(args.stack) if args.stack else {}
-    return ScanDefaults(int(parameters["ShardsPerScan"])) if parameters.get("ShardsPerScan") else ScanDefaults()
+    shards_per_scan = parameters.get("ShardsPerScan")
+    return ScanDefaults(int(shards_per_scan)) if shards_per_scan else ScanDefaults()

@@ -1,4 +1,4 @@
-"""A stack's table, made again from its bucket: with the function that records reports, run here."""
+"""Rebuild the table of a stack from its bucket, by running the code of on_report_stored in this process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from cascan.gateways import OperatorRecords, ReportStore, ScanTable
     from cascan_cli.stack.open import StackGateways
 
-# What was recorded was in the scope of its day, and each shard says what it asked.
+# Recorded reports were in scope when they were scanned; a rebuild does not check the scope again.
 EVERYWHERE = ("0.0.0.0/0", "::/0", "127.0.0.0/8", "::1")
-NOT_KEPT = "what cascades had decided and spent, and the runs of schedules, are not among the records"
+NOT_REBUILT = "decisions and budgets of cascades and the runs of schedules are not backed up, and were not rebuilt"
 
 
 def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
-    """Put every scan of the bucket into the table that is not there. Raises: GatewayUnavailable: to be repeated."""
-    from on_report_stored.record_findings import record_findings  # the readers come with it
+    """Rebuild every scan of the bucket that is missing in the table.
+
+    Raises: GatewayUnavailable: the stack failed to answer; repeat the rebuild.
+    """
+    from on_report_stored.record_findings import record_findings  # imports all report readers
 
     record = partial(
         record_findings,
@@ -44,33 +47,35 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
 
 
 def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> str:
-    """Give the table what the operator decided, and have schedules fire again. What was restored, in a sentence."""
-    from cascan.schedules.form import read_schedule  # few stacks have any
+    """Restore rules, schedules and the halt, and register the schedules again. Returns a summary in one sentence."""
+    from cascan.schedules.form import read_schedule  # imported here: few stacks have schedules
 
     try:
         restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
-    except ValueError as exc:  # msgspec's errors are: a record of another version, or damaged
-        return f"what was decided of rules and schedules cannot be read: {exc}"
-    for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have broken off here
+    except ValueError as exc:  # from msgspec: the record is damaged, or of another version
+        return f"the backup of rules and schedules cannot be read: {exc}"
+    for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have been interrupted here
         try:
             schedule = read_schedule(stored.document, is_stored=True)
         except RequestRefused as exc:
             print_message(
-                f"schedule {stored.name} was stored by another version and starts nothing; apply it anew: {exc}"
+                f"schedule {stored.name} is from another version of cascan and starts no scans; apply it again: {exc}"
             )
         else:
             stack.scheduler.put(schedule, stored.created_at, utc_now())
-    parts = ["the halt"] if restored.halted else []
-    parts += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
-    parts += [f"rule {name}" for name in restored.rules] + [f"schedule {name}" for name in restored.schedules]
-    return f"restored: {', '.join(parts)}" if parts else ""
+    items = ["the halt"] if restored.halted else []
+    items += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
+    items += [f"rule {name}" for name in restored.rules]
+    items += [f"schedule {name}" for name in restored.schedules]
+    return f"restored: {', '.join(items)}" if items else ""
 
 
 def summarize_rebuild(rebuilt: RebuildResult) -> str:
-    said = f"{pluralize(rebuilt.scans, 'scan')} rebuilt from {pluralize(rebuilt.reports, 'report')}"
-    said += f"; {rebuilt.open} of them go on"
+    """What a rebuild did, in one sentence."""
+    scans, reports = pluralize(rebuilt.scans, "scan"), pluralize(rebuilt.reports, "report")
+    sentence = f"{scans} rebuilt from {reports}; {rebuilt.open} of them go on"
     if rebuilt.left:
-        said += f"; {rebuilt.left} were in the table"
+        sentence += f"; {rebuilt.left} were still in the table"
     if rebuilt.unreadable:
-        said += f"; {rebuilt.unreadable} scans or reports cannot be read"
-    return said
+        sentence += f"; {rebuilt.unreadable} scans or reports are unreadable"
+    return sentence

@@ -1,4 +1,4 @@
-"""Which scan a request that was sent becomes: on_scan_requested derives the same id."""
+"""The id of the scan that a request becomes. on_scan_requested derives the same id."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
 from cascan.forms import find_idempotency_key, read_request_document
-from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 
 if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
 
 def idempotency_key_of(body: str) -> str:
-    """The request's own key, also of one that will be refused; empty: it has none."""
+    """The idempotencyKey of the request, even of one that will be refused; empty if it has none."""
     try:
         return find_idempotency_key(read_request_document(body))
     except RequestRefused:
@@ -21,15 +21,17 @@ def idempotency_key_of(body: str) -> str:
 
 
 def possible_scan_ids(body: str, message_id: str, stack: StackGateways) -> list[str]:
-    """The ids under which the scan may stand: its own key's, and its message's where the key is taken."""
+    """The ids that the scan may get: that of its idempotencyKey, and that of its message if the key is taken."""
     key = idempotency_key_of(body)
-    by_message = scan_id_of(message_id)
-    return [own_scan_id_of(stack.submitter, key), by_message] if key else [by_message]
+    by_message = derive_scan_id(message_id)
+    return [derive_keyed_scan_id(stack.submitter, key), by_message] if key else [by_message]
 
 
 def expected_scan_id(body: str, message_id: str, stack: StackGateways) -> str:
-    """The one of them under which it will stand, as things are now."""
-    first, *others = possible_scan_ids(body, message_id, stack)
-    there = stack.table.get_scan(first) if others else None
-    is_taken = there is not None and there.request_digest != body_digest_of(body)
-    return others[0] if is_taken else first
+    """The id that the scan gets if the table does not change before the request is handled."""
+    preferred, *fallback = possible_scan_ids(body, message_id, stack)
+    if not fallback:
+        return preferred
+    stored = stack.table.get_scan(preferred)
+    is_taken = stored is not None and stored.request_digest != digest_body(body)
+    return fallback[0] if is_taken else preferred

@@ -28,7 +28,7 @@ class BoundedCache(dict[K, V]):
         return value
 
 
-class Sighted(set[int]):
+class RecentHashes(set[int]):
     """Hashes of what was seen lately: who keeps things when they come again wastes nothing on those that never do.
 
     Two things of one hash are no harm: one of them is kept too early. A full set starts anew.

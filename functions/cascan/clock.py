@@ -10,7 +10,7 @@ Clock = Callable[[], datetime]
 TimeLeft = Callable[[], float]  # seconds until the function is stopped
 
 
-def for_ever() -> float:
+def no_time_limit() -> float:
     """The time that somebody has left who is no function."""
     return inf
 

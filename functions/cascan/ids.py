@@ -22,27 +22,27 @@ SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
 
-def scan_id_of(key: str) -> str:
+def derive_scan_id(key: str) -> str:
     """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from a key that cascan itself gave."""
     return base64.b32encode(sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
 
 
-def body_digest_of(body: str) -> str:
+def digest_body(body: str) -> str:
     """What tells one request's bytes from another's."""
     return sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def own_scan_id_of(submitter: str, idempotency_key: str) -> str:
+def derive_keyed_scan_id(submitter: str, idempotency_key: str) -> str:
     """The id of a scan that a submitter asked for under a key: the same key of another submitter gives another id."""
-    return scan_id_of(f"key:{len(submitter)}:{submitter}:{idempotency_key}")
+    return derive_scan_id(f"key:{len(submitter)}:{submitter}:{idempotency_key}")
 
 
-def fingerprint_of(*about: str) -> str:
+def derive_fingerprint(*about: str) -> str:
     """What a finding is about, without the scan: equal in every scan that sees the same thing again."""
     return sha256("\x1f".join(about).encode()).hexdigest()[:32]
 
 
-def finding_id_of(scan_id: str, fingerprint: str) -> str:
+def derive_finding_id(scan_id: str, fingerprint: str) -> str:
     """The finding's UUID: version 5 of the scan and what the finding is about. uuid5 itself takes thrice as long."""
     digest = sha1(OWN + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
     variant = VARIANTS[digest[16]]
@@ -50,14 +50,14 @@ def finding_id_of(scan_id: str, fingerprint: str) -> str:
 
 
 def scan_hash(scan_id: str) -> HASH:
-    """What the ids of a scan's findings have in common, hashed: `id_fields` goes on from a copy."""
+    """What the ids of a scan's findings have in common, hashed: `encode_id_fields` goes on from a copy."""
     return sha1(OWN + f"{scan_id}/".encode())  # noqa: S324 (as above)
 
 
-def id_fields(scan: HASH, about: bytes) -> bytes:
+def encode_id_fields(scan: HASH, about: bytes) -> bytes:
     """How a finding's JSON begins, up to the end of the fingerprint: `{"id":"…","fingerprint":"…`.
 
-    The same as finding_id_of and fingerprint_of give, `about` being joined already, in a third of their time.
+    The same as derive_finding_id and derive_fingerprint give, `about` being joined already, in a third of their time.
     """
     fingerprint = hexlify(sha256(about).digest()[:16])
     hashed = scan.copy()  # what has been hashed of the scan is not hashed again
@@ -67,7 +67,7 @@ def id_fields(scan: HASH, about: bytes) -> bytes:
 
 
 def _layout(variant: str) -> bytes:
-    """`id_fields` for `translate`: text that stands for itself, and digits by their places in the table.
+    """`encode_id_fields` for `translate`: text that stands for itself, and digits by their places in the table.
 
     So one call puts every digit in its place; cutting a digest up for a UUID and formatting the parts takes twice that.
     """
@@ -80,7 +80,7 @@ def _layout(variant: str) -> bytes:
 LAYOUTS = {ord(digit): _layout(variant) for digit, variant in VARIANTS.items()}
 
 
-def event_id_of(*parts: object) -> str:
+def derive_event_id(*parts: object) -> str:
     """The id of an event: the same cause announces it under the same id, however often."""
     return str(uuid5(NAMESPACE, "event/" + "/".join(str(part) for part in parts)))
 

@@ -36,7 +36,7 @@ def read_stored(stored: S, reader: Callable[[S], T], name: Callable[[S], str] = 
         raise error from exc
 
 
-def readable(stored: Iterable[S], reader: Callable[[S], T], name: Callable[[S], str] = str) -> Iterator[T]:
+def read_all_stored(stored: Iterable[S], reader: Callable[[S], T], name: Callable[[S], str] = str) -> Iterator[T]:
     """What can be read, in order."""
     for one in stored:
         try:

@@ -25,7 +25,7 @@ from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
-from on_control_requested.control_scan import Controlled, control, finish_cancelling
+from on_control_requested.control_scan import Controlled, control_scan, finish_cancelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def wire() -> Wired:
     settings = from_env(Settings, os.environ)
     common = closing_gateways(settings)
     reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
-    return Wired(partial(control, reports=reports, house=house, **common), partial(finish_cancelling, **common))
+    return Wired(partial(control_scan, reports=reports, house=house, **common), partial(finish_cancelling, **common))
 
 
 _closing: list[str] = []  # wide scans that were cancelled by the batch at hand

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, OperatorRecords, ReportStore, ScanTable, ShardQueues
-from cascan.ids import event_id_of
-from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, MAX_SCANS_LIFTED
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
 from cascan.scans.close import ENDED_STATES
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.release import release_waiting, resend_messages
 
 LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
@@ -38,7 +38,7 @@ class Controlled:
     closing: int = 0  # shards of a cancelled scan that are open still
 
 
-def control(
+def control_scan(
     asked: ControlRequested,
     *,
     sender: str = "",
@@ -48,7 +48,7 @@ def control(
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
-    left_s: TimeLeft = for_ever,
+    left_s: TimeLeft = no_time_limit,
 ) -> Controlled:
     """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
 
@@ -71,7 +71,10 @@ def control(
         raise MalformedMessage(f"there is no scan {asked.scan_id}")
     match asked.action:
         case Action.CANCEL:
-            why, most = _why(asked), CLOSED_TOGETHER  # a wide scan has the rest closed behind the whole batch
+            why, most = (
+                _why(asked),
+                MAX_CLOSED_PER_TRANSACTION,
+            )  # a wide scan has the rest closed behind the whole batch
             scan = cancel_scan(scan.scan_id, why, table=table, queues=queues, bus=bus, clock=clock, most=most) or scan
             return _controlled(asked, scan)
         case Action.SUSPEND:
@@ -98,7 +101,7 @@ def finish_cancelling(
     """
     ended = 0
     for scan_id in scan_ids:
-        if left_s() < LEAST_TURN_S:
+        if left_s() < MIN_TIME_LEFT_S:
             break
         try:
             scan = cancel_scan(scan_id, "", table=table, queues=queues, bus=bus, clock=clock, left_s=left_s)
@@ -114,7 +117,9 @@ def _suspend(scan: Scan, *, table: ScanTable, bus: EventBus, clock: Clock) -> Sc
     scan = table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         at = clock()
-        bus.put([ScanSuspended(**build_event_fields(scan, at=at), event_id=event_id_of(scan.scan_id, "suspended", at))])
+        bus.put(
+            [ScanSuspended(**build_event_fields(scan, at=at), event_id=derive_event_id(scan.scan_id, "suspended", at))]
+        )
     return scan
 
 
@@ -135,7 +140,7 @@ def _resume(
     released += Counter(release_waiting(scan, table=table, queues=queues, clock=clock))
     if released:
         at = clock()
-        event_id = event_id_of(scan.scan_id, "resumed", at)
+        event_id = derive_event_id(scan.scan_id, "resumed", at)
         bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
     return _controlled(asked, scan, sum(released.values()))
 
@@ -143,14 +148,14 @@ def _resume(
 def _release_all(left_s: TimeLeft, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> int:
     """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
 
-    Of more than MAX_SCANS_LIFTED scans the others go on with their next look.
+    Of more than MAX_SCANS_RESUMED scans the others go on with their next look.
     """
     released = 0
-    for scan in table.list_scans(MAX_SCANS_LIFTED):
+    for scan in table.list_scans(MAX_SCANS_RESUMED):
         if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            table.add_to_agenda(AgendaEntry(next_minute(clock()), scan.scan_id, What.RELEASE))
+            table.add_to_agenda(AgendaEntry(next_minute(clock()), scan.scan_id, AgendaTask.RELEASE))
         else:
             released += sum(release_waiting(scan, table=table, queues=queues, clock=clock).values())
     return released

@@ -26,9 +26,9 @@ from cascan.clock import utc_now
 from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, instrument, logger, seconds_left
-from on_minute_passed.notice_change import RetriggerContext, retrigger_schedules
+from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
-from on_minute_passed.send_delayed import DelayedContext, send_delayed_messages
+from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class _Case:
 
     def __init__(self, shard: Shard, answer: ReportSummary) -> None:
         self.shard, self.answer = shard, answer
-        self.about = f"shard {shard.number} ({shard.targets_in_words})"
+        self.about = f"shard {shard.number} ({shard.targets_summary})"
 
     def flaw(self, outcome: Outcome, code: ReasonCode, sentence: str) -> Flaw:
         return outcome, Reasons.of([Reason.of(code, self.about, sentence)])

@@ -15,7 +15,7 @@ from cascan.events import BusEvent, ChangeCounts, build_change_event
 from cascan.gateways import EventBus
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import Change
-from cascan.model.recording import Told
+from cascan.model.recording import PublishedChanges
 from cascan.model.scan import Scan
 from on_report_stored.checkpoints import RecordingPass, RecordingStatus
 from on_report_stored.report_summary import ReportSummary
@@ -49,12 +49,12 @@ class ChangeAnnouncer:
         announced = min(self.counts.total(), MAX_CHANGE_EVENTS_PER_REPORT)
         return ChangeCounts(kinds=dict(self.counts), baseline=dict(self.baseline), announced=announced)
 
-    def go_on(self, told: Told) -> None:
+    def go_on(self, told: PublishedChanges) -> None:
         """Know what an earlier turn told."""
         self.counts, self.baseline = Counter(told.counts), Counter(told.baseline)
 
-    def told(self, after: str) -> Told:
-        return Told(after=after, counts=dict(self.counts), baseline=dict(self.baseline))
+    def told(self, after: str) -> PublishedChanges:
+        return PublishedChanges(after=after, counts=dict(self.counts), baseline=dict(self.baseline))
 
 
 def publish_changes(
@@ -70,10 +70,10 @@ def publish_changes(
             news.pending = []
             is_up = turn.is_up
             if not turn.note(answer.told_recording(news.told(after), turn.size, ends_turn=is_up), ()):
-                return RecordingStatus.ELSEWHERE
+                return RecordingStatus.SUPERSEDED
             if is_up and answer.may_go_on:
-                return RecordingStatus.LATER
-    return RecordingStatus.NONE
+                return RecordingStatus.CONTINUE
+    return RecordingStatus.DONE
 
 
 def _chunks(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:

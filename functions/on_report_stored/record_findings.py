@@ -9,21 +9,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
 from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
-from cascan.ids import event_id_of
+from cascan.ids import derive_event_id
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.permissions.scope import Scope
 from cascan.scans.close import close_shard, settle_scan
-from on_report_stored.checkpoints import AFTER_S, RecordingPass, RecordingStatus
+from on_report_stored.checkpoints import RETRY_AFTER_S, RecordingPass, RecordingStatus
 from on_report_stored.judge import Verdict, judge
 from on_report_stored.publish_changes import ChangeAnnouncer, publish_changes
-from on_report_stored.read_report import read_into_table
+from on_report_stored.record_report import record_report
 from on_report_stored.report_summary import ReportSummary
 from on_report_stored.scope_filter import ScopeFilter
 
@@ -53,7 +53,7 @@ def record_findings(
     queues: ShardQueues,
     bus: EventBus,
     clock: Clock,
-    left_s: TimeLeft = for_ever,
+    left_s: TimeLeft = no_time_limit,
 ) -> Recorded:
     """Write the report's findings, fold it into the inventory, tell what changed, close its shard.
 
@@ -78,15 +78,15 @@ def record_findings(
         table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
     gate = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
     turn = RecordingPass(key, table, stored.size, left_s)
-    answer = read_into_table(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
+    answer = record_report(key, shard, clock(), gate=gate, reports=reports, table=table, turn=turn)
     outcome, reasons = judge(shard, answer)
     news = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
     rest = answer.rest or publish_changes(news, bus, turn, answer)
     hosts, found, kept_out = answer.hosts_read, answer.findings, answer.quarantine.count
     if rest:
-        if rest is RecordingStatus.LATER:
+        if rest is RecordingStatus.CONTINUE:
             table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
-        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, AFTER_S.get(rest))
+        return Recorded(scan.scan_id, shard.number, hosts, found, kept_out, rest, scan.state, RETRY_AFTER_S.get(rest))
     bus.put([*news.pending, *_events(scan, shard, stored, (outcome, reasons), answer, news=news)])
     elsewhere = _counted_elsewhere(shard, table)
     closing = _closing(shard, (outcome, reasons), answer, news.counts, elsewhere=elsewhere)
@@ -144,14 +144,14 @@ def _events(
     if kept_out := answer.quarantine.count:
         yield HostQuarantined(
             **common,
-            event_id=event_id_of(stored.key, "quarantined"),
+            event_id=derive_event_id(stored.key, "quarantined"),
             count=kept_out,
             addresses=tuple(answer.quarantine.addresses),
             reason=answer.quarantine.reason,
         )
     yield FindingsRecorded(
         **common,
-        event_id=event_id_of(scan.scan_id, shard.number, "recorded"),
+        event_id=derive_event_id(scan.scan_id, shard.number, "recorded"),
         outcome=verdict[0],
         hosts_up=answer.hosts_answered,
         findings=answer.counts(),

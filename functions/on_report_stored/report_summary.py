@@ -8,15 +8,15 @@ from collections.abc import Container, Iterable
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cascan.inventory.observations import Absent, what_absence_means
-from cascan.limits import MAX_LISTED_REASONS, MAX_REPORT_TURNS
+from cascan.inventory.observations import Absence, interpret_absence
+from cascan.limits import MAX_LISTED_REASONS, MAX_RECORDING_PASSES
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
-from cascan.model.recording import Place, Recording, ReportEnd, Told
+from cascan.model.recording import Place, PublishedChanges, Recording, ReportEnd
 from cascan.model.scan import Counts
 from cascan.rules.severity import to_count_key
 from on_report_stored.checkpoints import RecordingStatus
-from on_report_stored.record_inventory import InventoryUpdater
+from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.scope_filter import Quarantine
 
 
@@ -29,7 +29,7 @@ class ReportSummary(Struct):
     errormsg: str = ""
     hosts_total: int | None = None
     hosts_counted_up: int | None = None  # by nmap, which leaves hosts out of the list; None: it did not get to count
-    rest: RecordingStatus = RecordingStatus.NONE  # what is not recorded yet; then nothing else of this is final
+    rest: RecordingStatus = RecordingStatus.DONE  # what is not recorded yet; then nothing else of this is final
     given_up: str = ""  # why nobody records the rest
     turns: int = 0  # that came before this one
     hosts_read: int = 0
@@ -40,7 +40,7 @@ class ReportSummary(Struct):
     elements_up: int = 0  # host elements that are up, recorded or not
     elements_unasked: int = 0  # host elements of a list scan (-sL), which asks nobody
     quarantine: Quarantine = field(default_factory=Quarantine)
-    told: Told = field(default_factory=Told)  # of the changes, by earlier turns
+    told: PublishedChanges = field(default_factory=PublishedChanges)  # of the changes, by earlier turns
     findings: int = 0
     severities: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -75,18 +75,18 @@ class ReportSummary(Struct):
     @property
     def may_be_read_on(self) -> bool:
         """Another turn may read what this one leaves."""
-        return self.turns + 1 < MAX_REPORT_TURNS
+        return self.turns + 1 < MAX_RECORDING_PASSES
 
     @property
     def may_go_on(self) -> bool:
         """Another turn may tell what this one has left to tell; the reading had as many."""
-        return self.turns + 1 < 2 * MAX_REPORT_TURNS
+        return self.turns + 1 < 2 * MAX_RECORDING_PASSES
 
     def give_up(self) -> None:
         """Nobody reads the rest."""
-        self.given_up = f"it took more than {MAX_REPORT_TURNS} turns; {self.hosts_read} hosts of it are recorded"
+        self.given_up = f"it took more than {MAX_RECORDING_PASSES} turns; {self.hosts_read} hosts of it are recorded"
 
-    def told_recording(self, told: Told, size: int, *, ends_turn: bool) -> Recording:
+    def told_recording(self, told: PublishedChanges, size: int, *, ends_turn: bool) -> Recording:
         """The sum as it is to be noted once the report is read, and so much of its changes told."""
         end = ReportEnd(
             complete=self.complete,
@@ -138,9 +138,9 @@ class ReportSummary(Struct):
         return self.hosts_up + self.unlisted_up
 
     @property
-    def absent(self) -> Absent:
+    def absent(self) -> Absence:
         """What it means that the report has no element for an address."""
-        return what_absence_means(
+        return interpret_absence(
             counted_up=self.hosts_counted_up,
             elements_up=self.elements_up,
             elements_unasked=self.elements_unasked,

@@ -39,7 +39,7 @@ class ScopeFilter:
 
     def __init__(self, shard: Shard, scope: Scope, remainders: Sequence[Shard] = ()) -> None:
         """`remainders`: the shards that were cut off from it since, and from those."""
-        self.asked = ScannedAddresses.by(shard)
+        self.asked = ScannedAddresses.from_shard(shard)
         self._left = ReassignedHosts(shard, remainders, self.asked)
         self._scope = scope
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from cascan.cascades.decision import Decision
-from cascan.limits import MAX_FINDINGS_TOLD
+from cascan.limits import MAX_FINDINGS_LISTED
 from cascan.model.cascade import CascadeLine
 
 
@@ -34,4 +34,4 @@ def _line(decision: Decision) -> CascadeLine:
 
 def _with(line: CascadeLine, decision: Decision) -> CascadeLine:
     findings = tuple(dict.fromkeys((*line.findings, *decision.findings)))
-    return replace(line, count=line.count + decision.count, findings=findings[:MAX_FINDINGS_TOLD])
+    return replace(line, count=line.count + decision.count, findings=findings[:MAX_FINDINGS_LISTED])

@@ -29,7 +29,7 @@ from cascan.clock import Clock
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, build_event_fields
 from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
-from cascan.ids import event_id_of, scan_id_of
+from cascan.ids import derive_event_id, derive_scan_id
 from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, StoredChild
 from cascan.model.request import ScanRequest
@@ -145,7 +145,7 @@ class CascadeRunner:
 
     def _said(self, line: CascadeLine, scan: Scan, event: ScanCompleted) -> BusEvent:
         said: dict[str, Any] = build_event_fields(scan, at=self.clock(), cause_id=event.event_id) | {
-            "event_id": event_id_of(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
+            "event_id": derive_event_id(scan.scan_id, "cascade", line.kind, line.rule, line.cap, line.reason),
             "rule": line.rule,
             "reason": line.reason,
             "findings": line.findings,
@@ -171,7 +171,7 @@ class CascadeRunner:
     def _requested(self, child: StoredChild, scan: Scan, event: ScanCompleted) -> BusEvent:
         return CascadeRequested(
             **build_event_fields(scan, at=self.clock(), cause_id=event.event_id),
-            event_id=event_id_of(scan.scan_id, "child", child.key),
+            event_id=derive_event_id(scan.scan_id, "child", child.key),
             rule=child.rule,
             scan_type=child.scan_type,
             request=msgspec.json.decode(child.body),
@@ -187,7 +187,7 @@ def _started_by(rules: Iterable[CascadingRule], chain: list[str]) -> CascadingRu
 def _stored(decision: Decision, child: Child, scan: Scan, root: str, event: ScanCompleted) -> StoredChild:
     if decision.kind is DecisionKind.START:
         request = build_child_request(child, scan, root, event.event_id)
-        scan_id, body = scan_id_of(request.idempotency_key), msgspec.json.encode(request).decode()
+        scan_id, body = derive_scan_id(request.idempotency_key), msgspec.json.encode(request).decode()
     else:
         scan_id, body = "", msgspec.json.encode(build_child_manifest(child, scan)).decode()
     return StoredChild(

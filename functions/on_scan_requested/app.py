@@ -29,7 +29,7 @@ from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def wire() -> Planner:
         **closing_gateways(settings),
         issued=DynamoIssuedRequests(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        permit=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),
-        rules=ScanDefaults(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
+        permissions=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),
+        defaults=ScanDefaults(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
     )
     return Planner(plan, settings.request_dlq_arn)
 

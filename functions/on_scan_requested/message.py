@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cascan.gateways import IssuedRequests
-from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 
 ISSUED_KEYS = ("cascade/", "schedule/")  # how the keys begin that cascan gives its own requests
 
@@ -30,7 +30,7 @@ class Message:
 
     @property
     def digest(self) -> str:
-        return body_digest_of(self.body)
+        return digest_body(self.body)
 
 
 class Identity(NamedTuple):
@@ -42,6 +42,6 @@ class Identity(NamedTuple):
 
 def identify(message: Message, key: str, issued: IssuedRequests) -> Identity:
     """`key`: the request's idempotency key, or empty."""
-    if key.startswith(ISSUED_KEYS) and issued.was_issued(scan_id_of(key), message.digest):
-        return Identity(scan_id_of(key), is_issued=True)
-    return Identity(own_scan_id_of(message.sender, key) if key else scan_id_of(message.message_id))
+    if key.startswith(ISSUED_KEYS) and issued.was_issued(derive_scan_id(key), message.digest):
+        return Identity(derive_scan_id(key), is_issued=True)
+    return Identity(derive_keyed_scan_id(message.sender, key) if key else derive_scan_id(message.message_id))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,21 +12,20 @@ from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
-from cascan.ids import event_id_of, scan_id_of
+from cascan.ids import derive_event_id, derive_scan_id
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
-from cascan.model.shard import Shard, ShardState
 from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
-from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
+from cascan.planning.rates import ScanDefaults
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
-from on_scan_requested.refusal import GIVEN_UP, PlanningResult, store_refusal
+from on_scan_requested.store_refusal import GIVEN_UP, PlanningResult, store_refusal
 
 
 def plan_scan(
@@ -39,23 +37,23 @@ def plan_scan(
     reports: ReportStore,
     queues: ShardQueues,
     bus: EventBus,
-    permit: Permissions,
-    rules: ScanDefaults,
+    permissions: Permissions,
+    defaults: ScanDefaults,
     clock: Clock,
 ) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
-    A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is one whose
-    planning never came to an end: `is_last_delivery` says that its queue has given it up.
+    A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is a request
+    whose planning never finished: `is_last_delivery` says that its queue gave it up.
     """
-    refuse = partial(store_refusal, message, rules=rules, table=table, bus=bus, clock=clock)
+    refuse = partial(store_refusal, message, defaults=defaults, table=table, bus=bus, clock=clock)
     request: ScanRequest | None = None
     try:
         with bounded_work():
             document = read_request_document(message.body)
             key = find_idempotency_key(document)
     except RequestRefused as refused:
-        return refuse(Identity(scan_id_of(message.message_id)), request, refused)
+        return refuse(Identity(derive_scan_id(message.message_id)), request, refused)
     identity = identify(message, key, issued)
     if is_last_delivery and table.get_scan(identity.scan_id) is None:
         reports.put_record(identity.scan_id, REQUEST, [message.body.encode("utf-8", "surrogatepass")])
@@ -64,61 +62,45 @@ def plan_scan(
         with bounded_work():
             form = parse_request(document, is_issued=identity.is_issued)
             request = form.request
-            planned = plan(request, permit)
+            planned = plan(request, permissions, defaults)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
-    scan = _accepted(message, identity, form, planned, rules=rules, now=clock())
+    scan = _build_scan(message, identity, form, planned, expires_after_s=defaults.choose_expiry_s(request), now=clock())
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            return refuse(Identity(scan_id_of(message.message_id)), request, _key_is_taken(key, earlier))
+            return refuse(Identity(derive_scan_id(message.message_id)), request, _refuse_taken_key(key, earlier))
         if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-    limit = rules.choose_backoff_limit(form.request)
-    _start(scan, planned, limit, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
+        planned = replace(planned, parallel=earlier.parallel)  # the operator's default may have changed since
+    _start(scan, planned, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
-def _start(
-    scan: Scan,
-    planned: Plan,
-    limit: int,
-    *,
-    table: ScanTable,
-    reports: ReportStore,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> None:
-    """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
-    table.add_shards(_shards(scan, planned, limit))
-    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # else it was kept, before its first shard was queued
-        store_plan(reports, scan, _shards(scan, planned, limit))
-    for entry in initial_entries(scan, planned.lane):
-        table.add_to_agenda(entry)
-    if scan.state is ScanState.INIT:  # Suspended waits to be resumed; any later state was queued before
-        _queue(scan, planned, queues=queues, bus=bus)
-        table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
-    elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
-        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
-
-
-def _key_is_taken(key: str, earlier: Scan) -> RequestRefused:
+def _refuse_taken_key(key: str, earlier: Scan) -> RequestRefused:
     was_refused = ", which was refused" if earlier.refusals else ""
     reason = f"idempotencyKey {key!r} belongs to another request of yours, scan {earlier.scan_id}{was_refused}"
     return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, f"{reason}; choose another key")])
 
 
-def _accepted(
-    message: Message, identity: Identity, form: ReadRequest, planned: Plan, *, rules: ScanDefaults, now: datetime
+def _build_scan(
+    message: Message,
+    identity: Identity,
+    form: ReadRequest,
+    planned: Plan,
+    *,
+    expires_after_s: int | None,
+    now: datetime,
 ) -> Scan:
+    """The scan of an accepted request. Its first shards are in flight at once, unless it is suspended or its window is
+    closed.
+    """
     request, shards = form.request, len(planned.slices)
-    parallel = shards_at_once(planned.arguments, shards, rules.parallel(request))
     limit_s = request.active_deadline_seconds
-    hours = find_opening([Window.parse(text) for text in request.windows], now)
-    waits = request.suspend or (hours is not None and not hours.is_open)
-    first = 0 if waits else min(shards, parallel)
+    opening = find_opening([Window.parse(text) for text in request.windows], now)
+    has_to_wait = request.suspend or (opening is not None and not opening.is_open)
+    in_flight = 0 if has_to_wait else min(shards, planned.parallel)
     return Scan(
         scan_id=identity.scan_id,
         name=request.name,
@@ -128,44 +110,57 @@ def _accepted(
         hop=request.origin.hop if request.origin else 0,
         request=request,
         request_digest=message.digest,
-        notes=(*form.notes, *planned.notes, *filter(None, [split_rates(planned.arguments, parallel)[1]])),
+        notes=(*form.notes, *planned.notes),
         shards=shards,
         shards_open=shards,
-        shards_waiting=shards - first,
-        shards_in_flight=first,
-        parallel=parallel,
+        shards_waiting=shards - in_flight,
+        shards_in_flight=in_flight,
+        parallel=planned.parallel,
         deadline_at=now + timedelta(seconds=limit_s) if limit_s else None,
-        expires_after_s=rules.expires_after_s(request),
+        expires_after_s=expires_after_s,
         windows=request.windows,
         addresses=planned.addresses,
         probes=planned.probes,
     )
 
 
-def _shards(scan: Scan, planned: Plan, backoff_limit: int) -> Iterator[Shard]:
-    """The scan's shards: those that start now are queued, the others wait."""
-    arguments, _ = split_rates(planned.arguments, scan.parallel)
-    first = scan.shards - scan.shards_waiting
-    for shard in replace(planned, arguments=arguments).shards(scan.scan_id, backoff_limit=backoff_limit):
-        yield replace(shard, state=ShardState.QUEUED if shard.number < first else ShardState.WAITING)
+def _start(
+    scan: Scan,
+    planned: Plan,
+    *,
+    table: ScanTable,
+    reports: ReportStore,
+    queues: ShardQueues,
+    bus: EventBus,
+    clock: Clock,
+) -> None:
+    """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
+    queued = scan.shards - scan.shards_waiting
+    table.add_shards(planned.shards(scan.scan_id, queued=queued))
+    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # in any later state the plan is stored already
+        store_plan(reports, scan, planned.shards(scan.scan_id, queued=queued))
+    for entry in initial_entries(scan, planned.lane):
+        table.add_to_agenda(entry)
+    if scan.state is ScanState.INIT:  # a suspended scan waits to be resumed; in any later state it was queued before
+        _queue(scan, planned, queues=queues, bus=bus)
+        table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
+    elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
+        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
 
 
 def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
     """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
-    event_id, first = event_id_of(scan.scan_id, "planned"), scan.shards_in_flight
-    queues.send(
-        planned.lane,
-        (ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(first)),
+    event_id, queued = derive_event_id(scan.scan_id, "planned"), scan.shards_in_flight
+    messages = (
+        ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
     )
-    bus.put(
-        [
-            ScanPlanned(
-                **build_event_fields(scan, at=scan.requested_at),
-                event_id=event_id,
-                scan_type=planned.scan_type,
-                addresses=scan.addresses,
-                shards=scan.shards,
-                lanes={planned.lane.value: first} if first else {},
-            )
-        ]
+    queues.send(planned.lane, messages)
+    announcement = ScanPlanned(
+        **build_event_fields(scan, at=scan.requested_at),
+        event_id=event_id,
+        scan_type=planned.scan_type,
+        addresses=scan.addresses,
+        shards=scan.shards,
+        lanes={planned.lane.value: queued} if queued else {},
     )
+    bus.put([announcement])

@@ -14,9 +14,9 @@ from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
-from cascan.ids import event_id_of
-from cascan.limits import MAX_SETTLE_RETRIES, PLANNED_WITHIN_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, LatestResult, Schedule, ScheduledRun
 from cascan.scans.close import ENDED_STATES
@@ -124,7 +124,7 @@ def _known(schedule: Schedule, context: ScheduleContext) -> list[RunWithScan]:
 def _is_running(one: RunWithScan, context: ScheduleContext) -> bool:
     if one.scan:
         return one.scan.state not in ENDED_STATES
-    return not one.run.ended and context.clock() - one.run.asked_at < timedelta(seconds=PLANNED_WITHIN_S)
+    return not one.run.ended and context.clock() - one.run.asked_at < timedelta(seconds=PLANNING_GRACE_S)
 
 
 def _pass_over(
@@ -175,7 +175,7 @@ def prune_history(schedule: Schedule, known: Sequence[RunWithScan], context: Sch
         context.schedules.record_result(schedule.name, result)
     beyond = [*_runs_over_limit(succeeded, schedule.successful_limit), *_runs_over_limit(failed, schedule.failed_limit)]
     for one in beyond:
-        context.scans.add_to_agenda(AgendaEntry(context.clock(), one.run.scan_id, What.EXPIRE))
+        context.scans.add_to_agenda(AgendaEntry(context.clock(), one.run.scan_id, AgendaTask.EXPIRE))
         context.schedules.end_run(one.run)
     latest = known[-1].run if known else None
     for one in known:  # the latest stays as a mark: its message may come twice
@@ -191,7 +191,7 @@ def _runs_over_limit(ended: list[RunWithScan], limit: int) -> list[RunWithScan]:
 def _announce(
     due: ScheduleDue, schedule: Schedule, kind: str, reason: str, context: ScheduleContext, *, retried: bool
 ) -> None:
-    event_id = event_id_of(schedule.name, to_wire(due.due_at), kind)
+    event_id = derive_event_id(schedule.name, to_wire(due.due_at), kind)
     context.bus.put(
         [
             ScheduleSkipped(

@@ -22,7 +22,7 @@ from cascan.aws.wiring import ClosingSettings, closing_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_shard_abandoned.close_shard import AbandonedShard, close_abandoned_shard
+from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_abandoned_shard
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ Wakes on    ShardQueued, through the express shard queue (batches of 1)
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it.
-            A message that no retry can help goes there at once. What is not finished in the function's time goes to
-            the connect lane
+On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where on_shard_abandoned closes
+            it. A message that no retry can help goes there at once. What is not finished in the function's time goes
+            to the connect lane
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     delivery = Delivery(
         record.message_id,
         time_limit_s=left_s - RESERVE_S,
-        lease_s=left_s,  # nobody need extend it
+        lease_s=left_s,  # long enough without a heartbeat
         deliveries=int(record.attributes.approximate_receive_count),
     )
     outcome = run_shard(ShardQueued.from_wire(record.body), delivery, worker=worker)

@@ -1,69 +1,85 @@
-"""A message → its shard, claimed; or the reason why there is nothing to run. The message asks, the table decides."""
+"""Claim the shard that a message names. The message is only a hint: the table decides whether there is work to do."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
-from cascan.model.shard import OPEN_STATES, Return, Shard, ShardState
+from cascan.model.shard import OPEN_STATES, Shard, ShardReturn, ShardState
 from cascan.scans.transitions import HOLD_REASONS, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import build_remainder_message
 
-DELIVERIES_BEFORE_A_DROP = 3  # of a shard that waits: whoever sent its message may be about to release it
+DELIVERIES_BEFORE_A_DROP = 3  # of the message of a waiting shard: its sender may be about to release the shard
 
 
-def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> tuple[Shard, RunPermission] | str:
-    """The shard, and until when it may run. Or a word: the message is done with, whatever becomes of its shard.
+@dataclass(frozen=True, slots=True)
+class ClaimedShard:
+    """This worker holds the shard, and may run it under `permission`."""
 
-    Raises: MalformedMessage: there is no such shard. ShardBusy: somebody moved it at the same moment.
+    shard: Shard
+    permission: RunPermission
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToRun:
+    """The message can be deleted; `reason` goes to the log."""
+
+    reason: str
+
+
+def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> ClaimedShard | NothingToRun:
+    """Claim the shard, unless its scan may not run, another worker holds it, or it is closed.
+
+    Raises: MalformedMessage: there is no such shard. ShardBusy: the message must be delivered again.
     """
     brief = worker.table.scan_brief(message.scan_id)
     if brief is None:
         raise MalformedMessage(f"there is no scan {message.scan_id}")
-    standing = run_permission(brief, worker.clock())
-    if standing.blocked_by in HOLD_REASONS:
-        _hold(message, delivery, worker)
-    if standing.blocked_by:
-        return standing.blocked_by.value
-    shard = _claim(message, delivery, worker)
-    return (shard, standing) if isinstance(shard, Shard) else shard
+    permission = run_permission(brief, worker.clock())
+    if permission.blocked_by in HOLD_REASONS:
+        _hold_shard(message, delivery, worker)
+    if permission.blocked_by:
+        return NothingToRun(permission.blocked_by.value)
+    claimed = _claim_or_explain(message, delivery, worker)
+    return ClaimedShard(claimed, permission) if isinstance(claimed, Shard) else claimed
 
 
-def _hold(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
-    """Its scan may not run: the shard waits, without a message, until it is released again. No attempt is counted."""
+def _hold_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
+    """The scan may not run now: the shard waits without a message until it is released. No attempt is counted."""
     if worker.table.hold_shard(message.scan_id, message.shard):
         return
-    left = _claimed(message, delivery, worker)  # its holder died before it could put it back
-    if left:
-        back = Return(to=ShardState.WAITING, failed=False)
-        worker.table.return_shard(message.scan_id, message.shard, left.attempt, back)
+    abandoned = _try_claim(message, delivery, worker)  # a worker died before it could return the shard
+    if abandoned:
+        to_waiting = ShardReturn(to=ShardState.WAITING, failed=False)
+        worker.table.return_shard(message.scan_id, message.shard, abandoned.attempt, to_waiting)
         return
     shard = worker.table.get_shard(message.scan_id, message.shard)
     if shard and shard.state is ShardState.WAITING:
         _retry_before_drop(shard, delivery)
 
 
-def _claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | str:
-    if shard := _claimed(message, delivery, worker):
+def _claim_or_explain(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | NothingToRun:
+    if shard := _try_claim(message, delivery, worker):
         return shard
     shard = worker.table.get_shard(message.scan_id, message.shard)
     if shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     if shard.state not in OPEN_STATES:
-        return f"already {shard.state}"
-    if shard.is_held(worker.clock()):
-        return f"duplicate: {shard.worker} has it"  # whose own message is still there, should it die
+        return NothingToRun(f"already {shard.state}")
+    if shard.is_held(worker.clock()):  # by a worker whose own message comes again if it dies
+        return NothingToRun(f"duplicate: {shard.worker} has it")
     if shard.state is ShardState.WAITING and not worker.table.release_shard(message.scan_id, message.shard):
         _retry_before_drop(shard, delivery)
-        return "waits for a place"  # it gets a message again when one of its scan is free
-    if shard := _claimed(message, delivery, worker):
+        return NothingToRun("waits for a place")  # it gets a new message when another shard of the scan ends
+    if shard := _try_claim(message, delivery, worker):
         return shard
-    raise ShardBusy(f"shard {message.shard} of scan {message.scan_id} is moved by somebody else")
+    raise ShardBusy(f"shard {message.shard} of scan {message.scan_id} is being changed by another process")
 
 
-def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | None:
+def _try_claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | None:
     now = worker.clock()
     shard = worker.table.claim_shard(
         message.scan_id,
@@ -79,16 +95,17 @@ def _claimed(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard 
 
 
 def _retry_before_drop(shard: Shard, delivery: Delivery) -> None:
-    """A message leaves before its shard is released: dropped in between it would leave a queued shard without one.
+    """A sender sends the message first and releases the shard second. A message that is dropped between the two
+    would leave a queued shard without a message.
 
-    Raises: ShardBusy: this may be such a moment; the message is to come again.
+    Raises: ShardBusy: this may be such a moment, so the message must be delivered again.
     """
     if delivery.deliveries < DELIVERIES_BEFORE_A_DROP:
         raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} waits")
 
 
 def _resend_remainder(shard: Shard, number: int, message: ShardQueued, worker: Worker) -> None:
-    """Whoever cut the shard may have died before the message of its remainder left."""
-    rest = worker.table.get_shard(shard.scan_id, number)
-    if rest and rest.state is ShardState.QUEUED:
-        worker.queues.send(rest.lane, [build_remainder_message(rest, message)])
+    """The worker that cut the shard may have died before it sent the message of the remainder."""
+    remainder = worker.table.get_shard(shard.scan_id, number)
+    if remainder and remainder.state is ShardState.QUEUED:
+        worker.queues.send(remainder.lane, [build_remainder_message(remainder, message)])

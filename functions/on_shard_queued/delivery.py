@@ -1,4 +1,4 @@
-"""What runs a shard: the worker, wired once, and the delivery of one message."""
+"""The inputs of a shard's run: the worker, wired once per process, and the delivery of one message."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery of a shard's message, and for how long its shard may be held."""
+    """One delivery of a shard's message, and how long the worker may hold its shard."""
 
     message_id: str  # the same in every delivery of the message
     time_limit_s: float  # of nmap
-    lease_s: float  # without a heartbeat the shard may be taken over after so long
+    lease_s: float  # after so long without a heartbeat another worker may take the shard over
     deliveries: int = 1  # of the message so far, this one included
-    extend: Callable[[], object] = bool  # keeps the message hidden for another lease; raises GatewayUnavailable
-    stopping: Callable[[], object] = bool  # true: the worker itself must end
+    extend: Callable[[], object] = bool  # hides the message for another lease; raises GatewayUnavailable
+    stopping: Callable[[], object] = bool  # true: the worker process must end

@@ -1,4 +1,4 @@
-"""One name → one answer of DNS, by the name servers of resolv.conf. Loaded by the first name that needs DNS."""
+"""Look a name up in DNS, at the name servers of resolv.conf. Imported only when a name needs DNS."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ import dns.resolver
 from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 
 RECORDS = {4: "A", 6: "AAAA"}
-DEFAULT_SERVER = "127.0.0.1"  # where resolv.conf names none: resolv.conf(5)
+DEFAULT_SERVER = "127.0.0.1"  # where resolv.conf has no server. Source: resolv.conf(5)
 
 
 class DnsClient:
     """Looks names up, from any number of threads, at most MAX_LOOKUPS_PER_S in a second."""
 
     def __init__(self, configuration: Path) -> None:
-        self._resolver = _configured(configuration)
-        self._pace = _Pace(MAX_LOOKUPS_PER_S)
+        self._resolver = _read_resolv_conf(configuration)
+        self._rate_limit = _RateLimit(MAX_LOOKUPS_PER_S)
 
     def look_up(self, name: str, family: int, within_s: float) -> Lookup:
-        """The first answer with an address among the names that `name` stands for; else the last failure.
+        """The first answer with an address among the candidates of `name`; otherwise the last failure.
 
-        A search ends where DNS fails: the next domain may have another host of that name.
+        The search ends when DNS fails: the next domain may have a different host of that name.
         """
         lookup = Lookup(asked=name)
         for candidate in self._candidates(name):
-            lookup = self._ask(candidate, family, within_s)
+            lookup = self._query(candidate, family, within_s)
             if lookup.addresses or lookup.may_succeed_later:
                 break
         return lookup
 
     def _candidates(self, name: str) -> Iterator[dns.name.Name]:
-        """The absolute names to ask for: of a single label without a dot, first those in the search domains."""
+        """The absolute names to look up. A name without a dot is looked up in the search domains first."""
         absolute = dns.name.from_text(name)
         if "." not in name:
             domains = self._resolver.search or [self._resolver.domain]
             for domain in domains[:MAX_SEARCH_DOMAINS]:
                 if domain != dns.name.root:
-                    with suppress(dns.name.NameTooLong):  # together they are no name
+                    with suppress(dns.name.NameTooLong):  # the two together are too long
                         yield dns.name.Name(absolute.labels[:-1] + domain.labels)
         yield absolute
 
-    def _ask(self, name: dns.name.Name, family: int, within_s: float) -> Lookup:
-        asked = name.to_text(omit_final_dot=True).lower()
-        self._pace.wait()
+    def _query(self, name: dns.name.Name, family: int, within_s: float) -> Lookup:
+        queried = name.to_text(omit_final_dot=True).lower()
+        self._rate_limit.wait()
         try:
             answer = self._resolver.resolve(
                 name, RECORDS[family], search=False, raise_on_no_answer=False, lifetime=within_s
             )
         except dns.resolver.NXDOMAIN:
-            return _failed(asked, ReasonCode.NAME_NOT_FOUND, "DNS has no such name (NXDOMAIN)")
+            return _failure(queried, ReasonCode.NAME_NOT_FOUND, "DNS has no such name (NXDOMAIN)")
         except dns.resolver.NoNameservers as exc:
-            return _unanswered(asked, exc)
+            return _describe_servers(queried, exc)
         except dns.resolver.LifetimeTimeout:
-            return _failed(asked, ReasonCode.LOOKUP_FAILED, f"no name server answered within {within_s:g} s")
+            return _failure(queried, ReasonCode.LOOKUP_FAILED, f"no name server answered within {within_s:g} s")
         except (dns.exception.DNSException, OSError) as exc:
-            return _failed(asked, ReasonCode.LOOKUP_FAILED, f"the lookup failed: {exc or type(exc).__name__}")
+            return _failure(queried, ReasonCode.LOOKUP_FAILED, f"the lookup failed: {exc or type(exc).__name__}")
         addresses = tuple(dict.fromkeys(record.address for record in answer.rrset or ()))
         if addresses:
-            return Lookup(asked=asked, addresses=addresses)
+            return Lookup(asked=queried, addresses=addresses)
         why = f"DNS has the name without an {RECORDS[family]} record"
-        return _failed(asked, ReasonCode.NAME_WITHOUT_ADDRESS, why)
+        return _failure(queried, ReasonCode.NAME_WITHOUT_ADDRESS, why)
 
 
-class _Pace:
-    """Lets callers through one after another, at most `per_s` in a second."""
+class _RateLimit:
+    """Delays callers, from any thread, so that at most `per_s` in a second go on."""
 
     def __init__(self, per_s: float) -> None:
         self._interval_s = 1 / per_s
@@ -92,8 +92,8 @@ class _Pace:
         time.sleep(turn - now)
 
 
-def _configured(path: Path) -> dns.resolver.Resolver:
-    """What resolv.conf says; where there is none, or it names no server, what the system's resolver would do."""
+def _read_resolv_conf(path: Path) -> dns.resolver.Resolver:
+    """A resolver as resolv.conf describes it; without a server there, like the system's resolver."""
     resolver = dns.resolver.Resolver(configure=False)
     try:
         resolver.read_resolv_conf(StringIO("\n".join(_readable_lines(path))))
@@ -103,7 +103,7 @@ def _configured(path: Path) -> dns.resolver.Resolver:
 
 
 def _readable_lines(path: Path) -> Iterator[str]:
-    """The lines without those that the system's resolver passes over, and dnspython would fail on."""
+    """The lines that dnspython can read; the system's resolver ignores the others as well."""
     try:
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -126,23 +126,23 @@ def _is_domain(text: str) -> bool:
 
 def _is_address(text: str) -> bool:
     try:
-        address_in(text)
+        parse_address(text)
     except ValueError:
         return False
     return True
 
 
-def _unanswered(asked: str, exc: dns.resolver.NoNameservers) -> Lookup:
-    """Every name server answered, and none of them with an answer."""
+def _describe_servers(queried: str, exc: dns.resolver.NoNameservers) -> Lookup:
+    """Every name server answered with an error."""
     errors: list[tuple[object, ...]] = exc.kwargs["errors"]
     if errors and all(isinstance(error[3], dns.message.ChainTooLong) for error in errors):
-        return _failed(asked, ReasonCode.NAME_WITHOUT_ADDRESS, "its aliases (CNAME) lead in a circle")
-    said = dict.fromkeys(_answer_of(error) for error in errors)
-    return _failed(asked, ReasonCode.LOOKUP_FAILED, f"DNS failed: {', '.join(said) or 'no name server is left'}")
+        return _failure(queried, ReasonCode.NAME_WITHOUT_ADDRESS, "its aliases (CNAME) lead in a circle")
+    answers = dict.fromkeys(_describe_answer(error) for error in errors)
+    return _failure(queried, ReasonCode.LOOKUP_FAILED, f"DNS failed: {', '.join(answers) or 'no name server is left'}")
 
 
-def _answer_of(error: tuple[object, ...]) -> str:
-    """`SERVFAIL from 10.0.0.2`. The parts are dnspython's: server, over TCP, port, exception, response."""
+def _describe_answer(error: tuple[object, ...]) -> str:
+    """`SERVFAIL from 10.0.0.2`, from dnspython's tuple of server, over TCP, port, exception and response."""
     server, _, _, problem, response = error
     address = str(server).removeprefix("Do53:").partition("@")[0]
     if isinstance(response, dns.message.Message) and response.rcode() != dns.rcode.NOERROR:
@@ -150,5 +150,5 @@ def _answer_of(error: tuple[object, ...]) -> str:
     return f"{problem} from {address}"
 
 
-def _failed(asked: str, failure: ReasonCode, why: str) -> Lookup:
-    return Lookup(asked=asked, failure=failure, why=why)
+def _failure(queried: str, failure: ReasonCode, why: str) -> Lookup:
+    return Lookup(asked=queried, failure=failure, why=why)

@@ -1,4 +1,4 @@
-"""One worker's loop: a shard at a time from its queue, held while nmap lives, given back when it cannot be finished."""
+"""A worker's loop: receive a shard's message, run the shard, delete the message or return it to the queue."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.run_shard import run_shard
 
 logger = logging.getLogger("worker")
-LONGEST_WAIT_S = 20  # of one poll
-HOLD_S = 120  # a message whose worker died returns after this long, and its shard can be taken over; 8 heartbeats
-QUEUE_ERRORS_IN_A_ROW = 10  # then the task ends with an error, and a new one is started while shards wait
+LONGEST_WAIT_S = 20  # of one poll of the queue
+HOLD_S = 120  # 8 heartbeats. A message of a dead worker returns after it, and its shard can be taken over
+QUEUE_ERRORS_IN_A_ROW = 10  # then the task ends with an error; another one is started while shards wait
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0  # between two attempts at a queue that does not answer
-AGAIN_AFTER_S = 5  # a message that could not be handled
+RETRY_AFTER_S = 5  # for a message that could not be handled
 
 
 class Drain:
-    """One worker's loop: one shard at a time, until the queue stays empty for `idle_exit_s` or somebody says stop."""
+    """Runs one shard at a time, until the queue stays empty for `idle_exit_s` or a signal stops the worker."""
 
     def __init__(self, source: ShardSource, worker: Worker, idle_exit_s: int, shard_timeout_s: int) -> None:
         self._source = source
@@ -56,8 +56,8 @@ class Drain:
                 return
 
     def _handle(self, received: Received) -> None:
-        if self._stopping:  # received while the signal arrived
-            self._give_back(received)
+        if self._stopping:  # the signal arrived while the message did
+            self._return_message(received)
             return
         delivery = Delivery(
             message_id=received.message_id,
@@ -71,28 +71,28 @@ class Drain:
             outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
             (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
-        except ShardLost as exc:  # its message is left alone: it comes again by itself, if it should
+        except ShardLost as exc:  # its message is not deleted: another worker may hold the shard by it
             logger.warning("shard lost", extra={"reason": str(exc)})
         except Rejected as exc:
             self._park(received, str(exc))
-        except (CascanError, OSError) as exc:  # the queue decides: the message returns, and is parked at last
+        except (CascanError, OSError) as exc:  # the message returns, and SQS moves it to the DLQ after several receives
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
-            self._give_back(received)
+            self._return_message(received)
 
     def _park(self, received: Received, reason: str) -> None:
-        """No retry can help the message: it goes to the dead letters at once, and holds nobody's place."""
+        """No retry can help this message: it goes to the dead-letter queue at once."""
         logger.error("message rejected", extra={"reason": reason, "message_id": received.message_id})
         try:
             self._worker.queues.park(self._worker.lane, received.body, reason)
             self._source.delete(received)
         except GatewayUnavailable:
-            self._give_back(received)
+            self._return_message(received)
 
-    def _give_back(self, received: Received) -> None:
+    def _return_message(self, received: Received) -> None:
         try:
-            self._source.hold(received, 0 if self._stopping else AGAIN_AFTER_S)
+            self._source.hold(received, 0 if self._stopping else RETRY_AFTER_S)
         except GatewayUnavailable:
-            logger.warning("message not given back; it returns by itself", extra={"after_s": HOLD_S})
+            logger.warning("message not returned; it becomes visible again later", extra={"after_s": HOLD_S})
 
     @property
     def stopping(self) -> str:

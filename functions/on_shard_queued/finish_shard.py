@@ -1,7 +1,7 @@
-"""The run is over → its shard is reported, cut in two, or given back. Every order of writes survives a crash between.
+"""After nmap: report the shard, cut it in two, or return it to its queue. Every order of writes survives a crash.
 
-What the run did is written before its report is stored, so that whoever reads the report finds the rest beside the
-shard; a message leaves before the one that it replaces is deleted. docs/life-of-a-shard.md goes through the crashes.
+The run is written to the table before its report is stored, so the reader of the report finds the run with the shard.
+A new message is sent before the one that it replaces is deleted. docs/life-of-a-shard.md goes through the crashes.
 """
 
 from __future__ import annotations
@@ -14,33 +14,32 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from cascan.errors import UnreadableReport
+from cascan.errors import ShardLost, UnreadableReport
 from cascan.events import ShardQueued
 from cascan.ids import ReportKey
-from cascan.limits import MAX_AGAIN_AFTER_S, MAX_GENERATIONS, MAX_LOOKUP_FAILURES
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import Cut, NmapRun, Return, Shard, ShardState, halves
+from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
-from cascan.nmap.targets.cutting import CutSlices, cut_slices
+from cascan.nmap.targets.cut_slices import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from cascan.recovery.scan_records import ReportedShard, store_run
+from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
-from on_shard_queued.what_next import ShardAction, choose_next_step, is_conclusive
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
-LOST = "lost"  # somebody else has the shard, or nobody may have it any more
-AGAIN_AFTER_S = 5  # a shard that failed once; four times as long with every failure more
-END = b"</nmaprun>"
+RETRY_AFTER_S = 5  # after the first failure; four times as long after each further one
+CLOSING_TAG = b"</nmaprun>"
 TAIL_BYTES = 64
-FULL_BYTES = 64 * 1024  # less room than that is none
+DISK_FULL_BYTES = 64 * 1024  # a disk with less free space counts as full
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFinisher:
-    """What there is to finish with."""
+    """One attempt's shard, the message that asked for it, and what the attempt produced."""
 
     shard: Shard
     message: ShardQueued
@@ -49,165 +48,189 @@ class ShardFinisher:
     report: Path
     worker: Worker
 
-    def reported(self, run: NmapRun) -> str:
-        shard = self.shard
-        if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
-            return LOST
-        self._store(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
-        return "reported"
+    def finish(self, result: NmapResult) -> str:
+        """What was done, for the log. Raises: ShardLost: another worker has the shard, or its scan is over."""
+        retry_names = self._names_to_retry()
+        if is_conclusive(result, whole=_has_closing_tag(self.report)):
+            return self._finish_conclusive(retry_names)
+        return self._finish_interrupted(result, retry_names)
 
-    def after(self, ended: NmapResult) -> str:
-        """What was done, in a word."""
-        names = self._names_to_try_again()
-        if is_conclusive(ended, whole=_is_whole(self.report)):
-            if names and not self.pinned.addresses:
-                return self._returned(names)
-            return self._asked_again(names) or self.reported(self.run)
-        left = dict.fromkeys(self.pinned.addresses)
-        for address in _finished(self.report):
-            left.pop(address, None)
-        cutting = cut_slices(self.shard, self.pinned.resolved, left, names)
-        asked_again = set(self._addresses(cutting))
-        finished = sum(address not in asked_again for address in self.pinned.addresses)
-        open_ends = len(left) + len(names)
+    def _finish_conclusive(self, retry_names: Mapping[str, Reason]) -> str:
+        if retry_names and not self.pinned.addresses:
+            error = _first_sentence(retry_names)
+            to_queue = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=error)
+            return return_shard(self.shard, self.message, to_queue, self.worker)
+        remainder = self._plan_second_look(retry_names)
+        return self._cut_off(remainder) if remainder else self._store_as_result(self.run)
+
+    def _finish_interrupted(self, result: NmapResult, retry_names: Mapping[str, Reason]) -> str:
+        unfinished = dict.fromkeys(self.pinned.addresses)
+        for address in _reported_addresses(self.report):
+            unfinished.pop(address, None)
+        cutting = cut_slices(self.shard, self.pinned.resolved, unfinished, retry_names)
+        cut_off = set(self._enumerate_remainder(cutting))
+        finished = sum(address not in cut_off for address in self.pinned.addresses)
+        open_ends = len(unfinished) + len(retry_names)
         step = choose_next_step(
-            self.shard, ended, finished=finished, left=open_ends, disk_full=_is_full(self.report.parent)
+            self.shard,
+            result,
+            finished=finished,
+            unfinished=open_ends,
+            disk_full=_is_disk_full(self.report.parent),
         )
-        match step.do:
+        match step.action:
             case ShardAction.DROP:
-                return LOST
+                raise shard_lost(self.shard)
             case ShardAction.REPORT:
-                return self.reported(self.run if open_ends else replace(self.run, cut=True))
+                return self._store_as_result(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
-                back = Return(to=step.to, failed=step.failed, error_description=step.error, stderr=ended.stderr)
-                return give_back(self.shard, self.message, back, self.worker)
-        run = replace(self._run_without(names), cut=True, addresses=finished)
-        done, rest = cutting
-        return self._cut(
-            Cut(
-                run=run, done=done, rest=rest, lane=step.lane, to=step.to, failed=step.failed,
-                error_description=step.error,
-            )
-        )  # fmt: skip
+                returned = ShardReturn(
+                    to=step.to, failed=step.failed, error_description=step.error, stderr=result.stderr
+                )
+                return return_shard(self.shard, self.message, returned, self.worker)
+            case ShardAction.CUT:
+                return self._cut_off(self._plan_remainder(step, cutting, finished, retry_names))
 
-    def _asked_again(self, names: Mapping[str, Reason]) -> str:
-        """Names to look up again, and hosts that ran into their time limit, become a shard; with a longer limit, if so.
+    def _plan_remainder(
+        self, step: NextStep, cutting: CutSlices, finished: int, retry_names: Mapping[str, Reason]
+    ) -> ShardCut:
+        """The unfinished part of an interrupted run, as a shard of its own."""
+        return ShardCut(
+            run=replace(self._run_without(retry_names), cut=True, addresses=finished),
+            done=cutting.done,
+            remaining=cutting.rest,
+            lane=step.lane,
+            to=step.to,
+            failed=step.failed,
+            error_description=step.error,
+        )
 
-        Empty: there are none, or it may not be. Only of a run that came to its end: of one that was broken off, the
-        rest is enough to do.
+    def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> ShardCut | None:
+        """After a complete run: names to look up again and hosts that timed out, as a shard with a longer time limit.
+
+        None: there are none, or the shard may not be cut again.
         """
         shard = self.shard
         if self.run.exit_code != 0 or shard.generation >= MAX_GENERATIONS:
-            return ""
+            return None
         longer = lengthen_host_timeout(shard.arguments) if shard.retry_timed_out else ()
-        timed_out = _finished(self.report, TIMED_OUT) if longer else ()
-        late = {address for address in timed_out if address in self.pinned.addresses}
-        if not late and not names:
-            return ""
-        done, rest = cut_slices(shard, self.pinned.resolved, late, names)
-        return self._cut(
-            Cut(
-                run=replace(self._run_without(names), asked_again=len(late)),
-                done=done,
-                rest=rest,
-                lane=shard.lane,
-                to=ShardState.QUEUED,
-                failed=bool(names),
-                error_description=_first_sentence(names),
-                longer=longer if late else (),
-            )
+        timed_out = _reported_addresses(self.report, TIMED_OUT) if longer else ()
+        timed_out_targets = {address for address in timed_out if address in self.pinned.addresses}
+        if not timed_out_targets and not retry_names:
+            return None
+        done, rest = cut_slices(shard, self.pinned.resolved, timed_out_targets, retry_names)
+        return ShardCut(
+            run=replace(self._run_without(retry_names), asked_again=len(timed_out_targets)),
+            done=done,
+            remaining=rest,
+            lane=shard.lane,
+            to=ShardState.QUEUED,
+            failed=bool(retry_names),
+            error_description=_first_sentence(retry_names),
+            longer=longer if timed_out_targets else (),
         )
 
-    def _names_to_try_again(self) -> Mapping[str, Reason]:
-        """The names that DNS failed for; none, once that has cost the shard as many attempts as it may."""
-        may_fail = min(self.shard.backoff_limit, MAX_LOOKUP_FAILURES)
-        return self.pinned.unanswered if self.shard.failures < may_fail else {}
+    def _names_to_retry(self) -> Mapping[str, Reason]:
+        """The names that DNS failed for; empty once that has failed as often as the shard allows."""
+        max_failures = min(self.shard.backoff_limit, MAX_LOOKUP_FAILURES)
+        return self.pinned.unanswered if self.shard.failures < max_failures else {}
 
-    def _run_without(self, names: Mapping[str, Reason]) -> NmapRun:
-        """The run as it is once another shard has these names."""
-        if not names:
+    def _run_without(self, retry_names: Mapping[str, Reason]) -> NmapRun:
+        """The run without the names that the remainder looks up again."""
+        if not retry_names:
             return self.run
         pinned = self.pinned
         return replace(self.run, unresolved=tuple(pinned.unresolved), reasons=tuple(pinned.reasons))
 
-    def _returned(self, names: Mapping[str, Reason]) -> str:
-        """DNS failed for every name, and there is nothing else to scan."""
-        back = Return(to=ShardState.QUEUED, failed=True, error_description=_first_sentence(names))
-        return give_back(self.shard, self.message, back, self.worker)
+    def _store_as_result(self, run: NmapRun) -> str:
+        shard = self.shard
+        if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
+            raise shard_lost(shard)
+        self._store_report(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        return "reported"
 
-    def _cut(self, cut: Cut) -> str:
+    def _cut_off(self, cut: ShardCut) -> str:
+        """Cut the shard in the table, send the message of the remainder, and store the report of the finished part."""
         shard, worker = self.shard, self.worker
-        rest = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
-        if rest is None:
-            return LOST
-        if rest.state is ShardState.QUEUED:  # first: the report closes this shard, and nobody would look back at it
-            pause_s = pause_after(rest.failures) if cut.failed else 0
-            worker.queues.send(rest.lane, [build_remainder_message(rest, self.message)], delay_s=pause_s)
-        done, _ = halves(shard, cut, rest.number)
-        self._store(ReportedShard(replace(done, progress=None), rest))
-        return f"cut: shard {rest.number} has the rest"
+        remainder = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
+        if remainder is None:
+            raise shard_lost(shard)
+        if remainder.state is ShardState.QUEUED:  # first: the report closes this shard, so no retry would send it
+            delay_s = retry_delay_s(remainder.failures) if cut.failed else 0
+            worker.queues.send(remainder.lane, [build_remainder_message(remainder, self.message)], delay_s=delay_s)
+        finished_part, _ = split_shard(shard, cut, remainder.number)
+        self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
+        return f"cut: shard {remainder.number} has the rest"
 
-    def _store(self, reported: ReportedShard) -> None:
-        """The record first: of a report in the bucket it can always be told which run it is of."""
+    def _store_report(self, reported: ReportedShard) -> None:
+        """The record is stored first, so that every report in the bucket has the record of its run."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
-    def _addresses(self, cutting: CutSlices) -> Iterator[str]:
-        for piece in cutting.rest:
-            yield from enumerate_slice(piece, self.shard.family, self.pinned.resolved)
+    def _enumerate_remainder(self, cutting: CutSlices) -> Iterator[str]:
+        for target_slice in cutting.rest:
+            yield from enumerate_slice(target_slice, self.shard.family, self.pinned.resolved)
 
 
-def give_back(shard: Shard, message: ShardQueued, back: Return, worker: Worker) -> str:
-    """The shard loses its holder. It gets a fresh message, after a while if it failed; out of attempts, it is given up.
+def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, worker: Worker) -> str:
+    """Release this worker's hold on the shard; what was done, for the log.
 
-    A fresh one, since the old one may stay hidden for as long as its function might have run.
+    The shard gets a new message, delayed if the attempt failed: the old one may stay hidden for as long as its
+    function might have run. A shard that has used up its backoff limit is given up instead.
+    Raises: ShardLost: another worker has the shard, or its scan is over.
     """
-    returned = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, back)
-    if returned is None:
-        return LOST
-    if returned.state is ShardState.WAITING:
+    stored = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, returned)
+    if stored is None:
+        raise shard_lost(shard)
+    if stored.state is ShardState.WAITING:
         return "waits"
-    if returned.failures > returned.backoff_limit:
+    if stored.failures > stored.backoff_limit:
         worker.queues.give_up(shard.lane, message)
         return "given up"
-    pause_s = pause_after(returned.failures) if back.failed else 0
-    worker.queues.send(shard.lane, [message], delay_s=pause_s)
+    delay_s = retry_delay_s(stored.failures) if returned.failed else 0
+    worker.queues.send(shard.lane, [message], delay_s=delay_s)
     return "returned"
 
 
-def pause_after(failures: int) -> int:
-    """Seconds until a shard that has failed so often is tried again."""
-    pause_s: int = AGAIN_AFTER_S * 4 ** max(0, failures - 1)
-    return min(pause_s, MAX_AGAIN_AFTER_S)
+def shard_lost(shard: Shard) -> ShardLost:
+    """The worker that took the shard over may hold it by the same message, which must not be deleted here."""
+    return ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
+
+
+def retry_delay_s(failures: int) -> int:
+    """Seconds until a shard with so many failures is tried again."""
+    delay_s: int = RETRY_AFTER_S * 4 ** max(0, failures - 1)
+    return min(delay_s, MAX_RETRY_DELAY_S)
+
+
+def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued:
+    """The message of a remainder, with the cause and the hop of the shard that it was cut from."""
+    return ShardQueued(scan_id=remainder.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=remainder.number)
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:
     return Reasons.of(names.values()).sentence
 
 
-def build_remainder_message(shard: Shard, cause: ShardQueued) -> ShardQueued:
-    return ShardQueued(scan_id=shard.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=shard.number)
-
-
-def _is_whole(report: Path) -> bool:
+def _has_closing_tag(report: Path) -> bool:
     with report.open("rb") as stream:
         stream.seek(max(0, report.stat().st_size - TAIL_BYTES))
-        return stream.read().rstrip().endswith(END)
+        return stream.read().rstrip().endswith(CLOSING_TAG)
 
 
-def _finished(report: Path, which: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
-    """The addresses of every such host that stands in the report to its end."""
-    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a run that nobody broke off needs no reader
+def _reported_addresses(report: Path, is_included: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
+    """The addresses of the hosts that the report describes completely, filtered by `is_included`."""
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a complete run needs no reader
 
     with report.open("rb") as stream:
         try:
-            for host in filter(which, read_report(stream)):
+            for host in filter(is_included, read_report(stream)):
                 yield from (address.addr for address in host.addresses)
-        except UnreadableReport:  # empty, most often: nmap was stopped before it wrote
+        except UnreadableReport:  # most often empty: nmap was stopped before it wrote anything
             return
 
 
-def _is_full(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free < FULL_BYTES
+def _is_disk_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < DISK_FULL_BYTES

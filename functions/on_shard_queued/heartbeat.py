@@ -1,4 +1,4 @@
-"""The heartbeat of a shard under way: keeps its message hidden and its lease alive, and hears why nmap must stop."""
+"""The heartbeat of a running shard: extends its message and its lease, and learns whether nmap must stop."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.progress import ReportTail
 
 logger = logging.getLogger("worker")
-HEARTBEAT_S = 15.0  # so a scan that is cancelled, suspended or halted stops within
-TICK_S = 1.0  # between two ticks while something else than nmap is waited for
+HEARTBEAT_S = 15.0  # within this time nmap stops after a cancel, a suspend or a halt
+TICK_S = 1.0  # between two checks while no nmap runs
 
 
 class Heartbeat:
-    """Called every second while nmap lives; does something every HEARTBEAT_S."""
+    """Called every second while nmap runs; writes a heartbeat every HEARTBEAT_S."""
 
     def __init__(self, shard: Shard, delivery: Delivery, worker: Worker) -> None:
         self._shard, self._delivery, self._worker = shard, delivery, worker
-        self._last = worker.clock()
-        self._lease_until = shard.lease_until or self._last
+        self._beat_at = worker.clock()
+        self._lease_until = shard.lease_until or self._beat_at
         self._tail: ReportTail | None = None
-        self.stopped: StopReason | None = None  # the first reason to stop that was heard of; it stays
+        self.stopped: StopReason | None = None  # the first reason to stop; it is kept
 
     def watch(self, tail: ReportTail) -> None:
-        """Tell from now on how far the report is."""
+        """From now on, write the progress of this report with each heartbeat."""
         self._tail = tail
 
-    def __call__(self) -> str:
-        """Why nmap must stop; empty: it need not."""
+    def __call__(self) -> StopReason | None:
+        """Why nmap must stop; None: it may go on."""
         if self.stopped is None:
             self.stopped = StopReason.WORKER if self._delivery.stopping() else self._beat_if_due()
-        return self.stopped or ""
+        return self.stopped
 
     @contextmanager
     def alongside(self) -> Iterator[None]:
-        """Ticks in a thread, for as long as the block takes. Never while a process is started: it would be forked."""
+        """Beat from a thread during the block, which must not start a process: that would fork beside the thread."""
         over = threading.Event()
         thread = threading.Thread(target=self._tick_until, args=(over,), name="heartbeat", daemon=True)
         thread.start()
@@ -57,7 +57,7 @@ class Heartbeat:
 
     def _beat_if_due(self) -> StopReason | None:
         now, shard = self._worker.clock(), self._shard
-        if now - self._last < timedelta(seconds=HEARTBEAT_S):
+        if now - self._beat_at < timedelta(seconds=HEARTBEAT_S):
             return None
         lease_until = now + timedelta(seconds=self._delivery.lease_s)
         try:
@@ -71,7 +71,7 @@ class Heartbeat:
             logger.warning("heartbeat failed", extra={"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)})
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
             return StopReason.HEARTBEAT if too_late else None
-        self._last, self._lease_until = now, lease_until
+        self._beat_at, self._lease_until = now, lease_until
         return run_permission(brief, now).blocked_by if brief else StopReason.OVER
 
     def _progress(self) -> Progress | None:

@@ -1,4 +1,4 @@
-"""One nmap process: an argument list in, a report file and what the run did out. No shell, nothing inherited."""
+"""Run one nmap process: an argument list in, a report file and a result out. No shell, no inherited environment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan.limits import MAX_REPORT_BYTES, MAX_STDERR_CHARS
+from cascan.scans.transitions import StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}  # no NMAP_ARGS, NMAPDIR, LUA_PATH, and no AWS credentials
-TICK_S = 1.0  # how often the caller hears that nmap lives, and may stop it
+TICK_S = 1.0  # between two calls of on_tick
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -29,26 +30,32 @@ _libc = ctypes.CDLL(None)
 
 @dataclass(frozen=True, slots=True)
 class NmapResult:
-    """How the process ended. `stopped` is empty unless we stopped it: "deadline", "size" or what the caller said."""
+    """How the process ended. `stopped` is None if it ended by itself."""
 
     exit_code: int | None  # negative: the signal that ended it; None: it was not started
-    stopped: str = ""
+    stopped: StopReason | None = None
     stderr: str = ""
     error: str = ""  # why it could not be started
 
 
-OnTick = Callable[[], str]  # called every TICK_S while nmap lives; a non-empty answer stops it, and says why
+OnTick = Callable[[], StopReason | None]  # called every TICK_S while nmap runs; a reason stops nmap
 
 
-def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = str) -> NmapResult:
-    """Run `argv` to its end, or for `deadline_s` seconds at most, or until its report fills MAX_REPORT_BYTES.
+def never_stop() -> None:
+    """An OnTick that lets nmap run to its end."""
 
-    `folder` gets an empty working directory (nmap loads scripts from its own) and nmap's stderr.
+
+def run_nmap(
+    argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = never_stop
+) -> NmapResult:
+    """Run `argv` until it ends, for `deadline_s` seconds at most, or until its report fills MAX_REPORT_BYTES.
+
+    `folder` gets nmap's stderr and an empty working directory: nmap would load scripts from its working directory.
     """
     empty = folder / "empty"
     empty.mkdir(mode=0o700)
     with (folder / "stderr").open("w+b") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - an argument list of ours, and no shell
+        process = subprocess.Popen(  # noqa: S603 - our own argument list, without a shell
             argv,
             cwd=empty,
             env=ENVIRONMENT,
@@ -56,34 +63,36 @@ def run_nmap(argv: Sequence[str], folder: Path, report: Path, deadline_s: float,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,  # no terminal: nmap would read keys from it
-            preexec_fn=_bounded,  # noqa: PLW1509 - no thread of ours runs beside it
+            preexec_fn=_limit_process,  # noqa: PLW1509 - this process has no other thread now
         )
         try:
             stopped = _watch(process, report, time.monotonic() + deadline_s, on_tick)
         finally:
             _stop(process)
-        return NmapResult(process.returncode, stopped, _head(stderr.fileno()))
+        return NmapResult(process.returncode, stopped, _read_stderr(stderr.fileno()))
 
 
-def _bounded() -> None:
-    """In the child, before nmap: die with the worker, write no endless file, keep the report private.
+def _limit_process() -> None:
+    """In the child, before nmap: die with the worker, limit the size of files, keep the report private.
 
-    The kernel forgets the first where nmap has file capabilities; there the container ends with its worker.
+    The kernel drops the death signal if nmap has file capabilities; in that case the container ends with its worker.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_REPORT_BYTES, MAX_REPORT_BYTES))
     os.umask(0o077)
 
 
-def _watch(process: subprocess.Popen[bytes], report: Path, deadline: float, on_tick: OnTick) -> str:
+def _watch(process: subprocess.Popen[bytes], report: Path, deadline: float, on_tick: OnTick) -> StopReason | None:
+    """Wait for the end of nmap, or for a reason to stop it."""
     with _exit_of(process) as exited:
         while not exited(min(TICK_S, max(0.0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
-                return "deadline"
-            if why := on_tick():
-                return why
-    full = process.wait() == -signal.SIGXFSZ or (report.exists() and report.stat().st_size >= MAX_REPORT_BYTES)
-    return "size" if full else ""
+                return StopReason.TIME_LIMIT
+            if reason := on_tick():
+                return reason
+    exit_code = process.wait()
+    is_full = report.exists() and report.stat().st_size >= MAX_REPORT_BYTES
+    return StopReason.SIZE if is_full or exit_code == -signal.SIGXFSZ else None
 
 
 @contextmanager
@@ -99,17 +108,17 @@ def _exit_of(process: subprocess.Popen[bytes]) -> Iterator[Callable[[float], boo
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL, to nmap and whatever it started."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
+    """Send SIGTERM, then SIGKILL, to nmap and everything it started."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
-        os.killpg(process.pid, sent)
+        os.killpg(process.pid, signum)
         with _exit_of(process) as exited:
             exited(GRACE_S)
     process.wait()
 
 
-def _head(stderr: int) -> str:
-    """The first MAX_STDERR_CHARS of what nmap said; text of scanned hosts may stand in it, so control characters go."""
-    said = os.pread(stderr, MAX_STDERR_CHARS, 0).decode("utf-8", "replace")
-    return "".join(c for c in said if c.isprintable() or c == "\n").strip()
+def _read_stderr(fd: int) -> str:
+    """The first MAX_STDERR_CHARS, without control characters: scripts print text from scanned hosts."""
+    text = os.pread(fd, MAX_STDERR_CHARS, 0).decode("utf-8", "replace")
+    return "".join(char for char in text if char.isprintable() or char == "\n").strip()

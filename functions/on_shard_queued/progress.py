@@ -1,4 +1,4 @@
-"""How far nmap is, read from the report that it is writing. Hosts, and what `--stats-every` says between them."""
+"""How far nmap is, read from the report that it is writing: finished hosts, and the output of `--stats-every`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 from cascan.model.shard import Progress
 
 CHUNK_BYTES = 1024 * 1024
-OVERLAP_BYTES = 256  # an element of progress is shorter
+OVERLAP_BYTES = 256  # longer than any <task...> element that TASK matches
 HOST_END = b"</host>"
-TASK = re.compile(rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"(?P<rest>[^>]{0,160})/>')
+TASK = re.compile(rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"(?P<attributes>[^>]{0,160})/>')
 PERCENT = re.compile(rb' percent="([0-9]{1,3})')
 
 
 class ReportTail:
-    """Reads what was written since the last look, once."""
+    """Reads what nmap has written since the last call, and remembers the progress."""
 
     def __init__(self, report: Path) -> None:
         self._report = report
         self._offset = 0
-        self._last = b""
+        self._tail = b""
         self._progress = Progress()
 
     def look(self) -> Progress:
-        """The progress now. A report that is not there yet, or cannot be read, says nothing new."""
+        """The progress now; the last known one if the report does not exist yet or cannot be read."""
         with suppress(OSError), self._report.open("rb") as stream:
             stream.seek(self._offset)
             while chunk := stream.read(CHUNK_BYTES):
@@ -34,12 +34,12 @@ class ReportTail:
 
     def _take(self, chunk: bytes) -> None:
         self._offset += len(chunk)
-        seen = self._last[-(len(HOST_END) - 1) :] + chunk  # an end that fell between two chunks, and none twice
+        seen = self._tail[-(len(HOST_END) - 1) :] + chunk  # finds an end tag across two chunks, and counts none twice
         hosts = self._progress.hosts_done + seen.count(HOST_END)
         task, percent = self._progress.task, self._progress.percent
-        for match in TASK.finditer(self._last + chunk):
+        for match in TASK.finditer(self._tail + chunk):
             task = match["task"].decode("ascii", "replace")
-            said = PERCENT.search(match["rest"])
-            percent = int(said[1]) if said else 100 * (match["kind"] == b"end")
-        self._last = (self._last + chunk)[-OVERLAP_BYTES:]
+            stated = PERCENT.search(match["attributes"])
+            percent = int(stated[1]) if stated else 100 * (match["kind"] == b"end")
+        self._tail = (self._tail + chunk)[-OVERLAP_BYTES:]
         self._progress = Progress(task=task, percent=min(percent, 100), hosts_done=hosts)

@@ -1,19 +1,28 @@
-"""Names → addresses: from /etc/hosts, then from DNS, side by side, and again where DNS failed."""
+"""Look names up in /etc/hosts, then in DNS: several names at a time, and again where DNS failed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 from cascan.gateways import Lookup
-from cascan.limits import FIRST_LOOKUP_S, LOOKUP_PAUSES_S, LOOKUP_S, MAX_LOOKING_UP_S, MAX_LOOKUPS_AT_ONCE
+from cascan.limits import (
+    FIRST_LOOKUP_TIMEOUT_S,
+    LOOKUP_PAUSES_S,
+    LOOKUP_TIMEOUT_S,
+    MAX_LOOKUP_TOTAL_S,
+    MAX_LOOKUPS_AT_ONCE,
+)
 from cascan.model.reason import ReasonCode
-from on_shard_queued.hosts_file import read_hosts_file
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.targets.kinds import IPV6
 
 HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
 class Client(Protocol):
@@ -23,13 +32,13 @@ class Client(Protocol):
 
 def dns_client() -> Client:
     """DNS as resolv.conf describes it."""
-    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - few shards have names, and it takes a while
+    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - slow to import, and few shards have names
 
     return DnsClient(RESOLV_CONF)
 
 
 class DnsResolver:
-    """Resolver. ADR 35 says why the system's own is not asked."""
+    """Implements Resolver. ADR 35 says why it does not use the system's resolver."""
 
     def __init__(
         self,
@@ -40,39 +49,80 @@ class DnsResolver:
         self._hosts_file, self._connect, self._sleep = hosts_file, connect, sleep
 
     def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
-        wanted = {name: name.removesuffix(".") for name in names}
-        known = read_hosts_file(self._hosts_file, frozenset(wanted.values()), family) if wanted else {}
-        lookups = {name: Lookup(asked=stem, addresses=known[stem]) for name, stem in wanted.items() if stem in known}
-        unknown = [name for name in wanted if name not in lookups]
-        if unknown:
-            lookups |= self._by_dns(unknown, family, give_up)
+        without_dot = {name: name.removesuffix(".") for name in names}
+        if not without_dot:
+            return {}
+        entries = read_hosts_file(self._hosts_file, frozenset(without_dot.values()), family)
+        lookups = {
+            name: Lookup(asked=stem, addresses=entries[stem]) for name, stem in without_dot.items() if stem in entries
+        }
+        for_dns = [name for name in without_dot if name not in lookups]
+        if for_dns:
+            lookups |= self._look_up_in_dns(for_dns, family, give_up)
         return lookups
 
-    def _by_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
-        """Every name once; those that DNS failed for again, after a pause, as often as there are pauses."""
-        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKING_UP_S
+    def _look_up_in_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
+        """Look up every name once, then those that DNS failed for again after each of LOOKUP_PAUSES_S."""
+        client, ends_at = self._connect(), time.monotonic() + MAX_LOOKUP_TOTAL_S
         lookups: dict[str, Lookup] = {}
 
-        def one(name: str, within_s: float) -> Lookup:
+        def look_up_one(name: str, within_s: float) -> Lookup:
             left_s = ends_at - time.monotonic()
             if give_up():
-                return lookups.get(name) or _not_asked(name, "the worker was stopped before it was looked up")
+                return lookups.get(name) or _not_looked_up(name, "the worker was stopped before it was looked up")
             if left_s <= 0:
-                why = f"looking up all the names took more than {MAX_LOOKING_UP_S:g} s"
-                return lookups.get(name) or _not_asked(name, why)
+                why = f"looking up all the names took more than {MAX_LOOKUP_TOTAL_S:g} s"
+                return lookups.get(name) or _not_looked_up(name, why)
             return client.look_up(name, family, min(within_s, left_s))
 
-        asking, within_s = list(names), FIRST_LOOKUP_S
+        pending, within_s = list(names), FIRST_LOOKUP_TIMEOUT_S
         for pause_s in (*LOOKUP_PAUSES_S, None):
-            with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(asking)), "lookup") as pool:
-                # the threads end here: nmap is started by a process that has none
-                lookups |= zip(asking, pool.map(one, asking, [within_s] * len(asking)), strict=True)
-            asking, within_s = [name for name in asking if lookups[name].may_succeed_later], LOOKUP_S
-            if not asking or pause_s is None or give_up() or time.monotonic() >= ends_at:
+            with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(pending)), "lookup") as pool:
+                # The threads end with this block: nmap must be started by a process without other threads.
+                lookups |= zip(pending, pool.map(look_up_one, pending, [within_s] * len(pending)), strict=True)
+            pending, within_s = [name for name in pending if lookups[name].may_succeed_later], LOOKUP_TIMEOUT_S
+            if not pending or pause_s is None or give_up() or time.monotonic() >= ends_at:
                 break
             self._sleep(pause_s)
         return lookups
 
 
-def _not_asked(name: str, why: str) -> Lookup:
+def read_hosts_file(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
+    """The addresses that the file has for these names, which are in lower case and without a final dot.
+
+    `localhost` and the names below it are loopback unless the file says otherwise; they are never looked up in DNS.
+    Source: RFC 6761, section 6.3. Like the system's resolver, this ignores lines that it cannot read.
+    """
+    addresses: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for address, aliases in _read_entries(path):
+        if (":" in address) is (family == IPV6):
+            for alias in aliases:
+                if alias in names:
+                    addresses[alias][address] = None
+    for name in names:
+        if name not in addresses and (name == "localhost" or name.endswith(".localhost")):
+            addresses[name][LOOPBACK[family]] = None
+    return {name: tuple(of_name) for name, of_name in addresses.items()}
+
+
+def _read_entries(path: Path) -> Iterator[tuple[str, list[str]]]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                address, *aliases = line.partition("#")[0].split() or [""]
+                if _is_address(address):
+                    yield address, [alias.lower().removesuffix(".") for alias in aliases]
+    except OSError:  # a container may have no such file
+        return
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_looked_up(name: str, why: str) -> Lookup:
     return Lookup(asked=name.removesuffix("."), failure=ReasonCode.LOOKUP_FAILED, why=why)

@@ -1,7 +1,7 @@
-"""Several workers side by side in one container: copies of this process, one shard each.
+"""Several workers in one container: copies of this process that run one shard each.
 
-A process a slot, not a thread: nmap is started between fork and exec with limits set there, which no other thread may
-disturb. The first is the container's own process: it passes signals on, and ends after the others.
+A slot is a process, not a thread: nmap's limits are set between fork and exec, where no other thread may run. The
+container's own process is the first slot. It passes signals on to the others, and ends after them.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from collections.abc import Mapping, Sequence
 
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 _libc = ctypes.CDLL(None)
-SLOTS_VARIABLE = "WORKER_SLOTS"  # the variable that says how many
+SLOTS_VARIABLE = "WORKER_SLOTS"
 
 
 class Slots:
-    """The other slots. They get the environment as it is, and one slot each."""
+    """The other slots. Each gets the same environment, except that it has no further slots."""
 
     def __init__(self, others: int, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        alone = dict(environment) | {SLOTS_VARIABLE: "1"}
+        single = dict(environment) | {SLOTS_VARIABLE: "1"}
         self._processes = [
             subprocess.Popen(  # noqa: S603 - this program itself
                 command,
-                env=alone,
-                preexec_fn=_end_with_us,  # noqa: PLW1509 - the first slot has no thread yet
+                env=single,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - the first slot has no thread yet
             )
             for _ in range(others)
         ]
 
     def pass_on(self, signum: int) -> None:
-        """Send the signal to those that still run."""
+        """Send the signal to the slots that still run."""
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signum)
 
     def wait(self) -> int:
-        """The worst of their exit codes, once all have ended; 1 for a slot that a signal ended."""
+        """Wait until all slots have ended; the highest exit code, where a slot that a signal ended counts as 1."""
         codes = [process.wait() for process in self._processes]
         return max((abs(code) and 1 for code in codes), default=0)
 
 
-def _end_with_us() -> None:
-    """In the child: SIGTERM when the first slot is killed. Its shard goes back, and nobody is left to wait for it."""
+def _end_with_parent() -> None:
+    """In the child: get SIGTERM when the first slot is killed, so that the shard is returned and the slot ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def start_other_slots(slots: int) -> Slots:
-    """Start all but the first of `slots`."""
+    """Start all slots except the first, which is this process."""
     return Slots(slots - 1, [sys.executable, "-m", "on_shard_queued.worker"], os.environ)

@@ -4,9 +4,9 @@ Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a fresh message; one out of attempts goes to the DLQ, where on_shard_abandoned closes it;
-            a message that no retry can help goes there at once, and holds no place. On
-            SIGTERM nmap is stopped, its finished hosts are kept, the rest goes back at once, and the worker ends.
+On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where on_shard_abandoned closes
+            it. A message that no retry can help goes there at once. On SIGTERM nmap is stopped, its finished hosts are
+            kept, the others are returned to the queue at once, and the worker ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from on_shard_queued.drain import Drain
 from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.slots import start_other_slots
 
-logger = Logger(service="worker")  # drain.py logs through it, by its name
+logger = Logger(service="worker")  # drain.py and heartbeat.py log through it, by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Settings:
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
-    slots = start_other_slots(settings.worker_slots)  # before anything here could be copied half-done
+    slots = start_other_slots(settings.worker_slots)  # first: the copies must not inherit open connections
     worker = Worker(
         name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),
@@ -66,7 +66,7 @@ def main() -> int:
         lane=settings.lane,
     )
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
-        logger.error("raw sockets are not to be had: every shard will fail", extra={"reason": why})
+        logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})
     drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
 
     def stop(signum: int, frame: FrameType | None) -> None:

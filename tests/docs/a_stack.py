@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events.control import ControlRequested
-from cascan.ids import body_digest_of, own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
@@ -22,7 +22,7 @@ from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan_cli import commands
 from cascan_cli.stack import open as access
-from on_control_requested.control_scan import control
+from on_control_requested.control_scan import control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
@@ -121,8 +121,8 @@ class Requests:
 
     def send(self, body: str) -> str:
         table = self._stack.table
-        ended = replace(table.scans[self._stack.scanned], request_digest=body_digest_of(body), cause_id=MESSAGE)
-        for scan_id in (own_scan_id_of(SUBMITTER, KEY), scan_id_of(MESSAGE)):
+        ended = replace(table.scans[self._stack.scanned], request_digest=digest_body(body), cause_id=MESSAGE)
+        for scan_id in (derive_keyed_scan_id(SUBMITTER, KEY), derive_scan_id(MESSAGE)):
             table.scans[scan_id] = replace(ended, scan_id=scan_id)
         return MESSAGE
 
@@ -135,7 +135,7 @@ class Controls:
 
     def send(self, body: str) -> str:
         stack = self._stack
-        control(
+        control_scan(
             ControlRequested.from_wire(body),
             table=stack.table,
             reports=stack.reports,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cascan_cli.main import _parsed, main, split_arguments
+from cascan_cli.main import main, parse_arguments, split_arguments
 from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS
 from tests.docs.shown_commands import ROOT, Shown, blocks, inline
@@ -41,7 +41,7 @@ def test_documents_show_commands() -> None:
 @pytest.mark.parametrize(("document", "command"), CASCAN, ids=named(CASCAN))
 def test_a_command_of_a_shell_block_is_one_that_cascan_takes(document: str, command: str) -> None:
     own, _ = split_arguments(words_of(command))
-    _parsed(own)
+    parse_arguments(own)
 
 
 RUN = [(where, command) for where, command in CASCAN if command.removeprefix("cascan ").startswith(WITHOUT_STACK)]

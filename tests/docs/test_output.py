@@ -22,7 +22,7 @@ from cascan.model.refusal import Rule
 from cascan.model.scan import ScanState
 from cascan.model.shard import Lane
 from cascan.nmap.options.table import Decision
-from cascan.nmap.scripts.judgement import Verdict
+from cascan.nmap.scripts.judge_scripts import Verdict
 from cascan_cli.main import main
 from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS

@@ -14,7 +14,7 @@ from pathlib import Path
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.clock import utc_now
 from cascan.events import ScanCompleted
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, ScanState
 from cascan.scans.close import build_end_event
@@ -30,7 +30,7 @@ LABEL = {"e2e": "flood"}
 
 def main() -> None:
     scan = a_scan(
-        scan_id=scan_id_of("a flood"),
+        scan_id=derive_scan_id("a flood"),
         name="flood",
         request=a_request(name="flood", cascades={"matchLabels": LABEL}),
         state=ScanState.PARSE_COMPLETED,

@@ -23,7 +23,7 @@ from cascan_cli.local.emulator import GUARD
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.lock import is_held
 from cascan_cli.local.state import StateDir
-from cascan_cli.local.warm import invoke
+from cascan_cli.local.warm_up import invoke
 from on_shard_queued.heartbeat import HEARTBEAT_S
 from tests.e2e.cascan_command import Cascan, stack_up
 from tests.support.waiting import eventually

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import boto3
 import pytest
 
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES
 from cascan_cli.local.aws import aws_environment, client_options, open_session
 from cascan_cli.local.state import StateDir
@@ -39,7 +39,7 @@ def scan_of(cascan: Cascan, scan_id: str) -> dict[str, Any] | None:
 def send(cascan: Cascan, body: str) -> str:
     """Put a message on the request queue, as anybody may; the id of its scan."""
     queue = outputs(cascan)["RequestQueueUrl"]
-    return scan_id_of(client(cascan, "sqs").send_message(QueueUrl=queue, MessageBody=body)["MessageId"])
+    return derive_scan_id(client(cascan, "sqs").send_message(QueueUrl=queue, MessageBody=body)["MessageId"])
 
 
 def test_a_scan_finds_what_listens_and_says_what_it_is(cascan: Cascan, lab: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
-from cascan.ids import body_digest_of
+from cascan.ids import digest_body
 from cascan.limits import MAX_DECISIONS_KEPT
 from cascan.model.cascade import (
     BudgetUse,
@@ -66,7 +66,7 @@ class MemoryIssuedRequests:
         self.digests: dict[str, str] = {}
 
     def issue(self, scan_id: str, body: str) -> None:
-        self.digests[scan_id] = body_digest_of(body)
+        self.digests[scan_id] = digest_body(body)
 
     def was_issued(self, scan_id: str, digest: str) -> bool:
         return self.digests.get(scan_id) == digest

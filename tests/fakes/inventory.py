@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.nmap.intervals import Interval
 
 
@@ -41,7 +41,7 @@ class MemoryInventory:
         places = {address: _place(address) for address in self.hosts_by_address}
         return iter(sorted((a for a, place in places.items() if (family, low) <= place <= (family, high)), key=_place))
 
-    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         networks = sought.networks or ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
         for family, low, high in sorted(networks):
             for address in self.known_addresses(family, low, high):

@@ -15,14 +15,14 @@ from cascan.model.scan import FINAL_STATES, UNDER_WAY, Counts, Scan
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
-    Cut,
     NmapRun,
     Progress,
-    Return,
     Shard,
     ShardClosing,
+    ShardCut,
+    ShardReturn,
     ShardState,
-    halves,
+    split_shard,
 )
 from cascan.rules.severity import StoredRules
 from cascan.scans import transitions as life_cycle
@@ -107,18 +107,18 @@ class MemoryShards:
             self._store(replace(shard, state=ShardState.REPORTED, run=run))
         return shard is not None
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         shard, scan = self._held(life_cycle.CUT, scan_id, number, attempt), self.scans.get(scan_id)
         if shard is None or scan is None or scan.state in FINAL_STATES:
             return None
-        done, rest = halves(shard, cut, scan.shards)
+        done, rest = split_shard(shard, cut, scan.shards)
         self._store(done)
         self._store(rest)
         waits = rest.state is ShardState.WAITING
         self._count(scan_id, shards=1, shards_open=1, shards_waiting=int(waits), shards_in_flight=int(not waits))
         return rest
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         shard = self._held(life_cycle.RETURN, scan_id, number, attempt)
         if shard is None or scan_id not in self.scans:
             return None
@@ -195,7 +195,7 @@ class MemoryOperatorItems:
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
         self._reach()
-        ripe = sorted((e for e in self.agenda if e.at <= now), key=lambda e: (e.at, e.scan_id, e.what))
+        ripe = sorted((e for e in self.agenda if e.due_at <= now), key=lambda e: (e.due_at, e.scan_id, e.task))
         return iter(ripe[:limit])
 
     def done(self, entry: AgendaEntry) -> None:

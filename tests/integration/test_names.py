@@ -18,7 +18,7 @@ def test_a_name_that_dns_fails_for_costs_none_of_its_199_neighbours() -> None:
     result = scan_names(Scenario(zone=zone, targets=(*names[:100], "broken.example.test", *names[100:])))
     scan = result.scan
     assert (scan.state, scan.outcome, scan.hosts_up) == (ScanState.PARSE_COMPLETED, Outcome.PARTIAL, 199)
-    assert (scan.asked_addresses, scan.reasons.counts) == (200, {"lookup-failed": 1})
+    assert (scan.total_addresses, scan.reasons.counts) == (200, {"lookup-failed": 1})
     (reason,) = scan.reasons.listed
     assert (reason.subject, reason.shard) == ("broken.example.test", 1)
     assert reason.sentence == "broken.example.test: DNS failed: SERVFAIL from 127.0.0.53"
@@ -139,14 +139,14 @@ def test_a_name_in_the_hosts_file_and_localhost_are_no_business_of_dns() -> None
     targets = ("printer", "printer.office.test", "localhost", "www.localhost")
     result = scan_names(Scenario(zone=zone, targets=targets, hosts=hosts, resolv_conf=SEARCH))
     assert (result.asked, set(result.hosts)) == ({}, {"127.0.1.4", "127.0.0.1"})
-    assert (result.scan.outcome, result.scan.hosts_up, result.scan.asked_addresses) == (Outcome.COMPLETE, 2, 2)
+    assert (result.scan.outcome, result.scan.hosts_up, result.scan.total_addresses) == (Outcome.COMPLETE, 2, 2)
 
 
 def test_every_address_of_a_name_counts_once() -> None:
     addresses = [f"127.0.1.{n}" for n in range(1, 17)]
     arguments = ("-n", "-sT", "-p", "8080", "--resolve-all")
     result = scan_names(Scenario(zone={"many.test": addresses}, targets=("many.test",), arguments=arguments))
-    assert (result.scan.hosts_up, result.scan.asked_addresses) == (16, 16)
+    assert (result.scan.hosts_up, result.scan.total_addresses) == (16, 16)
     assert result.end["addresses"] == 16
 
 
@@ -156,4 +156,4 @@ def test_names_that_share_an_address_are_one_address(script: tuple[str, ...]) ->
     arguments = ("-n", "-sT", "-p", "8080", *script)
     result = scan_names(Scenario(zone=zone, targets=("a.test", "b.test", "c.test"), arguments=arguments))
     assert len(result.shards) == (3 if script else 1)
-    assert (result.scan.outcome, result.scan.hosts_up, result.scan.asked_addresses) == (Outcome.COMPLETE, 2, 2)
+    assert (result.scan.outcome, result.scan.hosts_up, result.scan.total_addresses) == (Outcome.COMPLETE, 2, 2)

@@ -217,8 +217,8 @@ def test_the_layer_of_names_holds_nmaps_lists_and_the_planner_finds_names_there(
 import sys
 from cascan.nmap import nmap_data
 nmap_data.FOLDERS = (sys.argv[1],)
-print(nmap_data.known_services().knows("ssh", "T"), nmap_data.known_services().knows("nosuch", "TUS"))
-print("apple" in nmap_data.known_vendors())
+print(nmap_data.read_services().knows("ssh", "T"), nmap_data.read_services().knows("nosuch", "TUS"))
+print("apple" in nmap_data.read_vendors())
 """
     functions = LAYER_SOURCE.parents[1] / "functions"
     environment = {"PATH": "/nonexistent", "PYTHONPATH": str(functions)}

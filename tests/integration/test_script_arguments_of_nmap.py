@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cascan.nmap.nmap_data import data_folder
+from cascan.nmap.nmap_data import find_data_folder
 from cascan.nmap.scripts.table import Script, script_table
 
-SCRIPTS = (data_folder() or Path("/nonexistent")) / "scripts"
+SCRIPTS = (find_data_folder() or Path("/nonexistent")) / "scripts"
 pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="nmap is not installed")
 
 DOCUMENTED = re.compile(r"--\s*@args?\s+([A-Za-z0-9_.-]*[A-Za-z0-9_-])")

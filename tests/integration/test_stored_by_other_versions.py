@@ -30,10 +30,10 @@ from cascan.errors import UnreadableItem
 from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, parse_event
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
-from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
@@ -248,7 +248,7 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
     schedules = DynamoScheduleTable(TABLE)
     assert [stored.name for stored in schedules.schedules()] == ["nightly"]
     assert [scans[run.scan_id].state for run in schedules.runs("nightly")] == [ScanState.ERRORED]
-    assert sorted(host.address for host in table.hosts(Sought())) == ["10.0.0.1", "127.0.0.1"]
+    assert sorted(host.address for host in table.hosts(InventoryQuery())) == ["10.0.0.1", "127.0.0.1"]
     assert all(read_scan_history(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
     again = restore_records(
         S3OperatorRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules
@@ -312,7 +312,7 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     restored(VERSIONS[0])
     damage("scan/pujdtsk7pq64546q", "scan")
     now = LATER
-    entry = AgendaEntry(now, "36h2xwpjs5ackcxo", What.EXPIRE)
+    entry = AgendaEntry(now, "36h2xwpjs5ackcxo", AgendaTask.EXPIRE)
     stack.table.add_to_agenda(entry)
     house = AgendaContext(
         table=stack.table,

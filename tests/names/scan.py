@@ -38,7 +38,7 @@ def main() -> None:
     _mount(Path("/etc/resolv.conf"), f"nameserver 127.0.0.53\n{scenario.resolv_conf}")
     _mount(Path("/etc/hosts"), scenario.hosts)
     server = DnsServer(scenario.zone)
-    with patch.multiple(resolver, FIRST_LOOKUP_S=scenario.within_s, LOOKUP_S=scenario.within_s):
+    with patch.multiple(resolver, FIRST_LOOKUP_TIMEOUT_S=scenario.within_s, LOOKUP_TIMEOUT_S=scenario.within_s):
         result = _scan(scenario, server)
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

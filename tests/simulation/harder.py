@@ -13,7 +13,7 @@ from unittest.mock import patch
 from cascan.nmap.report import head
 from cascan.nmap.report import split as cut
 from on_report_stored import checkpoints as turns
-from on_report_stored import read_report
+from on_report_stored import record_report
 from tests.simulation.clockwork import Faults
 from tests.simulation.world import World
 
@@ -31,7 +31,7 @@ class WorldInTurns(World):
         with ExitStack() as small:
             for module in (cut, head, turns):
                 small.enter_context(patch.object(module, "CHUNK_BYTES", CHUNK_BYTES))
-            small.enter_context(patch.object(read_report, "ENOUGH_HOSTS", 1))
+            small.enter_context(patch.object(record_report, "ENOUGH_HOSTS", 1))
             super().run()
 
     def _time_left(self) -> Callable[[], float]:

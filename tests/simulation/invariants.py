@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from cascan.events import ScanCancelled, ScanCompleted, ScanFailed
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardState
 from cascan.nmap.options.host_timeout import find_host_timeout_ms
@@ -30,7 +30,7 @@ def problems(world: World) -> list[str]:
 
 def every_request_is_a_scan(world: World) -> Iterator[str]:
     for message_id in world.requested:
-        if world.table.get_scan(scan_id_of(message_id)) is None:
+        if world.table.get_scan(derive_scan_id(message_id)) is None:
             yield f"request {message_id} is nowhere"
 
 

@@ -13,17 +13,17 @@ from msgspec import structs
 
 from cascan.gateways import Received
 from cascan.model.scan import ScanBrief
-from cascan.model.shard import Cut, Shard, ShardState, halves
+from cascan.model.shard import Shard, ShardCut, ShardState, split_shard
 from cascan.scans import close as closing
-from cascan.scans import ending
+from cascan.scans import close_open_shards
 from cascan.scans import release as releasing
 from cascan.scans import transitions as life_cycle
 from cascan.scans.transitions import RunPermission, StopReason
 from on_control_requested import control_scan
 from on_report_stored import record_findings
 from on_report_stored.checkpoints import RecordingStatus
+from on_shard_queued import choose_next_step, heartbeat
 from on_shard_queued import claim_shard as take_shard
-from on_shard_queued import heartbeat, what_next
 from on_shard_queued.drain import Drain
 from on_shard_queued.heartbeat import Heartbeat
 from tests.fakes import MemoryScanTable
@@ -41,7 +41,7 @@ def acknowledged_first(self: Drain, received: Received) -> None:
     handle(self, received)
 
 
-def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
     before = self.scans.get(scan_id)
     rest = cut_shard(self, scan_id, number, attempt, cut)
     if before:
@@ -56,13 +56,13 @@ def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dic
     return {}
 
 
-def asked_without_end(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
-    done, rest = halves(shard, cut, number)
+def asked_without_end(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:
+    done, rest = split_shard(shard, cut, number)
     return done, structs.replace(rest, retry_timed_out=shard.retry_timed_out)
 
 
-def late_hosts_kept(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
-    done, rest = halves(shard, cut, number)
+def late_hosts_kept(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:
+    done, rest = split_shard(shard, cut, number)
     return (structs.replace(done, slices=shard.slices) if cut.longer else done), rest
 
 
@@ -111,13 +111,13 @@ MUTATIONS = (
     Mutation(
         "nobody tells of a remainder whose maker died", take_shard, "_resend_remainder", nothing, 43, WorldOfMishaps
     ),
-    Mutation("who timed out is asked again without end", fake_shards, "halves", asked_without_end, 13),
-    Mutation("who timed out stays in the shard, too", fake_shards, "halves", late_hosts_kept, 3),
+    Mutation("who timed out is asked again without end", fake_shards, "split_shard", asked_without_end, 13),
+    Mutation("who timed out stays in the shard, too", fake_shards, "split_shard", late_hosts_kept, 3),
     Mutation(
         "who gives way leaves a report to nobody",
         record_findings,
-        "AFTER_S",
-        {RecordingStatus.LATER: 0},
+        "RETRY_AFTER_S",
+        {RecordingStatus.CONTINUE: 0},
         236,
         WorldInTurns,
     ),
@@ -128,7 +128,7 @@ MUTATIONS = (
     Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 4),
     Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
-    Mutation("being stopped counts as a failure", what_next, "NO_FAILURE", frozenset[StopReason](), 9),
-    Mutation("what a cancelled scan has left is nobody's", ending, "LOOK_AGAIN_S", 10**6, 14),
+    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 9),
+    Mutation("what a cancelled scan has left is nobody's", close_open_shards, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from cascan.limits import REPORT_WITHIN_S
+from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard
 from cascan.scans.transitions import StopReason
@@ -20,7 +20,7 @@ from tests.support.builders import NOW
 
 LONGEST_HOST = timedelta(seconds=max(SECONDS_A_HOST))  # nmap is looked at when it has finished a host
 STOPS_WITHIN = timedelta(seconds=HOLD_S) + LONGEST_HOST  # a heartbeat, or a lease that could not be extended
-ENDS_WITHIN = timedelta(seconds=REPORT_WITHIN_S + 600)  # of the last report, and of a tick
+ENDS_WITHIN = timedelta(seconds=REPORT_GRACE_S + 600)  # of the last report, and of a tick
 NO_FAULT = frozenset({StopReason.SUSPENDED, StopReason.HALTED, StopReason.WINDOW, StopReason.WORKER})
 GIVES_BACK = frozenset({"return_shard", "cut_shard"})
 BY_THE_HOLDER = frozenset({"beat", "report_shard"}) | GIVES_BACK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,8 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from on_shard_queued.nmap_process import NmapResult
+from cascan.scans.transitions import StopReason
+from on_shard_queued.nmap_process import NmapResult, OnTick
 from tests.simulation.clockwork import Clockwork
 
 HEAD = (
@@ -46,7 +47,7 @@ class Run:
     addresses: tuple[str, ...]
     started_at: datetime
     ended_at: datetime
-    stopped: str  # why; empty: it ended by itself, or died with its worker
+    stopped: StopReason | None  # None: it ended by itself, or died with its worker
 
 
 class ScriptedNmap:
@@ -59,9 +60,10 @@ class ScriptedNmap:
         self.runs: list[Run] = []
 
     def __call__(
-        self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: Callable[[], str]
+        self, argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick
     ) -> NmapResult:
-        addresses, started_at, stopped = (folder / "targets").read_text().split(), self._clockwork.now, ""
+        addresses, started_at = (folder / "targets").read_text().split(), self._clockwork.now
+        stopped: StopReason | None = None
         try:
             ended = self._scan(argv, addresses, report, deadline_s, on_tick)
             stopped = ended.stopped
@@ -76,7 +78,7 @@ class ScriptedNmap:
         addresses: Sequence[str],
         report: Path,
         deadline_s: float,
-        on_tick: Callable[[], str],
+        on_tick: OnTick,
     ) -> NmapResult:
         started, faulty = self._clockwork.now, self._clockwork.faults.crash > 0
         with report.open("a") as stream:
@@ -88,7 +90,7 @@ class ScriptedNmap:
                     stream.write(HOST.format(address=address)[:90])  # it was just writing
                     return NmapResult(-15, why)
                 if (self._clockwork.now - started).total_seconds() >= deadline_s:
-                    return NmapResult(-15, "deadline")
+                    return NmapResult(-15, StopReason.TIME_LIMIT)
                 if faulty and self._clockwork.chance(KILLED):
                     stream.write(HOST.format(address=address)[:40])
                     return NmapResult(-9)

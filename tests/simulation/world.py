@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from cascan.clock import for_ever
+from cascan.clock import no_time_limit
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
 from cascan.events.control import Action, ControlRequested
 from cascan.ids import ReportKey
@@ -20,15 +20,15 @@ from cascan.model.shard import Lane
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
-from cascan.scans import agenda, ending
-from on_control_requested import control_scan
-from on_control_requested.control_scan import control
+from cascan.scans import agenda, close_open_shards
+from on_control_requested import control_scan as control_module
+from on_control_requested.control_scan import control_scan
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
-from on_shard_abandoned.close_shard import close_abandoned_shard
+from on_shard_abandoned.close_abandoned_shard import close_abandoned_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
@@ -99,8 +99,8 @@ class World:
         with (
             patch.object(Heartbeat, "alongside", lambda _: nullcontext()),  # a thread would go by another clock
             patch.object(agenda, "LOOK_EVERY_S", 86_400),  # the hourly look would mend what should not break
-            patch.object(ending, "CLOSED_TOGETHER", 2),  # so that cancelling takes several turns
-            patch.object(control_scan, "CLOSED_TOGETHER", 3),
+            patch.object(close_open_shards, "MAX_CLOSED_PER_TRANSACTION", 2),  # so that cancelling takes several turns
+            patch.object(control_module, "MAX_CLOSED_PER_TRANSACTION", 3),
         ):
             self.clockwork.run(NOW + FAULTS_END)
             self.clockwork.faults = NONE
@@ -188,13 +188,13 @@ class World:
             **self._common(),
             issued=MemoryIssuedRequests(),
             reports=self.reports,
-            permit=Permissions(SCOPE),
-            rules=ScanDefaults(),
+            permissions=Permissions(SCOPE),
+            defaults=ScanDefaults(),
         )
 
     def _control(self, message: Message) -> None:
         reports, house = self._gateway(self.reports, "reports"), self._gateway(self.house, "house")
-        control(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
+        control_scan(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
 
     def _keep_house(self) -> None:
         run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))
@@ -212,7 +212,7 @@ class World:
 
     def _time_left(self) -> Callable[[], float]:
         """Of the function that records a report."""
-        return for_ever
+        return no_time_limit
 
     def _publish(self, message: Message) -> None:
         event = ScanCompleted.from_wire(message.body)

@@ -9,14 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from tests.fakes import MemoryEventBus, MemoryScanTable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SCAN_ID = scan_id_of("a message")
+SCAN_ID = derive_scan_id("a message")
 
 
 def clock() -> datetime:

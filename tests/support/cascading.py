@@ -9,7 +9,7 @@ from cascan.cascades.context import CascadeContext
 from cascan.cascades.decide_children import decide_children
 from cascan.cascades.decision import Child, Decision, DecisionKind
 from cascan.cascades.rule import API_VERSION, KIND, CascadingRule, read_rule
-from cascan.ids import finding_id_of, fingerprint_of
+from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Scan
 from cascan.permissions.permissions import Permissions
@@ -40,10 +40,10 @@ def a_rule(name: str = "follow", **spec: Any) -> CascadingRule:
 
 def a_finding(address: str = "10.0.0.1", port: int = 443, *, scan_id: str = SCAN_ID, **fields: Any) -> Finding:
     """An open port; `attributes` are added to those it has."""
-    fingerprint = fingerprint_of("Open Port", address, "tcp", str(port), repr(fields))
+    fingerprint = derive_fingerprint("Open Port", address, "tcp", str(port), repr(fields))
     attributes = {"port": port, "state": "open", "protocol": "tcp", "ip_addresses": [address], "hostname": None}
     plain: dict[str, Any] = {
-        "id": finding_id_of(scan_id, fingerprint),
+        "id": derive_finding_id(scan_id, fingerprint),
         "fingerprint": fingerprint,
         "parsed_at": NOW,
         "name": f"Open Port: {port}",

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cascan.clock import for_ever
+from cascan.clock import no_time_limit
 from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, ReportStored
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import TargetSlice
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import Recorded, record_findings
@@ -63,7 +63,7 @@ class World:
 
     def stored(self, hour: int, report: bytes, *, target: str = NETWORK, count: int = 8, **fields: Any) -> str:
         """A scan that ended in that hour, and whose report lies in the bucket: its key."""
-        scan_id = scan_id_of(f"scan at {hour}")
+        scan_id = derive_scan_id(f"scan at {hour}")
         shard = {"slices": (TargetSlice(target, 0, count),), "addresses": count} | fields.pop("shard", {})
         self.table.create_scan(a_scan(scan_id=scan_id, name=fields.pop("name", "lan"), requested_at=at(hour)))
         self.table.add_shards([a_shard(scan_id=scan_id, **shard)])
@@ -76,7 +76,7 @@ class World:
         self.reports.put_report(key, path, {})
         return str(key)
 
-    def deliver(self, key: str, left_s: Callable[[], float] = for_ever) -> Recorded:
+    def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> Recorded:
         stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
         return record_findings(
             stored,

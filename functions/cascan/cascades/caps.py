@@ -18,7 +18,7 @@ from cascan.limits import (
 )
 from cascan.model.cascade import BudgetUse, Cap
 from cascan.nmap.ports.scanned_ports import count_ports
-from cascan.planning.plan import PROBING, PROBING_COST
+from cascan.planning.lane import PROBING, PROBING_COST
 
 MICRO = 1_000_000  # of one dollar
 

@@ -46,6 +46,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     reason: str  # one sentence
     count: int = 0  # findings it is about
-    findings: tuple[str, ...] = ()  # the first MAX_FINDINGS_TOLD ids of them
+    findings: tuple[str, ...] = ()  # the first MAX_FINDINGS_LISTED ids of them
     cap: str = ""  # which, of a capped one
     child: Child | None = None

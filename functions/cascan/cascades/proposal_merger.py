@@ -15,7 +15,7 @@ from heapq import nsmallest
 
 from cascan.cascades.argument_positions import ArgumentPositions
 from cascan.cascades.scan_proposal import ScanProposal
-from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_TOLD, MAX_TARGETS_PER_CHILD
+from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_LISTED, MAX_TARGETS_PER_CHILD
 
 PORTS_HERE = "\0ports"  # no word of a rule holds it: a request is printable text
 NO_PORTS: frozenset[int] = frozenset()
@@ -35,12 +35,12 @@ class MatchedFindings:
 
     def add(self, finding_id: str) -> None:
         self.count += 1
-        if len(self.ids) < MAX_FINDINGS_TOLD:
+        if len(self.ids) < MAX_FINDINGS_LISTED:
             self.ids.append(finding_id)
 
     @classmethod
     def of(cls, several: Sequence[MatchedFindings]) -> MatchedFindings:
-        ids = nsmallest(MAX_FINDINGS_TOLD, {finding_id for told in several for finding_id in told.ids})
+        ids = nsmallest(MAX_FINDINGS_LISTED, {finding_id for told in several for finding_id in told.ids})
         return cls(sum(told.count for told in several), ids)
 
 

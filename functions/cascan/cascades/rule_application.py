@@ -17,7 +17,7 @@ from cascan.cascades.proposal_merger import ChildRequest, MatchedFindings, Propo
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.scan_proposal import NMAP_SCAN_TYPES, NoProposal, ProposalRenderer, ScanProposal, extract_host
 from cascan.errors import CascanError, RequestRefused
-from cascan.limits import MAX_DECISIONS_KEPT, MAX_WISHES_KEPT
+from cascan.limits import MAX_DECISIONS_KEPT, MAX_PROPOSALS
 from cascan.model.cascade import BudgetUse, ChildIdentity
 from cascan.planning.plan import plan
 
@@ -103,9 +103,9 @@ class RuleApplication:
             return
         if wish in self.elsewhere:
             self.joined.duplicates.add(finding_id)
-        elif len(self.elsewhere) >= MAX_WISHES_KEPT:
+        elif len(self.elsewhere) >= MAX_PROPOSALS:
             self._refuse(
-                DecisionKind.REFUSED, f"the rule asks for more than {MAX_WISHES_KEPT} different scans", finding_id
+                DecisionKind.REFUSED, f"the rule asks for more than {MAX_PROPOSALS} different scans", finding_id
             )
             return
         self.elsewhere.setdefault(wish, MatchedFindings()).add(finding_id)

@@ -17,7 +17,7 @@ import msgspec
 
 from cascan.cascades.rule import CascadingRule
 from cascan.errors import Rejected
-from cascan.limits import MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS, MAX_WISH_CHARS
+from cascan.limits import MAX_PROPOSAL_CHARS, MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS
 from cascan.model.request import ScanType
 from cascan.templates.render import RenderResult, Template, TemplateError, compile_template, render
 
@@ -80,8 +80,10 @@ class ProposalRenderer:
             )
         except TemplateError as exc:
             raise NoProposal(str(exc)) from exc
-        if wish.chars > MAX_WISH_CHARS:
-            raise NoProposal(f"parameters, labels, annotations and env: together more than {MAX_WISH_CHARS} characters")
+        if wish.chars > MAX_PROPOSAL_CHARS:
+            raise NoProposal(
+                f"parameters, labels, annotations and env: together more than {MAX_PROPOSAL_CHARS} characters"
+            )
         return wish
 
     def _render(self, template: Template, data: Mapping[str, Any]) -> RenderResult:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cascan.errors import Rejected
 from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
-from cascan.nmap.special_addresses import IPV4, IPV6, judged_number
+from cascan.nmap.special_addresses import IPV4, IPV6, to_effective_number
 from cascan.templates.render import TemplateError, compile_values, render_values
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -137,7 +137,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     network = ip_interface(text).network
     if network.version == IPV4:
         return network
-    low, high = judged_number(IPV6, int(network[0])), judged_number(IPV6, int(network[-1]))
+    low, high = to_effective_number(IPV6, int(network[0])), to_effective_number(IPV6, int(network[-1]))
     if low.family != high.family:
         raise ValueError(f"{_shown(text)} holds embedded IPv4 addresses beside others")
     if low.family == IPV4 and low.embedded_in:

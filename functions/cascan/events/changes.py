@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cascan.events.message import BusEvent, build_event_fields
-from cascan.ids import event_id_of
+from cascan.ids import derive_event_id
 from cascan.model.inventory import Change, ChangeKind, Sighting
 from cascan.model.scan import Scan
 
@@ -62,7 +62,7 @@ def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, 
         raise ValueError(f"nothing covered {change.address} before")
     what = (change.kind.value, change.address, change.protocol, change.port)
     common = build_event_fields(scan, at=change.after.seen_at, cause_id=cause_id) | {
-        "event_id": event_id_of(report_key, *what),
+        "event_id": derive_event_id(report_key, *what),
         "shard": shard,
         "report_key": report_key,
         "address": change.address,

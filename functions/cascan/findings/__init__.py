@@ -21,7 +21,7 @@ from cascan.findings.hosts import host_finding
 from cascan.findings.ports import port_findings
 from cascan.findings.scripts import script_findings
 from cascan.findings.subject import Subject
-from cascan.ids import finding_id_of, fingerprint_of
+from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding
 from cascan.model.host import Host
 
@@ -58,5 +58,5 @@ def _with_ids_of_their_own(findings: Iterable[Finding], scan_id: str) -> Iterato
         content = encode(finding)
         if content not in known:
             known.add(content)
-            fingerprint = fingerprint_of(finding.fingerprint, str(len(known)))
-            yield replace(finding, fingerprint=fingerprint, id=finding_id_of(scan_id, fingerprint))
+            fingerprint = derive_fingerprint(finding.fingerprint, str(len(known)))
+            yield replace(finding, fingerprint=fingerprint, id=derive_finding_id(scan_id, fingerprint))

@@ -114,7 +114,7 @@ class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=SECURECODEBOX
             service.product or None,
             service.version or None,
             service.tunnel or "none",
-            service.known_as or None,
+            service.common_name or None,
             list(service.cpe),
             port.reason,
             port.reason_ttl,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from cascan.ids import finding_id_of, fingerprint_of
+from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Host
 
@@ -60,7 +60,7 @@ class Subject:
     @classmethod
     def of(cls, host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str]) -> Self:
         named = bool(names) and any(names.get(address.addr) for address in host.addresses)
-        return cls(host, host.called(names) or None, scan_id, parsed_at, named)
+        return cls(host, host.find_name(names) or None, scan_id, parsed_at, named)
 
     @property
     def asked_name(self) -> str | None:
@@ -84,9 +84,9 @@ class Subject:
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
         """A finding of this host. `about` tells it from the host's other findings of the category, in any scan."""
-        fingerprint = fingerprint_of(category, self.address, *about)
+        fingerprint = derive_fingerprint(category, self.address, *about)
         return Finding(
-            id=finding_id_of(self.scan_id, fingerprint),
+            id=derive_finding_id(self.scan_id, fingerprint),
             fingerprint=fingerprint,
             parsed_at=self.parsed_at,
             name=name,

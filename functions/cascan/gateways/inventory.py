@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.nmap.intervals import Interval
 
 
@@ -25,7 +25,7 @@ class Inventory(Protocol):
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
         """Addresses from `low` to `high` that have a record, in order."""
 
-    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         """The records that fit, IPv4 first, in order of their address."""
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:

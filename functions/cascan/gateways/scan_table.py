@@ -13,7 +13,7 @@ from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.reason import Reasons
 from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
-from cascan.model.shard import Cut, NmapRun, Progress, Return, Shard, ShardClosing, ShardState
+from cascan.model.shard import NmapRun, Progress, Shard, ShardClosing, ShardCut, ShardReturn, ShardState
 from cascan.rules.severity import StoredRules
 
 
@@ -101,14 +101,14 @@ class ScanTable(Inventory, Recordings, Protocol):
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
         """running → reported, with what the run did. False: the shard is not this attempt's any more."""
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         """running → reported, with what is done; the rest becomes a new shard. Both, and the scan's counts, or nothing.
 
         The new shard, which its maker tells the queue of when it is queued. None: the shard is not this attempt's any
         more. A repeat is told None too: the shard's `remainder` is the number of the new one.
         """
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         """running → queued or waiting, without a holder. The shard as it stands then."""
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:

@@ -31,7 +31,7 @@ from cascan.model.inventory import (
 from cascan.nmap.ports.port_set import parse_port_set
 
 
-def judged(
+def apply_observation(
     known: HostRecord | None, seen: Observation, asked: Sighting | None = None
 ) -> tuple[HostRecord | None, tuple[Change, ...]]:
     """The record after the observation, and the changes; a record that says the same is the same object.

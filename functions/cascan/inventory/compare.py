@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import IO
 
-from cascan.inventory.changes import judged
-from cascan.inventory.coverage import AskedPorts, accounts_for_all
-from cascan.inventory.observations import Absent, missing, names_in, observation_of, what_absence_means
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts, accounts_for_all
+from cascan.inventory.observations import Absence, interpret_absence, names_by_address, observe_absence, observe_host
 from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
@@ -35,20 +35,20 @@ class Comparison:
 
     def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
         """What the shard's report changes. Raises: UnreadableReport."""
-        asked, seen_at, names = ScannedAddresses.by(shard), _ended(shard), names_in(shard.run)
+        asked, seen_at, names = ScannedAddresses.from_shard(shard), _ended(shard), names_by_address(shard.run)
         reader, answered, states = read_report(report), set[int](), Counter[str]()
         for host in reader:
             states[host.state] += 1
-            seen = observation_of(host, AskedPorts.in_report(reader.scaninfo), shard.scan_id, seen_at, names)
+            seen = observe_host(host, ScannedPorts.from_scaninfo(reader.scaninfo), shard.scan_id, seen_at, names)
             answered |= set(_numbers(host))
             if seen and asked.names_for(seen.address):
                 yield from self._judge(seen)
         if not accounts_for_all(shard.run, reader):
             return
-        absent = what_absence_means(
+        absent = interpret_absence(
             counted_up=reader.hosts_up, elements_up=states["up"], elements_unasked=states["unknown"]
         )
-        if absent is not Absent.NOT_UP:
+        if absent is not Absence.NOT_UP:
             return
         yield from self._missing(shard, asked, answered)
         note = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
@@ -57,11 +57,11 @@ class Comparison:
     def _missing(self, shard: Shard, asked: ScannedAddresses, answered: set[int]) -> Iterator[Change]:
         for address in list(self._records):
             if int(ip_address(address)) not in answered and asked.names_for(address):
-                yield from self._judge(missing(address, shard.scan_id, _ended(shard)))
+                yield from self._judge(observe_absence(address, shard.scan_id, _ended(shard)))
 
     def _judge(self, seen: Observation) -> Iterable[Change]:
         known = self._records.get(seen.address)
-        record, changes = judged(known, seen, None if known else self._asked_before(seen.address))
+        record, changes = apply_observation(known, seen, None if known else self._asked_before(seen.address))
         if record:
             self._records[seen.address] = record
         return changes

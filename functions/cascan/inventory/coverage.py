@@ -20,7 +20,7 @@ from cascan.nmap.ports.port_set import PortSet, parse_port_set
 
 # What a port's state says depends on how it was asked. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
 # COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not tell whether somebody listens.
-TELLING_SCANS = frozenset({"connect", "syn", "udp", "sctpinit", "ipproto"})
+CONCLUSIVE_SCANS = frozenset({"connect", "syn", "udp", "sctpinit", "ipproto"})
 GUESSING_SCANS = frozenset({"window", "bounce"})  # their "open" is no more than a guess
 CLOSED_STATES = frozenset({"closed", "filtered", "closed|filtered"})  # surely not open, as seen from here
 
@@ -43,18 +43,18 @@ def accounts_for_all(run: NmapRun | None, report: Ending) -> bool:
     return report.hosts_total is not None and report.hosts_total >= run.addresses
 
 
-class AskedPorts(msgspec.Struct, frozen=True):
+class ScannedPorts(msgspec.Struct, frozen=True):
     """The ports that a run asked of every host, by protocol, where an answer tells open from not open."""
 
     telling: Mapping[str, PortSet]
     guessing: frozenset[str]  # protocols whose open ports are a guess
 
     @classmethod
-    def in_report(cls, scaninfo: Iterable[ScanInfo]) -> AskedPorts:
+    def from_scaninfo(cls, scaninfo: Iterable[ScanInfo]) -> ScannedPorts:
         """Source: nmap.dtd, element scaninfo: its services are without what --exclude-ports takes out."""
         infos = [(info.type or "", info.protocol or "", info.services or "") for info in scaninfo]
         guessing = frozenset(protocol for kind, protocol, _ in infos if kind in GUESSING_SCANS)
-        telling = {protocol: parse_port_set(ports) for kind, protocol, ports in infos if kind in TELLING_SCANS}
+        telling = {protocol: parse_port_set(ports) for kind, protocol, ports in infos if kind in CONCLUSIVE_SCANS}
         return cls({protocol: ports for protocol, ports in telling.items() if ports}, guessing)
 
     def covered(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
@@ -81,7 +81,7 @@ class AskedPorts(msgspec.Struct, frozen=True):
                     )
 
 
-def unlisted(host: Host) -> Iterator[Unlisted]:
+def unlisted_ports(host: Host) -> Iterator[Unlisted]:
     """The ports that the host's element counts by state; `ports` is empty where it does not say which (before 7.9)."""
     for extra in host.extraports:
         if not extra.reasons:
@@ -95,7 +95,7 @@ def _told(host: Host, protocol: str, asked: PortSet) -> PortSet:
 
     A host without open ports may have no list at all, as with --open: then none of them was.
     """
-    extras = [extra for extra in unlisted(host) if extra.protocol in ("", protocol)]
+    extras = [extra for extra in unlisted_ports(host) if extra.protocol in ("", protocol)]
     unclear = [extra for extra in extras if extra.state not in CLOSED_STATES]
     listed = [port for port in host.ports if port.protocol == protocol]
     silent = PortSet((p.number, p.number) for p in listed if p.state != OPEN and p.state not in CLOSED_STATES)
@@ -119,7 +119,7 @@ def _without(ports: PortSet, extras: Iterable[Unlisted]) -> PortSet:
 def _state_of_the_rest(host: Host, protocol: str) -> str:
     """The state of every port that was covered and is not open, if they share one."""
     states = {port.state for port in host.ports if port.protocol == protocol}
-    states |= {extra.state for extra in unlisted(host) if extra.protocol in ("", protocol)}
+    states |= {extra.state for extra in unlisted_ports(host) if extra.protocol in ("", protocol)}
     states &= CLOSED_STATES
     return states.pop() if len(states) == 1 else NOT_OPEN
 

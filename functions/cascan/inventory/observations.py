@@ -6,44 +6,44 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, auto
 
-from cascan.inventory.coverage import CLOSED_STATES, AskedPorts, unlisted
+from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, unlisted_ports
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
 from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
 from cascan.model.shard import NmapRun
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without asking
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that somebody answered for
 UNTOLD_SERVICE = "tcpwrapped"  # it hung up before it said anything: says nothing of the service
 
 
-class Absent(Enum):
+class Absence(Enum):
     """What it means that a whole report has no host element for an address that was asked."""
 
     NOT_UP = auto()
     UNKNOWN = auto()  # some of those without an element were up, or nobody was asked
 
 
-def what_absence_means(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absent:
+def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absence:
     """By nmap's own count of hosts that are up, against the host elements; whatever the options were.
 
     With --open nmap leaves out hosts that are up and have no open port, but counts them: as long as there is one, no
     absent address can be said to be down. A list scan (-sL) asks nobody: its elements are of unknown state.
     """
     unlisted_up = (counted_up or 0) > elements_up
-    return Absent.UNKNOWN if unlisted_up or elements_unasked else Absent.NOT_UP
+    return Absence.UNKNOWN if unlisted_up or elements_unasked else Absence.NOT_UP
 
 
-def observation_of(
-    host: Host, asked: AskedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
+def observe_host(
+    host: Host, asked: ScannedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
 ) -> Observation | None:
     """What the report says of the host's address; None of a host without one that can be told from others.
 
     `names`, address → name, says under which name the request asked for an address; it wins over reverse DNS.
     """
     try:
-        address = str(address_in(host.address))
+        address = str(parse_address(host.address))
     except ValueError:
         return None
     is_up = _is_up(host)
@@ -53,14 +53,14 @@ def observation_of(
         seen_at=seen_at,
         scan_id=scan_id,
         up=is_up,
-        hostname=host.called(names or {}),
+        hostname=host.find_name(names or {}),
         ports=ports,
-        unlisted=tuple(extra for extra in unlisted(host) if extra.ports and extra.state in CLOSED_STATES),
+        unlisted=tuple(extra for extra in unlisted_ports(host) if extra.ports and extra.state in CLOSED_STATES),
         coverage=asked.covered(host, seen_at, scan_id) if host.state == "up" else (),
     )
 
 
-def names_in(run: NmapRun | None) -> dict[str, str]:
+def names_by_address(run: NmapRun | None) -> dict[str, str]:
     """The names that were looked up for the run's addresses, by address."""
     if run is None:
         return {}
@@ -68,7 +68,7 @@ def names_in(run: NmapRun | None) -> dict[str, str]:
     return {address: name for name, addresses in asked for address in addresses}
 
 
-def missing(address: str, scan_id: str, seen_at: datetime) -> Observation:
+def observe_absence(address: str, scan_id: str, seen_at: datetime) -> Observation:
     """Of an address that was asked and is in no host element of a complete report: it was not up."""
     return Observation(address=address, seen_at=seen_at, scan_id=scan_id, up=False)
 
@@ -83,7 +83,7 @@ def _is_up(host: Host) -> bool | None:
     return True if states & ANSWERS else None
 
 
-def _ports(host: Host, asked: AskedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
+def _ports(host: Host, asked: ScannedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
     for port in host.ports:
         is_open = port.state == OPEN and port.protocol not in asked.guessing
         is_closed = port.state in CLOSED_STATES and port.number in asked.telling.get(port.protocol, ())
@@ -97,7 +97,7 @@ def _sighting(port: Port, scan_id: str, seen_at: datetime) -> Sighting:
         state=port.state,
         seen_at=seen_at,
         scan_id=scan_id,
-        service=service.known_as[:MAX_SERVICE_CHARS],
+        service=service.common_name[:MAX_SERVICE_CHARS],
         product=service.product[:MAX_SERVICE_CHARS],
         version=service.version[:MAX_SERVICE_CHARS],
         probed=service.method == "probed" and service.name != UNTOLD_SERVICE,

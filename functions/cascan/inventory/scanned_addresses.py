@@ -9,16 +9,16 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from cascan.limits import MAX_ASKED_INTERVALS
+from cascan.limits import MAX_SCANNED_INTERVALS
 from cascan.model.shard import Shard
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from cascan.nmap.targets.kinds import Name, Network6
 from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.target_set import Exclusion, enumerate_slice, parse_target
 
 
-class ScannedShard(NamedTuple):
+class ScannedRange(NamedTuple):
     """A stretch of addresses that nmap was given, and the name it was given for."""
 
     target: Octets | Network6
@@ -39,20 +39,20 @@ class ScannedShard(NamedTuple):
         for first, last in self.target.intervals(low, high):
             if max(first, low) <= min(last, high):
                 pieces.append((max(first, low), min(last, high)))
-            if len(pieces) > MAX_ASKED_INTERVALS:
+            if len(pieces) > MAX_SCANNED_INTERVALS:
                 return ((low, high),)
-        return merged(pieces)
+        return merge_intervals(pieces)
 
 
 class ScannedAddresses(msgspec.Struct, frozen=True):
     """Every address that a shard asked: its slices, with the addresses that its names stood for, less the excludes."""
 
     family: int
-    parts: tuple[ScannedShard, ...]
+    parts: tuple[ScannedRange, ...]
     exclusion: Exclusion
 
     @classmethod
-    def by(cls, shard: Shard) -> ScannedAddresses:
+    def from_shard(cls, shard: Shard) -> ScannedAddresses:
         return cls(shard.family, tuple(_asked_by(shard)), Exclusion.parse(shard.exclude, shard.family))
 
     def names_for(self, address: str) -> set[str]:
@@ -60,15 +60,17 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
 
         Raises: ValueError: no address.
         """
-        number = address_in(address)
+        number = parse_address(address)
         if "%" in address or number.version != self.family or self.exclusion.contains(address):
             return set()
         return {part.name for part in self.parts if part.holds(int(number))}
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
-        asked = merged(interval for part in self.parts if part.start < part.stop for interval in part.intervals())
-        return without(asked, self.exclusion.intervals)
+        asked = merge_intervals(
+            interval for part in self.parts if part.start < part.stop for interval in part.intervals()
+        )
+        return subtract_intervals(asked, self.exclusion.intervals)
 
 
 class ReassignedHosts:
@@ -76,8 +78,8 @@ class ReassignedHosts:
 
     def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: ScannedAddresses | None = None) -> None:
         """`asked`: the shard's own, where they are at hand."""
-        self._asked = asked or ScannedAddresses.by(shard)
-        self._left = tuple(ScannedAddresses.by(replace(rest, run=shard.run)) for rest in remainders)
+        self._asked = asked or ScannedAddresses.from_shard(shard)
+        self._left = tuple(ScannedAddresses.from_shard(replace(rest, run=shard.run)) for rest in remainders)
 
     def __contains__(self, address: object) -> bool:
         if not self._left:
@@ -113,23 +115,23 @@ def named_addresses(shard: Shard) -> frozenset[str]:
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
         return frozenset()
-    asked = ScannedAddresses.by(shard)
+    asked = ScannedAddresses.from_shard(shard)
     names_by_address = {a: asked.names_for(a) for addresses in resolved.values() for a in addresses}
     return frozenset(address for address, names in names_by_address.items() if names and "" not in names)
 
 
-def _asked_by(shard: Shard) -> Iterator[ScannedShard]:
+def _asked_by(shard: Shard) -> Iterator[ScannedRange]:
     """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
     resolved, asked_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
     for piece in shard.slices:
         target = parse_target(piece.expression, shard.family)
         if not isinstance(target, Name):
-            yield ScannedShard(target, piece.start, piece.stop, "")
+            yield ScannedRange(target, piece.start, piece.stop, "")
             continue
         asked = asked_as.get(target.name, target.name)
         name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
-            yield ScannedShard(target.pin(address), piece.start, piece.stop, name)
+            yield ScannedRange(target.pin(address), piece.start, piece.stop, name)
 
 
 def _place(target: Octets | Network6, number: int) -> int:

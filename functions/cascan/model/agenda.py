@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 
-class What(StrEnum):
+class AgendaTask(StrEnum):
     DEADLINE = "deadline"  # the scan has had its time
     EXPIRE = "expire"  # its items and objects are to go
     RELEASE = "release"  # its shards were held, and may run by now
@@ -16,9 +16,9 @@ class What(StrEnum):
 
 
 class AgendaEntry(msgspec.Struct, frozen=True):
-    at: datetime
+    due_at: datetime
     scan_id: str
-    what: What
+    task: AgendaTask
 
 
 class Switch(msgspec.Struct, frozen=True, kw_only=True):

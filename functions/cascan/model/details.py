@@ -21,7 +21,7 @@ class PortUsed(msgspec.Struct, frozen=True):
 
     state: str
     protocol: str
-    number: int | None
+    parse_number: int | None
 
 
 class Os(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,42 +72,42 @@ def os_of(host: Host) -> Os | None:
     if not found:
         return None
     return Os(
-        matches=os_matches(host.details),
-        classes=tuple(_os_class(plain) for part in found for plain in rows(part, "osclass")),
+        matches=parse_os_matches(host.details),
+        classes=tuple(_os_class(plain) for part in found for plain in get_children(part, "osclass")),
         ports_used=tuple(
-            PortUsed(text_of(plain, "state"), text_of(plain, "proto"), whole(text_of(plain, "portid")))
+            PortUsed(get_text(plain, "state"), get_text(plain, "proto"), parse_count(get_text(plain, "portid")))
             for part in found
-            for plain in rows(part, "portused")
+            for plain in get_children(part, "portused")
         ),
-        fingerprints=tuple(text_of(p, "fingerprint") for part in found for p in rows(part, "osfingerprint")),
+        fingerprints=tuple(get_text(p, "fingerprint") for part in found for p in get_children(part, "osfingerprint")),
     )
 
 
-def os_matches(details: dict[str, list[Plain]]) -> tuple[OsMatch, ...]:
+def parse_os_matches(details: dict[str, list[Plain]]) -> tuple[OsMatch, ...]:
     """The matches, the best first as nmap lists them."""
-    return tuple(_os_match(plain) for part in details.get("os", ()) for plain in rows(part, "osmatch"))
+    return tuple(_os_match(plain) for part in details.get("os", ()) for plain in get_children(part, "osmatch"))
 
 
 def uptime_of(host: Host) -> Uptime | None:
     plain = _first(host, "uptime")
-    return None if plain is None else Uptime(whole(text_of(plain, "seconds")), text_of(plain, "lastboot"))
+    return None if plain is None else Uptime(parse_count(get_text(plain, "seconds")), get_text(plain, "lastboot"))
 
 
 def distance_of(host: Host) -> int | None:
     """Hops to the host."""
     plain = _first(host, "distance")
-    return whole(text_of(plain, "value")) if plain else None
+    return parse_count(get_text(plain, "value")) if plain else None
 
 
 def smurfs_of(host: Host) -> int | None:
     """Answers to one packet, where the address was a broadcast address."""
     plain = _first(host, "smurf")
-    return whole(text_of(plain, "responses")) if plain else None
+    return parse_count(get_text(plain, "responses")) if plain else None
 
 
 def times_of(host: Host) -> Times | None:
     plain = _first(host, "times")
-    return None if plain is None else Times(*(whole(text_of(plain, name)) for name in ("srtt", "rttvar", "to")))
+    return None if plain is None else Times(*(parse_count(get_text(plain, name)) for name in ("srtt", "rttvar", "to")))
 
 
 def trace_of(host: Host) -> Trace | None:
@@ -115,10 +115,15 @@ def trace_of(host: Host) -> Trace | None:
     if plain is None:
         return None
     hops = (
-        Hop(whole(text_of(p, "ttl")), text_of(p, "ipaddr"), number(text_of(p, "rtt")), text_of(p, "host"))
-        for p in rows(plain, "hop")
+        Hop(
+            parse_count(get_text(p, "ttl")),
+            get_text(p, "ipaddr"),
+            parse_number(get_text(p, "rtt")),
+            get_text(p, "host"),
+        )
+        for p in get_children(plain, "hop")
     )
-    return Trace(text_of(plain, "proto"), whole(text_of(plain, "port")), tuple(hops))
+    return Trace(get_text(plain, "proto"), parse_count(get_text(plain, "port")), tuple(hops))
 
 
 def tcp_sequence_of(host: Host) -> Sequence | None:
@@ -133,12 +138,12 @@ def tcp_timestamps_of(host: Host) -> Sequence | None:
     return _sequence(host, "tcptssequence")
 
 
-def whole(text: str | None) -> int | None:
+def parse_count(text: str | None) -> int | None:
     """The text as a number from 0; None when it is absent or none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None  # noqa: PLR2004 (64 bits)
 
 
-def number(text: str | None) -> float | None:
+def parse_number(text: str | None) -> float | None:
     """The text as a finite number; None when it is absent or none."""
     try:
         found = float(text or "")
@@ -147,13 +152,13 @@ def number(text: str | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def rows(plain: Plain, tag: str) -> list[Plain]:
+def get_children(plain: Plain, tag: str) -> list[Plain]:
     """The children of that tag; none where an attribute took the name."""
     found = plain.get(tag)
     return found if isinstance(found, list) else []
 
 
-def text_of(plain: Plain, name: str) -> str:
+def get_text(plain: Plain, name: str) -> str:
     """The attribute; empty where there is none, or where children took the name."""
     found = plain.get(name, "")
     return found if isinstance(found, str) else ""
@@ -167,28 +172,31 @@ def _sequence(host: Host, tag: str) -> Sequence | None:
     plain = _first(host, tag)
     if plain is None:
         return None
-    values = text_of(plain, "values")
+    values = get_text(plain, "values")
     return Sequence(
         values=tuple(values.split(",")) if values else (),
-        index=whole(text_of(plain, "index")),
-        difficulty=text_of(plain, "difficulty"),
-        kind=text_of(plain, "class"),
+        index=parse_count(get_text(plain, "index")),
+        difficulty=get_text(plain, "difficulty"),
+        kind=get_text(plain, "class"),
     )
 
 
 def _os_match(plain: Plain) -> OsMatch:
-    classes = tuple(_os_class(found) for found in rows(plain, "osclass"))
+    classes = tuple(_os_class(found) for found in get_children(plain, "osclass"))
     return OsMatch(
-        text_of(plain, "name"), whole(text_of(plain, "accuracy")) or 0, whole(text_of(plain, "line")), classes
+        get_text(plain, "name"),
+        parse_count(get_text(plain, "accuracy")) or 0,
+        parse_count(get_text(plain, "line")),
+        classes,
     )
 
 
 def _os_class(plain: Plain) -> OsClass:
     return OsClass(
-        vendor=text_of(plain, "vendor"),
-        family=text_of(plain, "osfamily"),
-        generation=text_of(plain, "osgen"),
-        type=text_of(plain, "type"),
-        accuracy=whole(text_of(plain, "accuracy")),
-        cpe=tuple(text_of(cpe, "text") for cpe in rows(plain, "cpe")),
+        vendor=get_text(plain, "vendor"),
+        family=get_text(plain, "osfamily"),
+        generation=get_text(plain, "osgen"),
+        type=get_text(plain, "type"),
+        accuracy=parse_count(get_text(plain, "accuracy")),
+        cpe=tuple(get_text(cpe, "text") for cpe in get_children(plain, "cpe")),
     )

@@ -57,7 +57,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cpe: tuple[str, ...] = ()
 
     @property
-    def known_as(self) -> str:
+    def common_name(self) -> str:
         """The name people use: `https` where nmap says `http` inside `ssl`. The inventory is kept under it."""
         return "https" if self.name == "http" and self.tunnel == "ssl" else self.name
 
@@ -132,7 +132,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     finished_at: datetime | None = None
     details: dict[str, list[dict[str, Any]]] = {}  # every other element by tag: os, uptime, distance, trace, times …
 
-    def called(self, names: Mapping[str, str]) -> str:
+    def find_name(self, names: Mapping[str, str]) -> str:
         """The host's name: from `names` (address → name), else as nmap was asked, else from reverse DNS, else empty."""
         if names:
             for address in self.addresses:

@@ -165,7 +165,7 @@ class HostUpdate(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
-class Sought(msgspec.Struct, frozen=True, kw_only=True):
+class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody looks for in the inventory. All that is given must fit."""
 
     networks: tuple[tuple[int, int, int], ...] = ()  # family, lowest and highest address, disjoint; empty: anywhere

@@ -26,7 +26,7 @@ class ReportEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     given_up: str = ""  # why the rest of it is not recorded
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PublishedChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The changes that were told already, of the addresses up to one."""
 
     after: str = ""  # that address
@@ -59,7 +59,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quarantine_reason: str = ""
     noted: tuple[tuple[int, int], ...] = ()  # stretches of the report, whose addresses are kept beside this
     end: ReportEnd | None = None  # it is all read
-    told: Told = Told()
+    told: PublishedChanges = PublishedChanges()
 
     @property
     def progress(self) -> int:

@@ -1,6 +1,7 @@
 """What an nmap report says besides its hosts: nmap.dtd's elements, attribute for attribute, as text.
 
-A field that is None was not there. `TAGS` tells which element becomes which value; a writer goes the same way back.
+A field that is None was not there. `STRUCTS_BY_TAG` says which element becomes which
+value; a writer goes the same way back.
 """
 
 from __future__ import annotations
@@ -9,69 +10,69 @@ import msgspec
 
 from cascan.model.host import Address, Hostname, Script
 
-Said = str | None
+Attribute = str | None
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The root element's attributes."""
 
-    scanner: Said = None
-    args: Said = None  # the command line, script arguments and all
-    start: Said = None
-    startstr: Said = None
-    version: Said = None
-    profile_name: Said = None
-    xmloutputversion: Said = None
+    scanner: Attribute = None
+    args: Attribute = None  # the command line, script arguments and all
+    start: Attribute = None
+    startstr: Attribute = None
+    version: Attribute = None
+    profile_name: Attribute = None
+    xmloutputversion: Attribute = None
 
 
 class ScanInfo(msgspec.Struct, frozen=True, kw_only=True):
-    type: Said = None  # syn, connect, udp …
-    scanflags: Said = None
-    protocol: Said = None
-    numservices: Said = None
-    services: Said = None  # `1-1000,8080`
+    type: Attribute = None  # syn, connect, udp …
+    scanflags: Attribute = None
+    protocol: Attribute = None
+    numservices: Attribute = None
+    services: Attribute = None  # `1-1000,8080`
 
 
 class Verbose(msgspec.Struct, frozen=True, kw_only=True):
-    level: Said = None
+    level: Attribute = None
 
 
 class Debugging(msgspec.Struct, frozen=True, kw_only=True):
-    level: Said = None
+    level: Attribute = None
 
 
 class SkippedTarget(msgspec.Struct, frozen=True, kw_only=True):
     """An expression that nmap could not read. Names it could not resolve are in no element."""
 
-    specification: Said = None
-    status: Said = None
-    reason: Said = None
+    specification: Attribute = None
+    status: Attribute = None
+    reason: Attribute = None
 
 
 class TaskBegin(msgspec.Struct, frozen=True, kw_only=True):
-    task: Said = None
-    time: Said = None
-    extrainfo: Said = None
+    task: Attribute = None
+    time: Attribute = None
+    extrainfo: Attribute = None
 
 
 class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
-    task: Said = None
-    time: Said = None
-    percent: Said = None
-    remaining: Said = None
-    etc: Said = None
+    task: Attribute = None
+    time: Attribute = None
+    percent: Attribute = None
+    remaining: Attribute = None
+    etc: Attribute = None
 
 
 class TaskEnd(msgspec.Struct, frozen=True, kw_only=True):
-    task: Said = None
-    time: Said = None
-    extrainfo: Said = None
+    task: Attribute = None
+    time: Attribute = None
+    extrainfo: Attribute = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What nmap printed, where Zenmap kept it."""
 
-    type: Said = None
+    type: Attribute = None
     text: str = ""
 
 
@@ -98,18 +99,18 @@ class PostScripts(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    time: Said = None
-    timestr: Said = None
-    elapsed: Said = None
-    summary: Said = None
-    exit: Said = None  # "success" or "error"
-    errormsg: Said = None
+    time: Attribute = None
+    timestr: Attribute = None
+    elapsed: Attribute = None
+    summary: Attribute = None
+    exit: Attribute = None  # "success" or "error"
+    errormsg: Attribute = None
 
 
 class HostCounts(msgspec.Struct, frozen=True, kw_only=True):
-    up: Said = None
-    down: Said = None
-    total: Said = None
+    up: Attribute = None
+    down: Attribute = None
+    total: Attribute = None
 
 
 class RunStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ class RunStats(msgspec.Struct, frozen=True, kw_only=True):
 
 Flat = ScanInfo | Verbose | Debugging | SkippedTarget | TaskBegin | TaskProgress | TaskEnd
 Item = Flat | Output | HostHint | PreScripts | PostScripts | RunStats  # what stands beside the hosts
-TAGS: dict[str, type[Flat]] = {
+STRUCTS_BY_TAG: dict[str, type[Flat]] = {
     "scaninfo": ScanInfo,
     "verbose": Verbose,
     "debugging": Debugging,

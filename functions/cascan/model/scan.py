@@ -104,7 +104,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
         return self.request.labels if self.request else {}
 
     @property
-    def asked_addresses(self) -> int:
+    def total_addresses(self) -> int:
         """The addresses that were to be scanned; a name without an address counts as one."""
         return self.addresses + self.extra_addresses
 
@@ -118,7 +118,7 @@ class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool = False  # the whole stack is
 
 
-def outcome_of(shard_outcomes: dict[str, int], reasons: Reasons = NO_REASONS) -> Outcome:
+def combine_outcomes(shard_outcomes: dict[str, int], reasons: Reasons = NO_REASONS) -> Outcome:
     """The honest sum of a scan's shards: complete only if each one is; else the one flaw they share, or partial.
 
     A name that DNS gave no answer for may have an address: beside shards that were scanned it makes the scan partial.

@@ -53,7 +53,7 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0  # whose run it is, and so whose report belongs to it
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
-    stopped: str = ""  # why we stopped it, a word of life_cycle.Stop; empty: it ended by itself
+    stopped: str = ""  # the value of a StopReason, or "" if it ended by itself; text, so that any version can read it
     cut: bool = False  # what it did not finish is another shard's by now; `addresses` counts what it did
     stderr: str = ""
     addresses: int = 0  # asked, after names were resolved and excludes taken out
@@ -105,7 +105,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     stderr: str = ""  # what nmap said in the last attempt that failed, capped
 
     @property
-    def targets_in_words(self) -> str:
+    def targets_summary(self) -> str:
         """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first of its slices, and how many others there are."""
         if not self.slices:
             return "no targets"
@@ -150,12 +150,12 @@ def _code_of(closing: ShardClosing) -> ReasonCode:
     return by_outcome.get(closing.outcome, ReasonCode.OTHER)
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+class ShardCut(msgspec.Struct, frozen=True, kw_only=True):
     """How a shard is cut in two: what nmap finished, and the rest."""
 
     run: NmapRun
     done: tuple[TargetSlice, ...]
-    rest: tuple[TargetSlice, ...]
+    remaining: tuple[TargetSlice, ...]
     lane: Lane  # of the rest
     to: ShardState  # of the rest: queued or waiting
     failed: bool = False  # the rest starts with one failure more
@@ -163,7 +163,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     longer: tuple[str, ...] = ()  # the rest timed out, and is asked with these options, once; empty: with the same
 
 
-class Return(msgspec.Struct, frozen=True, kw_only=True):
+class ShardReturn(msgspec.Struct, frozen=True, kw_only=True):
     """How a shard is given back by its holder."""
 
     to: ShardState  # queued or waiting
@@ -172,7 +172,7 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
     stderr: str = ""
 
 
-def halves(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
+def split_shard(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:
     """The shard as it is once cut, and its remainder under a new number."""
     done = msgspec.structs.replace(
         shard,
@@ -186,11 +186,11 @@ def halves(shard: Shard, cut: Cut, number: int) -> tuple[Shard, Shard]:
         scan_id=shard.scan_id,
         number=number,
         lane=cut.lane,
-        slices=cut.rest,
+        slices=cut.remaining,
         arguments=cut.longer or shard.arguments,
         family=shard.family,
         exclude=shard.exclude,
-        addresses=_addresses(cut.rest),
+        addresses=_addresses(cut.remaining),
         backoff_limit=shard.backoff_limit,
         retry_timed_out=shard.retry_timed_out and not cut.longer,
         generation=shard.generation + 1,

@@ -9,6 +9,6 @@ REMEMBERED = 1_024  # addresses; a report's hosts are worked on by the dozen
 
 
 @lru_cache(maxsize=REMEMBERED)
-def address_in(text: str) -> IPv4Address | IPv6Address:
+def parse_address(text: str) -> IPv4Address | IPv6Address:
     """The address. Raises: ValueError: the text is none."""
     return ip_address(text)

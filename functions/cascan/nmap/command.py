@@ -12,7 +12,7 @@ from cascan.nmap.targets.kinds import IPV6
 STATS_EVERY = "5s"  # a line of progress in the XML, after each
 
 
-def nmap_argv(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
+def build_nmap_command(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
     """The command line: the request's options first, ours after them, since nmap lets the last one win.
 
     `name` is what all the addresses stand for, and what scripts say to them.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 Interval = tuple[int, int]
 
 
-def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     """The same numbers in the fewest intervals."""
     result: list[Interval] = []
     for low, high in sorted(intervals):
@@ -19,7 +19,7 @@ def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     return tuple(result)
 
 
-def without(intervals: tuple[Interval, ...], holes: tuple[Interval, ...]) -> tuple[Interval, ...]:
+def subtract_intervals(intervals: tuple[Interval, ...], holes: tuple[Interval, ...]) -> tuple[Interval, ...]:
     """The numbers of `intervals` that are in none of `holes`; both in order and disjoint."""
     result: list[Interval] = []
     for start, end in intervals:
@@ -41,7 +41,7 @@ class IntervalSet:
     """A set that grows. It stays in order and disjoint."""
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
-        disjoint = merged(intervals)
+        disjoint = merge_intervals(intervals)
         self._lows = [low for low, _ in disjoint]
         self._highs = [high for _, high in disjoint]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cascan.errors import UnreadableReport
-from cascan.nmap.report.decode import mended
+from cascan.nmap.report.decode import replace_forbidden
 
 if TYPE_CHECKING:
     from libnmap.objects import NmapReport
@@ -30,7 +30,7 @@ def as_libnmap(report: IO[bytes] | bytes) -> NmapReport:
         raise UnreadableReport("libnmap would parse without defusedxml: install python-libnmap[defusedxml].")
     data = report if isinstance(report, bytes) else report.read()
     try:
-        text = mended(data.decode())
+        text = replace_forbidden(data.decode())
         parsed = parser.NmapParser.parse_fromstring(text)
     except parser.NmapParserException as exc:
         raise UnreadableReport(f"libnmap cannot read the report: {exc}") from exc

@@ -44,9 +44,9 @@ class Services(msgspec.Struct, frozen=True):
 
 
 @cache
-def known_services() -> Services | None:
+def read_services() -> Services | None:
     """None: there is no nmap here."""
-    folder = data_folder()
+    folder = find_data_folder()
     if folder is None:
         return None
     names: defaultdict[str, set[str]] = defaultdict(set)
@@ -61,9 +61,9 @@ def known_services() -> Services | None:
 
 
 @cache
-def known_vendors() -> str | None:
+def read_vendors() -> str | None:
     """The names of vendors, a line each, in lower case. None: there is no nmap here."""
-    folder = data_folder()
+    folder = find_data_folder()
     if folder is None or not (folder / VENDORS).is_file():
         return None
     lines = (line.partition(" ")[2] for line in _lines(folder / VENDORS))
@@ -71,7 +71,7 @@ def known_vendors() -> str | None:
 
 
 @cache
-def data_folder() -> Path | None:
+def find_data_folder() -> Path | None:
     """Where nmap's data is: beside the nmap on PATH, else in one of FOLDERS."""
     nmap = shutil.which("nmap")
     beside = [Path(nmap).resolve().parents[1] / "share" / "nmap"] if nmap else []

@@ -12,7 +12,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 
 IPV4, IPV6 = 4, 6
 LOW_32_BITS = 0xFFFFFFFF
@@ -45,7 +45,7 @@ class Block(NamedTuple):
         return (32 if self.family == IPV4 else 128) - (self.last - self.first).bit_length()
 
 
-class Judged(NamedTuple):
+class EffectiveAddress(NamedTuple):
     """The address that an address is judged as."""
 
     family: int
@@ -119,7 +119,7 @@ ISATAP_BLOCK = Block(IPV6, 0, 0, "::5efe:0:0", "ISATAP", Use.EMBEDS)
 
 
 @cache
-def blocks() -> tuple[Block, ...]:
+def special_blocks() -> tuple[Block, ...]:
     """The table, the most specific blocks first."""
     found = []
     for text, purpose, use in ROWS:
@@ -130,29 +130,29 @@ def blocks() -> tuple[Block, ...]:
 
 
 @cache
-def blocks_of(*uses: Use) -> tuple[Block, ...]:
-    return tuple(block for block in blocks() if block.use in uses)
+def find_blocks(*uses: Use) -> tuple[Block, ...]:
+    return tuple(block for block in special_blocks() if block.use in uses)
 
 
-def judged_as(address: str) -> Judged:
+def to_effective_address(address: str) -> EffectiveAddress:
     """What an address in text is judged as, without its zone: an embedded IPv4 address is the IPv4 address that it is.
 
     Raises: ValueError: no address. HiddenIPv4, which is one: it holds an IPv4 address that cannot be read.
     """
-    value = address_in(address.partition("%")[0])
-    return judged_number(value.version, int(value))
+    value = parse_address(address.partition("%")[0])
+    return to_effective_number(value.version, int(value))
 
 
-def judged_number(family: int, number: int) -> Judged:
+def to_effective_number(family: int, number: int) -> EffectiveAddress:
     """The same of a number. Raises: HiddenIPv4."""
-    block = block_of(family, number)
+    block = find_block(family, number)
     if block and block.use is Use.HIDES:
         raise HiddenIPv4(f"{block.text}, {block.purpose}, hides an IPv4 address")
     if block and block.use is Use.EMBEDS:
-        return Judged(IPV4, number >> block.shift & LOW_32_BITS, block)
+        return EffectiveAddress(IPV4, number >> block.shift & LOW_32_BITS, block)
     if is_isatap(family, number):
-        return Judged(IPV4, number & LOW_32_BITS, ISATAP_BLOCK)
-    return Judged(family, number)
+        return EffectiveAddress(IPV4, number & LOW_32_BITS, ISATAP_BLOCK)
+    return EffectiveAddress(family, number)
 
 
 def is_isatap(family: int, number: int) -> bool:
@@ -160,30 +160,30 @@ def is_isatap(family: int, number: int) -> bool:
     return family == IPV6 and number >> 32 & LOW_32_BITS in ISATAP and number < MULTICAST6
 
 
-def block_of(family: int, number: int) -> Block | None:
+def find_block(family: int, number: int) -> Block | None:
     """The most specific block that holds the address."""
-    return next((one for one in blocks() if one.family == family and one.first <= number <= one.last), None)
+    return next((one for one in special_blocks() if one.family == family and one.first <= number <= one.last), None)
 
 
-def why_never(family: int, number: int) -> str:
+def find_never_scanned_purpose(family: int, number: int) -> str:
     """What an address that is never scanned is for; empty: it may be scanned, if it is allowed."""
-    never = blocks_of(Use.NEVER)
+    never = find_blocks(Use.NEVER)
     found = (one.purpose for one in never if one.family == family and one.first <= number <= one.last)
     return next(found, "")
 
 
 def is_loopback(family: int, number: int) -> bool:
-    block = block_of(family, number)
+    block = find_block(family, number)
     return block is not None and block.purpose == "loopback"
 
 
 def is_public(family: int, number: int) -> bool:
     """Whether an address is one of the public Internet. Raises: HiddenIPv4: that cannot be known."""
-    judged = judged_number(family, number)
+    judged = to_effective_number(family, number)
     is_prefix_public = judged.embedded_in is not ISATAP_BLOCK or _is_public(family, number)
     return is_prefix_public and _is_public(judged.family, judged.number)
 
 
 def _is_public(family: int, number: int) -> bool:
-    block = block_of(family, number)
+    block = find_block(family, number)
     return family == IPV4 if block is None else block.use is Use.PUBLIC

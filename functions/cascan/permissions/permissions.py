@@ -1,4 +1,4 @@
-"""What the operator of a stack permits: the measure of every request, whoever plans it or only asks."""
+"""What the operator of a stack permits. Every request is judged by it, whether it is planned or only checked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Protocol
 
 import msgspec
 
+from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
 
 
 class PermissionSettings(Protocol):
-    """The variables of a function that say what is permitted."""
+    """The environment variables of a function that decide what is permitted."""
 
     @property
     def allowed_targets(self) -> tuple[str, ...]: ...
@@ -35,7 +36,7 @@ class Permissions(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
-        """Raises: SettingsError: an entry of a list is no network and no domain."""
+        """Raises: SettingsError: an entry of a list is neither a network nor a domain."""
         return cls(
             Scope.of(settings.allowed_targets, settings.denied_targets),
             settings.policy_profile,
@@ -43,3 +44,16 @@ class Permissions(msgspec.Struct, frozen=True):
             express_reaches_private,
             WorkerReach.of(settings.worker_egress),
         )
+
+    def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:
+        """The policy profile of one request: the operator's, or a narrower one that the request names.
+
+        Raises:
+            RequestRefused: the request names a wider one.
+        """
+        if requested is None:
+            return self.policy
+        if not self.policy.allows(requested):
+            reason = f"policyProfile {requested} is more than {self.policy}, which the operator of this stack allows"
+            raise RequestRefused([f"{reason}; ask for less"])
+        return requested

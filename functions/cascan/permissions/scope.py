@@ -11,19 +11,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 import msgspec
 
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from cascan.nmap.special_addresses import (
     ISATAP_BLOCK,
+    EffectiveAddress,
     HiddenIPv4,
-    Judged,
     Use,
-    blocks_of,
+    find_blocks,
+    find_never_scanned_purpose,
     is_isatap,
     is_loopback,
     is_public,
-    judged_number,
-    why_never,
+    to_effective_number,
 )
 from cascan.nmap.targets.coverage import find_first_outside, find_gap
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Target
@@ -40,7 +40,7 @@ def _interval(text: str) -> Interval:
 
 
 def _spans(*uses: Use) -> tuple[tuple[int, Interval, str], ...]:
-    return tuple((block.family, (block.first, block.last), block.purpose) for block in blocks_of(*uses))
+    return tuple((block.family, (block.first, block.last), block.purpose) for block in find_blocks(*uses))
 
 
 NEVER = _spans(Use.NEVER, Use.HIDES)
@@ -74,10 +74,10 @@ class Scope(msgspec.Struct, frozen=True):
         denied_networks += _unnamed_loopback(networks)
         holes = [*denied_networks, *NEVER, *HOLDING_IPV4]
         return cls(
-            without(_of_family(networks, 4), _of_family(holes, 4)),
-            merged(
+            subtract_intervals(_of_family(networks, 4), _of_family(holes, 4)),
+            merge_intervals(
                 (
-                    *without(_of_family(networks, 6), _of_family(holes, 6)),
+                    *subtract_intervals(_of_family(networks, 6), _of_family(holes, 6)),
                     *_loopback6(networks, denied_networks),
                 )
             ),
@@ -108,8 +108,8 @@ class Scope(msgspec.Struct, frozen=True):
         An address that cannot be read is refused.
         """
         try:
-            value = address_in(address.partition("%")[0])
-            judged = judged_number(value.version, int(value))
+            value = parse_address(address.partition("%")[0])
+            judged = to_effective_number(value.version, int(value))
         except HiddenIPv4 as exc:
             return f"{address} cannot be judged, so it stays out: {exc}"
         except ValueError:
@@ -122,14 +122,14 @@ class Scope(msgspec.Struct, frozen=True):
     def find_address_denial(self, address: str) -> str:
         """Why nothing may be sent in the name of an address, whatever is allowed: one sentence; empty: it may be."""
         try:
-            value = address_in(address.partition("%")[0])
-            judged = judged_number(value.version, int(value))
+            value = parse_address(address.partition("%")[0])
+            judged = to_effective_number(value.version, int(value))
         except ValueError:
             return f"{address!r} is no address that can be judged; it stays out"
         denial = self._denial(value.version, int(value)) or self._denial(judged.family, judged.number)
         return f"{address} {denial}" if denial else ""
 
-    def _refusal_of_embedding(self, family: int, number: int, judged: Judged, written: str) -> str:
+    def _refusal_of_embedding(self, family: int, number: int, judged: EffectiveAddress, written: str) -> str:
         """Why an IPv6 address that embeds an IPv4 address is refused before that is judged; empty: it is not."""
         if not judged.embedded_in:
             return ""
@@ -165,7 +165,7 @@ class Scope(msgspec.Struct, frozen=True):
         return f"{address}{of} {self._denial(family, number) or 'is outside AllowedTargets'}"
 
     def _denial(self, family: int, number: int) -> str:
-        if why := why_never(family, number):
+        if why := find_never_scanned_purpose(family, number):
             return f"is never scanned: {why}"
         for kind, (low, high), text in self.denied:
             if kind == family and low <= number <= high:
@@ -214,7 +214,7 @@ def _span(network: IPv4Network | IPv6Network) -> Interval:
 
 
 def _of_family(entries: Iterable[tuple[int, Interval, str]], family: int) -> tuple[Interval, ...]:
-    return merged(interval for kind, interval, _ in entries if kind == family)
+    return merge_intervals(interval for kind, interval, _ in entries if kind == family)
 
 
 def _unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tuple[int, Interval, str]]:
@@ -222,9 +222,9 @@ def _unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tup
     unnamed: list[tuple[int, Interval, str]] = []
     for family, (low, high) in LOOPBACK:
         of_family = [span for kind, span, _ in networks if kind == family]
-        named = merged((first, last) for first, last in of_family if low <= first and last <= high)
+        named = merge_intervals((first, last) for first, last in of_family if low <= first and last <= high)
         if any(first <= low and high <= last for first, last in of_family):
-            unnamed += ((family, interval, "") for interval in without(((low, high),), named))
+            unnamed += ((family, interval, "") for interval in subtract_intervals(((low, high),), named))
     return unnamed
 
 
@@ -233,8 +233,8 @@ def _loopback6(
 ) -> tuple[Interval, ...]:
     """::1 lies in a block that embeds IPv4, and embeds none: it counts when it is allowed and not denied."""
     spot = (LOOPBACK6,)
-    outside = without(spot, _of_family(networks, 6))
-    return without(without(spot, outside), _of_family(denied, 6))
+    outside = subtract_intervals(spot, _of_family(networks, 6))
+    return subtract_intervals(subtract_intervals(spot, outside), _of_family(denied, 6))
 
 
 def _domain_of(name: str, domains: Iterable[str]) -> str:

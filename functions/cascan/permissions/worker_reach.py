@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
-from cascan.nmap.intervals import merged
+from cascan.nmap.intervals import merge_intervals
 from cascan.nmap.targets.coverage import Intervals, find_first_outside
 from cascan.nmap.targets.kinds import IPV4, Name, Target
 from cascan.nmap.targets.octets import Octets
@@ -37,7 +37,7 @@ class WorkerReach(msgspec.Struct, frozen=True):
             networks = [IPv4Network(entry) for entry in egress]
         except ValueError as exc:
             raise SettingsError(f"WorkerEgress: {exc}") from exc
-        spans = merged((int(network[0]), int(network[-1])) for network in networks)
+        spans = merge_intervals((int(network[0]), int(network[-1])) for network in networks)
         return cls(spans) if spans else None
 
     def find_refusal(self, target: Target) -> str | None:

@@ -5,30 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
-from cascan.nmap.command import nmap_argv
-from cascan.nmap.options.arguments import Arguments, parse_arguments
-from cascan.nmap.options.table import Option, find_option
+from cascan.nmap.command import build_nmap_command
+from cascan.nmap.options.getopt import GivenOption
+from cascan.nmap.options.table import find_option
 from cascan.nmap.scripts import ScriptVerdict
 from cascan.nmap.targets.kinds import Name
-from cascan.nmap.targets.syntax import parse_target
 from cascan.permissions.permissions import Permissions
-from cascan.permissions.scope import Scope
-from cascan.planning.plan import choose_profile, plan
-from cascan.planning.rates import ScanDefaults, shards_at_once, split_rates
+from cascan.planning.check_request import CheckedRequest, JudgedTarget, check_request
+from cascan.planning.plan import STANDARD, Plan, build_plan
+from cascan.planning.rates import ScanDefaults
 
-UNRESOLVED = "a worker checks its addresses when it is resolved, each of them"
-STANDARD = ScanDefaults()
-FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own, where targets and report lie
+UNRESOLVED = "a worker checks each of its addresses when it resolves the name"
+FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own folder with targets and report
 
 
 class OptionDecision(msgspec.Struct, frozen=True):
-    """An option as it was written, and what is decided about it."""
+    """An option as it was written, and the decision about it."""
 
     written: str
     option: str
@@ -37,11 +33,11 @@ class OptionDecision(msgspec.Struct, frozen=True):
 
 
 class TargetVerdict(msgspec.Struct, frozen=True):
-    """A target, and why it is refused; empty: it is inside the scope, as far as is known."""
+    """A target, and why it is refused. Empty: it is inside the scope, as far as is known."""
 
     target: str
     refusal: str
-    note: str = ""  # what is not known
+    note: str = ""  # what is not known yet
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,56 +53,49 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetVerdict, ...] = ()
 
 
-def explain(request: ScanRequest, permit: Permissions, rules: ScanDefaults = STANDARD) -> Explanation:
-    """As `plan`, but never raises: what is refused is told. `rules`: the stack's, for each shard's share of a rate."""
-    given = parse_arguments(request.parameters)
-    options, targets = _options(given), _targets(request, given, permit.scope)
-    scripts = _scripts(request, given, permit.policy)
+def explain(request: ScanRequest, permissions: Permissions, defaults: ScanDefaults = STANDARD) -> Explanation:
+    """The plan of a request, or its refusals, with the verdict on each part. Never raises.
+
+    `defaults` are the stack's: they decide on each shard's share of a rate.
+    """
+    checked = check_request(request, permissions)
     try:
-        planned = plan(request, permit)
+        plan = build_plan(checked, permissions, defaults)
     except RequestRefused as refused:
-        return Explanation(accepted=False, refusals=refused.refusals, options=options, scripts=scripts, targets=targets)
-    side_by_side = shards_at_once(planned.arguments, len(planned.slices), rules.parallel(request))
-    arguments, rates = split_rates(planned.arguments, side_by_side)
+        return _describe(checked, Explanation(accepted=False, refusals=refused.refusals))
+    return _describe(checked, _describe_plan(plan))
+
+
+def _describe_plan(plan: Plan) -> Explanation:
+    first_shard = next(plan.shards(""))
     return Explanation(
         accepted=True,
-        argv=nmap_argv(["nmap"], next(replace(planned, arguments=arguments).shards("")), FOLDER),
-        addresses=planned.addresses,
-        shards=len(planned.slices),
-        lane=planned.lane.value,
-        notes=(*planned.notes, *filter(None, [rates])),
-        options=options,
-        scripts=scripts,
-        targets=targets,
+        argv=build_nmap_command(["nmap"], first_shard, FOLDER),
+        addresses=plan.addresses,
+        shards=len(plan.slices),
+        lane=plan.lane.value,
+        notes=plan.notes,
     )
 
 
-def _options(given: Arguments) -> tuple[OptionDecision, ...]:
-    return tuple(
-        OptionDecision(one.label, _documented(one.option), one.option.decision.value, one.option.reason)
-        for one in given.options
+def _describe(checked: CheckedRequest, explanation: Explanation) -> Explanation:
+    """The explanation with the verdict on each part of the request."""
+    return msgspec.structs.replace(
+        explanation,
+        options=tuple(_describe_option(given) for given in checked.parsed.options),
+        scripts=checked.arguments.scripts,
+        targets=tuple(_describe_target(judged) for judged in checked.judged_targets),
     )
 
 
-def _documented(option: Option) -> str:
+def _describe_option(given: GivenOption) -> OptionDecision:
+    option = given.option
     row = find_option(option.canonical)
-    return row.documented if row else option.canonical
+    name = row.documented if row else option.canonical
+    return OptionDecision(given.label, name, option.decision.value, option.reason)
 
 
-def _scripts(request: ScanRequest, given: Arguments, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
-    asked = request.policy_profile
-    return given.script_verdicts(choose_profile(request, given), asked if asked and policy.allows(asked) else policy)
-
-
-def _targets(request: ScanRequest, given: Arguments, scope: Scope) -> tuple[TargetVerdict, ...]:
-    expressions = dict.fromkeys((*request.targets, *given.targets))
-    return tuple(_judged(expression, given.family, scope) for expression in expressions)
-
-
-def _judged(expression: str, family: int, scope: Scope) -> TargetVerdict:
-    try:
-        target = parse_target(expression, family)
-    except RequestRefused as refused:
-        return TargetVerdict(expression, str(refused))
-    refusal = scope.find_refusal(target) or ""
-    return TargetVerdict(expression, refusal, UNRESOLVED if isinstance(target, Name) and not refusal else "")
+def _describe_target(judged: JudgedTarget) -> TargetVerdict:
+    refusal = "; ".join(refusal.reason for refusal in judged.refusals)
+    is_unresolved = isinstance(judged.target, Name) and not refusal
+    return TargetVerdict(judged.expression, refusal, UNRESOLVED if is_unresolved else "")

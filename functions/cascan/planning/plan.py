@@ -1,161 +1,132 @@
-"""A request → what will be run: canonical arguments, targets inside the scope, shards and their lane."""
+"""A request → its plan, computed once: shards with their lane and arguments. Everything later only reads the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from ipaddress import IPv4Address
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.limits import EXPRESS_MAX_PROBES, HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_REASONS, MAX_SHARDS_PER_SCAN
+from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_SHARDS_PER_SCAN
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
-from cascan.nmap.options.arguments import Arguments, CheckedArguments, Profile, parse_arguments
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
-from cascan.nmap.special_addresses import is_public
-from cascan.nmap.targets.kinds import IPV4, IPV6
 from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
-from cascan.nmap.targets.target_set import (
-    Exclusion,
-    Name,
-    Target,
-    count_addresses,
-    enumerate_slice,
-    pack_shards,
-    parse_targets,
-    slice_targets,
-)
-from cascan.permissions.packet_addresses import check_packet_addresses
+from cascan.nmap.targets.target_set import Name, Target, count_addresses, pack_shards, slice_targets
 from cascan.permissions.permissions import Permissions
-from cascan.permissions.policy import narrow_policy
-from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
+from cascan.planning.check_request import CheckedRequest, check_request
+from cascan.planning.lane import choose_lane, needs_operators_network
+from cascan.planning.rates import ScanDefaults, choose_shards_at_once, describe_shares, split_rates
 
-PROBING = frozenset({"-sV", "--script"})  # they talk to a port, not only knock: a few seconds each
-PROBING_COST = 4
-SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # no telling how long: not for a Lambda
-
+STANDARD = ScanDefaults()
 NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request comes down to."""
+    """The shards that a request is split into, and how they run."""
 
-    scan_type: ScanType  # as asked, or chosen by what the options need
+    scan_type: ScanType  # as requested, or chosen by what the options need
     lane: Lane
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...]  # of the scan: its rates are not shared yet
+    parallel: int  # shards at once, which share the rates
     family: int
     exclude: tuple[str, ...]
-    names: frozenset[str]  # expressions whose addresses the worker will know, with a mask or without
-    slices: tuple[tuple[TargetSlice, ...], ...]  # one entry a shard
-    addresses: int  # each once and without the excludes; one for each name
+    names: frozenset[str]  # expressions that the worker resolves, with a mask or without
+    slices: tuple[tuple[TargetSlice, ...], ...]  # of each shard
+    addresses: int  # without duplicates and excludes; one for each name
     probes: int  # addresses times ports, at most
+    backoff_limit: int
     retry_timed_out: bool
     notes: tuple[str, ...]
 
-    def shards(self, scan_id: str, *, backoff_limit: int = 3, state: ShardState = ShardState.QUEUED) -> Iterator[Shard]:
-        """The slices are without the excludes: only a shard with names has them, for what these resolve to."""
+    @property
+    def shard_arguments(self) -> tuple[str, ...]:
+        """nmap's options of each shard: the scan's, with a share of its rates."""
+        return split_rates(self.arguments, self.parallel)
+
+    def shards(self, scan_id: str, *, queued: int | None = None) -> Iterator[Shard]:
+        """The shards of the scan. The first `queued` are queued and the others wait. None: all are queued.
+
+        The slices are without the excludes already. Only a shard with names carries them, for what the names resolve
+        to.
+        """
+        arguments = self.shard_arguments
         for number, slices in enumerate(self.slices):
+            has_names = any(target_slice.expression in self.names for target_slice in slices)
+            is_queued = queued is None or number < queued
             yield Shard(
                 scan_id=scan_id,
                 number=number,
                 lane=self.lane,
                 slices=slices,
-                arguments=self.arguments,
+                arguments=arguments,
                 family=self.family,
-                exclude=self.exclude if any(piece.expression in self.names for piece in slices) else (),
-                addresses=sum(piece.stop - piece.start for piece in slices),
-                backoff_limit=backoff_limit,
+                exclude=self.exclude if has_names else (),
+                addresses=count_addresses(slices),
+                backoff_limit=self.backoff_limit,
                 retry_timed_out=self.retry_timed_out,
-                state=state,
+                state=ShardState.QUEUED if is_queued else ShardState.WAITING,
             )
 
 
-def plan(request: ScanRequest, permit: Permissions) -> Plan:
-    """Raises: RequestRefused: with every reason, at most MAX_REASONS of them."""
-    given = parse_arguments(request.parameters)
-    profile = choose_profile(request, given)
-    found = _Refusals()
-    if profile == "raw" and not permit.raw_scans:
-        found.all.append(_raw_scans_disabled(given))
-    with found.kept():
-        arguments = given.check(profile, narrow_policy(permit.policy, request.policy_profile))
-    exclude = (*request.exclude, *given.exclude)
-    with found.kept():
-        exclusion = Exclusion.parse(exclude, given.family)
-    with found.kept():
-        targets = _targets(dict.fromkeys((*request.targets, *given.targets)), given.family, permit.scope)
-    found.all += check_packet_addresses(given.options, permit.scope)
-    found.tell()
-    left = tuple(slice_targets(targets, exclusion))
-    addresses = _checked_count(left)
+def plan(request: ScanRequest, permissions: Permissions, defaults: ScanDefaults = STANDARD) -> Plan:
+    """The plan of a request.
+
+    Raises:
+        RequestRefused: with every reason, at most MAX_REASONS of them.
+    """
+    return build_plan(check_request(request, permissions), permissions, defaults)
+
+
+def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: ScanDefaults) -> Plan:
+    """The plan of a request whose parts have been judged.
+
+    Raises:
+        RequestRefused: a part is refused; or no address, too many, or unreachable ones remain.
+    """
+    if checked.refusals:
+        raise RequestRefused(checked.refusals)
+    request, arguments, targets = checked.request, checked.arguments.options, checked.targets
+    target_slices = tuple(slice_targets(targets, checked.exclusion))
+    addresses = _count_allowed(target_slices)
     # a very wide scan gets larger shards, so that their number stays bounded
-    hosts = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    slices = tuple(pack_shards(left, hosts))
-    lane = choose_lane(profile, arguments, addresses, len(slices))
-    if lane is Lane.EXPRESS and not permit.express_reaches_private and _needs_a_network(left, arguments.family):
-        lane = Lane.CONNECT
-    slices, unsaid = one_shard_per_name(slices, arguments.options, targets)
-    longer = bool(lengthen_host_timeout(arguments.options))
-    pointless = NO_LONGER_LIMIT if request.retry_timed_out and not longer else ""
-    unreached = _check_reach(targets, permit.reach) if permit.reach and lane is not Lane.EXPRESS else ""
+    hosts_per_shard = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
+    packed = tuple(pack_shards(target_slices, hosts_per_shard))
+    lane = choose_lane(checked.profile, arguments, addresses, len(packed))
+    if lane is Lane.EXPRESS and not permissions.express_reaches_private:
+        lane = Lane.CONNECT if needs_operators_network(target_slices, checked.arguments.family) else lane
+    shards, names_note = one_shard_per_name(packed, arguments, targets)
+    can_double_timeout = bool(lengthen_host_timeout(arguments))
+    timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
+    reach_note = _check_reach(targets, permissions.reach) if permissions.reach and lane is not Lane.EXPRESS else ""
+    parallel = choose_shards_at_once(arguments, len(shards), defaults.choose_parallel(request))
+    rates_note = describe_shares(arguments, parallel)
+    notes = filter(None, (names_note, reach_note, timeout_note, rates_note))
     return Plan(
-        scan_type=ScanType.NMAP_PRIVILEGED if profile == "raw" else ScanType.NMAP,
+        scan_type=ScanType.NMAP_PRIVILEGED if checked.profile == "raw" else ScanType.NMAP,
         lane=lane,
-        arguments=arguments.options,
-        family=arguments.family,
-        exclude=exclude,
+        arguments=arguments,
+        parallel=parallel,
+        family=checked.arguments.family,
+        exclude=checked.exclude,
         names=frozenset(target.expression for target in targets if isinstance(target, Name)),
-        slices=slices,
+        slices=shards,
         addresses=addresses,
-        probes=addresses * count_ports(arguments.options),
-        retry_timed_out=request.retry_timed_out and longer,
-        notes=(*arguments.notes, *filter(None, (unsaid, unreached, pointless))),
+        probes=addresses * count_ports(arguments),
+        backoff_limit=defaults.choose_backoff_limit(request),
+        retry_timed_out=request.retry_timed_out and can_double_timeout,
+        notes=(*checked.arguments.notes, *notes),
     )
 
 
-def choose_profile(request: ScanRequest, given: Arguments) -> Profile:
-    """What the request says; where it says nothing, raw if an option needs it."""
-    if request.scan_type is None:
-        return "raw" if given.raw_only else "connect"
-    return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
-
-
-class _Refusals:
-    """What is wrong with the parts of a request, to be told together."""
-
-    def __init__(self) -> None:
-        self.all: list[Refusal] = []
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        try:
-            yield
-        except RequestRefused as refused:
-            self.all += refused.refusals
-
-    def tell(self) -> None:
-        """Raises: RequestRefused: there is something to tell."""
-        more = len(self.all) - MAX_REASONS
-        if more > 0:
-            self.all[MAX_REASONS:] = [Refusal("", Rule.LIMIT, f"and {more} more reasons")]
-        if self.all:
-            raise RequestRefused(self.all)
-
-
-def _raw_scans_disabled(given: Arguments) -> Refusal:
-    what = ", ".join(given.raw_only) or "scanType"
-    return Refusal(what, Rule.OPTION, f"{what}: raw sockets are not to be had here, the operator disabled RawScans")
-
-
-def _checked_count(left: Sequence[TargetSlice]) -> int:
-    addresses = count_addresses(left)
+def _count_allowed(slices: Sequence[TargetSlice]) -> int:
+    """The number of addresses. Raises: RequestRefused: there are none, or too many."""
+    addresses = count_addresses(slices)
     if not addresses:
-        reason = "no target is left: the excludes take out every address"
+        reason = "all targets are excluded: the excludes cover every address"
         raise RequestRefused([Refusal("exclude", Rule.FIELD, reason)])
     if addresses > MAX_ADDRESSES_PER_SCAN:
         reason = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"
@@ -163,42 +134,14 @@ def _checked_count(left: Sequence[TargetSlice]) -> int:
     return addresses
 
 
-def choose_lane(profile: Profile, arguments: CheckedArguments, addresses: int, shards: int) -> Lane:
-    """Raw scans need raw workers; a single small connect shard takes the express lane."""
-    if profile == "raw":
-        return Lane.RAW
-    options = frozenset(arguments.options)
-    probes = addresses * count_ports(arguments.options) * (PROBING_COST if options & PROBING else 1)
-    return Lane.EXPRESS if shards == 1 and probes <= EXPRESS_MAX_PROBES and not options & SLOW else Lane.CONNECT
-
-
-def _targets(expressions: Iterable[str], family: int, scope: Scope) -> Sequence[Target]:
-    targets = parse_targets(expressions, family)
-    if not targets:
-        reason = "no target: give `targets`, or a target among `parameters`"
-        raise RequestRefused([Refusal("targets", Rule.FIELD, reason)])
-    refusals = [
-        Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := scope.find_refusal(target))
-    ]
-    if refusals:
-        raise RequestRefused(refusals)
-    return targets
-
-
 def _check_reach(targets: Sequence[Target], reach: WorkerReach) -> str:
-    """What cannot be told yet, or an empty text. Raises: RequestRefused: targets that the workers do not reach."""
-    refusals = [
-        Refusal(target.expression, Rule.SCOPE, why) for target in targets if (why := reach.find_refusal(target))
-    ]
+    """A note on targets whose reach is unknown yet, or an empty text.
+
+    Raises:
+        RequestRefused: targets that the workers do not reach.
+    """
+    reasons = {target.expression: reach.find_refusal(target) for target in targets}
+    refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]
     if refusals:
         raise RequestRefused(refusals)
     return reach.describe_unknown_reach(targets)
-
-
-def _needs_a_network(left: Iterable[TargetSlice], family: int) -> bool:
-    """Whether a Lambda outside the operator's network, which has no IPv6, cannot get there.
-
-    For the few addresses of an express shard only: each is looked at. What a name stands for is not known yet.
-    """
-    addresses = (address for piece in left for address in enumerate_slice(piece, family, {}))
-    return family == IPV6 or any(not is_public(IPV4, int(IPv4Address(address))) for address in addresses)

@@ -1,13 +1,13 @@
-"""How fast a scan may go as a whole: how many of its shards run side by side, and what each of them may send.
+"""How fast a scan may go as a whole: how many of its shards run at once, and the rate of each.
 
-`--max-rate` and `--min-rate` of a request are rates of the scan; nmap knows only of its own packets. So a scan with a
-rate runs as few shards side by side as can use it, and each of them is given an equal share.
+`--max-rate` and `--min-rate` of a request are rates of the scan, but nmap knows only of its own packets. So a scan with
+a rate runs as few shards at once as can use it, and each of them gets an equal share.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cascan.limits import MIN_RATE
@@ -15,51 +15,73 @@ from cascan.model.request import ScanRequest
 
 RATES = ("--max-rate", "--min-rate")
 RATE_OF_ONE_SHARD = 1_000  # packets a second that one nmap surely reaches; a higher rate is shared by several
-RATE_STEPS = 1_000  # of a packet a second, rounded down: the shares never add up to more than the rate
+RATE_STEPS = 1_000  # per packet a second; shares are rounded down, so that their sum never exceeds the rate
 NO_EXPIRY = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ScanDefaults:
-    """What the operator says of every scan; a request may ask for less, or for its own where it is a default."""
+    """The operator's settings for every scan. A request may ask for less, or replace what is only a default."""
 
     shards_per_scan: int = 40  # at once
-    backoff_limit: int = 3  # unless the request says so
-    ttl_s: int = NO_EXPIRY  # after the end, unless the request says so
+    backoff_limit: int = 3  # unless the request names one
+    ttl_s: int = NO_EXPIRY  # after the end, unless the request names one
 
-    def parallel(self, request: ScanRequest) -> int:
+    def choose_parallel(self, request: ScanRequest) -> int:
         """How many shards of the scan may be in flight at once."""
         return min(self.shards_per_scan, request.max_parallel_shards or self.shards_per_scan)
 
-    def expires_after_s(self, request: ScanRequest) -> int | None:
-        """How long after its end the scan is removed; None: never."""
-        asked = request.ttl_seconds_after_finished
-        if asked is not None:
-            return asked
+    def choose_expiry_s(self, request: ScanRequest) -> int | None:
+        """How long after its end the scan is removed, in seconds. None: never."""
+        ttl_s = request.ttl_seconds_after_finished
+        if ttl_s is not None:
+            return ttl_s
         return None if self.ttl_s == NO_EXPIRY else self.ttl_s
 
     def choose_backoff_limit(self, request: ScanRequest) -> int:
+        """How many attempts of a shard may fail."""
         return self.backoff_limit if request.backoff_limit is None else request.backoff_limit
 
 
-def shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
-    """How many shards of a scan run side by side; of one with a rate as few as one nmap each can make use of.
+def choose_shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
+    """How many shards of a scan run at once; of a scan with a rate only as many as can use it.
 
-    nmap cannot be given another rate while it runs, so that a share that no other shard takes would be lost.
+    nmap cannot change its rate while it runs, so a share that no other shard uses would be lost.
     """
-    rates = [float(arguments[place + 1]) for place, option in enumerate(arguments) if option in RATES]
+    rates = [float(rate) for rate in _find_rates(arguments).values()]
     if not rates:
         return allowed
     return max(1, min(shards, allowed, math.ceil(max(rates) / RATE_OF_ONE_SHARD)))
 
 
-def split_rates(arguments: Sequence[str], side_by_side: int) -> tuple[tuple[str, ...], str]:
-    """nmap's canonical options for each of so many shards, and a note where a rate was shared."""
-    options, notes = list(arguments), []
-    for place, option in enumerate(arguments):
-        if option in RATES and side_by_side > 1:
-            share = math.floor(float(arguments[place + 1]) / side_by_side * RATE_STEPS) / RATE_STEPS
-            options[place + 1] = f"{max(MIN_RATE, share):.9g}"
-            notes.append(f"{option} {arguments[place + 1]}: {options[place + 1]}")
-    note = f"rates are the scan's: each of up to {side_by_side} shards at once gets its share, {', '.join(notes)}"
-    return tuple(options), note if notes else ""
+def split_rates(arguments: Sequence[str], shards_at_once: int) -> tuple[str, ...]:
+    """nmap's canonical options for each of so many shards at once: the scan's options with a share of its rates."""
+    options = list(arguments)
+    for index, share in _find_shares(arguments, shards_at_once).items():
+        options[index] = share
+    return tuple(options)
+
+
+def describe_shares(arguments: Sequence[str], shards_at_once: int) -> str:
+    """A note with the share of each rate. Empty where no rate is shared."""
+    shares = _find_shares(arguments, shards_at_once)
+    if not shares:
+        return ""
+    listed = ", ".join(f"{arguments[index - 1]} {arguments[index]}: {share}" for index, share in shares.items())
+    return f"rates are the scan's: each of up to {shards_at_once} shards at once gets its share, {listed}"
+
+
+def _find_rates(arguments: Sequence[str]) -> Mapping[int, str]:
+    """The values of rate options, by their index."""
+    return {index: arguments[index] for index, option in enumerate(arguments, start=1) if option in RATES}
+
+
+def _find_shares(arguments: Sequence[str], shards_at_once: int) -> Mapping[int, str]:
+    """The share of each rate, by the index of its value. Empty where one shard gets the whole rate."""
+    if shards_at_once <= 1:
+        return {}
+    shares = {}
+    for index, rate in _find_rates(arguments).items():
+        share = math.floor(float(rate) / shards_at_once * RATE_STEPS) / RATE_STEPS
+        shares[index] = f"{max(MIN_RATE, share):.9g}"
+    return shares

@@ -29,7 +29,7 @@ from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.schedule import StoredSchedule
 from cascan.rules.severity import StoredRules
-from cascan.stored import readable
+from cascan.stored import read_all_stored
 
 T = TypeVar("T")
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
@@ -142,4 +142,4 @@ def _read(records: OperatorRecords, name: str, kind: type[T]) -> T | None:
     if text in (None, b"null"):
         return None
     decode = partial(msgspec.json.decode, type=kind)
-    return next(readable([text], decode, lambda _: f"the record house/{name}"), None)
+    return next(read_all_stored([text], decode, lambda _: f"the record house/{name}"), None)

@@ -21,7 +21,7 @@ from cascan.errors import Rejected, UnreadableItem
 from cascan.events import BusEvent, ReportStored, ShardQueued
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, ShardClosing, ShardState
@@ -105,7 +105,7 @@ def _begun(
     if there and not _half_done(there):
         rebuilt.left += 1
         if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
-            table.add_to_agenda(AgendaEntry(clock(), scan_id, What.LOOK))
+            table.add_to_agenda(AgendaEntry(clock(), scan_id, AgendaTask.LOOK))
         return None
     try:
         story = read_scan_history(scan_id, reports)
@@ -169,4 +169,4 @@ def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
     table.mark_announced(scan.scan_id, announced=False)
     for entry in initial_entries(scan, story.shards[0].lane):
         table.add_to_agenda(entry)
-    table.add_to_agenda(AgendaEntry(now, scan.scan_id, What.LOOK))
+    table.add_to_agenda(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cascan.limits import LOOK_AGAIN_S, LOOK_EVERY_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan
 from cascan.model.shard import Lane
 from cascan.timing.windows import Window, find_opening
@@ -18,7 +18,7 @@ def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
     An express scan has a single message, which its queue hands to a Lambda until somebody closed its shard.
     """
     if scan.deadline_at:
-        yield AgendaEntry(scan.deadline_at, scan.scan_id, What.DEADLINE)
+        yield AgendaEntry(scan.deadline_at, scan.scan_id, AgendaTask.DEADLINE)
     if change := next_window_change(scan, scan.requested_at):
         yield change
     if lane is not Lane.EXPRESS:
@@ -28,7 +28,7 @@ def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
 def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
     """When its windows open or close next; None: it has none."""
     hours = find_opening([Window.parse(text) for text in scan.windows], now)
-    return AgendaEntry(hours.until, scan.scan_id, What.RELEASE) if hours else None
+    return AgendaEntry(hours.until, scan.scan_id, AgendaTask.RELEASE) if hours else None
 
 
 def next_minute(now: datetime) -> datetime:
@@ -37,11 +37,11 @@ def next_minute(now: datetime) -> datetime:
 
 
 def next_check(scan: Scan, now: datetime) -> AgendaEntry:
-    return AgendaEntry(now + timedelta(seconds=LOOK_EVERY_S), scan.scan_id, What.LOOK)
+    return AgendaEntry(now + timedelta(seconds=LOOK_EVERY_S), scan.scan_id, AgendaTask.LOOK)
 
 
 def expiry_entry(scan: Scan) -> AgendaEntry | None:
     """When the ended scan is to be removed; None: never."""
     if scan.expires_after_s is None or scan.finished_at is None:
         return None
-    return AgendaEntry(scan.finished_at + timedelta(seconds=scan.expires_after_s), scan.scan_id, What.EXPIRE)
+    return AgendaEntry(scan.finished_at + timedelta(seconds=scan.expires_after_s), scan.scan_id, AgendaTask.EXPIRE)

@@ -10,9 +10,9 @@ from typing import TypedDict
 from cascan.clock import Clock
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
 from cascan.gateways import EventBus, ScanTable, ShardQueues
-from cascan.ids import event_id_of
+from cascan.ids import derive_event_id
 from cascan.model.reason import Reasons, merge_reasons
-from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, outcome_of
+from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, combine_outcomes
 from cascan.model.shard import ShardClosing
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.release import release_waiting
@@ -62,7 +62,7 @@ def settle_scan(
     is_cancelled = scan.state is ScanState.CANCELLED
     if scan.state not in ENDED_STATES or (is_cancelled and scan.outcome is None):
         reasons = collect_reasons(scan, table)
-        outcome = outcome_of(scan.shard_outcomes, reasons)
+        outcome = combine_outcomes(scan.shard_outcomes, reasons)
         state, description = ScanState.PARSE_COMPLETED, ""
         if is_cancelled:
             state, description = ScanState.CANCELLED, scan.error_description or error
@@ -108,7 +108,7 @@ def build_end_event(scan: Scan) -> BusEvent:
     """The event that says how the scan ended."""
     at = scan.finished_at or scan.requested_at
     if scan.state is ScanState.ERRORED:
-        failed = event_id_of(scan.scan_id, "failed")
+        failed = derive_event_id(scan.scan_id, "failed")
         return ScanFailed(
             **build_event_fields(scan, at=at),
             event_id=failed,
@@ -117,18 +117,18 @@ def build_end_event(scan: Scan) -> BusEvent:
             reasons=scan.reasons,
         )
     if scan.state is ScanState.CANCELLED:
-        cancelled = event_id_of(scan.scan_id, "cancelled")
+        cancelled = derive_event_id(scan.scan_id, "cancelled")
         return ScanCancelled(
             **build_event_fields(scan, at=at), event_id=cancelled, reason=scan.error_description, reasons=scan.reasons
         )
     return ScanCompleted(
         **build_event_fields(scan, at=at),
-        event_id=event_id_of(scan.scan_id, "completed"),
+        event_id=derive_event_id(scan.scan_id, "completed"),
         state=scan.state,
         outcome=scan.outcome or Outcome.PARTIAL,
         requested_at=scan.requested_at,
         finished_at=at,
-        addresses=scan.asked_addresses,
+        addresses=scan.total_addresses,
         shards=scan.shards,
         shard_outcomes=scan.shard_outcomes,
         hosts_up=scan.hosts_up,

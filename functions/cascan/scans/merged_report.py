@@ -13,7 +13,7 @@ from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
 from cascan.model.shard import Shard
-from cascan.nmap.report.merge import Part, merge_reports
+from cascan.nmap.report.merge import MergeInput, merge_reports
 from cascan.nmap.report.read import read_report
 
 
@@ -43,14 +43,16 @@ def open_merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) 
     return MergedReport(found, pieces)
 
 
-def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[Part]:
+def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
     """One report after another, each opened when it is its turn."""
     by_number = {shard.number: shard for shard in shards}
     for shard in shards:
         if key := keys.get(shard.number):
             later = list(_remainders(shard, by_number))
             told = [keys[rest.number] for rest in later if rest.number in keys]
-            yield Part(reports.open_report(key), ReportedByRemainders(shard, later, told, reports) if told else ())
+            yield MergeInput(
+                reports.open_report(key), ReportedByRemainders(shard, later, told, reports) if told else ()
+            )
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:

@@ -13,7 +13,7 @@ from cascan.clock import Clock
 from cascan.events import ShardQueued
 from cascan.gateways import ScanTable, ShardQueues
 from cascan.limits import MAX_RELEASED_AT_ONCE
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import UNDER_WAY, Scan
 from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 from cascan.scans.agenda import next_minute
@@ -64,5 +64,5 @@ def _is_blocked(scan: Scan, table: ScanTable, clock: Clock) -> bool:
     if blocked_by is None:
         return False
     if blocked_by is StopReason.HALTED:
-        table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, What.RELEASE))
+        table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE))
     return True

@@ -17,7 +17,7 @@ from cascan.errors import MalformedMessage
 from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_NAME_CHARS
 from cascan.model.schedule import Schedule
 from cascan.timing.cron import Cron
@@ -84,7 +84,7 @@ def run_name(schedule: Schedule | str, due_at: datetime) -> str:
 
 
 def run_scan_id(schedule: Schedule, due_at: datetime) -> str:
-    return scan_id_of(_key(schedule, due_at))
+    return derive_scan_id(_key(schedule, due_at))
 
 
 def build_run_request(schedule: Schedule, due_at: datetime) -> dict[str, Any]:

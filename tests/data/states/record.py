@@ -22,7 +22,7 @@ from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.clock import utc_now
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.finding import Severity
 from cascan.model.inventory import HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.recording import Place, Recording
@@ -110,7 +110,7 @@ def _apply_severity(stack: Stack) -> None:
 
 def _what_few_runs_reach(stack: Stack) -> None:
     """A report recorded in turns, and a host with more ports than one item holds."""
-    source = ReportKey(scan_id_of("a long report"), 0, 1)
+    source = ReportKey(derive_scan_id("a long report"), 0, 1)
     recording = Recording(place=Place(offset=1_000), turns=1, hosts_read=10, noted=((0, 1_000),))
     stack.table.store_recording(source, recording, [(0x0A000001, 0x0A000009)], "a writer")
     seen = Sighting(state="open", seen_at=utc_now(), scan_id=source.scan_id)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.events import ScanPlanned, ShardQueued
-from cascan.ids import finding_id_of, scan_id_of
+from cascan.ids import derive_finding_id, derive_scan_id
 from cascan.model.finding import Finding, Severity
 from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortCoverage, PortRecord, Sighting
 from cascan.model.request import ScanRequest, ScanType
@@ -16,7 +16,7 @@ from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
-SCAN_ID = scan_id_of("example")
+SCAN_ID = derive_scan_id("example")
 
 REQUEST = ScanRequest(
     name="büro",
@@ -59,7 +59,7 @@ CLOSING = ShardClosing(
 def a_scan(key: str = "example", **changes: Any) -> Scan:
     """A scan under way with two open shards."""
     scan = Scan(
-        scan_id=scan_id_of(key),
+        scan_id=derive_scan_id(key),
         name="büro",
         state=ScanState.SCANNING,
         requested_at=AT,
@@ -111,7 +111,7 @@ def a_shard(number: int = 0, **changes: Any) -> Shard:
 def a_finding(number: int = 0, **changes: Any) -> Finding:
     fingerprint = f"{number:032x}"
     finding = Finding(
-        id=finding_id_of(SCAN_ID, fingerprint),
+        id=derive_finding_id(SCAN_ID, fingerprint),
         fingerprint=fingerprint,
         parsed_at=AT,
         name="ssh",
@@ -130,7 +130,7 @@ def a_sighting(minute: int = 0, **changes: Any) -> Sighting:
     sighting = Sighting(
         state="open",
         seen_at=AT + timedelta(minutes=minute),
-        scan_id=scan_id_of(f"scan at minute {minute}"),
+        scan_id=derive_scan_id(f"scan at minute {minute}"),
         service="ssh",
         product="OpenSSH",
         version="9.2p1",

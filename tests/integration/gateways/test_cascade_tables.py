@@ -10,7 +10,7 @@ from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.gateways import CascadeTable, IssuedRequests, RuleTable
-from cascan.ids import body_digest_of
+from cascan.ids import digest_body
 from cascan.limits import MAX_DECISIONS_KEPT
 from cascan.model.cascade import BudgetUse, CascadeLine, ChildIdentity, Reservation, StoredChild, StoredRule
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRuleTable
@@ -146,11 +146,11 @@ def test_a_childs_request_is_known_as_issued_once_the_child_is_reserved(cascades
         cascades.issued if isinstance(cascades, MemoryCascadeTable) else DynamoIssuedRequests(TABLE)
     )
     child = a_child()
-    digest = body_digest_of(child.body)
+    digest = digest_body(child.body)
     assert not issued.was_issued(child.scan_id, digest)
     cascades.reserve_child(SCAN_ID, ROOT, child, PLENTY)
     assert issued.was_issued(child.scan_id, digest)
-    assert not issued.was_issued(child.scan_id, body_digest_of("another body"))
+    assert not issued.was_issued(child.scan_id, digest_body("another body"))
     assert not issued.was_issued("otherscanotherxx", digest)
     refused = a_child("rule/b", scan_id="refusedrefusedre")
     assert cascades.reserve_child(SCAN_ID, ROOT, refused, BudgetUse(1, 10, 5)) is Reservation.FULL

@@ -15,7 +15,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.model.inventory import HostRecord, PortCoverage, PortRecord, Sighting, Sought
+from cascan.model.inventory import HostRecord, InventoryQuery, PortCoverage, PortRecord, Sighting
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -37,7 +37,7 @@ def store(table: ScanTable, *records: HostRecord) -> None:
     assert table.save_hosts(SOURCE, [an_update(record) for record in records]) == []
 
 
-def addresses(table: ScanTable, sought: Sought) -> list[str]:
+def addresses(table: ScanTable, sought: InventoryQuery) -> list[str]:
     return [record.address for record in table.hosts(sought)]
 
 
@@ -133,7 +133,7 @@ class TestLookingUp:
 
     def test_everything_comes_in_order_of_address(self, table: ScanTable) -> None:
         everything = ["9.255.255.255", "10.0.0.5", "10.0.0.30", "10.1.0.1", "10.200.0.1", "2001:db8::1"]
-        assert addresses(table, Sought()) == everything
+        assert addresses(table, InventoryQuery()) == everything
 
     @pytest.mark.parametrize(
         ("first", "last", "expected"),
@@ -146,30 +146,34 @@ class TestLookingUp:
         ],
     )
     def test_by_network(self, table: ScanTable, first: str, last: str, expected: list[str]) -> None:
-        assert addresses(table, Sought(networks=(span(first, last),))) == expected
+        assert addresses(table, InventoryQuery(networks=(span(first, last),))) == expected
         assert list(table.known_addresses(*span(first, last))) == expected
 
     def test_by_port_only_where_it_is_open_now(self, table: ScanTable) -> None:
-        assert addresses(table, Sought(ports=frozenset({("tcp", 80)}))) == ["10.0.0.5", "10.0.0.30", "2001:db8::1"]
+        assert addresses(table, InventoryQuery(ports=frozenset({("tcp", 80)}))) == [
+            "10.0.0.5",
+            "10.0.0.30",
+            "2001:db8::1",
+        ]
         both = frozenset({("tcp", 22), ("udp", 80)})
-        assert addresses(table, Sought(ports=both)) == ["10.0.0.5", "10.200.0.1"]
+        assert addresses(table, InventoryQuery(ports=both)) == ["10.0.0.5", "10.200.0.1"]
 
     def test_by_service_only_where_it_is_open_now(self, table: ScanTable) -> None:
-        assert addresses(table, Sought(service="ssh")) == ["10.0.0.5"]
-        assert addresses(table, Sought(service="http", networks=(span("10.0.0.0", "10.0.255.255"),))) == [
+        assert addresses(table, InventoryQuery(service="ssh")) == ["10.0.0.5"]
+        assert addresses(table, InventoryQuery(service="http", networks=(span("10.0.0.0", "10.0.255.255"),))) == [
             "10.0.0.5",
             "10.0.0.30",
         ]
 
     def test_by_port_and_service_both_of_one_port(self, table: ScanTable) -> None:
-        assert addresses(table, Sought(service="http", ports=frozenset({("tcp", 22)}))) == []
+        assert addresses(table, InventoryQuery(service="http", ports=frozenset({("tcp", 22)}))) == []
 
     def test_a_service_that_changed_is_found_under_its_new_name_alone(self, table: ScanTable) -> None:
         host = table.known_hosts(["10.0.0.30"])["10.0.0.30"]
         ports: tuple[PortRecord, ...] = (a_port(80, latest=a_sighting(1, service="ipp")),)
         table.save_hosts(SOURCE, [an_update(replace(host, ports=ports, revision=2), host)])
-        assert addresses(table, Sought(service="ipp")) == ["10.0.0.30"]
-        assert "10.0.0.30" not in addresses(table, Sought(service="http"))
+        assert addresses(table, InventoryQuery(service="ipp")) == ["10.0.0.30"]
+        assert "10.0.0.30" not in addresses(table, InventoryQuery(service="http"))
 
 
 class TestAsked:
@@ -227,7 +231,7 @@ class TestOnlyOnDynamoDB:
             dynamo_table.save_hosts(SOURCE, [update])
         assert dynamo_table.known_hosts(["10.0.0.5"]) == {}
         assert list(dynamo_table.changes(SCAN_ID, 3)) == []
-        assert addresses(dynamo_table, Sought(ports=frozenset({("tcp", 22)}))) == []
+        assert addresses(dynamo_table, InventoryQuery(ports=frozenset({("tcp", 22)}))) == []
         assert dynamo_table.save_hosts(SOURCE, [update]) == []
         assert dynamo_table.known_hosts(["10.0.0.5"]) == {"10.0.0.5": update.record}
         assert tuple(dynamo_table.changes(SCAN_ID, 3)) == update.changes

@@ -29,7 +29,7 @@ from cascan.model.inventory import HostUpdate
 from cascan.model.shard import NmapRun, TargetSlice
 from cascan.nmap.report.read import read_report
 from cascan.permissions.scope import Scope
-from on_report_stored.read_report import read_into_table
+from on_report_stored.record_report import record_report
 from on_report_stored.scope_filter import ScopeFilter
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.integration.gateways.conftest import TABLE
@@ -197,7 +197,7 @@ def test_memory_does_not_grow_with_the_hosts_whose_every_port_is_open() -> None:
     def record(count: int) -> Sieve:
         table, reports = Sieve(), Streamed(a_host(number, *ports) for number in range(count))
         gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"]))
-        read_into_table(KEY, shard, AT, gate=gate, reports=reports, table=table)
+        record_report(KEY, shard, AT, gate=gate, reports=reports, table=table)
         return table
 
     record(12)  # what is remembered of ports and texts has its bound, and fills up

@@ -11,7 +11,7 @@ import pytest
 
 from cascan.gateways import ScanTable
 from cascan.model.scan import Outcome
-from cascan.model.shard import Cut, Lane, NmapRun, Return, Shard, ShardClosing, ShardState, TargetSlice
+from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, ShardReturn, ShardState, TargetSlice
 from cascan.scans import transitions as life_cycle
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan, a_shard
 
@@ -19,8 +19,8 @@ HALF = (TargetSlice("10.0.0.0/24", 0, 128),)
 LATER = AT + timedelta(hours=1)
 
 
-def a_cut(to: ShardState) -> Cut:
-    return Cut(run=NmapRun(), done=HALF, rest=HALF, lane=Lane.RAW, to=to)
+def a_cut(to: ShardState) -> ShardCut:
+    return ShardCut(run=NmapRun(), done=HALF, remaining=HALF, lane=Lane.RAW, to=to)
 
 
 def a_claim(message_id: str, now: Any) -> dict[str, Any]:
@@ -39,11 +39,11 @@ CALLS: dict[str, tuple[str, Call]] = {  # what is called: the method, and the ca
     "cut": ("cut_shard", lambda table: table.cut_shard(SCAN_ID, 0, 1, a_cut(ShardState.QUEUED))),
     "return": (
         "return_shard",
-        lambda table: table.return_shard(SCAN_ID, 0, 1, Return(to=ShardState.QUEUED, failed=True)),
+        lambda table: table.return_shard(SCAN_ID, 0, 1, ShardReturn(to=ShardState.QUEUED, failed=True)),
     ),
     "return to wait": (
         "return_shard",
-        lambda table: table.return_shard(SCAN_ID, 0, 1, Return(to=ShardState.WAITING, failed=False)),
+        lambda table: table.return_shard(SCAN_ID, 0, 1, ShardReturn(to=ShardState.WAITING, failed=False)),
     ),
 } | {
     f"close as {state}": (

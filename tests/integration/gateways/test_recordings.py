@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cascan.aws.tables.recording_items import INTERVALS_PER_PAGE
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.model.recording import Place, Recording, ReportEnd, Told
+from cascan.model.recording import Place, PublishedChanges, Recording, ReportEnd
 from cascan.model.report import ScanInfo
 from tests.integration.gateways.examples import SCAN_ID, a_scan
 
@@ -56,13 +56,15 @@ def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
 
 
 def test_what_was_told_of_a_report_that_is_read_counts_as_further(table: ScanTable) -> None:
-    end, told = ReportEnd(complete=True, exit="success"), Told(after="10.0.0.7", counts={"PortOpened": 3})
+    end, told = ReportEnd(complete=True, exit="success"), PublishedChanges(after="10.0.0.7", counts={"PortOpened": 3})
     read = replace(FIRST, end=end, told=told)
     assert table.store_recording(SOURCE, FIRST, [(1, 1)], ME)
     assert table.store_recording(SOURCE, read, (), ME)
     assert table.recording(SOURCE) == read
     assert list(table.recorded_addresses(SOURCE, read)) == [(1, 1)]
-    assert not table.store_recording(SOURCE, replace(read, told=Told(baseline={"PortOpened": 3})), (), ANOTHER)
+    assert not table.store_recording(
+        SOURCE, replace(read, told=PublishedChanges(baseline={"PortOpened": 3})), (), ANOTHER
+    )
 
 
 def test_a_note_whose_answer_was_lost_may_come_again_from_its_writer_alone(table: ScanTable) -> None:

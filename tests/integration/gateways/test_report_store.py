@@ -17,7 +17,7 @@ from cascan.aws import clients
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.gateways import ReportStore
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from tests.integration.gateways.conftest import BUCKET, Script
 from tests.integration.gateways.examples import SCAN_ID
 
@@ -61,7 +61,7 @@ class TestReports:
         self, reports: ReportStore, report: Path
     ) -> None:
         keys = [ReportKey(SCAN_ID, shard, attempt) for shard in (12, 2) for attempt in (10, 1, 2)]
-        for key in [*keys, ReportKey(scan_id_of("another"), 1, 1)]:
+        for key in [*keys, ReportKey(derive_scan_id("another"), 1, 1)]:
             reports.put_report(key, report, {})
         reports.put_result(SCAN_ID, "findings.json", BytesIO(b"[]"), "application/json")
         assert list(reports.report_keys(SCAN_ID)) == sorted(keys)
@@ -74,7 +74,7 @@ class TestRemoval:
     def test_a_removed_scan_has_no_report_and_no_result_left_and_others_keep_theirs(
         self, reports: ReportStore, report: Path
     ) -> None:
-        other = ReportKey(scan_id_of("another"), 0, 1)
+        other = ReportKey(derive_scan_id("another"), 0, 1)
         for key in (KEY, ReportKey(SCAN_ID, 4, 1), other):
             reports.put_report(key, report, {})
         reports.put_result(SCAN_ID, "findings.json", BytesIO(b"[]"), "application/json")
@@ -234,11 +234,11 @@ class TestRecords:
     def test_scans_that_have_records_are_listed_once_and_those_with_reports_alone_are_not(
         self, reports: ReportStore, report: Path
     ) -> None:
-        other = scan_id_of("another")
+        other = derive_scan_id("another")
         for scan_id in (SCAN_ID, other):
             for name in ("plan.jsonl", "runs/000000-1.json"):
                 reports.put_record(scan_id, name, [b"{}"])
-        reports.put_report(ReportKey(scan_id_of("a third"), 0, 1), report, {})
+        reports.put_report(ReportKey(derive_scan_id("a third"), 0, 1), report, {})
         assert list(reports.recorded_scans()) == sorted((SCAN_ID, other))
         assert list(reports.records(other)) == ["plan.jsonl", "runs/000000-1.json"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from cascan.findings.encoded.lines import line_of
 from cascan.gateways import ScanTable
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.limits import MAX_FINDING_BYTES
 from tests.integration.gateways.examples import SCAN_ID, a_finding, a_scan, a_shard
 
@@ -24,16 +24,16 @@ class TestFindings:
     def test_a_finding_given_as_its_line_is_stored_as_the_finding(self, table: ScanTable, chars: int) -> None:
         finding = a_finding(attributes={"scripts": {"banner": "ü" * chars}})
         table.put_findings(SCAN_ID, [finding])
-        table.put_findings(scan_id_of("another"), [line_of(finding)])
+        table.put_findings(derive_scan_id("another"), [line_of(finding)])
         (stored,) = table.findings(SCAN_ID)
-        assert list(table.findings(scan_id_of("another"))) == [stored]
+        assert list(table.findings(derive_scan_id("another"))) == [stored]
 
     def test_findings_are_read_in_order_of_their_id_and_of_their_scan_alone(self, table: ScanTable) -> None:
         findings = [a_finding(number) for number in range(60)]
         table.create_scan(a_scan())
         table.add_shards([a_shard()])
         table.put_findings(SCAN_ID, iter(findings))
-        table.put_findings(scan_id_of("another"), [a_finding(99)])
+        table.put_findings(derive_scan_id("another"), [a_finding(99)])
         assert list(table.findings(SCAN_ID)) == sorted(findings, key=lambda finding: finding.id)
 
     def test_findings_put_twice_are_there_once_as_they_were_put_last(self, table: ScanTable) -> None:

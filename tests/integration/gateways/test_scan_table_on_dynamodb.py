@@ -22,9 +22,9 @@ from cascan.aws.tables.items import scan_key, shard_key
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
 from cascan.ids import ReportKey
-from cascan.model.inventory import Sought
+from cascan.model.inventory import InventoryQuery
 from cascan.model.scan import ScanState
-from cascan.model.shard import Cut, Lane, ShardState, TargetSlice
+from cascan.model.shard import Lane, ShardCut, ShardState, TargetSlice
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -130,7 +130,7 @@ def _every_call(table: DynamoScanTable) -> Iterator[Any]:
     yield lambda: table.put_findings(SCAN_ID, [a_finding()])
     yield lambda: table.known_hosts(["10.0.0.5"])
     yield lambda: table.save_hosts(ReportKey(SCAN_ID, 0, 1), [an_update()])
-    yield lambda: list(table.hosts(Sought()))
+    yield lambda: list(table.hosts(InventoryQuery()))
     yield lambda: list(table.known_addresses(4, 0, 9))
     yield lambda: table.note_asked(4, [(0, 9)], a_sighting())
     yield lambda: list(table.asked(4, 0, 9))
@@ -240,7 +240,7 @@ class TestRaces:
         assert second
         monkeypatch.setattr(dynamo_table, "get_shard", lambda *_: first)  # as it was read, just before
         half = (TargetSlice("10.0.0.0/24", 0, 128),)
-        cut = Cut(run=RUN, done=half, rest=half, lane=Lane.RAW, to=ShardState.QUEUED)
+        cut = ShardCut(run=RUN, done=half, remaining=half, lane=Lane.RAW, to=ShardState.QUEUED)
         assert dynamo_table.cut_shard(SCAN_ID, 0, first.attempt, cut) is None
         monkeypatch.undo()
         assert dynamo_table.get_shard(SCAN_ID, 0) == second

@@ -6,9 +6,9 @@ import random
 from datetime import date, timedelta
 
 from cascan.gateways import ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_SEVERITY_RULES_BYTES
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.finding import Severity
 from cascan.model.scan import ScanBrief, ScanState
 from cascan.rules.severity import Acceptance, Override, SeverityRule, StoredRules
@@ -17,16 +17,16 @@ from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
 NIGHTLY = ("Mon,Tue 22:00-06:00 Europe/Berlin",)
 
 
-def entry(seconds: int, what: What = What.DEADLINE, scan: str = "example") -> AgendaEntry:
-    return AgendaEntry(AT + timedelta(seconds=seconds), scan_id_of(scan), what)
+def entry(seconds: int, what: AgendaTask = AgendaTask.DEADLINE, scan: str = "example") -> AgendaEntry:
+    return AgendaEntry(AT + timedelta(seconds=seconds), derive_scan_id(scan), what)
 
 
 class TestAgenda:
     def test_what_is_due_is_told_oldest_first_up_to_the_limit(self, table: ScanTable) -> None:
-        for planned in (entry(3), entry(1), entry(2), entry(1, What.EXPIRE), entry(9)):
+        for planned in (entry(3), entry(1), entry(2), entry(1, AgendaTask.EXPIRE), entry(9)):
             table.add_to_agenda(planned)
         assert list(table.due(AT, 10)) == []
-        assert list(table.due(AT + timedelta(seconds=3), 3)) == [entry(1), entry(1, What.EXPIRE), entry(2)]
+        assert list(table.due(AT + timedelta(seconds=3), 3)) == [entry(1), entry(1, AgendaTask.EXPIRE), entry(2)]
         assert list(table.due(AT + timedelta(seconds=3), 10))[-1] == entry(3)
 
     def test_what_is_done_is_not_due_again_and_what_was_planned_twice_is_due_once(self, table: ScanTable) -> None:
@@ -53,7 +53,7 @@ class TestBrief:
         table.create_scan(a_scan(deadline_at=AT, windows=NIGHTLY))
         table.create_scan(a_scan("bare", state=ScanState.SUSPENDED))
         assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, deadline_at=AT, windows=NIGHTLY)
-        assert table.scan_brief(scan_id_of("bare")) == ScanBrief(state=ScanState.SUSPENDED)
+        assert table.scan_brief(derive_scan_id("bare")) == ScanBrief(state=ScanState.SUSPENDED)
 
     def test_the_brief_of_every_scan_says_that_the_stack_is_halted(self, table: ScanTable) -> None:
         table.create_scan(a_scan())

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
@@ -123,11 +123,11 @@ class TestRemoval:
     def test_a_removed_scan_is_gone_with_its_shards_and_findings_and_no_other(self, table: ScanTable) -> None:
         for key in ("example", "another"):
             table.create_scan(a_scan(key))
-            table.add_shards(a_shard(number, scan_id=scan_id_of(key)) for number in range(2))
-            table.put_findings(scan_id_of(key), [a_finding(number) for number in range(30)])
+            table.add_shards(a_shard(number, scan_id=derive_scan_id(key)) for number in range(2))
+            table.put_findings(derive_scan_id(key), [a_finding(number) for number in range(30)])
         assert table.remove_scan(SCAN_ID, most=1000)
         assert (table.get_scan(SCAN_ID), list(table.shards(SCAN_ID)), list(table.findings(SCAN_ID))) == (None, [], [])
-        other = scan_id_of("another")
+        other = derive_scan_id("another")
         assert table.get_scan(other)
         assert (len(list(table.shards(other))), len(list(table.findings(other)))) == (2, 30)
 

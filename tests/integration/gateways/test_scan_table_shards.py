@@ -10,20 +10,20 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Outcome, Scan, ScanState
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
     OPEN_STATES,
-    Cut,
     Lane,
     NmapRun,
     Progress,
-    Return,
     Shard,
     ShardClosing,
+    ShardCut,
+    ShardReturn,
     ShardState,
     TargetSlice,
 )
@@ -34,16 +34,16 @@ CLOSED_STATES = sorted(set(ShardState) - OPEN_STATES)
 WAITING = ShardState.WAITING
 claim = partial(builders.claim, scan_id=SCAN_ID, message_id="message 1", now=AT, lease_until=AT + timedelta(minutes=1))
 HELD: dict[str, Any] = {"worker": "worker", "message_id": "message 1", "lease_until": AT + timedelta(minutes=1)}
-CUT = Cut(
+CUT = ShardCut(
     run=replace(RUN, stopped="SIGTERM", cut=True),
     done=(TargetSlice("10.0.0.0/24", 0, 50),),
-    rest=(TargetSlice("10.0.0.0/24", 50, 256),),
+    remaining=(TargetSlice("10.0.0.0/24", 50, 256),),
     lane=Lane.CONNECT,
     to=ShardState.QUEUED,
     failed=True,
     error_description="nmap was killed",
 )
-BACK = Return(to=ShardState.QUEUED, failed=True, error_description="nmap was killed", stderr="Killed")
+BACK = ShardReturn(to=ShardState.QUEUED, failed=True, error_description="nmap was killed", stderr="Killed")
 FAILING = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description="out of attempts")
 
 
@@ -84,7 +84,7 @@ class TestShards:
     def test_shards_are_read_in_order_of_their_number_and_of_their_scan_alone(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard(n) for n in (10, 2, 1, 100)])
-        table.add_shards([a_shard(3, scan_id=scan_id_of("another"))])
+        table.add_shards([a_shard(3, scan_id=derive_scan_id("another"))])
         assert [shard.number for shard in table.shards(SCAN_ID)] == [1, 2, 10, 100]
 
     def test_shards_that_are_there_stay_and_the_missing_ones_are_stored(self, table: ScanTable) -> None:
@@ -104,7 +104,7 @@ class TestShards:
     def test_no_shard_waits_twice_in_the_list_of_those_that_wait(self, table: ScanTable) -> None:
         table.create_scan(a_scan(shards_waiting=2, shards_in_flight=1))
         table.add_shards([a_shard(2, state=WAITING), a_shard(0), a_shard(1, state=WAITING)])
-        table.add_shards([a_shard(0, state=WAITING, scan_id=scan_id_of("another"))])
+        table.add_shards([a_shard(0, state=WAITING, scan_id=derive_scan_id("another"))])
         assert [shard.number for shard in table.list_shards_in(SCAN_ID, WAITING)] == [1, 2]
         assert table.release_shard(SCAN_ID, 1)
         assert [shard.number for shard in table.list_shards_in(SCAN_ID, WAITING)] == [2]
@@ -249,7 +249,7 @@ class TestHolding:
         assert (back.state, back.failures, back.lease_until, back.attempt) == (ShardState.QUEUED, 1, None, 1)
         assert (back.error_description, back.stderr) == ("nmap was killed", "Killed")
         claim(table)
-        unharmed = Return(to=ShardState.QUEUED, failed=False)
+        unharmed = ShardReturn(to=ShardState.QUEUED, failed=False)
         assert table.return_shard(SCAN_ID, 0, 2, unharmed) == replace(back, attempt=2)
         assert _counts(table) == (2, 0, 2)
 
@@ -257,7 +257,7 @@ class TestHolding:
         table.create_scan(a_scan())
         table.add_shards([a_shard()])
         claim(table)
-        back = table.return_shard(SCAN_ID, 0, 1, Return(to=WAITING, failed=False))
+        back = table.return_shard(SCAN_ID, 0, 1, ShardReturn(to=WAITING, failed=False))
         assert back is not None
         assert (back.state, back.failures) == (WAITING, 0)
         assert list(table.list_shards_in(SCAN_ID, WAITING)) == [back]
@@ -274,7 +274,7 @@ class TestCutting:
         assert rest == a_shard(
             2,
             lane=Lane.CONNECT,
-            slices=CUT.rest,
+            slices=CUT.remaining,
             addresses=206,
             backoff_limit=7,
             generation=3,

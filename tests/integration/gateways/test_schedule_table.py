@@ -10,7 +10,7 @@ import pytest
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import ScheduleTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import Counts
 from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, StoredSchedule
 from tests.fakes.schedules import MemoryScheduleTable
@@ -29,7 +29,12 @@ def table(request: pytest.FixtureRequest) -> ScheduleTable:
 
 
 def a_run(due_at: datetime = NOW, **fields: Any) -> ScheduledRun:
-    plain: dict[str, Any] = {"schedule": "nightly", "scan_id": scan_id_of(str(due_at)), "asked_at": NOW, "body": "{}"}
+    plain: dict[str, Any] = {
+        "schedule": "nightly",
+        "scan_id": derive_scan_id(str(due_at)),
+        "asked_at": NOW,
+        "body": "{}",
+    }
     return ScheduledRun(due_at=due_at, **plain | fields)
 
 
@@ -95,7 +100,7 @@ def test_the_run_of_a_time_is_the_first_that_was_added(table: ScheduleTable) -> 
 
 def test_an_older_result_does_not_take_the_place_of_a_newer(table: ScheduleTable) -> None:
     newer, older = (
-        LatestResult(scan_id=scan_id_of(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
+        LatestResult(scan_id=derive_scan_id(str(at)), finished_at=at, findings=Counts(count=2, severities={"low": 2}))
         for at in (NOW, NOW - HOUR)
     )
     table.record_result("nightly", newer)

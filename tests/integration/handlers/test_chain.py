@@ -10,7 +10,7 @@ import pytest
 
 from cascan.aws import clients
 from cascan.events import ShardQueued
-from cascan.ids import results_key, scan_id_of
+from cascan.ids import derive_scan_id, results_key
 from cascan.model.scan import Outcome, ScanState
 from tests.data.envelopes.build import sqs_event
 from tests.integration.handlers.conftest import ColdStart
@@ -36,7 +36,7 @@ def request(stack: Stack, *parameters: str) -> str:
     """Send a request for 127.0.0.1; the id its scan will have."""
     body = {"name": "this-machine", "targets": ["127.0.0.1"], "parameters": ["-n", *parameters]}
     answer = clients.sqs().send_message(QueueUrl=stack.queue_urls["requests"], MessageBody=json.dumps(body))
-    return scan_id_of(answer["MessageId"])
+    return derive_scan_id(answer["MessageId"])
 
 
 def run(stack: Stack, cold_start: ColdStart, times: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.ids import ReportKey
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
 from tests.data.envelopes.build import recorded
@@ -27,7 +27,7 @@ def on_minute_passed(cold_start: ColdStart) -> Function:
 
 
 def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Function) -> None:
-    stack.table.add_to_agenda(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, What.DEADLINE))
+    stack.table.add_to_agenda(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, AgendaTask.DEADLINE))
     on_minute_passed(recorded("tick"))  # the first one remembers what the scan types are made of
     before = stack.items()
     assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": [], "retriggered": 0, "sent": 0}
@@ -36,7 +36,7 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
 
 def test_a_scan_past_its_deadline_ends(stack: Stack, on_minute_passed: Function) -> None:
     stack.store(a_scan(deadline_at=PAST), a_shard())
-    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, What.DEADLINE))
+    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, AgendaTask.DEADLINE))
     assert on_minute_passed(recorded("tick"))["done"] == {"deadline": 1}
     assert (stack.shard(SCAN_ID).state, stack.scan(SCAN_ID).outcome) == (ShardState.FAILED, Outcome.TIMED_OUT)
     assert stack.heard_names() == ["ScanFailed"]
@@ -51,7 +51,7 @@ def test_an_expired_scan_leaves_neither_items_nor_any_version_of_an_object(
     stack.store(a_scan(state=ScanState.DONE, shards_open=0), a_shard(state=ShardState.RECORDED))
     for _ in range(2):
         stack.put_report(ReportKey(SCAN_ID, 0, 1), b"<nmaprun/>")
-    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
+    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, AgendaTask.EXPIRE))
     on_minute_passed(recorded("tick"))
     assert (stack.items(), stack.keys()) == (before, [])
 
@@ -83,7 +83,7 @@ def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(
 ) -> None:
     monkeypatch.setenv("REPORT_BUCKET", "gone")  # read by the first event
     stack.store(a_scan(state=ScanState.DONE, shards_open=0))
-    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, What.EXPIRE))
+    stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, AgendaTask.EXPIRE))
     failures = on_minute_passed(recorded("tick"))["failures"]
     assert [(scan_id, "NoSuchBucket" in why) for scan_id, why in failures] == [(SCAN_ID, True)]
     assert len(list(stack.table.due(datetime.now(UTC), 10))) == 1

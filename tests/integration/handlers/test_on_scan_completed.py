@@ -13,7 +13,7 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.events import ScanCompleted, ScanSuspended
 from cascan.findings import build_findings
 from cascan.forms import read_request
-from cascan.ids import own_scan_id_of, results_key, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, results_key
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.scans.close import build_end_event
 from tests.data.envelopes.build import Envelope, bus_event, sqs_event, sqs_record
@@ -85,7 +85,7 @@ def test_of_a_batch_only_the_messages_that_failed_return(
     stack: Stack, on_scan_completed: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = arrange(stack)["Records"][0]
-    unknown = sqs_record(completion(completed_scan(scan_id_of("nobody's"))))
+    unknown = sqs_record(completion(completed_scan(derive_scan_id("nobody's"))))
     failed = ScanSuspended(scan_id=SCAN_ID, cause_id="a message", event_id="1", at=NOW, name="lan")
     another, unreadable = sqs_record(bus_event(failed)), sqs_record("<xml/>")
     batch = {"Records": [unknown, another, good, unreadable]}
@@ -131,7 +131,7 @@ def test_a_child_is_planned_under_its_parents_id_for_it_and_another_request_of_i
     assert forged["body"] != record["body"]
     plan = cold_start("on_scan_requested", ALLOWED_TARGETS="127.0.0.0/8, 10.0.0.0/8")
     assert plan.failed({"Records": [forged]}) == []
-    assert "origin" in stack.scan(own_scan_id_of(SENDER, child_key(record["body"]))).error_description
+    assert "origin" in stack.scan(derive_keyed_scan_id(SENDER, child_key(record["body"]))).error_description
     assert plan.failed({"Records": [record]}) == []
     planned = stack.scan(child.scan_id)
     assert (planned.refusals, planned.hop) == ((), 1)

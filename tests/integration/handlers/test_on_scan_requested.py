@@ -10,7 +10,7 @@ import pytest
 from cascan.aws import clients
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
-from cascan.ids import own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
@@ -21,7 +21,7 @@ from tests.integration.handlers.stack import Stack
 REQUEST = {"name": "lan", "targets": ["10.0.0.1"], "parameters": ["-p", "22"], "labels": {"team": "blue"}}
 MESSAGE = sqs_record(json.dumps(REQUEST))
 SENDER = MESSAGE["attributes"]["SenderId"]
-SCAN_ID = scan_id_of(MESSAGE["messageId"])
+SCAN_ID = derive_scan_id(MESSAGE["messageId"])
 RAW = REQUEST | {"scanType": "nmap-privileged"}
 WIDE = REQUEST | {"targets": ["10.0.0.0/24"], "hostsPerShard": 64}
 REFUSED = {
@@ -89,7 +89,7 @@ def test_a_request_with_a_key_sent_twice_is_one_scan(stack: Stack, on_scan_reque
     body = json.dumps(REQUEST | {"idempotencyKey": "monday"})
     messages = [sqs_record(body, message_id=f"00000000-0000-4000-8000-00000000000{n}") for n in (1, 2)]
     assert on_scan_requested.failed(batch(*messages)) == []
-    assert [scan.scan_id for scan in stack.table.list_scans(10)] == [own_scan_id_of(SENDER, "monday")]
+    assert [scan.scan_id for scan in stack.table.list_scans(10)] == [derive_keyed_scan_id(SENDER, "monday")]
     assert stack.heard_names() == ["ScanPlanned"]
 
 
@@ -97,7 +97,7 @@ def test_two_submitters_with_one_key_have_a_scan_each(stack: Stack, on_scan_requ
     messages = [sqs_record(json.dumps(REQUEST | {"idempotencyKey": "monday", "name": name})) for name in "ab"]
     messages[1]["attributes"]["SenderId"] = "AIDA1234567890EXAMPLE"
     assert on_scan_requested.failed(batch(*messages)) == []
-    ids = {own_scan_id_of(message["attributes"]["SenderId"], "monday") for message in messages}
+    ids = {derive_keyed_scan_id(message["attributes"]["SenderId"], "monday") for message in messages}
     assert {scan.scan_id for scan in stack.table.list_scans(10) if not scan.refusals} == ids
 
 
@@ -135,7 +135,7 @@ def test_of_a_batch_only_the_message_that_failed_returns(stack: Stack, on_scan_r
     assert on_scan_requested.failed(batch(MESSAGE, raw, connect)) == [raw["messageId"]]
     assert (len(stack.received("express")), len(stack.received("connect"))) == (1, 4)
     assert stack.heard_names() == ["ScanPlanned", "ScanPlanned"]
-    assert stack.scan(scan_id_of(raw["messageId"])).state is ScanState.INIT
+    assert stack.scan(derive_scan_id(raw["messageId"])).state is ScanState.INIT
 
 
 @pytest.mark.parametrize(("body", "reason"), REFUSED.values(), ids=REFUSED)
@@ -143,7 +143,7 @@ def test_a_malformed_request_is_stored_as_errored_with_its_reason_and_is_no_fail
     stack: Stack, on_scan_requested: Function, body: str, reason: str
 ) -> None:
     bad = sqs_record(body)
-    scan_id = scan_id_of(bad["messageId"])
+    scan_id = derive_scan_id(bad["messageId"])
     assert on_scan_requested.failed(batch(bad, MESSAGE)) == []
     refused = stack.scan(scan_id)
     assert (refused.state, refused.outcome, refused.shards) == (ScanState.ERRORED, Outcome.FAILED, 0)
@@ -179,5 +179,5 @@ def test_shards_wait_in_the_queue_of_their_lane(
 def test_a_suspended_request_is_stored_and_nothing_is_queued(stack: Stack, on_scan_requested: Function) -> None:
     message = sqs_record(json.dumps(REQUEST | {"suspend": True}))
     assert on_scan_requested.failed(batch(message)) == []
-    assert stack.scan(scan_id_of(message["messageId"])).state is ScanState.SUSPENDED
+    assert stack.scan(derive_scan_id(message["messageId"])).state is ScanState.SUSPENDED
     assert (stack.received("express"), stack.heard()) == ([], [])

@@ -11,8 +11,8 @@ import pytest
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
-from cascan.ids import scan_id_of
-from cascan.model.agenda import What
+from cascan.ids import derive_scan_id
+from cascan.model.agenda import AgendaTask
 from cascan.model.scan import ScanState
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
@@ -77,7 +77,7 @@ def test_a_scan_that_is_replaced_is_cancelled_through_the_control_queue(
     apply(concurrencyPolicy="Replace")
     on_schedule_due(sqs_event(due()))
     (sent,) = stack.received("requests")
-    scan_id = scan_id_of(read_request(sent["body"], is_issued=True).request.idempotency_key)
+    scan_id = derive_scan_id(read_request(sent["body"], is_issued=True).request.idempotency_key)
     stack.store(a_scan(scan_id=scan_id))
     on_schedule_due(sqs_event(due(NOW.replace(minute=20))))
     (asked,) = stack.received("controls")
@@ -90,13 +90,13 @@ def test_the_end_of_its_scan_puts_what_is_beyond_the_history_on_the_agenda(
     apply(successfulJobsHistoryLimit=0)
     on_schedule_due(sqs_event(due()))
     (sent,) = stack.received("requests")
-    scan_id = scan_id_of(read_request(sent["body"], is_issued=True).request.idempotency_key)
+    scan_id = derive_scan_id(read_request(sent["body"], is_issued=True).request.idempotency_key)
     stack.store(a_scan(scan_id=scan_id, state=ScanState.DONE, finished_at=NOW))
     detail = {"labels": {"cascan/schedule": "nightly"}, "at": "2026-03-01T12:00:00Z"}
     ended = json.dumps({"source": "cascan", "detail-type": "ScanCompleted", "detail": detail})
     assert on_schedule_due.failed(sqs_event(ended)) == []
     (entry,) = stack.table.due(datetime.max.replace(tzinfo=NOW.tzinfo), 10)
-    assert (entry.scan_id, entry.what) == (scan_id, What.EXPIRE)
+    assert (entry.scan_id, entry.task) == (scan_id, AgendaTask.EXPIRE)
     result = DynamoScheduleTable(TABLE).status("nightly").last_result
     assert result
     assert result.scan_id == scan_id
@@ -116,7 +116,7 @@ def test_b2_a_scan_that_is_refused_stands_under_the_id_that_its_schedule_promise
     (failed,) = stack.heard()
     assert on_schedule_due.failed(sqs_event(json.dumps(failed))) == []
     (entry,) = stack.table.due(datetime.max.replace(tzinfo=NOW.tzinfo), 10)
-    assert (entry.scan_id, entry.what) == (run.scan_id, What.EXPIRE)
+    assert (entry.scan_id, entry.task) == (run.scan_id, AgendaTask.EXPIRE)
     on_schedule_due(sqs_event(due(NOW.replace(minute=1))))  # nothing of it runs: Forbid does not hold it back
     assert len(stack.received("requests")) == 1
 

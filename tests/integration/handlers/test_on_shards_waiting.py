@@ -10,12 +10,12 @@ import pytest
 from cascan.aws import clients
 from cascan.errors import MalformedMessage
 from cascan.events import ScanPlanned
-from cascan.ids import event_id_of, scan_id_of
+from cascan.ids import derive_event_id, derive_scan_id
 from tests.data.envelopes.build import bus_event, recorded
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import CLUSTER, Stack
 
-SCAN_ID = scan_id_of("a message")
+SCAN_ID = derive_scan_id("a message")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def planned(**lanes: int) -> dict[str, Any]:
     event = ScanPlanned(
         scan_id=SCAN_ID,
         cause_id="a message",
-        event_id=event_id_of(SCAN_ID, "planned"),
+        event_id=derive_event_id(SCAN_ID, "planned"),
         at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
         name="lan",
         scan_type="nmap",

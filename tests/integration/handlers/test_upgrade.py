@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cascan.aws import clients
-from cascan.ids import ReportKey, scan_id_of
+from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import ShardState, TargetSlice
 from tests.data.envelopes.build import object_created, sqs_event
 from tests.data.reports import report
@@ -16,7 +16,7 @@ from tests.integration.handlers.stack import TABLE, Stack
 from tests.support.builders import NOW, a_run, a_scan, a_shard
 
 STORED = Path(__file__).parents[2] / "data" / "stored" / "http-in-tls.json"
-NEXT = scan_id_of("the scan after the upgrade")
+NEXT = derive_scan_id("the scan after the upgrade")
 ADDRESS = "10.50.0.2"
 
 

@@ -64,7 +64,9 @@ def test_a_scan_is_found_by_its_id_the_beginning_of_it_or_its_series(
     assert find_scan(table, asked).scan_id == found
 
 
-@pytest.mark.parametrize(("asked", "sentence"), [("aaa", "2 scans begin with 'aaa'"), ("nope", "no scan fits 'nope'")])
+@pytest.mark.parametrize(
+    ("asked", "sentence"), [("aaa", "2 scans begin with 'aaa'"), ("nope", "there is no scan 'nope'")]
+)
 def test_what_fits_none_or_several_is_said(table: MemoryScanTable, asked: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         find_scan(table, asked)
@@ -152,7 +154,7 @@ def a_finding(
 
 def test_a_repeated_idempotency_key_says_that_nothing_was_scanned_again() -> None:
     assert repeat_note(a_scan(cause_id="m-1"), "m-1") == ""
-    assert "sent before under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
+    assert "already sent under its idempotencyKey" in repeat_note(a_scan(cause_id="m-1"), "m-2")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_the_stack_itself_among_the_open_ports_of_this_machine_is_pointed_out(
 ) -> None:
     findings = [a_finding(port=4566, ip_addresses=[address])]
     note = own_port_note(findings, StackGateways({}, stays_up=True, own_port=own_port))
-    assert (note == "port 4566 is the stack on this machine itself") is is_noted
+    assert (note == "port 4566 is the local stack itself") is is_noted
 
 
 def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
 
 SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud")
-SENTENCE = "by soc (too loud); cascan halt --lift lets it go on"
+SENTENCE = "by soc (too loud); cascan halt --lift ends the halt"
 
 
 def test_a_halt_is_said_once_and_its_end_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,7 @@ def test_a_halt_is_said_once_and_its_end_once(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert said[0].endswith(SENTENCE)
-    assert "is not halted any more" in said[1]
+    assert "is no longer halted" in said[1]
 
 
 def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
@@ -53,7 +53,7 @@ def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
     def look_again(_: float) -> None:
         nonlocal looks
         looks += 1
-        if looks > 2 * follow.WATCH_AFTER_LOOKS:
+        if looks > 2 * follow.HEALTH_AFTER_POLLS:
             table.scans[SCAN_ID] = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE)
 
     monkeypatch.setattr("cascan_cli.stack.follow.time.sleep", look_again)
@@ -73,7 +73,7 @@ def test_a_full_disk_is_said_once_and_that_it_has_room_again(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert f"the disk of {tmp_path} has 31 MB left: reports and results cannot be stored" in said[0]
-    assert "has room again" in said[1]
+    assert "has free space again" in said[1]
 
 
 def show_status(running: Running | None, root: Path, monkeypatch: pytest.MonkeyPatch, *, as_json: bool = False) -> None:

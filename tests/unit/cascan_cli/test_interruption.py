@@ -88,7 +88,7 @@ def test_on_a_stack_that_ends_with_the_command_the_scan_is_suspended(
     assert stack.scan.state is ScanState.SUSPENDED
     assert [(sent.action, sent.scan_id) for sent in stack.sent] == [(Action.SUSPEND, SCAN_ID)]
     said = capsys.readouterr().err
-    assert f"go on with it: cascan local up --state-dir '/tmp/a b', then cascan resume {SCAN_ID}" in said
+    assert f"continue it: cascan local up --state-dir '/tmp/a b', then cascan resume {SCAN_ID}" in said
     assert f"end it: cascan cancel {SCAN_ID}" in said
 
 
@@ -102,7 +102,7 @@ def test_a_scan_that_ended_meanwhile_is_left_alone(capsys: pytest.CaptureFixture
 
 def test_a_request_that_nobody_planned_yet_is_said_to_wait(capsys: pytest.CaptureFixture[str]) -> None:
     interrupted(Stack(stays_up=False))
-    assert f"scan {SCAN_ID} is queued, and goes on when the local stack is next up" in capsys.readouterr().err
+    assert f"scan {SCAN_ID} is queued, and goes on when the local stack is up again" in capsys.readouterr().err
 
 
 def test_a_stack_that_does_not_suspend_in_time_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +110,7 @@ def test_a_stack_that_does_not_suspend_in_time_is_not_waited_for(capsys: pytest.
     stack.table.create_scan(a_scan())
     interrupted(stack)
     assert len(stack.sent) == 1
-    assert "is Scanning, and goes on when the local stack is next up: cascan local up" in capsys.readouterr().err
+    assert "is Scanning, and goes on when the local stack is up again: cascan local up" in capsys.readouterr().err
 
 
 def test_a_stack_that_is_gone_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,21 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == f"cascan {project['version']}\n"
 
 
+@pytest.mark.parametrize("command", ["--help", "check 127.0.0.1 -- -sV"])
+def test_help_and_check_start_without_the_libraries_of_aws_and_of_expressions(command: str) -> None:
+    heavy = {"boto3", "botocore", "aws_lambda_powertools", "cel", "yaml", "rich"}
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['cascan', *{command.split()!r}]\n"
+        "try:\n    runpy.run_module('cascan_cli.main', run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        f"print('imported:', *sorted({heavy!r} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines()[-1] == "imported:"
+
+
 @pytest.mark.parametrize(
     ("words", "meant"),
     [

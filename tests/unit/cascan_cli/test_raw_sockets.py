@@ -36,7 +36,7 @@ def test_it_is_refused_with_the_command_that_helps(
 ) -> None:
     assert main(["scan", "127.0.0.1", *words]) == 2
     said = capsys.readouterr().err
-    assert "raw sockets are not to be had on this machine" in said
+    assert "raw sockets are not available on this machine" in said
     assert "setcap cap_net_raw,cap_net_bind_service+eip /usr/bin/nmap" in said
     assert sent == []
 
@@ -62,6 +62,6 @@ def test_whatever_needs_none_or_runs_elsewhere_goes_on(words: list[str], sent: l
 
 def test_check_says_so_in_a_note(sent: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "10.0.0.1", "--", "-sS"]) == 0
-    assert "note: raw sockets are not to be had on this machine" in capsys.readouterr().err
+    assert "note: raw sockets are not available on this machine" in capsys.readouterr().err
     assert main(["check", "10.0.0.1", "--", "-sT"]) == 0
     assert "raw sockets" not in capsys.readouterr().err

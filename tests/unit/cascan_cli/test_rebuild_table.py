@@ -38,4 +38,4 @@ def test_a_schedule_that_this_version_does_not_take_does_not_hold_up_the_others(
     )
     restore_operator_records(stack, MemoryOperatorRecords())
     assert fires == ["nightly"]
-    assert "schedule a-strange-one was stored by another version" in capsys.readouterr().err
+    assert "schedule a-strange-one is from another version" in capsys.readouterr().err

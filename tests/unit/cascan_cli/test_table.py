@@ -72,7 +72,7 @@ def test_what_there_is_no_room_for_is_left_out_and_told(show: Show, capsys: pyte
     header, *rows = show(TITLES, ROWS, columns=60, **NARROW).splitlines()
     assert header.split() == ["SCAN", "NAME", "STATE", "REMARK"]
     assert "10.1.2.3 is" in "\n".join(rows)
-    said = "cascan: left out for want of room: OUTCOME, REQUESTED, FINDINGS, CHANGES; --json has all\n"
+    said = "cascan: no room for OUTCOME, REQUESTED, FINDINGS, CHANGES; --json has all columns\n"
     assert capsys.readouterr().err == said
 
 

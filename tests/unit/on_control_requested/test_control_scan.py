@@ -11,7 +11,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.recovery.scan_records import read_suspension
-from on_control_requested.control_scan import Controlled, control
+from on_control_requested.control_scan import Controlled, control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 
@@ -26,7 +26,7 @@ class Desk:
 
     def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> Controlled:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
-        return control(
+        return control_scan(
             asked,
             table=self.table,
             reports=self.reports,

@@ -12,7 +12,7 @@ from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import Cut, Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
+from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, ShardState, TargetSlice
 from cascan.permissions.scope import Scope
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
@@ -232,7 +232,7 @@ class TestShardsThatWereCut:
         run = a_run(attempt=1, exit_code=-15, stopped="worker", cut=True, addresses=done)
         halves = [replace(LOOPBACK, stop=done)], [replace(LOOPBACK, start=done)]
         own, rest = (tuple(half) for half in halves)
-        cut = Cut(run=run, done=own, rest=rest, lane=Lane.EXPRESS, to=ShardState.QUEUED)
+        cut = ShardCut(run=run, done=own, remaining=rest, lane=Lane.EXPRESS, to=ShardState.QUEUED)
         assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
         path = pipeline.folder / "report.xml"
         path.write_bytes(xml)
@@ -254,7 +254,7 @@ class TestShardsThatWereCut:
         self.cut(pipeline, done=1)
         claim(pipeline.table, 1)
         two, three = (replace(LOOPBACK, start=n, stop=n + 1) for n in (1, 2))
-        again = Cut(run=a_run(cut=True), done=(two,), rest=(three,), lane=Lane.EXPRESS, to=ShardState.QUEUED)
+        again = ShardCut(run=a_run(cut=True), done=(two,), remaining=(three,), lane=Lane.EXPRESS, to=ShardState.QUEUED)
         assert pipeline.table.cut_shard(SCAN_ID, 1, 1, again)
         recorded = pipeline.deliver()
         assert (recorded.hosts, recorded.quarantined) == (1, 0)
@@ -265,7 +265,7 @@ def test_a_host_that_timed_out_and_is_another_shards_by_now_is_left_to_it(pipeli
     claim(pipeline.table)
     late, others = replace(LOOPBACK, stop=1), replace(LOOPBACK, start=1)
     run, longer = a_run(attempt=1, addresses=1, asked_again=1), ("--host-timeout", "2s")
-    cut = Cut(run=run, done=(others,), rest=(late,), lane=Lane.EXPRESS, to=ShardState.QUEUED, longer=longer)
+    cut = ShardCut(run=run, done=(others,), remaining=(late,), lane=Lane.EXPRESS, to=ShardState.QUEUED, longer=longer)
     assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
     path = pipeline.folder / "report.xml"
     path.write_bytes(report("host-timeout"))

@@ -12,13 +12,13 @@ import pytest
 from cascan.errors import GatewayUnavailable
 from cascan.events import HostChange
 from cascan.ids import ReportKey
-from cascan.limits import REPORT_WITHIN_S
+from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from cascan.scans.ending import is_in_progress
+from cascan.scans.close_open_shards import is_in_progress
 from on_report_stored import publish_changes as tell_changes
 from on_report_stored import report_summary as answer
-from on_report_stored.checkpoints import NOTE_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus
+from on_report_stored.checkpoints import CHECKPOINT_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus
 from on_report_stored.record_findings import NEXT_TURN, Recorded
 from tests.support.builders import NOW
 from tests.support.scanned_network import World, xml
@@ -67,7 +67,7 @@ def test_many_turns_leave_what_one_delivery_does(world: World, at_once: tuple[An
     key = world.stored(1, REPORT, **NETWORK)
     recorded = turns(world, key)
     assert len(recorded) > 5
-    assert {one.outcome for one in recorded[:-1]} == {RecordingStatus.LATER}
+    assert {one.outcome for one in recorded[:-1]} == {RecordingStatus.CONTINUE}
     assert recorded[-1].hosts == len(HOSTS)
     assert world.outline() == at_once
     assert not world.table.hosts_by_address[SILENT].is_up
@@ -80,8 +80,8 @@ def test_a_turn_that_leaves_something_renews_the_lease_so_that_the_scans_deadlin
     assert world.deliver(key, hurried).after_s is not None
     shard = next(shard for shard in world.table.shards_by_key.values() if shard.state is ShardState.REPORTED)
     assert shard.lease_until == NOW + NEXT_TURN
-    assert is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_WITHIN_S - 1))
-    assert not is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_WITHIN_S))
+    assert is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S - 1))
+    assert not is_in_progress(shard, NOW + NEXT_TURN + timedelta(seconds=REPORT_GRACE_S))
 
 
 def test_a_turn_reads_on_where_the_last_one_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_delivery_with_time_enough_notes_nothing(world: World) -> None:
 def test_a_turn_that_dies_goes_on_from_its_last_note(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
-    key, clock = world.stored(1, REPORT, **NETWORK), count(10_000, -NOTE_EVERY_S)
+    key, clock = world.stored(1, REPORT, **NETWORK), count(10_000, -CHECKPOINT_EVERY_S)
     save, saves = world.table.save_hosts, count(1)
 
     def dies(*args: Any) -> list[str]:
@@ -136,7 +136,7 @@ def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_late
 
     monkeypatch.setattr(world.table, "store_recording", overtaken)
     behind = world.deliver(key, hurried)
-    assert (behind.outcome, behind.after_s) == (RecordingStatus.ELSEWHERE, RETRY_DELAY_S)
+    assert (behind.outcome, behind.after_s) == (RecordingStatus.SUPERSEDED, RETRY_DELAY_S)
     assert all(other.after_s == 0 for other in others)
     turns(world, key)
     assert world.outline() == at_once
@@ -162,7 +162,7 @@ def test_a_shard_that_was_closed_between_two_turns_is_left_alone(world: World) -
 def test_a_report_that_takes_too_many_turns_is_recorded_in_part_and_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "MAX_REPORT_TURNS", 3)
+    monkeypatch.setattr(answer, "MAX_RECORDING_PASSES", 3)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     scan = world.table.scans[recorded[-1].scan_id]
     assert len({one.hosts for one in recorded}) == 3
@@ -220,7 +220,12 @@ def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 50)
-    key, clock, put, puts = world.stored(1, REPORT, **NETWORK), count(10_000, -NOTE_EVERY_S), world.bus.put, count(1)
+    key, clock, put, puts = (
+        world.stored(1, REPORT, **NETWORK),
+        count(10_000, -CHECKPOINT_EVERY_S),
+        world.bus.put,
+        count(1),
+    )
 
     def dies(events: Any) -> None:
         put(events)
@@ -240,7 +245,7 @@ def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
 def test_a_report_that_was_given_up_stays_so_while_its_changes_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "MAX_REPORT_TURNS", 3)
+    monkeypatch.setattr(answer, "MAX_RECORDING_PASSES", 3)
     monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 4)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     shard = world.table.get_shard(recorded[-1].scan_id, 0)

@@ -15,7 +15,7 @@ from cascan.cascades.child_documents import build_child_request
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.cascade import BudgetUse, Reservation
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, Sighting
@@ -27,7 +27,7 @@ from cascan.scans.close import build_end_event
 from on_scan_completed.follow_up import CascadeRunner
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import Crash, MemoryCascadeTable, MemoryIssuedRequests, MemoryRequestQueue, MemoryRuleTable
 from tests.support.builders import NOW, SCAN_ID, a_request, clock
@@ -65,8 +65,8 @@ def planned_in(
         reports=MemoryReportStore(),
         queues=MemoryShardQueues(),
         bus=MemoryEventBus(),
-        permit=permit,
-        rules=ScanDefaults(),
+        permissions=permit,
+        defaults=ScanDefaults(),
         clock=clock,
     )
 
@@ -142,7 +142,7 @@ def test_children_are_requested_with_where_they_come_from() -> None:
     assert (request.origin.parent_scan, request.origin.root_scan, request.origin.hop) == (SCAN_ID, SCAN_ID, 1)
     assert request.origin.cause_id == world.event.event_id
     (child,) = [child for child in world.cascades.cascade_children(SCAN_ID) if child.scan_id]
-    assert child.scan_id == scan_id_of(request.idempotency_key)
+    assert child.scan_id == derive_scan_id(request.idempotency_key)
 
 
 def test_a_child_scan_carries_hop_and_cause() -> None:

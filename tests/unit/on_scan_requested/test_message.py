@@ -11,7 +11,7 @@ import pytest
 
 from cascan import cpu_limit
 from cascan.errors import GatewayUnavailable
-from cascan.ids import own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.request import ScanType
 from cascan.model.scan import Scan, ScanState
@@ -20,12 +20,12 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested import bounded_work, plan_scan
 from on_scan_requested.message import Message
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import body, clock, event_names
 
-ROOT, PARENT = scan_id_of("a root"), scan_id_of("a parent")
+ROOT, PARENT = derive_scan_id("a root"), derive_scan_id("a parent")
 ORIGIN = {"parentScan": PARENT, "rootScan": ROOT, "rule": "tls", "causeId": "an event", "hop": 2}
 CHILD_KEY = f"cascade/{PARENT}/tls/abc"
 RUN_KEY = "schedule/nightly-1772368200"
@@ -62,8 +62,8 @@ class Office:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permissions(Scope.of(["127.0.0.0/8"])),
-            rules=ScanDefaults(),
+            permissions=Permissions(Scope.of(["127.0.0.0/8"])),
+            defaults=ScanDefaults(),
             clock=clock,
         )
 
@@ -86,42 +86,42 @@ def a_child(**fields: Any) -> str:
 def test_a_request_that_says_it_follows_from_a_scan_is_refused_under_an_id_of_its_own(office: Office) -> None:
     planned = office.submit(a_child())
     assert "origin: a cascade's own requests have it" in planned.refused
-    assert planned.scan_id == own_scan_id_of("alice", CHILD_KEY) != scan_id_of(CHILD_KEY)
+    assert planned.scan_id == derive_keyed_scan_id("alice", CHILD_KEY) != derive_scan_id(CHILD_KEY)
     assert (office.scan(planned.scan_id).hop, office.scan(planned.scan_id).cause_id) == (0, "m-1")
 
 
 def test_a_cascades_own_request_is_planned_under_the_id_that_its_parent_knows(office: Office) -> None:
     text = a_child()
-    office.issued.issue(scan_id_of(CHILD_KEY), text)
+    office.issued.issue(derive_scan_id(CHILD_KEY), text)
     assert office.submit(a_child(), sender="mallory", message_id="m-0").refused == ""  # the very same bytes
     planned = office.submit(text)
-    assert (planned.scan_id, planned.refused) == (scan_id_of(CHILD_KEY), "")
+    assert (planned.scan_id, planned.refused) == (derive_scan_id(CHILD_KEY), "")
     assert list(office.table.scans) == [planned.scan_id]
     assert (office.scan(planned.scan_id).hop, office.scan(planned.scan_id).cause_id) == (2, "an event")
 
 
 def test_another_request_under_a_childs_key_does_not_take_its_place(office: Office) -> None:
     text = a_child()
-    office.issued.issue(scan_id_of(CHILD_KEY), text)
+    office.issued.issue(derive_scan_id(CHILD_KEY), text)
     forged = office.submit(a_child(targets=["127.0.0.9"]), sender="mallory", message_id="m-0")
     assert forged.refused
-    assert forged.scan_id != scan_id_of(CHILD_KEY)
+    assert forged.scan_id != derive_scan_id(CHILD_KEY)
     assert office.submit(text).refused == ""
 
 
 def test_a_child_that_is_refused_is_stored_under_the_id_that_its_parent_knows(office: Office) -> None:
     text = a_child(targets=["8.8.8.8"])
-    office.issued.issue(scan_id_of(CHILD_KEY), text)
+    office.issued.issue(derive_scan_id(CHILD_KEY), text)
     planned = office.submit(text)
     assert planned.refused
-    assert (planned.scan_id, office.scan(planned.scan_id).hop) == (scan_id_of(CHILD_KEY), 2)
+    assert (planned.scan_id, office.scan(planned.scan_id).hop) == (derive_scan_id(CHILD_KEY), 2)
 
 
 def test_a_child_of_another_version_is_planned_though_it_has_a_field_that_this_one_does_not_know(
     office: Office,
 ) -> None:
     text = a_child(fieldOfANewerVersion=True)
-    office.issued.issue(scan_id_of(CHILD_KEY), text)
+    office.issued.issue(derive_scan_id(CHILD_KEY), text)
     assert office.submit(text).refused == ""
     assert "fieldOfANewerVersion" in office.submit(text.replace(CHILD_KEY, "mine"), message_id="m-2").refused
 
@@ -134,7 +134,7 @@ def test_a_label_that_only_a_schedules_scans_have_is_refused(office: Office) -> 
 
 def test_a_key_that_looks_like_a_schedules_is_its_submitters_own(office: Office) -> None:
     planned = office.submit(body(targets=["127.0.0.1"], idempotencyKey=RUN_KEY))
-    assert (planned.refused, planned.scan_id) == ("", own_scan_id_of("alice", RUN_KEY))
+    assert (planned.refused, planned.scan_id) == ("", derive_keyed_scan_id("alice", RUN_KEY))
 
 
 # ---- one id on every path
@@ -145,11 +145,11 @@ def test_a_key_that_looks_like_a_schedules_is_its_submitters_own(office: Office)
 )
 def test_b2_a_schedules_refused_scan_is_stored_under_the_promised_id(office: Office, spec: dict[str, Any]) -> None:
     text = json.dumps(RUN | {"spec": {"scanType": "nmap"} | spec})
-    office.issued.issue(scan_id_of(RUN_KEY), text)
+    office.issued.issue(derive_scan_id(RUN_KEY), text)
     planned = office.submit(text)
     assert planned.refused
-    assert planned.scan_id == scan_id_of(RUN_KEY)
-    assert list(office.table.scans) == [scan_id_of(RUN_KEY)]
+    assert planned.scan_id == derive_scan_id(RUN_KEY)
+    assert list(office.table.scans) == [derive_scan_id(RUN_KEY)]
     assert event_names(office.bus) == ["ScanFailed"]
 
 
@@ -157,11 +157,11 @@ def test_a_refused_request_with_a_key_is_stored_under_the_id_that_the_key_gives(
     requests: list[dict[str, Any]] = [{"targets": ["8.8.8.8"]}, {"targets": [5]}, {"nosuch": 1}]
     for number, request in enumerate(requests):
         planned = office.submit(body(**request, idempotencyKey=f"k-{number}"), message_id=f"m-{number}")
-        assert (bool(planned.refused), planned.scan_id) == (True, own_scan_id_of("alice", f"k-{number}"))
+        assert (bool(planned.refused), planned.scan_id) == (True, derive_keyed_scan_id("alice", f"k-{number}"))
 
 
 def test_a_request_that_cannot_be_read_at_all_is_stored_under_the_id_that_its_message_gives(office: Office) -> None:
-    assert office.submit("{").scan_id == scan_id_of("m-1")
+    assert office.submit("{").scan_id == derive_scan_id("m-1")
 
 
 def test_a_refusal_delivered_again_is_the_same_and_another_request_under_its_key_says_that_it_was_refused(
@@ -171,7 +171,7 @@ def test_a_refusal_delivered_again_is_the_same_and_another_request_under_its_key
     assert office.submit(text) == office.submit(text, message_id="m-2")
     other = office.submit(body(targets=["127.0.0.1"], idempotencyKey="k"), message_id="m-3")
     assert "which was refused; choose another key" in other.refused
-    assert other.scan_id == scan_id_of("m-3")
+    assert other.scan_id == derive_scan_id("m-3")
     assert event_names(office.bus) == ["ScanFailed", "ScanFailed"]
 
 
@@ -187,11 +187,11 @@ def test_a6_two_submitters_with_one_key_have_a_scan_each_and_hear_nothing_of_one
 
 def test_a_key_cannot_be_chosen_so_that_it_means_another_submitters_or_a_message(office: Office) -> None:
     ids = {
-        own_scan_id_of("a", "b:c"),
-        own_scan_id_of("a:b", "c"),
-        own_scan_id_of("", "m-1"),
-        scan_id_of("m-1"),
-        scan_id_of("b:c"),
+        derive_keyed_scan_id("a", "b:c"),
+        derive_keyed_scan_id("a:b", "c"),
+        derive_keyed_scan_id("", "m-1"),
+        derive_scan_id("m-1"),
+        derive_scan_id("b:c"),
     }
     assert len(ids) == 5
 
@@ -244,7 +244,7 @@ def test_a_request_that_its_queue_gave_up_is_refused_without_being_planned_again
     text = body(targets=["127.0.0.1"], idempotencyKey="k")
     planned = office.submit(text, last=True)
     assert "never came to an end" in planned.refused
-    assert planned.scan_id == own_scan_id_of("alice", "k")
+    assert planned.scan_id == derive_keyed_scan_id("alice", "k")
     assert office.reports.records_by_key[planned.scan_id, "request"] == text.encode()
     assert event_names(office.bus) == ["ScanFailed"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
-from cascan.ids import own_scan_id_of, scan_id_of
+from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
-from cascan.model.agenda import AgendaEntry, What
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
 from cascan.permissions.permissions import Permissions
@@ -20,7 +20,7 @@ from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from on_scan_requested.message import Message
 from on_scan_requested.plan_scan import plan_scan
-from on_scan_requested.refusal import PlanningResult
+from on_scan_requested.store_refusal import PlanningResult
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.support.builders import NOW, body, claim, clock, event_names
@@ -45,8 +45,8 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     queues: MemoryShardQueues = field(default_factory=MemoryShardQueues)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
-    permit: Permissions = field(default_factory=lambda: Permissions(SCOPE))
-    rules: ScanDefaults = field(default_factory=ScanDefaults)
+    permissions: Permissions = field(default_factory=lambda: Permissions(SCOPE))
+    defaults: ScanDefaults = field(default_factory=ScanDefaults)
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
@@ -61,8 +61,8 @@ class Desk:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=self.permit,
-            rules=self.rules,
+            permissions=self.permissions,
+            defaults=self.defaults,
             clock=clock,
         )
 
@@ -80,7 +80,7 @@ def test_a_request_becomes_a_scan_its_shards_and_an_event(desk: Desk) -> None:
     planned = desk.submit(text)
 
     scan, shards = desk.scan(planned), list(desk.table.shards(planned.scan_id))
-    assert planned.scan_id == scan_id_of("m-1")
+    assert planned.scan_id == derive_scan_id("m-1")
     assert (scan.state, scan.shards, scan.shards_open, scan.addresses) == (ScanState.SCANNING, 2, 2, 512)
     assert [shard.slices for shard in shards] == [
         (TargetSlice("10.0.0.0/23", 0, 256),),
@@ -135,7 +135,7 @@ def test_a_repeat_never_puts_a_shard_back_that_is_being_worked_on(desk: Desk) ->
 def test_two_messages_with_one_idempotency_key_are_one_scan(desk: Desk) -> None:
     text = body(targets=["127.0.0.1"], idempotencyKey="CHG-7")
     assert desk.submit(text, "m-1").scan_id == desk.submit(text, "m-2").scan_id
-    assert list(desk.table.scans) == [own_scan_id_of("alice", "CHG-7")]
+    assert list(desk.table.scans) == [derive_keyed_scan_id("alice", "CHG-7")]
 
 
 def test_an_idempotency_key_used_for_another_request_is_refused_and_the_first_scan_stays(desk: Desk) -> None:
@@ -184,7 +184,9 @@ def test_small_connect_scans_take_the_express_lane(desk: Desk, request_: dict[st
 
 @pytest.mark.parametrize(("target", "lane"), [("10.0.0.1", Lane.CONNECT), ("8.8.8.8", Lane.EXPRESS)])
 def test_a_lambda_outside_the_network_is_not_asked_about_private_addresses(target: str, lane: Lane) -> None:
-    assert Desk(permit=Permissions(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
+    assert (
+        Desk(permissions=Permissions(SCOPE, express_reaches_private=False)).submit(body(targets=[target])).lane == lane
+    )
 
 
 REFUSED: list[tuple[str, str]] = [
@@ -211,7 +213,7 @@ REFUSED: list[tuple[str, str]] = [
     (body(targets=["127.0.0.1"], parameters=["--datad", "/tmp"]), "--datadir"),
     (body(targets=["127.0.0.1"], parameters=["--frobnicate"]), "unrecognized option"),
     (body(targets=["127.0.0.1"], parameters=["-sS"], scanType="nmap"), "nmap-privileged"),
-    (body(targets=["127.0.0.0/24"], exclude=["127.0.0.0/8"]), "no target is left"),
+    (body(targets=["127.0.0.0/24"], exclude=["127.0.0.0/8"]), "all targets are excluded"),
     ("", "empty"),
     ("[1, 2]", "not a mapping"),
 ]
@@ -253,7 +255,7 @@ def test_every_reason_is_told_together(desk: Desk) -> None:
     "fields", [{"parameters": ["-sSV", "-O"]}, {"scanType": "nmap-privileged"}, {"parameters": ["-sU", "127.0.0.2"]}]
 )
 def test_where_raw_scans_are_disabled_what_needs_them_is_refused_naming_the_parameter(fields: dict[str, Any]) -> None:
-    desk = Desk(permit=Permissions(SCOPE, raw_scans=False))
+    desk = Desk(permissions=Permissions(SCOPE, raw_scans=False))
     assert "RawScans" in desk.submit(body(targets=["127.0.0.1"], **fields)).refused
     assert not desk.submit(body(targets=["127.0.0.1"], parameters=["-sV"]), "m-2").refused
 
@@ -290,7 +292,7 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 
 
 def test_an_empty_scope_refuses_everything() -> None:
-    desk = Desk(permit=Permissions(Scope.of([])))
+    desk = Desk(permissions=Permissions(Scope.of([])))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
 
 
@@ -298,7 +300,7 @@ class TestPace:
     """How much of a scan starts at once, and when."""
 
     def test_only_as_many_shards_as_the_ceiling_are_queued_and_the_others_wait(self, desk: Desk) -> None:
-        desk.rules = ScanDefaults(shards_per_scan=3)
+        desk.defaults = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32))
         scan = desk.scan(planned)
         assert (scan.shards, scan.shards_in_flight, scan.shards_waiting, scan.parallel) == (8, 3, 5, 3)
@@ -313,7 +315,7 @@ class TestPace:
     def test_a_request_may_ask_for_fewer_at_once_and_never_for_more(
         self, desk: Desk, asked: int, parallel: int
     ) -> None:
-        desk.rules = ScanDefaults(shards_per_scan=3)
+        desk.defaults = ScanDefaults(shards_per_scan=3)
         planned = desk.submit(body(targets=["10.0.0.0/24"], hostsPerShard=32, maxParallelShards=asked))
         assert desk.scan(planned).parallel == parallel
 
@@ -344,6 +346,18 @@ class TestPace:
         assert float(rate) * 0.999 <= float(share) * parallel <= float(rate)
         assert ("each of up to" in "".join(desk.scan(planned).notes)) is (parallel > 1)
 
+    def test_a_repeat_shares_a_rate_as_the_first_delivery_did_whatever_the_defaults_are_by_then(
+        self, desk: Desk
+    ) -> None:
+        text = body(targets=["10.0.0.0/24"], hostsPerShard=32, parameters=["--max-rate", "4000"])
+        planned = desk.submit(text)
+        before = list(desk.table.shards(planned.scan_id))
+        desk.table.shards_by_key.clear()
+        desk.defaults = ScanDefaults(shards_per_scan=2)
+        assert desk.submit(text).scan_id == planned.scan_id
+        assert list(desk.table.shards(planned.scan_id)) == before
+        assert desk.scan(planned).parallel == 4
+
     def test_the_rate_of_a_scan_of_one_shard_stays_as_it_is(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.1"], parameters=["--max-rate", "100"]))
         (shard,) = desk.table.shards(planned.scan_id)
@@ -355,22 +369,22 @@ class TestPace:
         scan = desk.scan(planned)
         assert (scan.state, scan.shards_waiting) == (ScanState.SCANNING, scan.shards)
         assert desk.queues.sent[Lane.CONNECT] == []
-        assert AgendaEntry(NOW + timedelta(hours=1), scan.scan_id, What.RELEASE) in desk.table.agenda
+        assert AgendaEntry(NOW + timedelta(hours=1), scan.scan_id, AgendaTask.RELEASE) in desk.table.agenda
 
     def test_inside_its_window_a_scan_starts_and_is_looked_at_when_it_closes(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.0/22"], windows=["11:00-14:00"]))
         assert len(desk.queues.sent[Lane.CONNECT]) == desk.scan(planned).shards
-        assert AgendaEntry(NOW + timedelta(hours=2), planned.scan_id, What.RELEASE) in desk.table.agenda
+        assert AgendaEntry(NOW + timedelta(hours=2), planned.scan_id, AgendaTask.RELEASE) in desk.table.agenda
 
     def test_the_deadline_of_a_scan_is_on_the_agenda(self, desk: Desk) -> None:
         planned = desk.submit(body(targets=["10.0.0.1"], activeDeadlineSeconds=90))
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=90), planned.scan_id, What.DEADLINE)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=90), planned.scan_id, AgendaTask.DEADLINE)}
 
     def test_an_express_scan_leaves_nothing_on_the_agenda_and_a_wider_one_a_look(self, desk: Desk) -> None:
         desk.submit(body(targets=["10.0.0.1"]))
         assert desk.table.agenda == set()
         wide = desk.submit(body(targets=["10.0.0.0/16"]), "m-2")
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(hours=1), wide.scan_id, What.LOOK)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(hours=1), wide.scan_id, AgendaTask.LOOK)}
 
     @pytest.mark.parametrize(
         ("ttl_s", "asked", "expires_after_s"), [(-1, None, None), (-1, 0, 0), (3600, None, 3600), (3600, 60, 60)]
@@ -378,7 +392,7 @@ class TestPace:
     def test_a_scan_is_kept_as_long_as_it_says_or_else_as_the_operator_says(
         self, desk: Desk, ttl_s: int, asked: int | None, expires_after_s: int | None
     ) -> None:
-        desk.rules = ScanDefaults(ttl_s=ttl_s)
+        desk.defaults = ScanDefaults(ttl_s=ttl_s)
         planned = desk.submit(body(targets=["10.0.0.1"], ttlSecondsAfterFinished=asked))
         assert desk.scan(planned).expires_after_s == expires_after_s
 
@@ -386,14 +400,14 @@ class TestPace:
     def test_as_many_attempts_may_fail_as_the_request_says_or_else_the_operator(
         self, desk: Desk, asked: dict[str, int], limit: int
     ) -> None:
-        desk.rules = ScanDefaults(backoff_limit=5)
+        desk.defaults = ScanDefaults(backoff_limit=5)
         planned = desk.submit(body(targets=["10.0.0.1"], **asked))
         assert [shard.backoff_limit for shard in desk.table.shards(planned.scan_id)] == [limit]
 
     def test_a_refused_request_expires_like_any_scan_that_ended(self, desk: Desk) -> None:
-        desk.rules = ScanDefaults(ttl_s=60)
+        desk.defaults = ScanDefaults(ttl_s=60)
         planned = desk.submit(body(targets=["192.0.2.1"]))
-        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, What.EXPIRE)}
+        assert desk.table.agenda == {AgendaEntry(NOW + timedelta(seconds=60), planned.scan_id, AgendaTask.EXPIRE)}
 
     def test_a_scan_cancelled_before_its_shards_were_stored_ends_when_they_are(self, desk: Desk) -> None:
         planned = desk.submit(text := body(targets=["10.0.0.1"]))

@@ -12,8 +12,8 @@ import pytest
 from cascan.events import ScheduleSkipped
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
-from cascan.ids import body_digest_of, scan_id_of
-from cascan.model.agenda import What
+from cascan.ids import derive_scan_id, digest_body
+from cascan.model.agenda import AgendaTask
 from cascan.model.scan import Counts, ScanState
 from cascan.schedules.due import Kind, ScheduleDue
 from on_schedule_due.request_scan import RequestOutcome, ScheduleContext, request_scan
@@ -76,7 +76,7 @@ class Office:
 
     def removed(self) -> list[str]:
         """Scans that are to go, in no order."""
-        return sorted(entry.scan_id for entry in self.scans.agenda if entry.what is What.EXPIRE)
+        return sorted(entry.scan_id for entry in self.scans.agenda if entry.task is AgendaTask.EXPIRE)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_s7_a_scan_is_asked_for_under_the_schedules_name_and_the_time_it_was_due
     request = read_request(office.requests.sent[0], is_issued=True).request
     assert answered.outcome == "asked"
     assert request.name == "nightly"
-    assert answered.scan_id == scan_id_of(request.idempotency_key)
+    assert answered.scan_id == derive_scan_id(request.idempotency_key)
     assert request.annotations["cascan/scheduled-name"] == f"nightly-{int(NOW.timestamp())}"
 
 
@@ -305,4 +305,4 @@ def test_a_schedule_that_another_version_stored_is_gone_on_with_and_its_scan_is_
     office.apply(fieldOfANewerVersion=True, scanSpec={"scanType": "nmap", "parameters": ["--nosuch", "127.0.0.1"]})
     answered = office.due()
     assert answered.outcome == "asked"
-    assert office.issued.was_issued(answered.scan_id, body_digest_of(office.requests.sent[0]))
+    assert office.issued.was_issued(answered.scan_id, digest_body(office.requests.sent[0]))

@@ -97,7 +97,7 @@ def test_a_message_that_could_not_be_parked_is_given_back(tmp_path: Path) -> Non
     assert isinstance(it.queues, MemoryShardQueues)
     it.queues.down = True
     Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
-    assert (source.held, source.deleted) == ([("receipt 0", drain_module.AGAIN_AFTER_S)], [])
+    assert (source.held, source.deleted) == ([("receipt 0", drain_module.RETRY_AFTER_S)], [])
 
 
 def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
 from cascan.limits import MAX_STDERR_CHARS
+from cascan.scans.transitions import StopReason
 from on_shard_queued import nmap_process
-from on_shard_queued.nmap_process import NmapResult, run_nmap
+from on_shard_queued.nmap_process import NmapResult, never_stop, run_nmap
 from tests.support.waiting import eventually
 
 WAIT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('<nmaprun>'); time.sleep(60)"
@@ -23,7 +25,7 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.xml"
 
 
-def run(program: str, report: Path, *, on_tick: nmap_process.OnTick = str) -> NmapResult:
+def run(program: str, report: Path, *, on_tick: nmap_process.OnTick = never_stop) -> NmapResult:
     return run_nmap([sys.executable, "-c", program, str(report)], report.parent, report, 60, on_tick)
 
 
@@ -34,7 +36,7 @@ def test_nmap_inherits_no_environment_no_terminal_and_no_files(report: Path, mon
         "import json, os, sys; json.dump([dict(os.environ), os.listdir(), os.getsid(0) == os.getpid(), "
         "os.readlink('/proc/self/fd/0'), os.umask(0)], open(sys.argv[1], 'w'))"
     )
-    assert run(look, report) == NmapResult(0, "", "")
+    assert run(look, report) == NmapResult(0)
     environment, working_directory, leads_its_session, stdin, umask = json.loads(report.read_text())
     environment.pop("LC_CTYPE", None)  # Python's own coercion
     assert environment == {"PATH": "/usr/bin:/bin", "LANG": "C"}
@@ -64,12 +66,12 @@ def is_begun(report: Path) -> bool:
 @pytest.mark.usefixtures("past_deadline")
 def test_nmap_is_stopped_at_its_deadline_and_its_report_stays(report: Path) -> None:
     ended = run(WAIT, report)
-    assert (ended.exit_code, ended.stopped) == (-15, "deadline")
+    assert (ended.exit_code, ended.stopped) == (-15, StopReason.TIME_LIMIT)
     assert report.read_text() == "<nmaprun>"
 
 
 def test_the_caller_can_stop_nmap_and_say_why(report: Path) -> None:
-    assert run(WAIT, report, on_tick=lambda: "SIGTERM").stopped == "SIGTERM"
+    assert run(WAIT, report, on_tick=lambda: StopReason.WORKER).stopped is StopReason.WORKER
 
 
 @pytest.mark.usefixtures("past_deadline")
@@ -84,13 +86,13 @@ def test_a_report_past_its_limit_ends_nmap(report: Path, monkeypatch: pytest.Mon
     ended = run(
         "import sys, signal; signal.signal(25, signal.SIG_DFL); open(sys.argv[1], 'w').write('x' * 99_999)", report
     )
-    assert (ended.stopped, report.stat().st_size) == ("size", 10_000)
+    assert (ended.stopped, report.stat().st_size) == (StopReason.SIZE, 10_000)
 
 
 def test_nothing_of_nmap_is_left_when_the_caller_fails(report: Path) -> None:
     pid: list[int] = []
 
-    def fail() -> str:
+    def fail() -> NoReturn:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
         pid.append(int(children[-1]))
         raise RuntimeError("the queue is gone")

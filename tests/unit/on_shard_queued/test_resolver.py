@@ -11,17 +11,16 @@ import pytest
 
 from cascan.gateways import Lookup
 from cascan.limits import (
-    FIRST_LOOKUP_S,
+    FIRST_LOOKUP_TIMEOUT_S,
     LOOKUP_PAUSES_S,
-    LOOKUP_S,
-    MAX_LOOKING_UP_S,
+    LOOKUP_TIMEOUT_S,
+    MAX_LOOKUP_TOTAL_S,
     MAX_LOOKUPS_AT_ONCE,
     MAX_SLICES_PER_SHARD,
 )
 from cascan.model.reason import ReasonCode
 from on_shard_queued import dns_client
-from on_shard_queued.hosts_file import read_hosts_file
-from on_shard_queued.resolver import DnsResolver
+from on_shard_queued.resolver import DnsResolver, read_hosts_file
 from tests.fakes import dns_failure
 
 NOWHERE = Path("/nonexistent")
@@ -71,7 +70,7 @@ def test_only_names_without_an_answer_are_asked_for_again_a_bounded_number_of_ti
     lookups = a_resolver(client, pauses).look_up(["good.test", "bad.test"], 4)
     assert client.asked == {"good.test": 1, "bad.test": 1 + len(LOOKUP_PAUSES_S)}
     assert pauses == list(LOOKUP_PAUSES_S)
-    assert client.limits == [FIRST_LOOKUP_S, FIRST_LOOKUP_S, LOOKUP_S, LOOKUP_S]
+    assert client.limits == [FIRST_LOOKUP_TIMEOUT_S, FIRST_LOOKUP_TIMEOUT_S, LOOKUP_TIMEOUT_S, LOOKUP_TIMEOUT_S]
     assert (lookups["good.test"].addresses, lookups["bad.test"].failure) == (
         ("10.0.0.1",),
         ReasonCode.LOOKUP_FAILED,
@@ -96,7 +95,7 @@ def test_a_worker_that_must_stop_asks_no_more_names() -> None:
 
 def test_when_the_time_is_over_a_name_keeps_the_reason_that_it_has() -> None:
     client = ScriptedClient()
-    now = iter([0.0, 1.0, MAX_LOOKING_UP_S - 1, *[MAX_LOOKING_UP_S + 1] * 9])
+    now = iter([0.0, 1.0, MAX_LOOKUP_TOTAL_S - 1, *[MAX_LOOKUP_TOTAL_S + 1] * 9])
     with patch("on_shard_queued.resolver.time.monotonic", lambda: next(now)):
         lookups = a_resolver(client, []).look_up(["bad.test"], 4)
     assert client.asked == {"bad.test": 1}
@@ -141,15 +140,15 @@ def test_a_hosts_file_is_read_as_the_system_reads_it(
 def test_a_resolv_conf_without_a_name_server_means_the_one_on_this_machine(text: str, tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text(text, encoding="utf-8")
-    assert dns_client._configured(path).nameservers == ["127.0.0.1"]
-    assert dns_client._configured(NOWHERE).nameservers == ["127.0.0.1"]
+    assert dns_client._read_resolv_conf(path).nameservers == ["127.0.0.1"]
+    assert dns_client._read_resolv_conf(NOWHERE).nameservers == ["127.0.0.1"]
 
 
 def test_lookups_keep_their_pace() -> None:
     slept: list[float] = []
     time = "on_shard_queued.dns_client.time"
     with patch(f"{time}.sleep", slept.append), patch(f"{time}.monotonic", lambda: 5.0):
-        pace = dns_client._Pace(100)
+        pace = dns_client._RateLimit(100)
         for _ in range(4):
             pace.wait()
     assert slept == pytest.approx([0.0, 0.01, 0.02, 0.03])
@@ -160,5 +159,5 @@ def test_a_line_of_resolv_conf_that_cannot_be_read_costs_no_other(tmp_path: Path
     path.write_text(
         f"nameserver dns.test\nnameserver 10.0.0.2 # ours\nnameserver ::1\nsearch a..b corp.test {'a' * 64}.test\n"
     )
-    read = dns_client._configured(path)
+    read = dns_client._read_resolv_conf(path)
     assert (read.nameservers, [str(domain) for domain in read.search]) == (["10.0.0.2", "::1"], ["corp.test."])

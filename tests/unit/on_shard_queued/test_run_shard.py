@@ -15,7 +15,7 @@ from cascan.events import ShardQueued
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import StopReason
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
@@ -288,7 +288,7 @@ class TestCutting:
         assert rest.slices == (TargetSlice("127.0.0.0/28", 2, 7), TargetSlice("127.0.0.0/28", 8, 16))
         assert (done.state, done.addresses, done.remainder) == (ShardState.REPORTED, 3, 1)
         assert done.run
-        assert (done.run.cut, done.run.addresses, done.run.stopped) == (True, 3, ended.stopped)
+        assert (done.run.cut, done.run.addresses, done.run.stopped) == (True, 3, ended.stopped or "")
         assert (rest.state, rest.addresses, rest.failures, rest.generation) == (ShardState.QUEUED, 13, failures, 1)
         assert rest.stderr == ended.stderr
         assert block.reports.objects == {f"reports/{SCAN_ID}/000000/1.xml": some_hosts(finished)}
@@ -505,7 +505,7 @@ class TestHeartbeats:
         assert progress.hosts_done == 2
 
     def test_a_beat_that_fails_is_tried_again_until_the_lease_is_nearly_over(self, block: Bench) -> None:
-        heard: list[str] = []
+        heard: list[StopReason | None] = []
 
         def out_of_touch(addresses: Sequence[str], on_tick: OnTick) -> NmapResult:
             for _ in range(8):
@@ -518,7 +518,7 @@ class TestHeartbeats:
 
         block.nmap(out_of_touch)
         assert block.run(extend=unreachable, lease_s=120).did == "returned"
-        assert heard == [""] * 6 + [StopReason.HEARTBEAT] * 2
+        assert heard == [None] * 6 + [StopReason.HEARTBEAT] * 2
         assert block.shard().failures == 1
 
     def test_while_names_are_resolved_and_the_report_is_stored_the_heart_beats_too(
@@ -552,7 +552,7 @@ class _Beats:
 
 def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
     shard = a_shard(arguments=("-sV", "-p", "22"), lane=Lane.RAW, family=6)
-    assert nmap_argv(["nmap"], shard, Path("/scratch")) == (
+    assert build_nmap_command(["nmap"], shard, Path("/scratch")) == (
         *("nmap", "-sV", "-p", "22", "-6", "--privileged", "--no-stylesheet"),
         *("--stats-every", "5s"),
         *("-oX", "/scratch/report.xml", "-iL", "/scratch/targets"),
@@ -560,4 +560,4 @@ def test_our_options_stand_after_the_requests_so_that_ours_win() -> None:
 
 
 def test_a_connect_shard_runs_unprivileged_even_as_root() -> None:
-    assert "--unprivileged" in nmap_argv(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))
+    assert "--unprivileged" in build_nmap_command(["nmap"], a_shard(lane=Lane.CONNECT), Path("/scratch"))

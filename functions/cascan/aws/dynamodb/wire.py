@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import Rejected
-from cascan.stored import read_stored, readable
+from cascan.stored import read_all_stored, read_stored
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
 Item = dict[str, Value]
@@ -51,7 +51,7 @@ def read_item(item: Item, reader: Callable[[Item], T]) -> T:
 
 def readable_items(items: Iterable[Item], reader: Callable[[Item], T]) -> Iterator[T]:
     """What can be read of them; the rest is told and passed over."""
-    return readable(items, reader, _describe_item)
+    return read_all_stored(items, reader, _describe_item)
 
 
 def _describe_item(item: Item) -> str:

@@ -18,7 +18,7 @@ from cascan.aws.tables.inventory_items import (
     split_by_network,
     to_hex,
 )
-from cascan.model.inventory import Sought
+from cascan.model.inventory import InventoryQuery
 from cascan.nmap.intervals import Interval
 
 MAX_NETWORKS_TRIED = 16  # beyond, the networks that have hosts are asked for first
@@ -34,7 +34,7 @@ class HostPointers(TablePart):
         for network, interval in self._networks([(family, low, high)]):
             yield from map(hex_to_address, self._pointed(host_pointers(network), interval, family))
 
-    def candidates(self, sought: Sought) -> Iterator[str]:
+    def candidates(self, sought: InventoryQuery) -> Iterator[str]:
         """Addresses whose records may fit, in order: a superset of those that do."""
         if sought.networks and sum(high - low + 1 for _, low, high in sought.networks) <= MAX_ADDRESSES_TRIED:
             for family, low, high in sorted(sought.networks):

@@ -43,7 +43,7 @@ from cascan.aws.tables.inventory_items import (
 from cascan.aws.tables.port_sets import PortSets
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, Sighting, Sought
+from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.nmap.intervals import Interval
 
 HOSTS_AT_ONCE = 100
@@ -88,7 +88,7 @@ class InventoryItems(TablePart):
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
         return self._pointers.known_addresses(family, low, high)
 
-    def hosts(self, sought: Sought) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
             items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
             known = {record.address: record for record in readable_items(items, self._record_in)}

@@ -36,7 +36,7 @@ from msgspec.structs import replace
 from cascan.aws.dynamodb.wire import Item, build_key, encode_body, format_instant, unpack_text
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
-from cascan.nmap.addresses import address_in
+from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
 
@@ -129,7 +129,7 @@ def read_asked(item: Item) -> tuple[Interval, Sighting]:
 
 def new_pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
     """Those that a record needs beyond what its predecessor needed."""
-    number = address_in(record.address)
+    number = parse_address(record.address)
     network, sk = find_network(int(number), number.version), address_to_hex(record.address)
     if known is None:
         yield build_key("networks", network)
@@ -179,7 +179,7 @@ def split_by_network(interval: Interval, family: int) -> Iterator[Interval]:
 
 
 def address_to_hex(address: str) -> str:
-    number = address_in(address)
+    number = parse_address(address)
     return to_hex(int(number), number.version)
 
 

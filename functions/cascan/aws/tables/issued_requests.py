@@ -14,7 +14,7 @@ from datetime import timedelta
 from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, build_key, to_values
 from cascan.clock import Clock, utc_now
-from cascan.ids import body_digest_of
+from cascan.ids import digest_body
 from cascan.limits import ISSUED_DAYS
 
 
@@ -36,7 +36,7 @@ class DynamoIssuedRequests:
 def issued_item(scan_id: str, body: str, clock: Clock) -> Item:
     """What notes a request. A transaction that stores a child holds it too."""
     expires_at = int((clock() + timedelta(days=ISSUED_DAYS)).timestamp())
-    return _key(scan_id) | to_values({"digest": body_digest_of(body), "expires_at": expires_at})
+    return _key(scan_id) | to_values({"digest": digest_body(body), "expires_at": expires_at})
 
 
 def _key(scan_id: str) -> Item:

@@ -67,7 +67,7 @@ from cascan.clock import to_wire
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
-from cascan.model.agenda import AgendaEntry, Switch, What
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
@@ -164,12 +164,12 @@ def read_shard(item: Item) -> Shard:
 
 
 def agenda_key(entry: AgendaEntry) -> Item:
-    return build_key(AGENDA, f"{format_instant(entry.at)}/{entry.scan_id}/{entry.what}")
+    return build_key(AGENDA, f"{format_instant(entry.due_at)}/{entry.scan_id}/{entry.task}")
 
 
 def read_agenda_entry(item: Item) -> AgendaEntry:
     at, scan_id, what = item["sk"]["S"].split("/")
-    return AgendaEntry(datetime.fromisoformat(at), scan_id, What(what))
+    return AgendaEntry(datetime.fromisoformat(at), scan_id, AgendaTask(what))
 
 
 def switch_key() -> Item:

@@ -49,14 +49,14 @@ from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
-    Cut,
     NmapRun,
     Progress,
-    Return,
     Shard,
     ShardClosing,
+    ShardCut,
+    ShardReturn,
     ShardState,
-    halves,
+    split_shard,
 )
 from cascan.scans import transitions as life_cycle
 
@@ -160,12 +160,12 @@ class ShardItems(TablePart):
         change = "SET #state = :to, #run = :run"
         return self._by_its_holder(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
 
-    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: Cut) -> Shard | None:
+    def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         for _ in tries():
             shard, scan = self.get_shard(scan_id, number), self._table.get(scan_key(scan_id), "shards")
             if shard is None or scan is None or shard.attempt != attempt:
                 return None
-            done, rest = halves(shard, cut, from_value(scan["shards"]))
+            done, rest = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
             actions = [cut_action(table, done), put_new(table, shard_item(rest)), count_remainder_action(table, rest)]
             failed = self._table.transact(actions)
@@ -175,7 +175,7 @@ class ShardItems(TablePart):
                 return None  # else another shard took the number
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: Return) -> Shard | None:
+    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         key = shard_key(scan_id, number)
         kept = {"error_description": back.error_description, "stderr": back.stderr}
         told = {name: text for name, text in kept.items() if text}

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from cascan.cache import BoundedCache, Sighted
+from cascan.cache import BoundedCache, RecentHashes
 from cascan.findings.encoded.encoder import (
     INFORMATIONAL,
     NETWORK,
@@ -24,7 +24,7 @@ from cascan.findings.encoded.encoder import (
 from cascan.findings.ports import CATEGORIES, PortAttributes, describe_port, name_port_finding, script_attributes
 from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
-from cascan.limits import MAX_SIGHTED, MAX_WIRES_BYTES
+from cascan.limits import MAX_ENCODED_FINDINGS_BYTES, MAX_RECENT_HASHES
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
@@ -41,12 +41,12 @@ class EncodedFindingCache:
     def __init__(self, parsed_at: datetime) -> None:
         self._parsed_at = parsed_at
         # By the port's id: that is its own as long as the port is there, and it is kept with its wire.
-        self._ports: BoundedCache[int, tuple[Port, FindingTemplate | None]] = BoundedCache(MAX_WIRES_BYTES)
-        self._starts: BoundedCache[tuple[int, str, str, str], Start] = BoundedCache(MAX_WIRES_BYTES)
+        self._ports: BoundedCache[int, tuple[Port, FindingTemplate | None]] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
+        self._starts: BoundedCache[tuple[int, str, str, str], Start] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
         self._scripts: BoundedCache[tuple[int, str, int, str], tuple[Script, Wires | None]] = BoundedCache(
-            MAX_WIRES_BYTES
+            MAX_ENCODED_FINDINGS_BYTES
         )
-        self._sighted = Sighted(MAX_SIGHTED)  # what scripts said: long, and seldom the same twice
+        self._sighted = RecentHashes(MAX_RECENT_HASHES)  # what scripts said: long, and seldom the same twice
 
     @property
     def memories(self) -> tuple[BoundedCache[Any, Any], ...]:
@@ -107,7 +107,7 @@ class EncodedFindingCache:
 
 
 @lru_cache(maxsize=1)
-def shared_at(parsed_at: datetime) -> EncodedFindingCache:
+def cache_for(parsed_at: datetime) -> EncodedFindingCache:
     return EncodedFindingCache(parsed_at)
 
 

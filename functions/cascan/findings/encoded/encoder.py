@@ -16,7 +16,7 @@ import msgspec
 
 from cascan.findings.hosts import CATEGORY, DESCRIPTION, HostAttributes
 from cascan.findings.subject import Subject
-from cascan.ids import id_fields, scan_hash
+from cascan.ids import encode_id_fields, scan_hash
 from cascan.model.finding import Finding, FindingLine, Severity
 from cascan.model.host import Host
 
@@ -90,7 +90,7 @@ class FindingEncoder(Subject):
         """Write the findings of these wires."""
         scan, address, dated, authority, own = self._scan, self._about, self._dated, self._authority, self._own
         self.lines += [
-            b"".join((id_fields(scan, before + address + behind), dated, front, authority, back, own, rest))
+            b"".join((encode_id_fields(scan, before + address + behind), dated, front, authority, back, own, rest))
             for _, _, before, behind, front, back, rest in wires
         ]
         self.kinds += wires
@@ -100,7 +100,7 @@ class FindingEncoder(Subject):
         label = self._authority if self.authority is self.label else encode(self.label)[1:-1]
         rest = encode(HostAttributes.of(self.host))[1:]
         text = (HOST[0], label, HOST[1], label, b'","attributes":', self._own, b",", rest, b"}")
-        self._write(id_fields(self._scan, ABOUT_HOST + self._about), text)
+        self._write(encode_id_fields(self._scan, ABOUT_HOST + self._about), text)
         self.kinds.append((CATEGORY, INFORMATIONAL))
 
     def finding(
@@ -114,7 +114,7 @@ class FindingEncoder(Subject):
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
         """Write the finding. What is returned stands for it, and says nothing."""
-        ids = id_fields(self._scan, "\x1f".join((category, self.address, *about)).encode())
+        ids = encode_id_fields(self._scan, "\x1f".join((category, self.address, *about)).encode())
         told = encode(FindingFields(name, description, category, severity.value, NETWORK, location))[1:-1]
         rest = b"," + encode(attributes)[1:] if attributes else b"}"
         self._write(ids, (told, b',"attributes":', self._own, rest, b"}"))

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from cascan.findings import build_findings
-from cascan.findings.encoded.cache import shared_at
+from cascan.findings.encoded.cache import cache_for
 from cascan.findings.encoded.encoder import FindingEncoder, encode
 from cascan.findings.scripts import host_script_findings, port_script_findings
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 
 
-def finding_lines(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None) -> bytes:
+def encode_finding_lines(
+    host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None
+) -> bytes:
     """A line of JSON for each finding of the host, as `build_findings` orders them; empty: the host is not up."""
     scribe = _scribe(host, scan_id, parsed_at, names)
     if scribe and scribe.repeats_an_id:
@@ -43,7 +45,7 @@ def _scribe(host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, s
     """The host's findings, written. None: the host is not up."""
     if host.state != "up":
         return None
-    scribe, shared = FindingEncoder.of(host, scan_id, parsed_at, names or {}), shared_at(parsed_at)
+    scribe, shared = FindingEncoder.of(host, scan_id, parsed_at, names or {}), cache_for(parsed_at)
     scribe.fill(shared.of_ports(host.ports))
     scribe.write_host()
     with_scripts = [port for port in host.ports if port.scripts]

@@ -33,17 +33,19 @@ NOT_ASCII = "holds a character that is not printable ASCII"
 
 
 class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters that may run."""
+    """Parameters after the check. They may run where `refusals` is empty; only then are the other fields complete."""
 
     options: tuple[str, ...] = ()  # for nmap's command line, without targets, excludes and output
-    targets: tuple[str, ...] = ()  # that stood among the parameters
-    exclude: tuple[str, ...] = ()  # of --exclude
+    targets: tuple[str, ...] = ()  # targets among the parameters
+    exclude: tuple[str, ...] = ()  # values of --exclude
     family: int = 4  # 4 or 6
-    notes: tuple[str, ...] = ()  # what has no effect here
+    notes: tuple[str, ...] = ()  # options without effect, one sentence each
+    scripts: tuple[ScriptVerdict, ...] = ()  # the verdict on each script, also where something is refused
+    refusals: tuple[Refusal, ...] = ()
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """A parameter list as nmap reads it; `errors` holds what nmap would not take."""
+    """A parameter list as nmap reads it. `errors` holds what nmap would not accept."""
 
     options: tuple[GivenOption, ...]
     targets: tuple[str, ...]
@@ -65,41 +67,49 @@ class Arguments(msgspec.Struct, frozen=True):
         return tuple(given.label for given in self.options if given.option.is_raw)
 
     def check(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
-        """`policy` says what scripts and opt-ins may do. Raises: RequestRefused: with every reason, a sentence each."""
-        check = self._check(profile, policy)
-        refusals = [*self.errors, *check.refusals, *find_conflicts(self.options, raw=profile == "raw")]
-        if refusals:
-            raise RequestRefused(refusals)
+        """The arguments that may run; as `judge`, but refusals are raised.
+
+        Raises:
+            RequestRefused: something is refused; with every reason, a sentence each.
+        """
+        checked = self.judge(profile, policy)
+        if checked.refusals:
+            raise RequestRefused(checked.refusals)
+        return checked
+
+    def judge(self, profile: Profile, policy: PolicyProfile) -> CheckedArguments:
+        """The arguments for one kind of worker, with the verdict on each script and every refusal.
+
+        `policy` decides on scripts and opt-in options.
+        """
+        check = _Check(profile, policy)
+        for given in self.options:
+            check.add_option(given)
+        check.add_scripts()
+        conflicts = find_conflicts(self.options, raw=profile == "raw")
+        refusals = (*self.errors, *check.refusals, *conflicts)
+        ignored = () if refusals else (*find_ignored_options(self.options), *find_unchecked_names(self.options))
         return CheckedArguments(
             options=tuple(check.words),
             targets=self.targets,
             exclude=tuple(check.exclude),
             family=self.family,
-            notes=(*check.notes, *find_ignored_options(self.options), *find_unchecked_names(self.options)),
+            notes=(*check.notes, *ignored),
+            scripts=check.verdicts,
+            refusals=refusals,
         )
-
-    def script_verdicts(self, profile: Profile, policy: PolicyProfile) -> tuple[ScriptVerdict, ...]:
-        """What becomes of each script, also where something is refused."""
-        return self._check(profile, policy).verdicts
-
-    def _check(self, profile: Profile, policy: PolicyProfile) -> _Check:
-        check = _Check(profile, policy)
-        for given in self.options:
-            check.take(given)
-        check.add_scripts()
-        return check
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
-    """Never raises: what is wrong is kept, to be told with everything else."""
-    read = read_words(words)
+    """Never raises: errors are kept in the result, to be reported with all other refusals."""
+    parsed = read_words(words)
     unreadable = [
         Refusal(shorten(word), Rule.VALUE, f"parameter {position} {suggest_punycode(word) or NOT_ASCII}")
         for position, word in enumerate(words, start=1)
         if not all(" " <= char <= "~" for char in word)
     ]
-    misread = [Refusal(shorten(error.word), error.rule, error.sentence) for error in read.errors]
-    return Arguments(tuple(read.options), tuple(read.targets), (*unreadable, *misread))
+    misread = [Refusal(shorten(error.word), error.rule, error.sentence) for error in parsed.errors]
+    return Arguments(tuple(parsed.options), tuple(parsed.targets), (*unreadable, *misread))
 
 
 class _Check:
@@ -115,7 +125,7 @@ class _Check:
         self.default_scripts = False
         self.verdicts: tuple[ScriptVerdict, ...] = ()
 
-    def take(self, given: GivenOption) -> None:
+    def add_option(self, given: GivenOption) -> None:
         option = given.option
         if option.canonical in self.scripts:
             self.scripts[option.canonical].append(given.value or "")

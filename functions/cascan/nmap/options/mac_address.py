@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from cascan.nmap.nmap_data import known_vendors
+from cascan.nmap.nmap_data import read_vendors
 
 ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}")
 PAIRS = re.compile(r"(:?[0-9A-Fa-f]{2})*:?")  # that nmap reads as an address, however long it is
@@ -30,10 +30,10 @@ def nmap_refuses_mac(value: str) -> bool:
         return False
     if PAIRS.fullmatch(value):
         return len(value.replace(":", "")) > MAX_ADDRESS_BYTES * 2
-    vendors = known_vendors()
+    vendors = read_vendors()
     return vendors is not None and value.lower() not in vendors
 
 
 def is_unchecked_vendor(value: str) -> bool:
     """Whether the value is a vendor's name, and nobody here knows whether nmap has it."""
-    return value != "0" and not PAIRS.fullmatch(value) and known_vendors() is None
+    return value != "0" and not PAIRS.fullmatch(value) and read_vendors() is None

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
-from cascan.nmap.intervals import Interval, merged, without
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 
 PIECE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -16,7 +16,7 @@ class PortSet:
     """Disjoint intervals in order."""
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
-        self.intervals = merged(intervals)
+        self.intervals = merge_intervals(intervals)
         self._lows = [low for low, _ in self.intervals]
 
     def __contains__(self, port: int) -> bool:
@@ -45,7 +45,7 @@ class PortSet:
     def _leaves(self, low: int, high: int) -> tuple[Interval, ...]:
         """What is left of an interval without the numbers of this set."""
         near = slice(max(0, bisect_right(self._lows, low) - 1), bisect_right(self._lows, high))
-        return without(((low, high),), self.intervals[near])
+        return subtract_intervals(((low, high),), self.intervals[near])
 
 
 @lru_cache(maxsize=512)

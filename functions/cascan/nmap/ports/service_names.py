@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cascan.limits import MAX_PORT, MAX_PROTOCOL
-from cascan.nmap.nmap_data import Services, known_services
+from cascan.nmap.nmap_data import Services, read_services
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.ports.port_list import PortItem, parse_ports
 
@@ -22,7 +22,7 @@ def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Itera
     Nothing where nmap's list is not at hand: see `note_unchecked_services`.
     """
     lists = [one for one in _lists(options, letters) if _needs_list(one[1]) and one[2]]
-    services = known_services() if lists else None
+    services = read_services() if lists else None
     if services is None:
         return
     for given, items, scanned in lists:
@@ -40,7 +40,7 @@ def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Itera
 def note_unchecked_services(options: Sequence[GivenOption]) -> str:
     """A note where there are names, and no list to look them up in; else empty."""
     named = [given.label for given, items, _ in _lists(options, "") if _needs_list(items)]
-    if not named or known_services() is not None:
+    if not named or read_services() is not None:
         return ""
     return f"{', '.join(named)}: names of services are not checked here; nmap refuses those it does not know"
 

@@ -13,7 +13,7 @@ FORBIDDEN = (
     r"&#(?:[xX]0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[efEF])"
     r"|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 )
-REPLACED = "Control characters, which XML cannot carry, were replaced."
+CONTROLS_REPLACED = "Control characters, which XML cannot carry, were replaced."
 NOT_UTF8 = "Bytes that are no UTF-8 were read as Latin-1."
 REFERENCE = r"&(?:#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))|(lt|gt|amp|quot|apos));"
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
@@ -25,17 +25,17 @@ class UnknownReference(ValueError):
 
 
 @cache
-def compiled(pattern: str) -> re.Pattern[str]:
+def compile_pattern(pattern: str) -> re.Pattern[str]:
     """The pattern, compiled for the first who asks: to compile all that a report may need takes 5 ms."""
     return re.compile(pattern)
 
 
-def repaired(text: str) -> str:
+def repair_utf8(text: str) -> str:
     """`Ã©` → `é`: a run of such characters that is valid UTF-8 when read as bytes becomes the text it stands for."""
-    return text if text.isascii() else compiled(HIGH_BYTES).sub(_as_utf8, text)
+    return text if text.isascii() else compile_pattern(HIGH_BYTES).sub(_as_utf8, text)
 
 
-def unescaped(text: str) -> str:
+def resolve_references(text: str) -> str:
     """Text between quotes or tags, its references resolved and its bytes repaired.
 
     Raises: UnknownReference: XML may know it, or refuse it.
@@ -49,16 +49,16 @@ def unescaped(text: str) -> str:
         .replace("&apos;", "'")
     )
     if text.count("&") != text.count("&amp;"):
-        return repaired(compiled(REFERENCE).sub(_character, _checked(text)))
+        return repair_utf8(compile_pattern(REFERENCE).sub(_character, _checked(text)))
     return text.replace("&amp;", "&")
 
 
-def mended(text: str) -> str:
+def replace_forbidden(text: str) -> str:
     """The text with what XML cannot carry replaced."""
-    return compiled(FORBIDDEN).sub("\N{REPLACEMENT CHARACTER}", text)
+    return compile_pattern(FORBIDDEN).sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def decoded(data: bytes) -> tuple[str, bool]:
+def decode_utf8(data: bytes) -> tuple[str, bool]:
     """The bytes as text, and whether they were UTF-8, lines ending as XML ends them.
 
     A byte that is no UTF-8 is read as Latin-1, whatever stands around it: how a report is cut changes nothing.
@@ -87,7 +87,7 @@ def _as_utf8(run: re.Match[str]) -> str:
 
 
 def _checked(text: str) -> str:
-    if len(compiled(REFERENCE).findall(text)) != text.count("&"):
+    if len(compile_pattern(REFERENCE).findall(text)) != text.count("&"):
         raise UnknownReference
     return text
 
@@ -98,6 +98,6 @@ def _character(match: re.Match[str]) -> str:
         return NAMED[name]
     code = int(hexadecimal, 16) if hexadecimal else int(decimal)
     character = chr(code) if code < 0x110000 else "\0"  # noqa: PLR2004 (what Unicode ends before)
-    if compiled(UNWRITABLE).match(character):
+    if compile_pattern(UNWRITABLE).match(character):
         raise UnknownReference
     return character

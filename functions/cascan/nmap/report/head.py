@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from cascan.errors import UnreadableReport
 from cascan.limits import MAX_HEAD_BYTES
-from cascan.nmap.report.decode import NOT_UTF8, REPLACED, decoded, mended
+from cascan.nmap.report.decode import CONTROLS_REPLACED, NOT_UTF8, decode_utf8, replace_forbidden
 
 CHUNK_BYTES = 128 * 1024
 ROOT = "nmaprun"
@@ -18,7 +18,7 @@ DECLARATION = re.compile(r"<\?xml\s[^<>]*\?>")
 DECLARED_LATE = "The XML declaration does not begin the report."
 
 
-class Start(NamedTuple):
+class ReportStart(NamedTuple):
     """What a report starts with, and the bytes behind it that were read already."""
 
     attributes: dict[str, str]
@@ -36,7 +36,7 @@ class _Found(Exception):
         self.name, self.attributes = name, attributes
 
 
-def read_start(stream: IO[bytes]) -> Start:
+def read_start(stream: IO[bytes]) -> ReportStart:
     """The report's start.
 
     Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type.
@@ -54,7 +54,7 @@ def read_start(stream: IO[bytes]) -> Start:
             raise UnreadableReport(f"Not a report of nmap: no <{ROOT}> element. {why}")
 
 
-def _start_in(data: bytes, *, final: bool) -> Start | None:
+def _start_in(data: bytes, *, final: bool) -> ReportStart | None:
     """The start, if it ends within the data."""
     pieces = _up_to_tags(data)
     remarks: dict[str, None] = {}
@@ -78,10 +78,10 @@ def _up_to_tags(data: bytes) -> list[bytes]:
 
 def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
     """The piece as XML has it, and what had to be changed for that."""
-    text, is_utf8 = decoded(piece)
+    text, is_utf8 = decode_utf8(piece)
     remarks = [] if is_utf8 else [NOT_UTF8]
-    if (readable := mended(text)) != text:
-        remarks.append(REPLACED)
+    if (readable := replace_forbidden(text)) != text:
+        remarks.append(CONTROLS_REPLACED)
     declaration = DECLARATION.search(readable)
     if declaration and not (is_first and not readable[: declaration.start()].strip("\ufeff")):
         remarks.append(DECLARED_LATE)
@@ -89,11 +89,11 @@ def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
     return readable.encode(), remarks
 
 
-def _start(found: _Found, data: bytes, length: int, remarks: tuple[str, ...]) -> Start:
+def _start(found: _Found, data: bytes, length: int, remarks: tuple[str, ...]) -> ReportStart:
     if found.name != ROOT:
         what = "nmap's list of scripts" if found.name == "nse-scripts" else "another kind of document"
         raise UnreadableReport(f"Not a report of a scan but {what}: its root element is <{found.name[:64]}>.")
-    return Start(found.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
+    return ReportStart(found.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
 
 
 def _parse(pieces: list[bytes], *, final: bool) -> tuple[_Found | None, int]:

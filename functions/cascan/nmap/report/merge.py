@@ -23,18 +23,18 @@ from typing import IO, NamedTuple
 from msgspec.structs import replace
 
 from cascan.errors import UnreadableReport
-from cascan.model.details import whole
+from cascan.model.details import parse_count
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
 from cascan.nmap.report.read import ReportReader, read_report
-from cascan.nmap.report.tree.values import instant
-from cascan.nmap.report.write.report import DECLARATION, document_end, document_start, xml_of
+from cascan.nmap.report.tree.values import parse_timestamp
+from cascan.nmap.report.write.report import DECLARATION, render_end, render_item, render_start
 
 FRAME = (ScanInfo, Verbose, Debugging)
 PIECE_BYTES = 256 * 1024
 
 
-class Part(NamedTuple):
+class MergeInput(NamedTuple):
     """One of the reports that are merged."""
 
     stream: IO[bytes]
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
 
 def merge_reports(
-    reports: Iterable[Part], *, note: str = "", missing: int = 0, started_at: datetime | None = None
+    reports: Iterable[MergeInput], *, note: str = "", missing: int = 0, started_at: datetime | None = None
 ) -> Iterator[bytes]:
     """The merged report in pieces of about PIECE_BYTES; none at all where no stream is a report.
 
@@ -64,8 +64,8 @@ class _Counts:
         self.total += 1
 
     def add(self, counts: HostCounts) -> None:
-        self.up += whole(counts.up) or 0
-        self.total += whole(counts.total) or 0
+        self.up += parse_count(counts.up) or 0
+        self.total += parse_count(counts.total) or 0
 
 
 class ReportMerge:
@@ -89,7 +89,7 @@ class ReportMerge:
         """A report was among the streams."""
         return self._head is not None
 
-    def pieces(self, reports: Iterable[Part]) -> Iterator[bytes]:
+    def pieces(self, reports: Iterable[MergeInput]) -> Iterator[bytes]:
         """See merge_reports."""
         held: list[str] = []
         held_chars = 0
@@ -103,7 +103,7 @@ class ReportMerge:
         if held:
             yield "".join(held).encode()
 
-    def _elements(self, reports: Iterable[Part]) -> Iterator[str]:
+    def _elements(self, reports: Iterable[MergeInput]) -> Iterator[str]:
         for stream, left_out in reports:
             with stream:
                 try:
@@ -171,12 +171,12 @@ class ReportMerge:
             version=self._head.version or "",
             xmloutputversion=self._head.xmloutputversion or "1.05",
         )
-        start = document_start(head)
+        start = render_start(head)
         yield start.replace(DECLARATION, f"{DECLARATION}<!-- {self._note} -->\n", 1) if self._note else start
         frame = list(frame)
-        yield from (xml_of(item) for item in frame if isinstance(item, ScanInfo))
+        yield from (render_item(item) for item in frame if isinstance(item, ScanInfo))
         for kind in (Verbose, Debugging):
-            yield xml_of(next((item for item in frame if isinstance(item, kind)), kind(level="0")))
+            yield render_item(next((item for item in frame if isinstance(item, kind)), kind(level="0")))
 
     def _ending(self) -> str:
         finished = max(self._finished, self._started)
@@ -193,7 +193,7 @@ class ReportMerge:
         )
         down = max(0, self._total - self._up)
         counts = HostCounts(up=str(self._up), down=str(down), total=str(self._total))
-        return xml_of(RunStats(finished=end, hosts=counts)) + document_end()
+        return render_item(RunStats(finished=end, hosts=counts)) + render_end()
 
 
 def _succeeded(ends: list[RunStats]) -> bool:
@@ -204,7 +204,7 @@ def _succeeded(ends: list[RunStats]) -> bool:
 
 def _seconds(text: str | None) -> int:
     """An instant, in seconds since 1970; 0 where it is none."""
-    moment = instant(text)
+    moment = parse_timestamp(text)
     return int(moment.timestamp()) if moment else 0
 
 

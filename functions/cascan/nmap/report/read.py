@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO
 
-from cascan.model.details import number, whole
+from cascan.model.details import parse_count, parse_number
 from cascan.model.host import Host, Script
 from cascan.model.recording import Place
 from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
-from cascan.nmap.report.head import Start, read_start
-from cascan.nmap.report.items_stream import ReportBody
-from cascan.nmap.report.known import ATTRIBUTES
-from cascan.nmap.report.tree.values import instant, said
+from cascan.nmap.report.head import ReportStart, read_start
+from cascan.nmap.report.item_stream import ItemStream
+from cascan.nmap.report.schema import ATTRIBUTES
+from cascan.nmap.report.tree.values import parse_timestamp, to_struct
 
 
 class ReportReader:
@@ -34,16 +34,16 @@ class ReportReader:
 
     def __init__(self, stream: IO[bytes], place: Place | None = None) -> None:
         """Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type."""
-        start = Start({}, b"", closed=False, length=place.offset, remarks=()) if place else read_start(stream)
+        start = ReportStart({}, b"", closed=False, length=place.offset, remarks=()) if place else read_start(stream)
         self._start = start
-        self._body = ReportBody(stream, start)
-        self.head = said(Head, start.attributes)
+        self._body = ItemStream(stream, start)
+        self.head = to_struct(Head, start.attributes)
         if not start.attributes.keys() <= set(Head.__struct_fields__):
             self._body.warn(ATTRIBUTES)
         self.scanner = self.head.scanner or ""  # empty: nmap failed before it began the document
         self.version = self.head.version or ""
         self.args = self.head.args or ""  # the command line, script arguments and all
-        self.started_at: datetime | None = instant(self.head.start)
+        self.started_at: datetime | None = parse_timestamp(self.head.start)
         self.finished_at: datetime | None = None
         self.exit: str | None = None  # "success" or "error"; None: nmap did not get to say
         self.errormsg = ""
@@ -73,7 +73,7 @@ class ReportReader:
 
     @property
     def place(self) -> Place | None:
-        """What `read_on` needs to begin at `read_to`."""
+        """What `resume_report` needs to begin at `read_to`."""
         offset = self.read_to
         return None if offset is None else Place(offset=offset, scaninfo=self.scaninfo, broken=self._body.broken)
 
@@ -89,7 +89,7 @@ class ReportReader:
             else:
                 self._note(item)
 
-    def rendered(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
+    def render_hosts(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
         """What `render` makes of the hosts, in report order, by as many processes: instead of iterating, once.
 
         `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.
@@ -108,7 +108,7 @@ class ReportReader:
 
     @property
     def source(self) -> str:
-        """XML of the host or item that was given last, with all that the report has of it: see ReportBody.source."""
+        """XML of the host or item that was given last, with all that the report has of it: see ItemStream.source."""
         return self._body.source
 
     def items(self) -> Iterator[Host | Item]:
@@ -133,10 +133,10 @@ class ReportReader:
         if finished := stats.finished:
             self.exit = finished.exit
             self.errormsg = finished.errormsg or ""
-            self.elapsed_s = number(finished.elapsed)
-            self.finished_at = instant(finished.time)
+            self.elapsed_s = parse_number(finished.elapsed)
+            self.finished_at = parse_timestamp(finished.time)
         if hosts := stats.hosts:
-            self.hosts_up, self.hosts_down, self.hosts_total = map(whole, (hosts.up, hosts.down, hosts.total))
+            self.hosts_up, self.hosts_down, self.hosts_total = map(parse_count, (hosts.up, hosts.down, hosts.total))
 
 
 def read_report(stream: IO[bytes]) -> ReportReader:
@@ -147,7 +147,7 @@ def read_report(stream: IO[bytes]) -> ReportReader:
     return ReportReader(stream)
 
 
-def read_on(stream: IO[bytes], place: Place) -> ReportReader:
+def resume_report(stream: IO[bytes], place: Place) -> ReportReader:
     """The rest of a report, from a place that another reader of it gave; the stream begins there.
 
     What stands before the place is not known again, but for `scaninfo`, and that it was damaged.

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS, MAX_TARGETS
 from cascan.model.refusal import Refusal, Rule
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals
 from cascan.nmap.targets.kinds import IPV4, Name
 from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.syntax import parse_target
@@ -61,11 +61,11 @@ class Exclusion(msgspec.Struct, frozen=True):
                 intervals.append(target.bounds)
         if refusals:
             raise RequestRefused(refusals)
-        return cls(family, merged(intervals), tuple(patterns))
+        return cls(family, merge_intervals(intervals), tuple(patterns))
 
     def contains(self, address: str) -> bool:
         """Whether the address is left out. Raises: ValueError: not an address of the family."""
-        value = address_in(address if self.family == IPV4 else address.partition("%")[0])
+        value = parse_address(address if self.family == IPV4 else address.partition("%")[0])
         if value.version != self.family:
             raise ValueError(f"{address} is not of the family")
         number = int(value)

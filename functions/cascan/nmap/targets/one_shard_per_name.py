@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cascan.limits import MAX_NAMES_ALONE
+from cascan.limits import MAX_SINGLE_NAME_SHARDS
 from cascan.model.shard import TargetSlice
 from cascan.nmap.targets.kinds import Name, Target
 
@@ -27,8 +27,10 @@ def one_shard_per_name(
     if not named or not TALKATIVE & set(options):
         return tuple(shards), ""
     names = [piece for shard in shards for piece in shard if piece.expression in named]
-    if len(names) > MAX_NAMES_ALONE:
+    if len(names) > MAX_SINGLE_NAME_SHARDS:
         told = "scripts tell hosts their addresses, not their names, in TLS and HTTP"
-        return tuple(shards), f"{len(names)} names are more than {MAX_NAMES_ALONE}: {told}; ask for fewer at once"
+        return tuple(
+            shards
+        ), f"{len(names)} names are more than {MAX_SINGLE_NAME_SHARDS}: {told}; ask for fewer at once"
     others = (tuple(piece for piece in shard if piece.expression not in named) for shard in shards)
     return (*filter(None, others), *((name,) for name in names)), ""

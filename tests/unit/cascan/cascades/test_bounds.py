@@ -74,7 +74,7 @@ def test_what_a_rule_renders_to_for_one_finding_has_a_size() -> None:
 
 
 def test_different_scans_that_a_rule_asks_other_scanners_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_application, "MAX_WISHES_KEPT", 2)
+    monkeypatch.setattr(rule_application, "MAX_PROPOSALS", 2)
     rule = a_rule(scanType="zap", parameters=["{{attributes.port}}"])
     decisions = decide(rule, [a_finding(port=port) for port in range(1, 5)])
     assert sum(decision.kind is DecisionKind.REQUEST for decision in decisions) == 2

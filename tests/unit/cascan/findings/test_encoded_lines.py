@@ -15,9 +15,9 @@ from benchmarks.generated_reports import SHAPES
 from benchmarks.generated_reports import generate_report as generated
 from cascan.findings import build_findings
 from cascan.findings.encoded.cache import EncodedFindingCache
-from cascan.findings.encoded.lines import finding_lines, line_of, lines_of
+from cascan.findings.encoded.lines import encode_finding_lines, line_of, lines_of
 from cascan.findings.ports import CATEGORIES
-from cascan.ids import NAMESPACE, finding_id_of, fingerprint_of, id_fields, scan_hash
+from cascan.ids import NAMESPACE, derive_finding_id, derive_fingerprint, encode_id_fields, scan_hash
 from cascan.model.host import Address, Host, Hostname, Port, Script, Service
 from cascan.nmap.report.read import read_report
 from tests.data.reports import ODDITIES, REAL, hosts
@@ -59,7 +59,7 @@ def encoded(host: Host) -> bytes:
 @pytest.mark.parametrize("name", [*REAL, *ODDITIES])
 def test_the_lines_of_a_host_are_its_findings_encoded(name: str) -> None:
     for host in [*hosts(name), *hosts(name)]:
-        assert finding_lines(host, SCAN, NOW) == encoded(host)
+        assert encode_finding_lines(host, SCAN, NOW) == encoded(host)
 
 
 @pytest.mark.parametrize("name", [*REAL, *ODDITIES])
@@ -77,20 +77,20 @@ def test_a_line_of_scripts_that_hosts_share_goes_by_its_own_severity(shape: str)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_lines_of_a_generated_report_are_its_findings_encoded(shape: str) -> None:
     for host in read_report(io.BytesIO(b"".join(generated(200, shape)))):
-        assert finding_lines(host, SCAN, NOW) == encoded(host)
+        assert encode_finding_lines(host, SCAN, NOW) == encoded(host)
 
 
 @settings(max_examples=200, deadline=None)
 @given(made_up)
 def test_the_lines_of_any_host_are_its_findings_encoded(host: Host) -> None:
-    assert finding_lines(host, SCAN, NOW) == encoded(host)
+    assert encode_finding_lines(host, SCAN, NOW) == encoded(host)
 
 
 def test_a_name_from_the_request_stands_in_the_lines_as_in_the_findings() -> None:
     host = hosts("versions")[0]
     names = {host.address: "asked.example"}
     expected = b"".join(msgspec.json.encode(f) + b"\n" for f in build_findings(host, SCAN, NOW, names))
-    assert finding_lines(host, SCAN, NOW, names) == expected
+    assert encode_finding_lines(host, SCAN, NOW, names) == expected
     assert b"tcp://asked.example:" in expected
 
 
@@ -99,30 +99,30 @@ def test_findings_of_scripts_are_shared_by_hosts_asked_for_by_address_alone() ->
     other = msgspec.structs.replace(host, addresses=(Address("192.0.2.9", "ipv4"),))
     named = msgspec.structs.replace(host, hostnames=(Hostname("other.example", "user"),))
     for seen in (host, other, named, other, named, host):
-        assert finding_lines(seen, SCAN, NOW) == encoded(seen)
+        assert encode_finding_lines(seen, SCAN, NOW) == encoded(seen)
     later = NOW.replace(year=2030)  # the certificate is out of date then
     expected = b"".join(msgspec.json.encode(finding) + b"\n" for finding in build_findings(other, SCAN, later))
-    assert finding_lines(other, SCAN, later) == expected != encoded(other)
+    assert encode_finding_lines(other, SCAN, later) == expected != encoded(other)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_the_id_of_a_finding_is_a_uuid_of_version_5(scan_id: str, fingerprint: str) -> None:
-    assert finding_id_of(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
+    assert derive_finding_id(scan_id, fingerprint) == str(uuid5(NAMESPACE, f"{scan_id}/{fingerprint}"))
 
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=9), min_size=1, max_size=4))
 def test_ids_of_a_line_are_those_of_the_finding(scan_id: str, about: list[str]) -> None:
-    fingerprint = fingerprint_of(*about)
-    fields = id_fields(scan_hash(scan_id), "\x1f".join(about).encode())
-    assert fields.decode() == f'{{"id":"{finding_id_of(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
+    fingerprint = derive_fingerprint(*about)
+    fields = encode_id_fields(scan_hash(scan_id), "\x1f".join(about).encode())
+    assert fields.decode() == f'{{"id":"{derive_finding_id(scan_id, fingerprint)}","fingerprint":"{fingerprint}'
 
 
 def test_what_is_kept_of_ports_and_scripts_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cascan.findings.encoded.cache.MAX_WIRES_BYTES", 20_000)
+    monkeypatch.setattr("cascan.findings.encoded.cache.MAX_ENCODED_FINDINGS_BYTES", 20_000)
     shared = EncodedFindingCache(NOW)
-    monkeypatch.setattr("cascan.findings.encoded.lines.shared_at", lambda _: shared)
+    monkeypatch.setattr("cascan.findings.encoded.lines.cache_for", lambda _: shared)
     for host in read_report(io.BytesIO(b"".join(generated(200, "unlike")))):
-        assert finding_lines(host, SCAN, NOW) == encoded(host)
+        assert encode_finding_lines(host, SCAN, NOW) == encoded(host)
         assert max(len(kept) for kept in shared.memories) <= 20_000 / 400
         assert all(kept.weight <= 20_000 for kept in shared.memories)
     assert any(shared.memories)

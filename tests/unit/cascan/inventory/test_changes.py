@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascan.inventory.changes import judged
+from cascan.inventory.changes import apply_observation
 from cascan.limits import MAX_COVERAGES
 from cascan.model.inventory import (
     Change,
@@ -79,7 +79,7 @@ def after(*observations: Observation, asked: Sighting | None = None) -> tuple[Ho
     record: HostRecord | None = None
     changes: tuple[Change, ...] = ()
     for seen in observations:
-        record, changes = judged(record, seen, asked)
+        record, changes = apply_observation(record, seen, asked)
     return record, list(changes)
 
 
@@ -223,7 +223,7 @@ class TestOrder:
     def test_a_report_that_comes_again_says_nothing_and_leaves_the_same_record(self) -> None:
         for seen in (scan(1, (22, SSH), 80), scan(1, state="filtered"), gone(1)):
             record, _ = after(scan(0, 22), seen)
-            again, changes = judged(record, seen)
+            again, changes = apply_observation(record, seen)
             assert again is record
             assert changes == ()
 
@@ -293,7 +293,7 @@ def test_the_changes_replayed_give_what_is_open(history: list[tuple[set[int], in
     is_up, opened = False, set[int | None]()
     for hour, (ports, asked, up) in enumerate(history):
         seen = scan(hour, *sorted(ports), asked=f"1-{asked}") if up else gone(hour)
-        record, changes = judged(record, seen)
+        record, changes = apply_observation(record, seen)
         for change in changes:
             if change.kind in ("HostAppeared", "HostGone"):
                 assert is_up is (change.kind == "HostGone")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cascan.inventory.changes import judged
-from cascan.inventory.coverage import AskedPorts
-from cascan.inventory.observations import missing, observation_of
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import observe_absence, observe_host
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
 from cascan.model.inventory import Observation, PortCoverage, Sighting, Unlisted
 from cascan.model.report import ScanInfo
@@ -22,12 +22,12 @@ ADDRESS = (Address("192.0.2.1", "ipv4"),)
 
 def seen(name: str, names: dict[str, str] | None = None, at: datetime = NOW) -> list[Observation]:
     found, reader = read_through(report(name))
-    asked = AskedPorts.in_report(reader.scaninfo)
-    return [one for host in found if (one := observation_of(host, asked, SCAN, at, names))]
+    asked = ScannedPorts.from_scaninfo(reader.scaninfo)
+    return [one for host in found if (one := observe_host(host, asked, SCAN, at, names))]
 
 
-def asked(*infos: tuple[str, str, str]) -> AskedPorts:
-    return AskedPorts.in_report(ScanInfo(type=kind, protocol=on, services=ports) for kind, on, ports in infos)
+def asked(*infos: tuple[str, str, str]) -> ScannedPorts:
+    return ScannedPorts.from_scaninfo(ScanInfo(type=kind, protocol=on, services=ports) for kind, on, ports in infos)
 
 
 TCP = asked(("connect", "tcp", "1-100"))
@@ -46,7 +46,7 @@ def extra(state: str, ports: str, protocol: str = "tcp") -> ExtraPorts:
     return ExtraPorts(state, 1, (ExtraReason("why", 1, protocol, ports),))
 
 
-def covered(host: Host, by: AskedPorts) -> str:
+def covered(host: Host, by: ScannedPorts) -> str:
     """Ports by protocol; a question mark behind those that were looked at and gave no answer."""
     coverages = by.covered(host, NOW, SCAN)
     return " ".join(f"{one.protocol}:{one.ports}{'' if one.is_conclusive else '?'}" for one in coverages)
@@ -111,8 +111,8 @@ class TestRealReports:
 
     def test_a_udp_port_that_opens_after_silence_is_announced(self) -> None:
         (silent,), (opened,) = seen("oddities/udp-silent"), seen("oddities/udp-open", at=NOW + timedelta(days=1))
-        known, _ = judged(None, silent)
-        _, (change,) = judged(known, opened)
+        known, _ = apply_observation(None, silent)
+        _, (change,) = apply_observation(known, opened)
         assert (change.kind, change.port, change.before and change.before.state) == ("PortOpened", 53, "open|filtered")
 
 
@@ -122,8 +122,8 @@ class TestCovered:
         assert covered(a_host((22, "closed")), asked((kind, "tcp", "1-100"))) == ""
 
     def test_an_open_port_of_a_window_scan_is_a_guess_and_that_of_an_idle_scan_is_none(self) -> None:
-        window = observation_of(a_host((22, "open")), asked(("window", "tcp", "22")), SCAN, NOW)
-        idle = observation_of(a_host((22, "open"), (23, "closed|filtered")), asked(), SCAN, NOW)
+        window = observe_host(a_host((22, "open")), asked(("window", "tcp", "22")), SCAN, NOW)
+        idle = observe_host(a_host((22, "open"), (23, "closed|filtered")), asked(), SCAN, NOW)
         assert window is not None
         assert idle is not None
         assert (window.ports, list(idle.ports)) == ({}, [("tcp", 22)])
@@ -163,7 +163,7 @@ class TestCovered:
         )
 
     def test_counted_ports_are_told_with_their_state_for_who_looks_one_up(self) -> None:
-        one = observation_of(a_host(extra=(extra("filtered", "1-9"), extra("unfiltered", "20"))), TCP, SCAN, NOW)
+        one = observe_host(a_host(extra=(extra("filtered", "1-9"), extra("unfiltered", "20"))), TCP, SCAN, NOW)
         assert one is not None
         assert one.unlisted == (Unlisted("tcp", "1-9", "filtered"),)
 
@@ -183,28 +183,30 @@ class TestUp:
     def test_a_host_that_pn_calls_up_is_up_when_a_port_answers(
         self, ports: list[tuple[int, str]], groups: tuple[ExtraPorts, ...], up: bool | None
     ) -> None:
-        one = observation_of(a_host(*ports, extra=groups, reason="user-set"), TCP, SCAN, NOW)
+        one = observe_host(a_host(*ports, extra=groups, reason="user-set"), TCP, SCAN, NOW)
         assert one is not None
         assert one.up is up
 
     def test_a_host_without_an_address_that_can_be_told_is_not_seen(self) -> None:
         mac = Host(state="up", addresses=(Address("02:00:5E:00:53:0A", "mac"),))
         odd = Host(state="up", addresses=(Address("not an address", "ipv4"),))
-        assert [observation_of(host, TCP, SCAN, NOW) for host in (mac, odd)] == [None, None]
+        assert [observe_host(host, TCP, SCAN, NOW) for host in (mac, odd)] == [None, None]
 
     def test_an_address_has_one_spelling(self) -> None:
-        one = observation_of(a_host(addresses=(Address("2001:DB8:0::1", "ipv6"),)), TCP, SCAN, NOW)
+        one = observe_host(a_host(addresses=(Address("2001:DB8:0::1", "ipv6"),)), TCP, SCAN, NOW)
         assert one is not None
         assert one.address == "2001:db8::1"
 
     def test_a_missing_host_was_not_up(self) -> None:
-        assert missing("192.0.2.1", SCAN, NOW) == Observation(address="192.0.2.1", seen_at=NOW, scan_id=SCAN, up=False)
+        assert observe_absence("192.0.2.1", SCAN, NOW) == Observation(
+            address="192.0.2.1", seen_at=NOW, scan_id=SCAN, up=False
+        )
 
 
 def test_long_names_of_services_are_cut_and_a_wrapped_one_was_not_told() -> None:
     service = Service(name="tcpwrapped", product="x" * 500, version="y" * 500, method="probed")
     port = Port(protocol="tcp", number=22, state="open", service=service)
-    one = observation_of(Host(state="up", addresses=ADDRESS, ports=(port,)), TCP, SCAN, NOW)
+    one = observe_host(Host(state="up", addresses=ADDRESS, ports=(port,)), TCP, SCAN, NOW)
     assert one is not None
     assert one.ports["tcp", 22] == Sighting(
         state="open", seen_at=NOW, scan_id=SCAN, service="tcpwrapped", product="x" * 80, version="y" * 80

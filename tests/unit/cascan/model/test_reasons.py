@@ -10,7 +10,7 @@ import pytest
 from cascan.events import ScanCompleted
 from cascan.limits import MAX_LISTED_REASONS, MAX_SENTENCE_CHARS
 from cascan.model.reason import Reason, ReasonCode, Reasons, merge_reasons
-from cascan.model.scan import Outcome, Scan, outcome_of
+from cascan.model.scan import Outcome, Scan, combine_outcomes
 from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.close import close_shard
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
@@ -81,9 +81,9 @@ def test_an_empty_corner_of_a_network_is_no_reason_unless_it_is_the_only_one(oth
 def test_a_name_without_an_answer_makes_a_scan_partial_and_alone_unresolved() -> None:
     failed = Reasons(counts={"lookup-failed": 1})
     beside = {"complete": 1, "unresolved": 1}
-    assert outcome_of(beside, failed) is Outcome.PARTIAL
-    assert outcome_of({"unresolved": 2}, failed) is Outcome.UNRESOLVED
-    assert outcome_of(beside, Reasons(counts={"name-not-found": 1})) is Outcome.UNRESOLVED
+    assert combine_outcomes(beside, failed) is Outcome.PARTIAL
+    assert combine_outcomes({"unresolved": 2}, failed) is Outcome.UNRESOLVED
+    assert combine_outcomes(beside, Reasons(counts={"name-not-found": 1})) is Outcome.UNRESOLVED
 
 
 def test_what_a_host_says_is_one_line_of_bounded_length() -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 
-from cascan.nmap.special_addresses import HiddenIPv4, Use, blocks, is_public, judged_as
+from cascan.nmap.special_addresses import HiddenIPv4, Use, is_public, special_blocks, to_effective_address
 from cascan.permissions.scope import Scope
 
 # block → globally reachable, as the registry has it on 2026-11; what it calls N/A is no
@@ -92,7 +92,7 @@ def test_addresses_in_no_block_are_public(address: str) -> None:
 
 @pytest.mark.parametrize(("public", "private"), EMBEDDING)
 def test_an_embedded_ipv4_address_is_judged_as_itself(public: str, private: str) -> None:
-    assert (judged_as(public).text, judged_as(private).text) == ("8.8.8.8", "10.1.0.1")
+    assert (to_effective_address(public).text, to_effective_address(private).text) == ("8.8.8.8", "10.1.0.1")
     assert is_public(6, int(IPv6Address(public)))
     assert not is_public(6, int(IPv6Address(private)))
 
@@ -120,13 +120,15 @@ def test_what_is_never_scanned_is_not_scanned_through_any_prefix(embedded: str) 
 @pytest.mark.parametrize("address", HIDING)
 def test_an_ipv4_address_that_cannot_be_read_keeps_its_ipv6_address_out(address: str) -> None:
     with pytest.raises(HiddenIPv4):
-        judged_as(address)
+        to_effective_address(address)
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
     assert "stays out" in str(scope.find_address_refusal(address))
     assert "stays out" in str(scope.find_address_refusal(address, "example.org"))
 
 
 def test_the_most_specific_block_decides_and_no_block_stands_twice() -> None:
-    assert len({block.text for block in blocks()}) == len(blocks())
-    assert [block.bits for block in blocks()] == sorted((block.bits for block in blocks()), reverse=True)
-    assert {block.use for block in blocks()} == set(Use)
+    assert len({block.text for block in special_blocks()}) == len(special_blocks())
+    assert [block.bits for block in special_blocks()] == sorted(
+        (block.bits for block in special_blocks()), reverse=True
+    )
+    assert {block.use for block in special_blocks()} == set(Use)

@@ -6,7 +6,6 @@ from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.model.policy_profile import PolicyProfile
 from cascan.permissions.permissions import Permissions
-from cascan.permissions.policy import narrow_policy
 from cascan.permissions.scope import Scope
 from cascan.planning.plan import plan
 from tests.support.builders import a_request, body
@@ -29,15 +28,15 @@ def test_a_request_narrows_the_operators_profile_and_never_widens_it(
     operators: PolicyProfile, asked: PolicyProfile
 ) -> None:
     if asked.rank <= operators.rank:
-        assert narrow_policy(operators, asked) is asked
+        assert Permissions(SCOPE, operators).narrow_policy(asked) is asked
         return
     with pytest.raises(RequestRefused) as refused:
-        narrow_policy(operators, asked)
+        Permissions(SCOPE, operators).narrow_policy(asked)
     assert f"policyProfile {asked} is more than {operators}" in str(refused.value)
 
 
 def test_a_request_that_asks_for_nothing_gets_the_operators_profile() -> None:
-    assert [narrow_policy(profile, None) for profile in PolicyProfile] == list(PolicyProfile)
+    assert [Permissions(SCOPE, profile).narrow_policy(None) for profile in PolicyProfile] == list(PolicyProfile)
 
 
 def test_an_operator_who_chose_nothing_gets_safe() -> None:

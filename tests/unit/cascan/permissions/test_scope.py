@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.nmap.special_addresses import Use, blocks_of
+from cascan.nmap.special_addresses import Use, find_blocks
 from cascan.nmap.targets.target_set import Name, parse_target
 from cascan.permissions.scope import Scope
 from cascan.settings import SettingsError
@@ -42,7 +42,7 @@ def test_a_wide_network_does_not_allow_loopback_which_has_to_be_named() -> None:
     assert "is in DeniedTargets" in str(refusal(Scope.of(["127.0.0.1"], ["127.0.0.0/8"]), "127.0.0.1"))
 
 
-NEVER = tuple(block.text for block in blocks_of(Use.NEVER))
+NEVER = tuple(block.text for block in find_blocks(Use.NEVER))
 
 
 @pytest.mark.parametrize("network", NEVER)

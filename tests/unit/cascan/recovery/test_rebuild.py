@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from cascan.events import ReportStored, ScanCompleted
 from cascan.events.control import Action, ControlRequested
 from cascan.ids import ReportKey
-from cascan.model.agenda import What
+from cascan.model.agenda import AgendaTask
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.model.shard import Cut, Lane, Shard, ShardClosing, ShardState, halves
+from cascan.model.shard import Lane, Shard, ShardClosing, ShardCut, ShardState, split_shard
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
 from cascan.recovery.scan_records import ReportedShard, store_run
-from cascan.scans.ending import cancel_scan
+from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.transitions import StopReason
-from on_control_requested.control_scan import control
+from on_control_requested.control_scan import control_scan
 from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish, record_end
@@ -60,13 +60,13 @@ class World:
             reports=self.reports,
             queues=self.queues,
             bus=self.bus,
-            permit=Permissions(SCOPE),
-            rules=ScanDefaults(),
+            permissions=Permissions(SCOPE),
+            defaults=ScanDefaults(),
             clock=clock,
         )
         return planned.scan_id
 
-    def run(self, scan_id: str, number: int, *, cut: Cut | None = None, stored: bool = True) -> None:
+    def run(self, scan_id: str, number: int, *, cut: ShardCut | None = None, stored: bool = True) -> None:
         """A worker claims the shard and reports it, or cuts it."""
         shard = claim(self.table, number, scan_id=scan_id, message_id=f"of {number}")
         assert shard
@@ -74,7 +74,7 @@ class World:
         if cut:
             rest = self.table.cut_shard(scan_id, number, shard.attempt, cut)
             assert rest
-            shard, _ = halves(shard, cut, rest.number)
+            shard, _ = split_shard(shard, cut, rest.number)
         else:
             ran = a_run(attempt=shard.attempt, addresses=shard.addresses)
             self.table.report_shard(scan_id, number, shard.attempt, ran)
@@ -93,7 +93,7 @@ class World:
     def control(self, action: str, scan_id: str) -> None:
         asked = ControlRequested(action=Action(action), scan_id=scan_id)
         outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        control(asked, house=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
+        control_scan(asked, house=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):
@@ -253,7 +253,9 @@ def test_a_scan_that_was_cut_keeps_both_parts(world: World) -> None:
     (whole,) = shard.slices
     done, rest = replace(whole, stop=1), replace(whole, start=1)
     run = a_run(attempt=1, addresses=1, cut=True, stopped=StopReason.WORKER.value)
-    world.run(scan_id, 0, cut=Cut(run=run, done=(done,), rest=(rest,), lane=Lane.CONNECT, to=ShardState.QUEUED))
+    world.run(
+        scan_id, 0, cut=ShardCut(run=run, done=(done,), remaining=(rest,), lane=Lane.CONNECT, to=ShardState.QUEUED)
+    )
     world.lose_the_table()
     scan, shards = world.scan(scan_id), list(world.table.shards(scan_id))
     assert [(s.slices, s.state) for s in shards] == [((done,), ShardState.RECORDED), ((rest,), ShardState.QUEUED)]
@@ -306,7 +308,7 @@ def test_what_is_to_expire_still_does(world: World) -> None:
     scan_id = world.plan(ttlSecondsAfterFinished=60)
     world.finish(scan_id)
     world.lose_the_table()
-    assert [(entry.scan_id, entry.what) for entry in world.table.agenda] == [(scan_id, What.EXPIRE)]
+    assert [(entry.scan_id, entry.task) for entry in world.table.agenda] == [(scan_id, AgendaTask.EXPIRE)]
 
 
 def test_a_scan_in_the_table_is_newer_than_its_records_and_left_alone(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanCompleted, ScanFailed
-from cascan.model.scan import Outcome, Scan, ScanState, outcome_of
+from cascan.model.scan import Outcome, Scan, ScanState, combine_outcomes
 from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.close import close_shard, settle_scan
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
@@ -106,4 +106,4 @@ def test_a_break_between_the_shards_end_and_the_scans_end_is_mended_by_the_next_
     ],
 )
 def test_the_outcome_is_the_honest_sum_of_the_shards(shards: dict[str, int], outcome: Outcome) -> None:
-    assert outcome_of(shards) is outcome
+    assert combine_outcomes(shards) is outcome

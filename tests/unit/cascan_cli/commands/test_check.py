@@ -102,7 +102,7 @@ def test_a_refusal_names_what_is_refused_as_it_was_written(
 def test_a_name_is_not_said_to_be_inside_before_anybody_knows_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     by_number, by_name = checked(capsys, "10.0.0.1", "www.example.test")[1]["targets"]
     assert (by_number["refusal"], by_number["note"], by_name["refusal"]) == ("", "", "")
-    assert "when it is resolved" in by_name["note"]
+    assert "when it resolves the name" in by_name["note"]
     assert main(["check", "www.example.test"]) == 0
     out = capsys.readouterr().out
     assert "target www.example.test\tby name\t" in out
@@ -174,7 +174,7 @@ def test_a_file_is_read_as_submit_reads_it(capsys: pytest.CaptureFixture[str], t
 def test_targets_and_a_file_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 2
     assert main(["check", "-f", "x", "10.0.0.1"]) == 2
-    assert "one of both" in capsys.readouterr().err
+    assert "name either targets or a file" in capsys.readouterr().err
 
 
 def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw_scans_may_be(
@@ -198,7 +198,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     assert checked(capsys, "10.128.0.1", *here)[0] == 0  # who knows what their own subnets reach
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
     assert main(["check", "10.0.0.1", *here]) == 2
-    assert "is none of safe, intrusive, everything" in capsys.readouterr().err
+    assert "is not one of safe, intrusive, everything" in capsys.readouterr().err
     monkeypatch.setattr(permit, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
@@ -208,7 +208,7 @@ def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.Capture
     assert main(["check", "10.0.0.1", "--", "-sV"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("option -sV\tallow\t")
-    assert lines[1] == "45 scripts\truns with -sV\tnmap adds them to version detection; --verbose names each"
+    assert lines[1] == "45 scripts\truns with -sV\tnmap adds them to version detection; --verbose lists each"
     assert lines[2].startswith("target 10.0.0.1\tinside\t")
     assert lines[3] == "accepted: 1 address, 1 shard, express lane"
     assert lines[4].startswith("nmap -sV -n --unprivileged")

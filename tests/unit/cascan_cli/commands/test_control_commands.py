@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from cascan.clock import for_ever
+from cascan.clock import no_time_limit
 from cascan.events.control import ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan_cli.commands import control as command
 from cascan_cli.commands import scans
 from cascan_cli.main import main
-from on_control_requested.control_scan import control, finish_cancelling
+from on_control_requested.control_scan import control_scan, finish_cancelling
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 
@@ -36,7 +36,7 @@ class Stack:
     def send(self, body: str) -> str:
         self.sent.append(ControlRequested.from_wire(body))
         if self.listens:
-            control(
+            control_scan(
                 self.sent[-1],
                 table=self.table,
                 reports=MemoryReportStore(),
@@ -61,7 +61,7 @@ class Stack:
     def turn(self) -> None:
         """What the function does behind its batch, or the next tick."""
         finish_cancelling(
-            [SCAN_ID], for_ever, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
+            [SCAN_ID], no_time_limit, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
         )
 
     @property
@@ -105,8 +105,8 @@ def test_suspending_and_resuming_end_with_zero_and_tell_the_scan_as_json(
     [
         (["cancel", "latest"], "has ended, it is Done: there is nothing to cancel"),
         (["suspend", "latest"], "there is nothing to suspend"),
-        (["cancel", "nothing"], "no scan fits 'nothing'"),
-        (["cancel", "latest", "--reason", "x" * 1025], "--reason has at most 1024 characters"),
+        (["cancel", "nothing"], "there is no scan 'nothing'"),
+        (["cancel", "latest", "--reason", "x" * 1025], "--reason is longer than 1024 characters"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_sent(
@@ -130,7 +130,7 @@ def test_a_stack_that_does_not_listen_is_told_with_where_to_look(
     stack.store()
     stack.listens = False
     assert main(["cancel", "latest", "--timeout", "0"]) == 3
-    assert "see the log of on_control_requested, and its dead-letter queue" in capsys.readouterr().err
+    assert "see the log of on_control_requested and its dead-letter queue" in capsys.readouterr().err
 
 
 def test_a_halted_stack_says_so_wherever_scans_are_listed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,6 +197,6 @@ def test_a_cancelled_scan_whose_turns_do_not_come_is_cancelled_all_the_same_and_
     stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.wide(300)
-    monkeypatch.setattr(command, "TURNS_WITHIN_S", -1)
+    monkeypatch.setattr(command, "MAX_PAUSE_S", -1)
     assert main(["cancel", "latest", "--timeout", "-1"]) == 0
-    assert "cancelled: nothing of it starts any more; 201 shards are still to be closed" in capsys.readouterr().err
+    assert "is cancelled and starts no more shards; 201 shards are still to be closed" in capsys.readouterr().err

@@ -28,10 +28,10 @@ def test_json_carries_the_remarks(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("allowed", "why"),
     [
-        (["example.org"], "no network to let out"),
-        (["2001:db8::/32"], "no network to let out"),
+        (["example.org"], "no network left to reach"),
+        (["2001:db8::/32"], "no network left to reach"),
         (["not/a/net"], "not/a/net"),
-        ([f"10.0.{2 * number}.0/24" for number in range(17)], "no value fits"),
+        ([f"10.0.{2 * number}.0/24" for number in range(17)], "too many networks"),
     ],
 )
 def test_where_there_is_no_value_nothing_is_printed(

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.commands import diff, inventory
 from cascan_cli.main import main
 from tests.support.scanned_network import World, xml
 
-FIRST, SECOND = scan_id_of("scan at 0"), scan_id_of("scan at 1")
+FIRST, SECOND = derive_scan_id("scan at 0"), derive_scan_id("scan at 1")
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ class TestNothingCompared:
             (
                 {"state": ScanState.ERRORED, "shard_outcomes": {"failed": 1}, "error_description": "nmap died"},
                 3,
-                "the scan is Errored, and no part of it has an answer: nmap died",
+                "the scan is Errored, and none of its shards has a result: nmap died",
             ),
             (
                 {"state": ScanState.CANCELLED, "shard_outcomes": {"failed": 1}},
                 1,
-                "the scan is Cancelled, and no part of it has an answer",
+                "the scan is Cancelled, and none of its shards has a result",
             ),
-            ({"state": ScanState.SCANNING, "shards_open": 1}, 1, "no part of the scan has ended yet"),
+            ({"state": ScanState.SCANNING, "shards_open": 1}, 1, "none of its shards has ended yet"),
         ],
     )
     def test_a_scan_without_an_answer_says_that_nothing_was_compared(
@@ -102,7 +102,7 @@ class TestNothingCompared:
     ) -> None:
         end_scans(world, **NO_ANSWER | fields)
         assert printed("diff", SECOND, code=code) == []
-        assert f"nothing was compared: {why}" in printed.said
+        assert f"cannot be compared: {why}" in printed.said
         assert "nothing changed" not in printed.said
 
     def test_of_two_scans_one_without_an_answer_leaves_nothing_to_compare(self, world: World, printed: Printed) -> None:
@@ -110,7 +110,7 @@ class TestNothingCompared:
             world.table.scans[FIRST], state=ScanState.ERRORED, shards=0, error_description="no target"
         )
         assert printed("diff", FIRST, SECOND, code=2) == []
-        assert f"scan {FIRST} (lan): nothing was compared: the request was refused: no target" in printed.said
+        assert f"scan {FIRST} (lan) cannot be compared: the request was refused: no target" in printed.said
 
     def test_a_complete_scan_without_changes_says_that_nothing_changed(self, printed: Printed) -> None:
         assert printed("diff", SECOND) == []
@@ -135,7 +135,10 @@ class TestDiff:
 
     def test_a_first_scan_has_no_changes_and_says_how_many_first_sightings(self, printed: Printed) -> None:
         assert printed("diff", "lan") == []
-        assert "nothing changed; 5 first sightings, where nothing had looked before (--all lists them)" in printed.said
+        assert (
+            "nothing changed; 5 first observations of what no scan had covered before (--all lists them)"
+            in printed.said
+        )
         assert [row[4] for row in printed("diff", "lan", "--all")] == ["never covered"] * 5
 
     def test_two_scans_compared_by_their_reports_differ_as_the_inventory_was_told(self, printed: Printed) -> None:
@@ -156,7 +159,7 @@ class TestDiff:
 
     def test_a_scan_against_itself_is_bad_input(self, printed: Printed) -> None:
         printed("diff", "dmz", SECOND, code=2)
-        assert "are one scan" in printed.said
+        assert "are the same scan" in printed.said
 
     def test_json_has_both_sightings(self, printed: Printed) -> None:
         opened = printed.json("diff")[0]
@@ -198,7 +201,7 @@ class TestInventory:
         self, printed: Printed, words: tuple[str, ...], found: list[str]
     ) -> None:
         assert [f"{row[0]} {row[2]}" for row in printed("inventory", *words)] == found
-        assert ("nothing is known that fits" in printed.said) is not bool(found)
+        assert ("the inventory has nothing that matches" in printed.said) is not bool(found)
 
     def test_all_shows_what_closed_and_who_is_gone(self, printed: Printed) -> None:
         rows = [(row[0], row[2], row[3]) for row in printed("inventory", "--all")]
@@ -224,11 +227,11 @@ class TestInventory:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("db.example",), "the inventory is kept by address"),
+            (("db.example",), "the inventory is searched by address"),
             (("10.0.0.300",), "10.0.0.300"),
             (("--port", "99999"), "--port 99999"),
             (("--port", "ssh"), "--port ssh"),
-            (("0-255.0-255.1.1",), "more than 256 stretches"),
+            (("0-255.0-255.1.1",), "more than 256 intervals"),
         ],
     )
     def test_what_is_no_address_and_no_port_is_bad_input(

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from cascan.model.host import Host
-from cascan.nmap.report.decode import mended, repaired
+from cascan.nmap.report.decode import repair_utf8, replace_forbidden
 from cascan.nmap.report.read import read_report
 from cascan_cli.main import main
 from cascan_cli.output.findings_csv import COLUMNS, escape_formula
@@ -82,8 +82,8 @@ class TestHosts:
 
 def without_layout(element: Element) -> object:
     """Everything that the element says: attributes (empty ones too), text and children in order."""
-    texts = [repaired(text or "").strip() for text in (element.text, element.tail)]
-    attributes = {name: repaired(value) for name, value in element.attrib.items()}
+    texts = [repair_utf8(text or "").strip() for text in (element.text, element.tail)]
+    attributes = {name: repair_utf8(value) for name, value in element.attrib.items()}
     return element.tag, attributes, texts, [without_layout(child) for child in element]
 
 
@@ -151,11 +151,11 @@ class TestXml:
     def test_what_comes_out_is_the_report_element_by_element(self, read: Read, name: str) -> None:
         data = report(name)
         out = read(str(FOLDER / f"{name}.xml"), "--as", "xml")[1]
-        assert without_layout(XML(out)) == without_layout(XML(mended(data.decode())))
+        assert without_layout(XML(out)) == without_layout(XML(replace_forbidden(data.decode())))
 
     def test_of_several_reports_the_damaged_ones_are_counted(self, read: Read) -> None:
         code, _, err = read(PATHS["connect"], PATHS["killed"], "--as", "xml")
-        assert (code, "1 of 2 reports are damaged" in err) == (1, True)
+        assert (code, "1 of 2 files are damaged" in err) == (1, True)
         assert read("README.md", "README.md", "--as", "xml")[0] == 2
 
 
@@ -234,9 +234,9 @@ class TestPacked:
         file.write_bytes(warning + report("hosts"))
         code, out, err = read(str(file))
         assert (code, out) == (1, read(PATHS["hosts"])[1])
-        assert "Something stands before the report." in err
+        assert "There is other text before the report." in err
         code, _, err = read(str(file), PATHS["connect"], "--as", "xml")
-        assert (code, err) == (1, f"cascan: {file}: Something stands before the report.\n")
+        assert (code, err) == (1, f"cascan: {file}: There is other text before the report.\n")
         file.write_bytes(b" \r\n\n" + report("hosts"))
         assert read(str(file)) == read(PATHS["hosts"])
 
@@ -309,7 +309,7 @@ class TestAsACommand:
             argv = [sys.executable, "-m", "cascan_cli.main", "read", PATHS["hosts"]]
             done = subprocess.run(argv, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=250, check=False)
         assert done.returncode == 3
-        assert done.stderr == b"cascan: reading or printing ended early: No space left on device\n"
+        assert done.stderr == b"cascan: reading or writing failed: No space left on device\n"
 
     def test_no_aws_library_is_loaded(self) -> None:
         code = (

@@ -190,10 +190,10 @@ def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.C
     ("words", "findings", "complaint"),
     [
         (["nosuch"], FINDINGS, "no rule nosuch"),
-        ([], [1], "a JSON array of mappings"),
-        ([], {"findings": {"a": 1}}, "a JSON array of mappings"),
-        ([], [{"name": "\ud800"}], "not JSON that can be read"),
-        ([], [{"attributes": [1]}], "finding 1: attributes are a mapping, not list"),
+        ([], [1], "a JSON array of objects"),
+        ([], {"findings": {"a": 1}}, "a JSON array of objects"),
+        ([], [{"name": "\ud800"}], "invalid JSON"),
+        ([], [{"attributes": [1]}], "finding 1: `attributes` must be an object, not list"),
         (["--scan", "latest"], FINDINGS, "name a scan with --scan, or files"),
     ],
 )

@@ -166,7 +166,7 @@ def test_nothing_is_stored_when_one_of_several_manifests_is_refused(cascan: Term
 def test_an_unknown_name_is_refused_with_the_command_that_tells_the_known_ones(cascan: Terminal, action: str) -> None:
     cascan.apply("nightly")
     assert cascan("schedule", action, "nighty", code=2) == ""
-    assert cascan.err == "cascan: there is no schedule 'nighty'; cascan schedule list says which there are\n"
+    assert cascan.err == "cascan: there is no schedule 'nighty'; see cascan schedule list\n"
 
 
 def test_list_has_a_line_for_each_with_its_next_time_and_what_it_last_found(cascan: Terminal) -> None:
@@ -188,10 +188,10 @@ def test_a_stored_manifest_that_is_refused_by_now_hides_no_other_and_can_be_dele
     cascan.stack.schedules.put_schedule("a-relic", {"kind": "ScheduledScan", "spec": {}})
     cascan.apply("nightly")
     relic, nightly = cascan.json("schedule", "list")
-    assert (relic["name"], "apply it anew" in relic["state"], nightly["state"]) == ("a-relic", True, "active")
+    assert (relic["name"], "apply it again" in relic["state"], nightly["state"]) == ("a-relic", True, "active")
     for action in ("show", "pause", "run-now"):
         cascan("schedule", action, "a-relic", code=2)
-        assert "apply it anew" in cascan.err
+        assert "apply it again" in cascan.err
     cascan("schedule", "delete", "a-relic")
     assert [row["name"] for row in cascan.json("schedule", "list")] == ["nightly"]
 
@@ -211,7 +211,7 @@ def test_show_has_the_next_five_times_and_its_scans_the_latest_first(cascan: Ter
         f"next  2026-03-0{day}T02:30:00.000Z" for day in range(2, 7)
     ]
     assert [line.split("\t")[1:3] for line in lines[6:]] == [
-        ["gone", "not there"],
+        ["gone", "not found"],
         ["second", "Done"],
         ["first", "Done"],
     ]
@@ -223,7 +223,7 @@ def test_show_has_the_next_five_times_and_its_scans_the_latest_first(cascan: Ter
 
 def test_s5_pause_and_resume_change_the_manifest_and_what_scheduler_does(cascan: Terminal) -> None:
     cascan.apply("nightly")
-    assert cascan("schedule", "pause", "nightly") == "nightly is paused; what runs goes on\n"
+    assert cascan("schedule", "pause", "nightly") == "nightly is paused; running scans go on\n"
     assert cascan.stack.scheduler.told["nightly"].suspend
     paused = cascan.json("schedule", "pause", "nightly")
     assert (paused["state"], paused["version"], paused["nextTimes"]) == ("suspended", 2, [])  # the same: no new version
@@ -239,7 +239,7 @@ def test_run_now_sends_what_is_due_now_and_names_the_scan_that_it_will_be(cascan
     (due,) = cascan.stack.sent()
     assert due == ScheduleDue(schedule="nightly", due_at=NOW, kind=Kind.RUN_NOW)
     assert asked["id"] == run_scan_id(cascan.stack.scheduler.told["nightly"], NOW)
-    assert cascan("schedule", "run-now", "nightly") == f"asked for scan {asked['id']}\n"
+    assert cascan("schedule", "run-now", "nightly") == f"requested scan {asked['id']}\n"
 
 
 def test_delete_takes_it_from_scheduler_and_table_and_leaves_its_scans(cascan: Terminal) -> None:

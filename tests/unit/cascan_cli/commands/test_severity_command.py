@@ -71,7 +71,7 @@ def test_test_says_what_a_file_would_make_of_findings_and_which_rule_fits_none(
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[:2] for row in rows] == [["INFORMATIONAL", "LOW"]] * 3 + [["INFORMATIONAL", "(suppressed)"]]
     assert rows[-1][4:] == ["host", "known to us"]
-    assert "never fits none of these findings" in err
+    assert "never matches none of these findings" in err
     assert "1 (suppressed), 1 INFORMATIONAL, 3 LOW" in err
 
 
@@ -99,11 +99,11 @@ def test_apply_stores_the_file_as_the_next_version_and_show_prints_it(
     file: Path, table: MemoryScanTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["severity", "show"]) == 0
-    assert "there are no rules" in capsys.readouterr().err
+    assert "there are no severity rules" in capsys.readouterr().err
     assert main(["severity", "apply", "-f", str(file)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("version 1: 3 rules")
-    assert "never accepts until 2020-01-01, which has passed" in err
+    assert "never accepts findings until 2020-01-01, which has passed" in err
     assert main(["severity", "apply", "-f", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"version": 2, "rules": 3}
     assert main(["severity", "show"]) == 0
@@ -120,7 +120,7 @@ def test_what_is_applied_is_kept_for_a_rebuild_and_stands_where_it_cannot_be(
     assert list(house.names("")) == ["severity.json"]
     house.down = True
     assert main(["severity", "apply", "-f", str(file)]) == 0
-    assert "not kept for a rebuild of the table" in capsys.readouterr().err
+    assert "not backed up for a rebuild of the table" in capsys.readouterr().err
     stored = table.severity_rules()
     assert stored
     assert stored.version == 2
@@ -151,19 +151,19 @@ def test_two_people_who_apply_at_once_are_told(
 
     monkeypatch.setattr(table, "severity_rules", read_then_overtaken)
     assert main(["severity", "apply", "-f", str(file)]) == 3
-    assert "somebody else applied rules" in capsys.readouterr().err
+    assert "other rules were applied" in capsys.readouterr().err
     assert table.rules_on_findings == theirs
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"[{]", "not JSON that can be read"),
-        (b"no findings\n", "findings are a JSON array of mappings"),
-        (b"[1]", "findings are a JSON array of mappings"),
-        (b"\xff\xfe", "not JSON that can be read"),
-        (b'{"id": 1}\n{"id": 2\n', "not JSON that can be read"),
-        (b'{"name": "a"}\n{"severity": "dire"}\n', "finding-2 is no finding: Invalid enum value 'dire'"),
+        (b"[{]", "invalid JSON"),
+        (b"no findings\n", "findings are a JSON array of objects"),
+        (b"[1]", "findings are a JSON array of objects"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b'{"id": 1}\n{"id": 2\n', "invalid JSON"),
+        (b'{"name": "a"}\n{"severity": "dire"}\n', "finding-2 is not a valid finding: Invalid enum value 'dire'"),
     ],
 )
 def test_a_file_that_holds_no_findings_is_told(

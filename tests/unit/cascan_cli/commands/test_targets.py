@@ -38,7 +38,7 @@ def test_expressions_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixt
         main(["targets", "10.0.0.1", "--foo", "10.0.0.2"])
     with pytest.raises(SystemExit, match="2"):
         main(["check", "10.0.0.1", "-sV"])
-    assert "unrecognized arguments: -sV; options of nmap go behind --" in capsys.readouterr().err
+    assert "unrecognized arguments: -sV; nmap options go after --" in capsys.readouterr().err
 
 
 def test_the_count_is_exact_and_not_enumerated(capsys: pytest.CaptureFixture[str]) -> None:

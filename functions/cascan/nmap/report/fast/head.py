@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import lru_cache
 
 from cascan.model.host import Address, Hostname
-from cascan.nmap.report.decode import compiled
+from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE
-from cascan.nmap.report.tree.values import instant
+from cascan.nmap.report.tree.values import parse_timestamp
 
 STATUS = rf'<status state={FILLED} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
 COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name
@@ -33,7 +33,7 @@ HostHead = tuple[int, datetime | None, datetime | None, str, str, int, tuple[Add
 
 
 def read_head(text: str) -> HostHead:
-    """Raises: NotPlain: written otherwise than nmap writes."""
+    """Raises: UnusualMarkup: written otherwise than nmap writes."""
     if (found := COMMON.match(text)) is None:
         return _any_head(text)
     started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = found.groups()
@@ -41,38 +41,38 @@ def read_head(text: str) -> HostHead:
     if mac:
         addresses += (Address(mac, "mac", unescape(vendor or "")),)
     names = () if name is None else (Hostname(unescape(name), name_kind),)
-    begun, ended = moment(started), moment(finished)
+    begun, ended = read_time(started), read_time(finished)
     return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), addresses, names
 
 
 def _any_head(text: str) -> HostHead:
-    found = compiled(HEAD).match(text)
+    found = compile_pattern(HEAD).match(text)
     if found is None:
         raise UnusualMarkup
     started, finished, state, reason, ttl, addresses, _, names = found.groups()
-    begun, ended = moment(started), moment(finished)
+    begun, ended = read_time(started), read_time(finished)
     told = _addresses(addresses), _hostnames(names) if names else ()
     return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), *told
 
 
 @lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
-def moment(seconds: str | None) -> datetime | None:
-    """Raises: NotPlain: no time, which is for host.py to say."""
-    time = instant(seconds)
+def read_time(seconds: str | None) -> datetime | None:
+    """Raises: UnusualMarkup: no time, which is for host.py to say."""
+    time = parse_timestamp(seconds)
     if time is None and seconds is not None:
         raise UnusualMarkup
     return time
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
-    found = compiled(ADDRESS).findall(text)
+    found = compile_pattern(ADDRESS).findall(text)
     if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
         raise UnusualMarkup
     return tuple([Address(unescape(addr), kind, unescape(vendor)) for addr, kind, vendor in found])
 
 
 def _hostnames(text: str) -> tuple[Hostname, ...]:
-    found = compiled(HOSTNAME).findall(text)
+    found = compile_pattern(HOSTNAME).findall(text)
     if len(found) != text.count("<"):
         raise UnusualMarkup
     return tuple([Hostname(unescape(name), kind) for name, kind in found])

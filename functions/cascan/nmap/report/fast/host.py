@@ -19,34 +19,36 @@ from typing import Any
 from xml.etree.ElementTree import XML, ParseError
 
 from cascan.cache import BoundedCache
-from cascan.limits import MAX_MEMO_CHARS
-from cascan.model.details import os_matches
+from cascan.limits import MAX_CACHED_REPORT_CHARS
+from cascan.model.details import parse_os_matches
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.fast.head import read_head
-from cascan.nmap.report.fast.ports import QuickPorts
-from cascan.nmap.report.fast.script import UnusualMarkup, refuse
+from cascan.nmap.report.fast.ports import FastPortReader
+from cascan.nmap.report.fast.script import UnusualMarkup, reject_markup
 from cascan.nmap.report.fast.tail import Details, read_flat
-from cascan.nmap.report.known import PORTS as PORTS_KNOWN
-from cascan.nmap.report.known import check
-from cascan.nmap.report.tree.host import TooDeep, extraports_in, plain_of
+from cascan.nmap.report.schema import PORTS as PORTS_KNOWN
+from cascan.nmap.report.schema import check_element
+from cascan.nmap.report.tree.host import TooDeep, parse_extraports, to_data
 
 PORTS, PORTS_END = "<ports>", "</ports>"
 BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; the longer what is looked for, the faster it is found
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
 
 
-class QuickHosts:
+class FastHostReader:
     """Reads host elements, and remembers the pieces that repeat."""
 
     def __init__(self) -> None:
-        self._ports = QuickPorts()
-        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_MEMO_CHARS)
-        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(MAX_MEMO_CHARS)
+        self._ports = FastPortReader()
+        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_CACHED_REPORT_CHARS)
+        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(
+            MAX_CACHED_REPORT_CHARS
+        )
 
     def host(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
 
-        Raises: NotPlain: written otherwise than nmap writes.
+        Raises: UnusualMarkup: written otherwise than nmap writes.
         """
         end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = read_head(text)
         extras, pieces, after = _divided(text[end:])
@@ -71,8 +73,8 @@ class QuickHosts:
         ports = _parsed(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise UnusualMarkup
-        check(ports, PORTS_KNOWN, refuse)
-        return self._counted.keep(text, tuple(extraports_in(ports, refuse)), len(text))
+        check_element(ports, PORTS_KNOWN, reject_markup)
+        return self._counted.keep(text, tuple(parse_extraports(ports, reject_markup)), len(text))
 
     def _rest(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
         """What follows the ports: host scripts and OS matches; every other element is read into the details."""
@@ -100,10 +102,10 @@ class QuickHosts:
     def _system(self, piece: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
         """An `os` element as data, and its matches."""
         try:
-            system = plain_of(_parsed(piece), refuse)
+            system = to_data(_parsed(piece), reject_markup)
         except TooDeep as exc:
             raise UnusualMarkup from exc
-        return self._systems.keep(piece, (system, os_matches({"os": [system]})), len(piece))
+        return self._systems.keep(piece, (system, parse_os_matches({"os": [system]})), len(piece))
 
 
 def _divided(text: str) -> tuple[str, list[str], str]:

@@ -10,13 +10,13 @@ import re
 
 from msgspec.structs import replace
 
-from cascan.cache import BoundedCache, Sighted
-from cascan.limits import MAX_MEMO_CHARS, MAX_PORT, MAX_SIGHTED
+from cascan.cache import BoundedCache, RecentHashes
+from cascan.limits import MAX_CACHED_REPORT_CHARS, MAX_PORT, MAX_RECENT_HASHES
 from cascan.model.host import Port, Script, Service
-from cascan.nmap.report.decode import compiled
-from cascan.nmap.report.fast.script import UnusualMarkup, quick_script, refuse, unescape
-from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE, attributes_of
-from cascan.nmap.report.tree.host import service_of
+from cascan.nmap.report.decode import compile_pattern
+from cascan.nmap.report.fast.script import UnusualMarkup, read_script, reject_markup, unescape
+from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE, read_attributes
+from cascan.nmap.report.tree.host import build_service
 
 START = (
     rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={FILLED} reason={VALUE}'
@@ -34,19 +34,19 @@ PORT = rf"{START}(?:<service{ATTRIBUTES}{REST})?\s*"
 CPE = re.compile("<cpe>([^<]*)</cpe>")
 
 
-class QuickPorts:
+class FastPortReader:
     def __init__(self) -> None:
-        self._ports: BoundedCache[str, Port] = BoundedCache(MAX_MEMO_CHARS)
+        self._ports: BoundedCache[str, Port] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._long_ports: BoundedCache[str, Port] = BoundedCache(
-            MAX_MEMO_CHARS
+            MAX_CACHED_REPORT_CHARS
         )  # with scripts: these crowd out no short ones
-        self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_MEMO_CHARS)
-        self._sighted = Sighted(MAX_SIGHTED)  # pieces with scripts
+        self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_CACHED_REPORT_CHARS)
+        self._sighted = RecentHashes(MAX_RECENT_HASHES)  # pieces with scripts
 
     def ports(self, pieces: list[str]) -> tuple[Port, ...]:
         """The ports of these elements, without their `<port ` and `</port>`.
 
-        Raises: NotPlain: written otherwise than nmap writes.
+        Raises: UnusualMarkup: written otherwise than nmap writes.
         """
         known, long = self._ports.get, self._long_ports.get
         return tuple([known(piece) or long(piece) or self._port(piece) for piece in pieces])
@@ -54,7 +54,7 @@ class QuickPorts:
     def scripts(self, pieces: list[str]) -> tuple[Script, ...]:
         """The scripts of these elements, without their `<script `.
 
-        Raises: NotPlain: written otherwise than nmap writes.
+        Raises: UnusualMarkup: written otherwise than nmap writes.
         """
         known = self._scripts.get
         return tuple([known(piece) or self._script(piece) for piece in pieces])
@@ -62,20 +62,20 @@ class QuickPorts:
     def _port(self, piece: str) -> Port:
         core, *pieces = piece.split("<script ")
         if not pieces:
-            return self._ports.keep(piece, port_of(piece), len(piece))
-        port = self._ports.get(core) or self._ports.keep(core, port_of(core), len(core))
+            return self._ports.keep(piece, read_port(piece), len(piece))
+        port = self._ports.get(core) or self._ports.keep(core, read_port(core), len(core))
         long = replace(port, scripts=self.scripts(pieces))
         return self._long_ports.keep(piece, long, len(piece)) if self._sighted.came_before(hash(piece)) else long
 
     def _script(self, piece: str) -> Script:
-        script = quick_script(piece)
+        script = read_script(piece)
         return self._scripts.keep(piece, script, len(piece)) if self._sighted.came_before(hash(piece)) else script
 
 
-def port_of(piece: str) -> Port:
+def read_port(piece: str) -> Port:
     """The port of a piece without scripts.
 
-    Raises: NotPlain: written otherwise than nmap writes.
+    Raises: UnusualMarkup: written otherwise than nmap writes.
     """
     found = COMMON.fullmatch(piece)
     if found is None or "&" in piece:
@@ -98,7 +98,7 @@ def port_of(piece: str) -> Port:
     )
     return Port(
         protocol=protocol,
-        number=number_of(number),
+        number=read_port_number(number),
         state=state,
         reason=reason,
         reason_ttl=int(ttl),
@@ -107,7 +107,7 @@ def port_of(piece: str) -> Port:
     )
 
 
-def number_of(text: str) -> int:
+def read_port_number(text: str) -> int:
     number = int(text)
     if number > MAX_PORT:
         raise UnusualMarkup
@@ -115,14 +115,18 @@ def number_of(text: str) -> int:
 
 
 def _any_port(piece: str) -> Port:
-    found = compiled(PORT).fullmatch(piece)
+    found = compile_pattern(PORT).fullmatch(piece)
     if found is None:
         raise UnusualMarkup
     protocol, number, state, reason, ttl, reason_ip, service, cpes = found.groups()
-    told = None if service is None else service_of(attributes_of(service), tuple(CPE.findall(cpes or "")), refuse)
+    told = (
+        None
+        if service is None
+        else build_service(read_attributes(service), tuple(CPE.findall(cpes or "")), reject_markup)
+    )
     return Port(
         protocol=protocol,
-        number=number_of(number),
+        number=read_port_number(number),
         state=unescape(state),
         reason=unescape(reason),
         reason_ttl=int(ttl),

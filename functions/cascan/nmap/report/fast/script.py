@@ -7,8 +7,8 @@ from typing import Any
 
 from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Script
-from cascan.nmap.report.decode import UnknownReference, unescaped
-from cascan.nmap.report.tree.script import Pairs, data_of, tells_all
+from cascan.nmap.report.decode import UnknownReference, resolve_references
+from cascan.nmap.report.tree.script import Pairs, is_lossless, pairs_to_data
 
 SCRIPT = re.compile(r'id="([^"<\x00-\x1f]*)" output="([^"<\x00-\x1f]*)"(/?)>')
 TOKEN = re.compile(  # key and text of an elem; that a table begins, that it ends, its key
@@ -24,15 +24,15 @@ class UnusualMarkup(Exception):
     """The element is not written as nmap writes it; an XML parser may read it all the same."""
 
 
-def refuse(_sentence: str) -> None:
+def reject_markup(_sentence: str) -> None:
     """Where host.py warns of something, it is for host.py to read."""
     raise UnusualMarkup
 
 
-def quick_script(text: str) -> Script:
+def read_script(text: str) -> Script:
     """The script of an element without its `<script `, white space behind it allowed.
 
-    Raises: NotPlain: written otherwise, or with a structure that a Script tells by its nodes.
+    Raises: UnusualMarkup: written otherwise, or with a structure that a Script tells by its nodes.
     """
     start = SCRIPT.match(text)
     if start is None:
@@ -52,12 +52,12 @@ def quick_script(text: str) -> Script:
 def unescape(text: str) -> str:
     """The text, its references resolved.
 
-    Raises: NotPlain: one of them is for an XML parser to judge.
+    Raises: UnusualMarkup: one of them is for an XML parser to judge.
     """
     if "&" not in text:
         return text
     try:
-        return unescaped(text)
+        return resolve_references(text)
     except UnknownReference as exc:
         raise UnusualMarkup from exc
 
@@ -103,6 +103,6 @@ def _told(pairs: Pairs) -> Any:
     data = dict(pairs)
     if len(data) == len(pairs) and "" not in data:
         return data
-    if not tells_all(pairs):
+    if not is_lossless(pairs):
         raise UnusualMarkup
-    return data_of(pairs)
+    return pairs_to_data(pairs)

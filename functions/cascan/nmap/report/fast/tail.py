@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cascan.nmap.report.decode import compiled
+from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 
 NOT_PLAIN = frozenset({"xmlns", "text"})  # attributes that host.py reads otherwise
@@ -39,22 +39,22 @@ def read_flat(text: str, start: int, details: Details) -> int:
         srtt, rttvar, to = _told(times)
         _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": to})
         return times.end()
-    if guesses := compiled(GUESSES).match(text, start):
+    if guesses := compile_pattern(GUESSES).match(text, start):
         _read_guesses(guesses, details)
         return guesses.end()
-    if trace := compiled(TRACE).match(text, start):
+    if trace := compile_pattern(TRACE).match(text, start):
         hops = _hops(trace[2])
-        _add(details, "trace", attributes_of(trace[1]) | ({"hop": hops} if hops else {}))
+        _add(details, "trace", read_attributes(trace[1]) | ({"hop": hops} if hops else {}))
         return trace.end()
-    if flat := compiled(FLAT).match(text, start):
-        _add(details, flat[1], attributes_of(flat[2]))
+    if flat := compile_pattern(FLAT).match(text, start):
+        _add(details, flat[1], read_attributes(flat[2]))
         return flat.end()
     return start
 
 
-def attributes_of(text: str) -> dict[str, str]:
+def read_attributes(text: str) -> dict[str, str]:
     """Attributes as nmap writes them, a space before each."""
-    found = compiled(ATTRIBUTE).findall(text)
+    found = compile_pattern(ATTRIBUTE).findall(text)
     attributes = dict(found)
     if len(attributes) != len(found) or not NOT_PLAIN.isdisjoint(attributes):
         raise UnusualMarkup
@@ -72,12 +72,12 @@ def _read_guesses(found: re.Match[str], details: Details) -> None:
 
 
 def _hops(text: str) -> Rows:
-    found = compiled(HOP).findall(text)
+    found = compile_pattern(HOP).findall(text)
     if len(found) != text.count("<") or "&" in text or '=""' in text:  # findall tells no empty value from none
-        hops = compiled(ANY_HOP).findall(text)
+        hops = compile_pattern(ANY_HOP).findall(text)
         if len(hops) != text.count("<"):
             raise UnusualMarkup
-        return [attributes_of(hop) for hop in hops]
+        return [read_attributes(hop) for hop in hops]
     return [
         {"ttl": ttl, "ipaddr": address, "rtt": rtt, "host": host}
         if rtt and host

@@ -15,9 +15,9 @@ from itertools import chain
 from typing import IO
 
 from cascan.model.host import Host
-from cascan.nmap.report.fast.host import QuickHosts
-from cascan.nmap.report.head import Start
-from cascan.nmap.report.items_stream import ReportBody
+from cascan.nmap.report.fast.host import FastHostReader
+from cascan.nmap.report.head import ReportStart
+from cascan.nmap.report.item_stream import ItemStream
 from cascan.nmap.report.parallel.worker import MAX_QUEUED, Part, Queue, Worker
 from cascan.nmap.report.split import HOST_END
 
@@ -85,7 +85,7 @@ def _behind_a_host(stream: IO[bytes], offset: int, size: int) -> int:
 def _read(path: str, ranges: list[tuple[int, int]], queue: Queue, render: Render) -> Iterator[Part]:
     """A part for each range that the queue gives, until one cannot be read by itself."""
     size = os.stat(path).st_size  # noqa: PTH116 (as above)
-    quick = QuickHosts()
+    quick = FastHostReader()
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 (as above)
         for number in queue:
             first, stop = ranges[number]
@@ -108,8 +108,10 @@ def _has_markup(data: bytes) -> bool:
     return False
 
 
-def _part(data: bytes, first: int, render: Render, quick: QuickHosts, *, last: bool) -> Part:
-    body = ReportBody(io.BytesIO(), Start({}, data, closed=False, length=first, remarks=()), quick=quick, whole=last)
+def _part(data: bytes, first: int, render: Render, quick: FastHostReader, *, last: bool) -> Part:
+    body = ItemStream(
+        io.BytesIO(), ReportStart({}, data, closed=False, length=first, remarks=()), quick=quick, whole=last
+    )
     part = Part()
     found: list[bytes] = []
     for item in body.read(everything=False):
@@ -126,7 +128,7 @@ def _the_rest(path: str, first: int, render: Render) -> Iterator[Part]:
     """The report from that byte on, a host at a time."""
     with open(path, "rb") as stream:  # noqa: PTH123 (as above)
         stream.seek(first)
-        body = ReportBody(stream, Start({}, b"", closed=False, length=first, remarks=()))
+        body = ItemStream(stream, ReportStart({}, b"", closed=False, length=first, remarks=()))
         for item in body.read(everything=False):
             yield Part(rendered=render(item)) if isinstance(item, Host) else Part(items=[item])
         yield Part(warnings=body.warnings, broken=body.broken, complete=body.complete)

@@ -7,12 +7,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from cascan.limits import MAX_PORT, MAX_XML_DEPTH
-from cascan.model.details import os_matches, whole
+from cascan.model.details import parse_count, parse_os_matches
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Service
-from cascan.nmap.report.decode import repaired
-from cascan.nmap.report.known import ATTRIBUTES, HOST, SERVICE_CHILDREN, TEXT, check, check_content
-from cascan.nmap.report.tree.script import scripts_in
-from cascan.nmap.report.tree.values import instant
+from cascan.nmap.report.decode import repair_utf8
+from cascan.nmap.report.schema import ATTRIBUTES, HOST, SERVICE_CHILDREN, TEXT, check_content, check_element
+from cascan.nmap.report.tree.script import parse_scripts
+from cascan.nmap.report.tree.values import parse_timestamp
 
 NAMED = frozenset({"status", "address", "hostnames", "ports", "hostscript"})  # what Host has fields for
 SERVICE_ATTRIBUTES = frozenset(Service.__struct_fields__) - {"confidence", "cpe"} | {"conf"}
@@ -31,87 +31,89 @@ class TooDeep(Exception):
     """Elements nested deeper than MAX_XML_DEPTH."""
 
 
-def host_of(host: Element, warn: Warn) -> Host:
+def parse_host(host: Element, warn: Warn) -> Host:
     """The host; what cannot be a port is left out, and `warn` told so.
 
     Raises: TooDeep: nothing is read of such a host.
     """
-    check(host, HOST, warn)
+    check_element(host, HOST, warn)
     status = _attributes(host, "status")
     parts = host.findall("ports")
     ports = tuple(port for part in parts for port in _ports(part, warn))
-    details = details_in(host, warn)
+    details = parse_details(host, warn)
     return Host(
-        state=text_in(status, "state") or _state_by(ports, warn),
-        reason=text_in(status, "reason"),
-        reason_ttl=count_in(status, "reason_ttl", warn),
-        addresses=addresses_in(host, warn),
-        hostnames=hostnames_in(host, warn),
+        state=get_text(status, "state") or _state_by(ports, warn),
+        reason=get_text(status, "reason"),
+        reason_ttl=get_count(status, "reason_ttl", warn),
+        addresses=parse_addresses(host, warn),
+        hostnames=parse_hostnames(host, warn),
         ports=ports,
-        extraports=tuple(extra for part in parts for extra in extraports_in(part, warn)),
-        scripts=tuple(script for element in host.iterfind("hostscript") for script in scripts_in(element, warn)),
-        os_matches=os_matches(details),
+        extraports=tuple(extra for part in parts for extra in parse_extraports(part, warn)),
+        scripts=tuple(script for element in host.iterfind("hostscript") for script in parse_scripts(element, warn)),
+        os_matches=parse_os_matches(details),
         timed_out=_is_timed_out(host, warn),
-        comment=text_in(host.attrib, "comment"),
-        started_at=instant(_time(host, "starttime", warn)),
-        finished_at=instant(_time(host, "endtime", warn)),
+        comment=get_text(host.attrib, "comment"),
+        started_at=parse_timestamp(_time(host, "starttime", warn)),
+        finished_at=parse_timestamp(_time(host, "endtime", warn)),
         details=details,
     )
 
 
-def addresses_in(parent: Element, warn: Warn) -> tuple[Address, ...]:
+def parse_addresses(parent: Element, warn: Warn) -> tuple[Address, ...]:
     """The addresses right below; one without an address is left out."""
     found = parent.findall("address")
     if not all(element.get("addr") for element in found):
         warn("An address that says nothing was left out.")
     return tuple(
-        Address(repaired(addr), text_in(element.attrib, "addrtype") or "ipv4", text_in(element.attrib, "vendor"))
+        Address(repair_utf8(addr), get_text(element.attrib, "addrtype") or "ipv4", get_text(element.attrib, "vendor"))
         for element in found
         if (addr := element.get("addr"))
     )
 
 
-def hostnames_in(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
+def parse_hostnames(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
     """The names; one that is empty is left out."""
     found = parent.findall("hostnames/hostname")
     if not all(element.get("name") for element in found):
         warn("A host name that says nothing was left out.")
     return tuple(
-        Hostname(repaired(name), text_in(element.attrib, "type")) for element in found if (name := element.get("name"))
+        Hostname(repair_utf8(name), get_text(element.attrib, "type"))
+        for element in found
+        if (name := element.get("name"))
     )
 
 
-def extraports_in(ports: Element, warn: Warn) -> Iterator[ExtraPorts]:
+def parse_extraports(ports: Element, warn: Warn) -> Iterator[ExtraPorts]:
     for element in ports.iterfind("extraports"):
         reasons = tuple(_extra_reason(reason.attrib, warn) for reason in element.iterfind("extrareasons"))
-        yield ExtraPorts(text_in(element.attrib, "state"), count_in(element.attrib, "count", warn) or 0, reasons)
+        yield ExtraPorts(get_text(element.attrib, "state"), get_count(element.attrib, "count", warn) or 0, reasons)
 
 
-def port_in(element: Element, warn: Warn) -> Port | None:
+def parse_port(element: Element, warn: Warn) -> Port | None:
     """The port; None where it has no number that a port can have."""
-    number = whole(element.get("portid"))
+    number = parse_count(element.get("portid"))
     if number is None or number > MAX_PORT:
         warn(BAD_PORT)
         return None
     state = _attributes(element, "state")
     service = element.find("service")
-    protocol = text_in(element.attrib, "protocol")
+    protocol = get_text(element.attrib, "protocol")
     if not protocol:
         warn(NO_PROTOCOL)
     return Port(
         protocol=protocol or "tcp",
         number=number,
-        state=text_in(state, "state") or "unknown",
-        reason=text_in(state, "reason"),
-        reason_ttl=count_in(state, "reason_ttl", warn),
-        reason_ip=text_in(state, "reason_ip"),
-        owner=text_in(_attributes(element, "owner"), "name"),
+        state=get_text(state, "state") or "unknown",
+        reason=get_text(state, "reason"),
+        reason_ttl=get_count(state, "reason_ttl", warn),
+        reason_ip=get_text(state, "reason_ip"),
+        owner=get_text(_attributes(element, "owner"), "name"),
         service=_service(service, warn) if service is not None else None,
-        scripts=scripts_in(element, warn),
+        scripts=parse_scripts(element, warn),
     )
 
 
-def service_of(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Service:
+def build_service(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Service:
     """The service of these attributes, which are repaired already."""
     if not attributes.keys() <= SERVICE_ATTRIBUTES:
         warn(ATTRIBUTES)
@@ -119,20 +121,20 @@ def service_of(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Serv
     for name, field in SERVICE_NUMBERS.items():
         if name in fields:
             fields.pop(name)
-            fields[field] = count_in(attributes, name, warn)
+            fields[field] = get_count(attributes, name, warn)
     return Service(**fields, cpe=cpe)
 
 
-def details_in(host: Element, warn: Warn) -> dict[str, list[dict[str, Any]]]:
+def parse_details(host: Element, warn: Warn) -> dict[str, list[dict[str, Any]]]:
     """Every other element of the host, by tag: uptime, distance, trace, os, sequences …"""
     details: dict[str, list[dict[str, Any]]] = {}
     for child in host:
         if child.tag not in NAMED:
-            details.setdefault(child.tag, []).append(plain_of(child, warn))
+            details.setdefault(child.tag, []).append(to_data(child, warn))
     return details
 
 
-def plain_of(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
+def to_data(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
     """The element as data: its attributes, its text under `text`, and a list for each kind of child.
 
     Raises: TooDeep: nothing is read of such a host.
@@ -140,14 +142,14 @@ def plain_of(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
     if depth >= MAX_XML_DEPTH:
         raise TooDeep
     plain: dict[str, Any] = {
-        TEXT_ATTRIBUTE if name == "text" else name: repaired(value) for name, value in element.attrib.items()
+        TEXT_ATTRIBUTE if name == "text" else name: repair_utf8(value) for name, value in element.attrib.items()
     }
     if element.text and element.text.strip():
-        plain["text"] = repaired(element.text)
+        plain["text"] = repair_utf8(element.text)
     for child in element:
         children = plain.setdefault(child.tag, [])
         if isinstance(children, list):
-            children.append(plain_of(child, warn, depth + 1))
+            children.append(to_data(child, warn, depth + 1))
         else:  # as nmap.dtd never has it
             warn("An element called as an attribute beside it was left out.")
         if child.tail and not child.tail.isspace():
@@ -155,14 +157,14 @@ def plain_of(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
     return plain
 
 
-def text_in(attributes: Attributes, name: str) -> str:
+def get_text(attributes: Attributes, name: str) -> str:
     """The attribute's text, repaired; empty when absent."""
-    return repaired(attributes.get(name, ""))
+    return repair_utf8(attributes.get(name, ""))
 
 
-def count_in(attributes: Attributes, name: str, warn: Warn) -> int | None:
+def get_count(attributes: Attributes, name: str, warn: Warn) -> int | None:
     """The attribute as a number from 0; None when it is absent, empty or none."""
-    number = whole(attributes.get(name))
+    number = parse_count(attributes.get(name))
     if number is None and attributes.get(name):
         warn(BAD_NUMBER)
     return number
@@ -183,7 +185,7 @@ def _attributes(parent: Element, tag: str) -> Attributes:
 
 def _time(host: Element, name: str, warn: Warn) -> str:
     said = host.get(name, "")
-    if said and instant(said) is None:
+    if said and parse_timestamp(said) is None:
         warn(BAD_TIME)
     return said
 
@@ -197,20 +199,20 @@ def _is_timed_out(host: Element, warn: Warn) -> bool:
 
 def _ports(parent: Element, warn: Warn) -> Iterator[Port]:
     for element in parent.iterfind("port"):
-        if port := port_in(element, warn):
+        if port := parse_port(element, warn):
             yield port
 
 
 def _service(element: Element, warn: Warn) -> Service:
     check_content(element, SERVICE_CHILDREN, warn)
-    attributes = {name: repaired(value) for name, value in element.attrib.items()}
-    return service_of(attributes, tuple(repaired(cpe.text) for cpe in element.iterfind("cpe") if cpe.text), warn)
+    attributes = {name: repair_utf8(value) for name, value in element.attrib.items()}
+    return build_service(attributes, tuple(repair_utf8(cpe.text) for cpe in element.iterfind("cpe") if cpe.text), warn)
 
 
 def _extra_reason(attributes: Attributes, warn: Warn) -> ExtraReason:
     return ExtraReason(
-        text_in(attributes, "reason"),
-        count_in(attributes, "count", warn) or 0,
-        text_in(attributes, "proto"),
-        text_in(attributes, "ports"),
+        get_text(attributes, "reason"),
+        get_count(attributes, "count", warn) or 0,
+        get_text(attributes, "proto"),
+        get_text(attributes, "ports"),
     )

@@ -6,38 +6,48 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
-from cascan.model.report import TAGS, Finished, HostCounts, HostHint, Item, Output, PostScripts, PreScripts, RunStats
-from cascan.nmap.report.decode import repaired
-from cascan.nmap.report.known import ITEMS, check
-from cascan.nmap.report.tree.host import addresses_in, count_in, hostnames_in, text_in
-from cascan.nmap.report.tree.script import scripts_in
-from cascan.nmap.report.tree.values import said
+from cascan.model.report import (
+    STRUCTS_BY_TAG,
+    Finished,
+    HostCounts,
+    HostHint,
+    Item,
+    Output,
+    PostScripts,
+    PreScripts,
+    RunStats,
+)
+from cascan.nmap.report.decode import repair_utf8
+from cascan.nmap.report.schema import ITEMS, check_element
+from cascan.nmap.report.tree.host import get_count, get_text, parse_addresses, parse_hostnames
+from cascan.nmap.report.tree.script import parse_scripts
+from cascan.nmap.report.tree.values import to_struct
 
 Warn = Callable[[str], None]
 
 
-def item_of(element: Element, warn: Warn) -> Item | None:
+def parse_item(element: Element, warn: Warn) -> Item | None:
     """The element's value; None where nmap does not know such an element, which `warn` is told."""
     if element.tag in ITEMS:
-        check(element, ITEMS[element.tag], warn)
+        check_element(element, ITEMS[element.tag], warn)
     match element.tag:
-        case tag if tag in TAGS:
-            return said(TAGS[tag], element.attrib)
+        case tag if tag in STRUCTS_BY_TAG:
+            return to_struct(STRUCTS_BY_TAG[tag], element.attrib)
         case "hosthint":
             return _hint(element, warn)
         case "prescript":
-            return PreScripts(scripts_in(element, warn))
+            return PreScripts(parse_scripts(element, warn))
         case "postscript":
-            return PostScripts(scripts_in(element, warn))
+            return PostScripts(parse_scripts(element, warn))
         case "runstats":
             return _runstats(element)
         case "output":
-            return Output(type=element.get("type"), text=repaired(element.text or ""))
+            return Output(type=element.get("type"), text=repair_utf8(element.text or ""))
     warn("Elements beside the hosts that nmap does not know were left out.")
     return None
 
 
-def whole_elements(text: str) -> Iterator[Element]:
+def parse_whole_elements(text: str) -> Iterator[Element]:
     """The elements of the text that are whole, as far as it is well-formed."""
     parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     depth = 0
@@ -56,17 +66,17 @@ def _hint(element: Element, warn: Warn) -> HostHint:
     status = element.find("status")
     attributes = {} if status is None else status.attrib
     return HostHint(
-        state=text_in(attributes, "state") or "unknown",
-        reason=text_in(attributes, "reason"),
-        reason_ttl=count_in(attributes, "reason_ttl", warn),
-        addresses=addresses_in(element, warn),
-        hostnames=hostnames_in(element, warn),
+        state=get_text(attributes, "state") or "unknown",
+        reason=get_text(attributes, "reason"),
+        reason_ttl=get_count(attributes, "reason_ttl", warn),
+        addresses=parse_addresses(element, warn),
+        hostnames=parse_hostnames(element, warn),
     )
 
 
 def _runstats(element: Element) -> RunStats:
     finished, hosts = element.find("finished"), element.find("hosts")
     return RunStats(
-        finished=None if finished is None else said(Finished, finished.attrib),
-        hosts=None if hosts is None else said(HostCounts, hosts.attrib),
+        finished=None if finished is None else to_struct(Finished, finished.attrib),
+        hosts=None if hosts is None else to_struct(HostCounts, hosts.attrib),
     )

@@ -8,21 +8,21 @@ from typing import TypeVar
 
 import msgspec
 
-from cascan.model.details import whole
-from cascan.nmap.report.decode import repaired
+from cascan.model.details import parse_count
+from cascan.nmap.report.decode import repair_utf8
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def instant(text: str | None) -> datetime | None:
+def parse_timestamp(text: str | None) -> datetime | None:
     """Seconds since 1970 as an instant; None when they are absent, 0, or none."""
-    seconds = whole(text)
+    seconds = parse_count(text)
     try:
         return datetime.fromtimestamp(seconds, UTC) if seconds else None
     except (OverflowError, ValueError, OSError):
         return None
 
 
-def said(kind: type[S], attributes: Mapping[str, str]) -> S:
+def to_struct(kind: type[S], attributes: Mapping[str, str]) -> S:
     """The attributes as a value of that kind, field by field of the same name; what it has no field for is left out."""
-    return kind(**{name: repaired(attributes[name]) for name in kind.__struct_fields__ if name in attributes})
+    return kind(**{name: repair_utf8(attributes[name]) for name in kind.__struct_fields__ if name in attributes})

@@ -9,14 +9,14 @@ from typing import Any
 from cascan.model.host import ExtraPorts, Host, Port, Service
 from cascan.model.report import HostHint
 from cascan.nmap.report.tree.host import TEXT_ATTRIBUTE
-from cascan.nmap.report.write.xml_escape import element, escaped, scripts_xml
+from cascan.nmap.report.write.xml_escape import escape_xml, render_element, render_scripts
 
 BEFORE_SCRIPTS = ("smurf", "os", "uptime", "distance", "tcpsequence", "ipidsequence", "tcptssequence")
 AFTER_SCRIPTS = ("trace",)
 LAST = ("times",)  # behind whatever nmap.dtd does not know
 
 
-def host_xml(host: Host) -> str:
+def render_host(host: Host) -> str:
     """The element, with the line's end."""
     attributes = {
         "starttime": _seconds(host.started_at),
@@ -25,37 +25,37 @@ def host_xml(host: Host) -> str:
         "comment": host.comment or None,
     }
     inner = [
-        status_xml(host),
-        addresses_xml(host),
-        hostnames_xml(host, always=host.state == "up"),
+        render_status(host),
+        render_addresses(host),
+        render_hostnames(host, always=host.state == "up"),
         _ports_xml(host),
         *_details_xml(host, BEFORE_SCRIPTS),
-        f"<hostscript>{scripts_xml(host.scripts)}</hostscript>" if host.scripts else "",
+        f"<hostscript>{render_scripts(host.scripts)}</hostscript>" if host.scripts else "",
         *_details_xml(host, AFTER_SCRIPTS),
         *_details_xml(host, [tag for tag in host.details if tag not in (*BEFORE_SCRIPTS, *AFTER_SCRIPTS, *LAST)]),
         *_details_xml(host, LAST),
     ]
-    return f"{element('host', attributes, ''.join(inner))}\n"
+    return f"{render_element('host', attributes, ''.join(inner))}\n"
 
 
-def status_xml(host: Host | HostHint) -> str:
+def render_status(host: Host | HostHint) -> str:
     status = {"state": host.state, "reason": host.reason or None, "reason_ttl": host.reason_ttl}
-    return f"{element('status', status, '')}\n"
+    return f"{render_element('status', status, '')}\n"
 
 
-def addresses_xml(host: Host | HostHint) -> str:
+def render_addresses(host: Host | HostHint) -> str:
     return "".join(
-        f"{element('address', {'addr': a.addr, 'addrtype': a.kind, 'vendor': a.vendor or None}, '')}\n"
+        f"{render_element('address', {'addr': a.addr, 'addrtype': a.kind, 'vendor': a.vendor or None}, '')}\n"
         for a in host.addresses
     )
 
 
-def hostnames_xml(host: Host | HostHint, *, always: bool) -> str:
+def render_hostnames(host: Host | HostHint, *, always: bool) -> str:
     """The names; where there are none, an empty element or nothing."""
     if not host.hostnames and not always:
         return ""
     names = "".join(
-        f"{element('hostname', {'name': name.name, 'type': name.kind or None}, '')}\n" for name in host.hostnames
+        f"{render_element('hostname', {'name': name.name, 'type': name.kind or None}, '')}\n" for name in host.hostnames
     )
     return f"<hostnames>\n{names}</hostnames>\n"
 
@@ -68,7 +68,7 @@ def _ports_xml(host: Host) -> str:
 
 def _extraports_xml(extra: ExtraPorts) -> str:
     reasons = "".join(
-        element(
+        render_element(
             "extrareasons",
             {
                 "reason": reason.reason or None,
@@ -81,7 +81,7 @@ def _extraports_xml(extra: ExtraPorts) -> str:
         + "\n"
         for reason in extra.reasons
     )
-    return f"{element('extraports', {'state': extra.state, 'count': extra.count}, reasons)}\n"
+    return f"{render_element('extraports', {'state': extra.state, 'count': extra.count}, reasons)}\n"
 
 
 def _port_xml(port: Port) -> str:
@@ -91,13 +91,13 @@ def _port_xml(port: Port) -> str:
         "reason_ttl": port.reason_ttl,
         "reason_ip": port.reason_ip or None,
     }
-    inner = element("state", state, "")
+    inner = render_element("state", state, "")
     if port.owner:
-        inner += element("owner", {"name": port.owner}, "")
+        inner += render_element("owner", {"name": port.owner}, "")
     if port.service is not None:
         inner += _service_xml(port.service)
-    inner += scripts_xml(port.scripts)
-    return f"{element('port', {'protocol': port.protocol, 'portid': port.number}, inner)}\n"
+    inner += render_scripts(port.scripts)
+    return f"{render_element('port', {'protocol': port.protocol, 'portid': port.number}, inner)}\n"
 
 
 def _service_xml(service: Service) -> str:
@@ -119,7 +119,7 @@ def _service_xml(service: Service) -> str:
         "method": service.method or None,
         "conf": service.confidence,
     }
-    return element("service", attributes, "".join([f"<cpe>{escaped(cpe)}</cpe>" for cpe in service.cpe]))
+    return render_element("service", attributes, "".join([f"<cpe>{escape_xml(cpe)}</cpe>" for cpe in service.cpe]))
 
 
 def _details_xml(host: Host, tags: Any) -> Iterator[str]:
@@ -135,11 +135,11 @@ def _plain_xml(tag: str, plain: dict[str, Any]) -> str:
         for name, value in plain.items()
         if isinstance(value, str) and name != "text"
     }
-    inner = escaped(plain.get("text", "")) if isinstance(plain.get("text"), str) else ""
+    inner = escape_xml(plain.get("text", "")) if isinstance(plain.get("text"), str) else ""
     for name, children in plain.items():
         if isinstance(children, list):
             inner += "".join([f"{_plain_xml(name, child)}\n" for child in children])
-    return element(tag, attributes, inner)
+    return render_element(tag, attributes, inner)
 
 
 def _seconds(moment: datetime | None) -> str | None:

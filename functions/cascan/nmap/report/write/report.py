@@ -1,6 +1,6 @@
 """Values of a report → nmap's XML, as nmap 7.93 writes it: read again, they are the same values.
 
-    xml = chain(document_start(reader.head), map(xml_of, reader.items()), document_end())
+    xml = chain(render_start(reader.head), map(render_item, reader.items()), render_end())
 
 Text goes out as nmap writes it: ASCII, markup and control characters as references, other characters byte by byte.
 """
@@ -10,44 +10,45 @@ from __future__ import annotations
 import msgspec
 
 from cascan.model.host import Host
-from cascan.model.report import TAGS, Head, HostHint, Item, Output, PostScripts, PreScripts, RunStats
-from cascan.nmap.report.write.host import addresses_xml, host_xml, hostnames_xml, status_xml
-from cascan.nmap.report.write.xml_escape import element, escaped, scripts_xml
+from cascan.model.report import STRUCTS_BY_TAG, Head, HostHint, Item, Output, PostScripts, PreScripts, RunStats
+from cascan.nmap.report.write.host import render_addresses, render_host, render_hostnames, render_status
+from cascan.nmap.report.write.xml_escape import escape_xml, render_element, render_scripts
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n'
-FLAT_TAGS = {kind: tag for tag, kind in TAGS.items()}
+FLAT_TAGS = {kind: tag for tag, kind in STRUCTS_BY_TAG.items()}
 
 
-def document_start(head: Head) -> str:
+def render_start(head: Head) -> str:
     """The declaration, the document type, and the root element's tag."""
-    return f"{DECLARATION}{element('nmaprun', _said(head), None)}\n"
+    return f"{DECLARATION}{render_element('nmaprun', _said(head), None)}\n"
 
 
-def document_end() -> str:
+def render_end() -> str:
     return "</nmaprun>\n"
 
 
-def xml_of(item: Host | Item) -> str:
+def render_item(item: Host | Item) -> str:
     """The element of the value, with the line's end."""
     match item:
         case Host():
-            return host_xml(item)
+            return render_host(item)
         case HostHint():
-            return f"<hosthint>{status_xml(item)}{addresses_xml(item)}{hostnames_xml(item, always=True)}</hosthint>\n"
+            hint = render_status(item) + render_addresses(item) + render_hostnames(item, always=True)
+            return f"<hosthint>{hint}</hosthint>\n"
         case PreScripts():
-            return f"<prescript>{scripts_xml(item.scripts)}</prescript>\n"
+            return f"<prescript>{render_scripts(item.scripts)}</prescript>\n"
         case PostScripts():
-            return f"<postscript>{scripts_xml(item.scripts)}</postscript>\n"
+            return f"<postscript>{render_scripts(item.scripts)}</postscript>\n"
         case Output():
-            return f"{element('output', {'type': item.type}, escaped(item.text))}\n"
+            return f"{render_element('output', {'type': item.type}, escape_xml(item.text))}\n"
         case RunStats():
             return _runstats_xml(item)
-    return f"{element(FLAT_TAGS[type(item)], _said(item), '')}\n"
+    return f"{render_element(FLAT_TAGS[type(item)], _said(item), '')}\n"
 
 
 def _runstats_xml(stats: RunStats) -> str:
-    finished = element("finished", _said(stats.finished), "") if stats.finished else ""
-    hosts = element("hosts", _said(stats.hosts), "") if stats.hosts else ""
+    finished = render_element("finished", _said(stats.finished), "") if stats.finished else ""
+    hosts = render_element("hosts", _said(stats.hosts), "") if stats.hosts else ""
     return f"<runstats>{finished}{hosts}\n</runstats>\n"
 
 

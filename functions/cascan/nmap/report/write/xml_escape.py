@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Node, Script
-from cascan.nmap.report.decode import repaired
+from cascan.nmap.report.decode import repair_utf8
 
 # What nmap writes as a reference: markup, control characters, bytes above 0x7F, the second of two hyphens.
 SPECIAL = re.compile("[&<>\"'\x00-\x1f\x7f-\U0010ffff]|(?<=-)-")
@@ -17,46 +17,46 @@ NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def escaped(text: str) -> str:
+def escape_xml(text: str) -> str:
     """The text as it stands in an attribute or an element. Control characters that XML cannot carry become U+FFFD."""
     return SPECIAL.sub(_reference, text) if SPECIAL.search(text) else text
 
 
-def element(tag: str, attributes: Mapping[str, str | int | None], content: str | None) -> str:
+def render_element(tag: str, attributes: Mapping[str, str | int | None], content: str | None) -> str:
     """The element; attributes that are None are left out. Empty content closes the tag, None leaves it open."""
-    told = "".join([f' {name}="{escaped(str(value))}"' for name, value in attributes.items() if value is not None])
+    told = "".join([f' {name}="{escape_xml(str(value))}"' for name, value in attributes.items() if value is not None])
     if content is None:
         return f"<{tag}{told}>"
     return f"<{tag}{told}>{content}</{tag}>" if content else f"<{tag}{told}/>"
 
 
-def parsed_xml(parsed: Element, depth: int = 2) -> str:
+def render_parsed(parsed: Element, depth: int = 2) -> str:
     """An element that a parser read, as nmap would have written it. What is nested too deep is left out."""
-    attributes = {name: repaired(value) for name, value in parsed.attrib.items()}
+    attributes = {name: repair_utf8(value) for name, value in parsed.attrib.items()}
     content = _parsed_text(parsed.text)
     if depth < MAX_XML_DEPTH:
-        content += "".join([parsed_xml(child, depth + 1) + _parsed_text(child.tail) for child in parsed])
-    return element(parsed.tag, attributes, content)
+        content += "".join([render_parsed(child, depth + 1) + _parsed_text(child.tail) for child in parsed])
+    return render_element(parsed.tag, attributes, content)
 
 
 def _parsed_text(text: str | None) -> str:
     """Layout stays as it is."""
-    return text or "" if not text or text.isspace() else escaped(repaired(text))
+    return text or "" if not text or text.isspace() else escape_xml(repair_utf8(text))
 
 
-def scripts_xml(scripts: Iterable[Script]) -> str:
+def render_scripts(scripts: Iterable[Script]) -> str:
     """Script elements, one behind the other as nmap writes them."""
     return "".join(map(_script_xml, scripts))
 
 
 def _script_xml(script: Script) -> str:
     content = "".join(map(_node_xml, script.nodes)) if script.nodes else _data_xml(script.data)
-    return element("script", {"id": script.id, "output": script.output}, content)
+    return render_element("script", {"id": script.id, "output": script.output}, content)
 
 
 def _node_xml(node: Node) -> str:
     if node.kind == "text":
-        return escaped(node.text)
+        return escape_xml(node.text)
     if node.kind == "elem":
         return _elem(node.key, node.text)
     return _table(node.key, "".join(map(_node_xml, node.children)))
@@ -74,12 +74,12 @@ def _value_xml(key: str | None, value: Any) -> str:
 
 
 def _elem(key: str | None, text: str) -> str:
-    told = "" if key is None else f' key="{escaped(key)}"'
-    return f"<elem{told}>{escaped(text)}</elem>\n"
+    told = "" if key is None else f' key="{escape_xml(key)}"'
+    return f"<elem{told}>{escape_xml(text)}</elem>\n"
 
 
 def _table(key: str | None, content: str) -> str:
-    told = "" if key is None else f' key="{escaped(key)}"'
+    told = "" if key is None else f' key="{escape_xml(key)}"'
     return f"<table{told}>\n{content}</table>\n"
 
 

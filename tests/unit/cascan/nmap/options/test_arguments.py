@@ -14,8 +14,8 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.options.arguments import CheckedArguments, Profile, parse_arguments
 from cascan.nmap.options.getopt import read_words
 from cascan.nmap.options.table import Decision, Takes, option_table
-from cascan.nmap.scripts.judgement import judge_scripts
-from cascan.nmap.scripts.selection import select_category
+from cascan.nmap.scripts.judge_scripts import judge_scripts
+from cascan.nmap.scripts.select_scripts import select_category
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 

@@ -92,9 +92,9 @@ def nmaps_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _look_into(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nmap_data, "data_folder", lambda: folder)
-    monkeypatch.setattr(service_names, "known_services", nmap_data.known_services.__wrapped__)
-    monkeypatch.setattr(mac_address, "known_vendors", nmap_data.known_vendors.__wrapped__)
+    monkeypatch.setattr(nmap_data, "find_data_folder", lambda: folder)
+    monkeypatch.setattr(service_names, "read_services", nmap_data.read_services.__wrapped__)
+    monkeypatch.setattr(mac_address, "read_vendors", nmap_data.read_vendors.__wrapped__)
 
 
 def refusals(line: str) -> set[Rule]:
@@ -134,7 +134,7 @@ def test_the_data_is_that_of_the_nmap_on_the_path(nmaps_lists: Path, monkeypatch
     (data / nmap_data.SERVICES).touch()
     monkeypatch.undo()
     monkeypatch.setenv("PATH", str(program.parent))
-    assert nmap_data.data_folder.__wrapped__() == data
+    assert nmap_data.find_data_folder.__wrapped__() == data
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from cascan.errors import UnreadableReport
 from cascan.findings import build_findings
-from cascan.inventory.changes import judged
-from cascan.inventory.coverage import AskedPorts
-from cascan.inventory.observations import observation_of
-from cascan.nmap.report import items_stream as body
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import observe_host
+from cascan.nmap.report import item_stream as body
 from cascan.nmap.report import split as cutting
 from cascan.nmap.report.head import CHUNK_BYTES
 from cascan.nmap.report.read import read_report
@@ -246,10 +246,10 @@ def test_no_damage_raises_anything_but_unreadable_report(name: str, edits: list[
     except UnreadableReport:
         return
     assert reader.complete or reader.warnings
-    asked = AskedPorts.in_report(reader.scaninfo)
+    asked = ScannedPorts.from_scaninfo(reader.scaninfo)
     for host in found:
-        seen = observation_of(host, asked, "a" * 16, NOW)
-        known = judged(None, seen) if seen else None
+        seen = observe_host(host, asked, "a" * 16, NOW)
+        known = apply_observation(None, seen) if seen else None
         msgspec.json.encode([*build_findings(host, "a" * 16, NOW), known])
 
 

@@ -12,7 +12,7 @@ import pytest
 from cascan.model.host import Host, Node, Script
 from cascan.nmap.report.read import read_report
 from cascan.nmap.report.tree.host import TEXT_ATTRIBUTE
-from cascan.nmap.report.write.report import xml_of
+from cascan.nmap.report.write.report import render_item
 from tests.support.report_model import Writer, facts_of, model_of, random_report
 from tests.unit.cascan.nmap.report.test_fast import by_parser
 
@@ -81,7 +81,7 @@ def check(data: bytes) -> bool:
     if CLASH not in reader.warnings:
         assert [like_the_model(host) for host in found] == expected
     if not reader.warnings:
-        written = XML(f"<r>{''.join(map(xml_of, found))}</r>")
+        written = XML(f"<r>{''.join(map(render_item, found))}</r>")
         assert not facts_of(XML(data).iterfind("host")) - facts_of(written)
     return True
 

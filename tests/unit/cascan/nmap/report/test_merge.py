@@ -15,7 +15,7 @@ from xml.etree.ElementTree import XML, Element
 import pytest
 from libnmap.parser import NmapParser
 
-from cascan.nmap.report.merge import Part, merge_reports
+from cascan.nmap.report.merge import MergeInput, merge_reports
 from cascan.nmap.report.read import read_report
 from tests.data.reports import REAL, hosts, report
 from tests.unit.cascan.nmap.report.test_damage import trickle
@@ -33,7 +33,7 @@ SETS = {
 
 def merged(*reports: bytes, missing: int = 0, started_at: datetime | None = None) -> bytes:
     pieces = merge_reports(
-        map(Part, map(io.BytesIO, reports)), note="for a test", missing=missing, started_at=started_at
+        map(MergeInput, map(io.BytesIO, reports)), note="for a test", missing=missing, started_at=started_at
     )
     return b"".join(pieces)
 
@@ -169,11 +169,11 @@ def test_where_nothing_is_a_report_there_is_no_merged_one(data: bytes) -> None:
 def test_streams_are_opened_one_after_the_other_and_closed() -> None:
     opened: list[IO[bytes]] = []
 
-    def parts() -> Iterator[Part]:
+    def parts() -> Iterator[MergeInput]:
         for _ in range(5):
             assert all(stream.closed for stream in opened)
             opened.append(io.BytesIO(report("connect")))
-            yield Part(opened[-1])
+            yield MergeInput(opened[-1])
 
     assert counts(b"".join(merge_reports(parts())))["total"] == "5"
     assert all(stream.closed for stream in opened)
@@ -189,7 +189,7 @@ def test_memory_does_not_grow_with_the_report() -> None:
         yield data[end:]
 
     tracemalloc.start()
-    size = sum(map(len, merge_reports([Part(trickle(chunks()))])))
+    size = sum(map(len, merge_reports([MergeInput(trickle(chunks()))])))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > 20_000_000

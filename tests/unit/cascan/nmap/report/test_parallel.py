@@ -30,7 +30,7 @@ def render(host: Host) -> bytes:
 def by_processes(path: Path, jobs: int, using: Callable[[Host], bytes] = render) -> tuple[bytes, ReportReader]:
     with path.open("rb") as stream:
         reader = read_report(stream)
-        return b"".join(reader.rendered(str(path), using, jobs)), reader
+        return b"".join(reader.render_hosts(str(path), using, jobs)), reader
 
 
 def by_one(path: Path) -> tuple[bytes, ReportReader]:
@@ -99,6 +99,6 @@ def test_reading_may_stop_early(tmp_path: Path) -> None:
     path = tmp_path / "report.xml"
     path.write_bytes(WHOLE)
     with path.open("rb") as stream:
-        parts = read_report(stream).rendered(str(path), render, 2)
+        parts = read_report(stream).render_hosts(str(path), render, 2)
         assert next(parts)
         parts.close()  # type: ignore[attr-defined]  # a generator, as every iterator here

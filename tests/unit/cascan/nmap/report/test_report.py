@@ -13,7 +13,7 @@ from cascan.model import details
 from cascan.model.host import Host, OsClass, Port
 from cascan.model.recording import Place
 from cascan.model.report import Finished, HostCounts, HostHint, PostScripts, PreScripts, RunStats
-from cascan.nmap.report.read import read_on, read_report
+from cascan.nmap.report.read import read_report, resume_report
 from tests.data.reports import WHOLE, hosts, read_through, report
 
 
@@ -73,7 +73,7 @@ def test_ports_that_nmap_only_counts_are_counted() -> None:
 def test_a_probed_service_keeps_product_version_tunnel_and_cpe() -> None:
     (host,) = hosts("versions")
     web, ftp = (
-        next(port.service for port in host.ports if port.service and port.service.known_as == name)
+        next(port.service for port in host.ports if port.service and port.service.common_name == name)
         for name in ("https", "ftp")
     )
     assert (web.name, web.tunnel, web.product, web.method, web.confidence) == (
@@ -232,7 +232,7 @@ def test_a_report_can_be_read_on_from_every_place_that_its_reader_gave(name: str
         whole.append(host)
     assert len(places) == (1 if name == "hosts" else 5)
     for offset, (before, place) in list(places.items())[1:]:
-        rest = read_on(BytesIO(data[offset:]), place)
+        rest = resume_report(BytesIO(data[offset:]), place)
         assert list(rest) == whole[before:]
         assert (rest.scaninfo, rest.exit, rest.hosts_total) == (reader.scaninfo, reader.exit, reader.hosts_total)
         assert rest.complete == reader.complete == (name != "damaged")

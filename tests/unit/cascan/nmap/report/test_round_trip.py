@@ -11,9 +11,9 @@ from xml.etree.ElementTree import XML, Element
 
 import pytest
 
-from cascan.nmap.report.decode import mended, repaired
+from cascan.nmap.report.decode import repair_utf8, replace_forbidden
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.write.report import document_end, document_start, xml_of
+from cascan.nmap.report.write.report import render_end, render_item, render_start
 from tests.data.reports import HEADLESS, ODDITIES, WHOLE, report
 
 DTD = Path("/usr/share/nmap/nmap.dtd")
@@ -25,7 +25,7 @@ CAN_BE_WRITTEN = [*WHOLE, *ODDITIES]
 def written(data: bytes) -> str:
     """The report, read and written again."""
     reader = read_report(io.BytesIO(data))
-    return "".join(chain([document_start(reader.head)], map(xml_of, reader.items()), [document_end()]))
+    return "".join(chain([render_start(reader.head)], map(render_item, reader.items()), [render_end()]))
 
 
 def canonical(element: Element) -> object:
@@ -36,13 +36,13 @@ def canonical(element: Element) -> object:
     children = [canonical(child) for child in element if len(child) or child.attrib or child.tag not in EMPTY]
     if element.tag in ("host", "os"):
         children.sort(key=lambda child: child[0])  # type: ignore[index]  # a canonical element begins with its tag
-    text = repaired(element.text or "")
-    attributes = {name: repaired(value) for name, value in element.attrib.items()}
+    text = repair_utf8(element.text or "")
+    attributes = {name: repair_utf8(value) for name, value in element.attrib.items()}
     return element.tag, attributes, text if element.tag == "elem" else text.strip(), children
 
 
 def tree(data: bytes | str) -> object:
-    return canonical(XML(mended(data if isinstance(data, str) else data.decode())))
+    return canonical(XML(replace_forbidden(data if isinstance(data, str) else data.decode())))
 
 
 @pytest.mark.parametrize("name", [name for name in CAN_BE_WRITTEN if name not in INVALID])

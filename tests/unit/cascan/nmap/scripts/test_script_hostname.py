@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cascan.model.shard import Shard, TargetSlice
-from cascan.nmap.command import nmap_argv
+from cascan.nmap.command import build_nmap_command
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.nmap.scripts.script_hostname import add_script_hostname
 from cascan.permissions.scope import Scope
@@ -81,5 +81,5 @@ def test_a_shard_has_a_name_when_all_its_addresses_stand_for_it(expressions: lis
 
 
 def test_the_command_line_says_the_name_before_the_options_that_are_ours() -> None:
-    argv = nmap_argv(["nmap"], a_shard(arguments=("-sV",)), Path("/scratch"), NAME)
+    argv = build_nmap_command(["nmap"], a_shard(arguments=("-sV",)), Path("/scratch"), NAME)
     assert argv[:5] == ("nmap", "-sV", "--script-args", OURS, "--unprivileged")

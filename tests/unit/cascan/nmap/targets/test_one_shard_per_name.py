@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cascan.limits import MAX_NAMES_ALONE
+from cascan.limits import MAX_SINGLE_NAME_SHARDS
 from cascan.model.shard import Lane
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
@@ -43,12 +43,12 @@ def test_a_block_around_a_name_is_no_name() -> None:
 
 
 def test_too_many_names_stay_together_and_the_plan_says_what_that_costs() -> None:
-    names = [f"n{number}.example.test" for number in range(MAX_NAMES_ALONE + 1)]
-    assert len(planned(*names[:-1]).slices) == MAX_NAMES_ALONE
+    names = [f"n{number}.example.test" for number in range(MAX_SINGLE_NAME_SHARDS + 1)]
+    assert len(planned(*names[:-1]).slices) == MAX_SINGLE_NAME_SHARDS
     asked = planned(*names)
     assert len(asked.slices) == 1
     assert asked.notes[-1].startswith(
-        f"{MAX_NAMES_ALONE + 1} names are more than {MAX_NAMES_ALONE}: scripts tell hosts their addresses"
+        f"{MAX_SINGLE_NAME_SHARDS + 1} names are more than {MAX_SINGLE_NAME_SHARDS}: scripts tell hosts their addresses"
     )
 
 

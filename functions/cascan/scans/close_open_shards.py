@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from cascan.clock import Clock, TimeLeft, for_ever
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import EventBus, ScanTable, ShardQueues
-from cascan.limits import CLOSED_TOGETHER, LEAST_TURN_S, LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, REPORT_WITHIN_S
-from cascan.model.agenda import AgendaEntry, What
+from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scans.close import ENDED_STATES, settle_scan
@@ -40,7 +40,7 @@ def cancel_scan(
     bus: EventBus,
     clock: Clock,
     most: int = MAX_CLOSED_AT_ONCE,
-    left_s: TimeLeft = for_ever,
+    left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
     """Cancel the scan, and close its open shards in one turn. The scan as it stands then: one that had ended stays as
     it was, and one with open shards is on the agenda. None: there is no such scan.
@@ -54,14 +54,14 @@ def cancel_scan(
     left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
     scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
     if left is Remaining.MORE:
-        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, What.LOOK))
+        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
     return scan
 
 
 def close_open_shards(
-    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = for_ever
+    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
 ) -> Remaining:
-    """Close open shards of a scan that is cancelled or overdue: at most `most`, and until LEAST_TURN_S are left.
+    """Close open shards of a scan that is cancelled or overdue: at most `most`, and until MIN_TIME_LEFT_S are left.
 
     Of an overdue scan what a worker holds is left to it: it stops by itself, and stores what it has.
     """
@@ -77,10 +77,10 @@ def close_open_shards(
                 kept += shard.state in OPEN_STATES
 
     shards, closing, closed = to_close(), _closing(scan), 0
-    while batch := list(islice(shards, min(CLOSED_TOGETHER, most - closed))):
+    while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
         table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
-        if closed >= most or left_s() < LEAST_TURN_S:
+        if closed >= most or left_s() < MIN_TIME_LEFT_S:
             return Remaining.MORE if next(shards, None) else Remaining.WORKERS if kept else Remaining.NOTHING
     return Remaining.WORKERS if kept else Remaining.NOTHING
 
@@ -92,7 +92,7 @@ def is_over(scan: Scan, now: datetime) -> bool:
 
 def is_in_progress(shard: Shard, now: datetime) -> bool:
     """Held by a worker; or reported, and what reads the report has not had its time."""
-    grace_s = REPORT_WITHIN_S if shard.state is ShardState.REPORTED else 0
+    grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
 
 

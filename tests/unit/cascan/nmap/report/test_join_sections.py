@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from cascan.findings import build_findings
-from cascan.findings.encoded.lines import finding_lines, lines_of
+from cascan.findings.encoded.lines import encode_finding_lines, lines_of
 from cascan.model.finding import Finding
 from cascan.model.host import Host
-from cascan.nmap.report import sections
+from cascan.nmap.report import join_sections as sections
+from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
-from cascan.nmap.report.sections import join_sections
 from tests.data.reports import REAL, hosts
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,5 +109,5 @@ def test_findings_of_a_script_that_ran_twice_are_told_apart_and_equal_ones_are_o
     ids = [finding.id for finding in found(host)]
     assert len(set(ids)) == len(ids)
     texts = [msgspec.json.encode(finding) for finding in found(host)]
-    assert finding_lines(host, "scan", AT) == b"".join(text + b"\n" for text in texts)
+    assert encode_finding_lines(host, "scan", AT) == b"".join(text + b"\n" for text in texts)
     assert [line.encoded for line in lines_of(host, "scan", AT)] == texts

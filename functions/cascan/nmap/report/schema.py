@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from cascan.model.report import TAGS, Finished, HostCounts
+from cascan.model.report import STRUCTS_BY_TAG, Finished, HostCounts
 
 Warn = Callable[[str], None]
 
@@ -21,21 +21,21 @@ NAMESPACES = "XML namespaces, which nmap does not use, were left out."
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Schema:
     """What is read of an element."""
 
     attributes: frozenset[str] = frozenset()
-    children: Mapping[str, Known | None] = field(default_factory=dict)  # None: its own reader checks it
+    children: Mapping[str, Schema | None] = field(default_factory=dict)  # None: its own reader checks it
     once: frozenset[str] = frozenset()  # children of which the first is read
     has_text: bool = False
     keeps_others: bool = False  # children of any other name are kept
 
 
-def _known(attributes: str = "", once: str = "", **children: Known | None) -> Known:
-    return Known(frozenset(attributes.split()), children, frozenset(once.split()))
+def _known(attributes: str = "", once: str = "", **children: Schema | None) -> Schema:
+    return Schema(frozenset(attributes.split()), children, frozenset(once.split()))
 
 
-NOTHING = Known()
+NOTHING = Schema()
 STATUS = _known("state reason reason_ttl")
 ADDRESS = _known("addr addrtype vendor")
 HOSTNAMES = _known(hostname=_known("name type"))
@@ -50,19 +50,19 @@ PORT = _known(
 )
 PORTS = _known(extraports=EXTRAPORTS, port=PORT)
 SCRIPTS = _known(script=None)
-HOST = Known(
+HOST = Schema(
     frozenset({"starttime", "endtime", "timedout", "comment"}),
     {"status": STATUS, "address": ADDRESS, "hostnames": HOSTNAMES, "ports": PORTS, "hostscript": SCRIPTS},
     once=frozenset({"status"}),
     keeps_others=True,
 )
-SERVICE_CHILDREN = Known(children={"cpe": Known(has_text=True)})
+SERVICE_CHILDREN = Schema(children={"cpe": Schema(has_text=True)})
 ITEMS = {
-    **{tag: Known(frozenset(kind.__struct_fields__)) for tag, kind in TAGS.items()},
+    **{tag: Schema(frozenset(kind.__struct_fields__)) for tag, kind in STRUCTS_BY_TAG.items()},
     "hosthint": _known(once="status", status=STATUS, address=ADDRESS, hostnames=HOSTNAMES),
     "prescript": SCRIPTS,
     "postscript": SCRIPTS,
-    "output": Known(frozenset({"type"}), has_text=True),
+    "output": Schema(frozenset({"type"}), has_text=True),
     "runstats": _known(
         once="finished hosts",
         finished=_known(" ".join(Finished.__struct_fields__)),
@@ -71,15 +71,15 @@ ITEMS = {
 }
 
 
-def check(element: Element, known: Known, warn: Warn) -> None:
+def check_element(element: Element, known: Schema, warn: Warn) -> None:
     """Warn of what the element holds besides what is known."""
     if not element.attrib.keys() <= known.attributes:
         warn(ATTRIBUTES)
     check_content(element, known, warn)
 
 
-def check_content(element: Element, known: Known, warn: Warn) -> None:
-    """As `check`, but of the attributes."""
+def check_content(element: Element, known: Schema, warn: Warn) -> None:
+    """As `check_element`, but of the attributes."""
     if not known.has_text:
         check_text(element, warn)
     seen: set[str] = set()
@@ -93,7 +93,7 @@ def check_content(element: Element, known: Known, warn: Warn) -> None:
         seen.add(child.tag)
         inner = known.children[child.tag]
         if inner is not None:
-            check(child, inner, warn)
+            check_element(child, inner, warn)
 
 
 def check_text(element: Element, warn: Warn) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a shard whose run was broken off, for every way that a run ends."""
+"""What becomes of a shard whose nmap was stopped or failed, for every way that a run ends."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.scans.transitions import HOLD_REASONS, StopReason
+from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.nmap_process import NmapResult
-from on_shard_queued.what_next import NextStep, ShardAction, choose_next_step, is_conclusive
 from tests.support.builders import a_shard
 
 RAW = a_shard(lane=Lane.RAW)
@@ -16,33 +16,38 @@ STOPPED = -15
 
 
 def after(
-    stop: str = "", *, finished: int = 3, left: int = 5, shard: Shard = RAW, exit_code: int = STOPPED
+    stop: StopReason | None = None,
+    *,
+    finished: int = 3,
+    unfinished: int = 5,
+    shard: Shard = RAW,
+    exit_code: int = STOPPED,
 ) -> NextStep:
-    return choose_next_step(shard, NmapResult(exit_code, stop), finished=finished, left=left)
+    return choose_next_step(shard, NmapResult(exit_code, stop), finished=finished, unfinished=unfinished)
 
 
 @pytest.mark.parametrize(
-    ("ended", "whole", "its_own"),
+    ("result", "whole", "conclusive"),
     [
         (NmapResult(0), True, True),
         (NmapResult(0), False, False),  # a full disk
         (NmapResult(1), False, True),  # it refused
         (NmapResult(255), False, True),
         (NmapResult(126, stderr="nmap: Operation not permitted"), False, True),
-        (NmapResult(None), False, True),  # nothing to ask
+        (NmapResult(None), False, True),  # no target
         (NmapResult(-9), False, False),
-        (NmapResult(0, "deadline"), True, False),
+        (NmapResult(0, StopReason.TIME_LIMIT), True, False),
         (NmapResult(None, error="no such file"), False, False),
     ],
 )
-def test_nmap_had_its_say_or_was_broken_off(ended: NmapResult, whole: bool, its_own: bool) -> None:
-    assert is_conclusive(ended, whole=whole) is its_own
+def test_a_run_is_conclusive_or_was_interrupted(result: NmapResult, whole: bool, conclusive: bool) -> None:
+    assert is_conclusive(result, whole=whole) is conclusive
 
 
 @pytest.mark.parametrize("stop", [StopReason.LOST, StopReason.OVER])
 def test_a_shard_that_somebody_else_has_is_let_go(stop: StopReason) -> None:
-    assert after(stop).do is ShardAction.DROP
-    assert after(stop, finished=0).do is ShardAction.DROP
+    assert after(stop).action is ShardAction.DROP
+    assert after(stop, finished=0).action is ShardAction.DROP
 
 
 @pytest.mark.parametrize("finished", [0, 3])
@@ -89,20 +94,23 @@ def test_what_a_lambda_has_no_time_for_goes_to_the_connect_lane(finished: int) -
     ],
 )
 def test_a_failure_is_counted_and_named_whether_hosts_were_finished_or_not(ended: NmapResult, error: str) -> None:
-    assert choose_next_step(RAW, ended, finished=3, left=5) == NextStep(
+    assert choose_next_step(RAW, ended, finished=3, unfinished=5) == NextStep(
         ShardAction.CUT, ShardState.QUEUED, Lane.RAW, True, error
     )
-    assert choose_next_step(RAW, ended, finished=0, left=8) == NextStep(
+    assert choose_next_step(RAW, ended, finished=0, unfinished=8) == NextStep(
         ShardAction.RETURN, ShardState.QUEUED, Lane.RAW, True, error
     )
 
 
 def test_a_full_disk_is_named() -> None:
-    assert choose_next_step(RAW, NmapResult(0), finished=0, left=8, disk_full=True).error == "the worker's disk is full"
+    assert (
+        choose_next_step(RAW, NmapResult(0), finished=0, unfinished=8, disk_full=True).error
+        == "the worker's disk is full"
+    )
 
 
 def test_a_run_that_was_stopped_when_everything_was_done_is_the_answer() -> None:
-    assert after(StopReason.WORKER, left=0) == NextStep(ShardAction.REPORT)
+    assert after(StopReason.WORKER, unfinished=0) == NextStep(ShardAction.REPORT)
 
 
 def test_a_shard_is_not_cut_for_ever() -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal
-from cascan.nmap.scripts.selection import SelectedScript, refuse_script
+from cascan.nmap.scripts.select_scripts import SelectedScript, refuse_script
 from cascan.nmap.scripts.table import Script
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING

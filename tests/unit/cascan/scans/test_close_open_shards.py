@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cascan.errors import GatewayUnavailable
-from cascan.limits import CLOSED_TOGETHER, LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE
-from cascan.model.agenda import AgendaEntry, What
+from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION
+from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, ShardState
-from cascan.scans.ending import Remaining, cancel_scan, close_open_shards
+from cascan.scans.close_open_shards import Remaining, cancel_scan, close_open_shards
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock, event_names
 
@@ -42,10 +42,10 @@ def cancel(table: MemoryScanTable, bus: MemoryEventBus, **bounds: object) -> Sca
 
 def test_a_wide_scan_says_first_that_it_is_cancelled_and_why_and_ends_with_the_last_turn() -> None:
     table, bus = a_wide_table(), MemoryEventBus()
-    first = cancel(table, bus, most=CLOSED_TOGETHER)
+    first = cancel(table, bus, most=MAX_CLOSED_PER_TRANSACTION)
     assert (first.state, first.error_description, first.finished_at) == (ScanState.CANCELLED, "enough", None)
-    assert (first.shards_open, event_names(bus)) == (WIDE - CLOSED_TOGETHER, [])
-    assert [(e.what, (e.at - NOW).total_seconds()) for e in table.agenda] == [(What.LOOK, LOOK_AGAIN_S)]
+    assert (first.shards_open, event_names(bus)) == (WIDE - MAX_CLOSED_PER_TRANSACTION, [])
+    assert [(e.task, (e.due_at - NOW).total_seconds()) for e in table.agenda] == [(AgendaTask.LOOK, LOOK_AGAIN_S)]
     last = cancel(table, bus)
     assert (last.finished_at, last.error_description, event_names(bus)) == (NOW, "enough", ["ScanCancelled"])
     assert states(table) == {"cancelled": WIDE}
@@ -81,7 +81,7 @@ def test_a_turn_keeps_to_its_most_and_the_turns_together_close_everything() -> N
 def test_a_turn_ends_when_its_time_is_up() -> None:
     table = a_wide_table(deadline_at=NOW)
     assert close_open_shards(table.scans[SCAN_ID], table=table, clock=clock, left_s=lambda: 1.0) is Remaining.MORE
-    assert states(table) == {"failed": CLOSED_TOGETHER, "waiting": WIDE - CLOSED_TOGETHER}
+    assert states(table) == {"failed": MAX_CLOSED_PER_TRANSACTION, "waiting": WIDE - MAX_CLOSED_PER_TRANSACTION}
 
 
 def test_a_turn_that_breaks_off_is_taken_up_by_the_next_and_each_shard_is_counted_once() -> None:
@@ -105,7 +105,7 @@ def test_a_scan_of_as_many_shards_as_there_can_be_is_one_turn_of_few_transaction
 
     table.close_shards = counted  # type: ignore[method-assign, assignment]
     assert cancel(table, MemoryEventBus()).finished_at == NOW
-    assert len(calls) == -(-MAX_CLOSED_AT_ONCE // CLOSED_TOGETHER)
+    assert len(calls) == -(-MAX_CLOSED_AT_ONCE // MAX_CLOSED_PER_TRANSACTION)
     assert table.agenda == set[AgendaEntry]()
 
 

@@ -30,13 +30,13 @@ def join_sections(hosts: Iterable[Host], window: int = MAX_JOINED_HOSTS) -> Iter
         sections = waiting.setdefault(host.address, [])
         sections.append(host)
         if len(sections) >= MAX_JOINED_SECTIONS:
-            yield joined(waiting.pop(host.address))
+            yield join_hosts(waiting.pop(host.address))
         elif len(waiting) > window:
-            yield joined(waiting.pop(next(iter(waiting))))
-    yield from map(joined, waiting.values())
+            yield join_hosts(waiting.pop(next(iter(waiting))))
+    yield from map(join_hosts, waiting.values())
 
 
-def joined(sections: list[Host]) -> Host:
+def join_hosts(sections: list[Host]) -> Host:
     """One host with all that its elements say. Where they say two things of it, an element that is up comes first."""
     if len(sections) == 1:
         return sections[0]

@@ -12,11 +12,11 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import HostChange, PortChange, ScanCompleted
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import HostRecord, Sighting
-from on_report_stored import read_report, record_inventory
-from on_report_stored.read_report import HOSTS_AT_ONCE
+from on_report_stored import inventory_updater, record_report
+from on_report_stored.record_report import HOSTS_AT_ONCE
 from tests.support.scanned_network import World, at, words, xml
 
 
@@ -29,7 +29,7 @@ class TestWhatIsTold:
     def test_a_first_scan_announces_nothing_one_by_one_and_counts_it_all(self, world: World) -> None:
         assert world.scan(0, xml({"10.0.0.1": (22, 80)})) == []
         assert world.summed.changes.baseline == {"HostAppeared": 1, "PortOpened": 2}
-        assert len(list(world.table.changes(scan_id_of("scan at 0"), 0))) == 3
+        assert len(list(world.table.changes(derive_scan_id("scan at 0"), 0))) == 3
 
     def test_a_second_scan_announces_what_changed_with_both_sightings(self, world: World) -> None:
         world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))
@@ -43,7 +43,7 @@ class TestWhatIsTold:
         ]
         opened = world.bus.events[2]
         assert isinstance(opened, PortChange)
-        assert opened.before == Sighting(state="closed", seen_at=at(0), scan_id=scan_id_of("scan at 0"))
+        assert opened.before == Sighting(state="closed", seen_at=at(0), scan_id=derive_scan_id("scan at 0"))
         assert (opened.after.state, opened.after.seen_at, opened.after.service) == ("open", at(1), "ssh")
         completed = world.bus.events[-1]
         assert isinstance(completed, ScanCompleted)
@@ -135,7 +135,7 @@ class TestWhatIsTold:
         assert len(world.scan(1, xml({"10.0.0.1": many}, asked="1-2000"))) == MAX_CHANGE_EVENTS_PER_REPORT
         changes = world.summed.changes
         assert (changes.kinds, changes.announced) == ({"PortOpened": len(many)}, MAX_CHANGE_EVENTS_PER_REPORT)
-        assert len(list(world.table.changes(scan_id_of("scan at 1"), 0))) == len(many)
+        assert len(list(world.table.changes(derive_scan_id("scan at 1"), 0))) == len(many)
 
     def test_a_report_that_comes_late_announces_nothing_that_a_newer_one_covered(self, world: World) -> None:
         late = world.stored(1, xml({"10.0.0.1": (80,), "10.0.0.3": (22,)}))
@@ -157,7 +157,7 @@ class TestWhatIsTold:
     def test_ports_of_a_second_element_of_a_host_are_in_the_inventory_and_announced(
         self, world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
     ) -> None:
-        monkeypatch.setattr(read_report, "HOSTS_AT_ONCE", at_once)
+        monkeypatch.setattr(record_report, "HOSTS_AT_ONCE", at_once)
         world.scan(0, xml({"10.0.0.1": ()}))
         first, second = xml({"10.0.0.1": (22,)}), xml({"10.0.0.1": (80,)})
         element = second[second.index(b"<host>") : second.index(b"</host>") + 7]
@@ -210,9 +210,9 @@ def test_a_delivery_that_dies_at_any_call_is_finished_by_the_next_as_if_nothing_
 def test_a_delivery_that_dies_after_half_of_the_hosts_tells_of_both_halves(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from on_report_stored import read_report  # noqa: PLC0415 (its constant is what is small here)
+    from on_report_stored import record_report  # noqa: PLC0415 (its constant is what is small here)
 
-    monkeypatch.setattr(read_report, "HOSTS_AT_ONCE", 1)
+    monkeypatch.setattr(record_report, "HOSTS_AT_ONCE", 1)
     world.scan(0, xml({f"10.0.0.{number}": () for number in range(1, 5)}))
     key = world.stored(1, xml({f"10.0.0.{number}": (22,) for number in range(1, 5)}))
     save, saved = world.table.save_hosts, Counter[str]()
@@ -264,14 +264,14 @@ class TestTogether:
         world.deliver(key)
         told = {event.event_id for event in world.bus.events if isinstance(event, HostChange)}
         assert len(told) == 2
-        assert world.table.scans[scan_id_of("scan at 1")].changes == {"PortOpened": 1, "PortClosed": 1}
+        assert world.table.scans[derive_scan_id("scan at 1")].changes == {"PortOpened": 1, "PortClosed": 1}
 
     def test_an_address_that_others_keep_changing_returns_the_report_to_its_queue(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = world.stored(1, xml({"10.0.0.1": (22,)}))
         monkeypatch.setattr(world.table, "save_hosts", lambda _, updates: [u.record.address for u in updates])
-        monkeypatch.setattr(record_inventory, "MAX_CONFLICTS", 3)
+        monkeypatch.setattr(inventory_updater, "MAX_CONFLICTS", 3)
         with pytest.raises(GatewayUnavailable, match="kept changing"):
             world.deliver(key)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cascan.clock import Clock
 from cascan.errors import Rejected, RequestRefused
 from cascan.gateways import EventBus, ScanTable
-from cascan.ids import scan_id_of
+from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
@@ -43,7 +43,7 @@ def store_refusal(
     request: ScanRequest | None,
     refused: RequestRefused,
     *,
-    rules: ScanDefaults,
+    defaults: ScanDefaults,
     table: ScanTable,
     bus: EventBus,
     clock: Clock,
@@ -52,10 +52,10 @@ def store_refusal(
     derives from the message. A repeat announces what the first left unannounced.
     """
     scan = _refused_scan(message, identity, request, refused, now=clock())
-    scan = replace(scan, expires_after_s=rules.expires_after_s(request or ScanRequest()))
+    scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))
     stored = _create(scan, table)
     if stored.request_digest != message.digest:  # another request's, under the same key
-        stored = _create(replace(scan, scan_id=scan_id_of(message.message_id)), table)
+        stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
     if stored.state in FINAL_STATES:
         announce_end(stored, table=table, bus=bus)
     return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")

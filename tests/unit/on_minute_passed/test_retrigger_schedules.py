@@ -10,7 +10,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.schedules.due import Kind, ScheduleDue
-from on_minute_passed.notice_change import RetriggerContext, retrigger_schedules
+from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW

@@ -8,7 +8,7 @@ from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ScanFailed, ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
-from on_shard_abandoned.close_shard import AbandonedShard, close_abandoned_shard
+from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_abandoned_shard
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
 

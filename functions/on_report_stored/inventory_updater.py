@@ -19,15 +19,15 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.inventory.changes import judged
-from cascan.inventory.coverage import AskedPorts
-from cascan.inventory.observations import Absent, missing, observation_of
+from cascan.inventory.changes import apply_observation
+from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.observations import Absence, observe_absence, observe_host
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
-from cascan.nmap.addresses import address_in
-from cascan.nmap.intervals import Interval, merged
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals
 from on_report_stored.scope_filter import ScopeFilter
 
 ADDRESSES_AT_ONCE = 256
@@ -60,7 +60,7 @@ class InventoryUpdater:
         for address in host.addresses:
             if address.kind != "mac":
                 with suppress(ValueError):
-                    number = int(address_in(address.addr))
+                    number = int(parse_address(address.addr))
                     is_first &= number not in self.answered or address.addr != host.address
                     if number not in self.answered:
                         self.answered.add(number)
@@ -69,7 +69,7 @@ class InventoryUpdater:
 
     def fresh_addresses(self) -> tuple[Interval, ...]:
         """Those of host elements since the last note."""
-        return merged((number, number) for number in self._fresh)
+        return merge_intervals((number, number) for number in self._fresh)
 
     def stretches_to(self, offset: int) -> tuple[tuple[int, int], ...]:
         """The stretches of the report that will have been noted when it is noted up to there."""
@@ -79,17 +79,17 @@ class InventoryUpdater:
         self._stretches = recording.noted
         self._fresh.clear()
 
-    def add(self, hosts: Iterable[Host], asked: AskedPorts, names: dict[str, str]) -> None:
+    def add(self, hosts: Iterable[Host], asked: ScannedPorts, names: dict[str, str]) -> None:
         """Fold in hosts that may be recorded."""
-        observations = (observation_of(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
+        observations = (observe_host(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
         self._fold([seen for seen in observations if seen])
 
-    def finish(self, shard: Shard, absent: Absent) -> None:
+    def finish(self, shard: Shard, absent: Absence) -> None:
         """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked.
 
         Only where an address without a host element was not up.
         """
-        if shard.run and self.recorded < shard.run.addresses and absent is Absent.NOT_UP:
+        if shard.run and self.recorded < shard.run.addresses and absent is Absence.NOT_UP:
             self._fold_missing()
             note = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
             self.table.note_asked(self.gate.asked.family, self.gate.asked.intervals(), note)
@@ -99,10 +99,10 @@ class InventoryUpdater:
         for low, high in self.gate.asked.intervals():
             addresses = filter(self._is_missing, self.table.known_addresses(family, low, high))
             while some := list(islice(addresses, ADDRESSES_AT_ONCE)):
-                self._fold([missing(address, self.key.scan_id, self.seen_at) for address in some])
+                self._fold([observe_absence(address, self.key.scan_id, self.seen_at) for address in some])
 
     def _is_missing(self, address: str) -> bool:
-        return int(address_in(address)) not in self.answered and not self.gate.find_address_refusal(address)
+        return int(parse_address(address)) not in self.answered and not self.gate.find_address_refusal(address)
 
     def _fold(self, observations: list[Observation]) -> None:
         waiting = observations
@@ -120,7 +120,7 @@ class InventoryUpdater:
         updates = []
         for seen in observations:
             before = known.get(seen.address)
-            record, changes = judged(before, seen, None if before else self._asked_before(seen))
+            record, changes = apply_observation(before, seen, None if before else self._asked_before(seen))
             self.recorded += record is not None
             if record is not None and record is not before:
                 if changes and before and before.latest.order == seen.order:
@@ -133,8 +133,8 @@ class InventoryUpdater:
 
     def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
         """What an earlier element of the host in this report changed: one item holds the changes of an address."""
-        number = int(address_in(address))
-        before = str(type(address_in(address))(number - 1)) if number else ""
+        number = int(parse_address(address))
+        before = str(type(parse_address(address))(number - 1)) if number else ""
         changes = self.table.changes(self.key.scan_id, self.key.shard, after=before)
         return takewhile(lambda change: change.address == address, changes)
 
@@ -142,7 +142,7 @@ class InventoryUpdater:
         """When an address without a record was asked last; then it was not up."""
         if not seen.up:
             return None
-        number = int(address_in(seen.address))
+        number = int(parse_address(seen.address))
         notes = (asked for (low, high), asked in self._notes if low <= number <= high)
         return max(notes, key=lambda asked: asked.order, default=None)
 

@@ -14,15 +14,15 @@ from xml.parsers import expat
 from cascan.limits import MAX_HOST_XML_ELEMENTS, MAX_REASONS, MAX_XML_DEPTH
 from cascan.model.host import Host
 from cascan.model.report import Item
-from cascan.nmap.report.decode import NOT_UTF8, REPLACED, decoded, mended
-from cascan.nmap.report.fast.host import QuickHosts
+from cascan.nmap.report.decode import CONTROLS_REPLACED, NOT_UTF8, decode_utf8, replace_forbidden
+from cascan.nmap.report.fast.host import FastHostReader
 from cascan.nmap.report.fast.script import UnusualMarkup
-from cascan.nmap.report.head import Start
-from cascan.nmap.report.known import check_text, drop_namespaces
+from cascan.nmap.report.head import ReportStart
+from cascan.nmap.report.schema import check_text, drop_namespaces
 from cascan.nmap.report.split import HostBatches
-from cascan.nmap.report.tree.host import TooDeep, host_of
-from cascan.nmap.report.tree.items import item_of, whole_elements
-from cascan.nmap.report.write.xml_escape import parsed_xml
+from cascan.nmap.report.tree.host import TooDeep, parse_host
+from cascan.nmap.report.tree.items import parse_item, parse_whole_elements
+from cascan.nmap.report.write.xml_escape import render_parsed
 
 HOST_END = "</host>"
 BETWEEN = f"{HOST_END}\n<host starttime="  # two hosts; the longer what is looked for, the faster it is found
@@ -39,10 +39,12 @@ TOO_DEEP = f"A host with elements nested more than {MAX_XML_DEPTH} deep was left
 LEAST_ELEMENT_CHARS = 4  # `<a/>`
 
 
-class ReportBody:
+class ItemStream:
     """Reads once. `complete` and `warnings` are true to what was read so far."""
 
-    def __init__(self, stream: IO[bytes], start: Start, *, quick: QuickHosts | None = None, whole: bool = True) -> None:
+    def __init__(
+        self, stream: IO[bytes], start: ReportStart, *, quick: FastHostReader | None = None, whole: bool = True
+    ) -> None:
         """`whole` is False for a range that ends behind a host: the end of the report is elsewhere.
 
         `quick` remembers pieces of the ranges before.
@@ -52,7 +54,7 @@ class ReportBody:
         self._batches = HostBatches(stream, start.rest, start.length, self._lost)
         self._closed = start.closed
         self._whole = whole
-        self._quick = quick or QuickHosts()
+        self._quick = quick or FastHostReader()
         self.broken = False  # something was left out, or stands where it should not
         self.read_to: int | None = start.length  # the byte behind the last batch whose hosts were all handed out
         self._everything = False
@@ -69,7 +71,7 @@ class ReportBody:
         """
         if isinstance(self._source, str):
             return f"{self._source.lstrip()}{HOST_END}\n"
-        return f"{parsed_xml(self._source)}\n"
+        return f"{render_parsed(self._source)}\n"
 
     def read(self, *, everything: bool) -> Iterator[Host | Item]:
         """Hosts and what a reader has to know besides, or everything."""
@@ -127,7 +129,7 @@ class ReportBody:
 
     def _host(self, element: Element, source: str | Element) -> Iterator[Host]:
         try:
-            host = host_of(element, self.warn)
+            host = parse_host(element, self.warn)
         except TooDeep:
             self._lost(TOO_DEEP)
             return
@@ -139,7 +141,7 @@ class ReportBody:
             if element.tag == "host":  # `<host/>`, which no tool of nmap's writes
                 yield from self._host(element, element)
                 continue
-            item = item_of(element, self.warn)
+            item = parse_item(element, self.warn)
             if item is not None:
                 self._source = element
                 yield item
@@ -154,7 +156,7 @@ class ReportBody:
         parsed = self._parsed(f"<r>{text}</r>")
         if parsed is not None:
             check_text(parsed, self.warn)
-        yield from self._items(whole_elements(text) if parsed is None else parsed)
+        yield from self._items(parse_whole_elements(text) if parsed is None else parsed)
 
     def _end(self, text: str) -> Iterator[Host | Item]:
         """The items behind the last host, and whether the report ends as it should."""
@@ -167,13 +169,13 @@ class ReportBody:
             begun = HOST_START.search(text)  # no host ends behind it
             text = text[: begun.start()] if begun else text
             if not self._too_many(text):
-                yield from self._items(whole_elements(text))
+                yield from self._items(parse_whole_elements(text))
             return
         yield from self._beside(text[: end.start()] if end else "")
         behind = ROOT_TAGS.sub("", text[end.end() :] if end else text)
         if behind.strip():
             self._lost(FOLLOWED)
-            yield from self._items(whole_elements(behind))
+            yield from self._items(parse_whole_elements(behind))
         self.complete = not self.broken
 
     def _too_many(self, text: str) -> bool:
@@ -190,14 +192,14 @@ class ReportBody:
             return self._element(text)
         except ParseError:
             pass
-        self._readable = mended(text)
+        self._readable = replace_forbidden(text)
         try:
             element = self._element(self._readable)
         except ParseError as exc:
             reason = expat.ErrorString(exc.code)
             self._lost(f"The report is damaged near byte {self._batches.offset}: {reason}.")
             return None
-        self.warn(REPLACED)
+        self.warn(CONTROLS_REPLACED)
         return element
 
     def _element(self, text: str) -> Element:
@@ -207,7 +209,7 @@ class ReportBody:
         return element
 
     def _decoded(self, data: bytes) -> str:
-        text, known = decoded(data)
+        text, known = decode_utf8(data)
         if not known:
             self.warn(NOT_UTF8)
         return text

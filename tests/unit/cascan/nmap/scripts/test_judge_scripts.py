@@ -7,8 +7,8 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.options.arguments import CheckedArguments, parse_arguments
-from cascan.nmap.scripts.judgement import NEEDS, find_needed_profile, judge_scripts, note_version_scripts
-from cascan.nmap.scripts.selection import select_category
+from cascan.nmap.scripts.judge_scripts import NEEDS, find_needed_profile, judge_scripts, note_version_scripts
+from cascan.nmap.scripts.select_scripts import select_category
 from cascan.nmap.scripts.table import Script, script_table, scripts_by_name
 
 SAFE, INTRUSIVE, EVERYTHING = PolicyProfile

@@ -14,8 +14,8 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.scripts.argument_syntax import parse_script_args, write_script_args
 from cascan.nmap.scripts.arguments import find_argument_problems
-from cascan.nmap.scripts.judgement import ScriptVerdict, judge_scripts, judge_version_scripts, note_version_scripts
-from cascan.nmap.scripts.selection import SelectedScript, Selection, refuse_script, select_category, select_scripts
+from cascan.nmap.scripts.judge_scripts import ScriptVerdict, judge_scripts, judge_version_scripts, note_version_scripts
+from cascan.nmap.scripts.select_scripts import SelectedScript, Selection, refuse_script, select_category, select_scripts
 from cascan.nmap.scripts.table import Script
 
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"

@@ -11,17 +11,17 @@ from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
 from cascan.gateways import ReportStore, ScanTable
 from cascan.ids import ReportKey
-from cascan.inventory.coverage import AskedPorts, accounts_for_all
-from cascan.inventory.observations import names_in
+from cascan.inventory.coverage import ScannedPorts, accounts_for_all
+from cascan.inventory.observations import names_by_address
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
 from cascan.model.recording import Place
 from cascan.model.shard import Shard
-from cascan.nmap.report.read import ReportReader, read_on, read_report
-from cascan.nmap.report.sections import join_sections
+from cascan.nmap.report.join_sections import join_sections
+from cascan.nmap.report.read import ReportReader, read_report, resume_report
 from cascan.rules.severity import RuleSet, to_rule_set
 from on_report_stored.checkpoints import RecordingPass, RecordingStatus
-from on_report_stored.record_inventory import InventoryUpdater
+from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.report_summary import ReportSummary
 from on_report_stored.scope_filter import ScopeFilter
 
@@ -31,7 +31,7 @@ ENOUGH_HOSTS = 64  # to write them where the report can be read on
 ENOUGH_PORTS = 4_096  # to write them at once: memory stays flat also where every port of every host is open
 
 
-def read_into_table(
+def record_report(
     key: ReportKey,
     shard: Shard,
     now: datetime,
@@ -59,11 +59,11 @@ def read_into_table(
         folding.go_on(before)
     with reports.open_report(key, before.place.offset if before else 0) as stream:
         try:
-            report = read_on(stream, before.place) if before else read_report(stream)
+            report = resume_report(stream, before.place) if before else read_report(stream)
         except UnreadableReport as exc:
             answer.unreadable = str(exc)
             return answer
-        writing = _Writing(key, answer, folding, report, names_in(run), _found_in(table))
+        writing = _Writing(key, answer, folding, report, names_by_address(run), _found_in(table))
         for hosts, place in _chunks(report):
             if hosts:
                 writing.write(hosts)
@@ -96,7 +96,7 @@ class _Writing:
         joined = list(join_sections(recorded))  # a target that was given twice has two elements
         findings = (finding for host in joined for finding in self._findings(host, is_first=host.address in firsts))
         self.folding.table.put_findings(self.key.scan_id, findings, self.key)
-        self.folding.add(joined, AskedPorts.in_report(self.report.scaninfo), self.names)
+        self.folding.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
         self.answer.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
@@ -124,11 +124,11 @@ def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: Inv
     is_up = turn.is_up
     recording = answer.recording(place, folding, ends_turn=is_up)
     if not turn.note(recording, folding.fresh_addresses()):
-        answer.rest = RecordingStatus.ELSEWHERE
+        answer.rest = RecordingStatus.SUPERSEDED
         return True
     folding.noted(recording)
     if is_up and answer.may_be_read_on:
-        answer.rest = RecordingStatus.LATER
+        answer.rest = RecordingStatus.CONTINUE
     elif is_up:
         answer.give_up()
     return is_up

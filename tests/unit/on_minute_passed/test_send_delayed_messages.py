@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from cascan.errors import GatewayUnavailable
-from on_minute_passed.send_delayed import DelayedContext, send_delayed_messages
+from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryDelayedMessages
 from tests.support.builders import NOW, clock

@@ -9,7 +9,7 @@ import pytest
 
 from cascan.limits import MAX_SLICES_PER_SHARD
 from cascan.model.shard import Shard, TargetSlice
-from cascan.nmap.targets.cutting import Slices, cut_slices
+from cascan.nmap.targets.cut_slices import Slices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
 from tests.support.builders import a_shard
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cascan.nmap.scripts.expression import matches_name, parse_rule
-from cascan.nmap.scripts.selection import Selection, select_scripts
+from cascan.nmap.scripts.select_scripts import Selection, select_scripts
 from cascan.nmap.scripts.table import CATEGORIES, script_table, scripts_by_name
 
 DATABASE = Path("/usr/share/nmap/scripts/script.db")

@@ -1,0 +1,48 @@
+"""The worker profile and the lane that a request needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address
+
+from cascan.limits import EXPRESS_MAX_PROBES
+from cascan.model.request import ScanRequest, ScanType
+from cascan.model.shard import Lane, TargetSlice
+from cascan.nmap.options.arguments import Arguments, Profile
+from cascan.nmap.ports.scanned_ports import count_ports
+from cascan.nmap.special_addresses import is_public
+from cascan.nmap.targets.kinds import IPV4, IPV6
+from cascan.nmap.targets.target_set import enumerate_slice
+
+PROBING = frozenset({"-sV", "--script"})  # options that talk to a port instead of only probing it: a few seconds each
+PROBING_COST = 4
+SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # of unpredictable duration: not for a Lambda
+
+
+def choose_profile(request: ScanRequest, parsed: Arguments) -> Profile:
+    """The profile that the request names. Where it names none: raw if an option needs raw sockets."""
+    if request.scan_type is None:
+        return "raw" if parsed.raw_only else "connect"
+    return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
+
+
+def choose_lane(profile: Profile, options: Sequence[str], addresses: int, shards: int) -> Lane:
+    """Raw scans need raw workers. A single small connect shard takes the express lane. `options` are canonical."""
+    if profile == "raw":
+        return Lane.RAW
+    names = frozenset(options)
+    probes = addresses * count_ports(options) * (PROBING_COST if names & PROBING else 1)
+    is_small = shards == 1 and probes <= EXPRESS_MAX_PROBES
+    return Lane.EXPRESS if is_small and not names & SLOW else Lane.CONNECT
+
+
+def needs_operators_network(slices: Iterable[TargetSlice], family: int) -> bool:
+    """Whether a Lambda outside the operator's network, which has no IPv6, cannot reach one of the addresses.
+
+    Every address is looked at, so this is only for the few of an express shard. A name is not resolved here: it counts
+    as reachable.
+    """
+    if family == IPV6:
+        return True
+    addresses = (address for target_slice in slices for address in enumerate_slice(target_slice, family, {}))
+    return any(not is_public(IPV4, int(IPv4Address(address))) for address in addresses)
