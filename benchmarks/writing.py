@@ -118,8 +118,8 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
         slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
         run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
         shard = Shard(scan_id=SCAN_ID, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
-        gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"], []))
-        record_report(key, shard, AT, gate=gate, reports=reports, table=scans)
+        scope_filter = ScopeFilter(shard, Scope.of(["10.0.0.0/8"], []))
+        record_report(key, shard, AT, scope_filter=scope_filter, reports=reports, table=scans)
 
     steps = (
         ("findings", write_findings),

@@ -27,8 +27,8 @@ from cascan.gateways import RequestQueue
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_report_stored.checkpoints import MIN_PASS_S
-from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.checkpoints import MIN_TURN_S
+from on_report_stored.record_findings import RecordingOutcome, record_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Settings(ClosingSettings):
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    record: Callable[..., Recorded]
-    queue: RequestQueue  # where a report's message goes whose recording is not over
+    record: Callable[..., RecordingOutcome]
+    queue: RequestQueue  # where the message of a report goes that is to be continued
 
 
 @cache
@@ -62,7 +62,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
         return lambda_context.get_remaining_time_in_millis() / 1000
 
     recorder, stored = wire(), ReportStored.from_wire(record.body)
-    if left_s() < MIN_PASS_S:  # others of the batch took it
+    if left_s() < MIN_TURN_S:  # other messages of the batch took the time
         recorder.queue.send(record.body)
         logger.info("report put off", extra={"key": stored.key})
         return

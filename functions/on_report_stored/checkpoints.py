@@ -12,64 +12,99 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.model.recording import Recording
+from cascan.limits import MAX_RECORDING_TURNS
+from cascan.model.recording import PublishedChanges, Recording
 from cascan.nmap.intervals import Interval
 from cascan.nmap.report.head import CHUNK_BYTES
 
-MIN_PASS_S = 60.0  # a turn with less time than this is left to the next delivery
-RESERVE_S = 40.0  # of a turn: for the hosts at hand, and to tell the changes and close the shard after the last ones
+MIN_TURN_S = 60.0  # with less time than this, a report is left to the next delivery
+RESERVE_S = 40.0  # of a turn: for the hosts at hand, for publishing the changes and closing the shard
 CHECKPOINT_EVERY_S = 15.0
-RETRY_DELAY_S = 180  # longer than a turn: whoever was further has noted its end by then, or has died
+RETRY_DELAY_S = 180  # longer than a turn: a delivery that was further has saved its end by then, or has died
 
 
 class RecordingStatus(StrEnum):
-    """Who records what a turn has left of its report."""
+    """What a turn leaves of its report, and who records that."""
 
     DONE = ""
-    CONTINUE = "to be continued"
+    CONTINUE = "to be continued"  # by the next delivery
     SUPERSEDED = "another delivery is further"
 
 
-RETRY_AFTER_S = {
-    RecordingStatus.CONTINUE: 0,
-    RecordingStatus.SUPERSEDED: RETRY_DELAY_S,
-}  # until the report's message comes again
+# How long after a turn the report's message is received again, in seconds
+RETRY_AFTER_S = {RecordingStatus.CONTINUE: 0, RecordingStatus.SUPERSEDED: RETRY_DELAY_S}
 
 
-@dataclass(slots=True)
-class RecordingPass:
-    """One delivery's share of a report. `size`: the report's bytes. `left_s`: until the function is stopped."""
+@dataclass
+class RecordingTurn:
+    """One delivery's share of recording a report."""
 
     key: ReportKey
     table: ScanTable
-    size: int = 0
-    left_s: TimeLeft = no_time_limit
-    _left_at_note_s: float = field(init=False)
-    _writer: str = field(default_factory=lambda: str(uuid4()))  # this delivery, as no other: not even its repeat
+    size: int = 0  # of the report, in bytes
+    left_s: TimeLeft = no_time_limit  # until the function is stopped
+    _left_at_checkpoint_s: float = field(init=False)
+    _writer: str = field(default_factory=lambda: str(uuid4()))  # unlike any other delivery, even of the same message
 
     def __post_init__(self) -> None:
-        self._left_at_note_s = self.left_s()
+        self._left_at_checkpoint_s = self.left_s()
 
-    def before(self) -> Recording | None:
-        """How far the turns before this one came; None: this is the first, as far as anybody noted."""
-        return self.table.recording(self.key) if self.size > CHUNK_BYTES else None  # of a shorter one nothing is noted
+    @cached_property
+    def previous(self) -> Recording | None:
+        """The checkpoint that this turn starts from; None: there is none."""
+        return self.table.recording(self.key) if self._has_checkpoints else None
 
     @property
-    def is_up(self) -> bool:
+    def published(self) -> PublishedChanges:
+        """The changes that earlier turns published."""
+        return self.previous.published if self.previous else PublishedChanges()
+
+    @property
+    def is_time_up(self) -> bool:
         return self.left_s() < RESERVE_S
 
     @property
-    def has_to_note(self) -> bool:
-        if self.size <= CHUNK_BYTES:
+    def is_checkpoint_due(self) -> bool:
+        if not self._has_checkpoints:
             return False
-        return self.is_up or self._left_at_note_s - self.left_s() >= CHECKPOINT_EVERY_S
+        return self.is_time_up or self._left_at_checkpoint_s - self.left_s() >= CHECKPOINT_EVERY_S
 
-    def note(self, recording: Recording, addresses: Iterable[Interval]) -> bool:
-        """Note how far the report is recorded. False: somebody else is as far, or further, and goes on with it."""
-        self._left_at_note_s = self.left_s()
-        return self.table.store_recording(self.key, recording, addresses, self._writer)
+    @property
+    def may_read_on_later(self) -> bool:
+        """Another turn may read what this one leaves."""
+        return self._turns + 1 < MAX_RECORDING_TURNS
+
+    @property
+    def may_publish_later(self) -> bool:
+        """Another turn may publish the changes that this one leaves; reading had as many turns."""
+        return self._turns + 1 < 2 * MAX_RECORDING_TURNS
+
+    def explain_limit(self, hosts_read: int) -> str:
+        """Why no other turn reads what this one leaves."""
+        return f"it took more than {MAX_RECORDING_TURNS} turns; {hosts_read} hosts of it are recorded"
+
+    def save_checkpoint(self, recording: Recording, addresses: Iterable[Interval] = (), *, ends_turn: bool) -> bool:
+        """Store how far the report is recorded; `addresses`: those of its last stretch.
+
+        False: another delivery is as far, or further, and continues with the report.
+        """
+        self._left_at_checkpoint_s = self.left_s()
+        counted = replace(recording, turns=self._turns + ends_turn)
+        return self.table.store_recording(self.key, counted, addresses, self._writer)
+
+    @property
+    def _has_checkpoints(self) -> bool:
+        """A shorter report is recorded in one turn."""
+        return self.size > CHUNK_BYTES
+
+    @property
+    def _turns(self) -> int:
+        return self.previous.turns if self.previous else 0

@@ -1,8 +1,8 @@
-"""A report's hosts, folded into the inventory; what they change is stored with it, and told after.
+"""A report's hosts, added to the inventory. What they change is stored with their records, and published afterwards.
 
-Each record is stored with its changes in one write, on the condition that nobody changed it since it was read; else it
-is read and judged again. A delivery that breaks off anywhere is finished by the next: what was stored is judged to say
-nothing new, and the events are made from the stored changes, never from the judging.
+Each record is stored with its changes in one write, on the condition that it was not changed since it was read;
+otherwise it is read and compared again. A delivery that breaks off anywhere is finished by the next: what was stored
+already compares as nothing new, and the events are made from the stored changes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
 from cascan.inventory.observations import Absence, observe_absence, observe_host
 from cascan.model.host import Host
-from cascan.model.inventory import NOT_UP, Change, HostUpdate, Observation, Sighting
+from cascan.model.inventory import NOT_UP, Change, HostRecord, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, merge_intervals
 from on_report_stored.scope_filter import ScopeFilter
 
+Stretch = tuple[int, int]  # of a report: its first byte, and the one after its last
 ADDRESSES_AT_ONCE = 256
-MAX_CONFLICTS = 16  # other reports of the same address, stored between our read and our write
+MAX_CONFLICTS = 16  # other reports of the same address, stored between the read and the write
 
 
 @dataclass
@@ -40,113 +41,136 @@ class InventoryUpdater:
 
     key: ReportKey
     seen_at: datetime
-    gate: ScopeFilter
+    scope_filter: ScopeFilter
     table: ScanTable
     recorded: int = 0  # addresses of the report that have a record
-    answered: set[int] = field(default_factory=set)  # addresses of every host element
-    _fresh: list[int] = field(default_factory=list)  # of those, the ones since the last note
-    _stretches: tuple[tuple[int, int], ...] = ()  # of the report, that were noted
+    _reported: set[int] = field(default_factory=set)  # addresses of every host element
+    _new: list[int] = field(default_factory=list)  # of those, the ones since the last checkpoint
+    _stretches: tuple[Stretch, ...] = ()  # of the report, that checkpoints hold
 
-    def go_on(self, before: Recording) -> None:
-        """Know what an earlier turn knew."""
-        self.noted(before)
-        self.recorded = before.recorded
-        for low, high in self.table.recorded_addresses(self.key, before):
-            self.answered.update(range(low, high + 1))
+    def resume(self, checkpoint: Recording) -> None:
+        """Continue with what an earlier turn knew."""
+        self.start_stretch(checkpoint)
+        self.recorded = checkpoint.recorded
+        for low, high in self.table.recorded_addresses(self.key, checkpoint):
+            self._reported.update(range(low, high + 1))
 
-    def note(self, host: Host) -> bool:
-        """The report has an element of the host, recorded or not. False: it had one before."""
-        is_first = True
-        for address in host.addresses:
-            if address.kind != "mac":
-                with suppress(ValueError):
-                    number = int(parse_address(address.addr))
-                    is_first &= number not in self.answered or address.addr != host.address
-                    if number not in self.answered:
-                        self.answered.add(number)
-                        self._fresh.append(number)
-        return is_first
+    def add_element(self, host: Host) -> bool:
+        """The report has an element of the host, recorded or not. False: it had one of the same address before."""
+        is_new = True
+        for number, text in _numbered_addresses(host):
+            if number not in self._reported:
+                self._reported.add(number)
+                self._new.append(number)
+            elif text == host.address:
+                is_new = False
+        return is_new
 
-    def fresh_addresses(self) -> tuple[Interval, ...]:
-        """Those of host elements since the last note."""
-        return merge_intervals((number, number) for number in self._fresh)
+    def new_addresses(self) -> tuple[Interval, ...]:
+        """The addresses of host elements since the last checkpoint."""
+        return merge_intervals((number, number) for number in self._new)
 
-    def stretches_to(self, offset: int) -> tuple[tuple[int, int], ...]:
-        """The stretches of the report that will have been noted when it is noted up to there."""
-        return (*self._stretches, (self._stretches[-1][1] if self._stretches else 0, offset))
+    def stretches_to(self, offset: int) -> tuple[Stretch, ...]:
+        """The stretches of the report that a checkpoint at this place holds."""
+        start = self._stretches[-1][1] if self._stretches else 0
+        return (*self._stretches, (start, offset))
 
-    def noted(self, recording: Recording) -> None:
-        self._stretches = recording.noted
-        self._fresh.clear()
+    def start_stretch(self, checkpoint: Recording) -> None:
+        """What follows belongs to the next checkpoint."""
+        self._stretches = checkpoint.stretches
+        self._new.clear()
 
-    def add(self, hosts: Iterable[Host], asked: ScannedPorts, names: dict[str, str]) -> None:
-        """Fold in hosts that may be recorded."""
-        observations = (observe_host(host, asked, self.key.scan_id, self.seen_at, names) for host in hosts)
-        self._fold([seen for seen in observations if seen])
+    def add(self, hosts: Iterable[Host], scanned: ScannedPorts, names: dict[str, str]) -> None:
+        """Add hosts that may be recorded; `names` by address."""
+        observations = (observe_host(host, scanned, self.key.scan_id, self.seen_at, names) for host in hosts)
+        self._update([observation for observation in observations if observation])
 
-    def finish(self, shard: Shard, absent: Absence) -> None:
-        """Of a report that accounts for every address asked: fold in those it does not have, and note all as asked.
+    def finish(self, shard: Shard, absence: Absence) -> None:
+        """Add the addresses that a report which accounts for all of them has no element for, and store all as scanned.
 
         Only where an address without a host element was not up.
         """
-        if shard.run and self.recorded < shard.run.addresses and absent is Absence.NOT_UP:
-            self._fold_missing()
-            note = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
-            self.table.note_asked(self.gate.asked.family, self.gate.asked.intervals(), note)
+        if shard.run and self.recorded < shard.run.addresses and absence is Absence.NOT_UP:
+            self._add_absent()
+            scanned = self.scope_filter.scanned
+            not_up = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
+            self.table.note_asked(scanned.family, scanned.intervals(), not_up)
 
-    def _fold_missing(self) -> None:
-        family = self.gate.asked.family
-        for low, high in self.gate.asked.intervals():
-            addresses = filter(self._is_missing, self.table.known_addresses(family, low, high))
-            while some := list(islice(addresses, ADDRESSES_AT_ONCE)):
-                self._fold([observe_absence(address, self.key.scan_id, self.seen_at) for address in some])
+    def _add_absent(self) -> None:
+        scanned = self.scope_filter.scanned
+        for low, high in scanned.intervals():
+            addresses = filter(self._is_absent, self.table.known_addresses(scanned.family, low, high))
+            while batch := list(islice(addresses, ADDRESSES_AT_ONCE)):
+                self._update([observe_absence(address, self.key.scan_id, self.seen_at) for address in batch])
 
-    def _is_missing(self, address: str) -> bool:
-        return int(parse_address(address)) not in self.answered and not self.gate.find_address_refusal(address)
+    def _is_absent(self, address: str) -> bool:
+        is_reported = int(parse_address(address)) in self._reported
+        return not is_reported and not self.scope_filter.find_address_refusal(address)
 
-    def _fold(self, observations: list[Observation]) -> None:
+    def _update(self, observations: list[Observation]) -> None:
+        """Raises: GatewayUnavailable: other reports changed the same records again and again."""
         waiting = observations
         for _ in range(MAX_CONFLICTS):
-            now: dict[str, Observation] = {}
-            later = [seen for seen in waiting if now.setdefault(seen.address, seen) is not seen]  # a host twice
-            moved = self._judge_and_save(list(now.values()))
-            waiting = [now[address] for address in moved] + later
+            by_address: dict[str, Observation] = {}
+            for observation in waiting:
+                by_address.setdefault(observation.address, observation)
+            repeats = [seen for seen in waiting if by_address[seen.address] is not seen]  # a host that comes twice
+            conflicts = self._compare_and_save(list(by_address.values()))
+            waiting = [by_address[address] for address in conflicts] + repeats
             if not waiting:
                 return
         raise GatewayUnavailable("scan table: other reports kept changing the same addresses")
 
-    def _judge_and_save(self, observations: list[Observation]) -> list[str]:
-        known = self.table.known_hosts([seen.address for seen in observations])
+    def _compare_and_save(self, observations: list[Observation]) -> list[str]:
+        """The addresses whose records somebody else changed meanwhile: they are not stored."""
+        records = self.table.known_hosts([observation.address for observation in observations])
         updates = []
-        for seen in observations:
-            before = known.get(seen.address)
-            record, changes = apply_observation(before, seen, None if before else self._asked_before(seen))
-            self.recorded += record is not None
-            if record is not None and record is not before:
-                if changes and before and before.latest.order == seen.order:
-                    changes = (*dict.fromkeys((*self._changes_of_earlier_element(seen.address), *changes)),)
-                revision = before.revision + 1 if before else 1
-                updates.append(HostUpdate(record=replace(record, revision=revision), known=before, changes=changes))
-        moved = self.table.save_hosts(self.key, updates) if updates else []
-        self.recorded -= len(moved)
-        return moved
+        for observation in observations:
+            update, has_record = self._compare(records.get(observation.address), observation)
+            self.recorded += has_record
+            if update:
+                updates.append(update)
+        conflicts = self.table.save_hosts(self.key, updates) if updates else []
+        self.recorded -= len(conflicts)
+        return conflicts
+
+    def _compare(self, record: HostRecord | None, observation: Observation) -> tuple[HostUpdate | None, bool]:
+        """What is to be stored, if anything is; and whether the address has a record then."""
+        last_scanned = None if record else self._last_scanned(observation)
+        updated, changes = apply_observation(record, observation, last_scanned)
+        if updated is None or updated is record:
+            return None, updated is not None
+        if changes and record and record.latest.order == observation.order:
+            earlier = self._changes_of_earlier_element(observation.address)
+            changes = tuple(dict.fromkeys((*earlier, *changes)))
+        revision = record.revision + 1 if record else 1
+        return HostUpdate(record=replace(updated, revision=revision), known=record, changes=changes), True
 
     def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
         """What an earlier element of the host in this report changed: one item holds the changes of an address."""
-        number = int(parse_address(address))
-        before = str(type(parse_address(address))(number - 1)) if number else ""
-        changes = self.table.changes(self.key.scan_id, self.key.shard, after=before)
+        parsed = parse_address(address)
+        previous_address = str(type(parsed)(int(parsed) - 1)) if int(parsed) else ""
+        changes = self.table.changes(self.key.scan_id, self.key.shard, after=previous_address)
         return takewhile(lambda change: change.address == address, changes)
 
-    def _asked_before(self, seen: Observation) -> Sighting | None:
-        """When an address without a record was asked last; then it was not up."""
-        if not seen.up:
+    def _last_scanned(self, observation: Observation) -> Sighting | None:
+        """When an address without a record was scanned last: then it was not up. None: never."""
+        if not observation.up:
             return None
-        number = int(parse_address(seen.address))
-        notes = (asked for (low, high), asked in self._notes if low <= number <= high)
-        return max(notes, key=lambda asked: asked.order, default=None)
+        number = int(parse_address(observation.address))
+        scans = (sighting for (low, high), sighting in self._earlier_scans if low <= number <= high)
+        return max(scans, key=lambda sighting: sighting.order, default=None)
 
     @cached_property
-    def _notes(self) -> list[tuple[Interval, Sighting]]:
-        asked = self.gate.asked
-        return [note for low, high in asked.intervals() for note in self.table.asked(asked.family, low, high)]
+    def _earlier_scans(self) -> list[tuple[Interval, Sighting]]:
+        """When the addresses of the shard were scanned before."""
+        scanned, table = self.scope_filter.scanned, self.table
+        return [scan for low, high in scanned.intervals() for scan in table.asked(scanned.family, low, high)]
+
+
+def _numbered_addresses(host: Host) -> Iterator[tuple[int, str]]:
+    """The host's addresses as numbers and as it writes them, without its MAC address and without what is no address."""
+    for address in host.addresses:
+        if address.kind != "mac":
+            with suppress(ValueError):
+                yield int(parse_address(address.addr)), address.addr

@@ -1,10 +1,13 @@
-"""A report, streamed from the bucket into the table: its findings, what the inventory learns, and the sum."""
+"""A report, streamed from the bucket into the table: its findings, what the inventory learns, and the summary."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+
+from msgspec.structs import asdict
 
 from cascan.errors import UnreadableReport
 from cascan.findings import build_findings
@@ -15,20 +18,27 @@ from cascan.inventory.coverage import ScannedPorts, accounts_for_all
 from cascan.inventory.observations import names_by_address
 from cascan.model.finding import Finding, FindingLine
 from cascan.model.host import Host
-from cascan.model.recording import Place
+from cascan.model.recording import Place, Recording, ReportEnd
 from cascan.model.shard import Shard
 from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import ReportReader, read_report, resume_report
 from cascan.rules.severity import RuleSet, to_rule_set
-from on_report_stored.checkpoints import RecordingPass, RecordingStatus
+from on_report_stored.checkpoints import RecordingStatus, RecordingTurn
 from on_report_stored.inventory_updater import InventoryUpdater
-from on_report_stored.report_summary import ReportSummary
+from on_report_stored.report_summary import NO_COUNTS, ReportCounter, ReportSummary, summarize
 from on_report_stored.scope_filter import ScopeFilter
 
-FoundIn = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
+FindingSource = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 256  # at most, read, then written
 ENOUGH_HOSTS = 64  # to write them where the report can be read on
 ENOUGH_PORTS = 4_096  # to write them at once: memory stays flat also where every port of every host is open
+
+
+class RecordedReport(NamedTuple):
+    """What a turn recorded. The summary is final once the status is DONE."""
+
+    summary: ReportSummary
+    status: RecordingStatus = RecordingStatus.DONE
 
 
 def record_report(
@@ -36,132 +46,148 @@ def record_report(
     shard: Shard,
     now: datetime,
     *,
-    gate: ScopeFilter,
+    scope_filter: ScopeFilter,
     reports: ReportStore,
     table: ScanTable,
-    turn: RecordingPass | None = None,
-) -> ReportSummary:
-    """Write every finding of the hosts that `gate` lets in, and what the inventory has to know of them.
+    turn: RecordingTurn | None = None,
+) -> RecordedReport:
+    """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to know of them.
 
-    Goes on where an earlier turn ended. A damaged report is read as far as it goes; none raises. Findings carry the
+    Reads on where an earlier turn ended. A damaged report is read as far as it goes; none raises. Findings carry the
     name that the request used, where an address was scanned for a name. They are dated by the run, and judged by the
-    operator's rules as they stand now.
+    operator's rules as they are now.
     """
-    turn = turn or RecordingPass(key, table)
-    before = turn.before()
-    answer = ReportSummary.up_to(before) if before else ReportSummary()
-    if before and before.end:
-        return answer
+    turn = turn or RecordingTurn(key, table)
+    previous = turn.previous
+    if previous and previous.end:  # an earlier turn read all of it, and left changes to publish
+        return RecordedReport(summarize(previous, previous.end))
     run = shard.run
     seen_at = run.finished_at if run and run.finished_at else now
-    folding = InventoryUpdater(key, seen_at, gate, table)
-    if before:
-        folding.go_on(before)
-    with reports.open_report(key, before.place.offset if before else 0) as stream:
+    updater = InventoryUpdater(key, seen_at, scope_filter, table)
+    counter = ReportCounter(previous or NO_COUNTS)
+    if previous:
+        updater.resume(previous)
+    with reports.open_report(key, previous.place.offset if previous else 0) as stream:
         try:
-            report = resume_report(stream, before.place) if before else read_report(stream)
+            report = resume_report(stream, previous.place) if previous else read_report(stream)
         except UnreadableReport as exc:
-            answer.unreadable = str(exc)
-            return answer
-        writing = _Writing(key, answer, folding, report, names_by_address(run), _found_in(table))
-        for hosts, place in _chunks(report):
+            return RecordedReport(summarize(counter.counts, unreadable=str(exc)))
+        writer = _HostWriter(key, counter, updater, report, names_by_address(run), _choose_finding_source(table))
+        for hosts, place in _batches(report):
             if hosts:
-                writing.write(hosts)
-            if place and turn.has_to_note and _ends(turn, place, answer, folding):
-                return answer
-    answer.complete, answer.exit, answer.errormsg = report.complete, report.exit, report.errormsg
-    answer.hosts_total, answer.hosts_counted_up = report.hosts_total, report.hosts_up
-    if accounts_for_all(run, answer):
-        folding.finish(shard, answer.absent)
-    return answer
+                writer.write(hosts)
+            if place and turn.is_checkpoint_due:
+                ended = _save_checkpoint(turn, place, counter, updater)
+                if ended:
+                    return ended
+    end = _read_end(report)
+    summary = summarize(counter.counts, end)
+    if accounts_for_all(run, end):
+        updater.finish(shard, summary.absence)
+    return RecordedReport(summary)
+
+
+def _read_end(report: ReportReader) -> ReportEnd:
+    return ReportEnd(
+        complete=report.complete,
+        exit=report.exit,
+        errormsg=report.errormsg,
+        hosts_total=report.hosts_total,
+        hosts_counted_up=report.hosts_up,
+    )
 
 
 @dataclass(slots=True)
-class _Writing:
-    """A report on its way into the table."""
+class _HostWriter:
+    """Writes a report's hosts into the table."""
 
     key: ReportKey
-    answer: ReportSummary
-    folding: InventoryUpdater
+    counter: ReportCounter
+    updater: InventoryUpdater
     report: ReportReader
-    names: dict[str, str]
-    found_in: FoundIn
+    names: dict[str, str]  # by address
+    find: FindingSource
 
     def write(self, hosts: list[Host]) -> None:
-        """Write the hosts that may be recorded. Those that may not are counted, those of other shards passed over."""
-        self.answer.add_elements(hosts)
-        admitted = [(host, is_first) for host in hosts for is_first in self._admit(host)]
+        """Write the hosts that may be recorded. Others are counted as quarantined, or left to another shard."""
+        self.counter.add_elements(hosts)
+        admitted = [(host, is_new) for host in hosts for is_new in self._admit(host)]
         recorded = [host for host, _ in admitted]
-        firsts = {host.address for host, is_first in admitted if is_first}
+        new_addresses = {host.address for host, is_new in admitted if is_new}
         joined = list(join_sections(recorded))  # a target that was given twice has two elements
-        findings = (finding for host in joined for finding in self._findings(host, is_first=host.address in firsts))
-        self.folding.table.put_findings(self.key.scan_id, findings, self.key)
-        self.folding.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
-        self.answer.add_hosts(recorded, self.names)
+        findings = (finding for host in joined for finding in self._find(host, is_new=host.address in new_addresses))
+        self.updater.table.put_findings(self.key.scan_id, findings, self.key)
+        self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
+        self.counter.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
         """Whether the host is the first of its address in the report; nothing, where it is not to be recorded."""
-        is_first, gate = self.folding.note(host), self.folding.gate
-        if gate.is_left_to_others(host):
+        is_new = self.updater.add_element(host)
+        scope_filter = self.updater.scope_filter
+        if scope_filter.is_reassigned(host):
             return
-        if reason := gate.find_refusal(host):
-            self.answer.quarantine.take(host, reason)
+        if reason := scope_filter.find_refusal(host):
+            self.counter.add_quarantined(host, reason)
         else:
-            yield is_first
+            yield is_new
 
-    def _findings(self, host: Host, *, is_first: bool) -> Iterator[Finding | FindingLine]:
-        seen: set[str] = set()  # ids are of an address, so that others have others
-        for finding in self.found_in(host, self.key.scan_id, self.folding.seen_at, self.names):
-            if finding.id not in seen:
-                seen.add(finding.id)
-                if is_first:
-                    self.answer.add_finding(finding)
+    def _find(self, host: Host, *, is_new: bool) -> Iterator[Finding | FindingLine]:
+        seen_ids: set[str] = set()  # an id includes the address, so other hosts have other ids
+        for finding in self.find(host, self.key.scan_id, self.updater.seen_at, self.names):
+            if finding.id not in seen_ids:
+                seen_ids.add(finding.id)
+                if is_new:
+                    self.counter.add_finding(finding)
                 yield finding
 
 
-def _ends(turn: RecordingPass, place: Place, answer: ReportSummary, folding: InventoryUpdater) -> bool:
-    """Note how far the report is recorded. Whether this delivery ends with that."""
-    is_up = turn.is_up
-    recording = answer.recording(place, folding, ends_turn=is_up)
-    if not turn.note(recording, folding.fresh_addresses()):
-        answer.rest = RecordingStatus.SUPERSEDED
-        return True
-    folding.noted(recording)
-    if is_up and answer.may_be_read_on:
-        answer.rest = RecordingStatus.CONTINUE
-    elif is_up:
-        answer.give_up()
-    return is_up
+def _save_checkpoint(
+    turn: RecordingTurn, place: Place, counter: ReportCounter, updater: InventoryUpdater
+) -> RecordedReport | None:
+    """Store how far the report is recorded. What the turn ends with; None: it reads on."""
+    is_time_up = turn.is_time_up
+    counts = counter.counts
+    stretches = updater.stretches_to(place.offset)
+    checkpoint = Recording(place=place, recorded=updater.recorded, stretches=stretches, **asdict(counts))
+    if not turn.save_checkpoint(checkpoint, updater.new_addresses(), ends_turn=is_time_up):
+        return RecordedReport(summarize(counts), RecordingStatus.SUPERSEDED)
+    updater.start_stretch(checkpoint)
+    if not is_time_up:
+        return None
+    if turn.may_read_on_later:
+        return RecordedReport(summarize(counts), RecordingStatus.CONTINUE)
+    given_up = turn.explain_limit(counts.hosts_read)
+    return RecordedReport(summarize(counts, ReportEnd(given_up=given_up)))
 
 
-def _found_in(table: ScanTable) -> FoundIn:
-    """How the findings of a host are made. Without rules nobody needs the values."""
+def _choose_finding_source(table: ScanTable) -> FindingSource:
+    """How the findings of a host are made. Without severity rules encoded lines suffice, which cost less."""
     rule_set = to_rule_set(table.severity_rules())
-    return _judged_by(rule_set) if rule_set.has_rules else lines_of
+    return _apply_rules(rule_set) if rule_set.has_rules else lines_of
 
 
-def _judged_by(rule_set: RuleSet) -> FoundIn:
-    def found_in(host: Host, scan_id: str, seen_at: datetime, names: Mapping[str, str]) -> Iterator[Finding]:
+def _apply_rules(rule_set: RuleSet) -> FindingSource:
+    def find(host: Host, scan_id: str, seen_at: datetime, names: Mapping[str, str]) -> Iterator[Finding]:
         return map(rule_set.apply, build_findings(host, scan_id, seen_at, names))
 
-    return found_in
+    return find
 
 
-def _chunks(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
-    """The report's hosts in lists, each with the place behind it if the report can be read on from there."""
-    chunk: list[Host] = []
+def _batches(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
+    """The report's hosts in lists, each with the place right after it if the report can be read on from there."""
+    batch: list[Host] = []
     ports, read_to, is_enough = 0, report.read_to, False
     for host in report:
-        if report.read_to != read_to and (is_enough or len(chunk) >= ENOUGH_HOSTS):
-            yield chunk, report.place
-            chunk.clear()
+        if report.read_to != read_to and (is_enough or len(batch) >= ENOUGH_HOSTS):
+            yield batch, report.place
+            batch.clear()
             ports, is_enough = 0, False
         read_to = report.read_to
-        chunk.append(host)
+        batch.append(host)
         ports += len(host.ports)
-        if len(chunk) == HOSTS_AT_ONCE or ports >= ENOUGH_PORTS:
-            yield chunk, None
-            chunk.clear()  # before the next host is read, which may be as large
+        if len(batch) == HOSTS_AT_ONCE or ports >= ENOUGH_PORTS:
+            yield batch, None
+            batch.clear()  # before the next host is read, which may be as large
             ports, is_enough = 0, ports >= ENOUGH_PORTS
-    if chunk:
-        yield chunk, None  # the report's end belongs to them
+    if batch:
+        yield batch, None  # the report's end belongs to them

@@ -1,9 +1,9 @@
-"""Ask for the scan of a schedule that is due; keep what its earlier scans left within limits.
+"""Request the scan of a schedule that is due, and keep its history within its limits.
 
-Wakes on    a schedule's time, a changed scan type, `cascan schedule run-now`, or the end of its scan, through its queue
-            (batches of 1)
+Wakes on    the schedule queue (batches of 1): a schedule's time, a changed scan type, `cascan schedule run-now`, or the
+            end of its scan
 Reads       the schedule, its runs and their scans, from the scan table
-Writes      the run, and the schedule's status; what is to be removed, on the agenda; itself its message for later
+Writes      the run and the schedule's status; removals, on the agenda; its own message, delayed
 Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
@@ -56,14 +56,14 @@ def wire() -> Callable[[ScheduleDue], RequestOutcome]:
 
 
 def on_record(record: SQSRecord) -> None:
-    answer = wire()
+    handle = wire()
     sent_at = datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC)
     due = ScheduleDue.from_wire(record.body, sent_at)
-    if due is None:  # a scan ended that no schedule asked for
+    if due is None:  # the end of a scan that does not belong to a schedule
         return
-    answered = answer(due)
-    logger.info("schedule answered", extra=asdict(answered))
-    count("ScheduledScans", answered.outcome == "asked")
+    outcome = handle(due)
+    logger.info("schedule answered", extra=asdict(outcome))
+    count("ScheduledScans", outcome.outcome == "asked")
 
 
 handler = queue_handler(on_record, wire)

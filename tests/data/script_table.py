@@ -1,13 +1,13 @@
-"""scripts/table.csv: for each of nmap's scripts, which findings come of it, or why there is none.
+"""scripts/table.csv: the findings of each of nmap's scripts, or the reason why it has none.
 
-    python -m tests.data.script_table    # writes docs/scripts.md from it
+    python -m tests.data.script_table    # writes docs/scripts.md from the table
 
-A row is one finding of one script, or one script that has none:
+A row is one finding of a script, or a script without findings:
 
-    script, finding     `…` in a finding's name stands for what differs
-    category, severity  of the finding; several severities are separated by `|`, and `when` says which it is
-    evidence            where a test gets the script's output from: EVIDENCE, or a report of this folder
-    none                why there is no finding: NONE
+    script, finding     `…` in the name of a finding is the part that varies
+    category, severity  of the finding; several severities are separated by `|`, and `when` says which one applies
+    evidence            where a test gets the script's output from: a key of EVIDENCE, or a report in scripts/
+    none                the reason why there is no finding: a key of NONE
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ TABLE = FOLDER / "table.csv"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scripts.md"
 
 EVIDENCE = {
-    "documentation": "the output that the installed nmap documents, read when the test runs",
-    "source": "no report and no documented output shows it: written by hand after the script's source",
+    "documentation": "the output that the script's own file documents, read from the installed nmap when the test runs",
+    "source": "an output that is written by hand after the script's source, as no report and no documentation shows it",
 }
 NONE = {
-    "information": "describes a service, a page or a path through the network, and proves nothing wrong with it",
-    "no host": "runs before or after the scan; what it writes is about no scanned host",
-    "third party": "repeats what a service on the internet says of the address",
+    "information": "describes a service, a page or a path through the network, and proves no weakness",
+    "no host": "runs before or after the scan, and its output is not about a scanned host",
+    "third party": "repeats what a service on the internet says about the address",
     "version": "completes the service and the version of the port",
-    "credentials": "does what the scan asked it to do, with credentials that the scan gave",
-    "load": "floods its target; it writes nothing, or nothing that is proof",
+    "credentials": "does what the request asks for, with credentials from the request",
+    "load": "floods its target, and its output proves nothing",
 }
 INTRODUCTION = """# nmap's scripts and their findings
 
-Made from [tests/data/scripts/table.csv](../tests/data/scripts/table.csv) by `python -m tests.data.script_table`; do not
-edit it here. It has all {scripts} scripts of nmap 7.93: {with_findings} of them give {findings} kinds of findings of
-their own. The text of every script, and the structure behind it, is beside its port whether it has a finding or not:
-[findings.md](findings.md) says where, and how to add a finding.
+`python -m tests.data.script_table` makes this page from
+[tests/data/scripts/table.csv](../tests/data/scripts/table.csv); do not edit it here. It has all {scripts} scripts of
+nmap 7.93. {with_findings} of them have {findings} kinds of findings of their own. The output of every script is also in
+the finding of its port: see [findings.md](findings.md).
+[CONTRIBUTING.md](../CONTRIBUTING.md#add-the-finding-of-a-script) shows how to add a finding.
 
-`…` in a name stands for what differs. *Shown by* says where a test gets the script's output from: a report that the
-real script wrote ([tests/data/scripts](../tests/data/scripts/README.md)), or
+`…` in a name is the part that varies. *Shown by* says where a test gets the script's output from: a report of the real
+script ([tests/data/scripts](../tests/data/scripts/README.md)), or
 
 {evidence}
 
@@ -69,7 +70,7 @@ class Row(NamedTuple):
         return self.severity.split("|")
 
     def describes(self, name: str) -> bool:
-        """Whether it is the row of a finding with this name."""
+        """Whether this is the row of a finding with that name."""
         return bool(self.finding) and matches(self.finding.replace("…", "*"), name)
 
 

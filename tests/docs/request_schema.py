@@ -40,7 +40,7 @@ from cascan.limits import (
 )
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
-from cascan.timing.windows import WRITTEN
+from cascan.timing.windows import WINDOW_PATTERN
 from tests.docs.request_fields import CASCADES, FIELDS, PORTSCAN, SPEC, Field
 
 Schema = dict[str, Any]
@@ -89,7 +89,7 @@ REQUEST_LIMITS: Mapping[str, Schema] = {
     "annotations": ANNOTATIONS,
     "windows": {
         "maxItems": MAX_WINDOWS,
-        "items": {"type": "string", "maxLength": MAX_WINDOW_CHARS, "pattern": rf"^\s*{_unnamed(WRITTEN)}\s*$"},
+        "items": {"type": "string", "maxLength": MAX_WINDOW_CHARS, "pattern": rf"^\s*{_unnamed(WINDOW_PATTERN)}\s*$"},
     },
     "authorization": TEXT,
     "contact": TEXT,

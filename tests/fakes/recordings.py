@@ -26,15 +26,15 @@ class MemoryRecordings:
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         self._reach()
         return iter(
-            [one for stretch in recording.noted for one in self.addresses_by_stretch.get((source, stretch), ())]
+            [one for stretch in recording.stretches for one in self.addresses_by_stretch.get((source, stretch), ())]
         )
 
     def store_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         self._reach()
-        if recording.noted and (last := tuple(addresses)):
-            self.addresses_by_stretch[source, recording.noted[-1]] = last
+        if recording.stretches and (last := tuple(addresses)):
+            self.addresses_by_stretch[source, recording.stretches[-1]] = last
         stored = self.recordings.get(source)
         is_own = stored and (stored.progress, self.writers[source]) == (recording.progress, writer)
         if stored and not is_own and stored.progress >= recording.progress:

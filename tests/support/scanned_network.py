@@ -12,7 +12,7 @@ from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, Re
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import TargetSlice
 from cascan.permissions.scope import Scope
-from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, a_run, a_scan, a_shard, claim
 
@@ -76,7 +76,7 @@ class World:
         self.reports.put_report(key, path, {})
         return str(key)
 
-    def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> Recorded:
+    def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> RecordingOutcome:
         stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
         return record_findings(
             stored,

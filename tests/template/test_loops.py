@@ -15,7 +15,7 @@ from cascan import limits
 from tests.template.model import FUNCTIONS, MODEL, QUEUES, ROOT, RULES, Resource, as_list, source_queues
 from tests.template.test_permissions import role_of, statements_of
 
-WORK_THAT_GOES_ON = {"OnReportStored": "MAX_RECORDING_PASSES", "OnShardQueued": "MAX_GENERATIONS"}  # and what bounds it
+WORK_THAT_GOES_ON = {"OnReportStored": "MAX_RECORDING_TURNS", "OnShardQueued": "MAX_GENERATIONS"}  # and what bounds it
 READ_BY = {queue: name for name, function in FUNCTIONS.items() for queue in source_queues(function).values()}
 BUS, BUCKET = "Messaging/ScanBus.Arn", "Storage/ReportBucket.Arn/reports/*"
 

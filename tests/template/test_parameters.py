@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cascan_cli.local.template import is_on
+from cascan_cli.local.template import is_condition_met
 from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 TEMPLATE = MODEL.templates[ROOT]
@@ -31,7 +31,7 @@ def _holds(expression: Any, parameters: dict[str, str]) -> bool:
     match expression:
         case {"Fn::Contains": [list(values), {"Ref": name}]}:
             return parameters.get(name, str(PARAMETERS[name].get("Default"))) in values
-    return is_on("asked", {"Parameters": PARAMETERS, "Conditions": {"asked": expression}}, parameters)
+    return is_condition_met("asked", {"Parameters": PARAMETERS, "Conditions": {"asked": expression}}, parameters)
 
 
 @pytest.mark.parametrize(

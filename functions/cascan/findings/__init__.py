@@ -1,11 +1,16 @@
-"""A host as nmap saw it → findings in secureCodeBox's format, rule for rule what its nmap parser makes, bugs aside.
+"""A host as nmap saw it → findings in secureCodeBox's format.
 
-    ports.py     a finding per listed port, its category from the port's state
-    hosts.py     a finding per host
-    scripts.py   findings from the output of NSE scripts, by a table that is easy to extend
-    subject.py   what all of them say of the host, and the ids they get
+The rules are those of secureCodeBox's nmap parser, without its bugs.
 
-Text from the scanned host (banners, titles, names) is carried as it came: data, to be escaped by whoever shows it.
+    ports.py     a finding for each listed port; its category follows from the port's state
+    hosts.py     a finding for the host
+    scripts.py   findings from the output of NSE scripts
+    readers.py   the table of scripts: which function reads which script. Start here to add one
+    proofs/      tables for the many scripts that need a row and no function
+    subject.py   the host that findings are about, and the ids they get
+
+Text from the scanned host (banners, titles, names) is stored unchanged. Whoever displays it has to
+escape it.
 """
 
 from __future__ import annotations
@@ -31,32 +36,33 @@ __all__ = ["build_findings"]
 def build_findings(
     host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    """Findings of the host: of its ports, of itself, of its scripts. None of a host that is not up.
+    """Findings of the host's ports, of the host itself, and of its scripts. A host that is not up has none.
 
-    `names`, address → name, says under which name the request asked for an address; it wins over reverse DNS.
+    `names` maps an address to the name by which the request asked for it; that name takes
+    precedence over reverse DNS.
     """
     if host.state != "up":
         return
     subject = Subject.of(host, scan_id, parsed_at, names or {})
-    found = chain(port_findings(subject), [host_finding(subject)], script_findings(subject))
-    yield from _with_ids_of_their_own(found, scan_id)
+    findings = chain(port_findings(subject), [host_finding(subject)], script_findings(subject))
+    yield from _make_ids_unique(findings, scan_id)
 
 
-def _with_ids_of_their_own(findings: Iterable[Finding], scan_id: str) -> Iterator[Finding]:
-    """The findings, each once. Of several with one id, those that differ from the first get other ids.
+def _make_ids_unique(findings: Iterable[Finding], scan_id: str) -> Iterator[Finding]:
+    """Drop exact repeats, and give findings that share an id but differ from the first an id of their own.
 
-    Several have one id where a port is listed twice, or a script ran twice on it.
+    Ids repeat where a report lists a port twice, or where a script ran twice on one port.
     """
-    firsts: dict[str, Finding] = {}
-    contents: dict[str, set[bytes]] = {}
+    first_by_id: dict[str, Finding] = {}
+    contents_by_id: dict[str, set[bytes]] = {}
     for finding in findings:
-        first = firsts.setdefault(finding.id, finding)
-        if first is finding:
+        original = first_by_id.setdefault(finding.id, finding)
+        if original is finding:
             yield finding
             continue
-        known = contents.setdefault(finding.id, {encode(first)})
+        contents = contents_by_id.setdefault(finding.id, {encode(original)})
         content = encode(finding)
-        if content not in known:
-            known.add(content)
-            fingerprint = derive_fingerprint(finding.fingerprint, str(len(known)))
+        if content not in contents:
+            contents.add(content)
+            fingerprint = derive_fingerprint(finding.fingerprint, str(len(contents)))
             yield replace(finding, fingerprint=fingerprint, id=derive_finding_id(scan_id, fingerprint))

@@ -1,8 +1,9 @@
-"""Findings of nmap's brute scripts: accounts whose password they guessed, and services that ask for none.
+"""Findings of nmap's brute scripts: accounts with a guessed password, and services that need no password.
 
-Most of these scripts report through nmap's brute and creds libraries, as a list of accounts under a title, or as a bare
-list. The others, and every old nmap, write a line of text for each account. Source: creds.lua (the states of an
-account), brute.lua (the titles), and the text that afp-, citrix-, drda-, ldap-, ms-sql-, pgsql- and smb-brute write.
+Most of these scripts report through nmap's brute and creds libraries: a list of accounts, with or
+without a title. The others, and old versions of nmap, write a line of text for each account.
+Sources: creds.lua (the states of an account), brute.lua (the titles), and the output of afp-,
+citrix-, drda-, ldap-, ms-sql-, pgsql- and smb-brute.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ OTHER_VALID_STATES = frozenset(
 )
 LOCKED_OUT = re.compile(r"locked|disabled|wasn't allowed")
 PLACEHOLDERS = {"<empty>": "", "<blank>": ""}  # for an empty user name or password
-# Between an account and its state. Scripts with text of their own write the arrow, the creds library writes the dash
-# (and for an account without a user name the password alone), cics-user-brute a colon.
+# Separators between an account and its state. Scripts that format their own text write the arrow, the creds library
+# writes the dash (and only the password of an account without a user name), cics-user-brute writes a colon.
 ARROW, DASH, ENUMERATED = " => ", " - ", ": "
 NO_PASSWORD = re.compile(
     r"\bno authentication (?:is )?(?:required|needed)\b|\bdoes not require authentication\b|\bhas no password\b"
@@ -39,7 +40,7 @@ NO_PASSWORD = re.compile(
     re.IGNORECASE,
 )
 TITLES = frozenset({"Accounts", "Statistics", "Information", "ERROR"})  # of the sections that brute.lua writes
-PUBLIC_BY_DESIGN = frozenset({"ajp-brute", "http-brute"})  # a page without a password is what the web is made of
+PUBLIC_BY_DESIGN = frozenset({"ajp-brute", "http-brute"})  # most pages of the web need no password
 
 
 class Account(NamedTuple):
@@ -49,7 +50,7 @@ class Account(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Whether the password is right. It may have to be changed, or be of use at other times or places."""
+        """Whether the password is correct, even if it expired or is valid only at other times or from other hosts."""
         return VALID_STATE.fullmatch(self.state) is not None or self.state in OTHER_VALID_STATES
 
     @property
@@ -62,15 +63,16 @@ def is_brute_script(script_id: str) -> bool:
 
 
 def brute_findings(run: ScriptRun) -> Iterator[Finding]:
-    """Guessed accounts, and a service that asks for no password."""
-    accounts = list(dict.fromkeys(_accounts(run)))  # each once
-    if valid := [account for account in accounts if account.is_valid]:
+    """The guessed accounts in one finding; another finding if the service needs no password."""
+    accounts = dict.fromkeys(_read_accounts(run))  # each once
+    valid = [account for account in accounts if account.is_valid]
+    if valid:
         yield _guessed_accounts(run, valid)
     if run.script.id not in PUBLIC_BY_DESIGN and NO_PASSWORD.search(run.output):
         yield run.finding(
             "no password",
             name="No Password required",
-            description=f"{run.where} asks for no password, as {run.script.id} shows",
+            description=f"{run.where} needs no password, as {run.script.id} shows",
             category="Unauthenticated Access",
             severity=Severity.HIGH,
             output=run.output.strip(),
@@ -78,7 +80,7 @@ def brute_findings(run: ScriptRun) -> Iterator[Finding]:
 
 
 def netbus_brute(run: ScriptRun) -> Iterator[Finding]:
-    """The script's whole output is the password."""
+    """The output of the script is the password, and nothing else."""
     password = run.output.strip()
     if password:
         yield _guessed_accounts(run, [Account("", PLACEHOLDERS.get(password, password), VALID)])
@@ -86,28 +88,29 @@ def netbus_brute(run: ScriptRun) -> Iterator[Finding]:
 
 def _guessed_accounts(run: ScriptRun, accounts: list[Account]) -> Finding:
     names = ", ".join(account.username or "anyone" for account in accounts)
-    usable = not all(account.is_locked_out for account in accounts)
-    lets_in = "lets" if usable else "does not let, but has a known password for,"
+    all_locked_out = all(account.is_locked_out for account in accounts)
+    remark = ", but every one is locked or disabled" if all_locked_out else ""
     return run.finding(
         name="Guessed Account",
-        description=f"{run.where} {lets_in} {names}{' in by a guessed password' if usable else ''}",
+        description=f"{run.where} accepts a guessed password for {names}{remark}",
         category="Default Account",
-        severity=Severity.HIGH if usable else Severity.MEDIUM,
+        severity=Severity.MEDIUM if all_locked_out else Severity.HIGH,
         accounts=[account._asdict() for account in accounts],
     )
 
 
-def _accounts(run: ScriptRun) -> list[Account]:
+def _read_accounts(run: ScriptRun) -> list[Account]:
+    """The accounts in the structured output, or else in the text."""
     lines = run.output.splitlines()
     return (
-        list(_structured_accounts(run.script.data))
-        or list(_accounts_of_text(lines))
-        or list(_accounts_without_state(lines))
+        list(_read_structured_accounts(run.script.data))
+        or list(_read_lines_with_state(lines))
+        or list(_read_lines_without_state(lines))
     )
 
 
-def _structured_accounts(data: Any) -> Iterator[Account]:
-    """A list of accounts, bare or under whatever title the script gave it."""
+def _read_structured_accounts(data: Any) -> Iterator[Account]:
+    """A list of accounts, with or without a title."""
     lists: Iterable[Any] = data.values() if isinstance(data, dict) else [data]
     for candidates in lists:
         for row in iter_rows(candidates):
@@ -115,33 +118,40 @@ def _structured_accounts(data: Any) -> Iterator[Account]:
                 yield Account(get_text(row, "username"), get_text(row, "password"), get_text(row, "state"))
 
 
-def _accounts_of_text(lines: Iterable[str]) -> Iterator[Account]:
-    """Accounts that the text calls valid."""
+def _read_lines_with_state(lines: Iterable[str]) -> Iterator[Account]:
+    """Accounts with a valid state."""
     for line in lines:
         for separator in (ARROW, DASH, ENUMERATED):
-            account = _account_of_line(line.strip(), separator)
+            account = _parse_account(line.strip(), separator)
             if account and account.is_valid:
                 yield account
                 break
 
 
-def _account_of_line(line: str, separator: str) -> Account | None:
-    """`user:password => state`, `user:password - state`, `user: state`; the password may hold the separator too."""
-    credentials, found, state = line.rpartition(separator)
-    if not found:
+def _parse_account(line: str, separator: str) -> Account | None:
+    """`user:password => state`, `user:password - state`, `user: state`.
+
+    The password may contain the separator.
+    """
+    if separator not in line:
         return None
+    credentials, _, state = line.rpartition(separator)
     username, colon, password = credentials.partition(":")
-    if not colon and separator == DASH:  # of the creds library, an account without a user name
+    if not colon and separator == DASH:  # the creds library writes an account without a user name so
         username, password = "", credentials
-    return Account(PLACEHOLDERS.get(username, username), PLACEHOLDERS.get(password, password), state)
+    return _to_account(username, password, state)
 
 
-def _accounts_without_state(lines: Iterable[str]) -> Iterator[Account]:
-    """nmap 5 lists valid accounts alone, as `user:password` below the title Accounts."""
+def _read_lines_without_state(lines: Iterable[str]) -> Iterator[Account]:
+    """nmap 5 lists only valid accounts, as `user:password` below the title Accounts."""
     below_title = False
     for line in map(str.strip, lines):
         if line.rstrip(":") in TITLES:
             below_title = line.startswith("Accounts")
         elif below_title and ":" in line and ARROW not in line and DASH not in line:
             username, _, password = line.partition(":")
-            yield Account(PLACEHOLDERS.get(username, username), PLACEHOLDERS.get(password, password), VALID)
+            yield _to_account(username, password, VALID)
+
+
+def _to_account(username: str, password: str, state: str) -> Account:
+    return Account(PLACEHOLDERS.get(username, username), PLACEHOLDERS.get(password, password), state)

@@ -1,4 +1,4 @@
-"""Findings of ftp-anon and banner, word for word secureCodeBox's, at the port that the script ran on."""
+"""Findings of ftp-anon and banner: secureCodeBox's, at the port that the script ran on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ FTP = 21
 
 
 def ftp_anon(run: ScriptRun) -> Iterator[Finding]:
-    """The server lets anyone in. `got code 503 …` is output of the same script, and no login."""
+    """Anonymous login works.
+
+    The script also writes output such as `got code 503 …` when it does not.
+    """
     if run.port and run.output.lstrip().startswith("Anonymous FTP login allowed"):
         yield run.finding(
             name="Anonymous FTP Login possible",
@@ -24,7 +27,7 @@ def ftp_anon(run: ScriptRun) -> Iterator[Finding]:
 
 
 def banner(run: ScriptRun) -> Iterator[Finding]:
-    """What the server says by itself; on port 21 the category is FTP, as in secureCodeBox."""
+    """The banner. On port 21 its category is FTP, as in secureCodeBox."""
     if run.port:
         is_ftp = run.port.number == FTP
         yield run.finding(

@@ -1,4 +1,4 @@
-"""The finding that says: there is a host."""
+"""The finding of the host itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cascan.findings.subject import Subject
 from cascan.model.finding import Finding
 from cascan.model.host import ExtraPorts, Host
 
-NOTHING_SAID = script_attributes(())
+NO_SCRIPTS = script_attributes(())
 DESCRIPTION, CATEGORY = "Found a host", "Host"
 
 
 class HostAttributes(msgspec.Struct, frozen=True, gc=False):
-    """What the finding says of the host besides what all of its findings say."""
+    """The attributes of the host's finding, besides those that all findings of the host have."""
 
     reason: str
     reason_ttl: int | None
@@ -32,7 +32,7 @@ class HostAttributes(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, host: Host) -> HostAttributes:
         vendors = [address.vendor for address in host.addresses if address.vendor]
-        said = script_attributes(host.scripts) if host.scripts else NOTHING_SAID
+        outputs = script_attributes(host.scripts) if host.scripts else NO_SCRIPTS
         return cls(
             host.reason,
             host.reason_ttl,
@@ -42,13 +42,13 @@ class HostAttributes(msgspec.Struct, frozen=True, gc=False):
             host.extraports,
             host.details or None,
             host.comment or None,
-            said["scripts"],
-            said["scripts_data"],
+            outputs["scripts"],
+            outputs["scripts_data"],
         )
 
 
 def host_finding(subject: Subject) -> Finding:
-    """The host itself, with all that nmap says of it besides its ports."""
+    """The host, with all that nmap reports about it besides its ports."""
     return subject.finding(
         name=f"Host: {subject.label}",
         description=DESCRIPTION,

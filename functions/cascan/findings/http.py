@@ -1,29 +1,37 @@
-"""Findings of the scripts on HTTP: what a server says of itself, which methods it takes, what headers it lacks."""
+"""Findings of the scripts on HTTP: titles, headers, methods, authentication, exposed repositories."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from cascan.findings.script_run import ScriptRun, get_table, get_text, get_texts, iter_rows, iter_tables
+from cascan.findings.script_run import (
+    ScriptRun,
+    get_table,
+    get_text,
+    get_texts,
+    iter_rows,
+    iter_tables,
+)
 from cascan.model.finding import Finding, Severity
 
-WANTED = {  # http-security-headers' word for a header that it saw → the header
+EXPECTED_HEADERS = {  # by the key that http-security-headers writes for a header that it saw
     "X_Frame_Options": "X-Frame-Options",
     "X_Content_Type_Options": "X-Content-Type-Options",
     "Content_Security_Policy": "Content-Security-Policy",
 }
 HSTS = "Strict_Transport_Security"
+SCHEME = re.compile(r"^[ \t]*(\w+)(?: |$)", re.MULTILINE)  # of http-auth, in text
 
 
 def http_title(run: ScriptRun) -> Iterator[Finding]:
-    """The page's title, and where the server sent us for it."""
+    """The title of the page, and the redirect that led to it."""
     title, redirect = get_text(run.data, "title"), get_text(run.data, "redirect_url")
-    shown = title or redirect or run.output.strip()
-    if shown:
+    page = title or redirect or run.output.strip()
+    if page:
         yield run.finding(
             name="HTTP Title",
-            description=f"{run.where} shows the page: {shown}",
+            description=f"{run.where} shows the page: {page}",
             category="HTTP",
             title=title or None,
             redirect_url=redirect or None,
@@ -35,14 +43,14 @@ def http_server_header(run: ScriptRun) -> Iterator[Finding]:
     if any(servers):
         yield run.finding(
             name="HTTP Server Header",
-            description=f"{run.where} says it is {' or '.join(servers)}",
+            description=f"{run.where} identifies itself as {' or '.join(servers)}",
             category="HTTP",
             server=servers,
         )
 
 
 def http_headers(run: ScriptRun) -> Iterator[Finding]:
-    """The headers as they came, one `name: value` a line. The script has nothing but text."""
+    """The headers. The script writes text only, one `name: value` a line."""
     headers: dict[str, list[str]] = {}
     for line in run.output.splitlines():
         name, colon, value = line.strip().partition(":")
@@ -58,12 +66,12 @@ def http_headers(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_methods(run: ScriptRun) -> Iterator[Finding]:
-    """Methods that change something, or echo what they were sent."""
+    """Methods that change something, or that echo the request."""
     risky = get_texts(run.data, "Potentially risky methods")
     if risky:
         yield run.finding(
             name="Risky HTTP Methods",
-            description=f"{run.where} takes {', '.join(risky)}",
+            description=f"{run.where} accepts {', '.join(risky)}",
             category="HTTP",
             severity=Severity.LOW,
             risky_methods=risky,
@@ -73,10 +81,13 @@ def http_methods(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
-    """Headers that are not there. The script is silent about a server that has none of those it knows."""
+    """Missing headers.
+
+    The script writes nothing about a server that has none of the headers it knows.
+    """
     if not run.data:
         return
-    missing = [header for said, header in WANTED.items() if said not in run.data]
+    missing = [header for key, header in EXPECTED_HEADERS.items() if key not in run.data]
     if any("not configured" in line for line in get_texts(run.data, HSTS)):
         missing.insert(0, "Strict-Transport-Security")
     if missing:
@@ -90,15 +101,15 @@ def http_security_headers(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_auth(run: ScriptRun) -> Iterator[Finding]:
-    """Basic authentication where nothing encrypts it: the password travels readable."""
-    schemes = [get_text(row, "scheme").lower() for row in iter_rows(run.script.data)] or re.findall(
-        r"^[ \t]*(\w+)(?: |$)", run.output.lower(), re.MULTILINE
-    )
+    """Basic authentication without encryption: the password is readable on the network."""
+    schemes = [get_text(row, "scheme").lower() for row in iter_rows(run.script.data)]
+    if not schemes:
+        schemes = SCHEME.findall(run.output.lower())
     encrypted = run.port and run.port.service and run.port.service.tunnel
     if "basic" in schemes and not encrypted:
         yield run.finding(
             name="HTTP Basic Authentication without TLS",
-            description=f"{run.where} asks for passwords that anyone on the way can read",
+            description=f"{run.where} asks for passwords that anyone on the network path can read",
             category="Clear Text",
             severity=Severity.MEDIUM,
             output=run.output.strip() or None,
@@ -106,16 +117,17 @@ def http_auth(run: ScriptRun) -> Iterator[Finding]:
 
 
 def http_git(run: ScriptRun) -> Iterator[Finding]:
-    """One for each repository that lies open, by its path."""
-    for place, said in iter_tables(run.script.data):
-        files = [name for name, found in get_table(said, "files-found").items() if found == "true"]
+    """One for each exposed repository. The script's keys are `host:port/path`."""
+    for location, details in iter_tables(run.script.data):
+        path = location.partition("/")[2]
+        files = [name for name, is_found in get_table(details, "files-found").items() if is_found == "true"]
         yield run.finding(
-            place.partition("/")[2],
+            path,
             name="Git Repository exposed",
-            description=f"{run.where} gives away the repository at /{place.partition('/')[2]}",
+            description=f"{run.where} exposes the repository at /{path}",
             category="Information Disclosure",
             severity=Severity.MEDIUM,
-            path=f"/{place.partition('/')[2]}",
+            path=f"/{path}",
             files=files,
-            remotes=get_texts(said, "remotes") or None,
+            remotes=get_texts(details, "remotes") or None,
         )

@@ -1,11 +1,12 @@
 """A finding for each port that nmap lists.
 
-The category says what nmap knows, so that a rule on `Open Port` meets open ports and nothing else:
+The category is what nmap knows about the port, so that a rule on `Open Port` matches open ports
+only:
 
-    state            category                  what was seen
+    state            category                  meaning
     open             Open Port                 the port answered
-    open|filtered    Open or Filtered Port     silence, as of most open UDP ports and of every filtered one
-    filtered         Filtered Port             a filter kept the probe from the port
+    open|filtered    Open or Filtered Port     no response: most open UDP ports, and every filtered one
+    filtered         Filtered Port             a firewall blocks the probe
     unfiltered       Unfiltered Port           reachable, open or closed (an ACK scan cannot tell)
     closed|filtered  Closed or Filtered Port   an idle scan cannot tell
     closed, unknown  none
@@ -23,7 +24,7 @@ from cascan.model.finding import Finding
 from cascan.model.host import Port, Script, Service
 
 NO_SERVICE = Service()
-SECURECODEBOX_NAMES = {"service_product": "serviceProduct", "service_version": "serviceVersion"}  # secureCodeBox's
+SECURECODEBOX_NAMES = {"service_product": "serviceProduct", "service_version": "serviceVersion"}
 CATEGORIES = {
     "open": "Open Port",
     "open|filtered": "Open or Filtered Port",
@@ -36,7 +37,8 @@ CATEGORIES = {
 def port_findings(subject: Subject) -> Iterator[Finding]:
     """One finding for each listed port whose state has a category, in report order."""
     for port in subject.host.ports:
-        if category := CATEGORIES.get(port.state):
+        category = CATEGORIES.get(port.state)
+        if category:
             yield subject.finding(
                 port.protocol,
                 str(port.number),
@@ -58,7 +60,7 @@ def describe_port(port: Port) -> str:
 
 
 class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What nmap knows beyond name, product and version; only what it gave."""
+    """What nmap detected beyond name, product and version. Empty fields are left out."""
 
     extrainfo: str = ""
     ostype: str = ""
@@ -74,16 +76,16 @@ class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @classmethod
     def of(cls, service: Service) -> ServiceDetails | None:
         s = service
-        told = s.extrainfo, s.ostype, s.devicetype, s.hostname, s.servicefp, s.banner
+        texts = s.extrainfo, s.ostype, s.devicetype, s.hostname, s.servicefp, s.banner
         if s.proto:
-            return cls(*told, s.proto, s.rpcnum, s.lowver, s.highver)
-        return cls(*told) if any(told) else None
+            return cls(*texts, s.proto, s.rpcnum, s.lowver, s.highver)
+        return cls(*texts) if any(texts) else None
 
 
 class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=SECURECODEBOX_NAMES):
-    """What a finding says of its port. Source: secureCodeBox's nmap parser; those behind `tunnel` are ours.
+    """The attributes of a port's finding. Source: secureCodeBox's nmap parser; those after `tunnel` are ours.
 
-    Rules match on `service`: it is nmap's own word.
+    `service` is nmap's own name for it, so that rules can match on it.
     """
 
     port: int
@@ -130,21 +132,22 @@ def port_attributes(port: Port) -> dict[str, Any]:
 
 
 def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
-    """Output of scripts by script id: as text, and as the structure behind it where a script gave one."""
+    """Output by script id: `scripts` as text, `scripts_data` as structure where a script has one."""
     outputs = {script.id: script.output for script in scripts}
     data = {script.id: script.data for script in scripts if script.data is not None}
     if len(outputs) < len(scripts):
-        outputs, data = _several_runs(scripts)
+        outputs, data = _merge_runs(scripts)
     return {"scripts": outputs or None, "scripts_data": data or None}
 
 
-def _several_runs(scripts: tuple[Script, ...]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Where a script ran more than once: its outputs one behind the other, its structures in a list."""
+def _merge_runs(scripts: tuple[Script, ...]) -> tuple[dict[str, str], dict[str, Any]]:
+    """For a script that ran more than once: its outputs joined by newlines, its structures in a list."""
     outputs: dict[str, dict[str, None]] = {}
     data: dict[str, list[Any]] = {}
     for script in scripts:
         outputs.setdefault(script.id, {})[script.output] = None
         if script.data is not None:
             data.setdefault(script.id, []).append(script.data)
-    joined = {identity: "\n".join(texts) for identity, texts in outputs.items()}
-    return joined, {identity: found[0] if len(found) == 1 else found for identity, found in data.items()}
+    joined_outputs = {script_id: "\n".join(texts) for script_id, texts in outputs.items()}
+    joined_data = {script_id: values[0] if len(values) == 1 else values for script_id, values in data.items()}
+    return joined_outputs, joined_data

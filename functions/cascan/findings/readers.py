@@ -1,9 +1,11 @@
-"""The readers of scripts: one function a script, in the table at the end, or rows of cascan.findings.proofs.
+"""Script id → the reader that turns its output into findings. READERS, at the end, is the table.
 
-docs/findings.md says how to add one, docs/scripts.md what comes of each of nmap's scripts.
-What a script reports through nmap's vulns library is read too, and accounts that a brute script guessed. Text of
-any other is not lost: the finding of its port, or of its host, carries it, as it carries the text of all. A script
-that failed says `ERROR: …` in place of its output and yields nothing.
+A script has a function of its own, or rows in cascan.findings.proofs. Two of nmap's libraries are
+read for every script that uses them: vulns, and brute with its guessed accounts. CONTRIBUTING.md
+shows how to add a script; docs/scripts.md lists the findings of each.
+
+A script without a reader is not lost: the finding of its port or host carries the output of every
+script. A script that failed writes `ERROR: …` and has no findings.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from cascan.findings.http import (
 from cascan.findings.ports import CATEGORIES
 from cascan.findings.proofs import PROOFS, read_proofs
 from cascan.findings.script_run import ScriptRun
-from cascan.findings.services import SELF_DESCRIPTIONS, rdp_enum_encryption, self_description_reader, snmp_sysdescr
+from cascan.findings.services import (
+    SELF_DESCRIPTIONS,
+    rdp_enum_encryption,
+    self_description_reader,
+    snmp_sysdescr,
+)
 from cascan.findings.smb import smb2_security_mode, smb_protocols, smb_security_mode
 from cascan.findings.ssh import ssh2_enum_algos, ssh_auth_methods, ssh_hostkey, sshv1
 from cascan.findings.tls_certificate import ssl_cert
@@ -40,28 +47,33 @@ ScriptReader = Callable[[ScriptRun], Iterator[Finding]]
 
 
 def read_script(run: ScriptRun) -> Iterator[Finding]:
-    """Findings of one script, at most MAX_FINDINGS_PER_SCRIPT: the text beside the port holds the rest."""
+    """Findings of one script, at most MAX_FINDINGS_PER_SCRIPT.
+
+    A port without a finding of its own (a closed one) cannot carry the output: then the output is a
+    finding.
+    """
     if not run.output.lstrip().startswith("ERROR:"):
-        findings = chain.from_iterable(reader(run) for reader in _readers_of(run))
+        findings = chain.from_iterable(reader(run) for reader in _find_readers(run))
         yield from islice(findings, MAX_FINDINGS_PER_SCRIPT)
-    if run.port and run.port.state not in CATEGORIES:  # no finding of the port is there to carry the text
-        yield _text_alone(run, run.port.state)
+    if run.port and run.port.state not in CATEGORIES:
+        yield _output_finding(run, run.port.state)
 
 
-def _text_alone(run: ScriptRun, state: str) -> Finding:
+def _output_finding(run: ScriptRun, state: str) -> Finding:
     return run.finding(
         "text",
         name=f"Script Output: {run.script.id}",
-        description=f"{run.where} is {state}, and a script ran on it all the same",
+        description=f"{run.where} is {state}, but a script ran on it",
         category="Script Output",
         output=run.output or None,
         data=run.script.data,
     )
 
 
-def _readers_of(run: ScriptRun) -> Iterator[ScriptReader]:
-    """The script's own reader, and those of the libraries it reports through: a script may do both."""
-    if reader := READERS.get(run.script.id):
+def _find_readers(run: ScriptRun) -> Iterator[ScriptReader]:
+    """The script's own reader, and those of the libraries that it reports through."""
+    reader = READERS.get(run.script.id)
+    if reader:
         yield reader
     if has_vulnerabilities(run):
         yield vulns_library
@@ -97,5 +109,5 @@ READERS: dict[str, ScriptReader] = {
     "sslv2": sslv2,
     "vulners": vulners,
     **{script: partial(read_proofs, proofs=proofs) for script, proofs in PROOFS.items()},
-    **{script: self_description_reader(what) for script, what in SELF_DESCRIPTIONS.items()},
+    **{script: self_description_reader(kind) for script, kind in SELF_DESCRIPTIONS.items()},
 }

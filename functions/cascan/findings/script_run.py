@@ -1,6 +1,8 @@
-"""One script at one host: what it said, where it ran, and the findings that are made of it.
+"""One run of a script: its output, where it ran, and the findings that readers build from it.
 
-Output of scripts is what a stranger's host sent: every accessor takes any shape, and gives what fits.
+The output comes from a scanned host and may have any shape. So every accessor here takes any value,
+and returns what has the expected type: `get_text(row, "bits")` is "" where `row` is no table or
+`bits` no text.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from cascan.findings.subject import Subject
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
-UNNAMED = ""  # where the reader keeps what has no key, beside what has one
-SMB_PORTS = (445, 139)  # where nmap's smb library looks, in its order
+UNNAMED = ""  # under this key the reader of reports keeps elements without a key, next to those with one
+SMB_PORTS = (445, 139)  # as nmap's smb library tries them
 
 
 class ScriptRun(msgspec.Struct, frozen=True, gc=False):
-    """`port` is None for a script that ran on the host as a whole."""
+    """A script's output at a host. `port` is None for a script that ran on the host as a whole."""
 
     subject: Subject
     script: Script
@@ -27,12 +29,12 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def on_host(cls, subject: Subject, script: Script) -> ScriptRun:
-        """A host script. nmap's SMB scripts are such, and ask one port all the same: 445 if it is open, else 139."""
+        """A host script. nmap's SMB scripts are host scripts too, but talk to one port: 445 if open, else 139."""
         return cls(subject, script, find_smb_port(subject) if script.id.startswith("smb") else None)
 
     @property
     def where(self) -> str:
-        """The beginning of a sentence."""
+        """`Port 22` or `The host`, to begin a description with."""
         return f"Port {self.port.number}" if self.port else "The host"
 
     @property
@@ -41,7 +43,7 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The structured output, where it is a table with keys; else empty."""
+        """The structured output if it is a table with keys, else an empty table."""
         return get_table(self.script.data)
 
     def finding(
@@ -54,79 +56,92 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
         scheme: str = "",
         **facts: Any,
     ) -> Finding:
-        """A finding at the port that the script ran on. `about` tells it from the script's other findings there.
+        """A finding at the port that the script ran on, or at the host.
 
-        It has no `state`: the port's own finding alone meets rules on that. Facts that are None are left out.
+        about   distinguishes it from the script's other findings there; ids depend on it
+        scheme  of the location, in place of the port's protocol
+        facts   become attributes, except those that are None
+
+        It has no attribute `state`, so that rules on a port's state match the port's own finding
+        alone.
         """
         subject, port = self.subject, self.port
-        where = {"port": port.number, "protocol": port.protocol} if port else {}
+        address: tuple[str, str] = (port.protocol, str(port.number)) if port else ("", "")
+        location = subject.location(scheme or port.protocol, port.number) if port else subject.label
+        attributes: dict[str, Any] = {"port": port.number, "protocol": port.protocol} if port else {}
+        attributes["script"] = self.script.id
+        attributes |= {key: value for key, value in facts.items() if value is not None}
         return subject.finding(
-            *((port.protocol, str(port.number)) if port else ("", "")),
+            *address,
             self.script.id,
             *about,
             name=name,
             description=description,
             category=category,
             severity=severity,
-            location=subject.location(scheme or port.protocol, port.number) if port else subject.label,
-            attributes=where | {"script": self.script.id} | {k: v for k, v in facts.items() if v is not None},
+            location=location,
+            attributes=attributes,
         )
 
 
 def find_smb_port(subject: Subject) -> Port | None:
-    open_ports = {port.number: port for port in subject.host.ports if port.protocol == "tcp" and port.state == "open"}
+    tcp_ports = (port for port in subject.host.ports if port.protocol == "tcp")
+    open_ports = {port.number: port for port in tcp_ports if port.state == "open"}
     return next((open_ports[number] for number in SMB_PORTS if number in open_ports), None)
 
 
 def get_table(data: Any, key: str | None = None) -> dict[str, Any]:
-    """The table, or the one under its key; empty where there is none."""
-    found = data.get(key) if key is not None and isinstance(data, dict) else data
-    return found if isinstance(found, dict) else {}
+    """`data`, or the table under `key` in it. Empty if there is no table."""
+    table = data.get(key) if key is not None and isinstance(data, dict) else data
+    return table if isinstance(table, dict) else {}
 
 
 def iter_tables(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tables right within a table, each with its key."""
+    """The tables directly inside a table, each with its key."""
     return ((key, value) for key, value in get_table(data).items() if isinstance(value, dict))
 
 
 def iter_rows(data: Any) -> Iterator[dict[str, Any]]:
-    """The tables of a list of tables; of one that stands alone, itself."""
-    return (row for row in (data if isinstance(data, list) else [data]) if isinstance(row, dict))
+    """The tables of a list. A single table counts as a list of one."""
+    entries = data if isinstance(data, list) else [data]
+    return (row for row in entries if isinstance(row, dict))
 
 
 def iter_unnamed_rows(data: Any) -> Iterator[dict[str, Any]]:
-    """The tables without a key of a script that has nothing else, or tables with keys behind them."""
+    """The tables without a key, of a script that may write tables with keys after them."""
     return iter_rows(data.get(UNNAMED, [])) if isinstance(data, dict) else iter_rows(data)
 
 
 def get_text(data: Any, key: str) -> str:
-    """The text under a key; empty where there is none."""
-    found = get_table(data).get(key)
-    return found if isinstance(found, str) else ""
+    """The text under a key. Empty if there is none."""
+    value = get_table(data).get(key)
+    return value if isinstance(value, str) else ""
 
 
 def get_texts(data: Any, key: str | None = None) -> list[str]:
-    """The texts of a list, or of the one under its key; empty where there is none."""
-    found = get_table(data).get(key) if key is not None else data
-    return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
+    """The texts in a list: `data`, or the list under `key` in it. Empty if there is none."""
+    entries = get_table(data).get(key) if key is not None else data
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, str)]
 
 
 def parse_indented_tables(output: str) -> dict[str, dict[str, str]]:
-    """The tables that a script wrote as text alone: `name:`, and below it, deeper, `key: value`.
+    """Tables that a script wrote as text only: a line `name:`, and `key: value` lines indented below it.
 
-    The first line's indentation is that of the names; lines that are neither are passed over.
+    Names have the indentation of the first line. Other lines are skipped.
     """
-    found: dict[str, dict[str, str]] = {}
+    tables: dict[str, dict[str, str]] = {}
     lines = [line for line in output.splitlines() if line.strip()]
     margin = _indentation(lines[0]) if lines else 0
     current: dict[str, str] = {}
     for line in lines:
         key, colon, value = line.strip().partition(": ")
         if _indentation(line) <= margin:
-            current = found.setdefault(line.strip().rstrip(":").rstrip(), {})
+            current = tables.setdefault(line.strip().rstrip(":").rstrip(), {})
         elif colon:
             current.setdefault(key, value.strip())
-    return found
+    return tables
 
 
 def _indentation(line: str) -> int:

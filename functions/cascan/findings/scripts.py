@@ -1,4 +1,4 @@
-"""Findings from the output of NSE scripts, each by its reader: readers.py has the table."""
+"""Findings from the output of NSE scripts. readers.py has the table of readers, one for each script."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def host_script_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def script_findings_at(subject: Subject, script: Script, port: Port | None = None) -> Iterator[Finding]:
-    """Findings of one script that ran on the port; None: on the host as a whole."""
+    """Findings of one script. `port` is None for a script that ran on the host as a whole."""
     run, read_script = _readers()
     return read_script(run(subject, script, port) if port else run.on_host(subject, script))
 
 
 @cache
 def _readers() -> tuple[type[ScriptRun], Callable[[ScriptRun], Iterator[Finding]]]:
-    """What reads scripts, imported by the first one: ten modules that most reports do without."""
-    from cascan.findings.readers import read_script  # noqa: PLC0415 (see above)
-    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (see above)
+    """Import the readers with the first script that needs them: most reports do without these ten modules."""
+    from cascan.findings.readers import read_script  # noqa: PLC0415 (see the docstring)
+    from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (see the docstring)
 
     return ScriptRun, read_script

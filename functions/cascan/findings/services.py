@@ -1,4 +1,4 @@
-"""Findings of what a service tells of itself to anyone who asks: SNMP, remote desktops, databases."""
+"""Findings of what a service tells any client about itself: SNMP, remote desktops, databases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from cascan.findings.script_run import ScriptRun
 from cascan.model.finding import Finding, Severity
 
-VOLATILE = frozenset({"Salt", "Thread ID", "System_Time", "snmpEngineTime"})  # other with every question
+VOLATILE = frozenset({"Salt", "Thread ID", "System_Time", "snmpEngineTime"})  # change with every request
 WITHOUT_NLA = re.compile(r"^\s*(Native RDP|SSL): SUCCESS", re.MULTILINE)
 WEAK_RDP = re.compile(r"^\s*(?:RDP Encryption level: (?:None|Low|Client Compatible)|(?:40|56)-bit RC4: SUCCESS)", re.M)
 
 
 class SelfDescription(NamedTuple):
+    """The finding of a script that repeats what a service said about itself."""
+
     name: str
     category: str
 
@@ -35,43 +37,47 @@ SELF_DESCRIPTIONS = {
 }
 
 
-def self_description_reader(what: SelfDescription) -> Callable[[ScriptRun], Iterator[Finding]]:
-    """The reader of a script that repeats what a service said: its structure, or its text where it has none."""
+def self_description_reader(kind: SelfDescription) -> Callable[[ScriptRun], Iterator[Finding]]:
+    """A reader of such a script. The finding has its structured output, or else its text."""
 
     def read(run: ScriptRun) -> Iterator[Finding]:
-        told: dict[str, Any] = {key: value for key, value in run.data.items() if key not in VOLATILE}
-        if told or run.output.strip():
+        stable: dict[str, Any] = {key: value for key, value in run.data.items() if key not in VOLATILE}
+        description = stable or run.output.strip()
+        if description:
             yield run.finding(
-                name=what.name,
-                description=f"{run.where} tells what it is to anyone who asks",
-                category=what.category,
-                told=told or run.output.strip(),
+                name=kind.name,
+                description=f"{run.where} describes itself to any client",
+                category=kind.category,
+                told=description,
             )
 
     return read
 
 
 def snmp_sysdescr(run: ScriptRun) -> Iterator[Finding]:
-    """An answer to SNMP 1 is proof of a community that nmap knew."""
-    described = run.output.partition("\n")[0].strip()
-    if described:
+    """The script has output only if the service accepted a community that nmap knew."""
+    system_description = run.output.partition("\n")[0].strip()
+    if system_description:
         yield run.finding(
             name="SNMP Community guessed",
-            description=f"{run.where} answers to the community that the scan gave, `public` unless it gave another",
+            description=f"{run.where} accepts the community of the scan, by default `public`",
             category="SNMP",
             severity=Severity.MEDIUM,
-            system_description=described,
+            system_description=system_description,
         )
 
 
 def rdp_enum_encryption(run: ScriptRun) -> Iterator[Finding]:
-    """The script has nothing but text."""
+    """Sessions without Network Level Authentication, and weak encryption.
+
+    The script writes text only.
+    """
     accepted = WITHOUT_NLA.findall(run.output)
     if accepted:
         yield run.finding(
             "nla",
             name="RDP without Network Level Authentication",
-            description=f"{run.where} opens a session before it knows who asks: {', '.join(accepted)} is accepted",
+            description=f"{run.where} opens a session before authentication: it accepts {', '.join(accepted)}",
             category="RDP",
             severity=Severity.MEDIUM,
             security_layers=accepted,
@@ -81,7 +87,7 @@ def rdp_enum_encryption(run: ScriptRun) -> Iterator[Finding]:
         yield run.finding(
             "encryption",
             name="Weak RDP Encryption",
-            description=f"{run.where} agrees to encryption that can be broken: {', '.join(weak)}",
+            description=f"{run.where} supports encryption that can be broken: {', '.join(weak)}",
             category="RDP",
             severity=Severity.MEDIUM,
             weak_encryption=weak,

@@ -1,4 +1,4 @@
-"""The host a finding is about: how it is called, where it is, and the ids its findings get."""
+"""The host that findings are about: its name, its address, and the ids of its findings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from cascan.ids import derive_finding_id, derive_fingerprint
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Host
 
-NAMELESS = "unknown-address"  # secureCodeBox's word for a host without name and address
+NAMELESS = "unknown-address"  # secureCodeBox's term for a host without name and address
 
 
 class Subject:
-    """A host with the name its findings use. It is not changed.
+    """A host, with the name that its findings use. Immutable.
 
-    hostname    None where nobody gave it one
-    address     the network address; the MAC address of a host that has no other
-    label       the name, or the address where there is none
-    authority   the label as it stands in a location: an IPv6 address in brackets
-    attributes  what each finding says of the host. Source: secureCodeBox's nmap parser; `hostnames` is ours
+    hostname    None if the host has no name
+    address     the network address, or the MAC address of a host without one
+    label       the name, or the address of a host without a name
+    authority   the label as locations have it: an IPv6 address is in brackets
+    attributes  those that all findings of the host have. Source: secureCodeBox's nmap parser; `hostnames` is ours
     """
 
     __slots__ = (
@@ -36,24 +36,28 @@ class Subject:
     )
 
     def __init__(
-        self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
+        self,
+        host: Host,
+        hostname: str | None,
+        scan_id: str,
+        parsed_at: datetime,
+        named_by_request: bool = False,
     ) -> None:
-        addresses = [address.addr for address in host.addresses if address.kind != "mac"]
-        network, mac = addresses[0] if addresses else "", host.mac if len(addresses) < len(host.addresses) else ""
-        names = [hostname.name for hostname in host.hostnames]
+        addresses, mac = _split_addresses(host)
+        network_address = next(iter(addresses), "")
         self.host = host
         self.hostname = hostname
         self.scan_id = scan_id
         self.parsed_at = parsed_at
         self.named_by_request = named_by_request
-        self.address = network or mac or NAMELESS
+        self.address = network_address or mac or NAMELESS
         self.label = hostname or self.address
-        self.authority = f"[{self.label}]" if ":" in network and not hostname else self.label
+        self.authority = f"[{self.label}]" if ":" in network_address and not hostname else self.label
         self.attributes: dict[str, Any] = {
             "ip_addresses": addresses,
             "mac_address": mac or None,
             "hostname": hostname,
-            "hostnames": list(dict.fromkeys(names)) if len(names) > 1 else names,
+            "hostnames": _distinct_names(host),
             "operating_system": host.os_matches[0].name if host.os_matches else None,
         }
 
@@ -64,13 +68,15 @@ class Subject:
 
     @property
     def asked_name(self) -> str | None:
-        """The name that the scan was asked for; None: it was asked by address, or the name is from reverse DNS."""
-        if self.named_by_request or ("user", self.hostname) in [(h.kind, h.name) for h in self.host.hostnames]:
-            return self.hostname
-        return None
+        """The name that the request contains.
+
+        None: the request has the address, or the name is from reverse DNS.
+        """
+        is_user_name = any(name.kind == "user" and name.name == self.hostname for name in self.host.hostnames)
+        return self.hostname if self.named_by_request or is_user_name else None
 
     def location(self, scheme: str, port: int) -> str:
-        """`tcp://host:22`; an IPv6 address stands in brackets."""
+        """`tcp://host:22`, `tcp://[2001:db8::1]:22`."""
         return f"{scheme}://{self.authority}:{port}"
 
     def finding(
@@ -83,7 +89,11 @@ class Subject:
         attributes: dict[str, Any],
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
-        """A finding of this host. `about` tells it from the host's other findings of the category, in any scan."""
+        """A finding of this host.
+
+        `about` distinguishes it from the host's other findings of the category. It must be the same
+        in every scan.
+        """
         fingerprint = derive_fingerprint(category, self.address, *about)
         return Finding(
             id=derive_finding_id(self.scan_id, fingerprint),
@@ -97,3 +107,14 @@ class Subject:
             location=location,
             attributes=self.attributes | attributes,
         )
+
+
+def _split_addresses(host: Host) -> tuple[list[str], str]:
+    """The network addresses, and the MAC address or an empty text."""
+    addresses = [address.addr for address in host.addresses if address.kind != "mac"]
+    return addresses, host.mac if len(addresses) < len(host.addresses) else ""
+
+
+def _distinct_names(host: Host) -> list[str]:
+    names = [hostname.name for hostname in host.hostnames]
+    return list(dict.fromkeys(names)) if len(names) > 1 else names

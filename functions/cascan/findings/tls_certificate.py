@@ -1,7 +1,7 @@
-"""Findings of ssl-cert: what the certificate says, and what is wrong with it when the report was made.
+"""Findings of ssl-cert: the certificate, and its flaws at the time of the scan.
 
-Names and category of what is wrong are those of secureCodeBox's TLS scanner. Whether it has expired is judged by the
-time of the scan, never by the clock: the same report gives the same findings on any day.
+Names and category of the flaws are those of secureCodeBox's TLS scanner. Expiry is compared with
+the time of the scan, never with the clock, so that a report gives the same findings on any day.
 """
 
 from __future__ import annotations
@@ -9,32 +9,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 from cascan.findings.script_run import ScriptRun, get_table, get_text
 from cascan.model.finding import Finding, Severity
 
 EXPIRES_SOON = timedelta(days=30)
-WEAK_BITS = {"rsa": 2048, "dsa": 2048, "dh": 2048, "ec": 224}  # fewer are weak. Source: NIST SP 800-131A
+WEAK_BITS = {
+    "rsa": 2048,
+    "dsa": 2048,
+    "dh": 2048,
+    "ec": 224,
+}  # fewer are weak. Source: NIST SP 800-131A
 BROKEN_BITS = {"rsa": 1024, "dsa": 1024, "dh": 1024, "ec": 160}
+MAX_BITS_DIGITS = 6
+BROKEN_DIGESTS = ("md2", "md4", "md5")
 ALTERNATIVE_NAMES = "X509v3 Subject Alternative Name"
-DATES = re.compile(r"Not valid (before|after): +(\S+(?: \d\S*)?)")  # the text, where an old nmap has nothing else
+DATES = re.compile(r"Not valid (before|after): +(\S+(?: \d\S*)?)")  # in the text of an old nmap
 
 
 class Flaw(NamedTuple):
-    """What is wrong with a certificate."""
+    """A problem of a certificate, as its finding describes it."""
 
     name: str
     description: str
     severity: Severity
-    facts: dict[str, Any] = {}  # noqa: RUF012 (a tuple's default that nobody changes)
+    facts: dict[str, Any] = {}  # noqa: RUF012 (never modified)
     category: str = "Invalid Certificate"
 
 
 class Certificate(NamedTuple):
     subject: dict[str, str]
     issuer: dict[str, str]
-    names: tuple[str, ...]  # of hosts it is for
+    names: tuple[str, ...]  # the host names it is valid for
     not_before: datetime | None
     not_after: datetime | None
     key_type: str
@@ -48,12 +56,12 @@ class Certificate(NamedTuple):
 
 
 def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
-    """The certificate, and a finding for each of its flaws."""
+    """A finding for the certificate, and one for each of its flaws."""
     certificate = parse_certificate(run)
     yield run.finding(
         "certificate",
         name="TLS Certificate",
-        description=f"{run.where} shows a certificate for {', '.join(certificate.names[:5]) or 'no name'}",
+        description=f"{run.where} presents a certificate for {', '.join(certificate.names[:5]) or 'no name'}",
         category="TLS Certificate",
         subject=certificate.subject,
         issuer=certificate.issuer,
@@ -65,7 +73,11 @@ def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
         signature_algorithm=certificate.signature or None,
         sha1=certificate.sha1 or None,
     )
-    flaws = [*_of_time(certificate, run.subject.parsed_at), *_of_trust(certificate), *_of_name(certificate, run)]
+    flaws = chain(
+        _validity_flaws(certificate, run.subject.parsed_at),
+        _trust_flaws(certificate),
+        _hostname_flaws(certificate, run.subject.asked_name),
+    )
     for flaw in flaws:
         yield run.finding(
             flaw.name,
@@ -78,64 +90,86 @@ def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
 
 
 def parse_certificate(run: ScriptRun) -> Certificate:
-    data, key = run.data, get_table(run.data, "pubkey")
-    subject = {name: value for name, value in get_table(data, "subject").items() if isinstance(value, str)}
-    issuer = {name: value for name, value in get_table(data, "issuer").items() if isinstance(value, str)}
-    dates = dict(DATES.findall(run.output)) if not data else {}
-    bits = get_text(key, "bits")
+    """The certificate, from the structured output.
+
+    Old versions of nmap have the dates alone, as text.
+    """
+    data = run.data
+    key, validity = get_table(data, "pubkey"), get_table(data, "validity")
+    dates = {} if data else dict(DATES.findall(run.output))
+    subject = _parse_name(data, "subject")
+    common_name = subject.get("commonName", "")
     return Certificate(
         subject=subject,
-        issuer=issuer,
-        names=_names(data) or tuple(filter(None, [subject.get("commonName", "")])),
-        not_before=_moment(get_text(get_table(data, "validity"), "notBefore") or dates.get("before", "")),
-        not_after=_moment(get_text(get_table(data, "validity"), "notAfter") or dates.get("after", "")),
+        issuer=_parse_name(data, "issuer"),
+        names=_parse_alternative_names(data) or ((common_name,) if common_name else ()),
+        not_before=_parse_time(get_text(validity, "notBefore") or dates.get("before", "")),
+        not_after=_parse_time(get_text(validity, "notAfter") or dates.get("after", "")),
         key_type=get_text(key, "type"),
-        key_bits=int(bits) if bits.isdecimal() and len(bits) < len("1000000") else 0,
+        key_bits=_parse_bits(get_text(key, "bits")),
         signature=get_text(data, "sig_algo"),
         sha1=get_text(data, "sha1"),
     )
 
 
 def matches_hostname(pattern: str, name: str) -> bool:
-    """Whether a certificate's name is for this host; `*` stands for the first label, and for that alone. RFC 6125."""
+    """Whether a certificate's name is valid for this host.
+
+    `*` matches the whole first label only. Source: RFC 6125.
+    """
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
 
 
-def _of_time(certificate: Certificate, now: datetime) -> Iterator[Flaw]:
-    before, after = certificate.not_before, certificate.not_after
-    if before and now < before:
-        description = f"the certificate is valid from {_wire(before)} on"
-        yield Flaw("Certificate not yet valid", description, Severity.MEDIUM, {"not_before": _wire(before)})
-    if after and after < now:
-        description, facts = f"the certificate expired at {_wire(after)}", {"not_after": _wire(after)}
-        yield Flaw("Expired Certificate", description, Severity.MEDIUM, facts)
-    elif after and after - now < EXPIRES_SOON:
-        days = (after - now).days
-        description = f"the certificate expires in {days} days, at {_wire(after)}"
-        left = {"not_after": _wire(after), "days_left": days}
-        yield Flaw("Certificate expires soon", description, Severity.LOW, left, "TLS Certificate")
+def _validity_flaws(certificate: Certificate, now: datetime) -> Iterator[Flaw]:
+    not_before, not_after = certificate.not_before, certificate.not_after
+    if not_before and now < not_before:
+        start = _wire(not_before)
+        description = f"the certificate is valid from {start} on"
+        yield Flaw("Certificate not yet valid", description, Severity.MEDIUM, {"not_before": start})
+    if not_after is None:
+        return
+    end, remaining = _wire(not_after), not_after - now
+    if not_after < now:
+        description = f"the certificate expired at {end}"
+        yield Flaw("Expired Certificate", description, Severity.MEDIUM, {"not_after": end})
+    elif remaining < EXPIRES_SOON:
+        description = f"the certificate expires in {remaining.days} days, at {end}"
+        facts = {"not_after": end, "days_left": remaining.days}
+        yield Flaw("Certificate expires soon", description, Severity.LOW, facts, "TLS Certificate")
 
 
-def _of_trust(certificate: Certificate) -> Iterator[Flaw]:
+def _trust_flaws(certificate: Certificate) -> Iterator[Flaw]:
     if certificate.is_self_signed:
         yield Flaw("Self-Signed Certificate", "the certificate is signed by itself", Severity.MEDIUM)
-    kind, bits = certificate.key_type, certificate.key_bits
-    if 0 < bits < WEAK_BITS.get(kind, 0):
-        severity = Severity.HIGH if bits < BROKEN_BITS[kind] else Severity.MEDIUM
-        description = f"the certificate's {kind.upper()} key has {bits} bits"
-        yield Flaw("Weak Certificate Key", description, severity, {"key_type": kind, "key_bits": bits})
+    key_type, bits = certificate.key_type, certificate.key_bits
+    if 0 < bits < WEAK_BITS.get(key_type, 0):
+        severity = Severity.HIGH if bits < BROKEN_BITS[key_type] else Severity.MEDIUM
+        description = f"the certificate's {key_type.upper()} key has {bits} bits"
+        yield Flaw("Weak Certificate Key", description, severity, {"key_type": key_type, "key_bits": bits})
+    if not certificate.is_self_signed:  # clients do not verify the signature of a self-signed certificate
+        yield from _signature_flaws(certificate)
+
+
+def _signature_flaws(certificate: Certificate) -> Iterator[Flaw]:
     signature = certificate.signature.lower()
-    broken = any(digest in signature for digest in ("md2", "md4", "md5"))
-    if not certificate.is_self_signed and (broken or "sha1" in signature):  # nobody checks what signs itself
-        severity = Severity.HIGH if broken else Severity.MEDIUM
+    is_broken = any(digest in signature for digest in BROKEN_DIGESTS)
+    if is_broken or "sha1" in signature:
+        severity = Severity.HIGH if is_broken else Severity.MEDIUM
         facts = {"signature_algorithm": certificate.signature}
-        yield Flaw("Weak Certificate Signature", f"the certificate is signed with {signature}", severity, facts)
+        yield Flaw(
+            "Weak Certificate Signature",
+            f"the certificate is signed with {signature}",
+            severity,
+            facts,
+        )
 
 
-def _of_name(certificate: Certificate, run: ScriptRun) -> Iterator[Flaw]:
-    """Judged for a name that the scan was asked for. A name from reverse DNS is nobody's claim."""
-    asked = run.subject.asked_name
+def _hostname_flaws(certificate: Certificate, asked: str | None) -> Iterator[Flaw]:
+    """`asked`: the name that the request contains.
+
+    A name from reverse DNS is not compared: anybody can set it.
+    """
     if (
         asked
         and asked.isascii()
@@ -146,8 +180,18 @@ def _of_name(certificate: Certificate, run: ScriptRun) -> Iterator[Flaw]:
         yield Flaw("Invalid Hostname", f"the certificate is not for {asked}", Severity.MEDIUM, facts)
 
 
-def _names(data: dict[str, Any]) -> tuple[str, ...]:
-    """The DNS names among the alternative ones."""
+def _parse_name(data: dict[str, Any], key: str) -> dict[str, str]:
+    """The fields of a distinguished name: `commonName`, `organizationName` …"""
+    return {field: value for field, value in get_table(data, key).items() if isinstance(value, str)}
+
+
+def _parse_bits(text: str) -> int:
+    """0: not a number, or longer than any key."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_BITS_DIGITS else 0
+
+
+def _parse_alternative_names(data: dict[str, Any]) -> tuple[str, ...]:
+    """The DNS names among the subject's alternative names."""
     extensions = data.get("extensions")
     for extension in extensions if isinstance(extensions, list) else []:
         if get_text(extension, "name") == ALTERNATIVE_NAMES:
@@ -156,10 +200,10 @@ def _names(data: dict[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-def _moment(written: str) -> datetime | None:
-    """nmap writes UTC, with and without saying so."""
+def _parse_time(text: str) -> datetime | None:
+    """The time in UTC: nmap writes it with and without a zone. None: not a time."""
     try:
-        moment = datetime.fromisoformat(written)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

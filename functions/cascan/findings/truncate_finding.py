@@ -1,4 +1,7 @@
-"""A finding too large for the table → one that is not. The report keeps what is cut, and the finding says which."""
+"""A finding too large for the table → one that fits.
+
+The report, which the finding names, keeps all of it.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +12,50 @@ from msgspec.structs import replace
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding
 
-STRUCTURED = ("details", "scripts_data")  # the same as text is in `scripts`
+STRUCTURED = ("details", "scripts_data")  # `scripts` has the same as text
+TEXT_FIELDS = ("name", "category", "location", "description")
 MAX_TEXT_CHARS = 2_000
 MAX_ENTRIES = 100
-MAX_CHARS = 30_000  # of all texts together, names of attributes too: at most 180 KB as JSON
+MAX_CHARS = 30_000  # of all texts and attribute names together: at most 180 KB as JSON
 REMARK = "too large for the table: text and lists are cut, structured output is left out; the report has all of it"
 
 
 def truncate_finding(finding: Finding, source: ReportKey | None = None) -> Finding:
-    """The finding with its bulk cut; its id and port stay. `attributes.cut` says why, and which report has all of it.
+    """The finding with shorter texts and lists, and with the same id. Its JSON is below MAX_FINDING_BYTES.
 
-    However it is filled, its JSON is below MAX_FINDING_BYTES.
+    `attributes.cut` has the reason, and the report that contains the whole finding.
     """
-    cutter = _Cutter()
-    texts = {name: cutter.cut(getattr(finding, name)) for name in ("name", "category", "location", "description")}
-    kept = {name: value for name, value in finding.attributes.items() if name not in STRUCTURED}
-    cut = {"why": REMARK, "report": str(source) if source else None}
-    return replace(finding, **texts, attributes=cutter.cut(kept) | {"cut": cut})
+    truncator = _Truncator()
+    texts = {name: truncator.truncate(getattr(finding, name)) for name in TEXT_FIELDS}
+    unstructured = {name: value for name, value in finding.attributes.items() if name not in STRUCTURED}
+    attributes = truncator.truncate(unstructured)
+    attributes["cut"] = {"why": REMARK, "report": str(source) if source else None}
+    return replace(finding, **texts, attributes=attributes)
 
 
-class _Cutter:
-    """Cuts one value after another, until MAX_CHARS are spent: what comes later is empty."""
+class _Truncator:
+    """Truncates one value after another. Once MAX_CHARS are spent, all further values are empty."""
 
     def __init__(self) -> None:
-        self._left = MAX_CHARS
+        self._chars_available = MAX_CHARS
 
-    def cut(self, value: Any) -> Any:
+    def truncate(self, value: Any) -> Any:
         match value:
             case str():
                 return self._text(value)
             case list():
-                return [self.cut(entry) for entry in value[:MAX_ENTRIES] if self._spend(1)]
+                return [self.truncate(entry) for entry in value[:MAX_ENTRIES] if self._spend(1)]
             case dict():
                 entries = list(value.items())[:MAX_ENTRIES]
-                return {self._text(str(name)): self.cut(entry) for name, entry in entries if self._spend(1)}
+                return {self._text(str(name)): self.truncate(entry) for name, entry in entries if self._spend(1)}
         return value
 
     def _text(self, text: str) -> str:
-        kept = text[: max(0, min(MAX_TEXT_CHARS, self._left))]
-        self._left -= len(kept)
-        return kept
+        truncated = text[: max(0, min(MAX_TEXT_CHARS, self._chars_available))]
+        self._chars_available -= len(truncated)
+        return truncated
 
     def _spend(self, chars: int) -> bool:
-        """False: nothing is left to spend."""
-        self._left -= chars
-        return self._left > 0
+        """Whether characters are still available."""
+        self._chars_available -= chars
+        return self._chars_available > 0

@@ -17,10 +17,13 @@ class Severity(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding. Source: secureCodeBox's finding format, with a derived id and a fingerprint."""
+    """One finding.
+
+    Source: secureCodeBox's finding format; the id is derived, and the fingerprint is ours.
+    """
 
     id: str  # UUIDv5 of the scan and the fingerprint
-    fingerprint: str  # what it is about, equal across scans
+    fingerprint: str  # identifies what it is about; the same in every scan
     parsed_at: datetime
     name: str
     description: str
@@ -29,13 +32,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     osi_layer: str
     location: str
     attributes: dict[str, Any]
-    added: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # further fields, which a severity rule gave
+    added: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # further fields, from severity rules
 
 
 class FindingLine(msgspec.Struct, frozen=True, gc=False):
-    """A finding as JSON, with what it is stored and counted by."""
+    """A finding as JSON, with the fields by which it is stored and counted."""
 
     id: str
     severity: str
     category: str
-    encoded: bytes  # without a line's end
+    encoded: bytes  # without a line break

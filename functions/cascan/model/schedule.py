@@ -1,4 +1,4 @@
-"""A scheduled scan: when scans of one series start, and what is kept of them."""
+"""A schedule: when the scans of a series start, and the records of its runs."""
 
 from __future__ import annotations
 
@@ -12,38 +12,44 @@ from cascan.model.scan import Counts
 
 
 class Concurrency(StrEnum):
-    """What happens when a scan is due and an earlier one of the schedule still runs; secureCodeBox's names."""
+    """What happens if a scan is due while an earlier one of the schedule runs.
 
-    ALLOW = "Allow"  # it starts beside it
-    FORBID = "Forbid"  # it is passed over, and tried again a minute later until the next one is due
+    The names are secureCodeBox's.
+    """
+
+    ALLOW = "Allow"  # both run
+    FORBID = "Forbid"  # it waits, with a retry every minute, until the next one is due
     REPLACE = "Replace"  # the earlier one is cancelled
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When, and what. `cron` is kept as it was written; `interval_minutes` is 0 where there is a cron."""
+    """When to scan, and what.
 
-    name: str  # also the series' name: successive scans of it are compared
+    Either `cron` or `interval_minutes` is set, the other is empty or 0.
+    """
+
+    name: str  # the series has the same name: its successive scans are compared
     scan: dict[str, Any]  # `spec` of a Scan manifest, or a request in the short form
     is_manifest: bool
     cron: str = ""
     interval_minutes: int = 0
-    starts_at_once: bool = True  # of an interval: else its first scan starts when one interval is over
+    starts_at_once: bool = True  # of an interval; False: the first scan starts after one interval
     time_zone: str = "UTC"
     windows: tuple[str, ...] = ()
     blackout_dates: tuple[str, ...] = ()
     flexible_minutes: int = 0
     suspend: bool = False
-    retrigger: bool = False  # also when its scan type has changed
+    retrigger: bool = False  # scan also when the scan type changes
     concurrency: Concurrency = Concurrency.ALLOW
     successful_limit: int = 3
     failed_limit: int = 3
     labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}  # those that its scans are given
-    notes: tuple[str, ...] = ()  # on what of the manifest has no effect here
+    annotations: dict[str, str] = {}  # of its scans
+    notes: tuple[str, ...] = ()  # on parts of the manifest that have no effect
 
 
 class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """The manifest as it is kept."""
+    """The manifest of a schedule as the table stores it."""
 
     name: str
     version: int
@@ -53,27 +59,30 @@ class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanTypes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the deployed scan types are made of, as it was last seen."""
+    """The content of the deployed scan types when it was last compared."""
 
     version: int
-    made_of: dict[str, str]  # by scan type; compared, never read
-    changed_at: datetime  # when one was last seen to be another than before
-    untold: tuple[str, ...] = ()  # those that changed then, and whose schedules may not all know it yet
+    made_of: dict[str, str]  # by scan type; only compared for equality
+    changed_at: datetime  # when a difference was last seen
+    untold: tuple[str, ...] = ()  # those that changed then, if some of their schedules are not yet informed
 
 
 class ScheduledRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One scan that a schedule asked for. `body` is the request as it was sent: a repeat sends the same bytes."""
+    """One scan of a schedule.
+
+    `body` is its request: if the message repeats, the same bytes are sent again.
+    """
 
     schedule: str
     due_at: datetime
     scan_id: str
     asked_at: datetime
     body: str
-    ended: bool = False  # its scan is over, and was removed or is about to be
+    ended: bool = False  # its scan ended, and is removed or about to be
 
 
 class LatestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the latest successful scan found."""
+    """The result of the latest successful scan."""
 
     scan_id: str
     finished_at: datetime
@@ -81,6 +90,6 @@ class LatestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleStatus(msgspec.Struct, frozen=True, kw_only=True):
-    last_due_at: datetime | None = None  # the latest time that was looked at, whether or not a scan followed
-    last_schedule_time: datetime | None = None  # the latest time that a scan followed
+    last_due_at: datetime | None = None  # the latest time that was handled, with or without a scan
+    last_schedule_time: datetime | None = None  # the latest time that led to a scan
     last_result: LatestResult | None = None

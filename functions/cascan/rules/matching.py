@@ -1,15 +1,15 @@
-"""A pattern against a finding: the comparison of cascading rules and of severity rules.
+"""Whether a pattern matches a finding, for cascading rules and for severity rules.
 
-A pattern holds what is asked for, and nothing else is looked at; it is compared with the finding as JSON has it:
+A pattern names what has to match. It is compared with the JSON of a finding:
 
-    mapping   every key of the pattern is there, and its value matches; further keys of the finding do not matter
-    list      every entry of the pattern matches some entry of the finding's list, in any order
-    text      equal, or: `*` stands for any text, also none; a leading `!` negates; a backslash makes the next
-              character plain. The whole text, case as written
-    the rest  equal and of one type: 443 is not "443", true is not 1, null is not a key that is missing
+    mapping         every key of the pattern exists in the finding, and its value matches; other keys are ignored
+    list            every entry of the pattern matches some entry of the finding's list, in any order
+    text            equal, or a glob: `*` matches any text, also none; a leading `!` negates; a backslash escapes the
+                    next character. The whole text is compared, case-sensitively
+    anything else   equal and of the same type: 443 is not "443", true is not 1, null is not a missing key
 
-Wildcards and `!` apply to text alone: `"!443"` does not match the number 80, nor a key that is missing.
-Source: secureCodeBox's cascading hook, which compares with lodash's isMatchWith and the library matcher.
+Globs match texts only: `"!443"` matches neither the number 80 nor a missing key.
+Source: secureCodeBox's cascading hook, which uses lodash's isMatchWith and the library matcher.
 """
 
 from __future__ import annotations
@@ -20,107 +20,125 @@ from typing import Any, NamedTuple
 
 from cascan.limits import MAX_PATTERN_CHARS, MAX_PATTERN_ENTRIES
 
-PATTERNS_KEPT = 4_096
+MAX_GLOBS_CACHED = 4_096
 
 Matcher = Callable[[Any], bool]
 
 
 def matches(pattern: Any, value: Any) -> bool:
-    """Whether the value is what the pattern asks for. No pattern takes longer than its length times the value's."""
+    """Whether the value matches.
+
+    It takes at most time proportional to the pattern's length times the value's.
+    """
     return compile_pattern(pattern)(value)
 
 
 def check_pattern(pattern: Any, path: str) -> Iterator[str]:
-    """What makes a pattern too much work for each finding: too many entries, too long a text."""
-    entries, waiting = 0, [pattern]
-    while waiting and entries <= MAX_PATTERN_ENTRIES:
-        one = waiting.pop()
-        if isinstance(one, str) and len(one) > MAX_PATTERN_CHARS:
-            yield f"{path}: a text of {len(one)} characters is longer than {MAX_PATTERN_CHARS}"
-        elif isinstance(one, Mapping):
-            waiting += one.values()
-            entries += len(one)
-        elif isinstance(one, list | tuple):
-            waiting += one
-            entries += len(one)
-    if entries > MAX_PATTERN_ENTRIES:
+    """Problems of a pattern that would take too long for each finding: too many entries, or a text too long."""
+    count, pending = 0, [pattern]
+    while pending and count <= MAX_PATTERN_ENTRIES:
+        entry = pending.pop()
+        if isinstance(entry, str) and len(entry) > MAX_PATTERN_CHARS:
+            yield f"{path}: a text of {len(entry)} characters is longer than {MAX_PATTERN_CHARS}"
+        elif isinstance(entry, Mapping):
+            pending += entry.values()
+            count += len(entry)
+        elif isinstance(entry, list | tuple):
+            pending += entry
+            count += len(entry)
+    if count > MAX_PATTERN_ENTRIES:
         yield f"{path}: it has more than {MAX_PATTERN_ENTRIES} entries; write several of anyOf"
 
 
 def compile_pattern(pattern: Any) -> Matcher:
-    """The pattern as a test, made once for many values."""
+    """The pattern as a function, to be compiled once and called for many values."""
     if isinstance(pattern, str):
-        return _text_test(pattern)
+        return _compile_text(pattern)
     if isinstance(pattern, Mapping):
-        return _mapping_test([(key, compile_pattern(wanted)) for key, wanted in pattern.items()])
-    if isinstance(pattern, (list, tuple)):
-        wanted = [compile_pattern(entry) for entry in pattern]
-        return lambda value: (
-            isinstance(value, (list, tuple)) and all(any(fits(entry) for entry in value) for fits in wanted)
-        )
+        return _compile_mapping(pattern)
+    if isinstance(pattern, list | tuple):
+        return _compile_list(pattern)
     if isinstance(pattern, bool):
         return lambda value: value is pattern
     return lambda value: not isinstance(value, bool) and bool(value == pattern)
 
 
-def _text_test(pattern: str) -> Matcher:
+def _compile_text(pattern: str) -> Matcher:
     glob = parse_glob(pattern)
-    if not glob.negated and len(glob.parts) == 1:
-        return lambda value: isinstance(value, str) and value in (pattern, glob.parts[0])
-    if not glob.negated and len(glob.parts) == 2 and not glob.parts[1]:  # noqa: PLR2004  `http*`, as most are
-        return lambda value: isinstance(value, str) and value.startswith(glob.parts[0])
-    return lambda value: isinstance(value, str) and (value == pattern or glob.fits(value))
+    literals = glob.literals
+    if not glob.is_negated and len(literals) == 1:
+        return lambda value: isinstance(value, str) and value in (pattern, literals[0])
+    is_prefix = len(literals) == 2 and not literals[1]  # noqa: PLR2004  `http*`, as most patterns are
+    if not glob.is_negated and is_prefix:
+        return lambda value: isinstance(value, str) and value.startswith(literals[0])
+    return lambda value: isinstance(value, str) and (value == pattern or glob.matches(value))
 
 
-def _mapping_test(wanted: list[tuple[Any, Matcher]]) -> Matcher:
-    def test(value: Any) -> bool:
+def _compile_mapping(pattern: Mapping[str, Any]) -> Matcher:
+    matchers = [(key, compile_pattern(entry)) for key, entry in pattern.items()]
+
+    def matcher(value: Any) -> bool:
         if type(value) is not dict and not isinstance(value, Mapping):
             return False
-        for key, fits in wanted:  # noqa: SIM110  asked of every finding: a loop is faster
-            if key not in value or not fits(value[key]):
+        for key, entry_matches in matchers:  # noqa: SIM110  it runs for every finding: a loop is faster
+            if key not in value or not entry_matches(value[key]):
                 return False
         return True
 
-    return test
+    return matcher
+
+
+def _compile_list(pattern: list[Any] | tuple[Any, ...]) -> Matcher:
+    matchers = [compile_pattern(entry) for entry in pattern]
+
+    def matcher(value: Any) -> bool:
+        if not isinstance(value, list | tuple):
+            return False
+        return all(any(entry_matches(entry) for entry in value) for entry_matches in matchers)
+
+    return matcher
 
 
 class Glob(NamedTuple):
-    """A text pattern, cut at its wildcards."""
+    """A text pattern. `literals` are the texts before, between and after its `*`."""
 
-    negated: bool
-    parts: tuple[str, ...]
+    is_negated: bool
+    literals: tuple[str, ...]
 
-    def fits(self, text: str) -> bool:
-        return self._is_like(text) is not self.negated
+    def matches(self, text: str) -> bool:
+        return self._matches_literals(text) is not self.is_negated
 
-    def _is_like(self, text: str) -> bool:
-        """Each part is taken where it first comes: with `*` as the only wildcard, there is no need to go back."""
-        first, *between = self.parts
-        if not between:
-            return text == first
-        last = between.pop()
-        at, end = len(first), len(text) - len(last)
-        if at > end or not text.startswith(first) or not text.endswith(last):
+    def _matches_literals(self, text: str) -> bool:
+        """Take each literal where it first occurs: `*` is the only wildcard, so backtracking is never needed."""
+        prefix, *inner = self.literals
+        if not inner:
+            return text == prefix
+        suffix = inner.pop()
+        position, end = len(prefix), len(text) - len(suffix)
+        if position > end or not text.startswith(prefix) or not text.endswith(suffix):
             return False
-        for part in between:
-            at = text.find(part, at, end)
-            if at < 0:
+        for literal in inner:
+            position = text.find(literal, position, end)
+            if position < 0:
                 return False
-            at += len(part)
+            position += len(literal)
         return True
 
 
-@lru_cache(PATTERNS_KEPT)
+@lru_cache(MAX_GLOBS_CACHED)
 def parse_glob(pattern: str) -> Glob:
-    """The pattern, read once."""
-    negated = pattern.startswith("!")
-    parts, part, is_plain = [], "", False
-    for character in pattern[negated:]:
-        if is_plain or character not in "*\\":
-            part, is_plain = part + character, False
+    is_negated = pattern.startswith("!")
+    literals: list[str] = []
+    literal, is_escaped = "", False
+    for character in pattern[is_negated:]:
+        if is_escaped or character not in "*\\":
+            literal += character
+            is_escaped = False
         elif character == "\\":
-            is_plain = True
+            is_escaped = True
         else:
-            parts.append(part)
-            part = ""
-    return Glob(negated, (*parts, part + "\\" * is_plain))
+            literals.append(literal)
+            literal = ""
+    if is_escaped:  # a backslash at the end stands for itself
+        literal += "\\"
+    return Glob(is_negated, (*literals, literal))

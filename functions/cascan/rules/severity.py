@@ -1,25 +1,26 @@
 """An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.
 
-A finding keeps all that was found: what a rule says of it stands in its attributes, and what the rule changed stands
-beside it. So nothing is dropped, and a finding that was judged can be judged anew.
+Rules never remove anything from a finding. They add attributes, and the original of what they
+change stays in these:
 
-    attribute            says
+    attribute            meaning
     ───────────────────  ────────────────────────────────────────────────────────────────────
-    severity_rules       names of the rules that fit
-    original_severity    the severity as found, where a rule gave another
-    original             other fields as found, where a rule gave others; those that a rule added stand in `added`
-    suppressed           why it does not count
-    accepted_until       the last day (UTC) on which it does not count; accepted_reason says why
-    acceptance_ended     the day after which it was back
+    severity_rules       names of the rules that match
+    original_severity    the severity without rules, if a rule changed it
+    original             other fields and attributes without rules, if a rule changed them
+    suppressed           the reason why it does not count
+    accepted_until       the last day (UTC) on which it does not count; accepted_reason has the reason
+    acceptance_ended     the last day of an acceptance that is over: the finding counts again
 
-The date is compared with the time of the scan, not with the clock: a report gives the same findings on any day.
+So rules can be undone, and new rules applied. Dates are compared with the time of the scan, never
+with the clock: a report gives the same findings on any day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -31,13 +32,14 @@ from cascan.rules.matching import compile_pattern, matches
 SUPPRESSED, ACCEPTED = "(suppressed)", "(accepted)"
 MARKS = frozenset({"severity_rules", "original_severity", "original", "suppressed", "accepted_until", "accepted_reason",
                    "acceptance_ended"})  # fmt: skip
-MAX_CATEGORIES_KEPT = 1_000  # whose rules are remembered
+MAX_CATEGORIES_CACHED = 1_000
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a finding says instead. Attributes are added, over those of the same name, and mappings are merged.
+    """New values for fields of a finding. Attributes are merged into the finding's, mappings recursively.
 
-    `added` holds fields that findings do not have by themselves: secureCodeBox's mitigation, a ticket's number.
+    `added` has further top-level fields that findings do not have by themselves: secureCodeBox's
+    mitigation, a ticket.
     """
 
     severity: Severity | None = None
@@ -56,7 +58,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 class SeverityRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Fits a finding that one of `any_of` matches. See cascan.rules.matching."""
+    """A rule for findings that match one of `any_of`. See cascan.rules.matching."""
 
     name: str
     any_of: tuple[dict[str, Any], ...]
@@ -66,7 +68,7 @@ class SeverityRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StoredRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The stack's rules. `version` counts up from 1; `text` is the operator's file as it was."""
+    """The stack's rules. `version` counts from 1; `text` is the operator's file, unchanged."""
 
     version: int
     applied_at: datetime
@@ -75,110 +77,129 @@ class StoredRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleSet:
-    """Applies rules to findings, one after the other."""
+    """Rules, compiled to be applied to many findings."""
 
     def __init__(self, rules: Iterable[SeverityRule]) -> None:
         self._rules = tuple(rules)
-        self._tests = {rule.name: [compile_pattern(pattern) for pattern in rule.any_of] for rule in self._rules}
+        self._matchers = {rule.name: [compile_pattern(pattern) for pattern in rule.any_of] for rule in self._rules}
         self._by_category: dict[str, tuple[SeverityRule, ...]] = {}
 
     @property
     def has_rules(self) -> bool:
-        """Whether it may change any finding at all."""
+        """Whether it can change any finding."""
         return bool(self._rules)
 
     def apply(self, finding: Finding) -> Finding:
-        """The finding with what every rule that fits says of it; where two disagree, the later one counts.
+        """The finding, changed by every rule that matches it. If two rules disagree, the later one wins.
 
-        Rules are compared with the finding as it was found, never with what an earlier rule made of it.
+        Every rule is compared with the original finding, never with the result of an earlier rule.
         """
-        candidates = self._candidates(finding.category)
+        candidates = self._find_candidates(finding.category)
         if not candidates:
             return finding
-        seen = _as_json(finding)
-        fitting = [rule for rule in candidates if any(fits(seen) for fits in self._tests[rule.name])]
-        return _with(finding, fitting) if fitting else finding
+        fields = _to_fields(finding)
+        matching = [rule for rule in candidates if any(matcher(fields) for matcher in self._matchers[rule.name])]
+        return _apply_rules(finding, matching) if matching else finding
 
-    def matching_rules(self, finding: Finding) -> tuple[str, ...]:
-        """Names of the rules that fit."""
-        return tuple(self.apply(finding).attributes.get("severity_rules", ()))
-
-    def _candidates(self, category: str) -> tuple[SeverityRule, ...]:
-        """The rules that may fit a finding of the category: most rules name one, and most findings have another."""
-        known = self._by_category.get(category)
-        if known is None:
-            known = tuple(rule for rule in self._rules if any(_may_fit(pattern, category) for pattern in rule.any_of))
-            if len(self._by_category) < MAX_CATEGORIES_KEPT:
-                self._by_category[category] = known
-        return known
+    def _find_candidates(self, category: str) -> tuple[SeverityRule, ...]:
+        """The rules that can match a finding of the category: most rules name one, and most findings have another."""
+        candidates = self._by_category.get(category)
+        if candidates is None:
+            candidates = tuple(rule for rule in self._rules if _can_match(rule, category))
+            if len(self._by_category) < MAX_CATEGORIES_CACHED:
+                self._by_category[category] = candidates
+        return candidates
 
 
 def to_rule_set(stored: StoredRules | None) -> RuleSet:
-    """A judge by the stack's rules; without any, one that leaves every finding as it is."""
+    """The stack's rules. Without stored rules the set is empty, and changes no finding."""
     return RuleSet(stored.rules if stored else ())
 
 
 def to_count_key(finding: Finding) -> str:
-    """The kind under which a finding is counted: its severity, or that it was suppressed or accepted."""
+    """What the finding is counted as: its severity, `(suppressed)` or `(accepted)`."""
     if "suppressed" in finding.attributes:
         return SUPPRESSED
     return ACCEPTED if "accepted_until" in finding.attributes else finding.severity.value
 
 
 def undo_rules(finding: Finding) -> Finding:
-    """The finding before any rule. An attribute that a rule added stays, for nobody knows what was there before it."""
+    """The finding without rules.
+
+    An attribute that a rule added stays, because its original state is not stored.
+    """
     attributes = finding.attributes
     if MARKS.isdisjoint(attributes):
         return finding
     original: dict[str, Any] = dict(attributes.get("original") or {})
     if "original_severity" in attributes:
         original["severity"] = Severity(attributes["original_severity"])
-    kept = {name: value for name, value in attributes.items() if name not in MARKS}
-    kept |= original.pop("attributes", {})
-    return replace(finding, attributes=kept, added=msgspec.UNSET, **original)
+    unmarked = {name: value for name, value in attributes.items() if name not in MARKS}
+    unmarked |= original.pop("attributes", {})
+    return replace(finding, attributes=unmarked, added=msgspec.UNSET, **original)
 
 
-def _may_fit(pattern: Mapping[str, Any], category: str) -> bool:
-    return "category" not in pattern or matches(pattern["category"], category)
+def _can_match(rule: SeverityRule, category: str) -> bool:
+    return any("category" not in pattern or matches(pattern["category"], category) for pattern in rule.any_of)
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
-    fields = asdict(finding) | {"severity": finding.severity.value, "parsed_at": finding.parsed_at.isoformat()}
+def _to_fields(finding: Finding) -> dict[str, Any]:
+    fields = asdict(finding) | {
+        "severity": finding.severity.value,
+        "parsed_at": finding.parsed_at.isoformat(),
+    }
     fields.pop("added")
     return fields
 
 
-def _with(finding: Finding, rules: list[SeverityRule]) -> Finding:
-    changes, added, further = _overrides(rules)
-    original = {name: getattr(finding, name) for name, value in changes.items() if getattr(finding, name) != value}
+def _apply_rules(finding: Finding, rules: list[SeverityRule]) -> Finding:
+    override = _merge_overrides(rules)
     marks: dict[str, Any] = {"severity_rules": [rule.name for rule in rules]}
-    if "severity" in original:
-        marks["original_severity"] = original.pop("severity").value
-    replaced = {name: finding.attributes[name] for name in added if name in finding.attributes}
-    if original or replaced:
-        marks["original"] = original | ({"attributes": replaced} if replaced else {})
-    marks |= _standing(rules, finding.parsed_at.date())
-    attributes = marks | merge_fields(finding.attributes, added)  # the marks first: what is cut is cut last
-    further = merge_fields(finding.added or {}, further)
-    return replace(finding, attributes=attributes, added=further or msgspec.UNSET, **changes)
+    marks |= _original_marks(finding, override)
+    marks |= _exemption_marks(rules, finding.parsed_at.date())
+    # The marks come first, because a finding that is too large is truncated at the end.
+    attributes = marks | merge_fields(finding.attributes, override.attributes)
+    added = merge_fields(finding.added or {}, override.added)
+    return replace(finding, attributes=attributes, added=added or msgspec.UNSET, **override.fields)
 
 
-def _overrides(rules: list[SeverityRule]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Fields, attributes, and further fields that the rules give."""
-    changes: dict[str, Any] = {}
-    attributes: dict[str, Any] = {}
-    further: dict[str, Any] = {}
+class _MergedOverride(NamedTuple):
+    """The overrides of several rules as one."""
+
+    fields: dict[str, Any]
+    attributes: dict[str, Any]
+    added: dict[str, Any]
+
+
+def _merge_overrides(rules: list[SeverityRule]) -> _MergedOverride:
+    merged = _MergedOverride({}, {}, {})
     for rule in rules:
         if rule.override:
-            given = asdict(rule.override)
-            attributes = merge_fields(attributes, given.pop("attributes"))
-            further = merge_fields(further, given.pop("added"))
-            changes |= {name: value for name, value in given.items() if value is not None}
-    return changes, attributes, further
+            override = asdict(rule.override)
+            attributes = merge_fields(merged.attributes, override.pop("attributes"))
+            added = merge_fields(merged.added, override.pop("added"))
+            fields = {name: value for name, value in override.items() if value is not None}
+            merged = _MergedOverride(merged.fields | fields, attributes, added)
+    return merged
 
 
-def _standing(rules: list[SeverityRule], day: date) -> dict[str, Any]:
-    """Suppressed wins over accepted; of two acceptances, the one that lasts longer."""
+def _original_marks(finding: Finding, override: _MergedOverride) -> dict[str, Any]:
+    """The original values of what the override changes."""
+    marks: dict[str, Any] = {}
+    current = {name: getattr(finding, name) for name in override.fields}
+    original = {name: value for name, value in current.items() if value != override.fields[name]}
+    if "severity" in original:
+        marks["original_severity"] = original.pop("severity").value
+    attributes = {name: finding.attributes[name] for name in override.attributes if name in finding.attributes}
+    if attributes:
+        original["attributes"] = attributes
+    if original:
+        marks["original"] = original
+    return marks
+
+
+def _exemption_marks(rules: list[SeverityRule], day: date) -> dict[str, Any]:
+    """Suppression takes precedence over acceptance, and a longer acceptance over a shorter one."""
     suppressed = [rule.suppress for rule in rules if rule.suppress]
     if suppressed:
         return {"suppressed": suppressed[-1]}

@@ -1,9 +1,9 @@
-"""The text of an operator's file → severity rules. Every problem is told at once, by its path.
+"""The text of an operator's file → severity rules. All problems are reported at once, each with its path.
 
     rules:
-      - name: telnet                        optional; else its place
+      - name: telnet                        optional
         matches:
-          anyOf:                            one of them has to match: see cascan.matching
+          anyOf:                            at least one has to match: see cascan.rules.matching
             - category: Open Port
               attributes: {port: 23}
         override: {severity: high, description: Telnet sends passwords in the clear}
@@ -12,12 +12,14 @@
       - matches: {anyOf: [{name: Self-Signed Certificate, attributes: {ip_addresses: [10.0.0.7]}}]}
         accept: {until: 2027-03-31, reason: replaced with the machine in spring}
 
-`matches` and `override` are those of secureCodeBox's finding post-processing hook; its files are read as they are.
+`matches` and `override` are those of secureCodeBox's finding post-processing hook, whose files can
+be used unchanged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any, TypeVar
 
@@ -37,16 +39,16 @@ from cascan.model.refusal import Rule
 from cascan.rules.matching import check_pattern
 from cascan.rules.severity import MARKS, Acceptance, Override, SeverityRule
 
-WHAT = "the file"
+SOURCE = "the file"
 EXAMPLE = '{"rules": []}'
 T = TypeVar("T")
-FIXED = {  # fields that no rule gives
-    "id": "the table knows the finding by it",
-    "fingerprint": "the finding is told from others by it, across scans",
+FIXED = {  # fields that a rule cannot set
+    "id": "the table stores the finding under it",
+    "fingerprint": "it identifies the finding across scans",
     "parsed_at": "acceptances are compared with it",
     "added": "name the field itself",
 }
-MATCHED = frozenset(Finding.__struct_fields__) - FIXED.keys()
+MATCHABLE_FIELDS = frozenset(Finding.__struct_fields__) - FIXED.keys()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -75,6 +77,9 @@ class _Override(msgspec.Struct, frozen=True):
     attributes: dict[str, Any] = {}
 
 
+FINDING_FIELDS = frozenset(_Override.__struct_encode_fields__) | FIXED.keys()
+
+
 class _Accept(msgspec.Struct, frozen=True):
     until: str
     reason: str
@@ -83,58 +88,64 @@ class _Accept(msgspec.Struct, frozen=True):
 def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     """The rules, in the order of the file. JSON is read too.
 
-    Raises: RequestRefused: with every reason that can be told together.
+    Raises: RequestRefused: with as many reasons as can be found at once.
     """
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_SEVERITY_RULES_BYTES:
-        raise RequestRefused([f"{WHAT} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
-    entries = [entry for document in _documents(text) for entry in read_struct(_File, document).rules]
+        raise RequestRefused([f"{SOURCE} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
+    entries = [entry for document in _read_documents(text) for entry in read_struct(_File, document).rules]
     if len(entries) > MAX_SEVERITY_RULES:
-        raise RequestRefused([f"{WHAT} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
+        raise RequestRefused([f"{SOURCE} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
     rules: list[SeverityRule] = []
     problems: list[str] = []
     for index, entry in enumerate(entries):
         try:
-            rules.append(_rule(entry, index))
+            rules.append(_read_rule(entry, index))
         except RequestRefused as exc:
             problems += exc.reasons
-    names = [rule.name for rule in rules]
-    problems += [f"rules: the name {name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems += [f"rules: duplicate name {name!r}" for name in _find_duplicates(rule.name for rule in rules)]
     if problems:
         raise build_refusal(problems)
     return tuple(rules)
 
 
-def _documents(text: str) -> list[dict[str, Any]]:
-    documents = read_documents(text, WHAT, EXAMPLE)
+def _find_duplicates(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _read_documents(text: str) -> list[dict[str, Any]]:
+    documents = read_documents(text, SOURCE, EXAMPLE)
     if not documents:
-        raise RequestRefused([f"{WHAT} is empty"])
+        raise RequestRefused([f"{SOURCE} is empty"])
     return documents
 
 
-def _rule(entry: dict[str, Any], index: int) -> SeverityRule:
+def _read_rule(entry: dict[str, Any], index: int) -> SeverityRule:
     path = f"rules[{index}]."
-    read = read_struct(_Rule, entry, path)
+    rule = read_struct(_Rule, entry, path)
     problems: list[str] = []
-    any_of = _tried(problems, _any_of, read.matches, path) or ()
-    override = _tried(problems, _override, read.override, path) if "override" in entry else None
-    accept = _tried(problems, _accept, read.accept, path) if "accept" in entry else None
-    problems += _of_the_whole(entry, read, path)
+    any_of = _collect(problems, _read_any_of, rule.matches, path) or ()
+    override = _collect(problems, _read_override, rule.override, path) if "override" in entry else None
+    accept = _collect(problems, _read_acceptance, rule.accept, path) if "accept" in entry else None
+    problems += _check_effects(entry, rule, path)
     if problems:
         raise build_refusal(problems)
     return SeverityRule(
-        name=read.name or f"rule {index + 1}",
+        name=rule.name or f"rule {index + 1}",
         any_of=any_of,
         override=override,
-        suppress=read.suppress.strip(),
+        suppress=rule.suppress.strip(),
         accept=accept,
     )
 
 
-def _tried(
+def _collect(
     problems: list[str], read: Callable[[dict[str, Any], str], T], fields: dict[str, Any], path: str
 ) -> T | None:
-    """What was read; None: it could not be, and `problems` says why."""
+    """What `read` returns.
+
+    If it refuses the fields, None, and the reasons are added to `problems`.
+    """
     try:
         return read(fields, path)
     except RequestRefused as exc:
@@ -142,74 +153,80 @@ def _tried(
         return None
 
 
-def _any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
+def _read_any_of(fields: dict[str, Any], path: str) -> tuple[dict[str, Any], ...]:
     any_of = read_struct(_Matches, fields, f"{path}matches.").any_of
     problems: list[str] = []
     if not 0 < len(any_of) <= MAX_SEVERITY_MATCHERS:
         problems.append(f"{path}matches.anyOf has {len(any_of)} entries; it takes 1 to {MAX_SEVERITY_MATCHERS}")
     for index, pattern in enumerate(any_of):
-        where = f"{path}matches.anyOf[{index}]"
+        pattern_path = f"{path}matches.anyOf[{index}]"
         if not pattern:
-            problems.append(f"{where} would fit every finding; say what it is to fit")
-        problems += find_unknown_fields(pattern, MATCHED, f"{where}.")
-        problems += check_pattern(pattern, where)
+            problems.append(f"{pattern_path} would match every finding; name at least one field")
+        problems += find_unknown_fields(pattern, MATCHABLE_FIELDS, f"{pattern_path}.")
+        problems += check_pattern(pattern, pattern_path)
     if problems:
         raise build_refusal(problems)
     return any_of
 
 
-def _override(fields: dict[str, Any], path: str) -> Override:
-    known = {field.encode_name for field in msgspec.structs.fields(_Override)} | FIXED.keys()
-    further = {name: value for name, value in fields.items() if name not in known and value is not None}
-    own = {name: value for name, value in fields.items() if name not in further and value is not None}
-    read = read_struct(_Override, own, f"{path}override.", FIXED)
-    problems = [
-        f"{path}override.attributes.{name} is a name that cascan keeps for itself"
-        for name in read.attributes
-        if name in MARKS
-    ]
-    severity = read.severity.upper()
-    if severity and severity not in Severity.__members__:
-        problems.append(f"{path}override.severity: {read.severity!r:.40} is none of {', '.join(Severity)}")
-    if not further and not any(msgspec.structs.astuple(read)):
-        problems.append(f"{path}override says nothing")
+def _read_override(fields: dict[str, Any], path: str) -> Override:
+    """The override.
+
+    A field that is null counts as absent, and one that findings do not have goes to `added`.
+    """
+    present = {name: value for name, value in fields.items() if value is not None}
+    added = {name: value for name, value in present.items() if name not in FINDING_FIELDS}
+    standard = {name: value for name, value in present.items() if name in FINDING_FIELDS}
+    override = read_struct(_Override, standard, f"{path}override.", FIXED)
+    severity = override.severity.upper()
+    problems = list(_check_override(override, added, path))
     if problems:
         raise build_refusal(problems)
     return Override(
         severity=Severity(severity) if severity else None,
-        name=read.name,
-        description=read.description,
-        category=read.category,
-        osi_layer=read.osi_layer,
-        location=read.location,
-        attributes=read.attributes,
-        added=further,
+        name=override.name,
+        description=override.description,
+        category=override.category,
+        osi_layer=override.osi_layer,
+        location=override.location,
+        attributes=override.attributes,
+        added=added,
     )
 
 
-def _accept(fields: dict[str, Any], path: str) -> Acceptance:
-    read = read_struct(_Accept, fields, f"{path}accept.")
-    problems = list(_of_reason(read.reason, f"{path}accept.reason"))
+def _check_override(override: _Override, added: dict[str, Any], path: str) -> Iterator[str]:
+    for name in override.attributes:
+        if name in MARKS:
+            yield f"{path}override.attributes.{name} is reserved for cascan"
+    if override.severity and override.severity.upper() not in Severity.__members__:
+        yield f"{path}override.severity: {override.severity!r:.40} is none of {', '.join(Severity)}"
+    if not added and not any(msgspec.structs.astuple(override)):
+        yield f"{path}override is empty"
+
+
+def _read_acceptance(fields: dict[str, Any], path: str) -> Acceptance:
+    accept = read_struct(_Accept, fields, f"{path}accept.")
+    problems = list(_check_reason(accept.reason, f"{path}accept.reason"))
     try:
-        until = date.fromisoformat(read.until)
+        until = date.fromisoformat(accept.until)
     except ValueError:
-        problems.append(f"{path}accept.until: {read.until!r:.40} is no date; write 2027-03-31")
+        problems.append(f"{path}accept.until: {accept.until!r:.40} is not a date; write 2027-03-31")
     if problems:
         raise build_refusal(problems)
-    return Acceptance(until, read.reason.strip())
+    return Acceptance(until, accept.reason.strip())
 
 
-def _of_the_whole(entry: dict[str, Any], read: _Rule, path: str) -> Iterator[str]:
+def _check_effects(entry: dict[str, Any], rule: _Rule, path: str) -> Iterator[str]:
     if not entry.keys() & {"override", "suppress", "accept"}:
-        yield f"{path[:-1]} says nothing of what it fits: give it override, suppress or accept"
+        yield f"{path[:-1]} has no effect: give it override, suppress or accept"
     if {"suppress", "accept"} <= entry.keys():
-        yield f"{path[:-1]} both suppresses and accepts; one of both"
+        yield f"{path[:-1]} has both suppress and accept; use one of them"
     if "suppress" in entry:
-        yield from _of_reason(read.suppress, f"{path}suppress")
+        yield from _check_reason(rule.suppress, f"{path}suppress")
 
 
-def _of_reason(reason: str, path: str) -> Iterator[str]:
+def _check_reason(reason: str, path: str) -> Iterator[str]:
     if not reason.strip():
-        yield f"{path} says no reason"
+        yield f"{path} has no reason"
     if len(reason) > MAX_SEVERITY_REASON_CHARS:
         yield f"{path} has {len(reason)} characters, more than {MAX_SEVERITY_REASON_CHARS}"

@@ -1,7 +1,7 @@
 """A secureCodeBox `ScheduledScan` manifest → Schedule. Source: ScheduledScan of execution.securecodebox.io/v1.
 
-Beyond its fields `spec` takes timeZone, windows, blackoutDates and flexibleMinutes; and `request`, a request in the
-short form, in place of scanSpec.
+`spec` has these fields besides secureCodeBox's: timeZone, windows, blackoutDates, flexibleMinutes,
+and, instead of scanSpec, `request`: a request in the short form.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
-from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, WINDOWS_ANNOTATION, is_valid_name
+from cascan.forms.complete_request import (
+    POLICY_ANNOTATION,
+    RETRY_ANNOTATION,
+    WINDOWS_ANNOTATION,
+    is_valid_name,
+)
 from cascan.forms.fields import build_refusal, find_unknown_fields, read_struct
 from cascan.forms.manifest import API_VERSION, TOP_FIELDS
 from cascan.forms.read_request import read_request
@@ -38,14 +43,18 @@ KIND = "ScheduledScan"
 EVERY = "@every"
 DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-OURS_BY_THE_SCHEDULE = {
+RESERVED_FIELDS = {  # of the request, which the schedule sets itself
     "name": "the scans have the schedule's name",
-    "idempotencyKey": "it follows from the time",
-    "origin": "it is a cascade's",
+    "idempotencyKey": "it is derived from the time",
+    "origin": "only cascades set it",
     "labels": "put them under metadata",
     "annotations": "put them under metadata",
 }
-KEPT_ANNOTATIONS = (POLICY_ANNOTATION, WINDOWS_ANNOTATION, RETRY_ANNOTATION)  # what says how to scan
+COPIED_ANNOTATIONS = (
+    POLICY_ANNOTATION,
+    WINDOWS_ANNOTATION,
+    RETRY_ANNOTATION,
+)  # they say how to scan
 History = Annotated[int, Meta(ge=0, le=MAX_HISTORY)]
 
 
@@ -72,42 +81,50 @@ class _Metadata(msgspec.Struct, frozen=True):
 
 
 def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Schedule:
-    """The schedule, with notes on what of it has no effect.
+    """The schedule, with notes on the parts of it that have no effect.
 
-    `is_stored`: it was accepted when it was applied, perhaps by another version. Fields that this one does not know are
-    passed over, and its scans are judged when they are asked for, so that a refusal is found where one is expected.
+    `is_stored`: the manifest was accepted when it was applied, perhaps by another version. So
+    unknown fields are ignored, and its scans are not checked here: a request that is refused is
+    reported when it is sent.
 
-    Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be refused.
+    Raises: RequestRefused: unknown fields, wrong types, no time to start at, or scans that would be
+    refused.
     """
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
         raise build_refusal([f"kind: a schedule is a {KIND} of {API_VERSION}"])
     problems = [] if is_stored else find_unknown_fields(document, TOP_FIELDS, "")
     try:
-        spec = read_struct(_Spec, _present(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
-        known = {field.encode_name for field in msgspec.structs.fields(_Metadata)}
-        fields = _present(document.get("metadata"), "metadata")
-        metadata = read_struct(_Metadata, {name: fields[name] for name in fields if name in known}, "metadata.")
+        spec = read_struct(_Spec, _drop_nulls(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
+        metadata = _read_metadata(document)
     except RequestRefused as exc:
         raise build_refusal([*problems, *exc.reasons]) from exc
-    prefix_zone, cron = split_zone(spec.schedule)
-    zone = prefix_zone or spec.time_zone or "UTC"
-    problems += [*_name_problems(metadata.name), *_time_problems(spec, cron, zone), *_scan_problems(spec)]
+    problems += [*_check_name(metadata.name), *_check_times(spec), *_check_request_fields(spec)]
     if problems:
         raise build_refusal(problems)
-    notes = []
-    if cron and spec.interval:
-        notes.append("spec.interval has no effect here: spec.schedule is there, and wins")
-    if prefix_zone and spec.time_zone not in ("", prefix_zone):
-        notes.append(f"spec.timeZone has no effect here: spec.schedule names {prefix_zone} itself, which wins")
+    schedule = _build_schedule(metadata, spec)
+    scan_notes = () if is_stored else _check_scan(schedule)
+    return replace(schedule, notes=(*_find_ignored_fields(spec), *scan_notes))
+
+
+def _read_metadata(document: Mapping[str, Any]) -> _Metadata:
+    """The metadata. Fields that only Kubernetes uses are ignored."""
+    fields = _drop_nulls(document.get("metadata"), "metadata")
+    read_fields = {name: value for name, value in fields.items() if name in _Metadata.__struct_fields__}
+    return read_struct(_Metadata, read_fields, "metadata.")
+
+
+def _build_schedule(metadata: _Metadata, spec: _Spec) -> Schedule:
+    zone, cron = split_zone(spec.schedule)
     every = parse_every(cron)
-    schedule = Schedule(
+    interval = every or (0 if cron else parse_interval(spec.interval))
+    return Schedule(
         name=metadata.name,
         scan=spec.scan_spec if spec.scan_spec is not None else spec.request or {},
         is_manifest=spec.scan_spec is not None,
         cron="" if every else cron,
-        interval_minutes=every or (0 if cron else parse_interval(spec.interval)),
+        interval_minutes=interval,
         starts_at_once=not every,
-        time_zone=zone,
+        time_zone=zone or spec.time_zone or "UTC",
         windows=spec.windows,
         blackout_dates=spec.blackout_dates,
         flexible_minutes=spec.flexible_minutes,
@@ -117,58 +134,79 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
         successful_limit=spec.successful_jobs_history_limit,
         failed_limit=spec.failed_jobs_history_limit,
         labels=metadata.labels,
-        annotations=_copied(metadata.annotations),
+        annotations=_copy_annotations(metadata.annotations),
     )
-    checked = () if is_stored else _check_scan(schedule)
-    return replace(schedule, notes=(*notes, *checked))
+
+
+def _find_ignored_fields(spec: _Spec) -> Iterator[str]:
+    """Notes on fields that have no effect beside others."""
+    zone, cron = split_zone(spec.schedule)
+    if cron and spec.interval:
+        yield "spec.interval has no effect here: spec.schedule takes precedence"
+    if zone and spec.time_zone not in ("", zone):
+        yield f"spec.timeZone has no effect here: the zone {zone} in spec.schedule takes precedence"
 
 
 def parse_every(cron: str) -> int:
-    """`@every 1h30m` → 90; 0: the line is another one. Raises: ValueError: no duration, or not of whole minutes."""
+    """`@every 1h30m` → 90. 0: another expression.
+
+    Raises: ValueError: no duration, or not whole minutes.
+    """
     name, _, duration = cron.partition(" ")
     return parse_interval(duration.strip()) if name == EVERY else 0
 
 
 def parse_interval(text: str) -> int:
-    """Go's durations: `12h`, `1h30m`. Raises: ValueError: one sentence, with the fix."""
-    parts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
-    if not text or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text[:40]!r} is no duration: write it as 12h or 1h30m; hours are the largest unit")
-    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    """A duration of Go, such as `12h` or `1h30m`, in minutes.
+
+    Raises: ValueError: one sentence, with the fix.
+    """
+    amounts = DURATION.findall(text[: MAX_TIME_CHARS + 1])
+    if not text or "".join(number + unit for number, unit in amounts) != text:
+        raise ValueError(f"{text[:40]!r} is not a duration: write it as 12h or 1h30m; hours are the largest unit")
+    seconds = sum(float(number) * SECONDS[unit] for number, unit in amounts)
     minutes = round(seconds / 60)
     if minutes < 1 or abs(seconds - minutes * 60) > 1e-6:  # noqa: PLR2004  # of a second
-        raise ValueError(f"{text[:40]!r} is not a whole number of minutes, of which schedules are made")
+        raise ValueError(f"{text[:40]!r} is not a whole number of minutes")
     if minutes > MAX_INTERVAL_MINUTES:
         raise ValueError(f"{text[:40]!r} is longer than {MAX_INTERVAL_MINUTES // 60}h")
     return minutes
 
 
-def _present(fields: Any, path: str) -> dict[str, Any]:
+def _drop_nulls(fields: Any, path: str) -> dict[str, Any]:
+    """The fields that have a value: in Kubernetes a field that is null counts as absent."""
     if fields is None:
         return {}
     if not isinstance(fields, dict):
         raise build_refusal([f"{path}: expected a mapping, got {type(fields).__name__}"])
-    return {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def _copied(annotations: Mapping[str, str]) -> dict[str, str]:
-    """secureCodeBox copies its own alone, so that those of other tools do not spread."""
+def _copy_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations that scans get. Like secureCodeBox, it does not copy those of other tools."""
     return {
         key: value
         for key, value in annotations.items()
-        if key.split("/")[0].endswith("securecodebox.io") or key in KEPT_ANNOTATIONS
+        if key.split("/")[0].endswith("securecodebox.io") or key in COPIED_ANNOTATIONS
     }
 
 
-def _name_problems(name: str) -> Iterator[str]:
+def _check_name(name: str) -> Iterator[str]:
     if not is_valid_name(name) or len(name) > MAX_SCHEDULE_NAME_CHARS:
         yield (
-            f"metadata.name: {name[:80]!r} is no name of a schedule: 1 to {MAX_SCHEDULE_NAME_CHARS} of a-z, 0-9, "
+            f"metadata.name: {name[:80]!r} is not a schedule's name: use 1 to {MAX_SCHEDULE_NAME_CHARS} of a-z, 0-9, "
             "'.' and '-', with a letter or digit at both ends"
         )
 
 
-def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
+def _check_times(spec: _Spec) -> Iterator[str]:
+    zone, cron = split_zone(spec.schedule)
+    yield from _check_starts(spec, cron)
+    yield from _check_zone(zone or spec.time_zone or "UTC")
+    yield from _check_blackout_dates(spec)
+
+
+def _check_starts(spec: _Spec, cron: str) -> Iterator[str]:
     if not cron and not spec.interval:
         yield "spec.interval: neither interval nor schedule is there; write interval: 24h, or schedule: '30 2 * * *'"
     try:
@@ -181,10 +219,16 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
             parse_interval(spec.interval)
     except ValueError as exc:
         yield f"spec.interval: {exc}"
+
+
+def _check_zone(zone: str) -> Iterator[str]:
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield f"spec.timeZone: {zone[:40]!r} is no time zone; names are those of IANA, as in Europe/Berlin"
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder
+        yield f"spec.timeZone: {zone[:40]!r} is not a time zone; use a name of IANA such as Europe/Berlin"
+
+
+def _check_blackout_dates(spec: _Spec) -> Iterator[str]:
     if len(spec.blackout_dates) > MAX_BLACKOUT_DATES:
         yield f"spec.blackoutDates: {len(spec.blackout_dates)} entries are more than {MAX_BLACKOUT_DATES}; write ranges"
     for number, dates in enumerate(spec.blackout_dates[:MAX_BLACKOUT_DATES]):
@@ -194,16 +238,16 @@ def _time_problems(spec: _Spec, cron: str, zone: str) -> Iterator[str]:
             yield f"spec.blackoutDates[{number}]: {exc}"
 
 
-def _scan_problems(spec: _Spec) -> Iterator[str]:
+def _check_request_fields(spec: _Spec) -> Iterator[str]:
     if (spec.scan_spec is None) == (spec.request is None):
-        yield "spec.scanSpec: exactly one of scanSpec and request says what is scanned"
-    for name, why in OURS_BY_THE_SCHEDULE.items():
+        yield "spec.scanSpec: give exactly one of scanSpec and request"
+    for name, reason in RESERVED_FIELDS.items():
         if spec.request and name in spec.request:
-            yield f"spec.request.{name}: leave it out, {why}"
+            yield f"spec.request.{name}: leave it out, {reason}"
 
 
 def _check_scan(schedule: Schedule) -> tuple[str, ...]:
-    """Notes on the scans. Raises: RequestRefused: they would be refused."""
+    """The notes that the scans will have. Raises: RequestRefused: they would be refused."""
     field = "spec.scanSpec" if schedule.is_manifest else "spec.request"
     try:
         request = json.dumps(build_run_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))

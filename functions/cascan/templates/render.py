@@ -1,9 +1,11 @@
-"""Mustache as secureCodeBox's rules use it: variables, sections, inverted sections, comments. Text → text.
+"""Mustache templates as secureCodeBox's rules use them: variables, sections, inverted sections, comments.
 
-Nothing is escaped: what is rendered becomes one word of an argument list, never HTML and never a shell's. What a
-finding says is put in as it is and not read again, so template syntax in a banner stays text.
+Nothing is escaped: the result is one argument in an argument list, never HTML and never a shell
+command. Values of a finding are inserted unchanged and are not parsed again, so that template
+syntax in a banner stays text.
 
-A scope limiter's values have three helpers more, which make lists: `{{#asList}}attributes.ip_addresses{{/asList}}`,
+The values of a scope limiter can use three more helpers, which make lists:
+`{{#asList}}attributes.ip_addresses{{/asList}}`,
 `{{#getValues}}attributes.addresses.ip{{/getValues}}`, `{{#split}}a, b{{/split}}`.
 """
 
@@ -46,62 +48,83 @@ INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 @dataclass(slots=True)
 class RenderResult:
-    """What a template rendered to."""
+    """The text of a rendered template, and how it came about."""
 
     text: str
-    values: list[str]  # what was put in from outside, in order
-    missing: list[str]  # variables outside any section that had nothing to put in
-    steps: int = 0  # what it took: nodes, and entries of lists
+    values: list[str]  # the values that were inserted, in order
+    missing: list[str]  # variables outside any section that have no value
+    steps: int = 0  # the work: nodes, and entries of lists
 
 
 def render(template: Template, data: Mapping[str, Any]) -> RenderResult:
-    """Raises: TemplateError: it renders to more than MAX_RENDERED_CHARS, or takes more than MAX_RENDER_STEPS."""
+    """Raises: TemplateError: the result exceeds MAX_RENDERED_CHARS, or the work MAX_RENDER_STEPS."""
     return _Renderer(template).run([data])
 
 
 def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[str, str]) -> list[str] | None:
-    """The list a scope limiter's value stands for; None: a part of it had nothing to render.
+    """The list of values that a value of a scope limiter renders to. None: a part of it has no value.
 
-    `{{$.name}}` is the alias of that name, itself a template, where there is one. Raises: TemplateError.
+    `{{$.name}}` is replaced by the alias of that name, which is a template itself. Raises:
+    TemplateError.
     """
-    node = template.nodes[0] if len(template.nodes) == 1 else None
-    if isinstance(node, Variable) and node.path[0] == "$" and ".".join(node.path[1:]) in aliases:
-        template = compile_values(aliases[".".join(node.path[1:])])
-    elif names := [name for name in _named_in_helpers(template) if name in aliases]:
-        data = {**data, "$": {**(data.get("$") or {}), **_alias_texts(names, data, aliases)}}
-    values: list[str] = []
-    if any(isinstance(node, Helper) for node in template.nodes):
-        for part in template.nodes:
-            if isinstance(part, Helper):
-                values += _HELPERS[part.name](part, data)
+    alias = _find_alias(template, aliases)
+    if alias is not None:
+        template = compile_values(alias)
     else:
-        values.append(_whole(template, data))
+        data = _add_aliases(template, data, aliases)
+    values = _render_list(template, data)
     if len(values) > MAX_RENDERED_VALUES or sum(map(len, values)) > MAX_RENDERED_CHARS:
-        most = f"{MAX_RENDERED_VALUES} values or {MAX_RENDERED_CHARS} characters"
-        raise TemplateError(f"{abbreviate(template.text)} renders to more than {most}")
+        limits = f"{MAX_RENDERED_VALUES} values or {MAX_RENDERED_CHARS} characters"
+        raise TemplateError(f"{abbreviate(template.text)} renders to more than {limits}")
     return values if values and all(values) else None
 
 
+def _find_alias(template: Template, aliases: Mapping[str, str]) -> str | None:
+    """The alias that a template stands for which is `{{$.name}}` and nothing else."""
+    node = template.nodes[0] if len(template.nodes) == 1 else None
+    if not isinstance(node, Variable) or node.path[0] != "$":
+        return None
+    return aliases.get(".".join(node.path[1:]))
+
+
+def _add_aliases(template: Template, data: Mapping[str, Any], aliases: Mapping[str, str]) -> Mapping[str, Any]:
+    """`data` with the aliases that the template names among other text, rendered, under `$`."""
+    names = [name for name in _find_alias_names(template) if name in aliases]
+    if not names:
+        return data
+    return {**data, "$": {**(data.get("$") or {}), **_render_aliases(names, data, aliases)}}
+
+
+def _render_list(template: Template, data: Mapping[str, Any]) -> list[str]:
+    helpers = [node for node in template.nodes if isinstance(node, Helper)]
+    if not helpers:
+        return [_render_complete(template, data)]
+    return [value for helper in helpers for value in _HELPERS[helper.name](helper, data)]
+
+
 @lru_cache(maxsize=4096)
-def _named_in_helpers(template: Template) -> tuple[str, ...]:
-    """Names in `$` that a template has among other text."""
+def _find_alias_names(template: Template) -> tuple[str, ...]:
+    """The names x of all `$.x` in the template."""
     return tuple(name.removeprefix("$.") for name in find_unknown_aliases(template, ()))
 
 
-def _alias_texts(names: Iterable[str], data: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, str]:
-    """The aliases as text, a list joined by commas; without those that have nothing to render."""
+def _render_aliases(names: Iterable[str], data: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, str]:
+    """The aliases as text, a list joined by commas. An alias without a value is left out."""
     lists = {name: render_values(compile_values(aliases[name]), data, {}) for name in names}
     return {name: ",".join(values) for name, values in lists.items() if values}
 
 
-def _whole(template: Template, data: Mapping[str, Any]) -> str:
-    """What it renders to; nothing, where a variable of it had nothing to put in: half a value would be another."""
-    rendered = render(template, data)
-    return "" if rendered.missing else rendered.text
+def _render_complete(template: Template, data: Mapping[str, Any]) -> str:
+    """The rendered text.
+
+    Empty if a variable has no value: half a value would be a different value.
+    """
+    result = render(template, data)
+    return "" if result.missing else result.text
 
 
 def to_text(value: Any) -> str:
-    """As JavaScript's templates print it: a list joined by commas, nothing for null and for a mapping."""
+    """The value as JavaScript's templates print it: a list joined by commas; nothing for null and for a mapping."""
     match value:
         case str():
             return value
@@ -117,20 +140,23 @@ def to_text(value: Any) -> str:
 
 
 def look_up(path: Sequence[str], frames: Sequence[Any]) -> Any:
-    """The value of a dotted name: its first part in the innermost frame that has it, the rest inside that; MISSING."""
+    """The value of a dotted name, or MISSING.
+
+    The innermost frame that has its first part decides.
+    """
     if path == (".",):
         return frames[-1]
     for frame in reversed(frames):
         if isinstance(frame, Mapping) and path[0] in frame:
             value = frame[path[0]]
             for name in path[1:]:
-                value = _inside(value, name)
+                value = _get_member(value, name)
             return value
     return MISSING
 
 
-def _inside(value: Any, name: str) -> Any:
-    """A mapping's field; an entry of a list by its number, from 0, or its length, as JavaScript has them; MISSING."""
+def _get_member(value: Any, name: str) -> Any:
+    """A field of a mapping; an entry of a list by its number from 0, or its `length`, as in JavaScript; or MISSING."""
     if isinstance(value, Mapping):
         return value.get(name, MISSING)
     if isinstance(value, list | tuple):
@@ -146,51 +172,54 @@ class _Renderer:
         self.template = template
         self.steps = 0
         self.chars = 0
-        self.parts: list[str] = []
-        self.found = RenderResult("", [], [])
+        self.texts: list[str] = []
+        self.result = RenderResult("", [], [])
 
     def run(self, frames: list[Any]) -> RenderResult:
-        self._nodes(self.template.nodes, frames, depth=0)
-        self.found.text, self.found.steps = "".join(self.parts), self.steps
-        return self.found
+        self._render_nodes(self.template.nodes, frames, depth=0)
+        self.result.text, self.result.steps = "".join(self.texts), self.steps
+        return self.result
 
-    def _nodes(self, nodes: tuple[Node, ...], frames: list[Any], depth: int) -> None:
+    def _render_nodes(self, nodes: tuple[Node, ...], frames: list[Any], depth: int) -> None:
         for node in nodes:
-            self._step()
+            self._count_step()
             if isinstance(node, str):
-                self._put(node)
+                self._append(node)
             elif isinstance(node, Variable):
-                self._variable(node, frames, depth)
+                self._render_variable(node, frames, depth)
             elif isinstance(node, Section):
-                for frame in _frames_of(node, look_up(node.path, frames)):
-                    self._step()
-                    self._nodes(node.body, frames if frame is MISSING else [*frames, frame], depth + 1)
+                for frame in _find_frames(node, look_up(node.path, frames)):
+                    self._count_step()
+                    self._render_nodes(node.body, frames if frame is MISSING else [*frames, frame], depth + 1)
 
-    def _step(self) -> None:
+    def _count_step(self) -> None:
         self.steps += 1
         if self.steps > MAX_RENDER_STEPS:
             raise TemplateError(f"{abbreviate(self.template.text)} takes more than {MAX_RENDER_STEPS} steps")
 
-    def _variable(self, node: Variable, frames: list[Any], depth: int) -> None:
+    def _render_variable(self, node: Variable, frames: list[Any], depth: int) -> None:
         value = look_up(node.path, frames)
         text = "" if value is MISSING else to_text(value)
         if text:
-            self.found.values.append(text)
-            self._put(text)
+            self.result.values.append(text)
+            self._append(text)
         elif not depth:
-            self.found.missing.append(".".join(node.path))
+            self.result.missing.append(".".join(node.path))
 
-    def _put(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         self.chars += len(text)
         if self.chars > MAX_RENDERED_CHARS:
             raise TemplateError(
                 f"{abbreviate(self.template.text)} renders to more than {MAX_RENDERED_CHARS} characters"
             )
-        self.parts.append(text)
+        self.texts.append(text)
 
 
-def _frames_of(section: Section, value: Any) -> Iterator[Any]:
-    """What the section's body is rendered with, once each; MISSING adds no frame."""
+def _find_frames(section: Section, value: Any) -> Iterator[Any]:
+    """The body of the section is rendered once for each of these frames.
+
+    MISSING: once, without a further frame.
+    """
     is_there = not (value is MISSING or value is None or value is False or value in ("", 0) or value == [])
     if section.inverted:
         if not is_there:
@@ -218,8 +247,8 @@ def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
 
 
 def _split(helper: Helper, data: Mapping[str, Any]) -> list[str]:
-    """At commas, with or without a space; one behind the last entry makes no further one."""
-    text = _whole(Template(helper.source, helper.body), data).strip()
+    """Split at commas, with or without a space. A comma at the end adds no entry."""
+    text = _render_complete(Template(helper.source, helper.body), data).strip()
     if not text:
         return [""]
     entries = [entry.strip() for entry in text.split(",")]

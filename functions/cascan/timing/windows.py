@@ -1,9 +1,13 @@
 """Maintenance windows: the hours in which a scan may send packets.
 
-Written `[DAYS] HH:MM-HH:MM [ZONE]`, as in `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`, `Sat,Sun 00:00-24:00`.
-The days are those on which a window opens; one that ends at or before its beginning ends on the next day; the zone is
-UTC if none is named. Where clocks are put back or forward a window is the shorter of what its times can mean; one that
-lies within the hour that comes twice opens once, the first time.
+The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 Europe/Berlin`,
+`Sat,Sun 00:00-24:00`.
+
+- The days are those on which the window opens. Without days it opens every day.
+- A window whose end is not after its beginning ends on the next day.
+- The zone is UTC if none is given.
+- When daylight saving makes a time ambiguous, the window is the shorter of the possible ones. A window inside the
+  repeated hour opens once, the first time.
 """
 
 from __future__ import annotations
@@ -21,12 +25,12 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-AHEAD = timedelta(days=9)  # a week, and a day at each end: the same window opens again within it
+HORIZON = timedelta(days=9)  # a week and a day at each end: every window opens again within it
 DAY = timedelta(days=1)
-WRITTEN = re.compile(
+WINDOW_PATTERN = re.compile(
     r"(?:(?P<days>[A-Za-z,-]+)\s+)?(?P<begin>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)(?:\s+(?P<zone>[A-Za-z0-9_+/-]+))?"
 )
-FORM = "write it as 'Mon-Fri 22:00-06:00 Europe/Berlin': days and zone may be left out"
+FORMAT = "write it as 'Mon-Fri 22:00-06:00 Europe/Berlin': days and zone may be left out"
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -37,103 +41,116 @@ class Window(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Raises: ValueError: one sentence, with the fix."""
-        match = WRITTEN.fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
+        """A window as an operator writes it. Raises: ValueError: one sentence, with the fix."""
+        match = WINDOW_PATTERN.fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
         if not match:
-            raise ValueError(f"{text[:80]!r} is no window: {FORM}")
-        begin, end = (_since_midnight(match[part], text) for part in ("begin", "end"))
+            raise ValueError(f"{text[:80]!r} is not a window: {FORMAT}")
+        begin, end = (_parse_clock(match[name], text) for name in ("begin", "end"))
         if begin in (end, DAY):
-            raise ValueError(f"{text[:80]!r} is no window: it ends where it begins")
-        return cls(_days(match["days"], text), begin, end if end > begin else end + DAY, _zone(match["zone"] or "UTC"))
+            raise ValueError(f"{text[:80]!r} is not a window: it ends where it begins")
+        days, zone = _parse_days(match["days"], text), _load_zone(match["zone"] or "UTC")
+        return cls(days, begin, end if end > begin else end + DAY, zone)
 
     def span(self, day: date) -> tuple[datetime, datetime] | None:
-        """When the window that opens on `day` begins and ends, in UTC; None: none does."""
+        """Beginning and end, in UTC, of the window that opens on `day`.
+
+        None: no window opens then.
+        """
         if day.weekday() not in self.days:
             return None
         begins, ends = self._instants(day, self.begin), self._instants(day, self.end)
         begin, end = max(begins), min(ends)
         if begin < end:
             return begin, end
-        comes_twice = begins[0] < begins[1] and ends[0] < ends[1]  # a time that is skipped is the other way round
-        return (begins[0], ends[0]) if comes_twice else None
+        is_in_repeated_hour = begins[0] < begins[1] and ends[0] < ends[1]  # in a skipped hour the order is reversed
+        return (begins[0], ends[0]) if is_in_repeated_hour else None
 
     def _instants(self, day: date, since_midnight: timedelta) -> tuple[datetime, datetime]:
-        """What a wall clock's time can mean: two instants where clocks change, else the same twice."""
+        """The two instants that a wall clock time can mean; they differ only when daylight saving changes."""
         wall = datetime.combine(day, time()) + since_midnight
-        first, second = (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-        return first, second
+        early, late = (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        return early, late
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """Whether a scan may run, and when that changes."""
+    """Whether a scan may run, and until when that is so."""
 
     is_open: bool
     until: datetime
 
 
 def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
-    """What the windows say of `now`; None: there are none, and the scan may always run."""
+    """Whether any of the windows is open at `now`.
+
+    None: there are no windows, and the scan may always run.
+    """
     if not windows:
         return None
-    for begin, end in _merged(_spans(windows, now)):
+    for begin, end in _merge_spans(_find_spans(windows, now)):
         if now < begin:
             return Opening(is_open=False, until=begin)
         if now < end:
             return Opening(is_open=True, until=end)
-    return Opening(is_open=False, until=now + AHEAD)  # clocks skip over the only window there is: look again then
+    return Opening(is_open=False, until=now + HORIZON)  # daylight saving skips the only window: check again then
 
 
-def _spans(windows: Iterable[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    first = (now - 2 * DAY).date()
+def _find_spans(windows: Iterable[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    first_day = (now - 2 * DAY).date()
     for window in windows:
-        for number in range(AHEAD.days + 2):
-            if span := window.span(first + number * DAY):
+        for number in range(HORIZON.days + 2):
+            span = window.span(first_day + number * DAY)
+            if span:
                 yield span
 
 
-def _merged(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
-    """The spans in order, those that touch as one."""
-    begin, end = None, None
-    for first, last in sorted(spans):
-        if begin is None or end is None:
-            begin, end = first, last
-        elif first <= end:
-            end = max(end, last)
+def _merge_spans(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+    """The spans in order. Spans that overlap or touch become one."""
+    merged: tuple[datetime, datetime] | None = None
+    for begin, end in sorted(spans):
+        if merged is None:
+            merged = begin, end
+        elif begin <= merged[1]:
+            merged = merged[0], max(merged[1], end)
         else:
-            yield begin, end
-            begin, end = first, last
-    if begin is not None and end is not None:
-        yield begin, end
+            yield merged
+            merged = begin, end
+    if merged is not None:
+        yield merged
 
 
-def _since_midnight(clock: str, text: str) -> timedelta:
+def _parse_clock(clock: str, text: str) -> timedelta:
+    """`22:30` → the time since midnight."""
     hours, minutes = map(int, clock.split(":"))
-    since = timedelta(hours=hours, minutes=minutes)
-    if minutes > 59 or since > DAY:  # noqa: PLR2004 - of an hour
-        raise ValueError(f"{text[:80]!r}: {clock} is no time of day, 00:00 to 24:00")
-    return since
+    since_midnight = timedelta(hours=hours, minutes=minutes)
+    if minutes > 59 or since_midnight > DAY:  # noqa: PLR2004 - of an hour
+        raise ValueError(f"{text[:80]!r}: {clock} is not a time of day, 00:00 to 24:00")
+    return since_midnight
 
 
-def _days(text: str | None, window: str) -> frozenset[int]:
-    """`Mon-Fri,Sun` → {0, 1, 2, 3, 4, 6}; a range may pass Sunday; nothing: every day."""
+def _parse_days(text: str | None, window: str) -> frozenset[int]:
+    """`Mon-Fri,Sun` → {0, 1, 2, 3, 4, 6}.
+
+    A range may include the end of the week. None: every day.
+    """
     if text is None:
         return frozenset(range(7))
     days: set[int] = set()
-    for part in text.split(","):
-        names = [name.capitalize() for name in part.split("-")]
+    for entry in text.split(","):
+        names = [name.capitalize() for name in entry.split("-")]
         if len(names) > 2 or not set(names) <= set(DAYS):  # noqa: PLR2004  # a day, or a first and a last
             raise ValueError(
-                f"{window[:80]!r}: {part[:20]!r} is no day; {', '.join(DAYS)} are, and ranges as in Mon-Fri"
+                f"{window[:80]!r}: {entry[:20]!r} is not a day; write {', '.join(DAYS)}, or a range such as Mon-Fri"
             )
-        first, last = DAYS.index(names[0]), DAYS.index(names[-1])
-        days |= {(first + number) % 7 for number in range((last - first) % 7 + 1)}
+        begin, end = DAYS.index(names[0]), DAYS.index(names[-1])
+        length = (end - begin) % 7 + 1
+        days |= {(begin + number) % 7 for number in range(length)}
     return frozenset(days)
 
 
-def _zone(name: str) -> ZoneInfo:
+def _load_zone(name: str) -> ZoneInfo:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few scans have a window
 
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: the name of a folder
-        raise ValueError(f"{name!r} is no time zone; names are those of IANA, as in Europe/Berlin") from exc
+        raise ValueError(f"{name!r} is not a time zone; use a name of IANA such as Europe/Berlin") from exc

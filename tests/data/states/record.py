@@ -111,7 +111,7 @@ def _apply_severity(stack: Stack) -> None:
 def _what_few_runs_reach(stack: Stack) -> None:
     """A report recorded in turns, and a host with more ports than one item holds."""
     source = ReportKey(derive_scan_id("a long report"), 0, 1)
-    recording = Recording(place=Place(offset=1_000), turns=1, hosts_read=10, noted=((0, 1_000),))
+    recording = Recording(place=Place(offset=1_000), turns=1, hosts_read=10, stretches=((0, 1_000),))
     stack.table.store_recording(source, recording, [(0x0A000001, 0x0A000009)], "a writer")
     seen = Sighting(state="open", seen_at=utc_now(), scan_id=source.scan_id)
     at = seen.seen_at

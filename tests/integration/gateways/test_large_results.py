@@ -196,8 +196,8 @@ def test_memory_does_not_grow_with_the_hosts_whose_every_port_is_open() -> None:
 
     def record(count: int) -> Sieve:
         table, reports = Sieve(), Streamed(a_host(number, *ports) for number in range(count))
-        gate = ScopeFilter(shard, Scope.of(["10.0.0.0/8"]))
-        record_report(KEY, shard, AT, gate=gate, reports=reports, table=table)
+        scope_filter = ScopeFilter(shard, Scope.of(["10.0.0.0/8"]))
+        record_report(KEY, shard, AT, scope_filter=scope_filter, reports=reports, table=table)
         return table
 
     record(12)  # what is remembered of ports and texts has its bound, and fills up

@@ -19,10 +19,10 @@ FIRST = Recording(
     findings=20,
     severities={"HIGH": 20},
     quarantined_addresses=("10.0.0.9",),
-    noted=((0, 1_000),),
+    stretches=((0, 1_000),),
 )
 ME, ANOTHER = "me", "another"
-SECOND = replace(FIRST, place=Place(offset=2_500), turns=2, noted=((0, 1_000), (1_000, 2_500)))
+SECOND = replace(FIRST, place=Place(offset=2_500), turns=2, stretches=((0, 1_000), (1_000, 2_500)))
 
 
 def test_a_report_that_nobody_began_has_none(table: ScanTable) -> None:
@@ -47,8 +47,8 @@ def test_addresses_of_all_stretches_are_read_however_many(table: ScanTable) -> N
 def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
     table.store_recording(SOURCE, FIRST, [(1, 1)], ME)
     table.store_recording(SOURCE, SECOND, [(2, 2)], ME)
-    behind = replace(FIRST, place=Place(offset=2_400), noted=((0, 2_400),))
-    level = replace(FIRST, place=Place(offset=2_500), noted=((0, 2_500),))
+    behind = replace(FIRST, place=Place(offset=2_400), stretches=((0, 2_400),))
+    level = replace(FIRST, place=Place(offset=2_500), stretches=((0, 2_500),))
     assert not table.store_recording(SOURCE, behind, [(1, 2)], ME)
     assert not table.store_recording(SOURCE, level, [(1, 2)], ANOTHER)
     assert table.recording(SOURCE) == SECOND
@@ -56,14 +56,17 @@ def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
 
 
 def test_what_was_told_of_a_report_that_is_read_counts_as_further(table: ScanTable) -> None:
-    end, told = ReportEnd(complete=True, exit="success"), PublishedChanges(after="10.0.0.7", counts={"PortOpened": 3})
-    read = replace(FIRST, end=end, told=told)
+    end, told = (
+        ReportEnd(complete=True, exit="success"),
+        PublishedChanges(after_address="10.0.0.7", counts={"PortOpened": 3}),
+    )
+    read = replace(FIRST, end=end, published=told)
     assert table.store_recording(SOURCE, FIRST, [(1, 1)], ME)
     assert table.store_recording(SOURCE, read, (), ME)
     assert table.recording(SOURCE) == read
     assert list(table.recorded_addresses(SOURCE, read)) == [(1, 1)]
     assert not table.store_recording(
-        SOURCE, replace(read, told=PublishedChanges(baseline={"PortOpened": 3})), (), ANOTHER
+        SOURCE, replace(read, published=PublishedChanges(baseline={"PortOpened": 3})), (), ANOTHER
     )
 
 

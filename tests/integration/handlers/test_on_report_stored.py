@@ -12,7 +12,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import NmapRun, Shard, ShardState, TargetSlice
-from on_report_stored.checkpoints import MIN_PASS_S
+from on_report_stored.checkpoints import MIN_TURN_S
 from tests.data.envelopes.build import Envelope, object_created, recorded, sqs_event, sqs_record
 from tests.data.reports import hosts, report
 from tests.integration.handlers.conftest import ColdStart, Function
@@ -69,7 +69,7 @@ def test_a_report_delivered_twice_is_recorded_and_announced_once(stack: Stack, o
 def test_a_report_that_takes_longer_than_the_function_may_run_goes_on_with_the_next_message(
     stack: Stack, on_report_stored: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("on_report_stored.app.MIN_PASS_S", 1.0)
+    monkeypatch.setattr("on_report_stored.app.MIN_TURN_S", 1.0)
     network = (TargetSlice("10.0.0.0/16", 0, 65_536),)
     stack.store(a_scan(), a_shard(state=ShardState.REPORTED, attempt=1, slices=network, run=a_run(addresses=150)))
     stack.put_report(KEYS[0], b"".join(generated(150, "mixed")))
@@ -91,7 +91,7 @@ def test_a_report_for_which_others_of_its_batch_left_no_time_is_put_off(
     stack.store(a_scan(), reported())
     stack.put_report(KEYS[0], report("connect"))
     (message,) = stack.received("reports")
-    assert on_report_stored.failed({"Records": [message]}, remaining_s=MIN_PASS_S - 1) == []
+    assert on_report_stored.failed({"Records": [message]}, remaining_s=MIN_TURN_S - 1) == []
     (again,) = stack.received("reports")
     assert again["body"] == message["body"]
     assert stack.shard(SCAN_ID).state is ShardState.REPORTED

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from cascan.model.recording import ReportEnd
 from cascan.model.scan import Outcome
 from cascan.model.shard import NmapRun
 from on_report_stored.judge import judge
 from on_report_stored.report_summary import ReportSummary
-from on_report_stored.scope_filter import Quarantine
 from tests.support.builders import a_run, a_shard
 
 
@@ -20,9 +20,15 @@ def judged(run: NmapRun | None, answer: ReportSummary) -> tuple[Outcome, str]:
     return outcome, reasons.sentence
 
 
+def a_summary(**fields: Any) -> ReportSummary:
+    """Of a report that has these fields, some of which are its end's."""
+    end = {name: fields.pop(name) for name in ReportEnd.__struct_fields__ if name in fields}
+    return ReportSummary(end=ReportEnd(**end), **fields)
+
+
 def an_answer(**fields: Any) -> ReportSummary:
     whole: dict[str, Any] = {"complete": True, "exit": "success", "hosts_total": 1, "hosts_read": 1, "hosts_up": 1}
-    return ReportSummary(**whole | fields)
+    return a_summary(**whole | fields)
 
 
 def test_a_whole_report_of_every_address_is_complete() -> None:
@@ -34,7 +40,7 @@ def test_a_whole_report_of_every_address_is_complete() -> None:
     [
         (
             {},
-            {"hosts_timed_out": 2, "timed_out_addresses": ["10.0.0.7", "10.0.0.8"]},
+            {"hosts_timed_out": 2, "timed_out_addresses": ("10.0.0.7", "10.0.0.8")},
             Outcome.TIMED_OUT,
             "10.0.0.7 ran into --host-timeout and has no ports (and 1 more)",
         ),
@@ -124,7 +130,7 @@ def test_what_is_missing_is_named(run: dict[str, Any], answer: dict[str, Any], o
 def test_a_run_without_any_host_says_why(
     run: dict[str, Any], answer: dict[str, Any], outcome: Outcome, sentence: str
 ) -> None:
-    found, said = judged(a_run(**run), ReportSummary(**answer))
+    found, said = judged(a_run(**run), a_summary(**answer))
     assert found is outcome
     assert sentence in said
 
@@ -143,15 +149,19 @@ def test_a_run_that_was_cut_is_complete_once_every_host_that_it_finished_is_ther
 
 
 def test_hosts_that_were_kept_out_make_any_answer_partial() -> None:
-    kept_out = Quarantine(count=3, addresses=dict.fromkeys(["10.0.0.9", "10.0.0.8"]), reason="nobody asked for it")
-    outcome, reasons = judge(a_shard(run=a_run()), an_answer(quarantine=kept_out))
+    kept_out: dict[str, Any] = {
+        "quarantined": 3,
+        "quarantined_addresses": ("10.0.0.9", "10.0.0.8"),
+        "quarantine_reason": "nobody asked for it",
+    }
+    outcome, reasons = judge(a_shard(run=a_run()), an_answer(**kept_out))
     assert outcome is Outcome.PARTIAL
     assert [(reason.subject, reason.sentence) for reason in reasons.listed] == [
         ("10.0.0.9", "10.0.0.9 was reported and is not recorded: nobody asked for it"),
         ("10.0.0.8", "10.0.0.8 was reported and is not recorded"),
     ]
     assert reasons.counts == {"host-quarantined": 3}
-    nothing_else = an_answer(quarantine=kept_out, hosts_read=0, exit="error")
+    nothing_else = an_answer(**kept_out, hosts_read=0, exit="error")
     assert judged(a_run(exit_code=1), nothing_else)[0] is Outcome.PARTIAL
 
 

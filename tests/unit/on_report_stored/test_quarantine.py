@@ -9,14 +9,15 @@ import pytest
 
 from cascan.events import HostQuarantined, ReportStored
 from cascan.ids import ReportKey
-from cascan.limits import MAX_QUARANTINED_ADDRESSES
+from cascan.limits import MAX_ADDRESS_CHARS, MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Address, Host
 from cascan.model.scan import Outcome
 from cascan.model.shard import Shard, TargetSlice
 from cascan.nmap.targets.target_set import Name, parse_target
 from cascan.permissions.scope import Scope
-from on_report_stored.record_findings import Recorded, record_findings
-from on_report_stored.scope_filter import MAX_ADDRESS_CHARS, Quarantine, ScopeFilter
+from on_report_stored.record_findings import RecordingOutcome, record_findings
+from on_report_stored.report_summary import ReportCounter
+from on_report_stored.scope_filter import ScopeFilter
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
 
@@ -144,13 +145,13 @@ class TestGate:
 
 
 def test_a_quarantine_names_a_bounded_number_of_addresses_and_counts_all() -> None:
-    quarantine = Quarantine()
+    counter = ReportCounter()
     for number in range(MAX_QUARANTINED_ADDRESSES + 50):
-        quarantine.take(a_host(f"10.1.0.{number}"), f"reason {number}")
-    quarantine.take(a_host("y" * 9999), "too long")
-    assert quarantine.count == MAX_QUARANTINED_ADDRESSES + 51
-    assert len(quarantine.addresses) == MAX_QUARANTINED_ADDRESSES
-    assert quarantine.reason == "reason 0"
+        counter.add_quarantined(a_host(f"10.1.0.{number}"), f"reason {number}")
+    counter.add_quarantined(a_host("y" * 9999), "too long")
+    assert counter.counts.quarantined == MAX_QUARANTINED_ADDRESSES + 51
+    assert len(counter.counts.quarantined_addresses) == MAX_QUARANTINED_ADDRESSES
+    assert counter.counts.quarantine_reason == "reason 0"
 
 
 PORT = '<ports><port protocol="tcp" portid="22"><state state="open" reason="syn-ack"/></port></ports>'
@@ -174,7 +175,7 @@ class Bench:
         (folder / "report.xml").write_bytes(report)
         self.reports.put_report(ReportKey(SCAN_ID, 0, 1), folder / "report.xml", {})
 
-    def deliver(self) -> Recorded:
+    def deliver(self) -> RecordingOutcome:
         stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
         return record_findings(
             stored,

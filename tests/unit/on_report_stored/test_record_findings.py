@@ -16,7 +16,7 @@ from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, Sha
 from cascan.permissions.scope import Scope
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
-from on_report_stored.record_findings import Recorded, record_findings
+from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
@@ -44,7 +44,7 @@ class Pipeline:
             path.write_bytes(xml)
             self.reports.put_report(ReportKey(SCAN_ID, shard.number, 1), path, {})
 
-    def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> Recorded:
+    def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> RecordingOutcome:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
         return record_findings(
             stored,

@@ -16,10 +16,9 @@ from cascan.limits import REPORT_GRACE_S
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.close_open_shards import is_in_progress
-from on_report_stored import publish_changes as tell_changes
-from on_report_stored import report_summary as answer
+from on_report_stored import checkpoints, publish_changes
 from on_report_stored.checkpoints import CHECKPOINT_EVERY_S, RESERVE_S, RETRY_DELAY_S, RecordingStatus
-from on_report_stored.record_findings import NEXT_TURN, Recorded
+from on_report_stored.record_findings import NEXT_TURN, RecordingOutcome
 from tests.support.builders import NOW
 from tests.support.scanned_network import World, xml
 
@@ -54,7 +53,7 @@ def at_once(tmp_path: Path) -> tuple[Any, ...]:
     return world.outline()
 
 
-def turns(world: World, key: str) -> list[Recorded]:
+def turns(world: World, key: str) -> list[RecordingOutcome]:
     """Deliver for as long as the message is sent again."""
     recorded = [world.deliver(key, hurried)]
     while recorded[-1].after_s is not None:
@@ -127,7 +126,7 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
 def test_of_two_deliveries_at_once_the_one_behind_gives_way_and_looks_again_later(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, note, others = world.stored(1, REPORT, **NETWORK), world.table.store_recording, list[Recorded]()
+    key, note, others = world.stored(1, REPORT, **NETWORK), world.table.store_recording, list[RecordingOutcome]()
 
     def overtaken(*args: Any) -> bool:
         monkeypatch.setattr(world.table, "store_recording", note)
@@ -162,7 +161,7 @@ def test_a_shard_that_was_closed_between_two_turns_is_left_alone(world: World) -
 def test_a_report_that_takes_too_many_turns_is_recorded_in_part_and_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "MAX_RECORDING_PASSES", 3)
+    monkeypatch.setattr(checkpoints, "MAX_RECORDING_TURNS", 3)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     scan = world.table.scans[recorded[-1].scan_id]
     assert len({one.hosts for one in recorded}) == 3
@@ -202,8 +201,8 @@ def test_hosts_that_are_kept_out_are_counted_over_all_turns(world: World) -> Non
 def test_changes_are_told_in_turns_as_they_are_in_one(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 500)
-    monkeypatch.setattr(tell_changes, "MAX_CHANGE_EVENTS_PER_REPORT", 700)
+    monkeypatch.setattr(publish_changes, "CHANGES_PER_BATCH", 500)
+    monkeypatch.setattr(publish_changes, "MAX_CHANGE_EVENTS_PER_REPORT", 700)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     telling = [one for one in recorded if one.hosts == len(HOSTS)]
     assert len(telling) > 20
@@ -219,7 +218,7 @@ def test_changes_are_told_in_turns_as_they_are_in_one(
 def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 50)
+    monkeypatch.setattr(publish_changes, "CHANGES_PER_BATCH", 50)
     key, clock, put, puts = (
         world.stored(1, REPORT, **NETWORK),
         count(10_000, -CHECKPOINT_EVERY_S),
@@ -245,8 +244,8 @@ def test_a_turn_that_dies_while_it_tells_goes_on_from_its_last_note(
 def test_a_report_that_was_given_up_stays_so_while_its_changes_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer, "MAX_RECORDING_PASSES", 3)
-    monkeypatch.setattr(tell_changes, "ENOUGH_CHANGES", 4)
+    monkeypatch.setattr(checkpoints, "MAX_RECORDING_TURNS", 3)
+    monkeypatch.setattr(publish_changes, "CHANGES_PER_BATCH", 4)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     shard = world.table.get_shard(recorded[-1].scan_id, 0)
     assert shard

@@ -27,7 +27,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Office:
-    """A desk whose clock is turned by hand."""
+    """The gateways in memory, and a clock that is set by hand."""
 
     now: datetime = NOW
     schedules: MemoryScheduleTable = field(default_factory=MemoryScheduleTable)
@@ -50,7 +50,7 @@ class Office:
 
     def due(self, at: datetime | None = None, kind: Kind = Kind.DUE, retry: int = 0) -> RequestOutcome:
         self.now = max(self.now, at or NOW)
-        desk = ScheduleContext(
+        context = ScheduleContext(
             self.schedules,
             self.scans,
             self.issued,
@@ -60,7 +60,7 @@ class Office:
             self.bus,
             clock=lambda: self.now,
         )
-        return request_scan(ScheduleDue(schedule="nightly", due_at=at or NOW, kind=kind, retry=retry), desk)
+        return request_scan(ScheduleDue(schedule="nightly", due_at=at or NOW, kind=kind, retry=retry), context)
 
     def run(self, at: datetime, state: ScanState = ScanState.DONE, findings: int = 0) -> str:
         """A scan of the schedule, as far as `state`."""

@@ -33,7 +33,7 @@ class RecordingItems(TablePart):
         return read_item(item, _recording_in) if item else None
 
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
-        for start, stop in recording.noted:
+        for start, stop in recording.stretches:
             for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
                 yield from read_item(page, _intervals_in)
 
@@ -46,9 +46,9 @@ class RecordingItems(TablePart):
 
 
 def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:
-    if not recording.noted:
+    if not recording.stretches:
         return
-    stretch = _stretch(source, *recording.noted[-1])
+    stretch = _stretch(source, *recording.stretches[-1])
     for number, page in enumerate(chunks(addresses, INTERVALS_PER_PAGE)):
         yield _key(source, f"{stretch}{number:03d}") | {
             "body": encode_body([f"{low:x}-{high:x}" for low, high in page])

@@ -1,13 +1,13 @@
-"""Findings of scripts that prove what they prove by their text: PROOFS, rows by script.
+"""Scripts whose output proves one thing: a row each, and no function. PROOFS has the rows by script.
 
-backdoors.py        somebody is already there
-vulnerabilities.py  holes, used or suspected
-services.py         services that ask nobody who they are
-users.py            accounts and their names
-relays.py           services that work for strangers
-industrial.py       controllers and buildings
-web.py              what web servers show
-disclosure.py       what other hosts give away
+backdoors.py        hosts that somebody else already controls
+vulnerabilities.py  vulnerabilities that a script exploited or suspects
+services.py         services without authentication
+users.py            accounts and user names
+relays.py           open relays, proxies, amplifiers
+industrial.py       industrial controllers and building automation
+web.py              what web servers disclose
+disclosure.py       what other services disclose
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What hosts give away: files, networks, versions, names that help whoever looks for a way in."""
+"""What services disclose: files, networks, versions, names that help an attacker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Controllers and buildings: their protocols know no password, so an answer is an open door."""
+"""Industrial controllers and building automation: protocols without authentication, so that any answer is a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that work for strangers: relays, proxies, amplifiers, and what forwards packets."""
+"""Open relays, proxies and amplifiers, and hosts that forward packets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Services that answer anyone who asks, without asking who it is.
+"""Services without authentication.
 
-HIGH where a stranger can read, change or run what he likes; MEDIUM where he reads what is in the service or changes a
-little; LOW where he learns how it is set up.
+HIGH    any client can read, change or run anything
+MEDIUM  any client can read the service's content, or change a little
+LOW     any client can read how the service is set up
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accounts: without a password, with one that leaked, and names of users that a service gives away."""
+"""Accounts without a password or with a leaked one, and user names that a service discloses."""
 
 from __future__ import annotations
 

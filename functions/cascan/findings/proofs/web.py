@@ -1,4 +1,4 @@
-"""What web servers show that they were hardly meant to."""
+"""What web servers disclose, most likely by mistake."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
         ({"targets": ["a"], "labels": {str(n): "" for n in range(65)}}, "labels: 65 entries are more than 64"),
         ({"targets": ["a"], "labels": {"": "x"}}, "labels: a key is empty"),
         ({"targets": ["a"], "annotations": {"x": "y" * 1025}}, "annotations['x']: more than 1024"),
-        ({"targets": ["a"], "windows": ["22:00-06:00", "at night"]}, "windows[1]: 'at night' is no window"),
+        ({"targets": ["a"], "windows": ["22:00-06:00", "at night"]}, "windows[1]: 'at night' is not a window"),
         ({"targets": ["a"], "windows": ["22:00-06:00"] * 17}, "windows: 17 entries are more than 16"),
         ({"targets": ["a"], "annotations": {"cascan/windows": "Mo 22:00-06:00"}}, "windows[0]: 'Mo 22:00-06:00'"),
         (

@@ -232,15 +232,15 @@ class TestReading:
             {"name": "x", "matches": {"anyOf": [OPEN_PORT]}, "overide": {}},
         ) == (
             "rules[0].matches.anyOf[0].categroy is not a field here; did you mean category?",
-            "rules[0].matches.anyOf[1] would fit every finding; say what it is to fit",
+            "rules[0].matches.anyOf[1] would match every finding; name at least one field",
             "rules[0].override.severity: 'critical' is none of INFORMATIONAL, LOW, MEDIUM, HIGH",
             "rules[1].matches.anyOf has 0 entries; it takes 1 to 100",
-            "rules[1].accept.reason says no reason",
-            "rules[1].accept.until: 'tomorrow' is no date; write 2027-03-31",
-            "rules[1] both suppresses and accepts; one of both",
+            "rules[1].accept.reason has no reason",
+            "rules[1].accept.until: 'tomorrow' is not a date; write 2027-03-31",
+            "rules[1] has both suppress and accept; use one of them",
             "rules[2].matches.allOf is not a field here; did you mean anyOf?",
             "rules[2].matches.anyOf is missing",
-            "rules[2] says nothing of what it fits: give it override, suppress or accept",
+            "rules[2] has no effect: give it override, suppress or accept",
             "rules[3].overide is not a field here; did you mean override?",
         )
 
@@ -261,14 +261,12 @@ class TestReading:
         assert any(reason in told for told in reasons(text)), reasons(text)
 
     def test_names_stand_once(self) -> None:
-        assert reasons_of(rule(name="a", suppress="x"), rule(name="a", suppress="y")) == (
-            "rules: the name 'a' stands twice",
-        )
+        assert reasons_of(rule(name="a", suppress="x"), rule(name="a", suppress="y")) == ("rules: duplicate name 'a'",)
 
     def test_an_override_says_something_and_not_under_a_name_that_cascan_keeps(self) -> None:
-        assert reasons_of(rule(override={})) == ("rules[0].override says nothing",)
+        assert reasons_of(rule(override={})) == ("rules[0].override is empty",)
         assert reasons_of(rule(override={"attributes": {"suppressed": "x"}})) == (
-            "rules[0].override.attributes.suppressed is a name that cascan keeps for itself",
+            "rules[0].override.attributes.suppressed is reserved for cascan",
         )
 
     def test_there_are_bounds_to_rules_and_to_reasons(self) -> None:

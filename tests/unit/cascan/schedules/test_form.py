@@ -88,11 +88,11 @@ def test_c5_the_named_times_of_cron_are_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("@every", "no duration"),
+        ("@every", "not a duration"),
         ("@every 30s", "not a whole number of minutes"),
-        ("@every day", "no duration"),
+        ("@every day", "not a duration"),
         ("@reboot", "@daily, @midnight, @hourly and @every"),
-        ("@every " + "1" * 100_000, "no duration"),
+        ("@every " + "1" * 100_000, "not a duration"),
         ("*," * 2_000 + "* * * * *", "characters are more than"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_request_in_the_short_form_takes_the_place_of_the_scan_spec_with_its_w
     [
         ({"timeZone": "Mars/Base"}, "spec.timeZone: 'Mars/Base'"),
         ({"timeZone": "../../etc/passwd"}, "spec.timeZone"),
-        ({"blackoutDates": ["tomorrow"]}, "spec.blackoutDates[0]: 'tomorrow' is no date"),
+        ({"blackoutDates": ["tomorrow"]}, "spec.blackoutDates[0]: 'tomorrow' is not a date"),
         ({"blackoutDates": ["2026-12-24..2026-12-01"]}, "ends before it begins"),
         ({"windows": ["late"]}, "windows[0]"),
         ({"flexibleMinutes": 1441}, "spec.flexibleMinutes"),

@@ -98,17 +98,17 @@ def test_a_window_that_never_closes_stays_open() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is no window: write it as"),
-        ("at night", "is no window: write it as"),
+        ("", "is not a window: write it as"),
+        ("at night", "is not a window: write it as"),
         ("22:00-22:00", "it ends where it begins"),
         ("24:00-06:00", "it ends where it begins"),
-        ("22:00-24:30", "24:30 is no time of day"),
-        ("22:61-23:00", "22:61 is no time of day"),
-        ("Mo 22:00-23:00", "'Mo' is no day; Mon, Tue"),
-        ("Mon-Wed-Fri 22:00-23:00", "'Mon-Wed-Fri' is no day"),
-        ("22:00-23:00 Berlin", "'Berlin' is no time zone"),
-        ("22:00-23:00 Europe", "'Europe' is no time zone"),
-        ("22:00-23:00 ../../etc/passwd", "is no window"),
+        ("22:00-24:30", "24:30 is not a time of day"),
+        ("22:61-23:00", "22:61 is not a time of day"),
+        ("Mo 22:00-23:00", "'Mo' is not a day; write Mon, Tue"),
+        ("Mon-Wed-Fri 22:00-23:00", "'Mon-Wed-Fri' is not a day"),
+        ("22:00-23:00 Berlin", "'Berlin' is not a time zone"),
+        ("22:00-23:00 Europe", "'Europe' is not a time zone"),
+        ("22:00-23:00 ../../etc/passwd", "is not a window"),
     ],
 )
 def test_what_is_no_window_is_refused_with_the_fix(text: str, says: str) -> None:

@@ -134,7 +134,7 @@ def test_a_file_with_problems_changes_nothing_and_tells_them_all(
     assert main(["severity", "apply", "-f", str(path)]) == 2
     err = capsys.readouterr().err
     assert "rules[0].supress is not a field here; did you mean suppress?" in err
-    assert "rules[1] says nothing of what it fits" in err
+    assert "rules[1] has no effect" in err
     assert table.severity_rules() is None
 
 
@@ -198,7 +198,7 @@ def test_another_command_reads_the_rules_of_a_file_or_tells_every_problem(file: 
     assert [rule.name for rule in read_rules(str(file))] == ["ports", "host", "never"]
     bad = tmp_path / "bad.yaml"
     bad.write_text("rules: [{matches: {anyOf: [{}]}}]")
-    with pytest.raises(BadInput, match=r"would fit every finding.*; rules\[0\] says nothing"):
+    with pytest.raises(BadInput, match=r"would match every finding.*; rules\[0\] has no effect"):
         read_rules(str(bad))
 
 
