@@ -47,6 +47,10 @@ class StateUnreadable(LocalStackError):
     """A file of the state directory is damaged, or belongs to another user."""
 
 
+class StateGone(LocalStackError):
+    """The state directory of a running stack was deleted."""
+
+
 class LimitTooLow(LocalStackError):
     """A limit of the shell (memory, files) is lower than the processes of the stack need."""
 

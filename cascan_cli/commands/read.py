@@ -7,7 +7,7 @@ from argparse import Namespace
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cascan.errors import UnreadableReport
+from cascan.errors import ReadingProcessDied, UnreadableReport
 from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import read_report
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
@@ -59,7 +59,10 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
             chunks = report.render_hosts(file.path, render, jobs)
         else:
             chunks = map(render, report)
-        _print(chunks)
+        try:
+            _print(chunks)
+        except ReadingProcessDied as exc:
+            raise CliError(f"{name}: {exc}") from exc
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
         print_message(f"{name}: {remark}")

@@ -60,7 +60,7 @@ def _list(keys: Iterable[ReportKey], stack: StackGateways, *, as_json: bool) -> 
 def _print_xml(scan_id: str, reports: dict[int, ReportKey], stack: StackGateways) -> None:
     if len(reports) > 1:
         merged = open_merged_report(scan_id, table=stack.table, reports=stack.reports)
-        sys.stdout.buffer.writelines(merged.pieces)
+        sys.stdout.buffer.writelines(merged.chunks)
     else:
         (key,) = reports.values()
         with stack.reports.open_report(key) as report:

@@ -1,4 +1,4 @@
-"""The AWS emulator as a child process: behind its guard, with a state and an environment of its own."""
+"""The AWS emulator as a child process, behind its guard, with its own state and environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cascan_cli.local.guard import HOST
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 
-START_TIMEOUT_S = 60.0  # it takes 0.2 s where a core is idle
+START_TIMEOUT_S = 60.0  # it takes 0.2 s on an idle core
 STOP_GRACE_S = 10.0
 POLL_S = 0.01
 TAIL_CHARS = 2_000
@@ -27,15 +27,16 @@ GUARD = Path(__file__).with_name("guard.py")
 
 
 class Emulator:
-    """A running emulator. It outlives neither `stop` nor this process; a graceful end keeps what it holds.
+    """A running emulator. It ends with `stop`, or with this process; after `stop` it has saved its state.
 
-    Raises: PortTaken: somebody else listens on the port of the state directory.
+    Raises: PortTaken: another program listens on the port of the state directory.
     """
 
     def __init__(self, state: StateDir, lock_fd: int | None = None) -> None:
         self.state = state
         self.endpoint = state.endpoint()
         self.log = state.logs / "emulator.log"
+        self._state_is_gone = False
         _check_port(self.endpoint.port, state.root)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
@@ -56,12 +57,12 @@ class Emulator:
         while not _answers(self.endpoint):
             self.check()
             if time.monotonic() > deadline:
-                raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._said()}")
+                raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._quote_log()}")
             time.sleep(POLL_S)
         self.check()
 
     def prepare_to_deploy(self) -> None:
-        """Have it load CloudFormation (0.3 s) while we load boto3: its first request does. Returns at once."""
+        """Make it load CloudFormation (0.3 s) while we load boto3, by a request from a thread. Returns at once."""
         threading.Thread(target=self._ask_for_stacks, name="emulator-warm-up", daemon=True).start()
 
     def _ask_for_stacks(self) -> None:
@@ -73,13 +74,21 @@ class Emulator:
         """Raises: EmulatorFailed: it is not running any more."""
         code = self._process.exit_code()
         if code is not None:
-            raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._said()}")
+            raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._quote_log()}")
+
+    def forget_state(self) -> None:
+        """The state directory was deleted: `stop` kills the emulator, so that it does not create the folders again."""
+        self._state_is_gone = True
 
     def stop(self) -> bool:
-        """End it and all it started. False: it had to be killed, and what it held in memory is lost.
+        """End it and everything it started. False: it was killed, and its state in memory is lost.
 
-        One that is still starting may do so first: while it reads what it kept, it cannot be asked to keep it.
+        An emulator that is still starting is waited for: it cannot save its state while it reads the saved one.
         """
+        if self._state_is_gone:
+            self._process.kill()
+            self._process.stop()
+            return False
         try:
             with contextlib.suppress(EmulatorFailed):
                 self.wait_until_healthy(STOP_GRACE_S)
@@ -87,13 +96,16 @@ class Emulator:
             code = self._process.stop()
         return code == 0
 
-    def _said(self) -> str:
-        tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()
+    def _quote_log(self) -> str:
+        try:
+            tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()
+        except OSError as exc:
+            return f"Its log, {self.log}, cannot be read: {exc.strerror}."
         return f"Its log, {self.log}, ends with:\n{tail}" if tail else f"Its log, {self.log}, is empty."
 
 
 def emulator_environment(state: StateDir) -> dict[str, str]:
-    """The emulator's environment, whole. Functions inherit it, so nothing of the person's own is in it."""
+    """The complete environment of the emulator. Functions inherit it, so it has no variable of the user's."""
     endpoint = state.endpoint()
     return bare_environment() | {
         "HOME": str(state.home),
@@ -109,9 +121,9 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
-        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # tasks are the agent's, with Docker installed or without
+        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # the task agent runs tasks, even if Docker is installed
         "LOG_LEVEL": "WARNING",
-        "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: nobody takes traces here
+        "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: there is no X-Ray here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
         "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "AWS_SESSION_TOKEN": endpoint.secret,
@@ -132,7 +144,7 @@ def _check_port(port: int, root: Path) -> None:
 
 
 def _answers(endpoint: Endpoint) -> bool:
-    """Whether our emulator is up: who else may listen there does not get to see the secret."""
+    """Whether our emulator is up. Another program on this port does not get the secret."""
     try:
         return endpoint.listener() is Listener.GUARD and endpoint.request("GET", HEALTH_PATH)[0] == http.client.OK
     except (OSError, http.client.HTTPException):

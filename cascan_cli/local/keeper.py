@@ -1,15 +1,15 @@
-"""Keeps one command, and ends it with everything it started: when asked, or when whoever asked for it is gone.
+"""Run one command, and end it with all its descendants: on request, or when the process that asked for it has ended.
 
-    python -I -S keeper.py GRACE_S STATUS_FILE AFTER_FILE COMMAND...
+    python -I -S keeper.py GRACE_S ORPHAN_GRACE_S STATUS_FILE AFTER_FILE COMMAND...
 
-The asker holds our standard input open. It writes STOP there, or sends SIGTERM, to stop the command: that gets SIGTERM,
-then GRACE_S to end, then SIGKILL; a second request kills at once. Standard input that closes without STOP means that
-the asker was killed: the command then gets ORPHAN_GRACE_S at most, since nobody is left to wait for it. Whatever the
-command leaves behind is killed, also what moved to a session of its own. The command's exit code is ours, and is
-written to STATUS_FILE. AFTER_FILE: the command is asked to stop only once nobody holds a lock on this file, or after
-ORPHAN_GRACE_S. Either file may be "-": none.
+The parent holds our standard input open. To stop the command it writes STOP there, or sends SIGTERM. The command gets
+SIGTERM, GRACE_S seconds to end, and then SIGKILL; a second request kills it at once. If standard input is closed
+without STOP, the parent was killed: the command gets ORPHAN_GRACE_S at most. Descendants that outlive the command are
+killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE. With an
+AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after the
+request. "-" stands for no file.
 
-Runs by itself, on the standard library alone: it starts in 15 ms, and stays.
+This script needs only the standard library: it starts in 15 ms, and runs as long as the command.
 """
 
 from __future__ import annotations
@@ -32,60 +32,66 @@ NOT_STARTED = 127
 STDIN = 0
 STOP = b"stop"
 NONE = "-"
-ORPHAN_GRACE_S = 5.0  # the next command waits for this; a worker stops nmap and gives its shard back in one or two
 POLL_S = 0.05
 
 
 def main(arguments: Sequence[str]) -> int:
-    grace_s, status_file, after_file, *command = arguments
-    wake = _signal_pipe()
+    grace_s, orphan_grace_s, status_file, after_file, *command = arguments
+    signals = _open_signal_pipe()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = _start(command)
-    code = _Kept(child, float(grace_s), after_file).wait(wake)
+    code = _Command(child, float(grace_s), float(orphan_grace_s), after_file).wait(signals)
     _kill_group(child)
-    _end_orphans()
+    _kill_orphans()
     if status_file != NONE:
-        Path(status_file).write_text(str(code))
+        with contextlib.suppress(OSError):  # the state directory may have been deleted
+            Path(status_file).write_text(str(code))
     return code
 
 
-class _Kept:
-    """The command while it runs."""
+class _Command:
+    """The running command, and when it is to be stopped."""
 
-    def __init__(self, pid: int, grace_s: float, after_file: str) -> None:
+    def __init__(self, pid: int, grace_s: float, orphan_grace_s: float, after_file: str) -> None:
         self.pid = pid
         self.grace_s = grace_s
+        self.orphan_grace_s = orphan_grace_s
         self.after_file = after_file
-        self.stop_at: float | None = None  # set once it is to stop: the latest moment to ask it
-        self.kill_at: float | None = None  # set once it was asked
+        self.stop_at: float | None = None  # set by the first request: the latest time of SIGTERM
+        self.kill_at: float | None = None  # set after SIGTERM: the time of SIGKILL
 
-    def wait(self, wake: int) -> int:
-        watched = [STDIN, wake]
+    def wait(self, signals: int) -> int:
+        """Handle requests until the command has ended; its exit code."""
+        inputs = [STDIN, signals]
         while (code := _reap(self.pid)) is None:
-            ready, _, _ = select.select(watched, [], [], self._patience())
+            ready, _, _ = select.select(inputs, [], [], self._seconds_to_next_step())
             if STDIN in ready:
-                words = os.read(STDIN, 4096)
-                if not words:
-                    watched = [wake]
-                self.stop(orphaned=not words)
-            if wake in ready and any(number in STOP_SIGNALS for number in os.read(wake, 64)):
-                self.stop()
-            self._proceed()
+                if os.read(STDIN, 4096):
+                    self.request_stop()
+                else:
+                    inputs = [signals]
+                    self.hurry_as_orphan()
+            if signals in ready and any(number in STOP_SIGNALS for number in os.read(signals, 64)):
+                self.request_stop()
+            self._signal_if_due()
         return code
 
-    def stop(self, *, orphaned: bool = False) -> None:
-        """Stop it soon; at once when asked a second time. `orphaned`: nobody waits for it any more, which asks once."""
+    def request_stop(self) -> None:
+        """Stop the command; the second request kills it at once."""
         now = time.monotonic()
-        if orphaned:
-            self.grace_s = min(self.grace_s, ORPHAN_GRACE_S)
-            self.stop_at = self.stop_at or now + ORPHAN_GRACE_S
-            self.kill_at = self.kill_at and min(self.kill_at, now + self.grace_s)
-        elif self.stop_at is None:
-            self.stop_at = now + ORPHAN_GRACE_S
+        if self.stop_at is None:
+            self.stop_at = now + self.orphan_grace_s
         else:
             self.stop_at = self.kill_at = now
 
-    def _proceed(self) -> None:
+    def hurry_as_orphan(self) -> None:
+        """Stop the command, and shorten its grace: no process waits for it any more."""
+        now = time.monotonic()
+        self.grace_s = min(self.grace_s, self.orphan_grace_s)
+        self.stop_at = self.stop_at or now + self.orphan_grace_s
+        self.kill_at = self.kill_at and min(self.kill_at, now + self.grace_s)
+
+    def _signal_if_due(self) -> None:
         now = time.monotonic()
         if self.stop_at is None:
             return
@@ -95,7 +101,8 @@ class _Kept:
         if self.kill_at is not None and now >= self.kill_at:
             _kill_group(self.pid)
 
-    def _patience(self) -> float | None:
+    def _seconds_to_next_step(self) -> float | None:
+        """The timeout of the next select; None: there is nothing to do before a request."""
         if self.stop_at is None:
             return None
         if self.kill_at is None:
@@ -104,7 +111,7 @@ class _Kept:
 
 
 def _is_locked(path: str) -> bool:
-    """Somebody holds a lock on the file."""
+    """Whether a process holds a lock on the file."""
     if path == NONE:
         return False
     try:
@@ -112,13 +119,13 @@ def _is_locked(path: str) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there is no such file, for one
+    except OSError:  # most often: there is no such file
         return False
     return False
 
 
-def _signal_pipe() -> int:
-    """A descriptor on which each signal we get appears as one byte, its number."""
+def _open_signal_pipe() -> int:
+    """A descriptor from which the number of each signal that we get can be read, one byte each."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -136,8 +143,8 @@ def _start(command: list[str]) -> int:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, STDIN)
-        os.closerange(3, 256)  # the lock is ours to hold, not the command's
-        os.execvp(command[0], command)  # noqa: S606 - no shell is the point
+        os.closerange(3, 256)  # only this process holds the lock
+        os.execvp(command[0], command)  # noqa: S606 - without a shell on purpose
     except OSError as exc:
         os.write(2, f"{command[0]} cannot be started: {exc.strerror}\n".encode())
     finally:
@@ -145,7 +152,7 @@ def _start(command: list[str]) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Collect every process that ended; the exit code of `child` once it did, 128 + n when signal n ended it."""
+    """Collect the processes that have ended. The exit code of `child` if it has: 128 + n if signal n ended it."""
     code = None
     while True:
         try:
@@ -155,8 +162,8 @@ def _reap(child: int) -> int | None:
         if pid == 0:
             return code
         if pid == child:
-            ended = os.waitstatus_to_exitcode(status)
-            code = ended if ended >= 0 else 128 - ended
+            exit_code = os.waitstatus_to_exitcode(status)
+            code = exit_code if exit_code >= 0 else 128 - exit_code
 
 
 def _kill_group(group: int) -> None:
@@ -164,8 +171,8 @@ def _kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _end_orphans() -> None:
-    """Kill what was left to us, until nothing is: orphans of orphans come to us as well."""
+def _kill_orphans() -> None:
+    """Kill all our children until there are none: the kernel makes the orphans of a killed child ours as well."""
     while True:
         for pid in _children():
             os.kill(pid, signal.SIGKILL)
@@ -176,7 +183,7 @@ def _end_orphans() -> None:
 
 
 def _children() -> list[int]:
-    """Our direct children; empty where there is no Linux /proc, and then nobody is adopted either."""
+    """Our direct children; empty without a Linux /proc, where we adopt no orphans either."""
     try:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:

@@ -1,4 +1,4 @@
-"""One stack per state directory: a lock that the kernel releases when its holders are gone, however they went."""
+"""One stack per state directory: a lock that the kernel releases when every process that holds it has ended."""
 
 from __future__ import annotations
 
@@ -15,23 +15,31 @@ POLL_S = 0.05
 
 
 class Lock:
-    """A held lock. Its descriptor is handed to the emulator's keeper, so that a killed command leaves it locked
-    until the emulator is gone as well."""
+    """A held lock. The emulator's keeper inherits its descriptor, so that after a killed command the directory stays
+    locked until the emulator has ended as well.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def sign(self) -> None:
-        """Write our process id into it, for `read_owner`."""
+        """Write our process id into the file, for `read_owner`."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, str(os.getpid()).encode(), 0)
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the path still names the locked file: False after it was deleted, or replaced by another one."""
+        try:
+            return os.path.samestat(os.fstat(self.fd), path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def release(self) -> None:
         os.close(self.fd)
 
 
 def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
-    """The lock; None: somebody holds it."""
+    """The lock; None: another process holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
@@ -42,7 +50,7 @@ def try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> Lock | None:
 
 
 def try_shared_lock(path: Path) -> Lock | None:
-    """The lock, shared with others who share it; None: somebody has it alone."""
+    """The lock, shared with other processes; None: a process holds it exclusively."""
     return try_lock(path, fcntl.LOCK_SH)
 
 
@@ -55,7 +63,7 @@ def read_owner(path: Path) -> int | None:
 
 
 def is_alive(pid: int) -> bool:
-    """There is a process of this number, whoever's it is."""
+    """Whether a process with this id exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -75,7 +83,7 @@ def is_held(path: Path) -> bool:
 
 @contextmanager
 def hold_lock(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock for a moment. Raises: StackBusy: it was not to be had in time."""
+    """Hold the lock during the block. Raises: StackBusy: another process holds it for `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while (lock := try_lock(path)) is None:
         if time.monotonic() > deadline:

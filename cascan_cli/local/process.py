@@ -1,4 +1,4 @@
-"""A process of the stack, under its keeper: it ends with everything it started, when we ask or when we are gone."""
+"""A process of the stack under its keeper, which ends it with all its descendants on request or after our end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from cascan_cli.local.keeper import NONE, STOP
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 KEEPER = Path(__file__).with_name("keeper.py")
-MARGIN_S = 15.0  # beyond the grace, for the keeper to clear up
+ORPHAN_GRACE_S = 5.0  # the next command waits for this; a worker needs 1 or 2 s to stop nmap and return its shard
+MARGIN_S = 15.0  # beyond the grace, for the keeper to kill what is left
 
 
 class Process:
     """A command that runs under cascan_cli/local/keeper.py.
 
-    What it prints goes to `log`; its environment is `environment`, whole. `status_file` gets its exit code in any case,
-    also after we are gone; `lock_fds` stay open in the keeper for as long as anything of it runs. A stop waits, for a
-    moment, until nobody holds a lock on `after`.
+    Its output goes to `log`; `environment` is its complete environment. `status_file` gets its exit code, even after
+    our end. The keeper holds `lock_fds` open until all processes of the command have ended. A stop first waits up to
+    `orphan_grace_s` until no process holds a lock on `after`; the command has at most as long to end after our end.
     """
 
     def __init__(
@@ -32,22 +33,24 @@ class Process:
         folder: Path,
         log: Path,
         grace_s: float,
+        orphan_grace_s: float = ORPHAN_GRACE_S,
         status_file: Path | None = None,
         after: Path | None = None,
         lock_fds: Sequence[int] = (),
     ) -> None:
         self.grace_s = grace_s
         self._asked_to_stop = False
+        keeper_arguments = (str(grace_s), str(orphan_grace_s), _to_argument(status_file), _to_argument(after))
         with open_for_writing(log) as sink:
-            self._keeper = subprocess.Popen(  # noqa: S603 - an argument list, made here or read from our own stack
-                [sys.executable, "-I", "-S", KEEPER, str(grace_s), *map(_word, (status_file, after)), *command],
+            self._keeper = subprocess.Popen(  # noqa: S603 - an argument list, made here or by our own stack
+                [sys.executable, "-I", "-S", KEEPER, *keeper_arguments, *command],
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
                 env=dict(environment),
                 umask=PRIVATE_UMASK,
                 cwd=folder,
-                start_new_session=True,  # Ctrl-C is for the command line; it tells us
+                start_new_session=True,  # Ctrl-C is for the command line, which stops us
                 pass_fds=tuple(lock_fds),
             )
 
@@ -56,7 +59,7 @@ class Process:
         return self._keeper.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs; 128 + n when signal n ended it."""
+        """None while it runs; 128 + n if signal n ended it."""
         code = self._keeper.poll()
         if code is not None:
             self._close()
@@ -69,17 +72,17 @@ class Process:
         self._asked_to_stop = True
         stdin = self._keeper.stdin
         if stdin is not None and not stdin.closed:
-            with contextlib.suppress(BrokenPipeError):  # the keeper is gone
+            with contextlib.suppress(BrokenPipeError):  # the keeper has ended
                 stdin.write(STOP)
                 stdin.flush()
 
     def kill(self) -> None:
-        """No grace, or no more of it. Returns at once."""
+        """Kill it without grace, or end its grace. Returns at once."""
         self.ask_to_stop()
         self._keeper.send_signal(signal.SIGTERM)
 
     def stop(self, within_s: float | None = None) -> int:
-        """Stop and wait, `within_s` instead of the grace if that is shorter; the exit code."""
+        """Stop it and wait for its exit code. `within_s` shortens the grace."""
         self.ask_to_stop()
         try:
             code = self._keeper.wait(self.grace_s + MARGIN_S if within_s is None else within_s)
@@ -90,11 +93,11 @@ class Process:
         return code
 
     def _close(self) -> None:
-        """Our end of its standard input; open until now, it tells the keeper that we live."""
+        """Close the keeper's standard input, which told it that we live."""
         if self._keeper.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._keeper.stdin.close()
 
 
-def _word(path: Path | None) -> str:
+def _to_argument(path: Path | None) -> str:
     return NONE if path is None else str(path)

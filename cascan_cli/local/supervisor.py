@@ -1,4 +1,4 @@
-"""A stack that stays up: the process behind `cascan local up`, and how it is started and ended."""
+"""The supervisor: the process that `cascan local up` leaves running to hold the stack. How it starts and ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from cascan_cli.errors import CliError, EmulatorFailed, StackBusy
+from cascan_cli.errors import CliError, EmulatorFailed, StackBusy, StateGone
 from cascan_cli.local import state as states
 from cascan_cli.local.attach import find_running_stack, lock_or_attach
 from cascan_cli.local.lock import Lock, hold_lock, is_held
@@ -21,16 +21,16 @@ from cascan_cli.local.machine import run_machine
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 MODULE = "cascan_cli.local.supervisor"
-EARLIER_MODULE = "cli.local.supervisor"  # as it was called before the command's package was cascan_cli
+EARLIER_MODULE = "cli.local.supervisor"  # its name before the package was called cascan_cli
 PROC = Path("/proc")
 POLL_S = 0.02
-LOOK_S = 1.0
+CHECK_S = 1.0  # between two checks of the emulator and the state directory
 BUSY_TIMEOUT_S = 30.0
 KILL_MARGIN_S = 5.0
 
 
 def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str], timeout_s: float) -> None:
-    """Start a supervisor and wait until its stack is up. Raises: EmulatorFailed: with the supervisor's own reason."""
+    """Start a supervisor and wait until its stack is up. Raises: EmulatorFailed: with the supervisor's message."""
     log = state.logs / "supervisor.log"
     order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
     with open_for_writing(log) as sink:
@@ -48,12 +48,12 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
     except BaseException:
         _end(process)
         raise
-    process.returncode = 0  # it lives on without us: nobody here will collect it
+    process.returncode = 0  # it outlives this command, which must not wait for it
 
 
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
-    """End the supervisor and wait until nothing of its stack is left. Raises: StackBusy: not in time."""
-    if _may_be_supervisor(pid):  # it may have been killed this moment, and its number given to somebody else
+    """End the supervisor and wait until all its processes have ended. Raises: StackBusy: not in `timeout_s`."""
+    if _may_be_supervisor(pid):  # it may have ended, and another process may have its id
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
@@ -64,16 +64,19 @@ def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
 
 
 def main(order: str) -> int:
-    """Hold the stack until SIGTERM, SIGINT or the end of the emulator. The exit code is that of the error."""
-    told = json.loads(order)
+    """Hold the stack until SIGTERM, SIGINT, the end of the emulator or the deletion of the state directory.
+
+    The exit code is that of the error.
+    """
+    parsed = json.loads(order)
     leave = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leave.set())
     try:
-        state = states.StateDir(Path(told["state_dir"]))
-        found = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
-        if isinstance(found, Lock):
-            _hold(state, found, Path(told["template"]), told["parameters"], leave)
+        state = states.StateDir(Path(parsed["state_dir"]))
+        lock = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
+        if isinstance(lock, Lock):
+            _hold(state, lock, Path(parsed["template"]), parsed["parameters"], leave)
     except CliError as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code
@@ -84,34 +87,40 @@ def _hold(
     state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
 ) -> None:
     with run_machine(state, lock, template, parameters) as machine, hold_lock(state.up_lock, BUSY_TIMEOUT_S):
-        # Others know by up.lock that this process lives. It is given back before `lock`: whoever gets that finds both.
+        # up.lock tells others that this process lives. It is released before `lock`: who gets that one finds both free.
         state.write_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
         try:
-            while not leave.wait(LOOK_S):
+            while not leave.wait(CHECK_S):
+                if not lock.is_at(state.lock):
+                    raise StateGone(f"the state directory {state.root} was deleted; its stack ends")
                 machine.emulator.check()
         finally:
-            state.delete_running()
+            if lock.is_at(state.lock):
+                state.delete_running()
+            else:  # a new stack may use a new directory of this name: nothing of this one may be written there
+                machine.emulator.forget_state()
 
 
 def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while find_running_stack(state) is None:
         if process.poll() is not None:
-            raise EmulatorFailed(log.read_text(errors="replace").strip() or f"it ended without a word, see {log}")
+            message = log.read_text(errors="replace").strip()
+            raise EmulatorFailed(message or f"the supervisor ended without a message; see {log}")
         if time.monotonic() > deadline:
             raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
         time.sleep(POLL_S)
 
 
 def _may_be_supervisor(pid: int) -> bool:
-    """The process runs this module, as far as /proc tells; where there is none, its number has to do."""
+    """Whether the process runs this module; without /proc, assume so."""
     if not PROC.exists():
         return True
     try:
-        words = os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
+        arguments = os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
     except OSError:
         return False
-    return MODULE in words or EARLIER_MODULE in words
+    return MODULE in arguments or EARLIER_MODULE in arguments
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

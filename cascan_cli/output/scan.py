@@ -13,7 +13,7 @@ from cascan_cli.output.text import pluralize, print_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.reason import Reason
     from cascan.model.scan import Scan
@@ -36,7 +36,7 @@ class StoredReports(Protocol):
     """The part of a stack that knows where the reports of a scan are."""
 
     @property
-    def table(self) -> ScanTable: ...
+    def table(self) -> Shards: ...
     def uri(self, key: str) -> str: ...
 
 
@@ -75,15 +75,6 @@ def finding_addresses(finding: Finding) -> list[str]:
     """The addresses of the host; empty for a finding of another scanner."""
     addresses = finding.attributes.get("ip_addresses")
     return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
-
-
-def is_loopback(address: str) -> bool:
-    from cascan.nmap.addresses import parse_address
-
-    try:
-        return parse_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _severity_rank(severity: str) -> tuple[int, str]:

@@ -12,13 +12,13 @@ from cascan.ids import SCAN_ID
 from cascan_cli.errors import BadInput
 
 if TYPE_CHECKING:
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Scans
     from cascan.model.scan import Scan
 
 SCANS_SEARCHED = 1_000
 
 
-def find_scan(table: ScanTable, name: str) -> Scan:
+def find_scan(table: Scans, name: str) -> Scan:
     """The newest scan that `name` means; of a series and of `latest`, the newest that was not refused, if any.
 
     Raises: BadInput: there is no such scan, or several ids begin with `name`.
@@ -53,7 +53,7 @@ def _choose(candidates: list[Scan], name: str) -> Scan:
     return candidates[0]
 
 
-def find_scans_to_act_on(table: ScanTable, name: str, can_act_on: Callable[[Scan], bool]) -> list[Scan]:
+def find_scans_to_act_on(table: Scans, name: str, can_act_on: Callable[[Scan], bool]) -> list[Scan]:
     """The scans that a command for `name` acts on: all suitable ones of a series, the newest suitable one of `latest`.
 
     Without a suitable scan, the result is that of find_scan(), so that the caller can say why it is not suitable.

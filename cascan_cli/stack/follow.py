@@ -14,7 +14,6 @@ from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
     finding_addresses,
-    is_loopback,
     print_findings,
     print_outcome,
     report_uris,
@@ -32,7 +31,7 @@ from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cascan.gateways import ScanTable
+    from cascan.gateways import Scans, Shards
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
@@ -81,6 +80,8 @@ def repeat_note(scan: Scan, message_id: str) -> str:
 
 def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     """A note if the scan found the local stack itself; else empty."""
+    from cascan.nmap.addresses import is_loopback
+
     if stack.own_port is None:
         return ""
     on_own_port = [finding for finding in findings if finding.attributes.get("port") == stack.own_port]
@@ -172,7 +173,7 @@ class _Polls:
         self.count += 1
 
 
-def _find_by_digest(scan_ids: list[str], digest: str, table: ScanTable) -> Scan | None:
+def _find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | None:
     scans = map(table.get_scan, scan_ids)
     return next((scan for scan in scans if scan and scan.request_digest == digest), None)
 
@@ -196,7 +197,7 @@ def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> Non
         print_message("queued; it runs once the local stack is up (cascan local up)")
 
 
-def _running(table: ScanTable, scan: Scan) -> str:
+def _running(table: Shards, scan: Scan) -> str:
     """The progress of the shards that are running; empty if there are none, or too many to query."""
     from cascan.model.shard import ShardState
 

@@ -10,7 +10,7 @@ from cascan_cli.local.guard import RESERVED_BYTES
 from cascan_cli.output.text import print_message
 
 if TYPE_CHECKING:
-    from cascan.gateways import ScanTable
+    from cascan.gateways import StackSwitch
     from cascan.model.agenda import Switch
 
 LOOKS_BETWEEN = 20  # between two checks; scans are polled four times a second
@@ -47,8 +47,8 @@ def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
 class StackWatch:
     """Prints a message when the stack is halted or its disk is full, and when that is over."""
 
-    def __init__(self, table: ScanTable, disk: Path | None = None) -> None:
-        self._table = table
+    def __init__(self, stack_switch: StackSwitch, disk: Path | None = None) -> None:
+        self._stack_switch = stack_switch
         self._disk = disk  # the disk of a stack on this machine
         self._looks = 0
         self._full = False
@@ -62,7 +62,7 @@ class StackWatch:
         self._looks += 1
 
     def _look_at_switch(self) -> None:
-        switch = self._table.switch()
+        switch = self._stack_switch.switch()
         if switch and not self.halted:
             print_message(describe_halt(switch))
         elif self.halted and not switch:

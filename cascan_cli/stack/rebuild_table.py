@@ -9,7 +9,7 @@ from cascan.clock import utc_now
 from cascan.errors import RequestRefused
 from cascan.permissions.scope import Scope
 from cascan.recovery.operator_records import restore_records
-from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
+from cascan.recovery.rebuild import RebuildResult, rebuild
 from cascan_cli.output.text import Progress, pluralize, print_message
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
         record_findings,
         scope=Scope.of(EVERYWHERE),
         reports=reports,
-        table=table,
-        queues=NoQueues(),
-        bus=NoBus(),
+        results=table,
     )
     with Progress() as progress:
         return rebuild(

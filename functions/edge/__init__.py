@@ -1,6 +1,6 @@
-"""What the functions' edges share: logger, metrics, tracing, and the handler of a function behind a queue.
+"""Logger, metrics, tracing and the SQS handler of all functions.
 
-Powertools lives here and in the app.py files; nothing below them knows it.
+Only this module and the app.py files use Powertools.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from cascan.errors import Rejected, UnreadableItem
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 logger, metrics = Logger(), Metrics()
-if METRICS_STACK := os.environ.get("METRICS_STACK"):  # a dimension beside `service`, which Powertools adds
+if METRICS_STACK := os.environ.get("METRICS_STACK"):  # a second dimension; Powertools adds `service`
     metrics.set_default_dimensions(stack=METRICS_STACK)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def count(metric: str, number: float = 1) -> None:
+    """Add to a metric of this invocation."""
     metrics.add_metric(metric, MetricUnit.Count, number)
 
 
 def _report_unreadable(error: UnreadableItem) -> None:
-    logger.error("stored, and cannot be read", extra={"reason": str(error)})
+    logger.error("stored item cannot be read", extra={"reason": str(error)})
     count("ItemsUnreadable")
 
 
@@ -40,23 +41,23 @@ stored.listen(_report_unreadable)
 
 
 def trace_calls(handler: Handler) -> Handler:
-    """On Lambda a trace of each call and of its calls to AWS. Elsewhere the X-Ray SDK would only cost 0.15 s."""
+    """On Lambda, trace each invocation and its calls to AWS. Elsewhere importing the X-Ray SDK would cost 0.15 s."""
     if "LAMBDA_TASK_ROOT" not in os.environ or os.environ.get("POWERTOOLS_TRACE_DISABLED") == "true":
         return handler
-    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - 0.15 s, as said
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - 0.15 s
 
     traced_handler: Handler = Tracer(patch_modules=["botocore"]).capture_lambda_handler(handler)
     return traced_handler
 
 
 def instrument(handler: Handler) -> Handler:
-    """The handler with its context in the log, its trace, and its metrics published."""
+    """Add the invocation's context to the log, trace it, and publish its metrics."""
     logged: Handler = logger.inject_lambda_context(trace_calls(metrics.log_metrics(handler)))
     return logged
 
 
 def seconds_left(context: LambdaContext) -> Callable[[], float]:
-    """Seconds until the function is stopped, whenever it is asked."""
+    """A function that returns the seconds until Lambda stops this invocation."""
     return lambda: context.get_remaining_time_in_millis() / 1000
 
 
@@ -66,12 +67,12 @@ def queue_handler(
     after_batch: Callable[[LambdaContext], None] | None = None,
     park: Callable[[str, str], None] | None = None,
 ) -> Handler:
-    """A handler of SQS batches: `on_record` for each message, and only the failed ones return to their queue.
+    """A handler of SQS batches: calls `on_record` for each message; only the failed ones return to the queue.
 
-    `after_batch`: what is done behind all of them, and may be left undone. `park`: puts a message's body and the reason
-    among the dead letters; what no retry can help is then parked at once, where it would be tried again else.
+    `after_batch` is called after all messages, for work that may be left undone. `park` moves a message's body and a
+    reason to the dead-letter queue: a message that no retry can help is parked at once. Without `park` it is retried.
 
-    An empty batch wires the function and does no more: a way to start it before its first message.
+    An empty batch only wires the function: this starts it before its first message.
     """
     on_message = _log_failures(on_record, park)
 
@@ -90,7 +91,7 @@ def queue_handler(
 
 
 def _log_failures(on_record: Callable[..., None], park: Callable[[str, str], None] | None) -> Callable[..., None]:
-    """The batch processor keeps to itself why a message failed: log it, and count what no retry can help."""
+    """Log why a message failed, which the batch processor does not, and count rejected ones."""
 
     @wraps(on_record)
     def on_message(record: Any, **context: Any) -> None:

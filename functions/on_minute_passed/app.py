@@ -1,11 +1,11 @@
-"""Do what is due: deadlines, windows that open, scans whose time to live is over, lost messages, a changed scan type.
+"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed scan types.
 
 Wakes on    a tick every minute
-Reads       the agenda and the scans that it names, and what the scan types were made of, from the scan table
-Writes      the end of scans past their deadline; the removal of those whose time to live is over
+Reads       the agenda and its scans, and the scan types of the last deployment, from the scan table
+Writes      the end of scans past their deadline; the removal of expired scans
 Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard; ScheduleDue
-            for schedules whose scan type is another one than before, and for those that were put off
-On failure  what could not be done stays on the agenda for the next tick; a call that fails is parked in WakeupDLQ
+            for schedules whose scan type has changed, and for those that were delayed
+On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked in WakeupDLQ
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.clock import utc_now
+from cascan.gateways import ReportStore, ScanGateways
 from cascan.model.request import ScanType
 from cascan.settings import from_env
 from edge import count, instrument, logger, seconds_left
 from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
-from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
+from on_minute_passed.run_due_tasks import run_due_tasks
 from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
     schedule_queue_url: str
     scan_type_nmap: str
@@ -40,14 +41,10 @@ class Settings(ClosingSettings):
 
 
 @cache
-def wire() -> tuple[AgendaContext, RetriggerContext, DelayedContext]:
+def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]:
     settings = from_env(Settings, os.environ)
-    house = AgendaContext(
-        **closing_gateways(settings),
-        reports=S3ReportStore(settings.report_bucket),
-    )
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
-    deployed = RetriggerContext(
+    retrigger = RetriggerContext(
         made_of={
             ScanType.NMAP.value: settings.scan_type_nmap,
             ScanType.NMAP_PRIVILEGED.value: settings.scan_type_nmap_privileged,
@@ -56,20 +53,22 @@ def wire() -> tuple[AgendaContext, RetriggerContext, DelayedContext]:
         due=schedule_queue,
         clock=utc_now,
     )
-    return house, deployed, DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
+    reports = S3ReportStore(settings.report_bucket)
+    delayed = DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
+    return scan_gateways(settings), reports, retrigger, delayed
 
 
 @instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    house, deployed, put_off = wire()
-    kept = asdict(run_due_tasks(house, seconds_left(context)))
-    if any(kept.values()):
-        logger.info("house kept", extra=kept)
-    for scan_id, error in kept["failures"]:
+    gateways, reports, retrigger, delayed = wire()
+    results = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
+    if any(results.values()):
+        logger.info("agenda tasks run", extra=results)
+    for scan_id, error in results["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
-    count("DeedsFailed", len(kept["failures"]))
-    sent = send_delayed_messages(put_off)  # behind the deadlines: if it fails, they are met
-    told = retrigger_schedules(deployed)
-    if told:
-        logger.info("a scan type has changed", extra={"schedules": told})
-    return kept | {"retriggered": told, "sent": sent}
+    count("DeedsFailed", len(results["failures"]))
+    sent = send_delayed_messages(delayed)  # after the deadlines, which its failure does not affect
+    retriggered = retrigger_schedules(retrigger)
+    if retriggered:
+        logger.info("a scan type has changed", extra={"schedules": retriggered})
+    return results | {"retriggered": retriggered, "sent": sent}

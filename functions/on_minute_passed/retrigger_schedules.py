@@ -1,7 +1,7 @@
-"""Tell schedules with retriggerOnScanTypeChange that they are due where their scan type is another one than before.
+"""Trigger schedules with retriggerOnScanTypeChange after a deployment that changed their scan type.
 
-What a scan type is made of is told by the deployment: the nmap of the express lane, the image of the workers, what
-scripts may do. All schedules are told the same time, so that telling them again asks for the same scans.
+The deployment describes each scan type: the nmap of the express lane, the image of the workers, the policy profile. All
+schedules get the same due time, so that a repetition asks for the same scans.
 """
 
 from __future__ import annotations
@@ -17,55 +17,58 @@ from cascan.model.schedule import ScanTypes
 
 @dataclass(frozen=True, slots=True)
 class RetriggerContext:
-    """The scan types of this deployment, and whom their change concerns."""
+    """The scan types of this deployment, and the schedules that use them."""
 
-    made_of: Mapping[str, str]
+    made_of: Mapping[str, str]  # scan type → what it consists of, as one text
     schedules: ScheduleTable
     due: RequestQueue  # the schedule queue
     clock: Clock
 
 
-def retrigger_schedules(deployed: RetriggerContext) -> int:
-    """How many schedules were told; a change is noted before the first is told, and forgotten after the last."""
-    seen = deployed.schedules.scan_types()
-    made_of = dict(deployed.made_of)
-    if seen is None or seen.made_of != made_of:
-        seen = _next(seen, made_of, deployed)
-        if not deployed.schedules.put_scan_types(seen):
-            return 0  # another tick was faster, and tells them
-    if not seen.untold:
-        return 0
-    from cascan.schedules.due import Kind, ScheduleDue  # noqa: PLC0415 - seldom, and slow
+def retrigger_schedules(context: RetriggerContext) -> int:
+    """Trigger the schedules of changed scan types; their number.
 
-    names = list(_concerned(seen.untold, deployed.schedules))
+    The change is stored before the first schedule is triggered, and marked as done after the last.
+    """
+    stored = context.schedules.scan_types()
+    made_of = dict(context.made_of)
+    if stored is None or stored.made_of != made_of:
+        stored = _note_change(stored, made_of, context)
+        if not context.schedules.put_scan_types(stored):
+            return 0  # a concurrent tick stored the change, and triggers the schedules
+    if not stored.untold:
+        return 0
+    from cascan.schedules.due import Kind, ScheduleDue  # noqa: PLC0415 - slow, and rarely needed
+
+    names = list(_find_schedules(stored.untold, context.schedules))
     for name in names:
-        deployed.due.send(ScheduleDue(schedule=name, due_at=seen.changed_at, kind=Kind.RETRIGGER).to_wire())
-    told = ScanTypes(version=seen.version + 1, made_of=seen.made_of, changed_at=seen.changed_at)
-    deployed.schedules.put_scan_types(told)
+        context.due.send(ScheduleDue(schedule=name, due_at=stored.changed_at, kind=Kind.RETRIGGER).to_wire())
+    done = ScanTypes(version=stored.version + 1, made_of=stored.made_of, changed_at=stored.changed_at)
+    context.schedules.put_scan_types(done)
     return len(names)
 
 
-def _next(seen: ScanTypes | None, made_of: dict[str, str], deployed: RetriggerContext) -> ScanTypes:
-    """What is seen for the first time has not changed."""
-    before = seen.made_of if seen else {}
-    changed = {name for name in made_of.keys() & before.keys() if made_of[name] != before[name]}
+def _note_change(stored: ScanTypes | None, made_of: dict[str, str], context: RetriggerContext) -> ScanTypes:
+    """The stored scan types, updated. One that appears for the first time has not changed."""
+    previous = stored.made_of if stored else {}
+    changed = {name for name in made_of.keys() & previous.keys() if made_of[name] != previous[name]}
     return ScanTypes(
-        version=seen.version + 1 if seen else 1,
+        version=stored.version + 1 if stored else 1,
         made_of=made_of,
-        changed_at=deployed.clock().replace(microsecond=0),
-        untold=tuple(sorted(changed.union(seen.untold if seen else ()))),
+        changed_at=context.clock().replace(microsecond=0),
+        untold=tuple(sorted(changed.union(stored.untold if stored else ()))),
     )
 
 
-def _concerned(scan_types: tuple[str, ...], schedules: ScheduleTable) -> Iterator[str]:
-    """Schedules that wish it; whether one is suspended is judged where it is due."""
-    for stored in schedules.schedules():
-        spec = _mapping(stored.document.get("spec"))
-        scan_type = _mapping(spec.get("scanSpec") or spec.get("request")).get("scanType")
+def _find_schedules(scan_types: tuple[str, ...], schedules: ScheduleTable) -> Iterator[str]:
+    """The schedules with the option that use one of the scan types. on_schedule_due skips those that are suspended."""
+    for schedule in schedules.schedules():
+        spec = _as_mapping(schedule.document.get("spec"))
+        scan_type = _as_mapping(spec.get("scanSpec") or spec.get("request")).get("scanType")
         if spec.get("retriggerOnScanTypeChange") and (scan_type is None or scan_type in scan_types):
-            yield stored.name  # without a scan type its options choose one, and either may have changed
+            yield schedule.name  # without scanType the options decide, so any scan type may be the one
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    """What is stored may be damaged: that is no reason to tell no other schedule."""
+def _as_mapping(value: object) -> dict[str, Any]:
+    """An empty mapping for a damaged value, which must not keep the other schedules from being triggered."""
     return value if isinstance(value, dict) else {}

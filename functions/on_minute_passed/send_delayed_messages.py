@@ -1,4 +1,4 @@
-"""Send the messages that were put off and are due. Each is sent before it is forgotten: twice does no harm."""
+"""Send the delayed messages that are due. Each is sent before it is removed: sending it twice does no harm."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from cascan.limits import MAX_DUE_AT_ONCE
 
 @dataclass(frozen=True, slots=True)
 class DelayedContext:
+    """Where the messages are stored, and the queue that gets them."""
+
     messages: DelayedMessages
-    queue: RequestQueue  # where they go
+    queue: RequestQueue
     clock: Clock
 
 
-def send_delayed_messages(put_off: DelayedContext) -> int:
-    """How many were sent; of more than MAX_DUE_AT_ONCE the others are the next tick's."""
+def send_delayed_messages(context: DelayedContext) -> int:
+    """The number of messages sent: at most MAX_DUE_AT_ONCE, the next tick sends the others."""
     sent = 0
-    for message in list(put_off.messages.due(put_off.clock(), MAX_DUE_AT_ONCE)):
-        put_off.queue.send(message.body)
-        put_off.messages.done(message)
+    for message in list(context.messages.due(context.clock(), MAX_DUE_AT_ONCE)):
+        context.queue.send(message.body)
+        context.messages.done(message)
         sent += 1
     return sent

@@ -21,7 +21,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.events import ReportStored
 from cascan.gateways import RequestQueue
 from cascan.permissions.scope import Scope
@@ -32,7 +33,7 @@ from on_report_stored.record_findings import RecordingOutcome, record_findings
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
     report_queue_url: str
     denied_targets: tuple[str, ...]
@@ -48,11 +49,13 @@ class Recorder:
 @cache
 def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
+    table = DynamoScanTable(settings.scan_table)
     record = partial(
         record_findings,
+        gateways=scan_gateways(settings, table),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
-        **closing_gateways(settings),
+        results=table,
     )
     return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 

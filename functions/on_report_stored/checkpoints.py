@@ -18,7 +18,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from cascan.clock import TimeLeft, no_time_limit
-from cascan.gateways import ScanTable
+from cascan.gateways import ReportResults
 from cascan.ids import ReportKey
 from cascan.limits import MAX_RECORDING_TURNS
 from cascan.model.recording import PublishedChanges, Recording
@@ -48,7 +48,7 @@ class RecordingTurn:
     """One delivery's share of recording a report."""
 
     key: ReportKey
-    table: ScanTable
+    table: ReportResults
     size: int = 0  # of the report, in bytes
     left_s: TimeLeft = no_time_limit  # until the function is stopped
     _left_at_checkpoint_s: float = field(init=False)

@@ -17,7 +17,7 @@ from itertools import islice, takewhile
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
-from cascan.gateways import ScanTable
+from cascan.gateways import ReportResults
 from cascan.ids import ReportKey
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
@@ -42,7 +42,7 @@ class InventoryUpdater:
     key: ReportKey
     seen_at: datetime
     scope_filter: ScopeFilter
-    table: ScanTable
+    table: ReportResults
     recorded: int = 0  # addresses of the report that have a record
     _reported: set[int] = field(default_factory=set)  # addresses of every host element
     _new: list[int] = field(default_factory=list)  # of those, the ones since the last checkpoint

@@ -9,10 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ChangeCounts, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
-from cascan.gateways import EventBus, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import (
+    ReportResults,
+    ReportStore,
+    ScanGateways,
+    ScanLifecycle,
+    Shards,
+)
 from cascan.ids import derive_event_id
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
@@ -48,13 +54,11 @@ class RecordingOutcome:
 
 def record_findings(
     stored: ReportStored,
+    gateways: ScanGateways,
     *,
     scope: Scope,
     reports: ReportStore,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
+    results: ReportResults,
     left_s: TimeLeft = no_time_limit,
 ) -> RecordingOutcome:
     """Write the report's findings, update the inventory, publish what changed, close the report's shard.
@@ -65,11 +69,11 @@ def record_findings(
     Raises: MalformedMessage: a key that no worker mints, of a shard that was not planned, or of an attempt that was not
     started.
     """
+    key, table, clock = stored.report, gateways.table, gateways.clock
     scan, shard = _find_scan_and_shard(stored, table)
-    key = stored.report
     if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
         error = shard.error_description
-        settled = settle_scan(scan.scan_id, table=table, queues=queues, bus=bus, clock=clock, error=error) or scan
+        settled = settle_scan(scan.scan_id, gateways, error=error) or scan
         return _build_outcome(settled, shard, NOTHING_RECORDED, shard.outcome or "")
     if shard.run and key.attempt < shard.run.attempt:
         return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
@@ -77,13 +81,13 @@ def record_findings(
         table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
 
     scope_filter = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
-    turn = RecordingTurn(key, table, stored.size, left_s)
+    turn = RecordingTurn(key, results, stored.size, left_s)
     summary, status = record_report(
-        key, shard, clock(), scope_filter=scope_filter, reports=reports, table=table, turn=turn
+        key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
     )
     announcer = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
     if status is RecordingStatus.DONE:
-        status = publish_changes(announcer, bus, turn, summary)
+        status = publish_changes(announcer, gateways.bus, turn, summary)
     if status is RecordingStatus.CONTINUE:
         table.beat(key.scan_id, key.shard, key.attempt, lease_until=clock() + NEXT_TURN)
     if status is not RecordingStatus.DONE:
@@ -91,13 +95,13 @@ def record_findings(
 
     verdict = judge(shard, summary)
     events = _build_events(scan, shard, stored, verdict, summary, changes=announcer.sum_changes())
-    bus.put([*announcer.pending, *events])
+    gateways.bus.put([*announcer.pending, *events])
     closing = _build_closing(shard, verdict, summary, announcer.counts, _counted_elsewhere(shard, table))
-    closed = close_shard(scan.scan_id, shard.number, closing, table=table, queues=queues, bus=bus, clock=clock)
+    closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)
 
 
-def _find_scan_and_shard(stored: ReportStored, table: ScanTable) -> tuple[Scan, Shard]:
+def _find_scan_and_shard(stored: ReportStored, table: ScanLifecycle) -> tuple[Scan, Shard]:
     """Raises: MalformedMessage: there is no such shard, or no such attempt at it."""
     key = stored.report
     scan, shard = table.get_scan(key.scan_id), table.get_shard(key.scan_id, key.shard)
@@ -108,7 +112,7 @@ def _find_scan_and_shard(stored: ReportStored, table: ScanTable) -> tuple[Scan, 
     return scan, shard
 
 
-def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
+def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
     """What was cut off from the shard, and from that, as far as it goes."""
     remainder: Shard | None = shard
     for _ in range(MAX_GENERATIONS):
@@ -119,7 +123,7 @@ def _remainders(shard: Shard, table: ScanTable) -> Iterator[Shard]:
             yield remainder
 
 
-def _counted_elsewhere(shard: Shard, table: ScanTable) -> frozenset[str]:
+def _counted_elsewhere(shard: Shard, table: Shards) -> frozenset[str]:
     """The addresses that several names share, and that another shard of the scan has counted already."""
     named = named_addresses(shard)
     return table.count_addresses(shard.scan_id, shard.number, named) if named else frozenset()

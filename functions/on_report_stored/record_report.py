@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from cascan.errors import UnreadableReport
 from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportResults, ReportStore, SeverityRules
 from cascan.ids import ReportKey
 from cascan.inventory.coverage import ScannedPorts, accounts_for_all
 from cascan.inventory.observations import names_by_address
@@ -48,7 +48,7 @@ def record_report(
     *,
     scope_filter: ScopeFilter,
     reports: ReportStore,
-    table: ScanTable,
+    table: ReportResults,
     turn: RecordingTurn | None = None,
 ) -> RecordedReport:
     """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to know of them.
@@ -160,7 +160,7 @@ def _save_checkpoint(
     return RecordedReport(summarize(counts, ReportEnd(given_up=given_up)))
 
 
-def _choose_finding_source(table: ScanTable) -> FindingSource:
+def _choose_finding_source(table: SeverityRules) -> FindingSource:
     """How the findings of a host are made. Without severity rules encoded lines suffice, which cost less."""
     rule_set = to_rule_set(table.severity_rules())
     return _apply_rules(rule_set) if rule_set.has_rules else lines_of

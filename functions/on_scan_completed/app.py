@@ -74,6 +74,7 @@ def on_record(record: SQSRecord) -> None:
         followed = wire_follower()(event)
         logger.info("scan followed up", extra=asdict(followed))
         count("ChildrenRequested", followed.requested)
+        count("CascadesCapped", bool(followed.lines.get("capped")))
     logger.info("results published", extra=asdict(publish_results(event)))
     count("ScansPublished")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,7 +28,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.clock import Clock
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted, build_event_fields
-from cascan.gateways import CascadeTable, EventBus, RequestQueue, RuleTable, ScanTable
+from cascan.gateways import CascadeTable, EventBus, Findings, Inventory, RequestQueue, RuleTable, Scans
 from cascan.ids import derive_event_id, derive_scan_id
 from cascan.limits import MAX_CASCADE_EVENTS
 from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, StoredChild
@@ -58,11 +58,15 @@ class FollowUpSummary:
     lines: dict[str, int] = field(default_factory=dict)  # by kind, of what was not followed
 
 
+class ScanObservations(Scans, Findings, Inventory, Protocol):
+    """What following a scan reads: the scan and its root, its findings, and what they changed."""
+
+
 @dataclass(frozen=True)
 class CascadeRunner:
     """The gateways, and what the operator decides."""
 
-    table: ScanTable
+    table: ScanObservations
     cascades: CascadeTable
     rules: RuleTable
     requests: RequestQueue

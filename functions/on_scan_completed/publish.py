@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Protocol
 
 import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.findings.to_json import scan_fields, to_json
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import Findings, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
 from cascan.scans.merged_report import open_merged_report
+
+
+class CompletedScans(Scans, Shards, Findings, Protocol):
+    """What publishing a scan reads of the table, and marks there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class PublishedResults:
     reports: int  # merged into one
 
 
-def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> PublishedResults:
+def publish(event: ScanCompleted, *, table: CompletedScans, reports: ReportStore) -> PublishedResults:
     """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by finding id; and
     `results/<scan id>/nmap.xml`, the reports of the scan's shards as one, where there is any.
 
@@ -49,7 +54,7 @@ def publish(event: ScanCompleted, *, table: ScanTable, reports: ReportStore) -> 
     return PublishedResults(scan_id, results_key(scan_id, "findings.json"), tally.counts().count, merged)
 
 
-def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanState:
+def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState:
     """Keep how the scan ended beside its reports; its state. Raises: MalformedMessage: there is no such scan."""
     scan = table.get_scan(scan_id)
     if scan is None:
@@ -58,11 +63,11 @@ def record_end(scan_id: str, *, table: ScanTable, reports: ReportStore) -> ScanS
     return scan.state
 
 
-def _publish_report(scan_id: str, table: ScanTable, reports: ReportStore) -> int:
+def _publish_report(scan_id: str, table: Shards, reports: ReportStore) -> int:
     merged = open_merged_report(scan_id, table=table, reports=reports)
-    first = next(merged.pieces, None)
+    first = next(merged.chunks, None)
     if first is not None:
-        reports.put_result(scan_id, "nmap.xml", chain((first,), merged.pieces), "application/xml")
+        reports.put_result(scan_id, "nmap.xml", chain((first,), merged.chunks), "application/xml")
     return merged.reports
 
 

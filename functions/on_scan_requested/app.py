@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.model.policy_profile import PolicyProfile
 from cascan.permissions.permissions import Permissions
 from cascan.planning.rates import ScanDefaults
@@ -33,7 +33,7 @@ from on_scan_requested.store_refusal import PlanningResult
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     report_bucket: str
     request_dlq_arn: str
     allowed_targets: tuple[str, ...]
@@ -57,7 +57,7 @@ def wire() -> Planner:
     settings = from_env(Settings, os.environ)
     plan = partial(
         plan_scan,
-        **closing_gateways(settings),
+        gateways=scan_gateways(settings),
         issued=DynamoIssuedRequests(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
         permissions=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),

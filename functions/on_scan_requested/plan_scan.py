@@ -7,11 +7,10 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cascan.clock import Clock
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
-from cascan.gateways import EventBus, IssuedRequests, ReportStore, ScanTable, ShardQueues
+from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
 from cascan.ids import derive_event_id, derive_scan_id
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
@@ -30,23 +29,20 @@ from on_scan_requested.store_refusal import GIVEN_UP, PlanningResult, store_refu
 
 def plan_scan(
     message: Message,
+    gateways: ScanGateways,
     *,
     is_last_delivery: bool = False,
     issued: IssuedRequests,
-    table: ScanTable,
     reports: ReportStore,
-    queues: ShardQueues,
-    bus: EventBus,
     permissions: Permissions,
     defaults: ScanDefaults,
-    clock: Clock,
 ) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
     A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is a request
     whose planning never finished: `is_last_delivery` says that its queue gave it up.
     """
-    refuse = partial(store_refusal, message, defaults=defaults, table=table, bus=bus, clock=clock)
+    table, refuse = gateways.table, partial(store_refusal, message, defaults=defaults, gateways=gateways)
     request: ScanRequest | None = None
     try:
         with bounded_work():
@@ -65,7 +61,8 @@ def plan_scan(
             planned = plan(request, permissions, defaults)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
-    scan = _build_scan(message, identity, form, planned, expires_after_s=defaults.choose_expiry_s(request), now=clock())
+    expires_after_s, now = defaults.choose_expiry_s(request), gateways.clock()
+    scan = _build_scan(message, identity, form, planned, expires_after_s=expires_after_s, now=now)
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
@@ -74,7 +71,7 @@ def plan_scan(
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
         planned = replace(planned, parallel=earlier.parallel)  # the operator's default may have changed since
-    _start(scan, planned, table=table, reports=reports, queues=queues, bus=bus, clock=clock)
+    _start(scan, planned, gateways, reports)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
@@ -124,37 +121,28 @@ def _build_scan(
     )
 
 
-def _start(
-    scan: Scan,
-    planned: Plan,
-    *,
-    table: ScanTable,
-    reports: ReportStore,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
-) -> None:
+def _start(scan: Scan, planned: Plan, gateways: ScanGateways, reports: ReportStore) -> None:
     """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
-    queued = scan.shards - scan.shards_waiting
+    table, queued = gateways.table, scan.shards - scan.shards_waiting
     table.add_shards(planned.shards(scan.scan_id, queued=queued))
     if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # in any later state the plan is stored already
         store_plan(reports, scan, planned.shards(scan.scan_id, queued=queued))
     for entry in initial_entries(scan, planned.lane):
         table.add_to_agenda(entry)
     if scan.state is ScanState.INIT:  # a suspended scan waits to be resumed; in any later state it was queued before
-        _queue(scan, planned, queues=queues, bus=bus)
+        _queue(scan, planned, gateways)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
     elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
-        cancel_scan(scan.scan_id, scan.error_description, table=table, queues=queues, bus=bus, clock=clock)
+        cancel_scan(scan.scan_id, scan.error_description, gateways)
 
 
-def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> None:
+def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
     """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
     event_id, queued = derive_event_id(scan.scan_id, "planned"), scan.shards_in_flight
     messages = (
         ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
     )
-    queues.send(planned.lane, messages)
+    gateways.queues.send(planned.lane, messages)
     announcement = ScanPlanned(
         **build_event_fields(scan, at=scan.requested_at),
         event_id=event_id,
@@ -163,4 +151,4 @@ def _queue(scan: Scan, planned: Plan, *, queues: ShardQueues, bus: EventBus) -> 
         shards=scan.shards,
         lanes={planned.lane.value: queued} if queued else {},
     )
-    bus.put([announcement])
+    gateways.bus.put([announcement])

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from cascan.clock import Clock
 from cascan.errors import Rejected, RequestRefused
-from cascan.gateways import EventBus, ScanTable
+from cascan.gateways import ScanGateways, Scans
 from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.refusal import Refusal
@@ -44,20 +43,18 @@ def store_refusal(
     refused: RequestRefused,
     *,
     defaults: ScanDefaults,
-    table: ScanTable,
-    bus: EventBus,
-    clock: Clock,
+    gateways: ScanGateways,
 ) -> PlanningResult:
     """Store the refusal under the id that the scan would have had. Where that holds another request: under the id that
     derives from the message. A repeat announces what the first left unannounced.
     """
-    scan = _refused_scan(message, identity, request, refused, now=clock())
+    scan = _refused_scan(message, identity, request, refused, now=gateways.clock())
     scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))
-    stored = _create(scan, table)
+    stored = _create(scan, gateways.table)
     if stored.request_digest != message.digest:  # another request's, under the same key
-        stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), table)
+        stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), gateways.table)
     if stored.state in FINAL_STATES:
-        announce_end(stored, table=table, bus=bus)
+        announce_end(stored, gateways)
     return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
 
 
@@ -87,7 +84,7 @@ def _refused_scan(
     )
 
 
-def _create(scan: Scan, table: ScanTable) -> Scan:
+def _create(scan: Scan, table: Scans) -> Scan:
     """The scan as it stands: this one, or the one that was there."""
     try:
         created = table.create_scan(scan)

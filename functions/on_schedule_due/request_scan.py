@@ -7,13 +7,13 @@ from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cascan.clock import Clock, to_wire
 from cascan.errors import UnreadableItem
 from cascan.events import ScheduleSkipped
 from cascan.events.control import Action, ControlRequested
-from cascan.gateways import EventBus, IssuedRequests, RequestQueue, ScanTable, ScheduleTable
+from cascan.gateways import Agenda, EventBus, IssuedRequests, RequestQueue, Scans, ScheduleTable
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
@@ -26,12 +26,16 @@ from cascan.schedules.form import read_schedule
 MAX_SCANS_NAMED = 3  # in a reason
 
 
+class PlannedScans(Scans, Agenda, Protocol):
+    """The scans of a schedule, and what is due about them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleContext:
     """The gateways, and the clock."""
 
     schedules: ScheduleTable
-    scans: ScanTable
+    scans: PlannedScans
     issued: IssuedRequests
     requests: RequestQueue
     controls: RequestQueue

@@ -4,8 +4,8 @@ Wakes on    ShardQueued, through the dead-letter queues of the three shard queue
 Reads       the shard, from the scan table
 Writes      the shard's failure; the scan's end, when this was its last open shard
 Emits       ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last
-On failure  the message returns to the queue; the fifth failure parks one in ParkedShards. What no retry can help goes
-            there at once, with the reason
+On failure  the message returns to the queue; after the fifth failure SQS moves it to ParkedShards. A message that
+            no retry can help is parked there at once, with the reason
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import cache, partial
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.sqs.park_message import park_message
-from cascan.aws.wiring import ClosingSettings, closing_gateways
+from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.events import ShardQueued
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -26,13 +26,13 @@ from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_aband
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(ClosingSettings):
+class Settings(ScanSettings):
     parked_shards_url: str
 
 
 @cache
 def wire() -> Callable[[ShardQueued, str], AbandonedShard]:
-    return partial(close_abandoned_shard, **closing_gateways(settings()))
+    return partial(close_abandoned_shard, gateways=scan_gateways(settings()))
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cascan.clock import Clock
-from cascan.gateways import ReportStore, Resolver, ScanTable, ShardQueues
+from cascan.gateways import ReportStore, Resolver, Scans, ShardQueues, Shards
 from cascan.model.shard import Lane
 from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
@@ -20,13 +20,17 @@ class RunNmap(Protocol):
     ) -> NmapResult: ...
 
 
+class ScansAndShards(Scans, Shards, Protocol):
+    """What a worker reads and moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """Everything a worker needs to run shards."""
 
     name: str
     nmap: tuple[str, ...]  # the command, with its leading arguments
-    table: ScanTable
+    table: ScansAndShards
     reports: ReportStore
     queues: ShardQueues
     scope: Scope

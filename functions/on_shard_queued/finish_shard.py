@@ -98,7 +98,7 @@ class ShardFinisher:
         return ShardCut(
             run=replace(self._run_without(retry_names), cut=True, addresses=finished),
             done=cutting.done,
-            remaining=cutting.rest,
+            remaining=cutting.remainder,
             lane=step.lane,
             to=step.to,
             failed=step.failed,
@@ -170,7 +170,7 @@ class ShardFinisher:
         self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
 
     def _enumerate_remainder(self, cutting: CutSlices) -> Iterator[str]:
-        for target_slice in cutting.rest:
+        for target_slice in cutting.remainder:
             yield from enumerate_slice(target_slice, self.shard.family, self.pinned.resolved)
 
 

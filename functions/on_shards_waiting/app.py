@@ -1,10 +1,10 @@
-"""Start workers where shards wait for them.
+"""Start workers for shards that wait in a queue.
 
 Wakes on    ScanPlanned and ScanResumed on the bus, a stopped worker (ECS Task State Change), a tick every minute
-Reads       how many shards wait and how many workers run, from the shard queues and the cluster; whether all is halted
+Reads       the numbers of waiting shards and running workers, from the queues and the cluster; the halt switch
 Writes      nothing
 Emits       nothing; starts tasks
-On failure  the event is parked in WakeupDLQ, and the next tick does its work
+On failure  the event is parked in WakeupDLQ; the next tick starts the missing workers
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     settings = from_env(Settings, os.environ)
     return partial(
         launch_workers,
-        table=DynamoScanTable(settings.scan_table),
+        stack_switch=DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues({Lane.CONNECT: settings.connect_shard_queue_url, Lane.RAW: settings.raw_shard_queue_url}),
         fleet=EcsFleet(
             cluster=settings.cluster,
@@ -68,7 +68,11 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
 @instrument
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
     count("Wakeups")
-    staffing = [asdict(lane) for lane in wire()(WorkersWanted.from_wire(event))]
+    wakeup = WorkersWanted.from_wire(event)
+    if wakeup.failed_at_once:
+        logger.error("a worker failed at once", extra={"stopped_reason": wakeup.stopped_reason})
+    count("WorkersFailedAtOnce", wakeup.failed_at_once)
+    staffing = [asdict(lane) for lane in wire()(wakeup)]
     logger.info("workers counted", extra={"lanes": staffing})
     count("WorkersLaunched", sum(lane["launched"] for lane in staffing))
     count("LaunchesShort", sum(bool(lane["not_started"]) for lane in staffing))

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events.control import ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
@@ -137,12 +138,10 @@ class Controls:
         stack = self._stack
         control_scan(
             ControlRequested.from_wire(body),
-            table=stack.table,
+            ScanGateways(stack.table, MemoryShardQueues(), MemoryEventBus(), clock),
             reports=stack.reports,
-            house=stack.operator_records,
-            queues=MemoryShardQueues(),
-            bus=MemoryEventBus(),
-            clock=clock,
+            operator_records=stack.operator_records,
+            stack_switch=stack.table,
         )
         return MESSAGE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -592,6 +593,14 @@ def test_a_stack_that_does_not_come_up_says_why_and_leaves_nothing(state_dir: Pa
 
     assert processes_of(state_dir) == []
     assert status(state_dir).running is None
+
+
+def test_a_stack_whose_state_directory_was_deleted_ends_and_leaves_nothing(state_dir: Path, template: Path) -> None:
+    assert up(state_dir, {"Greeting": "hello"}, template=template).running
+    shutil.rmtree(state_dir)
+
+    eventually(lambda: not processes_of(state_dir))
+    assert not state_dir.exists()
 
 
 def test_a_supervisor_that_was_killed_is_not_attached_to(state_dir: Path, template: Path) -> None:

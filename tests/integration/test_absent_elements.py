@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from cascan.events import ReportStored, ShardQueued
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan
 from cascan.model.shard import TargetSlice
@@ -69,5 +70,7 @@ def scanned(arguments: str, exclude: tuple[str, ...] = ()) -> tuple[MemoryScanTa
     run_shard(ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0), a_delivery(time_limit_s=60), worker=worker)
     stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
     scope = Scope.of(["127.0.0.0/8"])
-    record_findings(stored, scope=scope, reports=reports, table=table, queues=queues, bus=MemoryEventBus(), clock=clock)
+    record_findings(
+        stored, ScanGateways(table, queues, MemoryEventBus(), clock), scope=scope, reports=reports, results=table
+    )
     return table, table.scans[SCAN_ID]

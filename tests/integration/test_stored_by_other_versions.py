@@ -30,6 +30,7 @@ from cascan.errors import UnreadableItem
 from cascan.events import BUS_EVENTS, ReportStored, ShardQueued, parse_event
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
+from cascan.gateways import ScanGateways
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
@@ -43,7 +44,7 @@ from cascan.recovery.operator_records import restore_records
 from cascan.recovery.scan_history import read_scan_history
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
-from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
+from on_minute_passed.run_due_tasks import run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
@@ -314,14 +315,8 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     now = LATER
     entry = AgendaEntry(now, "36h2xwpjs5ackcxo", AgendaTask.EXPIRE)
     stack.table.add_to_agenda(entry)
-    house = AgendaContext(
-        table=stack.table,
-        queues=MemoryShardQueues(),
-        bus=MemoryEventBus(),
-        reports=S3ReportStore(BUCKET),
-        clock=lambda: now,
-    )
-    kept = run_due_tasks(house)
+    gateways = ScanGateways(stack.table, MemoryShardQueues(), MemoryEventBus(), lambda: now)
+    kept = run_due_tasks(gateways, S3ReportStore(BUCKET))
     assert kept.done == {"expire": 1}
     assert {scan_id for scan_id, _ in kept.failures} == {"pujdtsk7pq64546q"}
     assert stack.table.get_scan("36h2xwpjs5ackcxo") is None

@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from cascan.events import ReportStored, ShardQueued
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState, TargetSlice
@@ -41,7 +42,9 @@ def test_a_host_that_timed_out_is_asked_once_more_with_twice_the_time_and_its_sc
             message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=number)
             run_shard(message, a_delivery(f"message {number}", time_limit_s=60), worker=worker)
             stored = ReportStored(key=str(ReportKey(SCAN_ID, number, 1)), bucket="reports", size=1, event_id="e")
-            record_findings(stored, scope=SCOPE, reports=reports, table=table, queues=queues, bus=bus, clock=clock)
+            record_findings(
+                stored, ScanGateways(table, queues, bus, clock), scope=SCOPE, reports=reports, results=table
+            )
     first, again = table.shards(SCAN_ID)
     assert first.run
     assert (first.state, first.slices, first.run.asked_again) == (ShardState.RECORDED, (), 1)
@@ -50,6 +53,6 @@ def test_a_host_that_timed_out_is_asked_once_more_with_twice_the_time_and_its_sc
     assert (again.outcome, again.arguments[-2:]) == (Outcome.COMPLETE, ("--host-timeout", "10000ms"))
     scan = table.scans[SCAN_ID]
     assert (scan.state, scan.outcome, scan.hosts_up) == (ScanState.PARSE_COMPLETED, Outcome.COMPLETE, 1)
-    (seen,) = read_report(BytesIO(b"".join(open_merged_report(SCAN_ID, table=table, reports=reports).pieces)))
+    (seen,) = read_report(BytesIO(b"".join(open_merged_report(SCAN_ID, table=table, reports=reports).chunks)))
     assert (seen.timed_out, ports["http"] in {port.number for port in seen.ports}) == (False, True)
     assert f"tcp://127.0.0.1:{ports['http']}" in {finding.location for finding in table.findings(SCAN_ID)}

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import msgspec
 
 from cascan.events import BusEvent, ReportStored, ShardQueued
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
 from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
@@ -84,7 +85,9 @@ def _scan(scenario: Scenario, server: DnsServer) -> Result:
         key = ReportKey(SCAN_ID, message.shard, run.attempt)
         if str(key) in reports.objects:
             stored = ReportStored(key=str(key), bucket="reports", size=1, event_id="e")
-            record_findings(stored, scope=scope, reports=reports, table=table, queues=queues, bus=bus, clock=clock)
+            record_findings(
+                stored, ScanGateways(table, queues, bus, clock), scope=scope, reports=reports, results=table
+            )
     return Result(
         scan=table.scans[SCAN_ID],
         shards=tuple(table.shards(SCAN_ID)),

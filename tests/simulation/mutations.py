@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from msgspec import structs
 
-from cascan.gateways import Received
+from cascan.gateways import Received, ScanGateways
 from cascan.model.scan import ScanBrief
 from cascan.model.shard import Shard, ShardCut, ShardState, split_shard
 from cascan.scans import close as closing
@@ -49,10 +49,12 @@ def cut_uncounted(self: MemoryScanTable, scan_id: str, number: int, attempt: int
     return rest
 
 
-def marked_before_sent(scan: Any, *, table: Any, queues: Any, clock: Any) -> dict[str, int]:
-    for shard in list(table.list_shards_in(scan.scan_id, "waiting"))[: scan.parallel - scan.shards_in_flight]:
-        if table.release_shard(shard.scan_id, shard.number):
-            queues.send(shard.lane, [releasing.build_shard_message(shard, scan)])
+def marked_before_sent(scan: Any, gateways: ScanGateways) -> dict[str, int]:
+    for shard in list(gateways.table.list_shards_in(scan.scan_id, ShardState.WAITING))[
+        : scan.parallel - scan.shards_in_flight
+    ]:
+        if gateways.table.release_shard(shard.scan_id, shard.number):
+            gateways.queues.send(shard.lane, [releasing.build_shard_message(shard, scan)])
     return {}
 
 
@@ -75,10 +77,12 @@ def standing_without(**fields: Any) -> Callable[[ScanBrief, datetime], RunPermis
     return lambda brief, now: life_cycle.run_permission(structs.replace(brief, **fields), now)
 
 
-def held_alone(scan: Any, table: Any, clock: Any) -> bool:
+def held_alone(scan: Any, gateways: ScanGateways) -> bool:
     """As it was: a scan past its deadline was not held, and so it was released."""
-    brief = table.scan_brief(scan.scan_id)
-    return brief is not None and life_cycle.run_permission(brief, clock()).blocked_by in life_cycle.HOLD_REASONS
+    brief = gateways.table.scan_brief(scan.scan_id)
+    return (
+        brief is not None and life_cycle.run_permission(brief, gateways.clock()).blocked_by in life_cycle.HOLD_REASONS
+    )
 
 
 def nothing_sent(*_: object, **__: object) -> dict[str, int]:

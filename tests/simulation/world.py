@@ -14,6 +14,7 @@ from unittest.mock import patch
 from cascan.clock import no_time_limit
 from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
 from cascan.events.control import Action, ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane
@@ -23,7 +24,7 @@ from cascan.planning.rates import ScanDefaults
 from cascan.scans import agenda, close_open_shards
 from on_control_requested import control_scan as control_module
 from on_control_requested.control_scan import control_scan
-from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
+from on_minute_passed.run_due_tasks import run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
@@ -167,13 +168,9 @@ class World:
     def _gateway(self, gateway: object, name: str) -> Any:
         return stepping(gateway, name, self.clockwork)
 
-    def _common(self) -> dict[str, Any]:
-        return {
-            "table": self._stepping_table(),
-            "queues": self._gateway(self.queues, "queues"),
-            "bus": self._gateway(self, "bus"),
-            "clock": self.clockwork.clock,
-        }
+    def _scan_gateways(self) -> ScanGateways:
+        queues, bus = self._gateway(self.queues, "queues"), self._gateway(self, "bus")
+        return ScanGateways(self._stepping_table(), queues, bus, self.clockwork.clock)
 
     def put(self, events: Iterable[BusEvent]) -> None:
         """EventBus: the completion of a scan goes on to its queue, once or twice."""
@@ -185,7 +182,7 @@ class World:
     def _plan(self, message: Message) -> None:
         plan_scan(
             RequestMessage(message.message_id, message.body),
-            **self._common(),
+            self._scan_gateways(),
             issued=MemoryIssuedRequests(),
             reports=self.reports,
             permissions=Permissions(SCOPE),
@@ -194,19 +191,24 @@ class World:
 
     def _control(self, message: Message) -> None:
         reports, house = self._gateway(self.reports, "reports"), self._gateway(self.house, "house")
-        control_scan(ControlRequested.from_wire(message.body), reports=reports, house=house, **self._common())
+        gateways = self._scan_gateways()
+        asked = ControlRequested.from_wire(message.body)
+        control_scan(asked, gateways, reports=reports, operator_records=house, stack_switch=self._stepping_table())
 
     def _keep_house(self) -> None:
-        run_due_tasks(AgendaContext(**self._common(), reports=self._gateway(self.reports, "reports")))
+        run_due_tasks(self._scan_gateways(), self._gateway(self.reports, "reports"))
 
     def _close_abandoned(self, message: Message) -> None:
-        close_abandoned_shard(ShardQueued.from_wire(message.body), message.message_id, **self._common())
+        close_abandoned_shard(ShardQueued.from_wire(message.body), message.message_id, self._scan_gateways())
 
     def _record(self, message: Message) -> None:
         size = len(self.reports.objects.get(message.body, b""))
         stored = ReportStored(key=message.body, bucket="reports", size=size, event_id=message.message_id)
         reports = self._gateway(self.reports, "reports")
-        recorded = record_findings(stored, scope=SCOPE, reports=reports, left_s=self._time_left(), **self._common())
+        table, gateways = self._stepping_table(), self._scan_gateways()
+        recorded = record_findings(
+            stored, gateways, scope=SCOPE, reports=reports, results=table, left_s=self._time_left()
+        )
         if recorded.after_s is not None:
             self.stored.send(message.body, recorded.after_s)
 
@@ -216,8 +218,7 @@ class World:
 
     def _publish(self, message: Message) -> None:
         event = ScanCompleted.from_wire(message.body)
-        common = self._common()
-        publish(event, table=common["table"], reports=self._gateway(self.reports, "reports"))
+        publish(event, table=self._stepping_table(), reports=self._gateway(self.reports, "reports"))
 
     # ---- the workers
 
@@ -231,13 +232,12 @@ class World:
         self.reports.put_record(scan_id, name, body)
 
     def _worker(self, name: str) -> Worker:
-        common = self._common()
         return Worker(
             name=name,
             nmap=("nmap",),
-            table=common["table"],
+            table=self._stepping_table(),
             reports=self._gateway(self, "reports"),
-            queues=common["queues"],
+            queues=self._gateway(self.queues, "queues"),
             scope=SCOPE,
             resolver=FixedResolver({}),
             clock=self.clockwork.clock,

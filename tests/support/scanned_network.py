@@ -9,6 +9,7 @@ from typing import Any
 
 from cascan.clock import no_time_limit
 from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, ReportStored
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import TargetSlice
 from cascan.permissions.scope import Scope
@@ -80,13 +81,11 @@ class World:
         stored = ReportStored(key=key, bucket="reports", size=len(self.reports.objects[key]), event_id=key)
         return record_findings(
             stored,
+            ScanGateways(self.table, MemoryShardQueues(), self.bus, lambda: NOW),
             scope=SCOPE,
             reports=self.reports,
-            table=self.table,
-            queues=MemoryShardQueues(),
-            bus=self.bus,
-            clock=lambda: NOW,
             left_s=left_s,
+            results=self.table,
         )
 
     def scan(self, hour: int, report: bytes, **fields: Any) -> list[str]:

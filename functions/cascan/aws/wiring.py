@@ -1,4 +1,4 @@
-"""What every function that moves scans on is given: the settings, and the gateways that cascan.scans.close asks for."""
+"""What every function that moves scans on is given: the settings, and the gateways that it needs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.sqs.shard_queues import SqsShardQueues
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
-from cascan.scans.close import ClosingGateways
+from cascan.gateways import ScanGateways
 
 
 @dataclass(frozen=True, slots=True)
-class ClosingSettings:
+class ScanSettings:
     """To be extended by the function's own."""
 
     scan_table: str
@@ -22,10 +22,10 @@ class ClosingSettings:
     raw_shard_queue_url: str
 
 
-def closing_gateways(settings: ClosingSettings) -> ClosingGateways:
-    """As keyword arguments: `partial(settle_scan, **closing_gateways(settings))`."""
-    return ClosingGateways(
-        table=DynamoScanTable(settings.scan_table),
+def scan_gateways(settings: ScanSettings, table: DynamoScanTable | None = None) -> ScanGateways:
+    """The gateways on AWS. `table`: the one to use, where the function needs it for more than the gateways."""
+    return ScanGateways(
+        table=table or DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues.of(
             express=settings.express_shard_queue_url,
             connect=settings.connect_shard_queue_url,

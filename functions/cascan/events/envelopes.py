@@ -42,6 +42,7 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
     spot_is_short: bool = False  # Spot had no room, or took a worker back: no use in asking it again at once
     failed_at_once: bool = False  # the worker could not start, or crashed: another would only do the same
+    stopped_reason: str = ""  # of a worker that failed at once, as ECS gives it
 
     @classmethod
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
@@ -53,7 +54,8 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
             if detail.get("capacityProviderName") == "FARGATE_SPOT" and detail.get("stopCode") in SPOT_IS_SHORT:
                 return cls(id=event_id, spot_is_short=True)
-            return cls(id=event_id, failed_at_once=_failed_at_once(detail))
+            if _failed_at_once(detail):
+                return cls(id=event_id, failed_at_once=True, stopped_reason=_stopped_reason(detail))
         return cls(id=event_id)
 
 
@@ -64,6 +66,14 @@ def _failed_at_once(task: Mapping[str, Any]) -> bool:
         return False
     created, ended = task.get("createdAt"), task.get("stoppedAt")
     return not (created and ended) or datetime.fromisoformat(ended) - datetime.fromisoformat(created) < AT_ONCE
+
+
+def _stopped_reason(task: Mapping[str, Any]) -> str:
+    """Why ECS stopped the task, and why its worker's container did."""
+    containers = [container for container in task.get("containers", ()) if container.get("name") == WORKER]
+    reasons = [task.get("stoppedReason"), *(container.get("reason") for container in containers)]
+    exits = [f"exit code {container['exitCode']}" for container in containers if container.get("exitCode")]
+    return "; ".join(dict.fromkeys([*filter(None, reasons), *exits]))
 
 
 class ReportStored(msgspec.Struct, frozen=True):

@@ -5,9 +5,11 @@ Every method may raise GatewayUnavailable; a partial answer is one. Every write 
 
 from __future__ import annotations
 
+from cascan.gateways.agenda import Agenda
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
+from cascan.gateways.findings import Findings
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
@@ -16,14 +18,21 @@ from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSou
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Lookup, Resolver
-from cascan.gateways.scan_table import ScanTable
+from cascan.gateways.scan_gateways import ScanGateways
+from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
+from cascan.gateways.scans import Scans
 from cascan.gateways.schedules import ScheduleTable
+from cascan.gateways.severity_rules import SeverityRules
+from cascan.gateways.shards import Shards
+from cascan.gateways.stack_switch import StackSwitch
 
 __all__ = [
+    "Agenda",
     "CascadeTable",
     "DelayedMessage",
     "DelayedMessages",
     "EventBus",
+    "Findings",
     "Fleet",
     "Inventory",
     "IssuedRequests",
@@ -32,12 +41,19 @@ __all__ = [
     "OperatorRecords",
     "Received",
     "Recordings",
+    "ReportResults",
     "ReportStore",
     "RequestQueue",
     "Resolver",
     "RuleTable",
+    "ScanGateways",
+    "ScanLifecycle",
     "ScanTable",
+    "Scans",
     "ScheduleTable",
+    "SeverityRules",
     "ShardQueues",
     "ShardSource",
+    "Shards",
+    "StackSwitch",
 ]

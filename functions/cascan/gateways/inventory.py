@@ -11,7 +11,7 @@ from cascan.nmap.intervals import Interval
 
 
 class Inventory(Protocol):
-    """What is known of addresses, and what each report changed. Part of ScanTable."""
+    """What is known of addresses, and what each report changed."""
 
     def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
         """The records of these addresses, read consistently; an address without one is left out."""

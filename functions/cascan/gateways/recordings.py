@@ -11,7 +11,7 @@ from cascan.nmap.intervals import Interval
 
 
 class Recordings(Protocol):
-    """How far reports are recorded. Part of ScanTable."""
+    """How far reports are recorded."""
 
     def recording(self, source: ReportKey) -> Recording | None:
         """How far the report is recorded, read consistently; None: nobody noted anything."""

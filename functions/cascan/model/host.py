@@ -1,6 +1,6 @@
 """What nmap says of a host: nmap.dtd's words, one value per element.
 
-`Host.details` holds every element that has no field of its own, as data; details.py gives those of nmap.dtd types.
+`Host.details` holds every element that has no field of its own, as data.
 Values are shared between hosts where nmap said the same twice: nobody may change what they hold.
 """
 
@@ -98,7 +98,7 @@ class OsMatch(msgspec.Struct, frozen=True, gc=False):
     name: str
     accuracy: int  # percent
     line: int | None = None  # in nmap-os-db
-    classes: tuple[OsClass, ...] = ()  # old reports have them beside the matches: see details.py
+    classes: tuple[OsClass, ...] = ()  # old reports have them beside the matches, in Host.details
 
 
 class ExtraReason(msgspec.Struct, frozen=True, gc=False):

@@ -1,14 +1,22 @@
-"""Text → address, remembered: a host's address is asked about some eight times while its report is recorded."""
+"""Text → address, cached: a host's address is parsed some eight times while its report is recorded."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-REMEMBERED = 1_024  # addresses; a report's hosts are worked on by the dozen
+MAX_CACHED = 1_024  # addresses; a report's hosts are worked on by the dozen
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=MAX_CACHED)
 def parse_address(text: str) -> IPv4Address | IPv6Address:
-    """The address. Raises: ValueError: the text is none."""
+    """The address. Raises: ValueError: the text is not one."""
     return ip_address(text)
+
+
+def is_loopback(text: str) -> bool:
+    """Whether the text is a loopback address; any other text is not."""
+    try:
+        return parse_address(text).is_loopback
+    except ValueError:
+        return False

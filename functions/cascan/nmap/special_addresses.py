@@ -172,11 +172,6 @@ def find_never_scanned_purpose(family: int, number: int) -> str:
     return next(found, "")
 
 
-def is_loopback(family: int, number: int) -> bool:
-    block = find_block(family, number)
-    return block is not None and block.purpose == "loopback"
-
-
 def is_public(family: int, number: int) -> bool:
     """Whether an address is one of the public Internet. Raises: HiddenIPv4: that cannot be known."""
     judged = to_effective_number(family, number)

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 import msgspec
 
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import is_loopback, parse_address
 from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from cascan.nmap.special_addresses import (
     ISATAP_BLOCK,
@@ -21,7 +21,6 @@ from cascan.nmap.special_addresses import (
     find_blocks,
     find_never_scanned_purpose,
     is_isatap,
-    is_loopback,
     is_public,
     to_effective_number,
 )
@@ -135,7 +134,7 @@ class Scope(msgspec.Struct, frozen=True):
             return ""
         if self._denial(family, number):
             return self._sentence(family, number, written)
-        if is_loopback(judged.family, judged.number):
+        if is_loopback(judged.text):
             return f"{judged.text} ({written}) is the worker itself, as no other host may name it"
         if judged.embedded_in is ISATAP_BLOCK and find_gap(self.permitted6, number, number) is not None:
             return self._sentence(family, number, written)

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.gateways import OperatorRecords, RuleTable, ScanTable, ScheduleTable
+from cascan.gateways import OperatorRecords, RuleTable, ScheduleTable, SeverityRules, StackSwitch
 from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
@@ -36,6 +36,10 @@ SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "
 DELETED = "deleted.json"
 
 
+class OperatorTable(StackSwitch, SeverityRules, Protocol):
+    """What the operator decided and the scan table keeps."""
+
+
 @dataclass(slots=True)
 class RestoreResult:
     """What a table was given again; what it had stayed as it was."""
@@ -46,8 +50,8 @@ class RestoreResult:
     schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
 
 
-def record_switch(records: OperatorRecords, table: ScanTable) -> None:
-    records.put(SWITCH, msgspec.json.encode(table.switch()))
+def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
+    records.put(SWITCH, msgspec.json.encode(stack_switch.switch()))
 
 
 def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
@@ -55,8 +59,8 @@ def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
-def record_severity_rules(records: OperatorRecords, table: ScanTable) -> None:
-    records.put(SEVERITY, msgspec.json.encode(table.severity_rules()))
+def record_severity_rules(records: OperatorRecords, severity_rules: SeverityRules) -> None:
+    records.put(SEVERITY, msgspec.json.encode(severity_rules.severity_rules()))
 
 
 def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
@@ -76,7 +80,7 @@ def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: st
 
 
 def restore_records(
-    records: OperatorRecords, *, table: ScanTable, rules: RuleTable, schedules: ScheduleTable
+    records: OperatorRecords, *, table: OperatorTable, rules: RuleTable, schedules: ScheduleTable
 ) -> RestoreResult:
     """Give the table what the records hold and it has not. Safe to repeat.
 

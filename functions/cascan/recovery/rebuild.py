@@ -19,7 +19,7 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.errors import Rejected, UnreadableItem
 from cascan.events import BusEvent, ReportStored, ShardQueued
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportStore, ScanGateways, ScanLifecycle
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.reason import Reasons
@@ -55,9 +55,9 @@ class NoQueues:
 
 
 class RecordReport(Protocol):
-    """on_report_stored's record_findings, on NoBus and NoQueues."""
+    """on_report_stored's record_findings, apart from the gateways of its scan."""
 
-    def __call__(self, stored: ReportStored, *, clock: Clock) -> object: ...
+    def __call__(self, stored: ReportStored, gateways: ScanGateways) -> object: ...
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class RebuildResult:
 
 def rebuild(
     *,
-    table: ScanTable,
+    table: ScanLifecycle,
     reports: ReportStore,
     record: RecordReport,
     clock: Clock,
@@ -87,14 +87,14 @@ def rebuild(
     timeline = sorted(entry for story in stories for entry in story.reports())
     for number, (_, key, ended_at) in enumerate(timeline):
         tell(number, len(timeline))
-        _record_again(key, ended_at, record, rebuilt)
+        _record_again(key, record, _silent_gateways(table, ended_at), rebuilt)
     for story in stories:
         _end(story, table, rebuilt, clock)
     return rebuilt
 
 
 def _begun(
-    scan_id: str, table: ScanTable, reports: ReportStore, rebuilt: RebuildResult, clock: Clock
+    scan_id: str, table: ScanLifecycle, reports: ReportStore, rebuilt: RebuildResult, clock: Clock
 ) -> ScanHistory | None:
     """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
     try:
@@ -125,15 +125,20 @@ def _half_done(scan: Scan) -> bool:
     return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
 
 
-def _record_again(key: ReportKey, ended_at: datetime, record: RecordReport, rebuilt: RebuildResult) -> None:
+def _silent_gateways(table: ScanLifecycle, now: datetime) -> ScanGateways:
+    """The table, with queues and a bus that pass nothing on, at a time of the past."""
+    return ScanGateways(table, NoQueues(), NoBus(), lambda: now)
+
+
+def _record_again(key: ReportKey, record: RecordReport, gateways: ScanGateways, rebuilt: RebuildResult) -> None:
     try:
-        record(ReportStored(str(key), "", 0, ""), clock=lambda: ended_at)
+        record(ReportStored(str(key), "", 0, ""), gateways)
         rebuilt.reports += 1
     except Rejected:  # as it was the first time
         rebuilt.unreadable += 1
 
 
-def _end(story: ScanHistory, table: ScanTable, rebuilt: RebuildResult, clock: Clock) -> None:
+def _end(story: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult, clock: Clock) -> None:
     """End the scan as it had ended; or let it go on."""
     scan_id, end = story.scan.scan_id, story.end
     if end is None:
@@ -142,14 +147,14 @@ def _end(story: ScanHistory, table: ScanTable, rebuilt: RebuildResult, clock: Cl
         return
     at = end.finished_at or end.requested_at
     _close_the_rest(end, table)
-    settle_scan(scan_id, table=table, queues=NoQueues(), bus=NoBus(), clock=lambda: at, error=end.error_description)
+    settle_scan(scan_id, _silent_gateways(table, at), error=end.error_description)
     if end.state is ScanState.DONE:
         table.finish_scan(scan_id, end.findings)
     if entry := expiry_entry(end):
         table.add_to_agenda(entry)
 
 
-def _close_the_rest(end: Scan, table: ScanTable) -> None:
+def _close_the_rest(end: Scan, table: ScanLifecycle) -> None:
     """Close what left no report, with the outcomes that the scan had counted and that no report accounts for."""
     scan = table.get_scan(end.scan_id)
     counted = Counter(scan.shard_outcomes) if scan else Counter[str]()
@@ -164,7 +169,7 @@ def _close_the_rest(end: Scan, table: ScanTable) -> None:
             table.close_shard(end.scan_id, shard.number, closing)
 
 
-def _let_go_on(story: ScanHistory, table: ScanTable, now: datetime) -> None:
+def _let_go_on(story: ScanHistory, table: ScanLifecycle, now: datetime) -> None:
     scan = story.scan
     table.mark_announced(scan.scan_id, announced=False)
     for entry in initial_entries(scan, story.shards[0].lane):

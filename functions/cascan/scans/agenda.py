@@ -1,4 +1,4 @@
-"""What is to be done with a scan later on: entries that on_minute_passed finds when their time has come."""
+"""Agenda entries of a scan: what on_minute_passed has to do with it, and when."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cascan.timing.windows import Window, find_opening
 
 
 def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
-    """What an accepted scan is looked at for: its deadline, its windows, and whether anything of it is left lying.
+    """The entries of an accepted scan: its deadline, the next change of its windows, and a check for lost messages.
 
-    An express scan has a single message, which its queue hands to a Lambda until somebody closed its shard.
+    An express scan needs no such check: SQS delivers its only message to the Lambda until the shard is closed.
     """
     if scan.deadline_at:
         yield AgendaEntry(scan.deadline_at, scan.scan_id, AgendaTask.DEADLINE)
@@ -26,22 +26,24 @@ def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
 
 
 def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
-    """When its windows open or close next; None: it has none."""
+    """The entry for the next time its windows open or close; None: it has no windows."""
     hours = find_opening([Window.parse(text) for text in scan.windows], now)
     return AgendaEntry(hours.until, scan.scan_id, AgendaTask.RELEASE) if hours else None
 
 
 def next_minute(now: datetime) -> datetime:
-    """For what is looked at again soon: several who plan it in one minute plan one entry."""
+    """The time of a check that is due soon; the same for all calls within a minute, so that they share one entry."""
     return now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
 
 
 def next_check(scan: Scan, now: datetime) -> AgendaEntry:
+    """The entry for the next check for lost messages."""
+    """The entry for the next check for lost messages."""
     return AgendaEntry(now + timedelta(seconds=LOOK_EVERY_S), scan.scan_id, AgendaTask.LOOK)
 
 
 def expiry_entry(scan: Scan) -> AgendaEntry | None:
-    """When the ended scan is to be removed; None: never."""
+    """The entry for the removal of the ended scan; None: it is kept."""
     if scan.expires_after_s is None or scan.finished_at is None:
         return None
     return AgendaEntry(scan.finished_at + timedelta(seconds=scan.expires_after_s), scan.scan_id, AgendaTask.EXPIRE)

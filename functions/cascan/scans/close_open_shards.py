@@ -1,8 +1,8 @@
-"""The end of a scan that still has open shards: it was cancelled, or its deadline passed. They are closed in turns.
+"""Close the open shards of a scan that was cancelled or is past its deadline, over several invocations if needed.
 
-The scan says first that it is over, by its state or its deadline: from then on none of its shards is released or
-claimed, so that every turn leaves less to do. A turn closes many shards in one transaction, and ends when its time or
-MAX_CLOSED_AT_ONCE is used up; the agenda has the next one.
+By then the scan's state or its deadline keeps every worker from claiming a shard and every function from releasing
+one, so each call leaves fewer open shards. A call closes many shards per transaction, and ends when its time or
+MAX_CLOSED_AT_ONCE is used up; an agenda entry continues the work.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import EventBus, ScanTable, ShardQueues
+from cascan.clock import TimeLeft, no_time_limit
+from cascan.gateways import ScanGateways
 from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -24,79 +24,82 @@ DEADLINE_PASSED = "the scan's deadline passed before it was scanned"
 
 
 class Remaining(StrEnum):
-    """What a turn leaves of a scan that is over."""
+    """Which shards of the scan are open after a call."""
 
     NOTHING = "nothing"
-    MORE = "more"  # for the next turn, at once
-    WORKERS = "workers"  # shards that workers hold, and give back by themselves
+    MORE = "more"  # some that the next call can close at once
+    WORKERS = "workers"  # only those that workers hold, which end by themselves
 
 
 def cancel_scan(
     scan_id: str,
     why: str,
+    gateways: ScanGateways,
     *,
-    table: ScanTable,
-    queues: ShardQueues,
-    bus: EventBus,
-    clock: Clock,
     most: int = MAX_CLOSED_AT_ONCE,
     left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
-    """Cancel the scan, and close its open shards in one turn. The scan as it stands then: one that had ended stays as
-    it was, and one with open shards is on the agenda. None: there is no such scan.
+    """Cancel the scan and close up to `most` of its shards; the scan afterwards. None: there is no such scan.
 
-    A worker that runs a shard loses it with its next heartbeat, and stops nmap.
+    A scan that has ended is not changed. If shards stay open, an agenda entry continues the work. A worker that runs
+    a closed shard learns of it by its next heartbeat, and stops nmap.
     """
+    table = gateways.table
     table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
-    left = close_open_shards(scan, table=table, clock=clock, most=most, left_s=left_s)
-    scan = settle_scan(scan_id, table=table, queues=queues, bus=bus, clock=clock, error=scan.error_description)
-    if left is Remaining.MORE:
-        table.add_to_agenda(AgendaEntry(clock() + timedelta(seconds=LOOK_AGAIN_S), scan_id, AgendaTask.LOOK))
+    remaining = close_open_shards(scan, gateways, most=most, left_s=left_s)
+    scan = settle_scan(scan_id, gateways, error=scan.error_description)
+    if remaining is Remaining.MORE:
+        look_at = gateways.clock() + timedelta(seconds=LOOK_AGAIN_S)
+        table.add_to_agenda(AgendaEntry(look_at, scan_id, AgendaTask.LOOK))
     return scan
 
 
 def close_open_shards(
-    scan: Scan, *, table: ScanTable, clock: Clock, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
+    scan: Scan, gateways: ScanGateways, *, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
 ) -> Remaining:
-    """Close open shards of a scan that is cancelled or overdue: at most `most`, and until MIN_TIME_LEFT_S are left.
+    """Close open shards of a cancelled or overdue scan: at most `most`, and while MIN_TIME_LEFT_S are left.
 
-    Of an overdue scan what a worker holds is left to it: it stops by itself, and stores what it has.
+    A shard of an overdue scan that a worker holds is not closed here: its worker stops nmap and stores what it has.
     """
-    cancelled = scan.state is ScanState.CANCELLED
-    now, kept = clock(), 0
+    is_cancelled = scan.state is ScanState.CANCELLED
+    now, skipped = gateways.clock(), 0
 
-    def to_close() -> Iterator[Shard]:
-        nonlocal kept
-        for shard in table.shards(scan.scan_id):
-            if shard.state in OPEN_STATES and (cancelled or not is_in_progress(shard, now)):
+    def shards_to_close() -> Iterator[Shard]:
+        nonlocal skipped
+        for shard in gateways.table.shards(scan.scan_id):
+            if shard.state not in OPEN_STATES:
+                continue
+            if is_cancelled or not is_in_progress(shard, now):
                 yield shard
             else:
-                kept += shard.state in OPEN_STATES
+                skipped += 1
 
-    shards, closing, closed = to_close(), _closing(scan), 0
+    shards, closing, closed = shards_to_close(), _build_closing(scan), 0
     while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
-        table.close_shards(scan.scan_id, batch, closing)
+        gateways.table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
         if closed >= most or left_s() < MIN_TIME_LEFT_S:
-            return Remaining.MORE if next(shards, None) else Remaining.WORKERS if kept else Remaining.NOTHING
-    return Remaining.WORKERS if kept else Remaining.NOTHING
+            if next(shards, None):
+                return Remaining.MORE
+            break
+    return Remaining.WORKERS if skipped else Remaining.NOTHING
 
 
 def is_over(scan: Scan, now: datetime) -> bool:
-    """Whatever shards it still has are to be closed."""
+    """Whether the shards that are still open are to be closed."""
     return scan.state is ScanState.CANCELLED or scan.is_overdue(now)
 
 
 def is_in_progress(shard: Shard, now: datetime) -> bool:
-    """Held by a worker; or reported, and what reads the report has not had its time."""
+    """Whether a worker holds the shard, or its report may still be read: within REPORT_GRACE_S of the lease."""
     grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
 
 
-def _closing(scan: Scan) -> ShardClosing:
+def _build_closing(scan: Scan) -> ShardClosing:
     if scan.state is ScanState.CANCELLED:
         return ShardClosing(
             state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=scan.error_description

@@ -1,4 +1,4 @@
-"""A scan → its shards' reports as one, streamed from the store: of each shard the attempt that was recorded."""
+"""Merge the reports of a scan's shards into one, as a stream: of each shard the attempt that was recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cascan.errors import UnreadableReport
-from cascan.gateways import ReportStore, ScanTable
+from cascan.gateways import ReportStore, Shards
 from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
@@ -19,76 +19,77 @@ from cascan.nmap.report.read import read_report
 
 @dataclass(frozen=True, slots=True)
 class MergedReport:
-    reports: int  # that are merged
-    pieces: Iterator[bytes]
+    """The number of reports that are merged, and the bytes of the result."""
+
+    reports: int
+    chunks: Iterator[bytes]
 
 
-def open_merged_report(scan_id: str, *, table: ScanTable, reports: ReportStore) -> MergedReport:
-    """The scan's reports merged, read from the store piece by piece as they are asked for.
+def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
+    """Merge the reports of the scan; they are read from the store while the result is consumed.
 
-    A shard whose report is missing makes the merged report say `exit="error"`; one that had nothing to ask does not.
-    A host that was asked again, since it had timed out or stood too scattered, is as the later report has it.
+    If the report of a shard is missing, the merged report says `exit="error"`; a shard without targets needs none.
+    A host that was scanned twice, because it had timed out or could not be cut off, is taken from the later report.
     """
     shards = list(table.shards(scan_id))
     keys = select_reports(shards, reports.report_keys(scan_id))
-    asked = [shard for shard in shards if not _had_nothing_to_ask(shard)]
-    found = sum(shard.number in keys for shard in asked)
+    scanned = [shard for shard in shards if not _had_no_target(shard)]
+    report_count = sum(shard.number in keys for shard in scanned)
     started = [shard.run.started_at for shard in shards if shard.run and shard.run.started_at]
-    pieces = merge_reports(
-        _parts(asked, keys, reports),
-        note=f"{found} reports of scan {scan_id}, merged by cascan",
-        missing=len(asked) - found,
+    chunks = merge_reports(
+        _merge_inputs(scanned, keys, reports),
+        note=f"{report_count} reports of scan {scan_id}, merged by cascan",
+        missing=len(scanned) - report_count,
         started_at=min(started, default=None),
     )
-    return MergedReport(found, pieces)
+    return MergedReport(report_count, chunks)
 
 
-def _parts(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
-    """One report after another, each opened when it is its turn."""
+def _merge_inputs(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
+    """One report after another, each opened when it is needed."""
     by_number = {shard.number: shard for shard in shards}
     for shard in shards:
         if key := keys.get(shard.number):
-            later = list(_remainders(shard, by_number))
-            told = [keys[rest.number] for rest in later if rest.number in keys]
-            yield MergeInput(
-                reports.open_report(key), ReportedByRemainders(shard, later, told, reports) if told else ()
-            )
+            remainders = list(_remainders(shard, by_number))
+            later_keys = [keys[later.number] for later in remainders if later.number in keys]
+            later = ReportedByRemainders(shard, remainders, later_keys, reports) if later_keys else ()
+            yield MergeInput(reports.open_report(key), later)
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:
-    """What was cut off from the shard, and from that, as far as it goes."""
-    while shard.remainder is not None and (rest := by_number.get(shard.remainder)):
-        yield rest
-        shard = rest
+    """The shard that was cut off from this one, the shard that was cut off from that one, and so on."""
+    while shard.remainder is not None and (remainder := by_number.get(shard.remainder)):
+        yield remainder
+        shard = remainder
 
 
 class ReportedByRemainders:
-    """The addresses of a shard that its remainders report as well: only these are looked up in their reports."""
+    """The addresses of a shard that its remainders report as well. The reports are read when an address may be one."""
 
     def __init__(
         self, shard: Shard, remainders: Sequence[Shard], keys: Sequence[ReportKey], reports: ReportStore
     ) -> None:
-        self._left = ReassignedHosts(shard, remainders)
+        self._reassigned = ReassignedHosts(shard, remainders)
         self._keys, self._reports = keys, reports
 
     def __contains__(self, address: object) -> bool:
-        return address in self._left and address in self._reported
+        return address in self._reassigned and address in self._reported
 
     @cached_property
     def _reported(self) -> set[str]:
-        """As many as one shard has addresses, at most."""
-        return {host.address for key in self._keys for host in self._hosts(key) if host.address in self._left}
+        """At most as many addresses as one shard has."""
+        return {host.address for key in self._keys for host in self._hosts(key) if host.address in self._reassigned}
 
     def _hosts(self, key: ReportKey) -> Iterator[Host]:
         with self._reports.open_report(key) as stream:
             try:
                 yield from read_report(stream)
-            except UnreadableReport:  # the merge says so when it comes to it
+            except UnreadableReport:  # the merge reports this when it reads the same report
                 return
 
 
 def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
-    """By shard number, the report that counts: the shard's attempt names it. An earlier one, where that wrote none."""
+    """By shard number, the report of the shard's attempt, or of the latest earlier attempt that stored one."""
     attempts: dict[int, list[int]] = defaultdict(list)
     for key in keys:
         attempts[key.shard].append(key.attempt)
@@ -100,6 +101,6 @@ def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[i
     return chosen
 
 
-def _had_nothing_to_ask(shard: Shard) -> bool:
-    """nmap was not started: no name resolved, or the excludes and the scope left nothing."""
+def _had_no_target(shard: Shard) -> bool:
+    """nmap was not started: no name had an address, or everything was excluded or outside the scope."""
     return shard.run is not None and shard.run.exit_code is None

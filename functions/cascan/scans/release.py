@@ -1,7 +1,7 @@
-"""Which of a scan's waiting shards get their message now: as many as its ceiling leaves room for, if it may run at all.
+"""Release waiting shards of a scan: queue as many as `parallel` leaves room for, if the scan may run now.
 
-The queue never holds more of one scan than the scan's ceiling, so that a scan of thousands of shards does not stand in
-the way of a small one, and what is suspended, halted or outside its hours waits in the table, where no attempt counts.
+A queue never holds more than `parallel` shards of one scan, so a scan of thousands of shards does not delay a small
+one. Shards of a scan that is suspended, halted or outside its hours wait in the table, where no attempt is counted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from itertools import islice
 
-from cascan.clock import Clock
 from cascan.events import ShardQueued
-from cascan.gateways import ScanTable, ShardQueues
+from cascan.gateways import ScanGateways
 from cascan.limits import MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import UNDER_WAY, Scan
@@ -20,49 +19,49 @@ from cascan.scans.agenda import next_minute
 from cascan.scans.transitions import StopReason, run_permission
 
 
-def release_waiting(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
-    """Queue the next waiting shards; how many by lane. `scan` is as it stands now. Safe to repeat at any point.
+def release_waiting(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
+    """Queue the next waiting shards of the scan, which has just been read; their number by lane. Safe to repeat.
 
-    The message goes first, then the shard is marked: what breaks off in between sends a message twice, which a worker
-    finds out, and never marks a shard that nobody hears of.
+    Each message is sent before its shard is marked as queued. A crash between the two leads to a second message, which
+    a worker recognises; the other order could leave a queued shard without a message.
     """
     room = min(scan.parallel - scan.shards_in_flight, scan.shards_waiting, MAX_RELEASED_AT_ONCE)
-    if room <= 0 or scan.state not in UNDER_WAY or _is_blocked(scan, table, clock):
+    if room <= 0 or scan.state not in UNDER_WAY or _is_blocked(scan, gateways):
         return {}
     released: Counter[str] = Counter()
-    for shard in islice(table.list_shards_in(scan.scan_id, ShardState.WAITING), room):
-        queues.send(shard.lane, [build_shard_message(shard, scan)])
-        if table.release_shard(shard.scan_id, shard.number):
+    for shard in islice(gateways.table.list_shards_in(scan.scan_id, ShardState.WAITING), room):
+        gateways.queues.send(shard.lane, [build_shard_message(shard, scan)])
+        if gateways.table.release_shard(shard.scan_id, shard.number):
             released[shard.lane.value] += 1
     return dict(released)
 
 
-def resend_messages(scan: Scan, *, table: ScanTable, queues: ShardQueues, clock: Clock) -> dict[str, int]:
-    """A message for each shard that should have one and that no worker holds; how many by lane.
+def resend_messages(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
+    """Send a message again for each queued shard that no worker holds; their number by lane.
 
-    A second message does no harm, and a missing one would leave its shard queued for ever.
+    A second message does no harm, but a lost one would leave its shard queued for ever.
     """
     messages: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
-    if scan.state in UNDER_WAY and not scan.is_overdue(clock()):
-        for shard in table.shards(scan.scan_id):
-            if shard.state in IN_FLIGHT and not shard.is_held(clock()):
+    if scan.state in UNDER_WAY and not scan.is_overdue(gateways.clock()):
+        for shard in gateways.table.shards(scan.scan_id):
+            if shard.state in IN_FLIGHT and not shard.is_held(gateways.clock()):
                 messages[shard.lane].append(build_shard_message(shard, scan))
-    for lane, of_lane in messages.items():
-        queues.send(lane, of_lane)
-    return {lane.value: len(of_lane) for lane, of_lane in messages.items()}
+    for lane, lane_messages in messages.items():
+        gateways.queues.send(lane, lane_messages)
+    return {lane.value: len(lane_messages) for lane, lane_messages in messages.items()}
 
 
 def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
-    """What tells a worker of the shard."""
+    """The message of the shard, for a worker."""
     return ShardQueued(scan_id=scan.scan_id, cause_id=scan.cause_id, hop=scan.hop, shard=shard.number)
 
 
-def _is_blocked(scan: Scan, table: ScanTable, clock: Clock) -> bool:
-    """Whether nothing of it may run now, or ever. What opens its window or ends it in time is on the agenda."""
-    brief, now = table.scan_brief(scan.scan_id), clock()
+def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:
+    """Whether the scan may not run now. The agenda has the entries for its next window and its deadline."""
+    brief, now = gateways.table.scan_brief(scan.scan_id), gateways.clock()
     blocked_by = run_permission(brief, now).blocked_by if brief else StopReason.OVER
     if blocked_by is None:
         return False
     if blocked_by is StopReason.HALTED:
-        table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE))
+        gateways.table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE))
     return True

@@ -21,10 +21,12 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import (
+    Agenda,
     CascadeTable,
     DelayedMessage,
     DelayedMessages,
     EventBus,
+    Findings,
     Fleet,
     Inventory,
     IssuedRequests,
@@ -33,14 +35,21 @@ from cascan.gateways import (
     OperatorRecords,
     Received,
     Recordings,
+    ReportResults,
     ReportStore,
     RequestQueue,
     Resolver,
     RuleTable,
+    ScanGateways,
+    ScanLifecycle,
+    Scans,
     ScanTable,
     ScheduleTable,
+    SeverityRules,
     ShardQueues,
+    Shards,
     ShardSource,
+    StackSwitch,
 )
 from on_shard_queued.resolver import DnsResolver
 from tests import fakes
@@ -59,16 +68,28 @@ CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_ca
 ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
-HOUSE_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryOperatorRecords())
+OPERATOR_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryOperatorRecords())
 DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
     fake_schedules.MemoryDelayedMessages(),
 )
+PARTS_OF_SCAN_TABLE = (
+    Agenda,
+    Findings,
+    Inventory,
+    Recordings,
+    ReportResults,
+    ReportResults,
+    ScanLifecycle,
+    Scans,
+    ScanTable,
+    SeverityRules,
+    Shards,
+    StackSwitch,
+)
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
-    Inventory: SCAN_TABLES,
-    Recordings: SCAN_TABLES,
-    ScanTable: SCAN_TABLES,
+    **dict.fromkeys(PARTS_OF_SCAN_TABLE, SCAN_TABLES),
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
     ShardQueues: SHARD_QUEUES,
@@ -80,7 +101,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     RequestQueue: REQUEST_QUEUES,
     DelayedMessages: DELAYED_MESSAGES,
     ScheduleTable: SCHEDULE_TABLES,
-    OperatorRecords: HOUSE_RECORDS,
+    OperatorRecords: OPERATOR_RECORDS,
 }
 
 
@@ -91,7 +112,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         if kind.__module__ == module.name
     }
-    assert declared - {DelayedMessage, Launch, Lookup, Received} == set(BY_PROTOCOL)
+    assert declared - {DelayedMessage, Launch, Lookup, Received, ScanGateways} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

@@ -139,11 +139,10 @@ def test_a_signal_is_an_exit_code_and_no_traceback(number: signal.Signals, tmp_p
     os.mkfifo(pipe)
     argv = [sys.executable, "-c", LISTENING, "submit", "--state-dir", str(tmp_path), "-f", str(pipe)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
-    with (
-        subprocess.Popen(argv, stderr=subprocess.PIPE, env=environment, cwd=ROOT) as command,
-        pipe.open("wb"),  # once the command has opened it, to read from it
-    ):
-        command.send_signal(number)
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, env=environment, cwd=ROOT) as command:
+        with pipe.open("wb"):  # returns once the command has opened it, to read from it
+            command.send_signal(number)
+        # Closed only now: a signal that came just before the command's read() would not have woken it.
         assert command.stderr
         assert command.stderr.read() == b"cascan: interrupted; no scan was requested\n"
     assert command.returncode == 128 + number

@@ -8,10 +8,11 @@ import pytest
 
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events.control import Action, ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.recovery.scan_records import read_suspension
-from on_control_requested.control_scan import Controlled, control_scan
+from on_control_requested.control_scan import ControlOutcome, control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 
@@ -24,16 +25,14 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     house: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
 
-    def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> Controlled:
+    def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> ControlOutcome:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
         return control_scan(
             asked,
-            table=self.table,
+            ScanGateways(self.table, self.queues, self.bus, clock),
             reports=self.reports,
-            house=self.house,
-            queues=self.queues,
-            bus=self.bus,
-            clock=clock,
+            operator_records=self.house,
+            stack_switch=self.table,
         )
 
     def store(self, *shards: Shard, **fields: object) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Lane, Shard, ShardState
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.close import NO_HOST_IN_TIME
-from on_minute_passed.run_due_tasks import AgendaContext, TasksDone, run_due_tasks
+from on_minute_passed.run_due_tasks import TasksDone, run_due_tasks
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, claim, event_names
 
@@ -43,9 +44,9 @@ class Watch:
     def tick(self, after_s: float = 0, turns: int | None = None) -> TasksDone:
         """`turns`: so often there is time left when somebody asks; None: always."""
         self.now = NOW + timedelta(seconds=after_s)
-        house = AgendaContext(self.table, self.queues, self.bus, self.reports, lambda: self.now)
+        gateways = ScanGateways(self.table, self.queues, self.bus, lambda: self.now)
         times = repeat(60.0) if turns is None else chain(repeat(60.0, turns), repeat(0.0))
-        return run_due_tasks(house, lambda: next(times))
+        return run_due_tasks(gateways, self.reports, lambda: next(times))
 
     @property
     def scan(self) -> Scan:

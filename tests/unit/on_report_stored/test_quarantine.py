@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascan.events import HostQuarantined, ReportStored
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.limits import MAX_ADDRESS_CHARS, MAX_QUARANTINED_ADDRESSES
 from cascan.model.host import Address, Host
@@ -179,12 +180,10 @@ class Bench:
         stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
         return record_findings(
             stored,
+            ScanGateways(self.table, MemoryShardQueues(), self.bus, clock),
             scope=SCOPE,
             reports=self.reports,
-            table=self.table,
-            queues=MemoryShardQueues(),
-            bus=self.bus,
-            clock=clock,
+            results=self.table,
         )
 
 

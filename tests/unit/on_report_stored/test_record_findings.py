@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import FindingsRecorded, ReportStored, ScanFailed
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, ShardState, TargetSlice
@@ -48,12 +49,10 @@ class Pipeline:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
         return record_findings(
             stored,
+            ScanGateways(self.table, MemoryShardQueues(), self.bus, clock),
             scope=self.scope,
             reports=self.reports,
-            table=self.table,
-            queues=MemoryShardQueues(),
-            bus=self.bus,
-            clock=clock,
+            results=self.table,
         )
 
 

@@ -15,6 +15,7 @@ from cascan.cascades.child_documents import build_child_request
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
 from cascan.forms import read_request
+from cascan.gateways import ScanGateways
 from cascan.ids import derive_scan_id
 from cascan.model.cascade import BudgetUse, Reservation
 from cascan.model.finding import Finding
@@ -60,14 +61,11 @@ def planned_in(
     """What on_scan_requested makes of the request."""
     return plan_scan(
         Message(message_id, request),
+        ScanGateways(table, MemoryShardQueues(), MemoryEventBus(), clock),
         issued=issued or MemoryIssuedRequests(),
-        table=table,
         reports=MemoryReportStore(),
-        queues=MemoryShardQueues(),
-        bus=MemoryEventBus(),
         permissions=permit,
         defaults=ScanDefaults(),
-        clock=clock,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cascan import cpu_limit
 from cascan.errors import GatewayUnavailable
+from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
 from cascan.model.request import ScanType
@@ -56,15 +57,12 @@ class Office:
     ) -> PlanningResult:
         return plan_scan.plan_scan(
             Message(message_id, text, sender),
+            ScanGateways(self.table, self.queues, self.bus, clock),
             is_last_delivery=last,
             issued=self.issued,
-            table=self.table,
             reports=self.reports,
-            queues=self.queues,
-            bus=self.bus,
             permissions=Permissions(Scope.of(["127.0.0.0/8"])),
             defaults=ScanDefaults(),
-            clock=clock,
         )
 
     def scan(self, scan_id: str) -> Scan:

@@ -10,6 +10,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
+from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, AgendaTask
@@ -55,15 +56,12 @@ class Desk:
     ) -> PlanningResult:
         return plan_scan(
             Message(message_id, text, sender),
+            ScanGateways(self.table, self.queues, self.bus, clock),
             is_last_delivery=last,
             issued=self.issued,
-            table=self.table,
             reports=self.reports,
-            queues=self.queues,
-            bus=self.bus,
             permissions=self.permissions,
             defaults=self.defaults,
-            clock=clock,
         )
 
     def scan(self, planned: PlanningResult) -> Scan:

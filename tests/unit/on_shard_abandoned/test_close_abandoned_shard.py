@@ -6,6 +6,7 @@ import pytest
 
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ScanFailed, ShardQueued
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_abandoned_shard
@@ -18,7 +19,7 @@ MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
 def abandon(
     table: MemoryScanTable, bus: MemoryEventBus, message: ShardQueued = MESSAGE, message_id: str = "a message"
 ) -> AbandonedShard:
-    return close_abandoned_shard(message, message_id, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    return close_abandoned_shard(message, message_id, ScanGateways(table, MemoryShardQueues(), bus, clock))
 
 
 def test_the_last_open_shard_given_up_ends_its_scan_errored() -> None:

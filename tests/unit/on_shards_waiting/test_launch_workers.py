@@ -31,7 +31,7 @@ def launch(
     fleet.workers[lane], queues.held_by_workers[lane] = running, held
     return launch_workers(
         WorkersWanted(id="tick", planned={lane: planned}),
-        table=TABLE,
+        stack_switch=TABLE,
         queues=queues,
         fleet=fleet,
         max_workers=most,
@@ -45,7 +45,7 @@ def launch_both(connect: int, raw: int, *, running: tuple[int, int] = (0, 0), mo
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW] = running
     wakeup = WorkersWanted(id="tick", planned={Lane.CONNECT: connect, Lane.RAW: raw})
-    launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=1)
+    launch_workers(wakeup, stack_switch=TABLE, queues=queues, fleet=fleet, max_workers=most, shards_per_worker=1)
     return fleet.workers[Lane.CONNECT], fleet.workers[Lane.RAW]
 
 
@@ -98,7 +98,7 @@ def test_the_same_wakeup_twice_starts_workers_once() -> None:
     for _ in range(2):
         launch_workers(
             WorkersWanted(id="one"),
-            table=TABLE,
+            stack_switch=TABLE,
             queues=queues,
             fleet=fleet,
             max_workers=5,
@@ -112,7 +112,7 @@ def test_after_a_worker_that_failed_at_once_the_tick_starts_the_next() -> None:
     queues.send(Lane.RAW, [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)])
     for wakeup in (WorkersWanted(id="stopped", failed_at_once=True), WorkersWanted(id="tick")):
         assert fleet.workers[Lane.RAW] == 0
-        launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+        launch_workers(wakeup, stack_switch=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
     assert fleet.workers[Lane.RAW] == 1
 
 
@@ -142,7 +142,7 @@ def test_both_lanes_share_the_places_that_are_free(
 def test_spot_is_asked_first_unless_it_just_ran_short(spot_is_short: bool) -> None:
     queues, fleet = MemoryShardQueues(), MemoryFleet()
     wakeup = WorkersWanted(id="stopped", planned={Lane.RAW: 1}, spot_is_short=spot_is_short)
-    launch_workers(wakeup, table=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    launch_workers(wakeup, stack_switch=TABLE, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
     assert fleet.on_spot == [not spot_is_short]
 
 
@@ -150,6 +150,8 @@ def test_nobody_is_started_while_the_stack_is_halted() -> None:
     table, queues, fleet = MemoryScanTable(), MemoryShardQueues(), MemoryFleet()
     table.halt(Switch(halted_at=datetime(2026, 3, 1, tzinfo=UTC)))
     wakeup = WorkersWanted(id="tick", planned={Lane.RAW: 4})
-    launched = launch_workers(wakeup, table=table, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1)
+    launched = launch_workers(
+        wakeup, stack_switch=table, queues=queues, fleet=fleet, max_workers=5, shards_per_worker=1
+    )
     assert launched == ()
     assert not fleet.launches

@@ -48,10 +48,6 @@ class EncodedFindingCache:
         )
         self._sighted = RecentHashes(MAX_RECENT_HASHES)  # what scripts said: long, and seldom the same twice
 
-    @property
-    def memories(self) -> tuple[BoundedCache[Any, Any], ...]:
-        return self._ports, self._starts, self._scripts
-
     def of_ports(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
         """The findings of the ports whose state has a category, in that order."""
         kept = list(map(self._ports.get, map(id, ports)))
@@ -68,7 +64,7 @@ class EncodedFindingCache:
             rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
             wire = FindingTemplate(*self._before_rest(port, category), rest)
         said = [script.output for script in port.scripts]
-        if said and not self._sighted.came_before(hash(tuple(said))):
+        if said and not self._sighted.was_seen(hash(tuple(said))):
             return port, wire
         return self._ports.keep(id(port), (port, wire), MIN_WIRE_BYTES + len(rest) + sum(map(len, said)))
 
@@ -99,7 +95,7 @@ class EncodedFindingCache:
         found = self._scripts.get(key)
         if found is not None:  # and of this very script, since it is kept with its wires
             return found[1]
-        if not self._sighted.came_before(hash(script.output)):
+        if not self._sighted.was_seen(hash(script.output)):
             return None
         wires = shared_wires(script, port, self._parsed_at)
         weight = MIN_WIRE_BYTES + len(script.output) + sum(map(weight_of, wires or ()))

@@ -23,11 +23,10 @@ from typing import IO, NamedTuple
 from msgspec.structs import replace
 
 from cascan.errors import UnreadableReport
-from cascan.model.details import parse_count
 from cascan.model.host import Host
 from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
 from cascan.nmap.report.read import ReportReader, read_report
-from cascan.nmap.report.tree.values import parse_timestamp
+from cascan.nmap.report.tree.values import parse_count, parse_timestamp
 from cascan.nmap.report.write.report import DECLARATION, render_end, render_item, render_start
 
 FRAME = (ScanInfo, Verbose, Debugging)

@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO
 
-from cascan.model.details import parse_count, parse_number
 from cascan.model.host import Host, Script
 from cascan.model.recording import Place
 from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
 from cascan.nmap.report.head import ReportStart, read_start
 from cascan.nmap.report.item_stream import ItemStream
 from cascan.nmap.report.schema import ATTRIBUTES
-from cascan.nmap.report.tree.values import parse_timestamp, to_struct
+from cascan.nmap.report.tree.values import parse_count, parse_number, parse_timestamp, to_struct
 
 
 class ReportReader:
@@ -93,13 +92,14 @@ class ReportReader:
         """What `render` makes of the hosts, in report order, by as many processes: instead of iterating, once.
 
         `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.
+        Raises: ReadingProcessDied.
         """
         if jobs <= 1 or self._start.closed:
             yield from map(render, self)
             return
-        from cascan.nmap.report.parallel.read import parts  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
+        from cascan.nmap.report.parallel import render_ranges  # noqa: PLC0415 (for files on disk alone: the pipeline streams)
 
-        for part in parts(path, self._start.length, jobs, render):
+        for part in render_ranges(path, self._start.length, jobs, render):
             for item in part.items:
                 self._note(item)
             self._body.take(part.warnings, broken=part.broken, complete=part.complete)

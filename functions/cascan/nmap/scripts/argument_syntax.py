@@ -5,7 +5,7 @@
     value  =  "{" list "}"  |  string
     string =  quoted by " or ', a backslash before the quote or itself  |  anything without , { } =
 
-nmap ignores everything behind a closing brace too many; here that is an error, and so is a quote without its end.
+nmap ignores everything after a surplus closing brace. Here that is an error, and so is an unclosed quote.
 Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
 """
 
@@ -18,7 +18,7 @@ import msgspec
 from cascan.limits import MAX_SCRIPT_ARGUMENTS
 
 MAX_DEPTH = 16
-PLAIN = re.compile(r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?")  # what stands without quotes
+PLAIN = re.compile(r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?")  # text without quotes
 UNQUOTED = re.compile(r"[^,{}=]*")
 QUOTED = {
     '"': re.compile(r'"((?:[^"\\]|\\["\\]|\\(?=[^"\\]))*)"'),
@@ -34,15 +34,15 @@ class ArgumentTable(msgspec.Struct, frozen=True):
 
 
 def parse_script_args(text: str) -> ArgumentTable:
-    """Raises: ValueError: nmap would not take it, or would ignore a part of it."""
+    """Raises: ValueError: nmap would not accept the text, or would ignore a part of it."""
     if any(not " " <= char <= "~" for char in text):
         raise ValueError("a character that is not printable ASCII")
     reader = _Reader(text)
     table = reader.table(0)
-    if reader.at < len(text):
-        if text[reader.at] == "}":
-            raise ValueError("a closing brace too many; nmap would ignore everything after it")
-        raise ValueError(f"{text[reader.at :][:20]!r} stands where a comma belongs")
+    if reader.position < len(text):
+        if text[reader.position] == "}":
+            raise ValueError("one closing brace too many; nmap would ignore everything after it")
+        raise ValueError(f"a comma is missing before {text[reader.position :][:20]!r}")
     return table
 
 
@@ -66,7 +66,7 @@ def _string(text: str) -> str:
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
+        self.position = 0
         self.fields = 0
 
     def table(self, depth: int) -> ArgumentTable:
@@ -79,14 +79,14 @@ class _Reader:
             if self.fields > MAX_SCRIPT_ARGUMENTS:
                 raise ValueError(f"more than {MAX_SCRIPT_ARGUMENTS} arguments; ask for fewer in one scan")
             self._skip()
-            first = self._value(depth)
+            key_or_flag = self._value(depth)
             self._skip()
-            if isinstance(first, str) and self._take("="):
+            if isinstance(key_or_flag, str) and self._take("="):
                 self._skip()
-                values[first] = self._value(depth)
+                values[key_or_flag] = self._value(depth)
                 self._skip()
-            elif first != "":
-                flags.append(first)
+            elif key_or_flag != "":
+                flags.append(key_or_flag)
             if not self._take(","):
                 return ArgumentTable(values, tuple(flags))
 
@@ -95,29 +95,29 @@ class _Reader:
             return self._string()
         table = self.table(depth + 1)
         if not self._take("}"):
-            if self.at < len(self.text):
-                raise ValueError(f"{self.text[self.at :][:20]!r} stands where a comma or a closing brace belongs")
-            raise ValueError("an opening brace too many")
+            if self.position < len(self.text):
+                raise ValueError(f"a comma or a closing brace is missing before {self.text[self.position :][:20]!r}")
+            raise ValueError("an opening brace is not closed")
         return table
 
     def _string(self) -> str:
-        quote = self.text[self.at : self.at + 1]
+        quote = self.text[self.position : self.position + 1]
         if quote in ('"', "'"):
-            match = QUOTED[quote].match(self.text, self.at)
+            match = QUOTED[quote].match(self.text, self.position)
             if match is None:
-                raise ValueError("a quote without its end")
-            self.at = match.end()
+                raise ValueError("a quote is not closed")
+            self.position = match.end()
             return re.sub(rf"\\([\\{quote}])", r"\1", match[1])
-        match = UNQUOTED.match(self.text, self.at)
-        self.at = match.end() if match else self.at
+        match = UNQUOTED.match(self.text, self.position)
+        self.position = match.end() if match else self.position
         return match[0].strip() if match else ""
 
     def _skip(self) -> None:
-        while self.text.startswith(" ", self.at):
-            self.at += 1
+        while self.text.startswith(" ", self.position):
+            self.position += 1
 
     def _take(self, mark: str) -> bool:
-        if not self.text.startswith(mark, self.at):
+        if not self.text.startswith(mark, self.position):
             return False
-        self.at += 1
+        self.position += 1
         return True

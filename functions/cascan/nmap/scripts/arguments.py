@@ -1,7 +1,8 @@
 """Script arguments, judged against the scripts that will read them.
 
-A script finds an argument by its full name, and by the part behind the last dot alone; so is it judged here. What
-reads or writes files of the worker, runs code there, or turns a script to other hosts is refused in every profile.
+A script finds an argument by its full name, or by the part after the last dot alone, and so both are judged. Every
+profile refuses an argument that reads or writes files of the worker, runs code there, or directs a script to other
+hosts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
 HARMS: Mapping[Harm, str] = {
     Harm.FILE_READ: "reads files of the worker",
     Harm.FILE_WRITE: "writes files of the worker",
-    Harm.HOST: "turns a script to hosts of the caller's choice",
+    Harm.HOST: "directs a script to hosts of the caller's choice",
     Harm.TARGETS: "adds targets to the scan, whatever its value",
     Harm.CODE: "runs code of the caller's on the worker",
     Harm.PACKETS: "chooses the interface or the packets of a script",
@@ -32,7 +33,7 @@ ON_THE_TARGET = frozenset({Harm.COMMAND, Harm.REQUEST})  # what the operator may
 READING = frozenset({"DHCPDISCOVER", "DHCPINFORM", "GET", "HEAD", "OPTIONS", "TRACE"})  # requests that change nothing
 SUBMITTING = READING | {"POST"}  # how a form is filled in, which scripts do that guess or probe hard
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # of arguments that nobody has looked at yet
+FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # names of arguments that are not in the table
 WEB_PATHS = frozenset({"uri", "basepath"})  # a path on the target: it may begin with a slash
 PATH_LIKE = re.compile(r"[/~\\]|\./|.*\.\.")
 ELSEWHERE = re.compile(r"\s*//|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -42,9 +43,9 @@ EVERY_SCRIPT = "nmap's scripts"
 
 
 def find_argument_problems(table: ArgumentTable, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
-    """Why arguments may not be passed on to these scripts: one sentence each, naming script and argument.
+    """Why arguments may not be passed to these scripts: one sentence each, naming script and argument.
 
-    At most MAX_REASONS and one. An argument costs a few look-ups, however many scripts there are.
+    At most MAX_REASONS + 1. An argument costs a few look-ups, however many scripts there are.
     """
     reasons = islice(_Judge(scripts, policy).reasons(table), MAX_REASONS + 1)
     return list(dict.fromkeys(reasons))
@@ -58,20 +59,20 @@ class _Harmful(NamedTuple):
 
 
 class _HarmfulNames:
-    """Harmful arguments by every way to write them: the last part of their name, and each table that holds them."""
+    """Harmful arguments by each way to write them: by short name, and by each table that holds them."""
 
     def __init__(self, names: Iterable[tuple[str, ArgumentNames]]) -> None:
-        self.last_parts: defaultdict[str, list[_Harmful]] = defaultdict(list)
+        self.short_names: defaultdict[str, list[_Harmful]] = defaultdict(list)
         self.tables: defaultdict[str, list[_Harmful]] = defaultdict(list)
         for script, of_script in names:
             for argument, harm in of_script.harmful.items():
-                self.last_parts[_last(argument)].append(_Harmful(script, harm))
-                parts = argument.lower().split(".")
-                for end in range(1, len(parts)):
-                    self.tables[".".join(parts[:end])].append(_Harmful(script, harm))
+                self.short_names[_shorten(argument)].append(_Harmful(script, harm))
+                labels = argument.lower().split(".")
+                for end in range(1, len(labels)):
+                    self.tables[".".join(labels[:end])].append(_Harmful(script, harm))
 
     def find(self, key: str) -> Iterator[_Harmful]:
-        yield from self.last_parts.get(_last(key), ())
+        yield from self.short_names.get(_shorten(key), ())
         yield from self.tables.get(key.lower(), ())
 
 
@@ -80,7 +81,7 @@ class _Judge:
         self.policy = policy
         names = [(script.name, names) for script in scripts for names in script.argument_names()]
         self.harmless = {argument for _, of_script in names for argument in of_script.harmless}
-        self.harmless_parts = {_last(argument) for argument in self.harmless}
+        self.harmless_short_names = {_shorten(argument) for argument in self.harmless}
         self.harmful = _HarmfulNames(names)
 
     def reasons(self, table: ArgumentTable, above: str = "") -> Iterator[str]:
@@ -102,22 +103,22 @@ class _Judge:
         elif NEWTARGETS in key.lower():
             yield f"{key} {HARMS[Harm.TARGETS]}"
         elif not KEY.fullmatch(key):
-            yield f"{key[:40]!r} is no name of an argument"
+            yield f"{key[:40]!r} is not the name of an argument"
         elif harm := self._harm(key, value):
             yield harm
         elif isinstance(value, str):
             yield from self._text(key, value)
 
     def _harm(self, key: str, value: ArgumentTable | str) -> str:
-        """What is wrong with an argument, by its name, or by the request it chooses; empty where nothing is."""
+        """The problem with an argument's name, or with the request it chooses. Empty: there is none."""
         if self._is_harmless(key):
             return ""
-        last = _last(key)
+        short_name = _shorten(key)
         for script, harm in (*self.harmful.find(key), *_every_harmful().find(key)):
             if not self._allows(harm, value):
                 needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm in ON_THE_TARGET else ""
                 return f"{key} of {script} {HARMS[harm]}{needs}"
-        if FILE_LIKE.search(last) and last not in WEB_PATHS:
+        if FILE_LIKE.search(short_name) and short_name not in WEB_PATHS:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
 
@@ -129,26 +130,27 @@ class _Judge:
 
     def _is_harmless(self, key: str) -> bool:
         """Whether a selected script reads the argument, and none that could read it does harm with it."""
-        bare = "." not in key  # a full name is read by nobody else
-        known = key in self.harmless or (bare and key in self.harmless_parts)
-        return known and not (bare and _last(key) in self.harmful.last_parts)
+        is_short = "." not in key  # a full name is read by one script only
+        is_known = key in self.harmless or (is_short and key in self.harmless_short_names)
+        return is_known and not (is_short and _shorten(key) in self.harmful.short_names)
 
     def _text(self, key: str, text: str) -> Iterator[str]:
         if NEWTARGETS in text.lower():
             yield f"{key}: {NEWTARGETS} {HARMS[Harm.TARGETS]}"
-        elif URL_LIKE.search(_last(key)) and ELSEWHERE.match(text):
+        elif URL_LIKE.search(_shorten(key)) and ELSEWHERE.match(text):
             yield f"{key}={text[:40]} {HARMS[Harm.HOST]}; write the path alone"
-        elif not self._is_harmless(key) and _last(key) not in WEB_PATHS and PATH_LIKE.match(text):
+        elif not self._is_harmless(key) and _shorten(key) not in WEB_PATHS and PATH_LIKE.match(text):
             yield f"{key}: {text[:40]!r} reads like a path of the worker's files"
 
 
-def _last(argument: str) -> str:
+def _shorten(argument: str) -> str:
+    """The part of a name after its last dot."""
     return argument.lower().rpartition(".")[2]
 
 
 @cache
 def _every_harmful() -> _HarmfulNames:
-    """Harmful arguments of all scripts: nobody needs them for a script that is not selected."""
+    """Harmful arguments of all scripts. A script that is not selected needs none of them."""
     table = script_table()
     rows = [*table.libraries.values(), *(ArgumentNames(harmful=script.harmful) for script in table.scripts)]
     every = ArgumentNames(harmful={name: harm for row in rows for name, harm in row.harmful.items()})

@@ -1,7 +1,7 @@
 """The script options of a request, taken together → the words for nmap's command line.
 
---script, -sC and -A choose scripts, -sV adds nmap's version scripts, --script-args speaks to all of them. What comes
-out names each script: nmap never evaluates a category or an expression of the caller's, and never looks for a file.
+--script, -sC and -A choose scripts, -sV adds nmap's version scripts, --script-args applies to all of them. The result
+names each script: nmap never evaluates a category or an expression of the caller's, and never looks for a file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cascan.nmap.scripts.table import Script
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"
 BY_NUMBER = (
     "with -n, and so without reverse names: {} would follow a redirect to a neighbour in the domain of such a name; "
-    "policy profile intrusive goes without -n"
+    "policy profile intrusive leaves -n out"
 )
 NO_PORT = "runs against a port, and -sn scans none"
 ASKS_NAMES = "-R beside {} needs policy profile intrusive: with a name, it follows redirects within the name's domain"
@@ -31,8 +31,8 @@ class ScriptChoice(msgspec.Struct, frozen=True):
     words: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
-    by_number: str = ""  # why names of addresses may not be asked for; empty: they may
-    talks_to_ports: bool = False  # one of the scripts that were chosen runs against ports
+    by_number: str = ""  # why names of addresses may not be looked up; empty: they may
+    talks_to_ports: bool = False  # one of the chosen scripts runs against ports
     verdicts: tuple[ScriptVerdict, ...] = ()  # on each script that was selected, then on those that -sV adds
 
 
@@ -46,51 +46,76 @@ def choose_scripts(
     asks_names: bool = False,
     asks_ports: bool = True,
 ) -> ScriptChoice:
-    """`default`: -sC or -A stood there; `version`: -sV or -A did; `asks_names`: -R did; `asks_ports`: no -sn did."""
-    selection = select_scripts(selections) if selections else Selection(select_category("default") if default else ())
+    """The script options of a request, under a policy profile.
+
+    `selections` and `arguments` are the values of each --script and --script-args. `default`: -sC or -A is given;
+    `version`: -sV or -A; `asks_names`: -R; `asks_ports`: no -sn.
+    """
+    selection = _select(selections, default=default)
     judged = judge_scripts(selection.scripts, policy)
     refusals = [*selection.errors, *judged.refusals]
-    refusals += [] if asks_ports else _without_a_port(judged.kept)
-    notes = list(judged.notes)
-    if selections and default:
-        notes.append(ADDS_NOTHING)
-    scripts = [one.script for one in judged.kept]
-    version_scripts = [one.script for one in select_category("version")] if version else []
+    if not asks_ports:
+        refusals += _refuse_without_ports(judged.allowed)
+    scripts = [selected.script for selected in judged.allowed]
+    version_scripts = [selected.script for selected in select_category("version")] if version else []
+    all_scripts = (*scripts, *version_scripts)
+    notes = [*judged.notes, *([ADDS_NOTHING] if selections and default else [])]
     notes += note_version_scripts(version_scripts, policy)
-    words = ["--script", ",".join(map(_word, judged.kept))] if judged.kept else []
+    words = ["--script", ",".join(map(_to_word, judged.allowed))] if judged.allowed else []
     if arguments:
-        written, why_not = _arguments(arguments, [*scripts, *version_scripts], policy)
-        refusals += (Refusal("--script-args", Rule.SCRIPT, f"--script-args{why}") for why in why_not)
+        written, problems = _check_arguments(arguments, all_scripts, policy)
+        refusals += (Refusal("--script-args", Rule.SCRIPT, f"--script-args{problem}") for problem in problems)
         words += ["--script-args", written] if written else []
-    redirected = [script.name for script in (*scripts, *version_scripts) if "redirects" in script.effects]
-    by_number = ""
-    if redirected and policy is PolicyProfile.SAFE:
-        some = redirected[0] + (f" (and {len(redirected) - 1} more)" if len(redirected) > 1 else "")
-        by_number = BY_NUMBER.format(some)
-        refusals += [Refusal("-R", Rule.SCRIPT, ASKS_NAMES.format(some))] if asks_names else []
-    verdicts = (*judged.verdicts, *judge_version_scripts(version_scripts, selection.names))
-    talks_to_ports = any("portrule" in script.rules for script in scripts)
-    return ScriptChoice(tuple(words), tuple(refusals), tuple(notes), by_number, talks_to_ports, verdicts)
+    redirected = _list_redirected(all_scripts) if policy is PolicyProfile.SAFE else ""
+    if redirected and asks_names:
+        refusals.append(Refusal("-R", Rule.SCRIPT, ASKS_NAMES.format(redirected)))
+    return ScriptChoice(
+        words=tuple(words),
+        refusals=tuple(refusals),
+        notes=tuple(notes),
+        by_number=BY_NUMBER.format(redirected) if redirected else "",
+        talks_to_ports=any("portrule" in script.rules for script in scripts),
+        verdicts=(*judged.verdicts, *judge_version_scripts(version_scripts, selection.names)),
+    )
 
 
-def _without_a_port(kept: Sequence[SelectedScript]) -> list[Refusal]:
-    """Why scripts that were named, or all that are left, would never run."""
-    idle = [one for one in kept if one.script.rules <= {"portrule", "postrule"}]
-    if idle and len(idle) == len(kept):
-        first = idle[0].script.name
-        return [refuse_script(first, f"{first} {NO_PORT}: nothing of it would run")]
-    return [refuse_script(one.script.name, f"{one.script.name} {NO_PORT}") for one in idle if one.named]
+def _select(selections: Sequence[str], *, default: bool) -> Selection:
+    """The scripts of --script; without it the default ones, if they are requested."""
+    if selections:
+        return select_scripts(selections)
+    return Selection(select_category("default") if default else ())
 
 
-def _arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, list[str]]:
+def _refuse_without_ports(allowed: Sequence[SelectedScript]) -> list[Refusal]:
+    """Refusals of scripts that would never run without ports: of each that was named, or of all if none would run."""
+    idle = [selected for selected in allowed if selected.script.rules <= {"portrule", "postrule"}]
+    if idle and len(idle) == len(allowed):
+        name = idle[0].script.name
+        return [refuse_script(name, f"{name} {NO_PORT}: no script would run")]
+    return [
+        refuse_script(selected.script.name, f"{selected.script.name} {NO_PORT}") for selected in idle if selected.named
+    ]
+
+
+def _check_arguments(texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, list[str]]:
+    """The value of --script-args in its one spelling, and its problems."""
     if len(texts) > 1:
-        return "", [f" stands {len(texts)} times: nmap takes the last alone; join them with commas"]
+        return "", [f" is given {len(texts)} times: nmap takes only the last one; join them with commas"]
     try:
         table = parse_script_args(texts[0])
     except ValueError as exc:
         return "", [f": {exc}"]
-    return write_script_args(table), [f": {why}" for why in find_argument_problems(table, scripts, policy)]
+    problems = find_argument_problems(table, scripts, policy)
+    return write_script_args(table), [f": {problem}" for problem in problems]
 
 
-def _word(selected: SelectedScript) -> str:
+def _list_redirected(scripts: Sequence[Script]) -> str:
+    """The first script that follows redirects, and how many others do. Empty: none does."""
+    names = [script.name for script in scripts if "redirects" in script.effects]
+    if not names:
+        return ""
+    return names[0] + (f" (and {len(names) - 1} more)" if len(names) > 1 else "")
+
+
+def _to_word(selected: SelectedScript) -> str:
     return "+" * selected.forced + selected.script.name

@@ -1,10 +1,10 @@
-"""One rule of --script → which scripts it matches, read as nmap reads it.
+"""One rule of --script → the scripts that it matches, read as nmap reads it.
 
     expression  =  operand [ "and" expression ] [ "or" expression ]
     operand     =  "not" operand  |  "(" expression ")"  |  word
 
 `and` takes everything to its right: `a and b or c` is `a and (b or c)`. A word is true, false, all, a category in any
-case, or the name of a script, where `*` stands for any text. `not` that has nothing behind it is a word itself.
+case, or the name of a script, where `*` stands for any text. A `not` without an operand is a word itself.
 Source: the grammar in nse_main.lua of nmap 7.93, run against `nmap --script-help`.
 """
 
@@ -20,7 +20,7 @@ from cascan.nmap.scripts.table import CATEGORIES, Script
 MAX_DEPTH = 60  # operators and parentheses inside one another
 CONSTANTS = {"true": True, "all": True, "false": False}
 WORD = re.compile(r"[!-'*-~]+")  # printable, without space and parentheses
-ENDS = re.compile(r"[\s()]|$")  # what may stand behind a keyword
+ENDS = re.compile(r"[\s()]|$")  # what may follow a keyword
 Matches = Callable[[Script], bool]
 
 
@@ -32,12 +32,12 @@ class ScriptRule(msgspec.Struct, frozen=True):
 def parse_rule(text: str) -> ScriptRule:
     """Raises: ValueError: nmap would not read it either, or it is nested too deeply."""
     reader = _Reader(text)
-    read = reader.expression(reader.skip(0), 0)
-    if read is None or reader.skip(read[1]) != len(text):
-        place = f" after {text[: read[1]]!r}" if read else ""
+    parsed = reader.expression(reader.skip(0), 0)
+    if parsed is None or reader.skip(parsed[1]) != len(text):
+        place = f" after {text[: parsed[1]]!r}" if parsed else ""
         raise ValueError(f"{text!r} cannot be read{place}: names, categories, and, or, not and parentheses, as in "
                          "'default and not http-*'; a comma ends a rule, even inside parentheses")  # fmt: skip
-    return ScriptRule(tuple(dict.fromkeys(reader.words_of(read[1]))), read[0])
+    return ScriptRule(tuple(dict.fromkeys(reader.words_up_to(parsed[1]))), parsed[0])
 
 
 def is_category(word: str) -> bool:
@@ -45,23 +45,23 @@ def is_category(word: str) -> bool:
 
 
 def matches_name(pattern: str, name: str) -> bool:
-    """Whether a name, or a pattern with `*`, stands for the script `name`."""
-    first, *rest = pattern.removesuffix(".nse").split("*")
-    if not rest:
-        return name == first
-    *middle, last = rest
-    if not (name.startswith(first) and name.endswith(last)) or len(name) < len(first) + len(last):
+    """Whether a name, or a pattern with `*`, matches the script `name`."""
+    prefix, *others = pattern.removesuffix(".nse").split("*")
+    if not others:
+        return name == prefix
+    *infixes, suffix = others
+    if not (name.startswith(prefix) and name.endswith(suffix)) or len(name) < len(prefix) + len(suffix):
         return False
-    start, stop = len(first), len(name) - len(last)
-    for piece in middle:  # the first place is as good as any: what follows has the most room
-        start = name.find(piece, start, stop)
+    start, stop = len(prefix), len(name) - len(suffix)
+    for infix in infixes:  # the leftmost match is the best one: it leaves the most room for the others
+        start = name.find(infix, start, stop)
         if start < 0:
             return False
-        start += len(piece)
+        start += len(infix)
     return True
 
 
-def _matcher(word: str) -> Matches:
+def _build_matcher(word: str) -> Matches:
     lower = word.lower()
     if lower in CONSTANTS:
         return lambda _: CONSTANTS[lower]
@@ -71,59 +71,66 @@ def _matcher(word: str) -> Matches:
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.words: list[tuple[int, str]] = []  # with the place each ends at
+        self.words: list[tuple[int, str]] = []  # with the position of each word's end
 
-    def words_of(self, end: int) -> Iterator[str]:
+    def words_up_to(self, end: int) -> Iterator[str]:
         return (word for stop, word in self.words if stop <= end)
 
-    def skip(self, at: int) -> int:
-        while at < len(self.text) and self.text[at].isspace():
-            at += 1
-        return at
+    def skip(self, position: int) -> int:
+        """The position after any white space."""
+        while position < len(self.text) and self.text[position].isspace():
+            position += 1
+        return position
 
-    def expression(self, at: int, depth: int) -> tuple[Matches, int] | None:
-        """What begins at `at`, and where it ends."""
-        if depth > MAX_DEPTH:
-            raise ValueError(f"{self.text[:40]!r}...: more than {MAX_DEPTH} operators inside one another")
-        left = self.operand(at, depth)
-        if left and (right := self._after("and", left[1], depth)):
-            left = _both(left[0], right[0]), right[1]
-        if left and (right := self._after("or", left[1], depth)):
-            left = _either(left[0], right[0]), right[1]
-        return left
+    def expression(self, start: int, depth: int) -> tuple[Matches, int] | None:
+        """The expression that begins at `start`, and the position of its end."""
+        self._check_depth(depth)
+        parsed = self.operand(start, depth)
+        if parsed and (right := self._parse_after("and", parsed[1], depth)):
+            parsed = _build_and(parsed[0], right[0]), right[1]
+        if parsed and (right := self._parse_after("or", parsed[1], depth)):
+            parsed = _build_or(parsed[0], right[0]), right[1]
+        return parsed
 
-    def operand(self, at: int, depth: int) -> tuple[Matches, int] | None:
-        if depth > MAX_DEPTH:
-            raise ValueError(f"{self.text[:40]!r}...: more than {MAX_DEPTH} operators inside one another")
-        if self._is_keyword("not", at) and (read := self.operand(self.skip(at + 3), depth + 1)):
-            return _negated(read[0]), read[1]
-        if self.text.startswith("(", at):
-            inner = self.expression(self.skip(at + 1), depth + 1)
-            end = self.skip(inner[1]) if inner else at
+    def operand(self, start: int, depth: int) -> tuple[Matches, int] | None:
+        """The operand that begins at `start`, and the position of its end."""
+        self._check_depth(depth)
+        if self._is_keyword("not", start):
+            negated = self.operand(self.skip(start + len("not")), depth + 1)
+            if negated:
+                return _build_not(negated[0]), negated[1]
+        if self.text.startswith("(", start):
+            inner = self.expression(self.skip(start + 1), depth + 1)
+            end = self.skip(inner[1]) if inner else start
             return (inner[0], end + 1) if inner and self.text.startswith(")", end) else None
-        if word := WORD.match(self.text, at):
-            self.words.append((word.end(), word[0]))
-            return _matcher(word[0]), word.end()
+        if match := WORD.match(self.text, start):
+            self.words.append((match.end(), match[0]))
+            return _build_matcher(match[0]), match.end()
         return None
 
-    def _after(self, keyword: str, at: int, depth: int) -> tuple[Matches, int] | None:
-        at = self.skip(at)
-        if not self._is_keyword(keyword, at):
+    def _check_depth(self, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"{self.text[:40]!r}...: more than {MAX_DEPTH} operators inside one another")
+
+    def _parse_after(self, keyword: str, end: int, depth: int) -> tuple[Matches, int] | None:
+        """The expression after a keyword that follows `end`. None: the keyword does not follow."""
+        start = self.skip(end)
+        if not self._is_keyword(keyword, start):
             return None
-        return self.expression(self.skip(at + len(keyword)), depth + 1)
+        return self.expression(self.skip(start + len(keyword)), depth + 1)
 
-    def _is_keyword(self, keyword: str, at: int) -> bool:
-        end = at + len(keyword)
-        return self.text[at:end].lower() == keyword and ENDS.match(self.text, end) is not None
-
-
-def _both(one: Matches, other: Matches) -> Matches:
-    return lambda script: one(script) and other(script)
+    def _is_keyword(self, keyword: str, start: int) -> bool:
+        end = start + len(keyword)
+        return self.text[start:end].lower() == keyword and ENDS.match(self.text, end) is not None
 
 
-def _either(one: Matches, other: Matches) -> Matches:
-    return lambda script: one(script) or other(script)
+def _build_and(left: Matches, right: Matches) -> Matches:
+    return lambda script: left(script) and right(script)
 
 
-def _negated(one: Matches) -> Matches:
-    return lambda script: not one(script)
+def _build_or(left: Matches, right: Matches) -> Matches:
+    return lambda script: left(script) or right(script)
+
+
+def _build_not(operand: Matches) -> Matches:
+    return lambda script: not operand(script)

@@ -13,7 +13,7 @@ from cascan.nmap.scripts.select_scripts import SelectedScript, refuse_script
 from cascan.nmap.scripts.table import Script
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
-# category, effect or rule → the first profile that allows it, and what the script does ("it …"); the gravest come first
+# category, effect or rule → the least profile that allows it, and what the script does ("it …"); most dangerous first
 NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "broadcast": (EVERYTHING, "sends broadcasts, which no list of targets bounds"),
     "unbounded": (EVERYTHING, "runs before any target is known, and sends where no list of targets bounds it"),
@@ -36,14 +36,16 @@ NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
     "unsafe-vuln": (INTRUSIVE, "probes for a vulnerability, and is not called safe"),
 }
-FORCED_SCRIPT = "is to run against every port, whatever its own rule says: + stands before it"
-FORCED = "+ has a script run against every port, whatever its own rule says"
+FORCED_SCRIPT = "would run against every port, whatever its own rule says, because of the + before it"
+FORCED = "+ makes a script run against every port, whatever its own rule says"
+
+MAX_LISTED = 5  # scripts in one sentence
 
 
 class Verdict(StrEnum):
     ALLOWED = "allowed"
-    LEFT_OUT = "left out"  # a category or an expression brought it in
-    REFUSED = "refused"  # it was named, or forced
+    LEFT_OUT = "left out"  # selected by a category or an expression
+    REFUSED = "refused"  # named, or forced
     WITH_VERSIONS = "runs with -sV"  # nmap adds it by itself
 
 
@@ -57,16 +59,16 @@ class ScriptVerdict(msgspec.Struct, frozen=True):
 
 
 class JudgedScripts(msgspec.Struct, frozen=True):
-    """What may run; why what was named may not; what was left out of categories and expressions."""
+    """Scripts that may run; refusals of named ones; notes on those left out of categories and expressions."""
 
-    kept: tuple[SelectedScript, ...] = ()
+    allowed: tuple[SelectedScript, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[ScriptVerdict, ...] = ()
 
 
 def find_needed_profile(script: Script) -> tuple[PolicyProfile, str]:
-    """The least profile that allows a script, and what is the reason; empty where `safe` does."""
+    """The least profile that allows a script, and the reason; an empty reason where `safe` does."""
     traits = script.categories | script.effects | (script.rules & {"prerule"})
     if "vuln" in traits and "safe" not in traits:
         traits |= {"unsafe-vuln"}
@@ -75,24 +77,26 @@ def find_needed_profile(script: Script) -> tuple[PolicyProfile, str]:
 
 
 def judge_scripts(selected: Sequence[SelectedScript], policy: PolicyProfile) -> JudgedScripts:
-    kept, refusals, left_out, verdicts = [], [], [], []
-    for one in selected:
-        needed, why = (EVERYTHING, FORCED) if one.forced else find_needed_profile(one.script)
+    """The verdict on each selected script under a policy profile."""
+    allowed, refusals, left_out, verdicts = [], [], [], []
+    for candidate in selected:
+        script, forced = candidate.script, candidate.forced
+        needed, reason = (EVERYTHING, FORCED) if forced else find_needed_profile(script)
         if policy.allows(needed):
             verdict = Verdict.ALLOWED
-            kept.append(one)
-        elif one.named or one.forced:
+            allowed.append(candidate)
+        elif candidate.named or forced:
             verdict = Verdict.REFUSED
-            name = one.script.name
-            refusals.append(refuse_script(name, describe_refusal(name, needed, why, policy, forced=one.forced)))
+            sentence = describe_refusal(script.name, needed, reason, policy, forced=forced)
+            refusals.append(refuse_script(script.name, sentence))
         else:
             verdict = Verdict.LEFT_OUT
-            left_out.append(one.script)
-        verdicts.append(ScriptVerdict(one.script.name, verdict, needed, FORCED_SCRIPT if one.forced else why))
-    if left_out and not kept and not refusals:
-        why = f"nothing of it is left under policy profile {policy}: {_listed(left_out)}"
-        refusals.append(refuse_script("--script", why))
-    return JudgedScripts(tuple(kept), tuple(refusals), _left_out_notes(left_out, policy), tuple(verdicts))
+            left_out.append(script)
+        verdicts.append(ScriptVerdict(script.name, verdict, needed, FORCED_SCRIPT if forced else reason))
+    if left_out and not allowed and not refusals:
+        reason = f"policy profile {policy} allows none of it: {_list_with_needs(left_out)}"
+        refusals.append(refuse_script("--script", reason))
+    return JudgedScripts(tuple(allowed), tuple(refusals), _note_left_out(left_out, policy), tuple(verdicts))
 
 
 def describe_refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
@@ -102,20 +106,20 @@ def describe_refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyP
 
 
 def note_version_scripts(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
-    """-sV runs nmap's version scripts by itself and nothing takes one out: what the profile would not allow is said."""
+    """A note on version scripts that the profile would not allow: -sV runs them all, and none can be left out."""
     beyond = [script for script in scripts if not policy.allows(find_needed_profile(script)[0])]
-    return (f"-sV runs, beyond policy profile {policy}: {_listed(beyond)}",) if beyond else ()
+    return (f"-sV runs, beyond policy profile {policy}: {_list_with_needs(beyond)}",) if beyond else ()
 
 
 def judge_version_scripts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
-    """Of the scripts that -sV adds, those that were not selected by themselves. nmap runs each, whatever it needs."""
+    """Verdicts on scripts that only -sV adds, not the selection. nmap runs each of them, whatever it needs."""
     for script in scripts:
         if script.name not in selected:
             needed, why = find_needed_profile(script)
             yield ScriptVerdict(script.name, Verdict.WITH_VERSIONS, needed, why)
 
 
-def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, ...]:
+def _note_left_out(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[str, ...]:
     notes = []
     for profile in PolicyProfile:
         of_profile = [script for script in scripts if find_needed_profile(script)[0] is profile]
@@ -127,10 +131,10 @@ def _left_out_notes(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[s
     return tuple(notes)
 
 
-def _listed(scripts: Sequence[Script]) -> str:
-    shown = [
-        f"{script.name} ({find_needed_profile(script)[0]}: it {find_needed_profile(script)[1]})"
-        for script in scripts[:5]
-    ]
-    more = f" and {len(scripts) - len(shown)} more" if len(scripts) > len(shown) else ""
-    return ", ".join(shown) + more
+def _list_with_needs(scripts: Sequence[Script]) -> str:
+    listed = []
+    for script in scripts[:MAX_LISTED]:
+        needed, reason = find_needed_profile(script)
+        listed.append(f"{script.name} ({needed}: it {reason})")
+    surplus = f" and {len(scripts) - len(listed)} more" if len(scripts) > len(listed) else ""
+    return ", ".join(listed) + surplus

@@ -1,4 +1,4 @@
-"""Is a target covered by intervals of addresses? If not: the first address outside. In arithmetic, not one by one."""
+"""Is a target covered by intervals of addresses? If not: its first address outside. By arithmetic, not one by one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find_gap(covered: Intervals, low: int, high: int) -> int | None:
 
 
 def find_first_outside(target: Octets, covered: Intervals) -> int | None:
-    """The target's first address in no interval. Only blocks that a border cuts are looked into."""
+    """The target's first address in no interval; None: it is covered. Only blocks that a border cuts are searched."""
     low, high = target.bounds
     missing = find_gap(covered, low, high)
     if missing is None or missing == low:

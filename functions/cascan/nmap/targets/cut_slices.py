@@ -1,4 +1,4 @@
-"""A shard that was broken off → what nmap finished, and the rest, both as slices of its targets."""
+"""An interrupted shard → the slices of its targets that nmap finished, and those of the remainder."""
 
 from __future__ import annotations
 
@@ -12,61 +12,66 @@ from cascan.nmap.targets.slices import enumerate_slice
 from cascan.nmap.targets.syntax import parse_target
 
 Slices = tuple[TargetSlice, ...]
-Part = tuple[TargetSlice, bool]  # True: left to ask
+Run = tuple[TargetSlice, bool]  # addresses in a row; True: they are still to be scanned
 
 
 class CutSlices(NamedTuple):
     done: Slices
-    rest: Slices
+    remainder: Slices
 
 
 def cut_slices(
-    shard: Shard, resolved: Mapping[str, Sequence[str]], left: Container[str], names_left: Container[str] = ()
+    shard: Shard,
+    resolved: Mapping[str, Sequence[str]],
+    unfinished: Container[str],
+    unfinished_names: Container[str] = (),
 ) -> CutSlices:
-    """The shard's slices, parted by whether they hold an address that is `left` to ask. Order is kept.
+    """The shard's slices, cut where an address is still to be scanned. Their order stays.
 
-    `resolved` is what its names stood for; `names_left` are names that are to be looked up again. A name stays whole;
-    what was not asked at all (excluded, without an address, outside the scope) goes with what is done. Where the parts
-    would be more than a shard may have, the surplus is asked again: it goes whole to the rest.
+    `resolved` holds the addresses of its names. `unfinished_names` are names to resolve again. A name stays whole. What
+    was not scanned on purpose (excluded, without an address, outside the scope) counts as done. Where a side would get
+    more slices than a shard may have, the surplus is scanned again: it goes to the remainder as a whole.
     """
     done: list[TargetSlice] = []
-    rest: list[TargetSlice] = []
-    for number, piece in enumerate(shard.slices):
-        behind = len(shard.slices) - number - 1  # each of which may go to either side, whole
-        room = MAX_SLICES_PER_SHARD - behind - max(len(done), len(rest))
-        parts = list(_parts(piece, shard.family, resolved, left, names_left))
-        for part, is_left in _bounded(parts, piece, room):
-            (rest if is_left else done).append(part)
-    return CutSlices(tuple(done), tuple(rest))
+    remainder: list[TargetSlice] = []
+    for index, target_slice in enumerate(shard.slices):
+        later = len(shard.slices) - index - 1  # slices that may each go to either side, whole
+        room = MAX_SLICES_PER_SHARD - later - max(len(done), len(remainder))
+        runs = list(_find_runs(target_slice, shard.family, resolved, unfinished, unfinished_names))
+        for run, is_unfinished in _limit_runs(runs, target_slice, room):
+            (remainder if is_unfinished else done).append(run)
+    return CutSlices(tuple(done), tuple(remainder))
 
 
-def _bounded(parts: list[Part], piece: TargetSlice, room: int) -> list[Part]:
-    """At most `room` parts, at least one: what would be more is one part, and left."""
-    if len(parts) <= room or len(parts) == 1:
-        return parts
-    kept = parts[: max(0, room - 1)]
-    start = kept[-1][0].stop if kept else piece.start
-    return [*kept, (TargetSlice(piece.expression, start, piece.stop), True)]
+def _limit_runs(runs: list[Run], target_slice: TargetSlice, room: int) -> list[Run]:
+    """At most `room` runs, and at least one. The surplus becomes one run that is still to be scanned."""
+    if len(runs) <= room or len(runs) == 1:
+        return runs
+    head = runs[: max(0, room - 1)]
+    start = head[-1][0].stop if head else target_slice.start
+    return [*head, (TargetSlice(target_slice.expression, start, target_slice.stop), True)]
 
 
-def _parts(
-    piece: TargetSlice,
+def _find_runs(
+    target_slice: TargetSlice,
     family: int,
     resolved: Mapping[str, Sequence[str]],
-    left: Container[str],
-    names_left: Container[str],
-) -> Iterator[Part]:
-    """The slice in runs of addresses that are left or not, in order."""
-    addresses = enumerate_slice(piece, family, resolved)
-    target = parse_target(piece.expression, family)
+    unfinished: Container[str],
+    unfinished_names: Container[str],
+) -> Iterator[Run]:
+    """The slice as runs of addresses that are all finished or all unfinished, in order."""
+    expression = target_slice.expression
+    addresses = enumerate_slice(target_slice, family, resolved)
+    target = parse_target(expression, family)
     if isinstance(target, Name):
-        yield piece, target.name in names_left or any(address in left for address in addresses)
+        is_unfinished = target.name in unfinished_names or any(address in unfinished for address in addresses)
+        yield target_slice, is_unfinished
         return
-    start, was_left = piece.start, False
-    for position, address in enumerate(addresses, piece.start):
-        is_left = address in left
-        if is_left is not was_left:
+    start, was_unfinished = target_slice.start, False
+    for position, address in enumerate(addresses, target_slice.start):
+        is_unfinished = address in unfinished
+        if is_unfinished is not was_unfinished:
             if position > start:
-                yield TargetSlice(piece.expression, start, position), was_left
-            start, was_left = position, is_left
-    yield TargetSlice(piece.expression, start, piece.stop), was_left
+                yield TargetSlice(expression, start, position), was_unfinished
+            start, was_unfinished = position, is_unfinished
+    yield TargetSlice(expression, start, target_slice.stop), was_unfinished

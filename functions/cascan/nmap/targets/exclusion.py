@@ -1,7 +1,7 @@
-"""What a request leaves out: exact, whatever the order and overlap of its entries.
+"""The excludes of a request: exact, whatever the order and overlap of its entries.
 
-nmap's own --exclude keeps a part of a wide network in when a narrow one inside it stands first, and reads octal.
-So excludes are taken out of the addresses before nmap sees them.
+nmap's own --exclude keeps a part of a wide network when a narrower one inside it comes first, and it reads octal.
+So cascan removes excluded addresses before nmap sees them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Exclusion(msgspec.Struct, frozen=True):
 
         A comma always separates entries here: `10.0.0.1,3` is two, and the second is refused.
 
-        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or no target at all.
+        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or not a target.
         """
         intervals: list[Interval] = []
         patterns: list[Octets] = []
@@ -50,7 +50,7 @@ class Exclusion(msgspec.Struct, frozen=True):
             try:
                 target = parse_target(entry, family)
             except RequestRefused as refused:
-                refusals += (replace(one, reason=f"exclude: {one.reason}") for one in refused.refusals)
+                refusals += (replace(refusal, reason=f"exclude: {refusal.reason}") for refusal in refused.refusals)
                 continue
             if isinstance(target, Name):
                 reason = f"exclude {entry!r}: a name may move to another address; exclude the address itself"
@@ -64,7 +64,7 @@ class Exclusion(msgspec.Struct, frozen=True):
         return cls(family, merge_intervals(intervals), tuple(patterns))
 
     def contains(self, address: str) -> bool:
-        """Whether the address is left out. Raises: ValueError: not an address of the family."""
+        """Whether the address is excluded. Raises: ValueError: not an address of the family."""
         value = parse_address(address if self.family == IPV4 else address.partition("%")[0])
         if value.version != self.family:
             raise ValueError(f"{address} is not of the family")

@@ -46,7 +46,7 @@ class Network6(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """A host name, resolved by the worker; a mask asks for the block around the name's address."""
+    """A host name, which the worker resolves. A mask requests the block around the name's address."""
 
     expression: str
     name: str
@@ -63,9 +63,9 @@ class Name(msgspec.Struct, frozen=True):
         return 32 if self.family == IPV4 else 128
 
     def pin(self, address: str) -> Octets | Network6:
-        """The name's address with the name's mask applied.
+        """An address of the name, with the name's mask applied.
 
-        Raises: RequestRefused: not an address of the family the name was asked with.
+        Raises: RequestRefused: it is not an address of the name's family.
         """
         suffix = "" if self.bits is None else f"/{self.bits}"
         try:
@@ -83,13 +83,13 @@ Target = Octets | Network6 | Name
 
 
 def build_network6(expression: str, number: int, bits: int, zone: str) -> Network6:
-    """The block of `bits` around an address; host bits are ignored, as nmap does."""
+    """The block of `bits` around an address; host bits are ignored, as nmap ignores them."""
     size = 1 << (128 - bits)
     return Network6(expression, number & -size, size, zone)
 
 
 def parse_ipv6(text: str) -> int | None:
-    """The number of an IPv6 address in text, without a zone; None when it is none."""
+    """The number of an IPv6 address in text, without a zone; None: it is not one."""
     try:
         return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")
     except (OSError, ValueError):

@@ -34,14 +34,14 @@ class Octets(msgspec.Struct, frozen=True):
         texts = [str(value) for value in d]
         index, stop = start, self.count if stop is None else min(stop, self.count)
         while index < stop:  # one row of the last octet at a time
-            row, first = divmod(index, len(d))
-            row, third = divmod(row, len(c))
-            row, second = divmod(row, len(b))
-            last = min(len(d), first + stop - index)
-            prefix = f"{a[row]}.{b[second]}.{c[third]}."
-            for text in texts[first:last]:
+            row, d_start = divmod(index, len(d))
+            row, c_index = divmod(row, len(c))
+            a_index, b_index = divmod(row, len(b))
+            d_stop = min(len(d), d_start + stop - index)
+            prefix = f"{a[a_index]}.{b[b_index]}.{c[c_index]}."
+            for text in texts[d_start:d_stop]:
                 yield prefix + text
-            index += last - first
+            index += d_stop - d_start
 
     def contains(self, address: int) -> bool:
         return all(address >> shift & 255 in octet for octet, shift in zip(self.octets, SHIFTS, strict=True))
@@ -49,7 +49,7 @@ class Octets(msgspec.Struct, frozen=True):
     @property
     def bounds(self) -> tuple[int, int]:
         """The lowest and the highest address, as numbers."""
-        return _number(octet[0] for octet in self.octets), _number(octet[-1] for octet in self.octets)
+        return _to_number(octet[0] for octet in self.octets), _to_number(octet[-1] for octet in self.octets)
 
     def rank(self, address: int) -> int:
         """How many of the addresses are lower: the list is in ascending order."""
@@ -65,28 +65,28 @@ class Octets(msgspec.Struct, frozen=True):
         return below
 
     def intervals(self, low: int = 0, high: int = 0xFFFFFFFF) -> Iterator[tuple[int, int]]:
-        """The addresses as intervals in ascending order; all that lie from `low` to `high`, and maybe some around."""
-        octets = _narrowed(self.octets, low, high)
-        whole = _whole(octets)
-        *leading, last = octets[: len(octets) - whole]
+        """The addresses as intervals in ascending order: all from `low` to `high`, and maybe some around them."""
+        octets = _narrow(self.octets, low, high)
+        whole = _count_whole(octets)
+        *leading, partial = octets[: len(octets) - whole]
         shift = OCTET_BITS * whole
-        stretches = _stretches(last)
+        stretches = _find_stretches(partial)
         for prefix in itertools.product(*leading):
-            base = _number(iter(prefix)) << OCTET_BITS
-            for first, end in stretches:
-                yield (base | first) << shift, ((base | end) + 1 << shift) - 1
+            base = _to_number(iter(prefix)) << OCTET_BITS
+            for start, end in stretches:
+                yield (base | start) << shift, ((base | end) + 1 << shift) - 1
 
     def count_intervals(self, low: int = 0, high: int = 0xFFFFFFFF) -> int:
-        """How many `intervals` gives, without making them."""
-        octets = _narrowed(self.octets, low, high)
-        *leading, last = octets[: len(octets) - _whole(octets)]
-        return math.prod(map(len, leading)) * len(_stretches(last))
+        """How many intervals `intervals` yields, without making them."""
+        octets = _narrow(self.octets, low, high)
+        *leading, partial = octets[: len(octets) - _count_whole(octets)]
+        return math.prod(map(len, leading)) * len(_find_stretches(partial))
 
     @property
     def stretches(self) -> int:
         """How many intervals there are, at most."""
         a, b, c, d = self.octets
-        return len(a) * len(b) * len(c) * len(_stretches(d))
+        return len(a) * len(b) * len(c) * len(_find_stretches(d))
 
     @property
     def is_contiguous(self) -> bool:
@@ -103,25 +103,27 @@ def split_octets(number: int) -> tuple[Octet, Octet, Octet, Octet]:
 def apply_mask(octets: tuple[Octet, Octet, Octet, Octet], bits: int) -> tuple[Octet, Octet, Octet, Octet]:
     """nmap's reading of a mask: each octet by itself is widened to the block that its share of the mask makes."""
     a, b, c, d = octets
-    return _widened(a, bits), _widened(b, bits - 8), _widened(c, bits - 16), _widened(d, bits - 24)
+    return _widen(a, bits), _widen(b, bits - 8), _widen(c, bits - 16), _widen(d, bits - 24)
 
 
-def _widened(octet: Octet, bits: int) -> Octet:
+def _widen(octet: Octet, bits: int) -> Octet:
     if bits >= OCTET_BITS:
         return octet
     size = 1 << (OCTET_BITS - max(bits, 0))
     return tuple(value + extra for value in sorted({value & -size for value in octet}) for extra in range(size))
 
 
-def _number(octets: Iterator[int]) -> int:
+def _to_number(octets: Iterator[int]) -> int:
     number = 0
     for octet in octets:
         number = number << 8 | octet
     return number
 
 
-def _narrowed(octets: tuple[Octet, ...], low: int, high: int) -> list[Octet]:
-    """Without values that no address from `low` to `high` has: those before the octets in which the two differ."""
+def _narrow(octets: tuple[Octet, ...], low: int, high: int) -> list[Octet]:
+    """The octets without values that no address from `low` to `high` has. Only octets up to the first in which the two
+    differ are narrowed.
+    """
     narrowed: list[Octet] = []
     same = True
     for octet, shift in zip(octets, SHIFTS, strict=True):
@@ -131,7 +133,7 @@ def _narrowed(octets: tuple[Octet, ...], low: int, high: int) -> list[Octet]:
     return narrowed
 
 
-def _whole(octets: Sequence[Octet]) -> int:
+def _count_whole(octets: Sequence[Octet]) -> int:
     """How many octets at the end hold every value; not the first one."""
     whole = 0
     while whole < len(octets) - 1 and len(octets[-1 - whole]) == 1 << OCTET_BITS:
@@ -139,7 +141,7 @@ def _whole(octets: Sequence[Octet]) -> int:
     return whole
 
 
-def _stretches(octet: Octet) -> list[tuple[int, int]]:
+def _find_stretches(octet: Octet) -> list[tuple[int, int]]:
     """First and last of each run of values without a gap."""
     stretches: list[tuple[int, int]] = []
     for value in octet:

@@ -1,6 +1,6 @@
-"""Packed shards → shards in which each name stands alone: only then can scripts say the name to the host.
+"""Packed shards → shards with at most one name each: only then can scripts send the name to the host.
 
-nmap is given a name's address, and one run says one name: in TLS (SNI) and in HTTP (Host).
+nmap is given a name's address, and one run can send one name: in TLS (SNI) and in HTTP (Host).
 """
 
 from __future__ import annotations
@@ -11,26 +11,30 @@ from cascan.limits import MAX_SINGLE_NAME_SHARDS
 from cascan.model.shard import TargetSlice
 from cascan.nmap.targets.kinds import Name, Target
 
-TALKATIVE = frozenset({"-sV", "-sC", "--script"})  # options that run scripts; -sV has some of its own
+RUN_SCRIPTS = frozenset({"-sV", "-sC", "--script"})  # options; -sV has scripts of its own
 Slices = tuple[TargetSlice, ...]
 
 
 def one_shard_per_name(
     shards: Sequence[Slices], options: Sequence[str], targets: Iterable[Target]
 ) -> tuple[tuple[Slices, ...], str]:
-    """The shards, and a note (or an empty text) where names are too many to be set apart.
+    """The shards, and a note where there are too many names to separate, else an empty text.
 
-    Without scripts, and where nothing else is asked for, the shards are as they were. The block that a mask makes
-    around a name's address is no name.
+    Without names or without scripts the shards stay as they are. A name with a mask counts as the block around its
+    address, not as a name.
     """
     named = {target.expression for target in targets if isinstance(target, Name) and target.count == 1}
-    if not named or not TALKATIVE & set(options):
+    if not named or not RUN_SCRIPTS & set(options):
         return tuple(shards), ""
-    names = [piece for shard in shards for piece in shard if piece.expression in named]
+    names: list[TargetSlice] = []
+    shards_without_names: list[Slices] = []
+    for shard in shards:
+        names += (target_slice for target_slice in shard if target_slice.expression in named)
+        others = tuple(target_slice for target_slice in shard if target_slice.expression not in named)
+        if others:
+            shards_without_names.append(others)
     if len(names) > MAX_SINGLE_NAME_SHARDS:
-        told = "scripts tell hosts their addresses, not their names, in TLS and HTTP"
-        return tuple(
-            shards
-        ), f"{len(names)} names are more than {MAX_SINGLE_NAME_SHARDS}: {told}; ask for fewer at once"
-    others = (tuple(piece for piece in shard if piece.expression not in named) for shard in shards)
-    return (*filter(None, others), *((name,) for name in names)), ""
+        effect = "scripts tell hosts their addresses, not their names, in TLS and HTTP"
+        note = f"{len(names)} names are more than {MAX_SINGLE_NAME_SHARDS}: {effect}; ask for fewer at once"
+        return tuple(shards), note
+    return (*shards_without_names, *((name,) for name in names)), ""

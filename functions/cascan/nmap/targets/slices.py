@@ -1,4 +1,4 @@
-"""Slices of targets → shards, and a slice → addresses. Nothing is materialised: a /8 is cut in arithmetic."""
+"""Slices of targets → shards, and a slice → addresses. Nothing is materialised: a /8 is cut by arithmetic."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def pack_shards(
     """The slices of one shard after another, cut so that each has at most `hosts_per_shard` addresses."""
     shard: list[TargetSlice] = []
     room = hosts_per_shard
-    for part in slices:
-        start = part.start
-        while start < part.stop:
-            stop = min(part.stop, start + room)
-            shard.append(TargetSlice(part.expression, start, stop))
+    for target_slice in slices:
+        start = target_slice.start
+        while start < target_slice.stop:
+            stop = min(target_slice.stop, start + room)
+            shard.append(TargetSlice(target_slice.expression, start, stop))
             room -= stop - start
             start = stop
             if not room or len(shard) == max_slices:
@@ -30,15 +30,15 @@ def pack_shards(
         yield tuple(shard)
 
 
-def enumerate_slice(part: TargetSlice, family: int, resolved: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The slice's addresses, in nmap's order. A name gives those of every address in `resolved`; none when it has none.
+def enumerate_slice(target_slice: TargetSlice, family: int, resolved: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The slice's addresses, in nmap's order. A name yields those of each address that `resolved` has.
 
     Raises: RequestRefused: the expression is not a target of the family.
     """
-    target = parse_target(part.expression, family)
+    target = parse_target(target_slice.expression, family)
     if not isinstance(target, Name):
-        yield from target.addresses(part.start, part.stop)
+        yield from target.addresses(target_slice.start, target_slice.stop)
         return
     blocks = {block.bounds: block for block in map(target.pin, resolved.get(target.name, ()))}
     for block in blocks.values():  # two addresses of one name may lie in the same block
-        yield from block.addresses(part.start, part.stop)
+        yield from block.addresses(target_slice.start, target_slice.stop)

@@ -1,8 +1,8 @@
-"""nmap's target language: text → Target. What nmap would hand to the system's resolver as a number is refused.
+"""nmap's target language: text → Target. Numbers that nmap would leave to the system's resolver are refused.
 
 Source: the nmap manual, "Target specification", and agreement with `nmap -sL -n`. nmap reads `010.0.0.1` as 10.0.0.1
 and leaves `127.1`, `0x7f000001` or `2130706433` to a resolver that reads 127.0.0.1: such spellings mean one thing
-to a reader and another to the network, so none of them is taken.
+to a reader and another to the network, so all of them are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def parse_target(expression: str, family: int = 4) -> Target:
     try:
         return _parse(expression, family)
     except ValueError as exc:
-        reason = f"target {_shown(expression)}: {exc}"
+        reason = f"target {_shorten(expression)}: {exc}"
         raise RequestRefused([Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)]) from exc
 
 
@@ -52,7 +52,7 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
 
 
 def suggest_punycode(text: str) -> str:
-    """What to write for a host name with letters beyond ASCII, completing "it …"; empty: the text is none."""
+    """What to write for a host name with letters beyond ASCII, completing "it …"; empty for any other text."""
     labels = unicodedata.normalize("NFC", text.lower()).split(".")
     plain = [label for label in labels if label.isascii()]
     if len(plain) == len(labels) or not all(_is_word(label) for label in labels):
@@ -68,6 +68,20 @@ def _is_word(label: str) -> bool:
 
 
 def _parse(expression: str, family: int) -> Target:
+    _check_text(expression)
+    if ":" in expression:
+        return _parse_network6(expression, family)
+    host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
+    octets = _parse_octets(host)
+    if octets is None:
+        return Name(expression, _check_name(host), family, bits)
+    if family != IPV4:
+        raise ValueError("an IPv4 target in an IPv6 scan; scan it separately, without -6")
+    return Octets(expression, octets if bits is None else apply_mask(octets, bits))
+
+
+def _check_text(expression: str) -> None:
+    """Raises: ValueError: text that is not a target in any notation."""
     if len(expression) > MAX_TARGET_CHARS:
         raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
     if hint := suggest_punycode(expression):
@@ -75,19 +89,10 @@ def _parse(expression: str, family: int) -> Target:
     if not expression or not all("!" <= char <= "~" for char in expression):
         raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
     if "://" in expression:
-        raise ValueError("a URL is no target; name its host alone")
+        raise ValueError("a URL is not a target; name its host only")
     if with_port := WITH_PORT.fullmatch(expression):
         host, port = with_port["host"], with_port["port"]
         raise ValueError(f"a target has no port; write {host.strip('[]')}, and -p {port} among the parameters")
-    if ":" in expression:
-        return _parse6(expression, family)
-    host, bits = _split_mask(expression, 32 if family == IPV4 else 128)
-    octets = _octets(host)
-    if octets is None:
-        return Name(expression, _checked_name(host), family, bits)
-    if family != IPV4:
-        raise ValueError("an IPv4 target in an IPv6 scan; scan it separately, without -6")
-    return Octets(expression, octets if bits is None else apply_mask(octets, bits))
 
 
 def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
@@ -99,16 +104,16 @@ def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
     return host, int(text)
 
 
-def _octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
-    parts = host.split(".")
-    if len(parts) != OCTETS:
+def _parse_octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
+    texts = host.split(".")
+    if len(texts) != OCTETS:
         return None
-    octets = [_octet(part) for part in parts]
+    octets = [_parse_octet(text) for text in texts]
     a, b, c, d = octets
     return None if a is None or b is None or c is None or d is None else (a, b, c, d)
 
 
-def _octet(text: str) -> Octet | None:
+def _parse_octet(text: str) -> Octet | None:
     """`*`, or a comma list of N, N-M, N-, -M and -. None: not an octet; a name, perhaps."""
     if text == "*":
         return tuple(range(256))
@@ -132,9 +137,9 @@ def _refuse_octal(*numbers: str) -> None:
             raise ValueError(f"{number} reads as octal to some and as decimal to nmap; write it without leading zeros")
 
 
-def _checked_name(host: str) -> str:
-    """The name in lower case. The root's dot is kept where it says something: a single label without it is looked up
-    in the domains that resolv.conf lists, with it as it is. A name of several labels is always looked up as it is.
+def _check_name(host: str) -> str:
+    """The name in lower case. The root's dot stays where it matters: a single label without it is looked up in the
+    domains that resolv.conf lists, with it as it is. A name of several labels is always looked up as it is.
     """
     labels = host.removesuffix(".").split(".")  # the root's dot
     if labels[-1] and (not re.search("[A-Za-z]", labels[-1]) or HEXADECIMAL.fullmatch(labels[-1])):
@@ -145,7 +150,7 @@ def _checked_name(host: str) -> str:
     return ".".join(labels).lower() + dot
 
 
-def _parse6(expression: str, family: int) -> Network6:
+def _parse_network6(expression: str, family: int) -> Network6:
     host, bits = _split_mask(expression, 128)
     address, percent, zone = host.partition("%")
     number = parse_ipv6(address)
@@ -156,9 +161,9 @@ def _parse6(expression: str, family: int) -> Network6:
     if number in MAPPED:
         raise ValueError("an embedded IPv4 address; name the IPv4 address itself, without -6")
     if percent and number >> 118 != 0xFE80 >> 6:
-        raise ValueError("a zone belongs to a link-local address, fe80::/10, alone")
+        raise ValueError("a zone is allowed for link-local addresses, fe80::/10, only")
     return build_network6(expression, number, 128 if bits is None else bits, zone)
 
 
-def _shown(expression: str) -> str:
+def _shorten(expression: str) -> str:
     return repr(expression if len(expression) <= SHOWN_CHARS else expression[:SHOWN_CHARS] + "...")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascan.events import ScanCompleted
+from cascan.gateways import ScanGateways
 from cascan.limits import MAX_LISTED_REASONS, MAX_SENTENCE_CHARS
 from cascan.model.reason import Reason, ReasonCode, Reasons, merge_reasons
 from cascan.model.scan import Outcome, Scan, combine_outcomes
@@ -35,7 +36,7 @@ def close_all(*closings: ShardClosing) -> tuple[Scan, MemoryScanTable, MemoryEve
     bus = MemoryEventBus()
     for number, ending in enumerate(closings):
         for _ in range(2):
-            close_shard(SCAN_ID, number, ending, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+            close_shard(SCAN_ID, number, ending, ScanGateways(table, MemoryShardQueues(), bus, clock))
     return table.scans[SCAN_ID], table, bus
 
 

@@ -41,8 +41,8 @@ def test_a_report_with_control_characters_is_readable_for_libnmap_too() -> None:
         (report("oddities/entities"), "EntitiesForbidden"),
         (report("oddities/script-help"), "libnmap cannot read"),
         (b"<nmaprun><host><ports><port/></ports></host></nmaprun>", "libnmap"),
-        (b"<host/>", "libnmap|not a whole one"),
-        (b"<nmaprun>\xff</nmaprun>", "stumbles"),
+        (b"<host/>", "libnmap|only a part"),
+        (b"<nmaprun>\xff</nmaprun>", "libnmap fails"),
         (report("oddities/missing"), "libnmap"),
     ],
 )
@@ -53,7 +53,13 @@ def test_what_libnmap_cannot_read_is_refused_with_its_reason(data: bytes, why: s
 
 def test_without_defusedxml_no_report_is_handed_to_libnmap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libnmap.parser.ET", ET)  # what libnmap falls back to
-    with pytest.raises(UnreadableReport, match=r"install python-libnmap\[defusedxml\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"without defusedxml; .* pip install 'cascan\[libnmap\]'"):
+        as_libnmap(report("hosts"))
+
+
+def test_without_libnmap_the_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "libnmap", None)  # as if it were not installed
+    with pytest.raises(ModuleNotFoundError, match=r"python-libnmap is not installed; .* 'cascan\[libnmap\]'"):
         as_libnmap(report("hosts"))
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from cascan.events import ReportStored, ScanCompleted
 from cascan.events.control import Action, ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaTask
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
@@ -19,12 +20,12 @@ from cascan.model.shard import Lane, Shard, ShardClosing, ShardCut, ShardState, 
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
-from cascan.recovery.rebuild import NoBus, NoQueues, RebuildResult, rebuild
+from cascan.recovery.rebuild import RebuildResult, rebuild
 from cascan.recovery.scan_records import ReportedShard, store_run
 from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control_scan
-from on_minute_passed.run_due_tasks import AgendaContext, run_due_tasks
+from on_minute_passed.run_due_tasks import run_due_tasks
 from on_report_stored.record_findings import record_findings
 from on_scan_completed.publish import publish, record_end
 from on_scan_requested.message import Message
@@ -55,14 +56,11 @@ class World:
         request = {"targets": ["127.0.0.0/30"], "hostsPerShard": 1, "parameters": ["-n"], "idempotencyKey": key}
         planned = plan_scan(
             Message(key, body(**request | fields)),
+            ScanGateways(self.table, self.queues, self.bus, clock),
             issued=MemoryIssuedRequests(),
-            table=self.table,
             reports=self.reports,
-            queues=self.queues,
-            bus=self.bus,
             permissions=Permissions(SCOPE),
             defaults=ScanDefaults(),
-            clock=clock,
         )
         return planned.scan_id
 
@@ -87,13 +85,16 @@ class World:
 
     def record(self, scan_id: str, number: int) -> None:
         key = ReportKey(scan_id, number, 1)
-        outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        record_findings(ReportStored(str(key), "", 0, "e"), scope=SCOPE, clock=later, **outside)  # type: ignore[arg-type]
+        gateways = ScanGateways(self.table, self.queues, self.bus, later)
+        stored = ReportStored(str(key), "", 0, "e")
+        record_findings(stored, gateways, scope=SCOPE, reports=self.reports, results=self.table)
 
     def control(self, action: str, scan_id: str) -> None:
         asked = ControlRequested(action=Action(action), scan_id=scan_id)
-        outside = {"reports": self.reports, "table": self.table, "queues": self.queues, "bus": self.bus}
-        control_scan(asked, house=MemoryOperatorRecords(), clock=clock, **outside)  # type: ignore[arg-type]
+        gateways = ScanGateways(self.table, self.queues, self.bus, clock)
+        control_scan(
+            asked, gateways, reports=self.reports, operator_records=MemoryOperatorRecords(), stack_switch=self.table
+        )
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):
@@ -110,12 +111,15 @@ class World:
 
     def rebuild(self) -> RebuildResult:
         record = partial(
-            record_findings, scope=SCOPE, reports=self.reports, table=self.table, queues=NoQueues(), bus=NoBus()
+            record_findings,
+            scope=SCOPE,
+            reports=self.reports,
+            results=self.table,
         )
         return rebuild(table=self.table, reports=self.reports, record=record, clock=clock)
 
     def tick(self) -> None:
-        kept = run_due_tasks(AgendaContext(self.table, self.queues, self.bus, self.reports, clock))
+        kept = run_due_tasks(ScanGateways(self.table, self.queues, self.bus, clock), self.reports)
         assert not kept.failures
 
     def scan(self, scan_id: str) -> Scan:
@@ -267,7 +271,7 @@ def test_a_cancelled_scan_stays_cancelled(world: World) -> None:
     scan_id = world.plan()
     world.run(scan_id, 0)
     world.record(scan_id, 0)
-    cancel_scan(scan_id, "enough", table=world.table, queues=world.queues, bus=world.bus, clock=clock)
+    cancel_scan(scan_id, "enough", ScanGateways(world.table, world.queues, world.bus, clock))
     record_end(scan_id, table=world.table, reports=world.reports)
     before = world.scan(scan_id)
     world.lose_the_table()

@@ -6,6 +6,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanCompleted, ScanFailed
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, Scan, ScanState, combine_outcomes
 from cascan.model.shard import ShardClosing, ShardState
 from cascan.scans.close import close_shard, settle_scan
@@ -24,7 +25,7 @@ FAILED = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_des
 
 
 def close(number: int, closing: ShardClosing, table: MemoryScanTable, bus: MemoryEventBus) -> Scan:
-    scan = close_shard(SCAN_ID, number, closing, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    scan = close_shard(SCAN_ID, number, closing, ScanGateways(table, MemoryShardQueues(), bus, clock))
     assert scan
     return scan
 
@@ -72,10 +73,10 @@ def test_an_end_that_the_bus_did_not_take_is_announced_by_the_next_delivery_unde
         close(0, COMPLETE, table, bus)
     bus.down = False
 
-    settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    settle_scan(SCAN_ID, ScanGateways(table, MemoryShardQueues(), bus, clock))
     table.scans[SCAN_ID] = a_scan(shards_open=0, state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE)
     # The mark was lost: the end is announced again.
-    settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    settle_scan(SCAN_ID, ScanGateways(table, MemoryShardQueues(), bus, clock))
 
     first, second = bus.events
     assert isinstance(first, ScanCompleted)
@@ -85,7 +86,7 @@ def test_an_end_that_the_bus_did_not_take_is_announced_by_the_next_delivery_unde
 def test_a_break_between_the_shards_end_and_the_scans_end_is_mended_by_the_next_delivery() -> None:
     table, bus = a_table(a_scan(), a_shard()), MemoryEventBus()
     table.close_shard(SCAN_ID, 0, COMPLETE)  # and then the function died
-    scan = settle_scan(SCAN_ID, table=table, queues=MemoryShardQueues(), bus=bus, clock=clock)
+    scan = settle_scan(SCAN_ID, ScanGateways(table, MemoryShardQueues(), bus, clock))
     assert scan
     assert scan.state is ScanState.PARSE_COMPLETED
     assert event_names(bus) == ["ScanCompleted"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cascan.errors import GatewayUnavailable
+from cascan.gateways import ScanGateways
 from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Scan, ScanState
@@ -32,10 +33,8 @@ def states(table: MemoryScanTable) -> Counter[str]:
     return Counter(shard.state.value for shard in table.shards(SCAN_ID))
 
 
-def cancel(table: MemoryScanTable, bus: MemoryEventBus, **bounds: object) -> Scan:
-    scan = cancel_scan(
-        SCAN_ID, "enough", table=table, queues=MemoryShardQueues(), bus=bus, clock=clock, **bounds  # type: ignore[arg-type]
-    )  # fmt: skip
+def cancel(table: MemoryScanTable, bus: MemoryEventBus, **bounds: Any) -> Scan:
+    scan = cancel_scan(SCAN_ID, "enough", ScanGateways(table, MemoryShardQueues(), bus, clock), **bounds)
     assert scan
     return scan
 
@@ -56,7 +55,7 @@ def test_a_second_reason_does_not_take_the_place_of_the_first() -> None:
     table, bus = a_wide_table(), MemoryEventBus()
     cancel(table, bus, most=1)
     later = cancel_scan(
-        SCAN_ID, "another", table=table, queues=MemoryShardQueues(), bus=bus, clock=clock, most=MAX_CLOSED_AT_ONCE
+        SCAN_ID, "another", ScanGateways(table, MemoryShardQueues(), bus, clock), most=MAX_CLOSED_AT_ONCE
     )
     assert later
     assert {shard.error_description for shard in table.shards(SCAN_ID)} == {"enough"}
@@ -73,14 +72,23 @@ def test_a_cancelled_scan_that_is_not_at_its_end_releases_nothing() -> None:
 def test_a_turn_keeps_to_its_most_and_the_turns_together_close_everything() -> None:
     table = a_wide_table(deadline_at=NOW)
     turns = []
-    while (left := close_open_shards(table.scans[SCAN_ID], table=table, clock=clock, most=100)) is Remaining.MORE:
+    while (
+        left := close_open_shards(
+            table.scans[SCAN_ID], ScanGateways(table, MemoryShardQueues(), MemoryEventBus(), clock), most=100
+        )
+    ) is Remaining.MORE:
         turns.append(states(table)["failed"])
     assert (turns, left, states(table)) == ([100, 200], Remaining.NOTHING, {"failed": WIDE})
 
 
 def test_a_turn_ends_when_its_time_is_up() -> None:
     table = a_wide_table(deadline_at=NOW)
-    assert close_open_shards(table.scans[SCAN_ID], table=table, clock=clock, left_s=lambda: 1.0) is Remaining.MORE
+    assert (
+        close_open_shards(
+            table.scans[SCAN_ID], ScanGateways(table, MemoryShardQueues(), MemoryEventBus(), clock), left_s=lambda: 1.0
+        )
+        is Remaining.MORE
+    )
     assert states(table) == {"failed": MAX_CLOSED_PER_TRANSACTION, "waiting": WIDE - MAX_CLOSED_PER_TRANSACTION}
 
 

@@ -32,7 +32,7 @@ def merge(shards: list[Shard], stored: dict[tuple[int, int], str]) -> MergedRepo
 
 def read(merged: MergedReport) -> tuple[list[str], ReportReader]:
     """Addresses of the hosts, and the reader after the last of them."""
-    reader = read_report(io.BytesIO(b"".join(merged.pieces)))
+    reader = read_report(io.BytesIO(b"".join(merged.chunks)))
     return [host.address for host in reader], reader
 
 
@@ -77,7 +77,7 @@ def a_cut_shard(**fields: Any) -> Shard:
 
 def test_a_host_that_timed_out_and_was_asked_again_stands_once_as_it_was_seen_last() -> None:
     stored = {(0, 1): "host-timeout", (1, 1): "connect"}
-    merged = b"".join(merge([a_cut_shard(), a_recorded_shard(1, remainder_of=0)], stored).pieces)
+    merged = b"".join(merge([a_cut_shard(), a_recorded_shard(1, remainder_of=0)], stored).chunks)
     reader = read_report(io.BytesIO(merged))
     (host,) = reader
     assert (host.address, host.timed_out, bool(host.ports)) == ("127.0.0.1", False, True)
@@ -106,4 +106,4 @@ def test_a_host_that_the_shard_kept_is_never_left_out() -> None:
 
 
 def test_a_scan_without_reports_has_no_merged_one() -> None:
-    assert list(merge([a_recorded_shard(0)], {}).pieces) == []
+    assert list(merge([a_recorded_shard(0)], {}).chunks) == []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cascan.errors import GatewayUnavailable
+from cascan.gateways import ScanGateways
 from cascan.model.agenda import Switch
 from cascan.model.scan import ScanState
 from cascan.model.shard import Lane, ShardState
 from cascan.scans.release import release_waiting, resend_messages
-from tests.fakes import MemoryScanTable, MemoryShardQueues
+from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 
 
@@ -31,7 +32,7 @@ def a_wide_scan(**fields: object) -> MemoryScanTable:
 
 
 def release(table: MemoryScanTable, queues: MemoryShardQueues) -> dict[str, int]:
-    return release_waiting(table.scans[SCAN_ID], table=table, queues=queues, clock=clock)
+    return release_waiting(table.scans[SCAN_ID], ScanGateways(table, queues, MemoryEventBus(), clock))
 
 
 def test_the_next_shards_start_up_to_the_ceiling() -> None:
@@ -49,7 +50,9 @@ def test_a_shard_that_has_to_run_again_starts_although_its_report_was_begun_to_b
     table, queues = a_wide_scan(state=ScanState.PARSING), MemoryShardQueues()
     assert release(table, queues) == {"connect": 1, "raw": 1}
     assert table.scans[SCAN_ID].shards_in_flight == 4
-    assert sum(resend_messages(table.scans[SCAN_ID], table=table, queues=queues, clock=clock).values()) == 4
+    assert (
+        sum(resend_messages(table.scans[SCAN_ID], ScanGateways(table, queues, MemoryEventBus(), clock)).values()) == 4
+    )
 
 
 @pytest.mark.parametrize("state", [ScanState.SUSPENDED, ScanState.CANCELLED, ScanState.DONE])

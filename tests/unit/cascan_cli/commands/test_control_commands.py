@@ -13,6 +13,7 @@ import pytest
 
 from cascan.clock import no_time_limit
 from cascan.events.control import ControlRequested
+from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
 from cascan_cli.commands import control as command
@@ -38,12 +39,10 @@ class Stack:
         if self.listens:
             control_scan(
                 self.sent[-1],
-                table=self.table,
+                ScanGateways(self.table, MemoryShardQueues(), MemoryEventBus(), clock),
                 reports=MemoryReportStore(),
-                house=MemoryOperatorRecords(),
-                queues=MemoryShardQueues(),
-                bus=MemoryEventBus(),
-                clock=clock,
+                operator_records=MemoryOperatorRecords(),
+                stack_switch=self.table,
             )
         return "message"
 
@@ -61,7 +60,7 @@ class Stack:
     def turn(self) -> None:
         """What the function does behind its batch, or the next tick."""
         finish_cancelling(
-            [SCAN_ID], no_time_limit, table=self.table, queues=MemoryShardQueues(), bus=MemoryEventBus(), clock=clock
+            [SCAN_ID], no_time_limit, ScanGateways(self.table, MemoryShardQueues(), MemoryEventBus(), clock)
         )
 
     @property

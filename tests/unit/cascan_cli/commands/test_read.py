@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -268,11 +269,35 @@ class TestWhatIsWrong:
         assert (code, len(out.splitlines())) == (2, 6)
 
 
+def _die(_reader: object, _part: object) -> None:
+    os._exit(1)
+
+
 class TestJobs:
     @pytest.mark.parametrize("form", ["findings", "hosts", "csv"])
     @pytest.mark.parametrize("name", ["hosts", "killed", "list"])
     def test_several_processes_print_what_one_does(self, read: Read, form: str, name: str) -> None:
         assert read(PATHS[name], "--as", form, "--jobs", "3") == read(PATHS[name], "--as", form)
+
+    def test_ctrl_c_ends_all_processes_with_exit_code_130(self, tmp_path: Path) -> None:
+        data = report("hosts")
+        start, end = data.index(b"<host "), data.rindex(b"</host>") + 7
+        (tmp_path / "long.xml").write_bytes(data[:start] + data[start:end] * 2_000 + data[end:])
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
+        argv = [sys.executable, "-m", "cascan_cli.main", "read", str(tmp_path / "long.xml"), "--jobs", "2"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdout=pipe, stderr=pipe, env=environment, start_new_session=True) as process:
+            assert process.stdout
+            assert process.stdout.readline()
+            os.killpg(process.pid, signal.SIGINT)
+            _, errors = process.communicate()
+        assert (process.returncode, errors) == (130, b"cascan: interrupted\n")
+
+    def test_a_process_that_dies_is_reported_with_the_file(self, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cascan.nmap.report.parallel._RangeReader.read", _die)
+        code, _, err = read(PATHS["hosts"], "--jobs", "2")
+        assert code == 3
+        assert f"{PATHS['hosts']}: A process that read the report ended unexpectedly" in err
 
     @pytest.mark.parametrize("jobs", ["0", "65", "two", "-1"])
     def test_a_number_of_jobs_that_makes_no_sense_is_refused(self, read: Read, jobs: str) -> None:

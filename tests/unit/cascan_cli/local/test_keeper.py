@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cascan_cli.local.keeper import ORPHAN_GRACE_S
 from cascan_cli.local.lock import is_held, try_lock, try_shared_lock
 from cascan_cli.local.process import Process
 from tests.support.waiting import WITHIN_S, eventually
 
 ROOT = Path(__file__).parents[4]
 LONG_S = 300.0
+ORPHAN_S = 0.3
 WAITS = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(300)"
 IGNORES = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 HOLDS = """
@@ -27,7 +27,7 @@ from pathlib import Path
 from cascan_cli.local.process import Process
 folder = Path(sys.argv[1])
 process = Process([sys.executable, "-c", sys.argv[2], str(folder / "pid")], {}, folder=folder, log=folder / "log",
-                  grace_s=300.0, status_file=folder / "status")
+                  grace_s=300.0, orphan_grace_s=0.3, status_file=folder / "status")
 while not (folder / "pid").exists():
     time.sleep(0.02)
 if "stop" in sys.argv:
@@ -83,7 +83,7 @@ def test_a_command_whose_asker_was_killed_has_seconds_whatever_its_grace(
         pid = pid_in(tmp_path)
         asker.kill()
         asker.wait()
-        assert ORPHAN_GRACE_S < WITHIN_S < LONG_S  # which tells the two apart
+        assert ORPHAN_S < WITHIN_S < LONG_S  # which tells the two apart
         eventually(lambda: not is_alive(pid))
     assert eventually(lambda: text_of(tmp_path / "status")) == str(128 + signal.SIGKILL)
 
@@ -121,7 +121,7 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.lock"
     held = try_shared_lock(tasks)
     assert held
-    process = kept(tmp_path, WAITS, after=tasks)
+    process = kept(tmp_path, WAITS, after=tasks, orphan_grace_s=ORPHAN_S)
     pid_in(tmp_path)
     assert process.stop(within_s=WITHIN_S) == 128 + signal.SIGTERM
     held.release()
@@ -148,9 +148,22 @@ def test_a_shared_lock_is_held_for_those_who_want_it_alone(tmp_path: Path) -> No
     assert not is_held(tmp_path / "lock")
 
 
-def kept(folder: Path, program: str, *, after: Path | None = None, lock_fds: tuple[int, ...] = ()) -> Process:
-    argv = [sys.executable, "-c", program, str(folder / "pid")]
+def kept(
+    folder: Path,
+    program: str,
+    *,
+    after: Path | None = None,
+    lock_fds: tuple[int, ...] = (),
+    orphan_grace_s: float = LONG_S,
+) -> Process:
     return Process(
-        argv, {}, folder=folder, log=folder / "log", grace_s=LONG_S, status_file=folder / "status",
-        after=after, lock_fds=lock_fds,
-    )  # fmt: skip
+        [sys.executable, "-c", program, str(folder / "pid")],
+        {},
+        folder=folder,
+        log=folder / "log",
+        grace_s=LONG_S,
+        orphan_grace_s=orphan_grace_s,
+        status_file=folder / "status",
+        after=after,
+        lock_fds=lock_fds,
+    )

@@ -20,7 +20,6 @@ from xml.etree.ElementTree import XML, ParseError
 
 from cascan.cache import BoundedCache
 from cascan.limits import MAX_CACHED_REPORT_CHARS
-from cascan.model.details import parse_os_matches
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.fast.head import read_head
 from cascan.nmap.report.fast.ports import FastPortReader
@@ -29,6 +28,7 @@ from cascan.nmap.report.fast.tail import Details, read_flat
 from cascan.nmap.report.schema import PORTS as PORTS_KNOWN
 from cascan.nmap.report.schema import check_element
 from cascan.nmap.report.tree.host import TooDeep, parse_extraports, to_data
+from cascan.nmap.report.tree.os_matches import parse_os_matches
 
 PORTS, PORTS_END = "<ports>", "</ports>"
 BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; the longer what is looked for, the faster it is found

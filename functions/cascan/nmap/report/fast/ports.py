@@ -65,11 +65,11 @@ class FastPortReader:
             return self._ports.keep(piece, read_port(piece), len(piece))
         port = self._ports.get(core) or self._ports.keep(core, read_port(core), len(core))
         long = replace(port, scripts=self.scripts(pieces))
-        return self._long_ports.keep(piece, long, len(piece)) if self._sighted.came_before(hash(piece)) else long
+        return self._long_ports.keep(piece, long, len(piece)) if self._sighted.was_seen(hash(piece)) else long
 
     def _script(self, piece: str) -> Script:
         script = read_script(piece)
-        return self._scripts.keep(piece, script, len(piece)) if self._sighted.came_before(hash(piece)) else script
+        return self._scripts.keep(piece, script, len(piece)) if self._sighted.was_seen(hash(piece)) else script
 
 
 def read_port(piece: str) -> Port:

@@ -88,8 +88,8 @@ REFUSED = [
     ("--script-args x=newtargets", "adds targets"),
     ("--script-args newtargets=false", "adds targets"),  # any value switches it on
     ("--script-args 'a=b},newtargets'", "closing brace too many"),  # nmap drops what follows
-    ("--script-args 'a={b'", "opening brace too many"),
-    ("--script-args 'a=\"b'", "quote without its end"),
+    ("--script-args 'a={b'", "opening brace is not closed"),
+    ("--script-args 'a=\"b'", "quote is not closed"),
     ("--script-args 'a={\"newtargets\"}'", "adds targets"),
     ("--script-args ssh-run.cmd=id", "runs a command"),
     ("--script-args whois.whois_server=192.0.2.1", "hosts of the caller's choice"),
@@ -170,7 +170,7 @@ REFUSED = [
     ("-sL --traceroute", "leave --traceroute undone"),
     ("-sn --script banner", "banner runs against a port, and -sn scans none"),
     ("-sn --script banner,address-info", "banner runs against a port, and -sn scans none"),
-    ("-sn --script 'http-* and safe'", "nothing of it would run"),
+    ("-sn --script 'http-* and safe'", "no script would run"),
     ("-sn --top-ports 3", "no use for --top-ports"),
     ("-sn --port-ratio 0.5", "no use for --port-ratio"),
     ("-sL --exclude-ports 80", "no use for --exclude-ports"),
@@ -251,7 +251,7 @@ NEEDS_RAW = ["-sS", "-sU", "-sA", "-sW", "-sM", "-sN", "-sF", "-sX", "-sO", "-sY
              "--defeat-rst-ratelimit", "--send-ip", "-sVS", "-sT -O"]  # fmt: skip
 
 DEFAULT_SCRIPTS = "-n --script " + ",".join(
-    one.script.name for one in judge_scripts(select_category("default"), PolicyProfile.SAFE).kept
+    one.script.name for one in judge_scripts(select_category("default"), PolicyProfile.SAFE).allowed
 )
 NO_PRINTERS = "--exclude-ports T:9100-9107"
 ACCEPTED = [

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.generated_reports import generate_report as generated
+from cascan.errors import ReadingProcessDied
+from cascan.limits import MAX_RANGES_PER_PROCESS
 from cascan.model.host import Host
-from cascan.nmap.report.parallel import read as parallel
+from cascan.nmap.report import parallel
+from cascan.nmap.report.parallel import ByteRange
 from cascan.nmap.report.read import ReportReader, read_report
 from tests.data.reports import report
 
@@ -21,6 +27,13 @@ HOSTS = report("hosts")
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "RANGE_BYTES", 20_000)
+
+
+@pytest.fixture
+def whole_report(tmp_path: Path) -> Path:
+    path = tmp_path / "report.xml"
+    path.write_bytes(WHOLE)
+    return path
 
 
 def render(host: Host) -> bytes:
@@ -82,23 +95,72 @@ def test_processes_give_what_one_gives(data: bytes, jobs: int, tmp_path: Path) -
     ]
 
 
-def test_the_end_of_a_process_costs_nothing_but_time(tmp_path: Path) -> None:
-    path = tmp_path / "report.xml"
-    path.write_bytes(WHOLE)
-    parent = os.getpid()
-
-    def dying(host: Host) -> bytes:
-        if os.getpid() != parent and host.address == "10.0.0.60":
+def test_a_process_that_dies_is_an_error_and_no_shorter_report(whole_report: Path) -> None:
+    def die(host: Host) -> bytes:
+        if host.address == "10.0.0.60":
             os._exit(1)
         return render(host)
 
-    assert by_processes(path, 2, dying)[0] == by_one(path)[0]
+    with pytest.raises(ReadingProcessDied, match="ended unexpectedly"):
+        by_processes(whole_report, 2, die)
 
 
-def test_reading_may_stop_early(tmp_path: Path) -> None:
-    path = tmp_path / "report.xml"
-    path.write_bytes(WHOLE)
-    with path.open("rb") as stream:
-        parts = read_report(stream).render_hosts(str(path), render, 2)
+def test_an_error_of_rendering_is_raised_here(whole_report: Path) -> None:
+    def fail(host: Host) -> bytes:
+        raise ValueError(host.address)
+
+    with pytest.raises(ValueError, match=r"10\.0\.0\."):
+        by_processes(whole_report, 2, fail)
+
+
+def test_no_more_ranges_are_under_way_than_a_few_for_each_process(
+    whole_report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_out: list[ByteRange] = []
+
+    def split(path: str, start: int, size: int) -> Iterator[ByteRange]:
+        for part in split_range(path, start, size):
+            handed_out.append(part)
+            yield part
+
+    split_range = parallel._split
+    monkeypatch.setattr(parallel, "_split", split)
+    monkeypatch.setattr(parallel, "RANGE_BYTES", 1_000)
+    with whole_report.open("rb") as stream:
+        for count, _ in enumerate(read_report(stream).render_hosts(str(whole_report), render, 2)):
+            assert len(handed_out) <= count + 2 * MAX_RANGES_PER_PROCESS
+    assert len(handed_out) > 50
+
+
+def test_processes_end_with_a_parent_that_is_killed(whole_report: Path) -> None:
+    code = (
+        "import multiprocessing, sys, time; from cascan.nmap.report import parallel; parallel.RANGE_BYTES = 1_000\n"
+        "ranges = parallel.render_ranges(sys.argv[1], 0, 2, lambda host: b'')\n"
+        "next(ranges); pids = [child.pid for child in multiprocessing.active_children()]\n"
+        "print(*pids, flush=True); time.sleep(600)"
+    )
+    argv = [sys.executable, "-c", code, str(whole_report)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    deadline = time.monotonic() + 60
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """A process that ended and waits for its parent does not run."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_reading_may_stop_early(whole_report: Path) -> None:
+    with whole_report.open("rb") as stream:
+        parts = read_report(stream).render_hosts(str(whole_report), render, 2)
         assert next(parts)
         parts.close()  # type: ignore[attr-defined]  # a generator, as every iterator here

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.generated_reports import generate_report as generated
 from cascan.errors import UnreadableReport
-from cascan.model import details
 from cascan.model.host import Host, OsClass, Port
 from cascan.model.recording import Place
 from cascan.model.report import Finished, HostCounts, HostHint, PostScripts, PreScripts, RunStats
@@ -172,43 +171,34 @@ def test_os_matches_come_in_order_with_their_accuracy() -> None:
     assert hosts("os")[0].os_matches
 
 
-def test_what_nmap_says_of_a_host_besides_ports_has_a_typed_value() -> None:
+def test_an_os_match_has_its_classes() -> None:
     (host,) = hosts("os")
-    system = details.os_of(host)
-    assert system is not None
-    assert system.matches == host.os_matches
-    assert system.matches[3].classes[1] == OsClass(
+    assert host.os_matches[3].classes[1] == OsClass(
         vendor="AXIS",
         family="embedded",
         type="webcam",
         accuracy=94,
         cpe=("cpe:/h:axis:210a_network_camera", "cpe:/h:axis:211_network_camera"),
     )
-    assert [(used.state, used.protocol) for used in system.ports_used] == [
+
+
+def test_what_nmap_measured_of_a_host_is_in_its_details() -> None:
+    (host,) = hosts("os")
+    (system,) = host.details["os"]
+    assert [(used["state"], used["proto"]) for used in system["portused"]] == [
         ("open", "tcp"),
         ("closed", "tcp"),
         ("closed", "udp"),
     ]
-    assert system.fingerprints[0].startswith("OS:SCAN(V=7.93%E=4%D=11/21")
-    assert details.uptime_of(host) == details.Uptime(5, "Sat Nov 21 09:44:46 2026")
-    assert details.distance_of(host) == 0
-    assert details.times_of(host) == details.Times(58, 3, 100_000)
-    sequence = details.tcp_sequence_of(host)
-    assert sequence is not None
-    assert (sequence.index, sequence.difficulty, len(sequence.values)) == (258, "Good luck!", 6)
-    ip_ids, timestamps = details.ip_id_sequence_of(host), details.tcp_timestamps_of(host)
-    assert ip_ids is not None
-    assert ip_ids.kind == "All zeros"
-    assert timestamps is not None
-    assert timestamps.kind == "other"
-    assert (details.trace_of(host), details.smurfs_of(host)) == (None, None)
-
-
-def test_a_trace_has_its_hops_and_what_was_not_measured_is_none() -> None:
-    trace = details.trace_of(hosts("oddities/structures")[0])
-    assert trace == details.Trace(
-        "tcp", 80, (details.Hop(1, "192.0.2.1", 0.1, ""), details.Hop(2, "192.0.2.30", None, ""))
-    )
+    assert system["osfingerprint"][0]["fingerprint"].startswith("OS:SCAN(V=7.93%E=4%D=11/21")
+    assert host.details["uptime"] == [{"seconds": "5", "lastboot": "Sat Nov 21 09:44:46 2026"}]
+    assert host.details["distance"] == [{"value": "0"}]
+    assert host.details["times"] == [{"srtt": "58", "rttvar": "3", "to": "100000"}]
+    (sequence,) = host.details["tcpsequence"]
+    assert (sequence["index"], sequence["difficulty"]) == ("258", "Good luck!")
+    assert host.details["ipidsequence"][0]["class"] == "All zeros"
+    assert host.details["tcptssequence"][0]["class"] == "other"
+    assert host.details.keys().isdisjoint({"trace", "smurf"})
 
 
 def test_every_other_element_of_a_host_is_in_its_details() -> None:
@@ -316,11 +306,11 @@ def test_a_report_of_nmap_5_is_read_whole() -> None:
     assert rpc.service is not None
     assert (rpc.owner, rpc.service.proto, rpc.service.rpcnum, rpc.service.lowver) == ("daemon", "rpc", 100_000, 2)
     assert (ident.owner, host.extraports[0].count, host.extraports[0].reasons) == ("", 998, ())
-    system = details.os_of(host)
-    assert system is not None
-    assert (system.matches[0].classes, system.classes[0].generation) == ((), "2.6.X")
-    assert (details.smurfs_of(host), reader.version, reader.warnings) == (3, "5.00", ())
-    assert details.trace_of(host) == details.Trace("", None, (details.Hop(1, "192.0.2.50", 0.2, "old.example"),))
+    assert host.os_matches[0].classes == ()
+    assert host.details["os"][0]["osclass"][0]["osgen"] == "2.6.X"
+    assert (host.details["smurf"], reader.version, reader.warnings) == ([{"responses": "3"}], "5.00", ())
+    (hop,) = host.details["trace"][0]["hop"]
+    assert (hop["ttl"], hop["ipaddr"], float(hop["rtt"]), hop["host"]) == ("1", "192.0.2.50", 0.2, "old.example")
 
 
 def test_masscans_hosts_are_up_where_a_port_is_open_and_keep_their_banners() -> None:

@@ -66,16 +66,16 @@ BROKEN = [
     ("a=b}", "closing brace too many"),
     ("a=b},newtargets", "closing brace too many"),
     ("a={b}},c", "closing brace too many"),
-    ("a={b", "opening brace too many"),
-    ("{", "opening brace too many"),
-    ("a={b=c d=e}", "where a comma or a closing brace belongs"),
-    ("a=b=c", "where a comma belongs"),
-    ("a={b}c", "where a comma belongs"),
-    ("a={b}=c", "where a comma belongs"),
-    ("a='b'c", "where a comma belongs"),
-    ('a="b', "a quote without its end"),
-    ("'a", "a quote without its end"),
-    ('"\\"', "a quote without its end"),
+    ("a={b", "opening brace is not closed"),
+    ("{", "opening brace is not closed"),
+    ("a={b=c d=e}", "a comma or a closing brace is missing before"),
+    ("a=b=c", "a comma is missing before"),
+    ("a={b}c", "a comma is missing before"),
+    ("a={b}=c", "a comma is missing before"),
+    ("a='b'c", "a comma is missing before"),
+    ('a="b', "a quote is not closed"),
+    ("'a", "a quote is not closed"),
+    ('"\\"', "a quote is not closed"),
     ("{" * 40 + "}" * 40, "tables inside one another"),
     ("a=\x01", "not printable"),
     ("a=h\u00e9", "not printable"),
@@ -146,7 +146,7 @@ REFUSED = [  # what would happen stands behind the arguments; the first of each 
     ("http-title", "http-title.url=//192.0.2.1/", "write the path alone"),
     ("http-grep", "httpspider.withinhost=false", "hosts of the caller's choice"),
     ("http-grep", "http-grep.withindomain", "hosts of the caller's choice"),
-    ("snmp-interfaces", "host=192.0.2.1", "host of snmp-interfaces turns a script to hosts"),
+    ("snmp-interfaces", "host=192.0.2.1", "host of snmp-interfaces directs a script to hosts"),
     ("broadcast-ping", "interface=eth1", "chooses the interface"),
     ("banner", "newtargets", "adds targets"),
     ("banner", "newtargets=false", "adds targets"),
@@ -163,7 +163,7 @@ REFUSED = [  # what would happen stands behind the arguments; the first of each 
     ("banner", "new=~/x", "reads like a path"),
     ("banner", "new=x/../y", "reads like a path"),
     ("banner", "new={/etc/passwd}", "reads like a path"),
-    ("banner", '"a b"=c', "is no name of an argument"),
+    ("banner", '"a b"=c', "is not the name of an argument"),
 ]
 
 
@@ -251,7 +251,7 @@ def test_a_form_may_be_submitted_where_passwords_may_be_guessed() -> None:
 
 
 def test_arguments_given_twice_are_refused_since_nmap_takes_the_last_alone() -> None:
-    assert "--script-args stands 2 times" in reasons_for("--script banner --script-args a --script-args b")
+    assert "--script-args is given 2 times" in reasons_for("--script banner --script-args a --script-args b")
 
 
 def test_arguments_of_nothing_are_left_out() -> None:

@@ -127,7 +127,7 @@ def test_random_expressions_name_the_scripts_that_nmap_loads_for_them(text: str)
     selection = select_scripts([text])
     theirs = nmap_selects(text)
     if selection.errors:  # stricter than nmap alone where a word means nothing: `dos or nobody`
-        assert theirs is None or "is no script" in selection.errors[0].reason
+        assert theirs is None or "is not a script" in selection.errors[0].reason
     else:
         assert names(selection) == theirs
 
@@ -144,11 +144,11 @@ def test_the_two_ends_of_a_pattern_do_not_share_a_letter() -> None:
 
 @pytest.mark.parametrize("text", ["dos andsafe", "dos orsafe", "notdos and safe", "safe and notdos"])
 def test_a_keyword_ends_where_a_word_does(text: str) -> None:
-    assert re.search("cannot be read|is no script", errors_of(text))
+    assert re.search("cannot be read|is not a script", errors_of(text))
 
 
 def test_a_word_of_an_expression_that_means_nothing_is_refused_though_nmap_would_not() -> None:
-    assert "'http-titel' is no script of nmap 7.93; did you mean http-title" in errors_of("safe and not http-titel")
+    assert "'http-titel' is not a script of nmap 7.93; did you mean http-title" in errors_of("safe and not http-titel")
 
 
 def test_near_matches_are_offered_for_categories_too() -> None:

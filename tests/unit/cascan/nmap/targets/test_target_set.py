@@ -155,7 +155,7 @@ AMBIGUOUS = [
     ("a..b", "neither an address"),
     ("-", "written in full"),
     (".", "neither an address"),
-    ("http://example.org", "a URL is no target"),
+    ("http://example.org", "a URL is not a target"),
     ("example.org/index.html", "from 0 to 32"),
     ("[::1]", "not an IPv6 address"),
     ("::1", "needs -6"),

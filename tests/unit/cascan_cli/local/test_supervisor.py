@@ -1,0 +1,90 @@
+"""The supervisor holds a stack only while its state directory is there."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cascan_cli.errors import StateGone
+from cascan_cli.local import supervisor
+from cascan_cli.local.lock import Lock, try_lock
+from cascan_cli.local.state import Running, StateDir
+
+SINCE = datetime(2026, 1, 31, tzinfo=UTC)
+OTHER = Running(42, "2026-02-01T00:00:00Z")
+
+
+class Emulator:
+    """Calls `on_check` each time the supervisor looks after it."""
+
+    def __init__(self, on_check: Callable[[], object]) -> None:
+        self.check = on_check
+        self.forgot_state = False
+
+    def forget_state(self) -> None:
+        self.forgot_state = True
+
+
+def hold(state: StateDir, leave: threading.Event, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the supervisor's loop with this emulator in place of a real stack."""
+
+    @contextmanager
+    def run_machine(_: StateDir, lock: Lock, *__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(emulator=emulator, since=SINCE)
+        lock.release()
+
+    lock = try_lock(state.lock)
+    assert lock
+    parameters: Mapping[str, str] = {}
+    monkeypatch.setattr(supervisor, "run_machine", run_machine)
+    monkeypatch.setattr(supervisor, "CHECK_S", 0.001)
+    supervisor._hold(state, lock, Path("template.yaml"), parameters, leave)
+
+
+def test_a_stack_is_held_until_it_is_asked_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, leave = StateDir(tmp_path / "state"), threading.Event()
+    seen: list[Running | None] = []
+
+    def check() -> None:
+        seen.append(state.running())
+        leave.set()
+
+    emulator = Emulator(check)
+    hold(state, leave, emulator, monkeypatch)
+    assert [running and running.since for running in seen] == ["2026-01-31T00:00:00Z"]
+    assert (state.running(), emulator.forgot_state) == (None, False)
+
+
+def delete_directory(state: StateDir) -> None:
+    shutil.rmtree(state.root)
+
+
+def replace_directory(state: StateDir) -> None:
+    """Another stack was started in a new directory of the same name."""
+    shutil.rmtree(state.root)
+    StateDir(state.root).write_running(OTHER)
+    state.lock.touch()
+
+
+def replace_by_a_file(state: StateDir) -> None:
+    shutil.rmtree(state.root)
+    state.root.touch()
+
+
+@pytest.mark.parametrize("change", [delete_directory, replace_directory, replace_by_a_file])
+def test_a_supervisor_ends_without_saving_when_its_directory_is_gone(
+    change: Callable[[StateDir], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, emulator = StateDir(tmp_path / "state"), Emulator(lambda: change(state))
+    with pytest.raises(StateGone, match=r"state directory .*/state was deleted"):
+        hold(state, threading.Event(), emulator, monkeypatch)
+    assert emulator.forgot_state
+    if change is replace_directory:
+        assert state.running() == OTHER
