@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-import edge
 from cascan.aws import clients
 from cascan.errors import MalformedMessage
 from cascan.events import ScanPlanned
@@ -112,7 +112,7 @@ def test_a_worker_that_failed_at_once_is_counted_and_its_reason_logged(
     on_shards_waiting: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[dict[str, Any]] = []
-    monkeypatch.setattr(edge.logger, "error", lambda _, extra: logged.append(extra))
+    monkeypatch.setattr(sys.modules["edge"].logger, "error", lambda _, extra: logged.append(extra))
     stopped = recorded("task-stopped")
     on_shards_waiting(stopped | {"detail": stopped["detail"] | {"stoppedAt": "", "stoppedReason": "no image"}})
     assert '"WorkersFailedAtOnce":[1.0]' in capsys.readouterr().out
