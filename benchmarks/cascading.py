@@ -1,6 +1,7 @@
 """Cascades: match 10,000 findings with 20 rules, in one process on one core. No network.
 
-The findings are those of 1,250 hosts with eight open ports. Every rule matches some of them, four by an expression.
+The findings are those of 1,250 hosts with eight open ports. Every rule matches some of them, four
+by an expression.
 """
 
 from __future__ import annotations

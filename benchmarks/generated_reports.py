@@ -10,8 +10,9 @@ Shapes, by what a host element holds on average:
     alike    as mixed, but only 64 different hosts, repeated with other addresses, names and times
     unlike   as mixed, but no two open ports are alike: each service has its own version and extra text
 
-What repeats in a real network (services, states, OS matches) repeats here too. All else is different for each host:
-addresses, names, keys, certificates, times, fingerprints, and the TTL, which depends on the distance of the host.
+What repeats in a real network (services, states, OS matches) repeats here too. All else is
+different for each host: addresses, names, keys, certificates, times, fingerprints, and the TTL,
+which depends on the distance of the host.
 """
 
 from __future__ import annotations

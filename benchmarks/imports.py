@@ -1,7 +1,7 @@
-"""The time to import each handler, compared with `import boto3` alone, in new processes, interleaved.
+"""The time to import each handler in a new process, compared with `import boto3` alone.
 
-It is processor time, because wall time depends on the load of the machine. A Lambda pays it once, at its cold start.
-`as on Lambda` includes the X-Ray SDK, which Powertools loads only there.
+It is processor time, because wall time depends on the load of the machine. A Lambda pays it once,
+at its cold start. `as on Lambda` includes the X-Ray SDK, which Powertools loads only there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Compare reports with the inventory on the emulator: CPU and time per host, and the time of queries.
+"""Compare reports with the inventory on the emulator: CPU per host, and the time of queries.
 
-The emulator and this process share the machine, so the times include both. The CPU is that of this process alone, which
-is what a function would pay for. The emulator searches the whole partition for a query; DynamoDB reads only the range.
+The emulator and this process share the machine, so the times include both. The CPU is that of this
+process alone, which is what a function would pay for. The emulator searches the whole partition for
+a query; DynamoDB reads only the range.
 """
 
 from __future__ import annotations

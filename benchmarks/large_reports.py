@@ -1,13 +1,14 @@
-"""Record large reports: from the bucket through the handler of on_report_stored to the table of the emulator.
+"""Record large reports with the handler of on_report_stored, on the emulator.
 
     python -m benchmarks.large_reports            # all cases at full size
     python -m benchmarks.large_reports --part 16  # a sixteenth of each
 
 The full size takes some 15 minutes on two cores, and 10 GB for the emulator.
 
-In every case the handler runs in its own process, with the time limit of Lambda (Timeout in template.yaml), and gets
-its message again as often as it sends it. The output has the invocations, the CPU and the maximum memory of that
-process, the number of findings in the table, and how evenly they are spread. The emulator takes most of the time.
+In every case the handler runs in its own process, with the time limit of Lambda (Timeout in
+template.yaml), and gets its message again as often as it sends it. The output has the invocations,
+the CPU and the maximum memory of that process, the number of findings in the table, and how evenly
+they are spread. The emulator takes most of the time.
 """
 
 from __future__ import annotations
@@ -182,7 +183,10 @@ def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
 
 
 def expected_keys(case: Case, path: Path, shares: Counter[str]) -> Iterator[Item]:
-    """The key of every finding of the report, each once. Counts the findings of each partition key in `shares`."""
+    """The key of every finding of the report, each once.
+
+    Counts the findings of each partition key in `shares`.
+    """
     scan = a_scan(case)
     with path.open("rb") as file:
         for host in read_report(file):
@@ -198,7 +202,10 @@ def batched(keys: Iterator[Item], size: int) -> Iterator[list[Item]]:
 
 
 def deliver(key: str, queue: str) -> Delivered:
-    """Deliver the report's message to the handler, and again each time that it sends it. Needs a fresh process."""
+    """Deliver the report's message to the handler, and again each time that it sends it.
+
+    Needs a fresh process.
+    """
     from on_report_stored import app  # it reads its environment
 
     size = clients.s3().head_object(Bucket=BUCKET, Key=key)["ContentLength"]
@@ -229,7 +236,7 @@ def receive(queue: str) -> Iterator[str]:
 
 
 def max_mb() -> int:
-    """The maximum resident set so far. getrusage would give that of the parent, because it survives an exec."""
+    """The maximum resident set so far. (getrusage would give the parent's: it survives an exec.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 

@@ -1,4 +1,7 @@
-"""Check and plan a request with 1,000 mixed target expressions, and a /8 with many excludes. No network."""
+"""Check and plan a request with 1,000 mixed target expressions, and a /8 with many excludes.
+
+No network.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The cost of ending a wide scan on the local stack: 2,000 shards are cancelled, end at their deadline, are removed.
+"""The cost of ending a scan of 2,000 shards: it is cancelled, ends at its deadline, is removed.
 
-It is measured in seconds of one core, of all processes of the stack (the emulator, its functions) and of the command;
-the elapsed seconds are shown too. The scans are created suspended: none of their shards ever runs.
+It is measured in seconds of one core, of all processes of the stack (the emulator, its functions)
+and of the command; the elapsed seconds are shown too. The scans are created suspended: none of
+their shards ever runs.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def show(title: str, cascan: Cascan, work: Callable[[], None]) -> None:
 
 
 def core_seconds(state_dir: Path) -> float:
-    """Of ended children of this process, and of each process whose environment or command line names the stack."""
+    """Of all processes of the stack: their environment or command line names its folder."""
     times, pids = os.times(), [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     of_the_stack = (pid for pid in pids if pid != os.getpid() and _names(pid, state_dir))
     return times.children_user + times.children_system + sum(map(_seconds, of_the_stack))

@@ -1,16 +1,16 @@
-"""The speed of parallel workers, and the overhead of the pipeline: `cascan submit` in the lab against plain nmap.
+"""The speed of parallel workers, and the overhead of the pipeline, compared with plain nmap.
 
 1. A /24 that is 10 ms away and mostly silent: one plain nmap, then the same arguments as eight shards on eight
    workers, from the request to the published findings. Both must find the same.
 2. A scan of a known length (`--scan-delay`), so that the overhead can be distinguished from the variance of the scan:
    plain nmap, then one shard on a worker that has to be started, then one on a worker that is still up.
 
-Each eighth of the /24 has one host that answers. That matters, because nmap learns from answers how fast it may send: a
-shard with only silent addresses runs at its slowest rate, alone or in parallel.
+Each eighth of the /24 has one host that answers. That matters, because nmap learns from answers how
+fast it may send: a shard with only silent addresses runs at its slowest rate, alone or in parallel.
 
-The local stack is up and its functions are warm. For the first comparison the eight workers are up as well. Here a
-worker is a process; on Fargate a task takes 30 to 90 s to start, which this benchmark cannot show. Needs root, for the
-namespaces of the lab.
+The local stack is up and its functions are warm. For the first comparison the eight workers are up
+as well. Here a worker is a process; on Fargate a task takes 30 to 90 s to start, which this
+benchmark cannot show. Needs root, for the namespaces of the lab.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def inside() -> None:
         folder = Path(name)
         up(folder / "stack", parameters())
         try:
-            submit(folder, {"targets": [FAR[0]], "parameters": ["-n", "-p", "80"]})  # starts the functions
+            # Starts the functions.
+            submit(folder, {"targets": [FAR[0]], "parameters": ["-n", "-p", "80"]})
             compare_wide(folder)
             compare_steady(folder)
         finally:
@@ -75,7 +76,8 @@ def inside() -> None:
 
 def parameters() -> dict[str, str]:
     local = local_parameters(LocalPolicy((FAR_NETWORK,)))
-    workers = SLOTS + 1  # of both lanes together: the second comparison starts one besides the eight
+    # Of both lanes together: the second comparison starts one besides the eight.
+    workers = SLOTS + 1
     return local | {"MaxWorkers": str(workers), "ShardsPerWorker": "1", "IdleExitSeconds": "60"}
 
 
@@ -92,7 +94,7 @@ def compare_wide(folder: Path) -> None:
 
 
 def start_workers(folder: Path) -> None:
-    """Start eight workers with eight shards of a few seconds each: every shard needs its own worker."""
+    """Start eight workers, with eight shards of a few seconds each."""
     request = {"targets": FAR, "parameters": ["-n", "-sS", "-Pn", *SLOWLY, "-p", "1-60"], "hostsPerShard": 1}
     submit(folder, request)
 

@@ -1,7 +1,8 @@
-"""From a report in the bucket to findings in the table: CPU for 1,000 findings, step by step, and the rate.
+"""From a report in the bucket to findings in the table: CPU for 1,000 findings, and the rate.
 
-First without a network, with every call answered at once: cascan's own client compared with two ways to use boto3. Then
-on the emulator, whose time is part of the rate but not of the CPU. One process, reports from generated_reports.py.
+First without a network, with every call answered at once: cascan's own client compared with two
+ways to use boto3. Then on the emulator, whose time is part of the rate but not of the CPU. One
+process, reports from generated_reports.py.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from on_report_stored.record_report import record_report
 from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_000
-SHAPES = ("alike", "mixed")  # hosts that repeat, as in a uniform network; and hosts that differ more
+# Hosts that repeat, as in a uniform network; and hosts that differ more.
+SHAPES = ("alike", "mixed")
 AIM_MS = 25
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SCAN_ID = derive_scan_id("benchmark")
@@ -158,7 +160,8 @@ def items(data: bytes) -> Iterator[Item]:
 def by_client(data: bytes) -> None:
     every = items(data)
     while batch := [{"PutRequest": {"Item": item}} for item in islice(every, batch_write.MAX_BATCH)]:
-        clients.dynamodb().batch_write_item(RequestItems={TABLE: batch})  # type: ignore[dict-item]  # in wire form
+        # In wire form.
+        clients.dynamodb().batch_write_item(RequestItems={TABLE: batch})  # type: ignore[dict-item]
 
 
 def by_resource(resource: Any, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times and their runs."""
+"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans and their runs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def run(args: Namespace) -> int:
 def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
     """Store the manifest and register it with the scheduler.
 
-    A schedule with an interval that never ran starts at once, as in secureCodeBox. After an interruption it is safe to
-    store it again: the time when it is due stays the same, and so does the scan.
+    A schedule with an interval that never ran starts at once, as in secureCodeBox. After an
+    interruption it is safe to store it again: the time when it is due stays the same, and so does
+    the scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
     back_up(record_schedule, stack.operator_records, stack.schedules, schedule.name)
@@ -77,7 +78,7 @@ def _list(stack: StackGateways, *, as_json: bool) -> None:
 
 
 def _summary_or_error(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
-    """The summary; for a schedule that cannot be read, its error as the state, so that the others are still listed."""
+    """The summary. The state of an unreadable schedule is the error, so that others are listed."""
     try:
         return _summary(stored, stack, 1)
     except BadInput as exc:

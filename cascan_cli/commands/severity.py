@@ -101,7 +101,10 @@ def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
 
 
 def _read_findings(name: str) -> Iterator[Finding]:
-    """The findings in the file. Fields that only other scanners use are kept. Raises: BadInput: an invalid finding."""
+    """The findings in the file.
+
+    Fields that only other scanners use are kept. Raises: BadInput: an invalid finding.
+    """
     blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
     blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
     for document in read_findings(name):

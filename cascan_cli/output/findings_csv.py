@@ -1,4 +1,4 @@
-"""Findings as CSV for a spreadsheet: one line each, and no cell that the spreadsheet would evaluate as a formula."""
+"""Findings as CSV for a spreadsheet: one line each, and no cell that is taken for a formula."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def render_rows(findings: Iterable[Finding]) -> bytes:
 
 
 def escape_formula(value: object) -> str:
-    """The value on one line, with an apostrophe before anything that a spreadsheet takes for a formula."""
+    """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
     text = "" if value is None else printable(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
