@@ -1,8 +1,8 @@
 """The overhead of the pipeline: `cascan scan 127.0.0.1 -- -p 1-1000` compared with nmap.
 
-ROUNDS times, interleaved: nmap alone, with the same effective arguments; the command with nothing running (it starts the stack, scans,
-and stops the stack); the command on a stack that is up. The very first start also deploys, and is
-shown separately. Times are wall time in seconds.
+ROUNDS times, interleaved: nmap alone, with the same effective arguments; the command with nothing
+running (it starts the stack, scans, and stops the stack); the command on a stack that is up. The
+very first start also deploys, and is shown separately. Times are wall time in seconds.
 """
 
 from __future__ import annotations

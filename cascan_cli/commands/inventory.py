@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 
-COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
+COLUMNS = (
+    "ADDRESS",
+    "NAME",
+    "PORT",
+    "STATE",
+    "SERVICE",
+    "PRODUCT",
+    "FIRST SEEN",
+    "LAST SEEN",
+    "SCAN",
+)
 # In this order, in a narrow terminal.
 DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")
 PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")

@@ -11,7 +11,12 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import open_stack
-from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_operator_records, summarize_rebuild
+from cascan_cli.stack.rebuild_table import (
+    NOT_REBUILT,
+    rebuild_table,
+    restore_operator_records,
+    summarize_rebuild,
+)
 
 
 def run(args: Namespace) -> int:

@@ -83,7 +83,12 @@ def _summary_or_error(stored: StoredSchedule, stack: StackGateways) -> dict[str,
         return _summary(stored, stack, 1)
     except BadInput as exc:
         empty = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
-        return empty | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
+        return empty | {
+            "name": stored.name,
+            "version": stored.version,
+            "state": str(exc),
+            "nextTimes": [],
+        }
 
 
 def _read(stored: StoredSchedule) -> Schedule:
@@ -126,7 +131,11 @@ def _show(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None
 
 def _run_summary(run: ScheduledRun, stack: StackGateways) -> dict[str, Any]:
     scan = stack.table.get_scan(run.scan_id)
-    return {"dueAt": to_wire(run.due_at), "id": run.scan_id, "scan": scan_summary(scan) if scan else None}
+    return {
+        "dueAt": to_wire(run.due_at),
+        "id": run.scan_id,
+        "scan": scan_summary(scan) if scan else None,
+    }
 
 
 def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
@@ -134,7 +143,14 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     if scan is None:
         return (run["dueAt"], run["id"], "not found", "", "", "")
     changes = format_changes(scan["changes"])
-    return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
+    return (
+        run["dueAt"],
+        run["id"],
+        scan["state"],
+        scan["outcome"] or "",
+        scan["findings"]["count"],
+        changes,
+    )
 
 
 def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
@@ -157,10 +173,20 @@ def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> No
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
     back_up(record_schedule, stack.operator_records, stack.schedules, stored.name)
-    _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
+    _print(
+        {"name": stored.name, "deleted": True},
+        f"{stored.name} is deleted; its scans are kept",
+        args,
+    )
 
 
-ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
+ACTIONS = {
+    "show": _show,
+    "pause": _suspend,
+    "resume": _suspend,
+    "run-now": _run_now,
+    "delete": _delete,
+}
 
 
 def _find_schedule(name: str, stack: StackGateways) -> StoredSchedule:

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 ATTRIBUTES = {"protocol": "protocol", "port": "port", "state": "state", "service": "service",
               "product": "serviceProduct", "version": "serviceVersion", "tunnel": "tunnel",
               "application_protocol": "application_protocol"}  # fmt: skip
-COLUMNS = ("address", "hostname", *ATTRIBUTES, "severity", "category", "name", "location", "description", "id")
+COLUMNS = (
+    "address",
+    "hostname",
+    *ATTRIBUTES,
+    "severity",
+    "category",
+    "name",
+    "location",
+    "description",
+    "id",
+)
 FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width forms
 
 
@@ -38,7 +48,14 @@ def _cells(finding: Finding) -> Iterator[object]:
     yield next(iter(attributes.get("ip_addresses") or ()), attributes.get("mac_address"))
     yield attributes.get("hostname")
     yield from (attributes.get(name) for name in ATTRIBUTES.values())
-    yield from (finding.severity, finding.category, finding.name, finding.location, finding.description, finding.id)
+    yield from (
+        finding.severity,
+        finding.category,
+        finding.name,
+        finding.location,
+        finding.description,
+        finding.id,
+    )
 
 
 def _line(cells: Iterable[object]) -> bytes:

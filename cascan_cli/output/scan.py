@@ -210,7 +210,11 @@ def running_progress(shards: Iterable[Shard]) -> str:
 def finding_detail(finding: Finding) -> str:
     """Details beyond the name of the finding: product, title, operating system, certificate."""
     attributes = finding.attributes
-    details = [attributes.get("serviceProduct"), attributes.get("serviceVersion"), attributes.get("title")]
+    details = [
+        attributes.get("serviceProduct"),
+        attributes.get("serviceVersion"),
+        attributes.get("title"),
+    ]
     if finding.category == "Host":
         details.append(attributes.get("operating_system"))
     if attributes.get("not_after"):

@@ -55,7 +55,11 @@ def _max_width(texts: Iterable[str]) -> int:
 
 
 def print_table(
-    titles: Sequence[str], rows: Iterable[Sequence[object]], *, drop: Sequence[str] = (), whole: Sequence[str] = ()
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    drop: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
     """Print one line per row.
 

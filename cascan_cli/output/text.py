@@ -72,7 +72,10 @@ class Progress:
             self._shown = sentence
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._shown:
             sys.stderr.write("\r\x1b[2K")

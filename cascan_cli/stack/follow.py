@@ -90,9 +90,7 @@ def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
 
 
 def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_ids: list[str]) -> int:
-    """Wait for the scans that follow `scan`, if the stack ends with this command.
-
-    Returns their number.
+    """Wait for the scans that follow `scan`, and return their number.
 
     A stack that stays up finishes them by itself: the result is then 0, without waiting. `open_ids` is kept up to
     date with the scans that have not ended.

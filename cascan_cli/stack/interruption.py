@@ -153,5 +153,8 @@ def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_e
 
 def _stack_options(args: Namespace) -> str:
     """The options with which another command finds the same stack."""
-    options = (("--stack", getattr(args, "stack", None)), ("--state-dir", getattr(args, "state_dir", None)))
+    options = (
+        ("--stack", getattr(args, "stack", None)),
+        ("--state-dir", getattr(args, "state_dir", None)),
+    )
     return "".join(f" {name} {quote(str(value))}" for name, value in options if value)

@@ -221,7 +221,12 @@ def describe_stack(name: str) -> StackTypeDef:
 
 def _deployed_outputs(name: str) -> dict[str, str]:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in describe_stack(name).get("Outputs", [])}
-    missing = {"RequestQueueUrl", "ControlQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
+    missing = {
+        "RequestQueueUrl",
+        "ControlQueueUrl",
+        "ScanTableName",
+        "ReportBucketName",
+    } - outputs.keys()
     if missing:
         raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")
     return outputs

@@ -21,7 +21,12 @@ from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.warm_up import invoke
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_operator_records, summarize_rebuild
+from cascan_cli.stack.rebuild_table import (
+    NOT_REBUILT,
+    rebuild_table,
+    restore_operator_records,
+    summarize_rebuild,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +46,10 @@ def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: rebuilding its tables from the stored reports")
-        table, current = DynamoScanTable(stack.outputs["ScanTableName"]), stack.outputs["ReportBucketName"]
+        table, current = (
+            DynamoScanTable(stack.outputs["ScanTableName"]),
+            stack.outputs["ReportBucketName"],
+        )
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
             gateways = StackGateways(stack.outputs, stays_up=stack.attached)
             buckets = _list_buckets(s3, current)
