@@ -80,11 +80,11 @@ def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], co
     run = NmapRun(addresses=count, exit_code=0)
     target = (TargetSlice("10.0.0.0/16", 0, 65_536),)
     shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=target, arguments=(), run=run)
-    folding = InventoryUpdater(key, AT + timedelta(hours=hour), ScopeFilter(shard, Scope.of(["10.0.0.0/8"])), table)
+    updater = InventoryUpdater(key, AT + timedelta(hours=hour), ScopeFilter(shard, Scope.of(["10.0.0.0/8"])), table)
     wall, cpu = time.perf_counter(), time.process_time()
-    while some := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
-        folding.add(some, ASKED, {})
-    folding.finish(shard, Absence.NOT_UP)
+    while batch := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
+        updater.add(batch, ASKED, {})
+    updater.finish(shard, Absence.NOT_UP)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     changes = sum(1 for _ in table.changes(key.scan_id, 0))
     print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms in all; {changes:,} changes")

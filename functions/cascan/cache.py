@@ -1,4 +1,4 @@
-"""What was made of something once, for the next time that it comes: mappings and sets that never outgrow a bound."""
+"""Caches of bounded size: values by key, and hashes that were seen lately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(dict[K, V]):
-    """Values by key. Each has a weight, in characters or bytes of text; a full memory starts anew."""
+    """Values by key. Each has a weight, in characters or bytes of text; a full cache is cleared."""
 
     def __init__(self, bound: int) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class BoundedCache(dict[K, V]):
         self.weight = 0
 
     def keep(self, key: K, value: V, weight: int) -> V:
-        """The value, kept for the next time that the key comes; one that is heavier than the bound is not."""
+        """The value, kept for the next lookup of the key; a value heavier than the bound is not kept."""
         if weight > self._bound:
             return value
         self.weight += weight
@@ -29,20 +29,20 @@ class BoundedCache(dict[K, V]):
 
 
 class RecentHashes(set[int]):
-    """Hashes of what was seen lately: who keeps things when they come again wastes nothing on those that never do.
+    """Hashes that were seen lately, so that a value is only cached once it comes a second time.
 
-    Two things of one hash are no harm: one of them is kept too early. A full set starts anew.
+    A collision does no harm: one of the two values is cached too early. A full set is cleared.
     """
 
     def __init__(self, bound: int) -> None:
         super().__init__()
         self._bound = bound
 
-    def came_before(self, mark: int) -> bool:
-        """Whether the hash was seen; from now on it was."""
-        if mark in self:
+    def was_seen(self, hashed: int) -> bool:
+        """Whether the hash was seen before; it is added."""
+        if hashed in self:
             return True
         if len(self) >= self._bound:
             self.clear()
-        self.add(mark)
+        self.add(hashed)
         return False

@@ -11,7 +11,7 @@ TimeLeft = Callable[[], float]  # seconds until the function is stopped
 
 
 def no_time_limit() -> float:
-    """The time that somebody has left who is no function."""
+    """The time left outside a function: infinite."""
     return inf
 
 

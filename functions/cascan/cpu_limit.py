@@ -1,4 +1,4 @@
-"""A limit on the processor time of a piece of work that touches nothing outside: it is stopped where it stands."""
+"""A limit on the processor time of pure computation. It is stopped wherever it is, so it must not do I/O."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from types import FrameType
 
 
 class CpuLimitReached(Exception):
-    """The work took more processor time than it may."""
+    """The computation took more processor time than it may."""
 
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """Stop the body after so much processor time of this process. In a thread that is not the main one: no limit.
+    """Stop the body after so many seconds of processor time of this process. Outside the main thread there is no limit.
 
-    Processor time, not time of day: a busy machine stops nothing earlier.
+    Processor time, not wall-clock time: on a busy machine nothing is stopped earlier.
 
     Raises: CpuLimitReached.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGVTALRM, _stop)
+    previous_handler = signal.signal(signal.SIGVTALRM, _stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        signal.signal(signal.SIGVTALRM, previous_handler)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -2,15 +2,15 @@
 
 CascanError
 ├── Rejected                a retry cannot help
-│   ├── MalformedMessage    a message or key that nobody here wrote
+│   ├── MalformedMessage    a message or object key of a wrong shape
 │   ├── RequestRefused      a request with its reasons, one sentence each
 │   ├── UnreadableReport    not a report of nmap
-│   └── UnreadableItem      something stored that this version cannot read
+│   └── UnreadableItem      a stored item that this version cannot read
 └── Retryable               it may
     ├── GatewayUnavailable  a service did not answer, or took only a part
     ├── ReadingProcessDied  one of several processes that read a report
     ├── ShardBusy           another worker holds the shard
-    └── ShardLost           a worker held the shard, and another has it by now
+    └── ShardLost           the worker no longer holds the shard
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cascan.model.refusal import Refusal, Rule
 
 
 class CascanError(Exception):
-    """Every error cascan raises by intent."""
+    """Base of every error that cascan raises on purpose."""
 
 
 class Rejected(CascanError):
@@ -33,7 +33,7 @@ class MalformedMessage(Rejected):
 
 
 class RequestRefused(Rejected):
-    """A scan request that will not be run; `refusals` says why. A bare sentence breaks `rule`."""
+    """A scan request that will not be run; `refusals` says why. A plain sentence becomes a refusal by `rule`."""
 
     def __init__(self, refusals: Sequence[Refusal | str], rule: Rule = Rule.DOCUMENT) -> None:
         self.refusals = tuple(Refusal("", rule, entry) if isinstance(entry, str) else entry for entry in refusals)
@@ -66,8 +66,8 @@ class ReadingProcessDied(Retryable):
 
 
 class ShardLost(Retryable):
-    """The shard was cancelled, or another worker took it over: its message belongs to whoever gets it next."""
+    """The shard was cancelled, or another worker took it over: its message belongs to the next worker that gets it."""
 
 
 class ShardBusy(Retryable):
-    """Another worker holds the shard; the message returns and is asked again."""
+    """Another worker holds the shard; the message returns to its queue and is tried again."""

@@ -1,4 +1,4 @@
-"""Ids that a repeated delivery derives again, and the keys they make. Nothing here is random."""
+"""Ids that a repeated delivery derives again, and the object keys made of them. Nothing here is random."""
 
 from __future__ import annotations
 
@@ -14,79 +14,79 @@ from cascan.errors import MalformedMessage
 if TYPE_CHECKING:
     from _hashlib import HASH
 
-NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # ours alone; changing it changes every finding id
-OWN = NAMESPACE.bytes
+NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # cascan's own; changing it changes every finding id
+NAMESPACE_BYTES = NAMESPACE.bytes
 VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the upper two bits of this digit are 10 in a UUID
-THEMSELVES = bytes(range(256 - 40 - 32))  # of a table for `translate`; a digest and a fingerprint in hex fill it up
+UNCHANGED = bytes(range(256 - 40 - 32))  # bytes that `translate` leaves as they are; the digits fill up its table
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
 
 def derive_scan_id(key: str) -> str:
-    """The scan's id: 16 characters of `a-z2-7` (80 bits) from the message id, or from a key that cascan itself gave."""
+    """The scan's id, 16 characters of `a-z2-7` (80 bits), from the message's id or from a key that cascan made."""
     return base64.b32encode(sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
 
 
 def digest_body(body: str) -> str:
-    """What tells one request's bytes from another's."""
+    """A digest of a request's text, by which a repeat is told from another request."""
     return sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def derive_keyed_scan_id(submitter: str, idempotency_key: str) -> str:
-    """The id of a scan that a submitter asked for under a key: the same key of another submitter gives another id."""
+    """The id of a scan that was requested under an idempotency key. Another submitter's same key gives another id."""
     return derive_scan_id(f"key:{len(submitter)}:{submitter}:{idempotency_key}")
 
 
 def derive_fingerprint(*about: str) -> str:
-    """What a finding is about, without the scan: equal in every scan that sees the same thing again."""
+    """A digest of what a finding is about, without the scan: equal in every scan that sees the same again."""
     return sha256("\x1f".join(about).encode()).hexdigest()[:32]
 
 
 def derive_finding_id(scan_id: str, fingerprint: str) -> str:
-    """The finding's UUID: version 5 of the scan and what the finding is about. uuid5 itself takes thrice as long."""
-    digest = sha1(OWN + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
+    """The finding's UUID: version 5 of the scan and the fingerprint. uuid5() itself takes three times as long."""
+    digest = sha1(NAMESPACE_BYTES + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
     variant = VARIANTS[digest[16]]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def scan_hash(scan_id: str) -> HASH:
-    """What the ids of a scan's findings have in common, hashed: `encode_id_fields` goes on from a copy."""
-    return sha1(OWN + f"{scan_id}/".encode())  # noqa: S324 (as above)
+    """The hash state that the ids of a scan's findings start from; `encode_id_fields` continues from a copy."""
+    return sha1(NAMESPACE_BYTES + f"{scan_id}/".encode())  # noqa: S324 (as above)
 
 
 def encode_id_fields(scan: HASH, about: bytes) -> bytes:
     """How a finding's JSON begins, up to the end of the fingerprint: `{"id":"…","fingerprint":"…`.
 
-    The same as derive_finding_id and derive_fingerprint give, `about` being joined already, in a third of their time.
+    Same values as derive_finding_id and derive_fingerprint, in a third of their time. `about`: the joined parts.
     """
     fingerprint = hexlify(sha256(about).digest()[:16])
-    hashed = scan.copy()  # what has been hashed of the scan is not hashed again
+    hashed = scan.copy()  # the scan's own part is hashed once
     hashed.update(fingerprint)
     digest = hexlify(hashed.digest())
-    return LAYOUTS[digest[16]].translate(THEMSELVES + digest + fingerprint)
+    return LAYOUTS[digest[16]].translate(UNCHANGED + digest + fingerprint)
 
 
 def _layout(variant: str) -> bytes:
-    """`encode_id_fields` for `translate`: text that stands for itself, and digits by their places in the table.
+    """The text of `encode_id_fields` with each digit replaced by its index in the table for `translate`.
 
-    So one call puts every digit in its place; cutting a digest up for a UUID and formatting the parts takes twice that.
+    So one call puts every digit in its place. Slicing a digest and formatting the slices takes twice as long.
     """
-    places = bytes(range(len(THEMSELVES), 256))
-    digest, fingerprint = places[:40], places[40:]
-    parts = digest[:8], digest[8:12], digest[13:16], variant.encode(), digest[17:20], digest[20:32], fingerprint
-    return b'{"id":"%b-%b-5%b-%b%b-%b","fingerprint":"%b' % parts
+    indexes = bytes(range(len(UNCHANGED), 256))
+    digest, fingerprint = indexes[:40], indexes[40:]
+    fields = digest[:8], digest[8:12], digest[13:16], variant.encode(), digest[17:20], digest[20:32], fingerprint
+    return b'{"id":"%b-%b-5%b-%b%b-%b","fingerprint":"%b' % fields
 
 
 LAYOUTS = {ord(digit): _layout(variant) for digit, variant in VARIANTS.items()}
 
 
 def derive_event_id(*parts: object) -> str:
-    """The id of an event: the same cause announces it under the same id, however often."""
+    """The id of an event: the same cause gives the same id, however often it is announced."""
     return str(uuid5(NAMESPACE, "event/" + "/".join(str(part) for part in parts)))
 
 
 class ReportKey(NamedTuple):
-    """Where a report lies: `reports/<scan id>/<shard, 6 digits>/<attempt>.xml`."""
+    """The object key of a report: `reports/<scan id>/<shard, 6 digits>/<attempt>.xml`."""
 
     scan_id: str
     shard: int
@@ -105,5 +105,5 @@ class ReportKey(NamedTuple):
 
 
 def results_key(scan_id: str, name: str) -> str:
-    """Where a published result lies: `results/<scan id>/<name>`."""
+    """The object key of a published result: `results/<scan id>/<name>`."""
     return f"results/{scan_id}/{name}"

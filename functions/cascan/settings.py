@@ -22,7 +22,7 @@ def from_env(kind: type[S], env: Mapping[str, str]) -> S:
 
     Fields are `str`, `int`, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a Literal; a default makes
     one optional.
-    Raises: SettingsError: names every variable that is unset, not a number, or none of the values there are.
+    Raises: SettingsError: names every variable that is unset, not a number, or not among the allowed values.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -51,15 +51,15 @@ def _convert(text: str, kind: object) -> object:
         except ValueError as exc:
             raise ValueError("not a whole number") from exc
     if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        return tuple(item.strip() for item in text.split(",") if item.strip())
     values = _values(kind)
     if values and text not in values:
-        raise ValueError(f"none of {', '.join(values)}")
+        raise ValueError(f"not one of {', '.join(values)}")
     return values.get(text, text)
 
 
 def _values(kind: object) -> dict[str, object]:
-    """What a choice may be, by its text; empty for a kind that is none."""
+    """The values of a Literal or an Enum, by their text; empty for any other type."""
     if get_origin(kind) is Literal:
         return {str(value): value for value in get_args(kind)}
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -1,7 +1,7 @@
-"""What is stored is read tolerantly: a field that is not known is passed over, one that is missing has its default.
+"""Stored values are read tolerantly: an unknown field is ignored, a missing one has its default.
 
-What cannot be read even so fails alone: a single read raises, a listing passes it over. Either way whoever listens is
-told, so that it is logged and counted. A process has one listener: its edge.
+A value that cannot be read even so fails alone: a single read raises, a listing skips it. Either way the listener is
+called, so that it is logged and counted. A process has one listener, set by its edge.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _listeners: list[Listener] = []  # one at most
 
 
 def listen(listener: Listener) -> None:
-    """Have `listener` called with everything that cannot be read from now on, in place of an earlier one."""
+    """From now on call `listener`, in place of an earlier one, with every value that cannot be read."""
     _listeners[:] = [listener]
 
 
 def read_stored(stored: S, reader: Callable[[S], T], name: Callable[[S], str] = str) -> T:
-    """What `reader` makes of it. Raises: UnreadableItem: it says which, by `name`, and why."""
+    """The value that `reader` returns. Raises: UnreadableItem: says which value, by `name`, and why."""
     try:
         return reader(stored)
     except DAMAGE as exc:
@@ -37,9 +37,9 @@ def read_stored(stored: S, reader: Callable[[S], T], name: Callable[[S], str] = 
 
 
 def read_all_stored(stored: Iterable[S], reader: Callable[[S], T], name: Callable[[S], str] = str) -> Iterator[T]:
-    """What can be read, in order."""
-    for one in stored:
+    """The values that can be read, in order."""
+    for value in stored:
         try:
-            yield read_stored(one, reader, name)
-        except UnreadableItem:  # told already
+            yield read_stored(value, reader, name)
+        except UnreadableItem:  # the listener was called
             continue

@@ -1,9 +1,9 @@
-"""Do what a person, or a program, asks of a scan that exists already.
+"""Cancel, suspend or resume a scan; halt the whole stack, or lift the halt.
 
 Wakes on    ControlRequested, through the control queue (batches of 1)
 Reads       the scan and its shards, from the scan table
-Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack; of what
-            keeps standing still, a record in the report bucket
+Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack; a record
+            in the report bucket of what is suspended or halted
 Emits       ShardQueued for shards that may go on; ScanCancelled, ScanSuspended, ScanResumed
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
@@ -26,7 +26,7 @@ from cascan.clock import TimeLeft
 from cascan.events.control import ControlRequested
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
-from on_control_requested.control_scan import Controlled, control_scan, finish_cancelling
+from on_control_requested.control_scan import ControlOutcome, control_scan, finish_cancelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +35,40 @@ class Settings(ScanSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
-    control: Callable[..., Controlled]
+class Controls:
+    control: Callable[..., ControlOutcome]
     finish: Callable[[Iterable[str], TimeLeft], int]
 
 
 @cache
-def wire() -> Wired:
+def wire() -> Controls:
     settings = from_env(Settings, os.environ)
     table = DynamoScanTable(settings.scan_table)
     gateways = scan_gateways(settings, table)
-    reports, house = S3ReportStore(settings.report_bucket), S3OperatorRecords(settings.report_bucket)
-    return Wired(
-        partial(control_scan, gateways=gateways, reports=reports, house=house, stack_switch=table),
-        partial(finish_cancelling, gateways=gateways),
+    control = partial(
+        control_scan,
+        gateways=gateways,
+        reports=S3ReportStore(settings.report_bucket),
+        operator_records=S3OperatorRecords(settings.report_bucket),
+        stack_switch=table,
     )
+    return Controls(control, partial(finish_cancelling, gateways=gateways))
 
 
-_closing: list[str] = []  # wide scans that were cancelled by the batch at hand
+_closing: list[str] = []  # wide scans that the current batch cancelled
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     sender, left_s = record.attributes.sender_id or "", seconds_left(lambda_context)
     outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
-    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # somebody interfered: worth finding again
+    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # at this level, since somebody intervened
     count("Controlled")
     if outcome.closing:
         _closing.append(outcome.scan_id)
 
 
 def after_batch(context: LambdaContext) -> None:
-    """Every message has had its effect, a halt too: now the work that a wide scan makes, in what time is left."""
+    """Close the shards of wide scans in the time that is left, once every message had its effect, a halt too."""
     scan_ids = list(dict.fromkeys(_closing))
     _closing.clear()
     if scan_ids:

@@ -1,4 +1,4 @@
-"""Cancel, suspend, resume one scan; halt the whole stack, and let it go on."""
+"""Cancel, suspend or resume one scan; halt the whole stack, or lift the halt."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cascan.scans.close import ENDED_STATES
 from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.release import release_waiting, resend_messages
 
-LIFT_RESERVE_S = 30.0  # of the function's time, for other messages of the batch and for what is only put on the agenda
+LIFT_RESERVE_S = 30.0  # of the function's time: for other messages of the batch, and for adding scans to the agenda
 
 
 @dataclass(frozen=True, slots=True)
-class Controlled:
-    """What came of it, for the log."""
+class ControlOutcome:
+    """What came of a control message, for the log."""
 
     action: str
     scan_id: str
@@ -35,56 +35,57 @@ class Controlled:
     reason: str
     scan_state: str  # afterwards; empty for the whole stack
     released: int  # shards that were queued
-    closing: int = 0  # shards of a cancelled scan that are open still
+    closing: int = 0  # shards of a cancelled scan that are still open
 
 
 def control_scan(
-    asked: ControlRequested,
+    request: ControlRequested,
     gateways: ScanGateways,
     *,
     sender: str = "",
     reports: ReportStore,
-    house: OperatorRecords,
+    operator_records: OperatorRecords,
     stack_switch: StackSwitch,
     left_s: TimeLeft = no_time_limit,
-) -> Controlled:
-    """Do it; a repeat finds it done and completes what was left. What comes too late for a scan changes nothing.
+) -> ControlOutcome:
+    """Carry out the request. A repeat completes what was left undone; a request that is too late changes nothing.
 
-    What grows with the scan is only begun here: `closing` says that shards of a cancelled scan are open still.
-    `sender`: who sent the message, as SQS tells it; `by` in the message is what somebody claims.
+    Cancelling a wide scan is only begun here: `closing` counts the shards that are still open.
+    `sender`: who sent the message, according to SQS; `by` in the message is only a claim.
 
     Raises: MalformedMessage: there is no such scan.
     """
-    match asked.action:
+    match request.action:
         case Action.HALT:
-            stack_switch.halt(Switch(halted_at=gateways.clock(), by=asked.by, reason=asked.reason, sender=sender))
-            record_switch(house, stack_switch)
-            return _controlled(asked)
+            stack_switch.halt(Switch(halted_at=gateways.clock(), by=request.by, reason=request.reason, sender=sender))
+            record_switch(operator_records, stack_switch)
+            return _build_outcome(request)
         case Action.LIFT:
             stack_switch.lift()
-            record_switch(house, stack_switch)
-            return _controlled(asked, released=_release_all(left_s, gateways))
-    scan = gateways.table.get_scan(asked.scan_id)
+            record_switch(operator_records, stack_switch)
+            released = _release_all(left_s, gateways)
+            return _build_outcome(request, released=released)
+    scan = gateways.table.get_scan(request.scan_id)
     if scan is None:
-        raise MalformedMessage(f"there is no scan {asked.scan_id}")
-    match asked.action:
+        raise MalformedMessage(f"there is no scan {request.scan_id}")
+    match request.action:
         case Action.CANCEL:
             most = MAX_CLOSED_PER_TRANSACTION  # the other shards of a wide scan are closed after the whole batch
-            scan = cancel_scan(scan.scan_id, _why(asked), gateways, most=most) or scan
-            return _controlled(asked, scan)
+            cancelled = cancel_scan(scan.scan_id, _cancel_reason(request), gateways, most=most)
+            return _build_outcome(request, cancelled or scan)
         case Action.SUSPEND:
-            scan = _suspend(scan, gateways)
-            _keep_suspension(scan, reports)
-            return _controlled(asked, scan)
+            suspended = _suspend(scan, gateways)
+            _record_suspension(suspended, reports, is_suspended=True)
+            return _build_outcome(request, suspended)
         case _:
-            _keep_suspension(scan, reports, resumed=True)
-            return _resume(asked, scan, gateways)
+            _record_suspension(scan, reports, is_suspended=False)
+            return _resume(request, scan, gateways)
 
 
 def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanGateways) -> int:
-    """Close what is left of cancelled scans while there is time; how many of them are at their end.
+    """Close the open shards of cancelled scans while there is time; how many of the scans have ended.
 
-    They are on the agenda: whatever is not done here, or fails, is on_minute_passed's.
+    The scans are on the agenda: on_minute_passed closes what is left, also of a scan that fails here.
     """
     ended = 0
     for scan_id in scan_ids:
@@ -99,41 +100,41 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
 
 
 def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
-    """Workers see the state with their next heartbeat, stop nmap and put back what it did not finish."""
+    """Workers see the state with their next heartbeat, stop nmap and return what it did not finish."""
     gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
     scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
-        at = gateways.clock()
-        gateways.bus.put(
-            [ScanSuspended(**build_event_fields(scan, at=at), event_id=derive_event_id(scan.scan_id, "suspended", at))]
-        )
+        suspended_at = gateways.clock()
+        event_id = derive_event_id(scan.scan_id, "suspended", suspended_at)
+        gateways.bus.put([ScanSuspended(**build_event_fields(scan, at=suspended_at), event_id=event_id)])
     return scan
 
 
-def _keep_suspension(scan: Scan, reports: ReportStore, *, resumed: bool = False) -> None:
-    """For a rebuild of the gateways.table. Of a scan that has ended by now, its end says all."""
+def _record_suspension(scan: Scan, reports: ReportStore, *, is_suspended: bool) -> None:
+    """For a rebuild of the table. Of a scan that has ended by now, the record of its end suffices."""
     if scan.state is ScanState.SUSPENDED:
-        store_suspension(reports, scan.scan_id, suspended=not resumed)
+        store_suspension(reports, scan.scan_id, suspended=is_suspended)
 
 
-def _resume(asked: ControlRequested, scan: Scan, gateways: ScanGateways) -> Controlled:
-    """The state first: what breaks off after it is mended by the repeat, which finds shards that wait."""
+def _resume(request: ControlRequested, scan: Scan, gateways: ScanGateways) -> ControlOutcome:
+    """Set the state first: if the rest breaks off, the repeat finds the shards that wait."""
     gateways.table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
     scan = gateways.table.get_scan(scan.scan_id) or scan
-    # suspended before its messages were out, it has shards that are queued and nobody hears of
+    # A scan that was suspended before its messages were sent has queued shards without a message
     released = Counter(resend_messages(scan, gateways))
     released += Counter(release_waiting(scan, gateways))
     if released:
-        at = gateways.clock()
-        event_id = derive_event_id(scan.scan_id, "resumed", at)
-        gateways.bus.put([ScanResumed(**build_event_fields(scan, at=at), event_id=event_id, lanes=dict(released))])
-    return _controlled(asked, scan, sum(released.values()))
+        resumed_at = gateways.clock()
+        event_id = derive_event_id(scan.scan_id, "resumed", resumed_at)
+        fields = build_event_fields(scan, at=resumed_at)
+        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=dict(released))])
+    return _build_outcome(request, scan, sum(released.values()))
 
 
 def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
-    """What waited for the switch goes on: as many scans as there is time for, the next ones with the next minute.
+    """Release the shards of scans that waited for the halt to end; those there is no time for go on the agenda.
 
-    Of more than MAX_SCANS_RESUMED scans the others go on with their next look.
+    Of more than MAX_SCANS_RESUMED scans the others continue with their next look.
     """
     released = 0
     for scan in gateways.table.list_scans(MAX_SCANS_RESUMED):
@@ -146,12 +147,19 @@ def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
     return released
 
 
-def _why(asked: ControlRequested) -> str:
-    by = f" by {asked.by}" if asked.by else ""
-    return f"cancelled{by}" + (f": {asked.reason}" if asked.reason else "")
+def _cancel_reason(request: ControlRequested) -> str:
+    by = f" by {request.by}" if request.by else ""
+    return f"cancelled{by}" + (f": {request.reason}" if request.reason else "")
 
 
-def _controlled(asked: ControlRequested, scan: Scan | None = None, released: int = 0) -> Controlled:
-    state, closing = (scan.state, scan.shards_open) if scan else ("", 0)
-    closing = closing if state is ScanState.CANCELLED else 0
-    return Controlled(asked.action, asked.scan_id, asked.by, asked.reason, state, released, closing)
+def _build_outcome(request: ControlRequested, scan: Scan | None = None, released: int = 0) -> ControlOutcome:
+    is_cancelled = scan is not None and scan.state is ScanState.CANCELLED
+    return ControlOutcome(
+        action=request.action,
+        scan_id=request.scan_id,
+        by=request.by,
+        reason=request.reason,
+        scan_state=scan.state if scan else "",
+        released=released,
+        closing=scan.shards_open if scan and is_cancelled else 0,
+    )

@@ -1,7 +1,7 @@
 """Request the scan of a schedule that is due, and keep its history within its limits.
 
-Wakes on    the schedule queue (batches of 1): a schedule's time, a changed scan type, `cascan schedule run-now`, or the
-            end of its scan
+Wakes on    the schedule queue (batches of 1): a schedule's time, a changed scan type,
+            `cascan schedule run-now`, or the end of its scan
 Reads       the schedule, its runs and their scans, from the scan table
 Writes      the run and the schedule's status; removals, on the agenda; its own message, delayed
 Emits       a ScanRequest; ControlRequested for scans that are replaced; ScheduleSkipped

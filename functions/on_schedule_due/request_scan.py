@@ -1,4 +1,4 @@
-"""A schedule is due → request its scan, unless something prevents it, and remove scans beyond its history limits."""
+"""A schedule is due → request its scan unless something prevents it, and prune its history."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RequestOutcome:
 
     schedule: str
     due_at: str
-    outcome: str  # asked, settled, waits; or why nothing started: deleted, suspended, unasked, overtaken …
+    outcome: str  # asked, settled, waits; or why nothing started: deleted, suspended …
     scan_id: str = ""
     cancelled: int = 0
     removed: int = 0
@@ -91,7 +91,7 @@ def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
     if active and schedule.concurrency is Concurrency.FORBID:
         return _wait_for_earlier(due, schedule, active, context)
     if active and schedule.concurrency is Concurrency.REPLACE:
-        if not all(each.scan for each in active):  # a scan that is not planned yet cannot be cancelled
+        if not all(each.scan for each in active):  # an unplanned scan cannot be cancelled
             return _send_again(due, "waits", context)
         cancelled = _cancel(active, due, context)
     _send_request(schedule, due, context)
@@ -186,7 +186,7 @@ def _cancel(runs: Sequence[RunWithScan], due: ScheduleDue, context: ScheduleCont
 def _settle(due: ScheduleDue, schedule: Schedule, context: ScheduleContext) -> RequestOutcome:
     """A scan of the schedule ended: note its result, and keep the history within its limits."""
     runs = _load_runs(schedule, context)
-    is_publishing = any(each.scan and each.scan.state in ENDED_STATES - FINAL_STATES for each in runs)
+    is_publishing = bool(_filter_runs(runs, ENDED_STATES - FINAL_STATES))
     removed = _prune_history(schedule, runs, context)
     if is_publishing and due.retry < MAX_SETTLE_RETRIES:
         return _send_again(due, "waits", context, SETTLE_RETRY_S)
@@ -206,7 +206,8 @@ def _prune_history(schedule: Schedule, runs: Sequence[RunWithScan], context: Sch
         *_runs_over_limit(failed, schedule.failed_limit),
     ]
     for each in excess:
-        context.scans.add_to_agenda(AgendaEntry(context.clock(), each.run.scan_id, AgendaTask.EXPIRE))
+        removal = AgendaEntry(context.clock(), each.run.scan_id, AgendaTask.EXPIRE)
+        context.scans.add_to_agenda(removal)
         context.schedules.end_run(each.run)
     for each in runs[:-1]:  # the latest run stays, so that a repeat of its message is recognized
         if each.scan is None and not each.is_active(context.clock()):

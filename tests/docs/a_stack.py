@@ -140,7 +140,7 @@ class Controls:
             ControlRequested.from_wire(body),
             ScanGateways(stack.table, MemoryShardQueues(), MemoryEventBus(), clock),
             reports=stack.reports,
-            house=stack.operator_records,
+            operator_records=stack.operator_records,
             stack_switch=stack.table,
         )
         return MESSAGE

@@ -193,7 +193,7 @@ class World:
         reports, house = self._gateway(self.reports, "reports"), self._gateway(self.house, "house")
         gateways = self._scan_gateways()
         asked = ControlRequested.from_wire(message.body)
-        control_scan(asked, gateways, reports=reports, house=house, stack_switch=self._stepping_table())
+        control_scan(asked, gateways, reports=reports, operator_records=house, stack_switch=self._stepping_table())
 
     def _keep_house(self) -> None:
         run_due_tasks(self._scan_gateways(), self._gateway(self.reports, "reports"))

@@ -36,7 +36,7 @@ __all__ = ["build_findings"]
 def build_findings(
     host: Host, scan_id: str, parsed_at: datetime, names: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    """Findings of the host's ports, of the host itself, and of its scripts. A host that is not up has none.
+    """Findings of the ports, the host itself, and its scripts. A host that is not up has none.
 
     `names` maps an address to the name by which the request asked for it; that name takes
     precedence over reverse DNS.
@@ -49,7 +49,7 @@ def build_findings(
 
 
 def _make_ids_unique(findings: Iterable[Finding], scan_id: str) -> Iterator[Finding]:
-    """Drop exact repeats, and give findings that share an id but differ from the first an id of their own.
+    """Drop exact repeats. Other findings that repeat an id get an id of their own.
 
     Ids repeat where a report lists a port twice, or where a script ran twice on one port.
     """
@@ -65,4 +65,5 @@ def _make_ids_unique(findings: Iterable[Finding], scan_id: str) -> Iterator[Find
         if content not in contents:
             contents.add(content)
             fingerprint = derive_fingerprint(finding.fingerprint, str(len(contents)))
-            yield replace(finding, fingerprint=fingerprint, id=derive_finding_id(scan_id, fingerprint))
+            finding_id = derive_finding_id(scan_id, fingerprint)
+            yield replace(finding, fingerprint=fingerprint, id=finding_id)

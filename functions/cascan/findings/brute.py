@@ -1,4 +1,4 @@
-"""Findings of nmap's brute scripts: accounts with a guessed password, and services that need no password.
+"""Findings of nmap's brute scripts: guessed passwords, and services that need no password.
 
 Most of these scripts report through nmap's brute and creds libraries: a list of accounts, with or
 without a title. The others, and old versions of nmap, write a line of text for each account.
@@ -16,7 +16,8 @@ from cascan.findings.script_run import ScriptRun, get_text, iter_rows
 from cascan.model.finding import Finding, Severity
 
 VALID = "Valid credentials"
-VALID_STATE = re.compile(r"Valid credentials(?:,.*)?|Valid - .*")  # the second: cics-user-brute, without a password
+# The second is of cics-user-brute, which finds no password.
+VALID_STATE = re.compile(r"Valid credentials(?:,.*)?|Valid - .*")
 OTHER_VALID_STATES = frozenset(
     {
         "Login Success",  # ms-sql-brute; then the error of a login whose password was right
@@ -31,15 +32,17 @@ OTHER_VALID_STATES = frozenset(
 )
 LOCKED_OUT = re.compile(r"locked|disabled|wasn't allowed")
 PLACEHOLDERS = {"<empty>": "", "<blank>": ""}  # for an empty user name or password
-# Separators between an account and its state. Scripts that format their own text write the arrow, the creds library
-# writes the dash (and only the password of an account without a user name), cics-user-brute writes a colon.
+# Separators between an account and its state. Scripts that format their own text write the arrow.
+# The creds library writes the dash, and only the password of an account without a user name.
+# cics-user-brute writes the colon.
 ARROW, DASH, ENUMERATED = " => ", " - ", ": "
 NO_PASSWORD = re.compile(
     r"\bno authentication (?:is )?(?:required|needed)\b|\bdoes not require authentication\b|\bhas no password\b"
     r"|\bany username and password would do\b|\bSCU allows any AET\b",
     re.IGNORECASE,
 )
-TITLES = frozenset({"Accounts", "Statistics", "Information", "ERROR"})  # of the sections that brute.lua writes
+# Titles of the sections that brute.lua writes.
+TITLES = frozenset({"Accounts", "Statistics", "Information", "ERROR"})
 PUBLIC_BY_DESIGN = frozenset({"ajp-brute", "http-brute"})  # most pages of the web need no password
 
 
@@ -50,7 +53,7 @@ class Account(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Whether the password is correct, even if it expired or is valid only at other times or from other hosts."""
+        """Whether the password is correct, even if it expired or is valid only at other times."""
         return VALID_STATE.fullmatch(self.state) is not None or self.state in OTHER_VALID_STATES
 
     @property
@@ -115,7 +118,8 @@ def _read_structured_accounts(data: Any) -> Iterator[Account]:
     for candidates in lists:
         for row in iter_rows(candidates):
             if get_text(row, "state"):
-                yield Account(get_text(row, "username"), get_text(row, "password"), get_text(row, "state"))
+                username, password = get_text(row, "username"), get_text(row, "password")
+                yield Account(username, password, get_text(row, "state"))
 
 
 def _read_lines_with_state(lines: Iterable[str]) -> Iterator[Account]:
@@ -137,7 +141,7 @@ def _parse_account(line: str, separator: str) -> Account | None:
         return None
     credentials, _, state = line.rpartition(separator)
     username, colon, password = credentials.partition(":")
-    if not colon and separator == DASH:  # the creds library writes an account without a user name so
+    if not colon and separator == DASH:  # an account without a user name
         username, password = "", credentials
     return _to_account(username, password, state)
 
@@ -154,4 +158,5 @@ def _read_lines_without_state(lines: Iterable[str]) -> Iterator[Account]:
 
 
 def _to_account(username: str, password: str, state: str) -> Account:
-    return Account(PLACEHOLDERS.get(username, username), PLACEHOLDERS.get(password, password), state)
+    username = PLACEHOLDERS.get(username, username)
+    return Account(username, PLACEHOLDERS.get(password, password), state)

@@ -1,4 +1,4 @@
-"""Findings of the scripts on HTTP: titles, headers, methods, authentication, exposed repositories."""
+"""Findings of the scripts on HTTP: titles, headers, methods, authentication, repositories."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ def http_git(run: ScriptRun) -> Iterator[Finding]:
     """One for each exposed repository. The script's keys are `host:port/path`."""
     for location, details in iter_tables(run.script.data):
         path = location.partition("/")[2]
-        files = [name for name, is_found in get_table(details, "files-found").items() if is_found == "true"]
+        checked_files = get_table(details, "files-found")
+        files = [name for name, is_found in checked_files.items() if is_found == "true"]
         yield run.finding(
             path,
             name="Git Repository exposed",

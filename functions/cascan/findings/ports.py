@@ -5,7 +5,7 @@ only:
 
     state            category                  meaning
     open             Open Port                 the port answered
-    open|filtered    Open or Filtered Port     no response: most open UDP ports, and every filtered one
+    open|filtered    Open or Filtered Port     no response: most open UDP ports, all filtered ports
     filtered         Filtered Port             a firewall blocks the probe
     unfiltered       Unfiltered Port           reachable, open or closed (an ACK scan cannot tell)
     closed|filtered  Closed or Filtered Port   an idle scan cannot tell
@@ -83,7 +83,9 @@ class ServiceDetails(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class PortAttributes(msgspec.Struct, frozen=True, gc=False, rename=SECURECODEBOX_NAMES):
-    """The attributes of a port's finding. Source: secureCodeBox's nmap parser; those after `tunnel` are ours.
+    """The attributes of a port's finding.
+
+    Source: secureCodeBox's nmap parser; those after `tunnel` are ours.
 
     `service` is nmap's own name for it, so that rules can match on it.
     """
@@ -132,7 +134,7 @@ def port_attributes(port: Port) -> dict[str, Any]:
 
 
 def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
-    """Output by script id: `scripts` as text, `scripts_data` as structure where a script has one."""
+    """Output by script id: `scripts` as text, `scripts_data` as structure if a script has one."""
     outputs = {script.id: script.output for script in scripts}
     data = {script.id: script.data for script in scripts if script.data is not None}
     if len(outputs) < len(scripts):
@@ -141,7 +143,7 @@ def script_attributes(scripts: tuple[Script, ...]) -> dict[str, Any]:
 
 
 def _merge_runs(scripts: tuple[Script, ...]) -> tuple[dict[str, str], dict[str, Any]]:
-    """For a script that ran more than once: its outputs joined by newlines, its structures in a list."""
+    """For a script that ran repeatedly: its outputs as one text, its structures in a list."""
     outputs: dict[str, dict[str, None]] = {}
     data: dict[str, list[Any]] = {}
     for script in scripts:
@@ -149,5 +151,7 @@ def _merge_runs(scripts: tuple[Script, ...]) -> tuple[dict[str, str], dict[str, 
         if script.data is not None:
             data.setdefault(script.id, []).append(script.data)
     joined_outputs = {script_id: "\n".join(texts) for script_id, texts in outputs.items()}
-    joined_data = {script_id: values[0] if len(values) == 1 else values for script_id, values in data.items()}
+    joined_data: dict[str, Any] = {}
+    for script_id, values in data.items():
+        joined_data[script_id] = values[0] if len(values) == 1 else values
     return joined_outputs, joined_data

@@ -16,7 +16,7 @@ from cascan.findings.subject import Subject
 from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
-UNNAMED = ""  # under this key the reader of reports keeps elements without a key, next to those with one
+UNNAMED = ""  # the key of elements without a key, if others have one: see cascan.nmap.report
 SMB_PORTS = (445, 139)  # as nmap's smb library tries them
 
 
@@ -29,7 +29,7 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def on_host(cls, subject: Subject, script: Script) -> ScriptRun:
-        """A host script. nmap's SMB scripts are host scripts too, but talk to one port: 445 if open, else 139."""
+        """A host script. An SMB script belongs to the port it talks to: 445 if open, else 139."""
         return cls(subject, script, find_smb_port(subject) if script.id.startswith("smb") else None)
 
     @property
@@ -68,8 +68,9 @@ class ScriptRun(msgspec.Struct, frozen=True, gc=False):
         subject, port = self.subject, self.port
         address: tuple[str, str] = (port.protocol, str(port.number)) if port else ("", "")
         location = subject.location(scheme or port.protocol, port.number) if port else subject.label
-        attributes: dict[str, Any] = {"port": port.number, "protocol": port.protocol} if port else {}
-        attributes["script"] = self.script.id
+        attributes: dict[str, Any] = {"script": self.script.id}
+        if port:
+            attributes = {"port": port.number, "protocol": port.protocol} | attributes
         attributes |= {key: value for key, value in facts.items() if value is not None}
         return subject.finding(
             *address,
@@ -127,7 +128,7 @@ def get_texts(data: Any, key: str | None = None) -> list[str]:
 
 
 def parse_indented_tables(output: str) -> dict[str, dict[str, str]]:
-    """Tables that a script wrote as text only: a line `name:`, and `key: value` lines indented below it.
+    """Tables in a text: a line `name:`, with indented lines `key: value` below it.
 
     Names have the indentation of the first line. Other lines are skipped.
     """

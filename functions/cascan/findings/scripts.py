@@ -1,4 +1,4 @@
-"""Findings from the output of NSE scripts. readers.py has the table of readers, one for each script."""
+"""Findings from the output of NSE scripts. readers.py has the table of their readers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def host_script_findings(subject: Subject) -> Iterator[Finding]:
         yield from script_findings_at(subject, script)
 
 
-def script_findings_at(subject: Subject, script: Script, port: Port | None = None) -> Iterator[Finding]:
+def script_findings_at(
+    subject: Subject,
+    script: Script,
+    port: Port | None = None,
+) -> Iterator[Finding]:
     """Findings of one script. `port` is None for a script that ran on the host as a whole."""
     run, read_script = _readers()
     return read_script(run(subject, script, port) if port else run.on_host(subject, script))
@@ -39,7 +43,7 @@ def script_findings_at(subject: Subject, script: Script, port: Port | None = Non
 
 @cache
 def _readers() -> tuple[type[ScriptRun], Callable[[ScriptRun], Iterator[Finding]]]:
-    """Import the readers with the first script that needs them: most reports do without these ten modules."""
+    """Import the readers with the first script: most reports do without these ten modules."""
     from cascan.findings.readers import read_script  # noqa: PLC0415 (see the docstring)
     from cascan.findings.script_run import ScriptRun  # noqa: PLC0415 (see the docstring)
 

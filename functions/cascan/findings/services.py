@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 from cascan.findings.script_run import ScriptRun
 from cascan.model.finding import Finding, Severity
 
-VOLATILE = frozenset({"Salt", "Thread ID", "System_Time", "snmpEngineTime"})  # change with every request
+# Fields that change with every request.
+VOLATILE = frozenset({"Salt", "Thread ID", "System_Time", "snmpEngineTime"})
 WITHOUT_NLA = re.compile(r"^\s*(Native RDP|SSL): SUCCESS", re.MULTILINE)
-WEAK_RDP = re.compile(r"^\s*(?:RDP Encryption level: (?:None|Low|Client Compatible)|(?:40|56)-bit RC4: SUCCESS)", re.M)
+WEAK_RDP = re.compile(
+    r"^\s*(?:RDP Encryption level: (?:None|Low|Client Compatible)|(?:40|56)-bit RC4: SUCCESS)",
+    re.MULTILINE,
+)
 
 
 class SelfDescription(NamedTuple):
@@ -41,8 +45,8 @@ def self_description_reader(kind: SelfDescription) -> Callable[[ScriptRun], Iter
     """A reader of such a script. The finding has its structured output, or else its text."""
 
     def read(run: ScriptRun) -> Iterator[Finding]:
-        stable: dict[str, Any] = {key: value for key, value in run.data.items() if key not in VOLATILE}
-        description = stable or run.output.strip()
+        stable = {key: value for key, value in run.data.items() if key not in VOLATILE}
+        description: dict[str, Any] | str = stable or run.output.strip()
         if description:
             yield run.finding(
                 name=kind.name,

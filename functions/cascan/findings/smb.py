@@ -1,4 +1,4 @@
-"""Findings of the scripts on SMB: the dialects that a server supports, its signing and its authentication."""
+"""Findings of the scripts on SMB: the dialects of a server, its signing and authentication."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def smb_security_mode(run: ScriptRun) -> Iterator[Finding]:
     mode = run.data or dict(line.strip().partition(": ")[::2] for line in run.output.splitlines())
     signing = get_text(mode, "message_signing")
     if signing and not signing.startswith("required"):
-        yield _signing_finding(run, "SMB 1", f"SMB 1: message signing is {signing.split(' (')[0]}, and not required")
+        signing_mode = signing.split(" (")[0]
+        yield _signing_finding(run, "SMB 1", f"SMB 1: message signing is {signing_mode}, and not required")
     if get_text(mode, "challenge_response").startswith("plaintext"):
         yield run.finding(
             "plaintext",
@@ -53,7 +54,9 @@ def smb2_security_mode(run: ScriptRun) -> Iterator[Finding]:
 
     One finding, of the first that does not.
     """
-    lines_by_dialect = {key: get_texts(value) for key, value in run.data.items()} or {"": run.output.splitlines()}
+    lines_by_dialect = {key: get_texts(value) for key, value in run.data.items()}
+    if not lines_by_dialect:
+        lines_by_dialect = {"": run.output.splitlines()}
     for dialect, lines in lines_by_dialect.items():
         for line in lines:
             if "signing" in line and not line.strip().endswith("and required"):
@@ -75,7 +78,7 @@ def parse_dialect(dialect: str) -> float | None:
 
 
 def _signing_finding(run: ScriptRun, protocol: str, mode: str) -> Finding:
-    """The name contains the protocol: smb-security-mode and smb2-security-mode may both find this on one port."""
+    """The name has the protocol, as smb-security-mode and smb2-security-mode may both find it."""
     return run.finding(
         "signing",
         name=f"SMB Signing not required ({protocol})",

@@ -34,7 +34,8 @@ def _directions(key: str) -> tuple[str, ...]:
     return key, f"{key}_client_to_server", f"{key}_server_to_client"
 
 
-# Sources: RFC 9142 (key exchange), RFC 8758 (RC4), RFC 8332 (SHA-1 signatures), OpenSSH's defaults since 7.2.
+# Sources: RFC 9142 (key exchange), RFC 8758 (RC4), RFC 8332 (SHA-1 signatures),
+# and the defaults of OpenSSH since 7.2.
 ALGORITHM_KINDS = (
     AlgorithmKind(
         "KEX",
@@ -132,7 +133,7 @@ def ssh_hostkey(run: ScriptRun) -> Iterator[Finding]:
 
 
 def _read_host_keys(run: ScriptRun) -> Iterator[tuple[str, int]]:
-    """Kind and bits of each key: `rsa`, 2048. Bits that are no number are 0. Old versions of nmap write text only."""
+    """Kind and bits of each key: `rsa`, 2048. Old versions of nmap write text only."""
     keys = [row for row in iter_unnamed_rows(run.script.data) if get_text(row, "bits")]
     if not keys:
         for bits, kind in HOST_KEY.findall(run.output):
@@ -150,7 +151,11 @@ def _read_algorithms(run: ScriptRun, kind: AlgorithmKind) -> list[str]:
     return list(dict.fromkeys(name for key in kind.keys for name in get_texts(run.data, key)))
 
 
-def _insecure_algorithms(run: ScriptRun, kind: AlgorithmKind, offered: list[str]) -> Iterator[Finding]:
+def _insecure_algorithms(
+    run: ScriptRun,
+    kind: AlgorithmKind,
+    offered: list[str],
+) -> Iterator[Finding]:
     broken = [name for name in offered if kind.broken.fullmatch(name)]
     outdated = [name for name in offered if name not in broken and kind.outdated.fullmatch(name)]
     algorithms = broken + outdated

@@ -20,7 +20,9 @@ class Subject:
     address     the network address, or the MAC address of a host without one
     label       the name, or the address of a host without a name
     authority   the label as locations have it: an IPv6 address is in brackets
-    attributes  those that all findings of the host have. Source: secureCodeBox's nmap parser; `hostnames` is ours
+    attributes  those of all findings of the host
+
+    Source of the attributes: secureCodeBox's nmap parser; `hostnames` is ours.
     """
 
     __slots__ = (
@@ -52,7 +54,8 @@ class Subject:
         self.named_by_request = named_by_request
         self.address = network_address or mac or NAMELESS
         self.label = hostname or self.address
-        self.authority = f"[{self.label}]" if ":" in network_address and not hostname else self.label
+        needs_brackets = ":" in network_address and not hostname
+        self.authority = f"[{self.label}]" if needs_brackets else self.label
         self.attributes: dict[str, Any] = {
             "ip_addresses": addresses,
             "mac_address": mac or None,
@@ -72,8 +75,8 @@ class Subject:
 
         None: the request has the address, or the name is from reverse DNS.
         """
-        is_user_name = any(name.kind == "user" and name.name == self.hostname for name in self.host.hostnames)
-        return self.hostname if self.named_by_request or is_user_name else None
+        user_names = [name.name for name in self.host.hostnames if name.kind == "user"]
+        return self.hostname if self.named_by_request or self.hostname in user_names else None
 
     def location(self, scheme: str, port: int) -> str:
         """`tcp://host:22`, `tcp://[2001:db8::1]:22`."""

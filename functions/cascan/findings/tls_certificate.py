@@ -58,10 +58,11 @@ class Certificate(NamedTuple):
 def ssl_cert(run: ScriptRun) -> Iterator[Finding]:
     """A finding for the certificate, and one for each of its flaws."""
     certificate = parse_certificate(run)
+    names = ", ".join(certificate.names[:5]) or "no name"
     yield run.finding(
         "certificate",
         name="TLS Certificate",
-        description=f"{run.where} presents a certificate for {', '.join(certificate.names[:5]) or 'no name'}",
+        description=f"{run.where} presents a certificate for {names}",
         category="TLS Certificate",
         subject=certificate.subject,
         issuer=certificate.issuer,
@@ -141,13 +142,15 @@ def _validity_flaws(certificate: Certificate, now: datetime) -> Iterator[Flaw]:
 
 def _trust_flaws(certificate: Certificate) -> Iterator[Flaw]:
     if certificate.is_self_signed:
-        yield Flaw("Self-Signed Certificate", "the certificate is signed by itself", Severity.MEDIUM)
+        description = "the certificate is signed by itself"
+        yield Flaw("Self-Signed Certificate", description, Severity.MEDIUM)
     key_type, bits = certificate.key_type, certificate.key_bits
     if 0 < bits < WEAK_BITS.get(key_type, 0):
         severity = Severity.HIGH if bits < BROKEN_BITS[key_type] else Severity.MEDIUM
         description = f"the certificate's {key_type.upper()} key has {bits} bits"
-        yield Flaw("Weak Certificate Key", description, severity, {"key_type": key_type, "key_bits": bits})
-    if not certificate.is_self_signed:  # clients do not verify the signature of a self-signed certificate
+        facts = {"key_type": key_type, "key_bits": bits}
+        yield Flaw("Weak Certificate Key", description, severity, facts)
+    if not certificate.is_self_signed:  # its own signature protects nothing
         yield from _signature_flaws(certificate)
 
 
@@ -177,7 +180,8 @@ def _hostname_flaws(certificate: Certificate, asked: str | None) -> Iterator[Fla
         and not any(matches_hostname(name, asked) for name in certificate.names)
     ):
         facts = {"asked_name": asked, "names": list(certificate.names)}
-        yield Flaw("Invalid Hostname", f"the certificate is not for {asked}", Severity.MEDIUM, facts)
+        description = f"the certificate is not for {asked}"
+        yield Flaw("Invalid Hostname", description, Severity.MEDIUM, facts)
 
 
 def _parse_name(data: dict[str, Any], key: str) -> dict[str, str]:
@@ -196,7 +200,8 @@ def _parse_alternative_names(data: dict[str, Any]) -> tuple[str, ...]:
     for extension in extensions if isinstance(extensions, list) else []:
         if get_text(extension, "name") == ALTERNATIVE_NAMES:
             entries = (entry.strip() for entry in get_text(extension, "value").split(","))
-            return tuple(entry.removeprefix("DNS:") for entry in entries if entry.startswith("DNS:"))
+            dns_entries = (entry for entry in entries if entry.startswith("DNS:"))
+            return tuple(entry.removeprefix("DNS:") for entry in dns_entries)
     return ()
 
 

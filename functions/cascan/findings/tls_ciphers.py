@@ -31,8 +31,9 @@ GRADES = {
 
 
 def ssl_enum_ciphers(run: ScriptRun) -> Iterator[Finding]:
-    """The service, a finding for each outdated version, one for all weak ciphers, one for compression."""
-    versions = {version: details for version, details in iter_tables(run.script.data) if "ciphers" in details}
+    """The service, each outdated version, all weak ciphers together, and compression."""
+    tables = iter_tables(run.script.data)
+    versions = {version: details for version, details in tables if "ciphers" in details}
     if not versions:
         return
     yield _service(run, versions)
@@ -54,7 +55,8 @@ Versions = dict[str, dict[str, Any]]  # what ssl-enum-ciphers writes, by nmap's 
 
 def _service(run: ScriptRun, versions: Versions) -> Finding:
     names = [_usual_name(version) for version in versions]
-    ciphers = [get_text(row, "name") for details in versions.values() for row in iter_rows(details["ciphers"])]
+    rows = [row for details in versions.values() for row in iter_rows(details["ciphers"])]
+    ciphers = [get_text(row, "name") for row in rows]
     return run.finding(
         "service",
         name="TLS Service",
@@ -88,7 +90,9 @@ def _weak_ciphers(run: ScriptRun, versions: Versions) -> Iterator[Finding]:
                 entry["tls_versions"].append(_usual_name(version))
     if weak:
         worst = max(entry["grade"] for entry in weak.values())
-        warnings = {warning for details in versions.values() for warning in get_texts(details, "warnings")}
+        warnings: set[str] = set()
+        for details in versions.values():
+            warnings.update(get_texts(details, "warnings"))
         yield run.finding(
             "weak",
             name="Weak TLS Ciphers",
@@ -111,7 +115,7 @@ def _compression(run: ScriptRun, versions: Versions) -> Iterator[Finding]:
         yield run.finding(
             "compression",
             name="TLS Compression",
-            description=f"{run.where} compresses before it encrypts, which can reveal secrets (CRIME)",
+            description=f"{run.where} compresses before encryption, which can reveal secrets (CRIME)",
             category="Weak TLS Cipher",
             severity=Severity.MEDIUM,
             tls_versions=with_compression,

@@ -1,4 +1,4 @@
-"""A finding → JSON in secureCodeBox's format, with its scan, and with the fields that severity rules added."""
+"""A finding → JSON in secureCodeBox's format, with its scan and what severity rules added."""
 
 from __future__ import annotations
 

@@ -21,13 +21,14 @@ REMARK = "too large for the table: text and lists are cut, structured output is 
 
 
 def truncate_finding(finding: Finding, source: ReportKey | None = None) -> Finding:
-    """The finding with shorter texts and lists, and with the same id. Its JSON is below MAX_FINDING_BYTES.
+    """The finding with shorter texts and lists. Its JSON is below MAX_FINDING_BYTES; its id stays.
 
     `attributes.cut` has the reason, and the report that contains the whole finding.
     """
     truncator = _Truncator()
     texts = {name: truncator.truncate(getattr(finding, name)) for name in TEXT_FIELDS}
-    unstructured = {name: value for name, value in finding.attributes.items() if name not in STRUCTURED}
+    names = [name for name in finding.attributes if name not in STRUCTURED]
+    unstructured = {name: finding.attributes[name] for name in names}
     attributes = truncator.truncate(unstructured)
     attributes["cut"] = {"why": REMARK, "report": str(source) if source else None}
     return replace(finding, **texts, attributes=attributes)

@@ -1,4 +1,4 @@
-"""Vulnerabilities: findings of vulners, and of every script that reports through nmap's vulns library.
+"""Vulnerabilities: findings of vulners, and of every script that uses nmap's vulns library.
 
 Each vulnerability is a finding of its own. Its severity follows from the first of these that it
 has:
@@ -20,15 +20,17 @@ from cascan.model.finding import Finding, Severity
 
 CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
 SCORE = re.compile(r"\d{1,2}(\.\d+)?")
-# The library's text: a title, then indented lines. No part of the pattern can match in two ways (no backtracking).
+# The library's text: a title, then indented lines. No part of the pattern can match in two ways,
+# so there is no backtracking.
 ENTRY = re.compile(r"^[ \t]*(?P<title>\S[^\n]*)\n[ \t]+State: (?P<state>[^\n]+)", re.MULTILINE)
 IDS = re.compile(r"^[ \t]+IDs:[ \t]+([^\n]+)", re.MULTILINE)
 RISK = re.compile(r"^[ \t]+Risk factor: (\w+)(?:[ \t]+CVSS\w*: (\d{1,2}(?:\.\d+)?))?", re.MULTILINE)
-STATE = re.compile(r"(?:LIKELY |NOT )?VULNERABLE|UNKNOWN")  # the beginnings of the vulns library's states
+STATE = re.compile(r"(?:LIKELY |NOT )?VULNERABLE|UNKNOWN")  # the beginnings of its states
 VULNERABLE_STATE = re.compile(r"^[ \t]+State: (?:LIKELY )?VULNERABLE", re.MULTILINE)
-VULNERS_ID = re.compile(r"[\w:.+-]{1,120}")  # CVE-2019-0001, EDB-ID:1234, MSF:EXPLOIT-…, PACKETSTORM:…
+VULNERS_ID = re.compile(r"[\w:.+-]{1,120}")  # CVE-2019-0001, EDB-ID:1234, MSF:EXPLOIT-…
 VULNERS_KIND = re.compile(r"\w{1,40}")
-VULNERS_LINE = re.compile(  # id, score, link, and a mark for an exploit; an old vulners writes only CVE and score
+# Id, score, link, and a mark for an exploit. An old vulners writes only CVE and score.
+VULNERS_LINE = re.compile(
     r"^[ \t]*(?P<id>CVE-\d{4}-\d{4,7}(?=[ \t]+(?:\d|https:))|[\w:.+-]{1,120}(?=[ \t]+[\d.]*[ \t]*https://vulners\.com/))"
     r"(?:[ \t]+(?P<score>\d{1,2}(?:\.\d+)?))?"
     r"(?:[ \t]+https://vulners\.com/(?P<kind>\w{1,40})/\S+(?P<exploit>[ \t]+\*EXPLOIT\*)?)?",
@@ -72,7 +74,9 @@ def vulns_library(run: ScriptRun) -> Iterator[Finding]:
 
 
 def _find_entries(data: Any) -> Iterator[dict[str, Any]]:
-    """The entries of the vulns library at any depth: under their ids, under a key of the script, or in a list.
+    """The entries of the vulns library, at any depth.
+
+    They are under their ids, under a key of the script, or in a list.
 
     The reader of reports limits the depth of a script's structure (MAX_XML_DEPTH).
     """
@@ -92,13 +96,13 @@ class VulnersEntry(NamedTuple):
 
     id: str
     score: float
-    kind: str  # as vulners calls it: cve, exploitdb, metasploit, packetstorm …; empty: not in a text
+    kind: str  # as vulners calls it: cve, exploitdb, metasploit …; empty: not in a text
     is_exploit: bool
     software: str  # a cpe, or product and version; empty: not in a text
 
 
 def vulners(run: ScriptRun) -> Iterator[Finding]:
-    """A finding for each entry, with its highest score. vulners looks up the version; it tests nothing."""
+    """A finding for each entry, with its highest score. vulners only looks versions up."""
     worst: dict[str, VulnersEntry] = {}
     for entry in _read_vulners(run):
         earlier = worst.get(entry.id)
@@ -127,7 +131,9 @@ def _vulners_finding(run: ScriptRun, entry: VulnersEntry) -> Finding:
 
 def _describe(entry: VulnersEntry) -> str:
     software = entry.software or "its version"
-    return f"an exploit is known for {software}" if entry.is_exploit else f"{software} is listed as affected"
+    if entry.is_exploit:
+        return f"an exploit is known for {software}"
+    return f"{software} is listed as affected"
 
 
 def _read_vulners(run: ScriptRun) -> Iterator[VulnersEntry]:
@@ -139,7 +145,8 @@ def _read_vulners(run: ScriptRun) -> Iterator[VulnersEntry]:
         return
     for match in VULNERS_LINE.finditer(run.output):
         score = _parse_score(match["score"]) or 0.0
-        yield VulnersEntry(match["id"], score, match["kind"] or "", match["exploit"] is not None, software="")
+        kind, is_exploit = match["kind"] or "", match["exploit"] is not None
+        yield VulnersEntry(match["id"], score, kind, is_exploit, software="")
 
 
 def _to_vulners_entry(row: dict[str, Any], software: str) -> VulnersEntry:
@@ -191,7 +198,7 @@ def _read_scores(entry: dict[str, Any]) -> list[float]:
 
 
 def _rate_entry(scores: list[float], state: str, block: str) -> tuple[Severity, float | None]:
-    """Severity and score: by the scores, else by the risk factor (in the text only), else by the state."""
+    """Severity and score: by the scores, else by the risk factor in the text, else by the state."""
     risk = RISK.search(block)
     if not scores and risk and risk[2]:
         scores = [float(risk[2])]
@@ -206,9 +213,8 @@ def _split_blocks(output: str) -> dict[str, str]:
     """Each title, with the text from there to the next title."""
     titles = list(ENTRY.finditer(output))
     bounds = [*(title.start() for title in titles), len(output)]
-    return {
-        title["title"].strip(): output[start:end] for title, (start, end) in zip(titles, pairwise(bounds), strict=True)
-    }
+    blocks = [output[start:end] for start, end in pairwise(bounds)]
+    return {title["title"].strip(): block for title, block in zip(titles, blocks, strict=True)}
 
 
 def _parse_block(title: str, block: str) -> dict[str, Any]:
@@ -228,4 +234,5 @@ def _parse_score(text: Any) -> float | None:
 
 
 def _references(cves: list[str], urls: list[str]) -> list[dict[str, str]]:
-    return [{"type": "CVE", "value": cve} for cve in cves] + [{"type": "URL", "value": url} for url in urls]
+    references = [{"type": "CVE", "value": cve} for cve in cves]
+    return references + [{"type": "URL", "value": url} for url in urls]

@@ -1,16 +1,17 @@
-"""What is known of an address, and what a report says of it → what is known then, and what changed.
+"""The record of an address and what a report says of it → the new record, and what changed.
 
-Pure: the same record and observation give the same answer, so a conflict in the table is settled by asking again.
+Pure: the same record and observation give the same result, so a conflict in the table is settled by comparing again.
 
-A change is judged against the last scan that covered the same address and port, whichever it was. A report that comes
-late is judged port by port: where a newer scan covered the port already, it only adds to when the port was seen. The
-same goes for a report that comes again.
+Each port is compared with the last scan that covered the same address and port, whichever scan that was. A report that
+arrives late is compared port by port: where a newer scan covered the port already, it only adds to the times at which
+the port was seen. The same holds for a report that arrives twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -32,145 +33,168 @@ from cascan.nmap.ports.port_set import parse_port_set
 
 
 def apply_observation(
-    known: HostRecord | None, seen: Observation, asked: Sighting | None = None
+    record: HostRecord | None, observation: Observation, last_scanned: Sighting | None = None
 ) -> tuple[HostRecord | None, tuple[Change, ...]]:
-    """The record after the observation, and the changes; a record that says the same is the same object.
+    """The record after the observation, and the changes. A record that says the same is the same object.
 
-    `asked` tells of an address without a record when it was asked last, and was not up; None: never.
+    `last_scanned`: for an address without a record, when it was scanned last and was not up; None: never.
     """
-    if known is None and not seen.up:
-        return None, ()
-    host, news = _host(known, seen, asked)
-    before = news.before if news and news.kind is ChangeKind.HOST_APPEARED else None
-    judgement = _Ports(host, seen, before)
-    ports = judgement.judge()
-    coverage = _layered(host.coverage, seen.coverage)
-    record = replace(host, ports=ports, coverage=coverage)
-    changes = ([news] if news else []) + judgement.changes
-    named = tuple(replace(change, hostname=record.hostname) for change in changes)
-    return (known if record == known else record), named
+    if record is None:
+        if not observation.up:
+            return None, ()
+        host, host_change = _create_record(observation, last_scanned)
+    else:
+        host, host_change = _update_host(record, observation)
+    has_appeared = host_change is not None and host_change.kind is ChangeKind.HOST_APPEARED
+    comparison = _PortComparison(host, observation, host_change.before if host_change and has_appeared else None)
+    ports = comparison.compare()
+    coverage = _add_coverage(host.coverage, observation.coverage)
+    updated = replace(host, ports=ports, coverage=coverage)
+    changes = ([host_change] if host_change else []) + comparison.changes
+    named = tuple(replace(change, hostname=updated.hostname) for change in changes)
+    return (record if updated == record else updated), named
 
 
-def _host(known: HostRecord | None, seen: Observation, asked: Sighting | None) -> tuple[HostRecord, Change | None]:
-    sighting = Sighting(state=UP if seen.up else NOT_UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
-    if known is None:
-        is_late = asked is not None and asked.order > seen.order  # a newer scan asked, and it was not up
-        record = HostRecord(
-            address=seen.address,
-            latest=asked if asked and is_late else sighting,
-            first_seen=seen.seen_at,
-            last_seen=seen.seen_at,
-            hostname=seen.hostname,
-        )
-        if is_late:
-            return record, None
-        return record, Change(kind=ChangeKind.HOST_APPEARED, address=seen.address, before=asked, after=sighting)
-    if seen.up is None:
-        return known, None
-    first = min(known.first_seen, seen.seen_at) if seen.up else known.first_seen
-    last = max(known.last_seen, seen.seen_at) if seen.up else known.last_seen
-    if known.latest.order >= seen.order:
-        return replace(known, first_seen=first, last_seen=last), None
-    record = replace(known, latest=sighting, first_seen=first, last_seen=last, hostname=seen.hostname or known.hostname)
-    if seen.up is known.is_up:
+def _create_record(seen: Observation, last_scanned: Sighting | None) -> tuple[HostRecord, Change | None]:
+    """Of an address that was never seen up before."""
+    sighting = Sighting(state=UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
+    is_late = last_scanned is not None and last_scanned.order > seen.order  # a newer scan found it not up
+    record = HostRecord(
+        address=seen.address,
+        latest=last_scanned if last_scanned and is_late else sighting,
+        first_seen=seen.seen_at,
+        last_seen=seen.seen_at,
+        hostname=seen.hostname,
+    )
+    if is_late:
         return record, None
+    return record, Change(kind=ChangeKind.HOST_APPEARED, address=seen.address, before=last_scanned, after=sighting)
+
+
+def _update_host(record: HostRecord, seen: Observation) -> tuple[HostRecord, Change | None]:
+    """The record with what the observation says of the host itself, without its ports."""
+    if seen.up is None:
+        return record, None
+    if seen.up:
+        first_seen = min(record.first_seen, seen.seen_at)
+        last_seen = max(record.last_seen, seen.seen_at)
+        record = replace(record, first_seen=first_seen, last_seen=last_seen)
+    if record.latest.order >= seen.order:
+        return record, None
+    sighting = Sighting(state=UP if seen.up else NOT_UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
+    updated = replace(record, latest=sighting, hostname=seen.hostname or record.hostname)
+    if seen.up is record.is_up:
+        return updated, None
     kind = ChangeKind.HOST_APPEARED if seen.up else ChangeKind.HOST_GONE
-    return record, Change(kind=kind, address=seen.address, before=known.latest, after=sighting)
+    return updated, Change(kind=kind, address=seen.address, before=record.latest, after=sighting)
 
 
 @dataclass
-class _Ports:
-    """The ports of one host, judged. `appeared`: when the host appeared just now, how it was before."""
+class _PortComparison:
+    """Compares the ports of one host. `absent_before`: of a host that has just appeared, how it was before."""
 
     host: HostRecord
-    seen: Observation
-    appeared: Sighting | None
+    observation: Observation
+    absent_before: Sighting | None
 
     def __post_init__(self) -> None:
         self.changes: list[Change] = []
         self._records = {port.key: port for port in self.host.ports}
 
-    def judge(self) -> tuple[PortRecord, ...]:
-        for key, now in self._sightings():
+    def compare(self) -> tuple[PortRecord, ...]:
+        for key, sighting in self._sightings():
             record = self._records.get(key)
-            last = self._last_covered(key, record)
-            if last is not None and self._is_old(last, now):
-                self._fill_in(key, now, last, record)
-            elif now.state == OPEN:
-                self._found_open(key, now, last, record)
+            previous = self._last_covered(key, record)
+            if previous is not None and self._is_old(previous, sighting):
+                self._add_history(key, sighting, previous, record)
+            elif sighting.state == OPEN:
+                self._add_open(key, sighting, previous, record)
             elif record:
                 if record.is_open:
-                    self._changed(ChangeKind.PORT_CLOSED, key, record.latest, now)
-                self._records[key] = replace(record, latest=now)
+                    self._add_change(ChangeKind.PORT_CLOSED, key, record.latest, sighting)
+                self._records[key] = replace(record, latest=sighting)
         return tuple(self._records[key] for key in sorted(self._records))
 
-    def _is_old(self, last: Sighting, now: Sighting) -> bool:
-        """Whether a newer scan covered the port, or this one, and it says no more now.
+    def _is_old(self, previous: Sighting, sighting: Sighting) -> bool:
+        """Whether a newer scan covered the port, or the same scan did and says no more now.
 
         A report may have two elements of a host: a port that the second one lists as open is open.
         """
-        says_more = now.state == OPEN != last.state and self.host.latest.order == now.order
-        return last.order > now.order or (last.order == now.order and not says_more)
+        has_opened = sighting.state == OPEN != previous.state
+        says_more = has_opened and self.host.latest.order == sighting.order
+        return previous.order > sighting.order or (previous.order == sighting.order and not says_more)
 
     def _sightings(self) -> Iterator[tuple[PortKey, Sighting]]:
-        """What the report says, in its order: of the ports that it lists, and of those known before that it covers."""
-        yield from self.seen.ports.items()
+        """The ports that the report lists, in its order; then the recorded ones that it covers without listing them."""
+        yield from self.observation.ports.items()
         for key in list(self._records):
-            if key not in self.seen.ports and (coverage := _conclusive(self.seen.coverage, key)):
+            if key in self.observation.ports:
+                continue
+            coverage = _find_conclusive(self.observation.coverage, key)
+            if coverage:
                 yield key, replace(coverage.sighting, state=self._unlisted_state(key) or coverage.state)
 
     def _unlisted_state(self, key: PortKey) -> str:
+        """The state that the report counts the port under; empty: it does not say."""
         protocol, number = key
-        groups = (group for group in self.seen.unlisted if group.protocol == protocol)
+        groups = (group for group in self.observation.unlisted if group.protocol == protocol)
         return next((group.state for group in groups if number in parse_port_set(group.ports)), "")
 
     def _last_covered(self, key: PortKey, record: PortRecord | None) -> Sighting | None:
-        """The newest that is known of the port; of a port that was never open, from the last scan that covered it."""
-        if record:  # every scan that covers a port that has one renews it
+        """The newest sighting of the port; of a port that was never open, that of the last scan that covered it."""
+        if record:  # every scan that covers a recorded port renews its record
             return record.latest
-        coverage = _conclusive(self.host.coverage, key)
+        coverage = _find_conclusive(self.host.coverage, key)
         return coverage.sighting if coverage else None
 
-    def _looked_at_before(self, key: PortKey, now: Sighting, last: Sighting | None) -> Sighting | None:
-        """The newest look before `now`: `last`, or a scan since then to which the port gave no answer."""
-        silent = (layer for layer in self.host.coverage if not layer.is_conclusive and _holds(layer, key))
-        looks = [layer.sighting for layer in silent if layer.order < now.order] + ([last] if last else [])
-        return max(looks, key=lambda look: look.order, default=None)
-
-    def _found_open(self, key: PortKey, now: Sighting, last: Sighting | None, record: PortRecord | None) -> None:
-        if record and record.is_open:
-            latest = _with_service(record.latest, now)
-            if _service_differs(record.latest, now):
-                self._changed(ChangeKind.SERVICE_CHANGED, key, record.latest, now)
-            self._records[key] = replace(record, latest=latest, last_seen=now.seen_at)
-            return
-        before = self._looked_at_before(key, now, last) or self.appeared
-        self._changed(ChangeKind.PORT_OPENED, key, before, now)
-        first = record.first_seen if record else now.seen_at
-        self._records[key] = PortRecord(
-            protocol=key[0], port=key[1], latest=now, first_seen=first, last_seen=now.seen_at
+    def _last_scanned(self, key: PortKey, sighting: Sighting, previous: Sighting | None) -> Sighting | None:
+        """The newest scan of the port before `sighting`: `previous`, or one since then that got no answer."""
+        silent = (
+            layer.sighting
+            for layer in self.host.coverage
+            if not layer.is_conclusive and layer.order < sighting.order and _holds(layer, key)
         )
+        scans = [*silent, *([previous] if previous else [])]
+        return max(scans, key=lambda scan: scan.order, default=None)
 
-    def _fill_in(self, key: PortKey, then: Sighting, last: Sighting, record: PortRecord | None) -> None:
-        """A newer scan covered the port: what was seen then is no news, but history."""
-        if then.state != OPEN:
+    def _add_open(self, key: PortKey, sighting: Sighting, previous: Sighting | None, record: PortRecord | None) -> None:
+        """The port is open in the newest scan."""
+        if record and record.is_open:
+            latest = _with_service(record.latest, sighting)
+            if _service_differs(record.latest, sighting):
+                self._add_change(ChangeKind.SERVICE_CHANGED, key, record.latest, sighting)
+            self._records[key] = replace(record, latest=latest, last_seen=sighting.seen_at)
+            return
+        before = self._last_scanned(key, sighting, previous) or self.absent_before
+        self._add_change(ChangeKind.PORT_OPENED, key, before, sighting)
+        first_seen = record.first_seen if record else sighting.seen_at
+        self._records[key] = _port_record(key, sighting, first_seen, sighting.seen_at)
+
+    def _add_history(self, key: PortKey, sighting: Sighting, newer: Sighting, record: PortRecord | None) -> None:
+        """A newer scan covered the port: the sighting only tells when the port was open."""
+        if sighting.state != OPEN:
             return
         if record is None:
-            times = {"first_seen": then.seen_at, "last_seen": then.seen_at}
-            self._records[key] = PortRecord(protocol=key[0], port=key[1], latest=last, **times)
-        else:
-            first, at = min(record.first_seen, then.seen_at), max(record.last_seen, then.seen_at)
-            self._records[key] = replace(record, first_seen=first, last_seen=at)
+            self._records[key] = _port_record(key, newer, sighting.seen_at, sighting.seen_at)
+            return
+        first_seen = min(record.first_seen, sighting.seen_at)
+        last_seen = max(record.last_seen, sighting.seen_at)
+        self._records[key] = replace(record, first_seen=first_seen, last_seen=last_seen)
 
-    def _changed(self, kind: ChangeKind, key: PortKey, before: Sighting | None, after: Sighting) -> None:
+    def _add_change(self, kind: ChangeKind, key: PortKey, before: Sighting | None, after: Sighting) -> None:
         protocol, port = key
         self.changes.append(
             Change(kind=kind, address=self.host.address, protocol=protocol, port=port, before=before, after=after)
         )
 
 
-def _conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:
-    """The first that knows whether the port was open."""
+def _port_record(key: PortKey, latest: Sighting, first_seen: datetime, last_seen: datetime) -> PortRecord:
+    protocol, number = key
+    return PortRecord(protocol=protocol, port=number, latest=latest, first_seen=first_seen, last_seen=last_seen)
+
+
+def _find_conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:
+    """The first that tells whether the port was open."""
     return next((layer for layer in coverages if layer.is_conclusive and _holds(layer, key)), None)
 
 
@@ -180,7 +204,7 @@ def _holds(coverage: PortCoverage, key: PortKey) -> bool:
 
 
 def _service_differs(before: Sighting, after: Sighting) -> bool:
-    """Both scans asked the service, and it gave two answers. One that says less than the other is no other answer."""
+    """Both scans probed the service and saw different ones. A detail that only one of them saw is no difference."""
     if not (before.probed and after.probed):
         return False
     if before.service != after.service:
@@ -190,7 +214,7 @@ def _service_differs(before: Sighting, after: Sighting) -> bool:
 
 
 def _with_service(before: Sighting, after: Sighting) -> Sighting:
-    """The later sighting, with what only the earlier one knew of the same service."""
+    """The later sighting, with details of the same service that only the earlier one saw."""
     if before.probed and not after.probed:
         return replace(
             after, service=before.service, product=before.product, version=before.version, probed=before.probed
@@ -200,14 +224,14 @@ def _with_service(before: Sighting, after: Sighting) -> Sighting:
     return after
 
 
-def _layered(known: tuple[PortCoverage, ...], new: tuple[PortCoverage, ...]) -> tuple[PortCoverage, ...]:
-    """Newest first. What a newer one covers as a whole is not remembered, and no more than MAX_COVERAGES are."""
-    layers = list(known)
-    for one in new:
-        if any(_hides(layer, one) for layer in layers):
+def _add_coverage(stored: tuple[PortCoverage, ...], new: tuple[PortCoverage, ...]) -> tuple[PortCoverage, ...]:
+    """Newest first. A layer that a newer one covers as a whole is dropped, and no more than MAX_COVERAGES are kept."""
+    layers = list(stored)
+    for coverage in new:
+        if any(_hides(layer, coverage) for layer in layers):
             continue
-        layers = [layer for layer in layers if not _hides(one, layer)]
-        layers.append(one)
+        layers = [layer for layer in layers if not _hides(coverage, layer)]
+        layers.append(coverage)
     layers.sort(key=lambda layer: layer.order, reverse=True)
     return tuple(layers[:MAX_COVERAGES])
 

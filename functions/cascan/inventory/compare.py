@@ -1,7 +1,7 @@
-"""Two scans compared by what their reports say, whatever came between them and before.
+"""Compare two scans by their reports alone, whatever other scans there were before and in between.
 
-The earlier scan is read first, into records that are kept in memory; the later one is judged against them, as
-on_report_stored judges each report against the inventory.
+The earlier scan is read first, into records in memory. The later one is compared with them, as on_report_stored
+compares each report with the inventory.
 """
 
 from __future__ import annotations
@@ -31,45 +31,51 @@ class Comparison:
 
     def __init__(self) -> None:
         self._records: dict[str, HostRecord] = {}
-        self._notes: list[tuple[int, Interval, Sighting]] = []  # family, addresses, when they were asked
+        self._scanned: list[tuple[int, Interval, Sighting]] = []  # family, addresses, when they were scanned
 
     def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
         """What the shard's report changes. Raises: UnreadableReport."""
-        asked, seen_at, names = ScannedAddresses.from_shard(shard), _ended(shard), names_by_address(shard.run)
-        reader, answered, states = read_report(report), set[int](), Counter[str]()
+        scanned, seen_at, names = ScannedAddresses.from_shard(shard), _ended(shard), names_by_address(shard.run)
+        reader, reported, states = read_report(report), set[int](), Counter[str]()
         for host in reader:
             states[host.state] += 1
-            seen = observe_host(host, ScannedPorts.from_scaninfo(reader.scaninfo), shard.scan_id, seen_at, names)
-            answered |= set(_numbers(host))
-            if seen and asked.names_for(seen.address):
-                yield from self._judge(seen)
+            ports = ScannedPorts.from_scaninfo(reader.scaninfo)
+            observation = observe_host(host, ports, shard.scan_id, seen_at, names)
+            reported.update(_numbers(host))
+            if observation and scanned.names_for(observation.address):
+                yield from self._apply(observation)
         if not accounts_for_all(shard.run, reader):
             return
-        absent = interpret_absence(
+        absence = interpret_absence(
             counted_up=reader.hosts_up, elements_up=states["up"], elements_unasked=states["unknown"]
         )
-        if absent is not Absence.NOT_UP:
+        if absence is not Absence.NOT_UP:
             return
-        yield from self._missing(shard, asked, answered)
-        note = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
-        self._notes += [(asked.family, interval, note) for interval in asked.intervals()]
+        yield from self._add_absent(shard, scanned, reported)
+        not_up = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
+        self._scanned += [(scanned.family, interval, not_up) for interval in scanned.intervals()]
 
-    def _missing(self, shard: Shard, asked: ScannedAddresses, answered: set[int]) -> Iterator[Change]:
+    def _add_absent(self, shard: Shard, scanned: ScannedAddresses, reported: set[int]) -> Iterator[Change]:
         for address in list(self._records):
-            if int(ip_address(address)) not in answered and asked.names_for(address):
-                yield from self._judge(observe_absence(address, shard.scan_id, _ended(shard)))
+            if int(ip_address(address)) not in reported and scanned.names_for(address):
+                yield from self._apply(observe_absence(address, shard.scan_id, _ended(shard)))
 
-    def _judge(self, seen: Observation) -> Iterable[Change]:
-        known = self._records.get(seen.address)
-        record, changes = apply_observation(known, seen, None if known else self._asked_before(seen.address))
-        if record:
-            self._records[seen.address] = record
+    def _apply(self, observation: Observation) -> Iterable[Change]:
+        record = self._records.get(observation.address)
+        last_scanned = None if record else self._last_scanned(observation.address)
+        updated, changes = apply_observation(record, observation, last_scanned)
+        if updated:
+            self._records[observation.address] = updated
         return changes
 
-    def _asked_before(self, address: str) -> Sighting | None:
-        number = ip_address(address)
-        notes = (note for of, (low, high), note in self._notes if of == number.version and low <= int(number) <= high)
-        return max(notes, key=lambda note: note.order, default=None)
+    def _last_scanned(self, address: str) -> Sighting | None:
+        parsed = ip_address(address)
+        sightings = (
+            sighting
+            for family, (low, high), sighting in self._scanned
+            if family == parsed.version and low <= int(parsed) <= high
+        )
+        return max(sightings, key=lambda sighting: sighting.order, default=None)
 
 
 def _ended(shard: Shard) -> datetime:

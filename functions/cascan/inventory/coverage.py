@@ -1,6 +1,7 @@
-"""What a report tells: which ports it looked at, and whether it accounts for every address.
+"""What a report covers: the ports that the run scanned, and whether the report accounts for every address.
 
-A port that was not covered says nothing: it is not closed. scanned_addresses.py says the same of addresses.
+A port that was not covered is neither open nor closed: nothing is known of it. scanned_addresses.py does the same for
+addresses.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import Protocol
 import msgspec
 
 from cascan.limits import MAX_COVERAGE_CHARS
-from cascan.model.host import Host
+from cascan.model.host import Host, Port
 from cascan.model.inventory import NOT_OPEN, OPEN, OPEN_OR_FILTERED, PortCoverage, Unlisted
 from cascan.model.report import ScanInfo
 from cascan.model.shard import NmapRun
 from cascan.nmap.ports.port_set import PortSet, parse_port_set
 
-# What a port's state says depends on how it was asked. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
-# COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not tell whether somebody listens.
+# What a port's state says depends on the kind of scan. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
+# COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not tell whether a service listens.
 CONCLUSIVE_SCANS = frozenset({"connect", "syn", "udp", "sctpinit", "ipproto"})
 GUESSING_SCANS = frozenset({"window", "bounce"})  # their "open" is no more than a guess
 CLOSED_STATES = frozenset({"closed", "filtered", "closed|filtered"})  # surely not open, as seen from here
@@ -37,47 +38,54 @@ class Ending(Protocol):
 
 
 def accounts_for_all(run: NmapRun | None, report: Ending) -> bool:
-    """nmap went through every address it was given, and the report is there to its end: who is missing was not up."""
-    if run is None or run.exit_code != 0 or run.stopped or not report.complete or report.exit != "success":
+    """nmap went through every address it was given, and the report is there to its end."""
+    if run is None or run.exit_code != 0 or run.stopped:
+        return False
+    if not report.complete or report.exit != "success":
         return False
     return report.hosts_total is not None and report.hosts_total >= run.addresses
 
 
 class ScannedPorts(msgspec.Struct, frozen=True):
-    """The ports that a run asked of every host, by protocol, where an answer tells open from not open."""
+    """The ports that a run scanned on every host, by protocol, where the kind of scan tells open from not open."""
 
-    telling: Mapping[str, PortSet]
-    guessing: frozenset[str]  # protocols whose open ports are a guess
+    conclusive: Mapping[str, PortSet]
+    guessed: frozenset[str]  # protocols whose open ports are a guess
 
     @classmethod
     def from_scaninfo(cls, scaninfo: Iterable[ScanInfo]) -> ScannedPorts:
         """Source: nmap.dtd, element scaninfo: its services are without what --exclude-ports takes out."""
-        infos = [(info.type or "", info.protocol or "", info.services or "") for info in scaninfo]
-        guessing = frozenset(protocol for kind, protocol, _ in infos if kind in GUESSING_SCANS)
-        telling = {protocol: parse_port_set(ports) for kind, protocol, ports in infos if kind in CONCLUSIVE_SCANS}
-        return cls({protocol: ports for protocol, ports in telling.items() if ports}, guessing)
+        conclusive: dict[str, PortSet] = {}
+        guessed = set()
+        for info in scaninfo:
+            protocol = info.protocol or ""
+            if info.type in GUESSING_SCANS:
+                guessed.add(protocol)
+            if info.type in CONCLUSIVE_SCANS:
+                conclusive[protocol] = parse_port_set(info.services or "")
+        return cls({protocol: ports for protocol, ports in conclusive.items() if ports}, frozenset(guessed))
 
-    def covered(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
-        """The ports that were looked at: those known to be open or not, and those that gave no answer.
+    def build_coverage(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
+        """The host's ports that were covered: those known to be open or not, and those that gave no answer.
 
         None of a host that timed out.
         """
-        return () if host.timed_out else tuple(self._covered(host, seen_at, scan_id))
+        return () if host.timed_out else tuple(self._coverages(host, seen_at, scan_id))
 
-    def _covered(self, host: Host, seen_at: datetime, scan_id: str) -> Iterator[PortCoverage]:
-        for protocol, asked in self.telling.items():
-            conclusive = _told(host, protocol, asked)
-            silent = PortSet() if conclusive is asked else asked - conclusive
-            states = ((conclusive, _state_of_the_rest(host, protocol)), (silent, OPEN_OR_FILTERED))
+    def _coverages(self, host: Host, seen_at: datetime, scan_id: str) -> Iterator[PortCoverage]:
+        for protocol, scanned in self.conclusive.items():
+            conclusive = _find_conclusive(host, protocol, scanned)
+            silent = PortSet() if conclusive is scanned else scanned - conclusive
+            states = ((conclusive, _common_closed_state(host, protocol)), (silent, OPEN_OR_FILTERED))
             for ports, state in states:
                 if ports:
                     yield PortCoverage(
                         protocol=protocol,
-                        ports=_bounded(str(ports)),
+                        ports=_truncate(str(ports)),
                         seen_at=seen_at,
                         scan_id=scan_id,
                         state=state,
-                        common=ports is asked,
+                        common=ports is scanned,
                     )
 
 
@@ -90,40 +98,46 @@ def unlisted_ports(host: Host) -> Iterator[Unlisted]:
             yield Unlisted(reason.protocol, reason.ports, extra.state)
 
 
-def _told(host: Host, protocol: str, asked: PortSet) -> PortSet:
-    """The ports asked, less those of which nobody can say whether they are open; `asked` itself where there are none.
+def _find_conclusive(host: Host, protocol: str, scanned: PortSet) -> PortSet:
+    """The scanned ports of which the report tells whether they are open; `scanned` itself where it does for all.
 
-    A host without open ports may have no list at all, as with --open: then none of them was.
+    A host without open ports may have no list at all, as with --open: then none of its ports was open.
     """
-    extras = [extra for extra in unlisted_ports(host) if extra.protocol in ("", protocol)]
-    unclear = [extra for extra in extras if extra.state not in CLOSED_STATES]
+    groups = _groups_of(host, protocol)
+    unclear = [group for group in groups if group.state not in CLOSED_STATES]
     listed = [port for port in host.ports if port.protocol == protocol]
-    silent = PortSet((p.number, p.number) for p in listed if p.state != OPEN and p.state not in CLOSED_STATES)
+    silent = _to_port_set(port for port in listed if port.state != OPEN and port.state not in CLOSED_STATES)
     if not unclear and not silent:
-        return asked
-    if all(extra.ports for extra in unclear):
-        return _without(asked - silent, unclear)
-    told = PortSet((p.number, p.number) for p in listed) - silent
-    for extra in extras:
-        if extra.state in CLOSED_STATES:
-            told |= parse_port_set(extra.ports)
-    return told
+        return scanned
+    if all(group.ports for group in unclear):
+        conclusive = scanned - silent
+        for group in unclear:
+            conclusive -= parse_port_set(group.ports)
+        return conclusive
+    # The report does not say which ports are unclear: only those that it names count
+    conclusive = _to_port_set(listed) - silent
+    for group in groups:
+        if group.state in CLOSED_STATES:
+            conclusive |= parse_port_set(group.ports)
+    return conclusive
 
 
-def _without(ports: PortSet, extras: Iterable[Unlisted]) -> PortSet:
-    for extra in extras:
-        ports -= parse_port_set(extra.ports)
-    return ports
+def _groups_of(host: Host, protocol: str) -> list[Unlisted]:
+    return [group for group in unlisted_ports(host) if group.protocol in ("", protocol)]
 
 
-def _state_of_the_rest(host: Host, protocol: str) -> str:
+def _to_port_set(ports: Iterable[Port]) -> PortSet:
+    return PortSet((port.number, port.number) for port in ports)
+
+
+def _common_closed_state(host: Host, protocol: str) -> str:
     """The state of every port that was covered and is not open, if they share one."""
     states = {port.state for port in host.ports if port.protocol == protocol}
-    states |= {extra.state for extra in unlisted_ports(host) if extra.protocol in ("", protocol)}
+    states |= {group.state for group in _groups_of(host, protocol)}
     states &= CLOSED_STATES
     return states.pop() if len(states) == 1 else NOT_OPEN
 
 
-def _bounded(ports: str) -> str:
+def _truncate(ports: str) -> str:
     """A long list without its end: what is left out counts as not covered."""
     return ports if len(ports) <= MAX_COVERAGE_CHARS else ports[:MAX_COVERAGE_CHARS].rpartition(",")[0]

@@ -1,4 +1,4 @@
-"""A host as nmap saw it → what the inventory is told of its address."""
+"""A host in a report → the observation of its address, which the inventory is updated with."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
 from cascan.model.shard import NmapRun
 from cascan.nmap.addresses import parse_address
 
-ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without asking
-ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that somebody answered for
-UNTOLD_SERVICE = "tcpwrapped"  # it hung up before it said anything: says nothing of the service
+ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without a probe
+ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that gave an answer
+SILENT_SERVICE = "tcpwrapped"  # nmap's name for a connection that was closed before any data: not a service
 
 
 class Absence(Enum):
-    """What it means that a whole report has no host element for an address that was asked."""
+    """What it means that a whole report has no host element for an address that was scanned."""
 
     NOT_UP = auto()
-    UNKNOWN = auto()  # some of those without an element were up, or nobody was asked
+    UNKNOWN = auto()  # some of those without an element were up, or no probe was sent
 
 
 def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absence:
-    """By nmap's own count of hosts that are up, against the host elements; whatever the options were.
+    """Compares nmap's own count of hosts that are up with the host elements, whatever the options were.
 
     With --open nmap leaves out hosts that are up and have no open port, but counts them: as long as there is one, no
-    absent address can be said to be down. A list scan (-sL) asks nobody: its elements are of unknown state.
+    absent address can be said to be down. A list scan (-sL) sends no probe: its elements are of unknown state.
     """
     unlisted_up = (counted_up or 0) > elements_up
     return Absence.UNKNOWN if unlisted_up or elements_unasked else Absence.NOT_UP
 
 
 def observe_host(
-    host: Host, asked: ScannedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
+    host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
 ) -> Observation | None:
-    """What the report says of the host's address; None of a host without one that can be told from others.
+    """What the report says of the host's address; None of a host without a valid address.
 
-    `names`, address → name, says under which name the request asked for an address; it wins over reverse DNS.
+    `names`, address → name, is the name that the request used for an address; it wins over reverse DNS.
     """
     try:
         address = str(parse_address(host.address))
     except ValueError:
         return None
     is_up = _is_up(host)
-    ports = dict(_ports(host, asked, scan_id, seen_at)) if host.state == "up" else {}
+    ports = dict(_ports(host, scanned, scan_id, seen_at)) if host.state == "up" else {}
     return Observation(
         address=address,
         seen_at=seen_at,
@@ -56,7 +56,7 @@ def observe_host(
         hostname=host.find_name(names or {}),
         ports=ports,
         unlisted=tuple(extra for extra in unlisted_ports(host) if extra.ports and extra.state in CLOSED_STATES),
-        coverage=asked.covered(host, seen_at, scan_id) if host.state == "up" else (),
+        coverage=scanned.build_coverage(host, seen_at, scan_id) if host.state == "up" else (),
     )
 
 
@@ -64,17 +64,20 @@ def names_by_address(run: NmapRun | None) -> dict[str, str]:
     """The names that were looked up for the run's addresses, by address."""
     if run is None:
         return {}
-    asked = ((run.asked_as.get(name, name), addresses) for name, addresses in run.resolved.items())
-    return {address: name for name, addresses in asked for address in addresses}
+    names = {}
+    for name, addresses in run.resolved.items():
+        looked_up = run.asked_as.get(name, name)
+        names.update(dict.fromkeys(addresses, looked_up))
+    return names
 
 
 def observe_absence(address: str, scan_id: str, seen_at: datetime) -> Observation:
-    """Of an address that was asked and is in no host element of a complete report: it was not up."""
+    """Of an address that was scanned and is in no host element of a complete report: it was not up."""
     return Observation(address=address, seen_at=seen_at, scan_id=scan_id, up=False)
 
 
 def _is_up(host: Host) -> bool | None:
-    """Whether somebody is there. -Pn calls every host up: then an answer of a port has to show it."""
+    """Whether the host is up; None: unknown. -Pn calls every host up: then an answer from a port has to prove it."""
     if host.state != "up":
         return False if host.state == "down" else None
     if host.reason != ASSUMED_UP:
@@ -83,10 +86,10 @@ def _is_up(host: Host) -> bool | None:
     return True if states & ANSWERS else None
 
 
-def _ports(host: Host, asked: ScannedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
+def _ports(host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
     for port in host.ports:
-        is_open = port.state == OPEN and port.protocol not in asked.guessing
-        is_closed = port.state in CLOSED_STATES and port.number in asked.telling.get(port.protocol, ())
+        is_open = port.state == OPEN and port.protocol not in scanned.guessed
+        is_closed = port.state in CLOSED_STATES and port.number in scanned.conclusive.get(port.protocol, ())
         if is_open or is_closed:
             yield (port.protocol, port.number), _sighting(port, scan_id, seen_at)
 
@@ -100,5 +103,5 @@ def _sighting(port: Port, scan_id: str, seen_at: datetime) -> Sighting:
         service=service.common_name[:MAX_SERVICE_CHARS],
         product=service.product[:MAX_SERVICE_CHARS],
         version=service.version[:MAX_SERVICE_CHARS],
-        probed=service.method == "probed" and service.name != UNTOLD_SERVICE,
+        probed=service.method == "probed" and service.name != SILENT_SERVICE,
     )

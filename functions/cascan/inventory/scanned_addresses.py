@@ -1,4 +1,4 @@
-"""Which addresses a shard asked, and under which names. One that was not asked says nothing: it is not gone."""
+"""Which addresses a shard scanned, and under which names. Nothing is known of one that was not scanned."""
 
 from __future__ import annotations
 
@@ -19,74 +19,76 @@ from cascan.nmap.targets.target_set import Exclusion, enumerate_slice, parse_tar
 
 
 class ScannedRange(NamedTuple):
-    """A stretch of addresses that nmap was given, and the name it was given for."""
+    """A range of addresses that nmap was given, and the name that they were given for."""
 
     target: Octets | Network6
     start: int
     stop: int
-    name: str  # empty: asked by number, or as the block around a name's address
+    name: str  # empty: scanned by number, or as the block around a name's address
 
     def holds(self, number: int) -> bool:
         low, high = self.target.bounds
-        return low <= number <= high and self.start <= _place(self.target, number) < self.stop
+        return low <= number <= high and self.start <= _to_place(self.target, number) < self.stop
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses; of a range with many gaps, all from the lowest to the highest."""
-        low, high = _at(self.target, self.start), _at(self.target, self.stop - 1)
+        low, high = _to_address(self.target, self.start), _to_address(self.target, self.stop - 1)
         if isinstance(self.target, Network6) or self.target.is_contiguous:
             return ((low, high),)
-        pieces = []
-        for first, last in self.target.intervals(low, high):
-            if max(first, low) <= min(last, high):
-                pieces.append((max(first, low), min(last, high)))
-            if len(pieces) > MAX_SCANNED_INTERVALS:
+        intervals = []
+        for start, end in self.target.intervals(low, high):
+            if max(start, low) <= min(end, high):
+                intervals.append((max(start, low), min(end, high)))
+            if len(intervals) > MAX_SCANNED_INTERVALS:
                 return ((low, high),)
-        return merge_intervals(pieces)
+        return merge_intervals(intervals)
 
 
 class ScannedAddresses(msgspec.Struct, frozen=True):
-    """Every address that a shard asked: its slices, with the addresses that its names stood for, less the excludes."""
+    """Every address that a shard scanned: its slices, with the addresses of its names, less the excludes."""
 
     family: int
-    parts: tuple[ScannedRange, ...]
+    ranges: tuple[ScannedRange, ...]
     exclusion: Exclusion
 
     @classmethod
     def from_shard(cls, shard: Shard) -> ScannedAddresses:
-        return cls(shard.family, tuple(_asked_by(shard)), Exclusion.parse(shard.exclude, shard.family))
+        return cls(shard.family, tuple(_ranges_of(shard)), Exclusion.parse(shard.exclude, shard.family))
 
     def names_for(self, address: str) -> set[str]:
-        """The names that the address was asked under, among them the empty one; none: it was not asked.
+        """The names that the address was scanned for; empty text: by number. An empty set: it was not scanned.
 
-        Raises: ValueError: no address.
+        Raises: ValueError: not an address.
         """
-        number = parse_address(address)
-        if "%" in address or number.version != self.family or self.exclusion.contains(address):
+        parsed = parse_address(address)
+        if "%" in address or parsed.version != self.family or self.exclusion.contains(address):
             return set()
-        return {part.name for part in self.parts if part.holds(int(number))}
+        number = int(parsed)
+        return {scanned.name for scanned in self.ranges if scanned.holds(number)}
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
-        asked = merge_intervals(
-            interval for part in self.parts if part.start < part.stop for interval in part.intervals()
-        )
-        return subtract_intervals(asked, self.exclusion.intervals)
+        filled = [scanned for scanned in self.ranges if scanned.start < scanned.stop]
+        intervals = merge_intervals(interval for scanned in filled for interval in scanned.intervals())
+        return subtract_intervals(intervals, self.exclusion.intervals)
 
 
 class ReassignedHosts:
-    """The addresses that a shard asked, and that shards which were cut off from it ask again."""
+    """The addresses that a shard scanned, and that shards which were cut off from it scan again."""
 
-    def __init__(self, shard: Shard, remainders: Iterable[Shard], asked: ScannedAddresses | None = None) -> None:
-        """`asked`: the shard's own, where they are at hand."""
-        self._asked = asked or ScannedAddresses.from_shard(shard)
-        self._left = tuple(ScannedAddresses.from_shard(replace(rest, run=shard.run)) for rest in remainders)
+    def __init__(self, shard: Shard, remainders: Iterable[Shard], scanned: ScannedAddresses | None = None) -> None:
+        """`scanned`: the shard's own addresses, where they are at hand."""
+        self._scanned = scanned or ScannedAddresses.from_shard(shard)
+        self._reassigned = tuple(
+            ScannedAddresses.from_shard(replace(remainder, run=shard.run)) for remainder in remainders
+        )
 
     def __contains__(self, address: object) -> bool:
-        if not self._left:
+        if not self._reassigned:
             return False
         try:
-            left = any(asked.names_for(str(address)) for asked in self._left)
-            return left and not self._asked.names_for(str(address))
+            is_reassigned = any(scanned.names_for(str(address)) for scanned in self._reassigned)
+            return is_reassigned and not self._scanned.names_for(str(address))
         except ValueError:
             return False
 
@@ -102,58 +104,61 @@ def extra_addresses(shard: Shard, counted_elsewhere: Collection[str] = ()) -> in
         return 0
     exclusion = Exclusion.parse(shard.exclude, shard.family)
     planned, addresses = 0, set[str]()
-    for piece in shard.slices:
-        target = parse_target(piece.expression, shard.family)
+    for target_slice in shard.slices:
+        target = parse_target(target_slice.expression, shard.family)
         if not isinstance(target, Name) or target.name in resolved:
-            planned += piece.stop - piece.start
-            addresses.update(enumerate_slice(piece, shard.family, resolved))
-    return sum(not exclusion.contains(a) and a not in counted_elsewhere for a in addresses) - planned
+            planned += target_slice.stop - target_slice.start
+            addresses.update(enumerate_slice(target_slice, shard.family, resolved))
+    scanned = [address for address in addresses if not exclusion.contains(address)]
+    return sum(address not in counted_elsewhere for address in scanned) - planned
 
 
 def named_addresses(shard: Shard) -> frozenset[str]:
-    """The addresses that the shard asked for the sake of a name alone: not by number, and not as a block around one."""
+    """The addresses that the shard scanned for a name alone: not by number, and not as a block around one."""
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
         return frozenset()
-    asked = ScannedAddresses.from_shard(shard)
-    names_by_address = {a: asked.names_for(a) for addresses in resolved.values() for a in addresses}
+    scanned = ScannedAddresses.from_shard(shard)
+    addresses = {address for addresses in resolved.values() for address in addresses}
+    names_by_address = {address: scanned.names_for(address) for address in addresses}
     return frozenset(address for address, names in names_by_address.items() if names and "" not in names)
 
 
-def _asked_by(shard: Shard) -> Iterator[ScannedRange]:
-    """What the run asked, from the plan and from the addresses that the worker pinned its names to."""
-    resolved, asked_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
-    for piece in shard.slices:
-        target = parse_target(piece.expression, shard.family)
+def _ranges_of(shard: Shard) -> Iterator[ScannedRange]:
+    """What the run scanned, from the plan and from the addresses that the worker pinned its names to."""
+    resolved, looked_up_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
+    for target_slice in shard.slices:
+        start, stop = target_slice.start, target_slice.stop
+        target = parse_target(target_slice.expression, shard.family)
         if not isinstance(target, Name):
-            yield ScannedRange(target, piece.start, piece.stop, "")
+            yield ScannedRange(target, start, stop, "")
             continue
-        asked = asked_as.get(target.name, target.name)
-        name = asked if target.count == 1 else ""  # a name vouches for its own address, never for a block
+        looked_up = looked_up_as.get(target.name, target.name)
+        name = looked_up if target.count == 1 else ""  # a name vouches for its own address, never for a block
         for address in resolved.get(target.name, ()):
-            yield ScannedRange(target.pin(address), piece.start, piece.stop, name)
+            yield ScannedRange(target.pin(address), start, stop, name)
 
 
-def _place(target: Octets | Network6, number: int) -> int:
-    """The address's number among the target's, counted from 0 in nmap's order; -1: it is none of them."""
+def _to_place(target: Octets | Network6, number: int) -> int:
+    """The address's place among the target's, counted from 0 in nmap's order; -1: the target does not hold it."""
     if isinstance(target, Network6):
         return number - target.first
     place = 0
     for values, shift in zip(target.octets, (24, 16, 8, 0), strict=True):
         value = number >> shift & 255
-        at = bisect_left(values, value)
-        if at == len(values) or values[at] != value:
+        index = bisect_left(values, value)
+        if index == len(values) or values[index] != value:
             return -1
-        place = place * len(values) + at
+        place = place * len(values) + index
     return place
 
 
-def _at(target: Octets | Network6, place: int) -> int:
+def _to_address(target: Octets | Network6, place: int) -> int:
     """The address at a place of the target, as a number."""
     if isinstance(target, Network6):
         return target.first + place
     number = 0
     for values, shift in zip(reversed(target.octets), (0, 8, 16, 24), strict=True):
-        place, at = divmod(place, len(values))
-        number |= values[at] << shift
+        place, index = divmod(place, len(values))
+        number |= values[index] << shift
     return number

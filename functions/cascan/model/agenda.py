@@ -1,4 +1,4 @@
-"""What is to be done with a scan at a certain time, and the switch that halts the whole stack."""
+"""The agenda: what is due for a scan, and when. And the switch that halts the whole stack."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import msgspec
 
 
 class AgendaTask(StrEnum):
-    DEADLINE = "deadline"  # the scan has had its time
-    EXPIRE = "expire"  # its items and objects are to go
-    RELEASE = "release"  # its shards were held, and may run by now
-    LOOK = "look"  # is anything of it left lying?
+    DEADLINE = "deadline"  # the scan's time is up
+    EXPIRE = "expire"  # its items and objects are to be removed
+    RELEASE = "release"  # its shards waited, and may run by now
+    LOOK = "look"  # messages that were lost are sent again
 
 
 class AgendaEntry(msgspec.Struct, frozen=True):
@@ -22,9 +22,9 @@ class AgendaEntry(msgspec.Struct, frozen=True):
 
 
 class Switch(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing is scanned until it is lifted."""
+    """The stack is halted: nothing is scanned until the halt is lifted."""
 
     halted_at: datetime
     by: str = ""
     reason: str = ""
-    sender: str = ""  # who sent the message, as SQS tells it; `by` is what the message says
+    sender: str = ""  # who sent the message, according to SQS; `by` is only a claim in the message

@@ -1,7 +1,7 @@
-"""The inventory: what is known of an address, how one report adds to it, and what changed by that.
+"""The inventory: what is known of an address, what one report adds to it, and what changed.
 
-A sighting is what one scan saw; the newest one of a port, or of the host itself, stands in the inventory. Sightings are
-ordered by time, and by scan where two saw the same in one instant.
+A sighting is what one scan saw of a port, or of the host itself; the inventory holds the newest. Sightings are ordered
+by time, and by scan id where two have the same time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 
 OPEN = "open"
 UP, NOT_UP = "up", "not up"
-OPEN_OR_FILTERED = "open|filtered"  # nmap's word for: no answer, which of a UDP port may mean either
-NOT_OPEN = "closed|filtered"  # nmap's word for: one of the two, and surely not open
+OPEN_OR_FILTERED = "open|filtered"  # nmap's state for no answer, which for a UDP port may mean either
+NOT_OPEN = "closed|filtered"  # nmap's state for one of the two: not open
 
 PortKey = tuple[str, int]  # protocol and number
 Version = tuple[datetime, str]
@@ -29,7 +29,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str = ""
     product: str = ""
     version: str = ""
-    probed: bool = False  # the service was asked for; else its name is a guess from the port number
+    probed: bool = False  # the service was probed (-sV); else its name is a guess from the port number
 
     @property
     def order(self) -> Version:
@@ -37,7 +37,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Unlisted(msgspec.Struct, frozen=True):
-    """Ports that a report counts, and does not list one by one: their state."""
+    """Ports that a report only counts, without listing them one by one, and their state."""
 
     protocol: str
     ports: str  # as nmap writes a list of them: `1-50,80`
@@ -45,10 +45,10 @@ class Unlisted(msgspec.Struct, frozen=True):
 
 
 class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Ports of one protocol that a scan looked at; `state` is what it saw of those that were not open.
+    """Ports of one protocol that a scan covered; `state` is that of the ports that were not open.
 
-    `open|filtered` covers too: a port that is found open afterwards has opened, as far as anybody can see. But it says
-    neither that a port is open nor that it is closed.
+    `open|filtered` counts as covered: a port that is seen open afterwards is taken to have opened. But it tells neither
+    that a port is open nor that it is closed.
     """
 
     protocol: str
@@ -56,7 +56,7 @@ class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seen_at: datetime
     scan_id: str
     state: str = NOT_OPEN
-    common: bool = False  # the ports that every host of the scan was asked for: kept once for all of them
+    common: bool = False  # the ports that were scanned on every host of the scan: stored once for all of them
 
     @property
     def order(self) -> Version:
@@ -64,7 +64,7 @@ class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def is_conclusive(self) -> bool:
-        """The scan knows of each of these ports whether it was open."""
+        """The scan tells of each of these ports whether it was open."""
         return self.state != OPEN_OR_FILTERED
 
     @property
@@ -109,13 +109,13 @@ class PortRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A host that was up at some time. What was never up or open is in no record."""
+    """A host that was up at some time. What was never up or open has no record."""
 
     address: str
     latest: Sighting
     first_seen: datetime  # up
     last_seen: datetime  # up
-    hostname: str = ""  # the last that a scan knew
+    hostname: str = ""  # the newest that a scan knew
     ports: tuple[PortRecord, ...] = ()  # in order of protocol and number
     coverage: tuple[PortCoverage, ...] = ()  # newest first
     revision: int = 0  # grows with every change in the table
@@ -126,7 +126,7 @@ class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open_ports(self) -> tuple[PortRecord, ...]:
-        """What is open now: of a host that is gone, nothing."""
+        """The ports that are open now; none of a host that is gone."""
         return tuple(port for port in self.ports if port.is_open) if self.is_up else ()
 
 
@@ -141,7 +141,7 @@ class ChangeKind(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One difference between a scan and the last one that covered the same. Both sightings, as far as there are two."""
+    """One difference between a scan and the last one that covered the same address and port, with both sightings."""
 
     kind: ChangeKind
     address: str
@@ -153,7 +153,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_baseline(self) -> bool:
-        """Nothing covered it before: it may have been there for ever."""
+        """No scan covered it before: it may have been there all along."""
         return self.before is None
 
 
@@ -161,12 +161,12 @@ class HostUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A host's record after a report, with what changed. Stored together, or not at all."""
 
     record: HostRecord
-    known: HostRecord | None  # what it was judged against; None: nothing was known
+    known: HostRecord | None  # what it was compared with; None: there was no record
     changes: tuple[Change, ...] = ()
 
 
 class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody looks for in the inventory. All that is given must fit."""
+    """What to look for in the inventory. A host has to meet every condition that is set."""
 
     networks: tuple[tuple[int, int, int], ...] = ()  # family, lowest and highest address, disjoint; empty: anywhere
     ports: frozenset[PortKey] = frozenset()  # one of these is open
@@ -174,13 +174,12 @@ class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     was_open: bool = False  # also hosts that are gone, and ports that closed
 
     def ports_of(self, host: HostRecord) -> tuple[PortRecord, ...]:
-        """The host's ports that fit: those that are open, or that were."""
-        return tuple(
-            port
-            for port in (host.ports if self.was_open else host.open_ports)
-            if (not self.ports or port.key in self.ports) and self.service in ("", port.latest.service)
-        )
+        """The host's ports that match: those that are open, or with `was_open` those that ever were."""
+        candidates = host.ports if self.was_open else host.open_ports
+        if self.ports:
+            candidates = tuple(port for port in candidates if port.key in self.ports)
+        return tuple(port for port in candidates if self.service in ("", port.latest.service))
 
     def fits(self, host: HostRecord) -> bool:
-        """Of a host in the networks: does it fit? Without port and service any does, also one that is gone."""
+        """Whether a host in the networks matches. Without port and service every host does, also one that is gone."""
         return not (self.ports or self.service) or bool(self.ports_of(host))

@@ -13,7 +13,7 @@ from cascan.model.request import ScanRequest
 
 
 class ScanState(StrEnum):
-    """secureCodeBox's states, in the order a scan passes them; a stage that takes no time of its own is passed over."""
+    """secureCodeBox's states, in the order a scan passes them; a stage that takes no time of its own is skipped."""
 
     INIT = "Init"
     SUSPENDED = "Suspended"
@@ -31,21 +31,21 @@ FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED
 UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING, ScanState.PARSING})  # its shards may be released and run
 
 
-MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no ceiling
+MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no limit
 
 
 class Outcome(StrEnum):
-    """What the answer is worth; nmap's exit code says none of this."""
+    """What a scan's result is worth; nmap's exit code does not say."""
 
-    COMPLETE = "complete"  # every address of every shard was asked and accounted for
+    COMPLETE = "complete"  # every address of every shard was scanned and is accounted for
     PARTIAL = "partial"  # some of it is missing
     TIMED_OUT = "timed-out"  # a host or the scan ran into its time limit
     UNRESOLVED = "unresolved"  # a name has no address
-    NOTHING_ANSWERED = "nothing-answered"  # asked in full; no host was up
-    FAILED = "failed"  # a shard that has no answer at all
+    NOTHING_ANSWERED = "nothing-answered"  # everything was scanned; no host was up
+    FAILED = "failed"  # a shard without any result
 
 
-ACCOUNTED = frozenset({Outcome.COMPLETE, Outcome.NOTHING_ANSWERED})  # nothing of the answer is missing
+ACCOUNTED = frozenset({Outcome.COMPLETE, Outcome.NOTHING_ANSWERED})  # nothing is missing
 NO_REASONS = Reasons()
 
 
@@ -71,19 +71,19 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     cause_id: str
     hop: int = 0
     request: ScanRequest | None = None
-    request_digest: str = ""  # of the message body: tells a repeat from another request under the same key
-    notes: tuple[str, ...] = ()  # what of the request has no effect here
+    request_digest: str = ""  # of the message's body: by it a repeat is told from another request under the same key
+    notes: tuple[str, ...] = ()  # what in the request has no effect
     shards: int = 0  # with those that were cut off from others since
     shards_open: int = 0  # not yet recorded, failed or cancelled: waiting or in flight
     shards_waiting: int = 0
     shards_in_flight: int = 0  # queued, running or reported
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
-    deadline_at: datetime | None = None  # it ends then, with what was found
-    expires_after_s: int | None = None  # after its end it is removed; None: never
-    windows: tuple[str, ...] = ()  # the hours in which it may scan, as cascan.windows reads them; none: always
+    deadline_at: datetime | None = None  # the scan ends then, with what it found
+    expires_after_s: int | None = None  # it is removed so long after its end; None: never
+    windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.timing.windows reads them; empty: always
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0  # as planned: one for each name
-    extra_addresses: int = 0  # beyond those, once names were looked up; less than 0: some names share one
+    extra_addresses: int = 0  # beyond those, once names are resolved; below 0: some names share an address
     probes: int = 0  # addresses times ports, at most: how much there may be to find
     outcome: Outcome | None = None
     reasons: Reasons = Reasons()  # why the outcome is not complete; known when the scan has ended
@@ -93,10 +93,10 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     error_description: str = ""
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
-    announced: bool = False  # its end is on the bus
+    announced: bool = False  # the event of its end was sent
 
     def is_overdue(self, now: datetime) -> bool:
-        """Its deadline has passed: nothing of it starts any more, and what is open is closed."""
+        """Its deadline has passed: no shard of it starts any more, and its open shards are closed."""
         return self.deadline_at is not None and self.deadline_at <= now
 
     @property
@@ -110,27 +110,29 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker needs to know of a scan, again and again: may its shards run now, and until when?"""
+    """What a worker reads of a scan with every heartbeat: may its shards run now, and until when?"""
 
     state: ScanState
     deadline_at: datetime | None = None
     windows: tuple[str, ...] = ()
-    halted: bool = False  # the whole stack is
+    halted: bool = False  # the whole stack
 
 
 def combine_outcomes(shard_outcomes: dict[str, int], reasons: Reasons = NO_REASONS) -> Outcome:
-    """The honest sum of a scan's shards: complete only if each one is; else the one flaw they share, or partial.
+    """A scan's outcome from its shards': complete only if each is; else the one flaw that they share, or partial.
 
-    A name that DNS gave no answer for may have an address: beside shards that were scanned it makes the scan partial.
+    A name whose lookup failed may have an address: beside shards that were scanned it makes the scan partial.
     """
-    kinds = {Outcome(kind) for kind, count in shard_outcomes.items() if count > 0}
-    if kinds == {Outcome.FAILED}:
+    outcomes = {Outcome(outcome) for outcome, count in shard_outcomes.items() if count > 0}
+    if outcomes == {Outcome.FAILED}:
         return Outcome.FAILED
-    if kinds <= ACCOUNTED:  # an empty corner of a network is a complete answer
-        return Outcome.COMPLETE if Outcome.COMPLETE in kinds else Outcome.NOTHING_ANSWERED
-    flaws = kinds - ACCOUNTED
+    flaws = outcomes - ACCOUNTED
+    if not flaws:  # a part of a network without any host is complete as well
+        return Outcome.COMPLETE if Outcome.COMPLETE in outcomes else Outcome.NOTHING_ANSWERED
     if len(flaws) > 1 or Outcome.FAILED in flaws:
         return Outcome.PARTIAL
-    if flaws == {Outcome.UNRESOLVED} and kinds & ACCOUNTED and reasons.counts.get(ReasonCode.LOOKUP_FAILED):
+    (flaw,) = flaws
+    has_scanned_shards = outcomes != flaws
+    if flaw is Outcome.UNRESOLVED and has_scanned_shards and reasons.counts.get(ReasonCode.LOOKUP_FAILED):
         return Outcome.PARTIAL
-    return flaws.pop()
+    return flaw

@@ -64,7 +64,7 @@ class ScanTypes(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     made_of: dict[str, str]  # by scan type; only compared for equality
     changed_at: datetime  # when a difference was last seen
-    untold: tuple[str, ...] = ()  # those that changed then, if some of their schedules are not yet informed
+    untold: tuple[str, ...] = ()  # those of them whose schedules are not all informed yet
 
 
 class ScheduledRun(msgspec.Struct, frozen=True, kw_only=True):

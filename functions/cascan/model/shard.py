@@ -1,4 +1,4 @@
-"""A shard: the part of a scan that one nmap process does."""
+"""A shard: the part of a scan that one nmap process runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascan.model.scan import Outcome
 
 
 class Lane(StrEnum):
-    """Which queue a shard waits in, and so what kind of worker takes it."""
+    """The queue that a shard waits in, and so the kind of worker that takes it."""
 
     EXPRESS = "express"  # a Lambda: small, unprivileged
     CONNECT = "connect"  # a Fargate task without any capability
@@ -24,10 +24,10 @@ LOST = "its worker ended without a word"  # the error of a shard that another wo
 
 
 class ShardState(StrEnum):
-    """cascan/scans/transitions.py says who moves a shard from one to another, and when."""
+    """cascan/scans/transitions.py says who moves a shard from one state to another, and when."""
 
-    WAITING = "waiting"  # planned; no message of it is out
-    QUEUED = "queued"  # a message is out
+    WAITING = "waiting"  # planned; its message is not sent yet
+    QUEUED = "queued"  # its message was sent
     RUNNING = "running"
     REPORTED = "reported"  # nmap ended; its report is on the way
     RECORDED = "recorded"
@@ -50,28 +50,28 @@ class TargetSlice(msgspec.Struct, frozen=True):
 class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of nmap did, apart from its XML."""
 
-    attempt: int = 0  # whose run it is, and so whose report belongs to it
+    attempt: int = 0  # the attempt that ran it, and whose report belongs to it
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
     stopped: str = ""  # the value of a StopReason, or "" if it ended by itself; text, so that any version can read it
-    cut: bool = False  # what it did not finish is another shard's by now; `addresses` counts what it did
+    cut: bool = False  # another shard has what it did not finish; `addresses` counts what it did
     stderr: str = ""
-    addresses: int = 0  # asked, after names were resolved and excludes taken out
-    asked_again: int = 0  # of these, hosts that ran into --host-timeout and are another shard's by now
+    addresses: int = 0  # scanned, after names were resolved and excludes removed
+    asked_again: int = 0  # of these, hosts that ran into --host-timeout and that another shard has now
     resolved: dict[str, tuple[str, ...]] = {}  # name → the addresses that were scanned for it
     unresolved: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # outside the scope once resolved, one sentence each
-    asked_as: dict[str, str] = {}  # name → the name that was looked up for it, where that is another
+    asked_as: dict[str, str] = {}  # name → the name that was looked up in its place, where they differ
     reasons: tuple[Reason, ...] = ()  # why names and addresses of the shard were not scanned
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a running nmap is, by its own account."""
+    """How far a running nmap is, according to itself."""
 
-    task: str = ""  # "Connect Scan", "NSE" …: what it does now
-    percent: int = 0  # of that task, for the hosts it works on together
+    task: str = ""  # what it does now: "Connect Scan", "NSE" …
+    percent: int = 0  # of that task, for the current group of hosts
     hosts_done: int = 0  # hosts that are in the report already
 
 
@@ -82,7 +82,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     number: int  # from 0
     lane: Lane
     slices: tuple[TargetSlice, ...]
-    arguments: tuple[str, ...]  # canonical nmap options, without targets and output
+    arguments: tuple[str, ...]  # canonical nmap options, without targets and output files
     family: int = 4  # 4 or 6: one address family per process
     exclude: tuple[str, ...] = ()
     addresses: int = 0
@@ -91,10 +91,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0  # how often it was cut off from another
     remainder_of: int | None = None  # the shard it was cut off from
     state: ShardState = ShardState.QUEUED
-    attempt: int = 0  # grows with every claim: whoever holds an earlier one has lost the shard; names its report
-    failures: int = 0  # attempts that failed; being stopped for somebody else's reasons is none
+    attempt: int = 0  # grows with every claim: a worker with an earlier one has lost the shard. Names the report
+    failures: int = 0  # attempts that failed, without those that were stopped for no fault of the shard
     worker: str = ""
-    message_id: str = ""  # of the message whose holder runs it
+    message_id: str = ""  # of the message that its holder received
     lease_until: datetime | None = None  # the holder is alive at least until then
     progress: Progress | None = None
     remainder: int | None = None  # the shard that was cut off from it last
@@ -102,23 +102,23 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     reasons: Reasons = Reasons()  # why the outcome is not complete
     error_description: str = ""  # the last error
-    stderr: str = ""  # what nmap said in the last attempt that failed, capped
+    stderr: str = ""  # of nmap in the last attempt that failed, at most MAX_STDERR_CHARS
 
     @property
     def targets_summary(self) -> str:
-        """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first of its slices, and how many others there are."""
+        """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first slice, and the number of others."""
         if not self.slices:
             return "no targets"
-        first, *others = self.slices
-        count = first.stop - first.start
-        place = "" if count == 1 and not first.start else f", addresses {first.start + 1} to {first.stop}"
-        more = f", and {len(others)} more" if others else ""
-        return f"{first.expression[:SHOWN_CHARS]}{place}{more}"
+        shown, *others = self.slices
+        is_single = shown.start == 0 and shown.stop == 1
+        addresses = "" if is_single else f", addresses {shown.start + 1} to {shown.stop}"
+        count = f", and {len(others)} more" if others else ""
+        return f"{shown.expression[:SHOWN_CHARS]}{addresses}{count}"
 
     def is_held(self, now: datetime) -> bool:
-        """A worker that may well be alive has it."""
-        held = self.state in (ShardState.RUNNING, ShardState.REPORTED)
-        return held and self.lease_until is not None and self.lease_until > now
+        """A worker holds it whose lease is valid."""
+        is_claimed = self.state in (ShardState.RUNNING, ShardState.REPORTED)
+        return is_claimed and self.lease_until is not None and self.lease_until > now
 
 
 class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,19 +131,19 @@ class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     findings: int = 0
     hosts_up: int = 0
     changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
-    extra_addresses: int = 0  # beyond those planned; less than 0: there were fewer
+    extra_addresses: int = 0  # beyond those planned; below 0: there were fewer
     reasons: Reasons = Reasons()
     error_description: str = ""
 
     def reasons_at(self, number: int) -> Reasons:
-        """The reasons of shard `number`. Where none is given, one that says what its error description says."""
+        """The reasons of shard `number`. Without any, one that repeats the error description."""
         if self.reasons.counts or self.outcome is Outcome.COMPLETE:
             return self.reasons.at_shard(number)
         sentence = self.error_description or f"shard {number} is {self.state}, its outcome is {self.outcome}"
-        return Reasons.of([Reason.of(_code_of(self), f"shard {number}", sentence)]).at_shard(number)
+        return Reasons.of([Reason.of(_reason_code(self), f"shard {number}", sentence)]).at_shard(number)
 
 
-def _code_of(closing: ShardClosing) -> ReasonCode:
+def _reason_code(closing: ShardClosing) -> ReasonCode:
     if closing.state is ShardState.CANCELLED:
         return ReasonCode.CANCELLED
     by_outcome = {Outcome.TIMED_OUT: ReasonCode.SCAN_DEADLINE, Outcome.FAILED: ReasonCode.SHARD_GIVEN_UP}
@@ -151,20 +151,20 @@ def _code_of(closing: ShardClosing) -> ReasonCode:
 
 
 class ShardCut(msgspec.Struct, frozen=True, kw_only=True):
-    """How a shard is cut in two: what nmap finished, and the rest."""
+    """How a shard is cut in two: what nmap finished, and the remainder."""
 
     run: NmapRun
     done: tuple[TargetSlice, ...]
     remaining: tuple[TargetSlice, ...]
-    lane: Lane  # of the rest
-    to: ShardState  # of the rest: queued or waiting
-    failed: bool = False  # the rest starts with one failure more
-    error_description: str = ""  # of the rest: why it was cut off
-    longer: tuple[str, ...] = ()  # the rest timed out, and is asked with these options, once; empty: with the same
+    lane: Lane  # of the remainder
+    to: ShardState  # of the remainder: queued or waiting
+    failed: bool = False  # the remainder starts with one failure more
+    error_description: str = ""  # of the remainder: why it was cut off
+    longer: tuple[str, ...] = ()  # options of the remainder, whose hosts timed out; empty: the same
 
 
 class ShardReturn(msgspec.Struct, frozen=True, kw_only=True):
-    """How a shard is given back by its holder."""
+    """How a holder returns its shard."""
 
     to: ShardState  # queued or waiting
     failed: bool  # one failure more
@@ -182,7 +182,7 @@ def split_shard(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]
         run=cut.run,
         remainder=number,
     )
-    rest = Shard(
+    remainder = Shard(
         scan_id=shard.scan_id,
         number=number,
         lane=cut.lane,
@@ -200,8 +200,8 @@ def split_shard(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]
         error_description=cut.error_description or shard.error_description,
         stderr=cut.run.stderr if cut.failed else shard.stderr,
     )
-    return done, rest
+    return done, remainder
 
 
 def _addresses(slices: tuple[TargetSlice, ...]) -> int:
-    return sum(piece.stop - piece.start for piece in slices)
+    return sum(target_slice.stop - target_slice.start for target_slice in slices)

@@ -1,4 +1,4 @@
-"""A shard → the command line that runs."""
+"""A shard → the nmap command line that runs it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STATS_EVERY = "5s"  # a line of progress in the XML, after each
 
 
 def build_nmap_command(nmap: Sequence[str], shard: Shard, folder: Path, name: str = "") -> tuple[str, ...]:
-    """The command line: the request's options first, ours after them, since nmap lets the last one win.
+    """The command line: the request's options, then ours, since nmap takes the last one.
 
-    `name` is what all the addresses stand for, and what scripts say to them.
+    `name` is the host name behind all the addresses; scripts use it.
     """
     return (
         *nmap,

@@ -38,7 +38,7 @@ def subtract_intervals(intervals: tuple[Interval, ...], holes: tuple[Interval, .
 
 
 class IntervalSet:
-    """A set that grows. It stays in order and disjoint."""
+    """A growing set of intervals, kept in order and disjoint."""
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
         disjoint = merge_intervals(intervals)
@@ -47,7 +47,8 @@ class IntervalSet:
 
     def add(self, low: int, high: int) -> None:
         """Every number from `low` to `high`."""
-        begin = bisect_left(self._highs, low - 1)  # the first that touches, and below the one past the last
+        # From the first to behind the last of the intervals that touch the new one.
+        begin = bisect_left(self._highs, low - 1)
         end = bisect_right(self._lows, high + 1)
         if begin < end:
             low, high = min(low, self._lows[begin]), max(high, self._highs[end - 1])

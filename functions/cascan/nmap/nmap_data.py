@@ -1,7 +1,7 @@
-"""The lists of names that nmap comes with: services, IP protocols, vendors of network cards. Read on first use.
+"""nmap's lists of names: services, IP protocols, vendors of network cards. They are read on first use.
 
-They are nmap's own files, wherever it is installed; the repository holds none of them. A function on AWS has them from
-a layer that is made when the stack is built. Where there is no nmap there are no lists, and names stay unchecked.
+They are files of the nmap that is installed; the repository holds none of them. A function on AWS has them from a layer
+that is made when the stack is built. Without nmap there are no lists, and names are not checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LETTERS = {"tcp": "T", "udp": "U", "sctp": "S"}  # as in a port list
 class Services(msgspec.Struct, frozen=True):
     """nmap's services and IP protocols, by the letter of a port list: T, U, S, P."""
 
-    letters: dict[str, frozenset[str]]  # a name in lower case → the letters it is known for
+    letters: dict[str, frozenset[str]]  # a name in lower case → the letters that it is listed for
     ports: dict[str, tuple[int, ...]]  # a letter → numbers, in order
 
     def knows(self, name: str, letters: str) -> bool:
@@ -39,13 +39,13 @@ class Services(msgspec.Struct, frozen=True):
 
     @staticmethod
     def _has(numbers: tuple[int, ...], low: int, high: int) -> bool:
-        place = bisect_left(numbers, low)
-        return place < len(numbers) and numbers[place] <= high
+        index = bisect_left(numbers, low)
+        return index < len(numbers) and numbers[index] <= high
 
 
 @cache
 def read_services() -> Services | None:
-    """None: there is no nmap here."""
+    """None: nmap is not installed."""
     folder = find_data_folder()
     if folder is None:
         return None
@@ -62,7 +62,7 @@ def read_services() -> Services | None:
 
 @cache
 def read_vendors() -> str | None:
-    """The names of vendors, a line each, in lower case. None: there is no nmap here."""
+    """The names of vendors, a line each, in lower case. None: nmap is not installed."""
     folder = find_data_folder()
     if folder is None or not (folder / VENDORS).is_file():
         return None
@@ -72,7 +72,7 @@ def read_vendors() -> str | None:
 
 @cache
 def find_data_folder() -> Path | None:
-    """Where nmap's data is: beside the nmap on PATH, else in one of FOLDERS."""
+    """The folder of nmap's data: beside the nmap on PATH, else one of FOLDERS."""
     nmap = shutil.which("nmap")
     beside = [Path(nmap).resolve().parents[1] / "share" / "nmap"] if nmap else []
     folders = [*beside, *map(Path, FOLDERS)]

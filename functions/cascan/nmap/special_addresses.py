@@ -1,4 +1,4 @@
-"""Special-purpose address blocks and IPv6 blocks that embed IPv4: one table, asked wherever an address is judged.
+"""Special-purpose address blocks and IPv6 blocks that embed IPv4: one table for all decisions about addresses.
 
 Source: the IANA special-purpose address registries for IPv4 and IPv6, the RFCs named beside the rows, and the clouds'
 own documentation for their metadata services. The most specific block that holds an address decides on it, except that
@@ -21,32 +21,32 @@ ISATAP = (0x00005EFE, 0x02005EFE)  # the third quarter of an IPv6 address, whate
 
 
 class Use(Enum):
-    """What a block is to cascan."""
+    """How cascan treats the addresses of a block."""
 
     PUBLIC = auto()  # reachable from anywhere, like an address in no block
     LOCAL = auto()  # an allowed network covers it; an allowed domain does not
     NEVER = auto()  # not scanned, whatever is allowed
-    EMBEDS = auto()  # holds an IPv4 address, which is judged in its place
+    EMBEDS = auto()  # holds an IPv4 address, which decides in its place
     HIDES = auto()  # holds one that cannot be read from it: never scanned
 
 
 class Block(NamedTuple):
     family: int
-    first: int
-    last: int
+    low: int
+    high: int
     text: str
     purpose: str
     use: Use
-    shift: int = 0  # of EMBEDS: how many bits stand to the right of the IPv4 address
+    shift: int = 0  # of EMBEDS: bits to the right of the IPv4 address
 
     @property
     def bits(self) -> int:
-        """Of the prefix."""
-        return (32 if self.family == IPV4 else 128) - (self.last - self.first).bit_length()
+        """The length of the prefix."""
+        return (32 if self.family == IPV4 else 128) - (self.high - self.low).bit_length()
 
 
 class EffectiveAddress(NamedTuple):
-    """The address that an address is judged as."""
+    """The address that decides about another one: the IPv4 address that it embeds, else itself."""
 
     family: int
     number: int
@@ -58,7 +58,7 @@ class EffectiveAddress(NamedTuple):
 
 
 class HiddenIPv4(ValueError):
-    """The address holds an IPv4 address that cannot be judged."""
+    """The address holds an IPv4 address that cannot be read from it."""
 
 
 ROWS: tuple[tuple[str, str, Use], ...] = (
@@ -114,19 +114,19 @@ ROWS: tuple[tuple[str, str, Use], ...] = (
     ("fec0::/10", "site-local, deprecated", Use.LOCAL),  # RFC 3879
     ("ff00::/8", "multicast", Use.NEVER),
 )
-SHIFTS = {"2002::/16": 80}  # elsewhere the IPv4 address stands at the end
+SHIFTS = {"2002::/16": 80}  # elsewhere the IPv4 address is at the end
 ISATAP_BLOCK = Block(IPV6, 0, 0, "::5efe:0:0", "ISATAP", Use.EMBEDS)
 
 
 @cache
 def special_blocks() -> tuple[Block, ...]:
     """The table, the most specific blocks first."""
-    found = []
+    blocks = []
     for text, purpose, use in ROWS:
         network = ip_network(text)
         low, high = int(network.network_address), int(network.broadcast_address)
-        found.append(Block(network.version, low, high, text, purpose, use, SHIFTS.get(text, 0)))
-    return tuple(sorted(found, key=lambda block: -block.bits))
+        blocks.append(Block(network.version, low, high, text, purpose, use, SHIFTS.get(text, 0)))
+    return tuple(sorted(blocks, key=lambda block: -block.bits))
 
 
 @cache
@@ -135,16 +135,16 @@ def find_blocks(*uses: Use) -> tuple[Block, ...]:
 
 
 def to_effective_address(address: str) -> EffectiveAddress:
-    """What an address in text is judged as, without its zone: an embedded IPv4 address is the IPv4 address that it is.
+    """The address that decides about the address in the text, whose zone is ignored.
 
-    Raises: ValueError: no address. HiddenIPv4, which is one: it holds an IPv4 address that cannot be read.
+    Raises: ValueError: not an address. HiddenIPv4, which is a ValueError: the IPv4 address in it cannot be read.
     """
     value = parse_address(address.partition("%")[0])
     return to_effective_number(value.version, int(value))
 
 
 def to_effective_number(family: int, number: int) -> EffectiveAddress:
-    """The same of a number. Raises: HiddenIPv4."""
+    """As to_effective_address, of a number. Raises: HiddenIPv4."""
     block = find_block(family, number)
     if block and block.use is Use.HIDES:
         raise HiddenIPv4(f"{block.text}, {block.purpose}, hides an IPv4 address")
@@ -162,21 +162,22 @@ def is_isatap(family: int, number: int) -> bool:
 
 def find_block(family: int, number: int) -> Block | None:
     """The most specific block that holds the address."""
-    return next((one for one in special_blocks() if one.family == family and one.first <= number <= one.last), None)
+    candidates = (block for block in special_blocks() if block.family == family)
+    return next((block for block in candidates if block.low <= number <= block.high), None)
 
 
 def find_never_scanned_purpose(family: int, number: int) -> str:
-    """What an address that is never scanned is for; empty: it may be scanned, if it is allowed."""
+    """The purpose of an address that is never scanned. Empty: it may be scanned, if it is allowed."""
     never = find_blocks(Use.NEVER)
-    found = (one.purpose for one in never if one.family == family and one.first <= number <= one.last)
-    return next(found, "")
+    candidates = (block for block in never if block.family == family)
+    return next((block.purpose for block in candidates if block.low <= number <= block.high), "")
 
 
 def is_public(family: int, number: int) -> bool:
-    """Whether an address is one of the public Internet. Raises: HiddenIPv4: that cannot be known."""
-    judged = to_effective_number(family, number)
-    is_prefix_public = judged.embedded_in is not ISATAP_BLOCK or _is_public(family, number)
-    return is_prefix_public and _is_public(judged.family, judged.number)
+    """Whether the address belongs to the public Internet. Raises: HiddenIPv4: that is unknown."""
+    effective = to_effective_number(family, number)
+    is_prefix_public = effective.embedded_in is not ISATAP_BLOCK or _is_public(family, number)
+    return is_prefix_public and _is_public(effective.family, effective.number)
 
 
 def _is_public(family: int, number: int) -> bool:

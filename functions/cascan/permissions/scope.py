@@ -39,7 +39,7 @@ def _interval(text: str) -> Interval:
 
 
 def _spans(*uses: Use) -> tuple[tuple[int, Interval, str], ...]:
-    return tuple((block.family, (block.first, block.last), block.purpose) for block in find_blocks(*uses))
+    return tuple((block.family, (block.low, block.high), block.purpose) for block in find_blocks(*uses))
 
 
 NEVER = _spans(Use.NEVER, Use.HIDES)

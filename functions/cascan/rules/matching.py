@@ -2,11 +2,11 @@
 
 A pattern names what has to match. It is compared with the JSON of a finding:
 
-    mapping         every key of the pattern exists in the finding, and its value matches; other keys are ignored
-    list            every entry of the pattern matches some entry of the finding's list, in any order
-    text            equal, or a glob: `*` matches any text, also none; a leading `!` negates; a backslash escapes the
-                    next character. The whole text is compared, case-sensitively
-    anything else   equal and of the same type: 443 is not "443", true is not 1, null is not a missing key
+    mapping     every key of the pattern exists, and its value matches; other keys are ignored
+    list        every entry of the pattern matches some entry of the finding's list, in any order
+    text        equal, or a glob: `*` matches any text, also none; a leading `!` negates; a backslash
+                escapes the next character. The whole text is compared, case-sensitively
+    other       equal and of one type: 443 is not "443", true is not 1, null is not a missing key
 
 Globs match texts only: `"!443"` matches neither the number 80 nor a missing key.
 Source: secureCodeBox's cascading hook, which uses lodash's isMatchWith and the library matcher.
@@ -34,7 +34,7 @@ def matches(pattern: Any, value: Any) -> bool:
 
 
 def check_pattern(pattern: Any, path: str) -> Iterator[str]:
-    """Problems of a pattern that would take too long for each finding: too many entries, or a text too long."""
+    """Problems of a pattern that is too slow: too many entries, or a text too long."""
     count, pending = 0, [pattern]
     while pending and count <= MAX_PATTERN_ENTRIES:
         entry = pending.pop()
@@ -68,7 +68,7 @@ def _compile_text(pattern: str) -> Matcher:
     literals = glob.literals
     if not glob.is_negated and len(literals) == 1:
         return lambda value: isinstance(value, str) and value in (pattern, literals[0])
-    is_prefix = len(literals) == 2 and not literals[1]  # noqa: PLR2004  `http*`, as most patterns are
+    is_prefix = len(literals) == 2 and not literals[1]  # noqa: PLR2004  `http*`
     if not glob.is_negated and is_prefix:
         return lambda value: isinstance(value, str) and value.startswith(literals[0])
     return lambda value: isinstance(value, str) and (value == pattern or glob.matches(value))
@@ -80,7 +80,7 @@ def _compile_mapping(pattern: Mapping[str, Any]) -> Matcher:
     def matcher(value: Any) -> bool:
         if type(value) is not dict and not isinstance(value, Mapping):
             return False
-        for key, entry_matches in matchers:  # noqa: SIM110  it runs for every finding: a loop is faster
+        for key, entry_matches in matchers:  # noqa: SIM110  a loop is faster than all()
             if key not in value or not entry_matches(value[key]):
                 return False
         return True
@@ -109,7 +109,7 @@ class Glob(NamedTuple):
         return self._matches_literals(text) is not self.is_negated
 
     def _matches_literals(self, text: str) -> bool:
-        """Take each literal where it first occurs: `*` is the only wildcard, so backtracking is never needed."""
+        """Take each literal where it first occurs: with `*` alone, backtracking is never needed."""
         prefix, *inner = self.literals
         if not inner:
             return text == prefix

@@ -1,4 +1,4 @@
-"""An operator's rules on findings: another severity, suppressed, or accepted until a date with a reason.
+"""An operator's rules on findings: change the severity, suppress, or accept until a date.
 
 Rules never remove anything from a finding. They add attributes, and the original of what they
 change stays in these:
@@ -9,7 +9,8 @@ change stays in these:
     original_severity    the severity without rules, if a rule changed it
     original             other fields and attributes without rules, if a rule changed them
     suppressed           the reason why it does not count
-    accepted_until       the last day (UTC) on which it does not count; accepted_reason has the reason
+    accepted_until       the last day (UTC) on which it does not count
+    accepted_reason      the reason for that
     acceptance_ended     the last day of an acceptance that is over: the finding counts again
 
 So rules can be undone, and new rules applied. Dates are compared with the time of the scan, never
@@ -36,7 +37,7 @@ MAX_CATEGORIES_CACHED = 1_000
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):
-    """New values for fields of a finding. Attributes are merged into the finding's, mappings recursively.
+    """New values for fields of a finding. Attributes are merged recursively into its own.
 
     `added` has further top-level fields that findings do not have by themselves: secureCodeBox's
     mitigation, a ticket.
@@ -90,7 +91,7 @@ class RuleSet:
         return bool(self._rules)
 
     def apply(self, finding: Finding) -> Finding:
-        """The finding, changed by every rule that matches it. If two rules disagree, the later one wins.
+        """The finding, changed by all rules that match. If two disagree, the later one wins.
 
         Every rule is compared with the original finding, never with the result of an earlier rule.
         """
@@ -98,11 +99,14 @@ class RuleSet:
         if not candidates:
             return finding
         fields = _to_fields(finding)
-        matching = [rule for rule in candidates if any(matcher(fields) for matcher in self._matchers[rule.name])]
+        matching = [rule for rule in candidates if self._matches(rule, fields)]
         return _apply_rules(finding, matching) if matching else finding
 
+    def _matches(self, rule: SeverityRule, fields: dict[str, Any]) -> bool:
+        return any(matcher(fields) for matcher in self._matchers[rule.name])
+
     def _find_candidates(self, category: str) -> tuple[SeverityRule, ...]:
-        """The rules that can match a finding of the category: most rules name one, and most findings have another."""
+        """The rules that can match a finding of the category: most rules name another one."""
         candidates = self._by_category.get(category)
         if candidates is None:
             candidates = tuple(rule for rule in self._rules if _can_match(rule, category))
@@ -190,7 +194,8 @@ def _original_marks(finding: Finding, override: _MergedOverride) -> dict[str, An
     original = {name: value for name, value in current.items() if value != override.fields[name]}
     if "severity" in original:
         marks["original_severity"] = original.pop("severity").value
-    attributes = {name: finding.attributes[name] for name in override.attributes if name in finding.attributes}
+    overridden = [name for name in override.attributes if name in finding.attributes]
+    attributes = {name: finding.attributes[name] for name in overridden}
     if attributes:
         original["attributes"] = attributes
     if original:

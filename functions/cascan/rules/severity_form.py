@@ -1,4 +1,4 @@
-"""The text of an operator's file → severity rules. All problems are reported at once, each with its path.
+"""The text of an operator's file → severity rules. All problems are reported at once.
 
     rules:
       - name: telnet                        optional
@@ -93,7 +93,8 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_SEVERITY_RULES_BYTES:
         raise RequestRefused([f"{SOURCE} has {size} bytes, more than {MAX_SEVERITY_RULES_BYTES}"], Rule.LIMIT)
-    entries = [entry for document in _read_documents(text) for entry in read_struct(_File, document).rules]
+    documents = _read_documents(text)
+    entries = [entry for document in documents for entry in read_struct(_File, document).rules]
     if len(entries) > MAX_SEVERITY_RULES:
         raise RequestRefused([f"{SOURCE} has {len(entries)} rules, more than {MAX_SEVERITY_RULES}"], Rule.LIMIT)
     rules: list[SeverityRule] = []
@@ -103,7 +104,8 @@ def read_severity_rules(text: str) -> tuple[SeverityRule, ...]:
             rules.append(_read_rule(entry, index))
         except RequestRefused as exc:
             problems += exc.reasons
-    problems += [f"rules: duplicate name {name!r}" for name in _find_duplicates(rule.name for rule in rules)]
+    duplicates = _find_duplicates(rule.name for rule in rules)
+    problems += [f"rules: duplicate name {name!r}" for name in duplicates]
     if problems:
         raise build_refusal(problems)
     return tuple(rules)

@@ -1,4 +1,4 @@
-"""The times of a schedule, the request of each run, and ScheduleDue: the message that a schedule is due."""
+"""The times of a schedule, the request of each run, and the message that a schedule is due."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ END_EVENTS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
 
 class Kind(StrEnum):
     DUE = "due"  # its time has come
-    RUN_NOW = "run-now"  # somebody asked for it: it also runs while suspended, and on a blackout date
+    RUN_NOW = "run-now"  # somebody asked: also while suspended or on a blackout date
     RETRIGGER = "retrigger"  # its scan type changed
     SETTLE = "settle"  # a scan of it ended
 
 
 class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`{"schedule": "nightly", "dueAt": "2026-01-31T02:30:00Z"}`: the message of the schedule queue."""
+    """The message of the schedule queue: `{"schedule": "nightly", "dueAt": "2026-01-31T02:30:00Z"}`"""
 
     schedule: str
     due_at: datetime
@@ -56,8 +56,8 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
         None: the end of a scan that does not belong to a schedule.
 
-        Raises: MalformedMessage: neither such a message nor an event of the scan bus; or a time in the future, which
-            would overtake all runs that are due before it.
+        Raises: MalformedMessage: neither such a message nor an event of the scan bus; or a time
+            in the future, which would overtake all runs that are due before it.
         """
         try:
             fields = msgspec.json.decode(body, type=dict[str, Any])
@@ -81,7 +81,7 @@ def build_target_input(name: str) -> str:
 
 
 def run_name(schedule: Schedule | str, due_at: datetime) -> str:
-    """`<name>-<unix time>`: a schedule has one run for each time, even if the message arrives twice."""
+    """`<name>-<unix time>`: one run for each time, even if the message arrives twice."""
     name = schedule if isinstance(schedule, str) else schedule.name
     return f"{name}-{int(due_at.timestamp())}"
 
@@ -118,7 +118,8 @@ def next_times(schedule: Schedule, created_at: datetime, moment: datetime) -> It
 
     Times on blackout dates are left out.
     """
-    return (due_at for due_at in _find_times(schedule, created_at, moment) if not is_blacked_out(schedule, due_at))
+    times = _find_times(schedule, created_at, moment)
+    return (due_at for due_at in times if not is_blacked_out(schedule, due_at))
 
 
 def next_interval(schedule: Schedule, created_at: datetime, moment: datetime) -> datetime:
@@ -134,7 +135,7 @@ def is_blacked_out(schedule: Schedule, due_at: datetime) -> bool:
 
 
 def parse_blackout(text: str) -> tuple[date, date]:
-    """`2026-12-24`, or `2026-12-24..2027-01-01`, which includes both dates: the beginning and the end.
+    """`2026-12-24` or `2026-12-24..2027-01-01` → beginning and end, both of them included.
 
     Raises: ValueError: one sentence, with the fix.
     """

@@ -1,4 +1,4 @@
-"""A secureCodeBox `ScheduledScan` manifest → Schedule. Source: ScheduledScan of execution.securecodebox.io/v1.
+"""A `ScheduledScan` manifest → Schedule. Source: secureCodeBox, execution.securecodebox.io/v1.
 
 `spec` has these fields besides secureCodeBox's: timeZone, windows, blackoutDates, flexibleMinutes,
 and, instead of scanSpec, `request`: a request in the short form.
@@ -94,7 +94,8 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
         raise build_refusal([f"kind: a schedule is a {KIND} of {API_VERSION}"])
     problems = [] if is_stored else find_unknown_fields(document, TOP_FIELDS, "")
     try:
-        spec = read_struct(_Spec, _drop_nulls(document.get("spec"), "spec"), "spec.", ignore_unknown=is_stored)
+        spec_fields = _drop_nulls(document.get("spec"), "spec")
+        spec = read_struct(_Spec, spec_fields, "spec.", ignore_unknown=is_stored)
         metadata = _read_metadata(document)
     except RequestRefused as exc:
         raise build_refusal([*problems, *exc.reasons]) from exc
@@ -109,8 +110,8 @@ def read_schedule(document: Mapping[str, Any], *, is_stored: bool = False) -> Sc
 def _read_metadata(document: Mapping[str, Any]) -> _Metadata:
     """The metadata. Fields that only Kubernetes uses are ignored."""
     fields = _drop_nulls(document.get("metadata"), "metadata")
-    read_fields = {name: value for name, value in fields.items() if name in _Metadata.__struct_fields__}
-    return read_struct(_Metadata, read_fields, "metadata.")
+    names = [name for name in _Metadata.__struct_fields__ if name in fields]
+    return read_struct(_Metadata, {name: fields[name] for name in names}, "metadata.")
 
 
 def _build_schedule(metadata: _Metadata, spec: _Spec) -> Schedule:
@@ -253,4 +254,5 @@ def _check_scan(schedule: Schedule) -> tuple[str, ...]:
         request = json.dumps(build_run_request(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
         return read_request(request, is_issued=True).notes
     except RequestRefused as exc:
-        raise build_refusal([f"{field}.{reason.removeprefix('spec.')}" for reason in exc.reasons]) from exc
+        reasons = [reason.removeprefix("spec.") for reason in exc.reasons]
+        raise build_refusal([f"{field}.{reason}" for reason in reasons]) from exc

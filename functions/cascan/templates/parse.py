@@ -123,7 +123,7 @@ class _Parser:
         return nodes
 
     def _parse_until(self, closing: str, depth: int) -> tuple[tuple[Node, ...], int]:
-        """The nodes up to the tag that closes the section `closing`, and the position where that tag begins."""
+        """The nodes up to the tag that closes the section `closing`, and where that tag begins."""
         if depth > MAX_TEMPLATE_DEPTH:
             raise self._error(f"sections are nested deeper than {MAX_TEMPLATE_DEPTH}")
         nodes: list[Node] = []
@@ -149,7 +149,9 @@ class _Parser:
             raise self._error(f"{name!r} in a tag is not a name")
         if name.count(".") >= MAX_TEMPLATE_PATH:
             raise self._error(f"a name in a tag has more than {MAX_TEMPLATE_PATH} parts")
-        return self._parse_section(kind, name, depth) if kind in ("#", "^") else Variable(_split_path(name))
+        if kind in ("#", "^"):
+            return self._parse_section(kind, name, depth)
+        return Variable(_split_path(name))
 
     def _parse_section(self, kind: str, name: str, depth: int) -> Section | Helper:
         begin = self.position
@@ -184,7 +186,8 @@ def _parse_key(source: str, body: tuple[Node, ...]) -> tuple[str, ...]:
     content = [node for node in body if not _is_blank(node)]
     if len(content) == 1 and isinstance(content[0], Variable):
         return content[0].path
-    return _split_path(source) if PATH.fullmatch(source) and source.count(".") < MAX_TEMPLATE_PATH else ()
+    is_path = PATH.fullmatch(source) and source.count(".") < MAX_TEMPLATE_PATH
+    return _split_path(source) if is_path else ()
 
 
 def _split_path(name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Mustache templates as secureCodeBox's rules use them: variables, sections, inverted sections, comments.
+"""Mustache templates as secureCodeBox's rules use them: variables, (inverted) sections, comments.
 
 Nothing is escaped: the result is one argument in an argument list, never HTML and never a shell
 command. Values of a finding are inserted unchanged and are not parsed again, so that template
@@ -57,12 +57,12 @@ class RenderResult:
 
 
 def render(template: Template, data: Mapping[str, Any]) -> RenderResult:
-    """Raises: TemplateError: the result exceeds MAX_RENDERED_CHARS, or the work MAX_RENDER_STEPS."""
+    """Raises: TemplateError: it exceeds MAX_RENDERED_CHARS or MAX_RENDER_STEPS."""
     return _Renderer(template).run([data])
 
 
 def render_values(template: Template, data: Mapping[str, Any], aliases: Mapping[str, str]) -> list[str] | None:
-    """The list of values that a value of a scope limiter renders to. None: a part of it has no value.
+    """The values that a value of a scope limiter renders to. None: a part of it has no value.
 
     `{{$.name}}` is replaced by the alias of that name, which is a template itself. Raises:
     TemplateError.
@@ -124,7 +124,7 @@ def _render_complete(template: Template, data: Mapping[str, Any]) -> str:
 
 
 def to_text(value: Any) -> str:
-    """The value as JavaScript's templates print it: a list joined by commas; nothing for null and for a mapping."""
+    """The value as JavaScript prints it: a list joined by commas; null and mappings are empty."""
     match value:
         case str():
             return value
@@ -156,7 +156,7 @@ def look_up(path: Sequence[str], frames: Sequence[Any]) -> Any:
 
 
 def _get_member(value: Any, name: str) -> Any:
-    """A field of a mapping; an entry of a list by its number from 0, or its `length`, as in JavaScript; or MISSING."""
+    """A field of a mapping; an entry of a list by its number, or its `length`; or MISSING."""
     if isinstance(value, Mapping):
         return value.get(name, MISSING)
     if isinstance(value, list | tuple):
@@ -190,7 +190,8 @@ class _Renderer:
             elif isinstance(node, Section):
                 for frame in _find_frames(node, look_up(node.path, frames)):
                     self._count_step()
-                    self._render_nodes(node.body, frames if frame is MISSING else [*frames, frame], depth + 1)
+                    inner_frames = frames if frame is MISSING else [*frames, frame]
+                    self._render_nodes(node.body, inner_frames, depth + 1)
 
     def _count_step(self) -> None:
         self.steps += 1
@@ -220,7 +221,7 @@ def _find_frames(section: Section, value: Any) -> Iterator[Any]:
 
     MISSING: once, without a further frame.
     """
-    is_there = not (value is MISSING or value is None or value is False or value in ("", 0) or value == [])
+    is_there = not _is_falsy(value)
     if section.inverted:
         if not is_there:
             yield MISSING
@@ -231,11 +232,16 @@ def _find_frames(section: Section, value: Any) -> Iterator[Any]:
             yield MISSING if value is True else value
 
 
+def _is_falsy(value: Any) -> bool:
+    return value is MISSING or value is None or value is False or value in ("", 0) or value == []
+
+
 def _as_list(helper: Helper, data: Mapping[str, Any]) -> list[str]:
     value = look_up(helper.key, [data])
     if value is MISSING or value is None:
         return [""]
-    return [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [to_text(value)]
+    entries = value if isinstance(value, list | tuple) else [value]
+    return [to_text(entry) for entry in entries]
 
 
 def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
@@ -243,7 +249,8 @@ def _get_values(helper: Helper, data: Mapping[str, Any]) -> list[str]:
     entries = look_up(tuple(path), [data])
     if not isinstance(entries, list | tuple):
         return [""]
-    return [to_text(entry.get(name)) if isinstance(entry, Mapping) else "" for entry in entries] or [""]
+    values = [entry.get(name) if isinstance(entry, Mapping) else "" for entry in entries]
+    return [to_text(value) for value in values] or [""]
 
 
 def _split(helper: Helper, data: Mapping[str, Any]) -> list[str]:

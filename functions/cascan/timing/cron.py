@@ -1,4 +1,4 @@
-"""Cron expressions of five fields: parsing, the next times, and the form that EventBridge Scheduler needs.
+"""Cron expressions of five fields: parsing, next times, and the form of EventBridge Scheduler.
 
 The syntax is that of Kubernetes: minute, hour, day of month, month, day of week; `*`, `?`, lists,
 ranges, steps, English names, `@daily` and similar macros, and a prefix `TZ=Europe/Berlin`. If both
@@ -80,6 +80,7 @@ MINUTE, HOUR = Field("minute", 0, 59), Field("hour", 0, 23)
 DAY, MONTH = Field("day of month", 1, 31), Field("month", 1, 12, MONTHS)
 WEEKDAY = Field("day of week", 0, 7, WEEKDAYS, step_end=6)  # 0 and 7 are Sunday
 FIELD_COUNT = 5
+MAX_DIGITS = 4  # no field has longer numbers
 STARS = {"*", "?", "*/1", "?/1"}  # one of these in a list of days means every day
 
 
@@ -120,7 +121,7 @@ class Cron:
         return cron
 
     def times_after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """Every time after `moment`, in UTC and in order; the fields are wall clock times in `zone`."""
+        """Every time after `moment`, in UTC and in order. The fields are local times in `zone`."""
         first_day = moment.astimezone(zone).date()
         times = [time(hour, minute) for hour in sorted(self.hours) for minute in sorted(self.minutes)]
         for number in range(SEARCHED_DAYS):
@@ -139,7 +140,7 @@ class Cron:
         return all(matches) if self.any_day or self.any_weekday else any(matches)
 
     def to_scheduler_expressions(self) -> tuple[str, ...]:
-        """The expressions of EventBridge Scheduler that mean the same: two if both day fields are restricted.
+        """The same times for EventBridge Scheduler: two expressions if both day fields are restricted.
 
         One of the day fields has to be `?` there, and Sunday is 1.
         Source: EventBridge Scheduler user guide, cron-based schedules.
@@ -171,7 +172,7 @@ def _is_any(field: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 4  # noqa: PLR2004  # no field has longer numbers
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
 
 def _format(numbers: frozenset[int], field: Field) -> str:

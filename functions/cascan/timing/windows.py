@@ -6,8 +6,8 @@ The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 E
 - The days are those on which the window opens. Without days it opens every day.
 - A window whose end is not after its beginning ends on the next day.
 - The zone is UTC if none is given.
-- When daylight saving makes a time ambiguous, the window is the shorter of the possible ones. A window inside the
-  repeated hour opens once, the first time.
+- When daylight saving makes a time ambiguous, the window is the shorter of the possible ones.
+  A window inside the repeated hour opens once, the first time.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class Window(msgspec.Struct, frozen=True):
         begin, end = max(begins), min(ends)
         if begin < end:
             return begin, end
-        is_in_repeated_hour = begins[0] < begins[1] and ends[0] < ends[1]  # in a skipped hour the order is reversed
+        is_in_repeated_hour = begins[0] < begins[1] and ends[0] < ends[1]  # skipped: reversed
         return (begins[0], ends[0]) if is_in_repeated_hour else None
 
     def _instants(self, day: date, since_midnight: timedelta) -> tuple[datetime, datetime]:
-        """The two instants that a wall clock time can mean; they differ only when daylight saving changes."""
+        """Both instants that a wall clock time can mean; they differ if daylight saving changes."""
         wall = datetime.combine(day, time()) + since_midnight
         early, late = (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         return early, late
@@ -91,7 +91,8 @@ def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
             return Opening(is_open=False, until=begin)
         if now < end:
             return Opening(is_open=True, until=end)
-    return Opening(is_open=False, until=now + HORIZON)  # daylight saving skips the only window: check again then
+    # Daylight saving skips the only window: check again then.
+    return Opening(is_open=False, until=now + HORIZON)
 
 
 def _find_spans(windows: Iterable[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -137,7 +138,7 @@ def _parse_days(text: str | None, window: str) -> frozenset[int]:
     days: set[int] = set()
     for entry in text.split(","):
         names = [name.capitalize() for name in entry.split("-")]
-        if len(names) > 2 or not set(names) <= set(DAYS):  # noqa: PLR2004  # a day, or a first and a last
+        if len(names) > 2 or not set(names) <= set(DAYS):  # noqa: PLR2004  # a range
             raise ValueError(
                 f"{window[:80]!r}: {entry[:20]!r} is not a day; write {', '.join(DAYS)}, or a range such as Mon-Fri"
             )

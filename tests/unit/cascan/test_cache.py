@@ -34,13 +34,13 @@ def test_what_is_too_heavy_is_not_kept_and_crowds_out_nothing() -> None:
 
 def test_what_came_before_is_known_the_second_time() -> None:
     sighted = RecentHashes(10)
-    assert [sighted.came_before(mark) for mark in (1, 2, 1, 1, 3)] == [False, False, True, True, False]
+    assert [sighted.was_seen(mark) for mark in (1, 2, 1, 1, 3)] == [False, False, True, True, False]
 
 
 @given(st.lists(st.integers(), max_size=60))
 def test_no_more_is_sighted_than_the_bound_says(marks: list[int]) -> None:
     sighted = RecentHashes(5)
     for mark in marks:
-        sighted.came_before(mark)
+        sighted.was_seen(mark)
         assert mark in sighted
         assert len(sighted) <= 5

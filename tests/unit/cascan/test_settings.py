@@ -32,9 +32,9 @@ def test_each_variable_becomes_a_value_of_its_fields_type() -> None:
 
 
 def test_a_choice_that_is_none_is_told_with_the_variable_and_what_it_may_be() -> None:
-    with pytest.raises(SettingsError, match="POLICY_PROFILE='Safe' is none of safe, intrusive, everything"):
+    with pytest.raises(SettingsError, match="POLICY_PROFILE='Safe' is not one of safe, intrusive, everything"):
         from_env(Settings, GOOD | {"POLICY_PROFILE": "Safe"})
-    with pytest.raises(SettingsError, match="RAW_SCANS='yes' is none of enabled, disabled"):
+    with pytest.raises(SettingsError, match="RAW_SCANS='yes' is not one of enabled, disabled"):
         from_env(Settings, GOOD | {"RAW_SCANS": "yes"})
 
 
@@ -43,5 +43,5 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         from_env(Settings, {"WORKERS": "many", "ALLOWED": "", "POLICY_PROFILE": "", "RAW_SCANS": "enabled"})
     assert str(raised.value).endswith(
         "TABLE is not set; WORKERS='many' is not a whole number; "
-        "POLICY_PROFILE='' is none of safe, intrusive, everything"
+        "POLICY_PROFILE='' is not one of safe, intrusive, everything"
     )

@@ -12,7 +12,7 @@ from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.recovery.scan_records import read_suspension
-from on_control_requested.control_scan import Controlled, control_scan
+from on_control_requested.control_scan import ControlOutcome, control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, clock, event_names
 
@@ -25,13 +25,13 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     house: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
 
-    def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> Controlled:
+    def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> ControlOutcome:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
         return control_scan(
             asked,
             ScanGateways(self.table, self.queues, self.bus, clock),
             reports=self.reports,
-            house=self.house,
+            operator_records=self.house,
             stack_switch=self.table,
         )
 

@@ -175,7 +175,7 @@ def test_s5_a_suspended_schedule_starts_nothing_and_leaves_what_runs(office: Off
     assert (len(office.requests.sent), office.controls.sent, office.bus.events) == (1, [], [])
 
 
-def test_s6_a_changed_scan_type_starts_a_scan_at_once_and_told_twice_it_is_one(office: Office) -> None:
+def test_s6_a_changed_scan_type_starts_one_scan_at_once_even_if_the_message_repeats(office: Office) -> None:
     office.apply(retriggerOnScanTypeChange=True)
     office.run(NOW)
     changed_at = NOW + timedelta(minutes=7)
@@ -184,7 +184,7 @@ def test_s6_a_changed_scan_type_starts_a_scan_at_once_and_told_twice_it_is_one(o
     assert office.due(NOW + HOUR).outcome == "asked"  # its own times go on as before
 
 
-def test_s6_a_changed_scan_type_starts_nothing_where_nobody_wished_it_or_the_schedule_is_suspended(
+def test_s6_a_changed_scan_type_starts_nothing_without_retrigger_or_while_suspended(
     office: Office,
 ) -> None:
     office.apply()
@@ -224,7 +224,7 @@ def test_nothing_starts_on_a_blackout_date_and_an_event_says_so(office: Office) 
     assert office.due(NOW, kind=Kind.RUN_NOW).outcome == "asked"
 
 
-def test_a_time_of_a_deleted_schedule_is_nobodys(office: Office) -> None:
+def test_a_time_of_a_deleted_schedule_starts_nothing(office: Office) -> None:
     assert office.due().outcome == "deleted"
 
 

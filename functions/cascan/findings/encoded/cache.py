@@ -1,8 +1,8 @@
-"""What ports and their scripts say in findings, whichever host they are of: wires, kept for the next host.
+"""Templates of the findings of ports and scripts, cached for the next host that shows the same.
 
-Readers of reports share equal ports and equal scripts, so both are known by identity. The readers of scripts are asked
-about nobody: a subject with a time, a blank for its name, and nothing else, at a port with a number, a protocol and a
-state. A reader that wants to know more, or that writes the name into a sentence, cannot be shared.
+Readers of reports share equal ports and equal scripts, so both are found by identity. The readers of scripts get a
+subject that has a time, a blank for its name and nothing else, at a port with a number, a protocol and a state. The
+findings of a reader that needs more, or that writes the name into a sentence, are not cached.
 """
 
 from __future__ import annotations
@@ -29,77 +29,79 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.host import Port, Script
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
-MIN_WIRE_BYTES = 400  # of what is kept besides the text that differs
-Wires = tuple[FindingTemplate, ...]
-Start = tuple[str, str, bytes, bytes, bytes, bytes]  # of a wire
+MIN_TEMPLATE_BYTES = 400  # of an entry, beside the text that differs
+Templates = tuple[FindingTemplate, ...]
+Start = tuple[str, str, bytes, bytes, bytes, bytes]  # of a template
 NO_SCRIPTS = b"," + encode(script_attributes(()))[1:]
 
 
 class EncodedFindingCache:
-    """What ports and scripts say in findings of one time."""
+    """Templates of findings with one time."""
 
     def __init__(self, parsed_at: datetime) -> None:
         self._parsed_at = parsed_at
-        # By the port's id: that is its own as long as the port is there, and it is kept with its wire.
+        # By `id(port)`, which stays unique since the entry holds the port.
         self._ports: BoundedCache[int, tuple[Port, FindingTemplate | None]] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
         self._starts: BoundedCache[tuple[int, str, str, str], Start] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
-        self._scripts: BoundedCache[tuple[int, str, int, str], tuple[Script, Wires | None]] = BoundedCache(
+        self._scripts: BoundedCache[tuple[int, str, int, str], tuple[Script, Templates | None]] = BoundedCache(
             MAX_ENCODED_FINDINGS_BYTES
         )
-        self._sighted = RecentHashes(MAX_RECENT_HASHES)  # what scripts said: long, and seldom the same twice
+        self._seen = RecentHashes(MAX_RECENT_HASHES)  # of outputs of scripts, which are long and seldom repeat
 
-    def of_ports(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
-        """The findings of the ports whose state has a category, in that order."""
-        kept = list(map(self._ports.get, map(id, ports)))
-        if None in kept:
-            kept = [found or self._of_port(port) for found, port in zip(kept, ports, strict=True)]
-        return [found[1] for found in kept if found and found[1]]
+    def get_port_templates(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
+        """The findings of the ports whose state has a category, in order."""
+        entries = list(map(self._ports.get, map(id, ports)))
+        if None in entries:
+            entries = [entry or self._encode_port(port) for entry, port in zip(entries, ports, strict=True)]
+        return [entry[1] for entry in entries if entry and entry[1]]
 
-    def _of_port(self, port: Port) -> tuple[Port, FindingTemplate | None]:
-        """The finding of a port that was not kept; None: its state has no category."""
+    def _encode_port(self, port: Port) -> tuple[Port, FindingTemplate | None]:
+        """The entry of a port that is not cached. Its template is None if the port's state has no category."""
         category = CATEGORIES.get(port.state)
-        rest, wire = b"", None
+        end, template = b"", None
         if category is not None:
             scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
-            rest = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
-            wire = FindingTemplate(*self._before_rest(port, category), rest)
-        said = [script.output for script in port.scripts]
-        if said and not self._sighted.came_before(hash(tuple(said))):
-            return port, wire
-        return self._ports.keep(id(port), (port, wire), MIN_WIRE_BYTES + len(rest) + sum(map(len, said)))
+            end = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
+            template = FindingTemplate(*self._get_start(port, category), end)
+        outputs = [script.output for script in port.scripts]
+        if outputs and not self._seen.was_seen(hash(tuple(outputs))):
+            return port, template
+        weight = MIN_TEMPLATE_BYTES + len(end) + sum(map(len, outputs))
+        return self._ports.keep(id(port), (port, template), weight)
 
-    def _before_rest(self, port: Port, category: str) -> Start:
-        """The wire of the port up to what is its own, which ports with other versions have in common."""
+    def _get_start(self, port: Port, category: str) -> Start:
+        """The part of a port's template that does not depend on its version."""
         key = port.number, port.protocol, port.state, port.service.name if port.service else ""
-        return self._starts.get(key) or self._starts.keep(key, start_of(port, category), MIN_WIRE_BYTES + len(key[3]))
+        cached = self._starts.get(key)
+        return cached or self._starts.keep(key, build_start(port, category), MIN_TEMPLATE_BYTES + len(key[3]))
 
-    def write_scripts(self, ports: list[Port], scribe: FindingEncoder) -> None:
-        """Have the findings of the ports' scripts written; the host was asked for by address."""
-        found: list[FindingTemplate] = []
+    def write_scripts(self, ports: list[Port], encoder: FindingEncoder) -> None:
+        """Add the findings of the ports' scripts to those of a host that was requested by its address."""
+        pending: list[FindingTemplate] = []
         for port in ports:
             for script in port.scripts:
-                wires = self._of_script(script, port)
-                if wires is not None:
-                    found += wires
+                templates = self._get_script_templates(script, port)
+                if templates is not None:
+                    pending += templates
                     continue
-                if found:
-                    scribe.fill(found)
-                    found = []
-                for _ in script_findings_at(scribe, script, port):
+                if pending:
+                    encoder.render(pending)
+                    pending = []
+                for _ in script_findings_at(encoder, script, port):
                     pass
-        scribe.fill(found)
+        encoder.render(pending)
 
-    def _of_script(self, script: Script, port: Port) -> Wires | None:
-        """None: it is not to be shared, or came never before."""
+    def _get_script_templates(self, script: Script, port: Port) -> Templates | None:
+        """None: they cannot be shared, or the script occurs for the first time."""
         key = id(script), port.protocol, port.number, port.state
-        found = self._scripts.get(key)
-        if found is not None:  # and of this very script, since it is kept with its wires
-            return found[1]
-        if not self._sighted.came_before(hash(script.output)):
+        entry = self._scripts.get(key)
+        if entry is not None:  # of this very script, since the entry holds it
+            return entry[1]
+        if not self._seen.was_seen(hash(script.output)):
             return None
-        wires = shared_wires(script, port, self._parsed_at)
-        weight = MIN_WIRE_BYTES + len(script.output) + sum(map(weight_of, wires or ()))
-        return self._scripts.keep(key, (script, wires), weight)[1]
+        templates = build_shared_templates(script, port, self._parsed_at)
+        weight = MIN_TEMPLATE_BYTES + len(script.output) + sum(map(weigh, templates or ()))
+        return self._scripts.keep(key, (script, templates), weight)[1]
 
 
 @lru_cache(maxsize=1)
@@ -107,40 +109,42 @@ def cache_for(parsed_at: datetime) -> EncodedFindingCache:
     return EncodedFindingCache(parsed_at)
 
 
-def weight_of(wire: FindingTemplate) -> int:
-    return len(wire.front) + len(wire.back) + len(wire.rest)
+def weigh(template: FindingTemplate) -> int:
+    return len(template.before_name) + len(template.after_name) + len(template.end)
 
 
-def start_of(port: Port, category: str) -> Start:
-    told = FindingFields(
+def build_start(port: Port, category: str) -> Start:
+    fields = FindingFields(
         name_port_finding(port, category), describe_port(port), category, INFORMATIONAL, NETWORK, f"{port.protocol}://"
     )
-    return FindingTemplate.of(told, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
+    return FindingTemplate.of(fields, (port.protocol, str(port.number)), b':%d","attributes":' % port.number, b"")[:-1]
 
 
-def shared_wires(script: Script, port: Port, parsed_at: datetime) -> Wires | None:
-    """The findings of the script, but for a host asked for by address; None: they depend on more than is shared."""
-    nobody = _Nobody(parsed_at)
+def build_shared_templates(script: Script, port: Port, parsed_at: datetime) -> Templates | None:
+    """The findings of the script on any host that was requested by its address. None: they depend on the host."""
+    subject = _AnonymousSubject(parsed_at)
     try:
-        for _ in script_findings_at(nobody, script, cast("Port", _Numbered(port))):
+        for _ in script_findings_at(subject, script, cast("Port", _BarePort(port))):
             pass
     except AttributeError:
         return None
     blank = encode(BLANK)[1:-1]
-    told = any(blank in text for wire in nobody.found for text in (wire.front, wire.back, wire.rest))
-    return None if told else tuple(nobody.found)
+    for template in subject.templates:
+        if any(blank in text for text in (template.before_name, template.after_name, template.end)):
+            return None
+    return tuple(subject.templates)
 
 
-class _Nobody(Subject):
-    """A subject that gives away nothing of a host: whoever asks for it gets an AttributeError."""
+class _AnonymousSubject(Subject):
+    """A subject without a host: to read any attribute of one raises an AttributeError."""
 
-    __slots__ = ("found",)
-    asked_name = None  # the findings are shared by hosts that were asked for by address
+    __slots__ = ("templates",)
+    asked_name = None  # the findings are shared by hosts that were requested by their address
 
     def __init__(self, parsed_at: datetime) -> None:  # no host: the slots of Subject stay unset
         self.parsed_at = parsed_at
         self.authority = BLANK
-        self.found: list[FindingTemplate] = []
+        self.templates: list[FindingTemplate] = []
 
     def finding(
         self,
@@ -152,16 +156,15 @@ class _Nobody(Subject):
         attributes: dict[str, Any],
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
-        front, _, back = location.partition(BLANK)
-        told = FindingFields(name, description, category, severity.value, NETWORK, front)
-        self.found.append(
-            FindingTemplate.of(told, about, encode(back)[1:-1] + b'","attributes":', encode(attributes)[1:] + b"}")
-        )
+        scheme, _, path = location.partition(BLANK)
+        fields = FindingFields(name, description, category, severity.value, NETWORK, scheme)
+        after_name = encode(path)[1:-1] + b'","attributes":'
+        self.templates.append(FindingTemplate.of(fields, about, after_name, encode(attributes)[1:] + b"}"))
         return PLACEHOLDER
 
 
-class _Numbered:
-    """A port that gives away what it is called by, and no more: whoever asks gets an AttributeError."""
+class _BarePort:
+    """A port's number, protocol and state: to read another attribute raises an AttributeError."""
 
     __slots__ = ("number", "protocol", "state")
 

@@ -1,8 +1,8 @@
-"""A subject whose findings become lines of JSON as they are made, without values in between.
+"""A subject whose findings are encoded as lines of JSON at once, without values in between.
 
-What every finding of a host says (its attributes, its name in a location, the time) is encoded once a host. What a
-port or a script says on every host that shows it is a Wire, encoded once for all of them: filling it in takes two
-hashes and one join.
+What all findings of a host share (its attributes, its name in a location, the time) is encoded once per host. What a
+port or a script adds on every host that shows it is a FindingTemplate, encoded once for all hosts: rendering it takes
+two hashes and one join.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 NETWORK = "NETWORK"
 INFORMATIONAL = Severity.INFORMATIONAL.value
-ID = slice(len('{"id":"'), len('{"id":"') + 36)  # where the id stands in a line
+ID = slice(len('{"id":"'), len('{"id":"') + 36)  # of a line
 encode = msgspec.json.Encoder().encode
-PLACEHOLDER = Finding(  # what the readers of scripts pass on in place of a finding whose line is made
+PLACEHOLDER = Finding(  # what the readers of scripts get in place of a finding that was encoded already
     id="",
     fingerprint="",
-    parsed_at=datetime.min,  # noqa: DTZ901 (nobody reads it)
+    parsed_at=datetime.min,  # noqa: DTZ901 (it is never read)
     name="",
     description="",
     category="",
@@ -53,27 +53,29 @@ class FindingFields(msgspec.Struct, gc=False):
 
 
 class FindingTemplate(NamedTuple):
-    """A finding without its host: what its fingerprint is made of, around the address, and its text."""
+    """A finding without its host: the input of its fingerprint, before and after the address, and its JSON."""
 
     category: str
     severity: str
     before_address: bytes
-    behind_address: bytes
-    front: bytes  # from behind the time up to the host's name in the location
-    back: bytes  # from there up to the host's attributes
-    rest: bytes
+    after_address: bytes
+    before_name: bytes  # JSON from behind the time up to the host's name in the location
+    after_name: bytes  # JSON from there up to the host's attributes
+    end: bytes  # JSON behind the host's attributes
 
     @classmethod
-    def of(cls, told: FindingFields, about: Iterable[str], back: bytes, rest: bytes) -> FindingTemplate:
-        """`told.location` ends before the host's name. `rest` is what follows the host's attributes and a comma."""
-        before, behind = f"{told.category}\x1f".encode(), "".join([f"\x1f{part}" for part in about]).encode()
-        return cls(told.category, told.severity, before, behind, encode(told)[1:-2], back, b"," + rest)
+    def of(cls, fields: FindingFields, about: Iterable[str], after_name: bytes, end: bytes) -> FindingTemplate:
+        """`fields.location` ends before the host's name. `end` follows the host's attributes and a comma."""
+        before_address = f"{fields.category}\x1f".encode()
+        after_address = "".join([f"\x1f{key}" for key in about]).encode()
+        before_name = encode(fields)[1:-2]
+        return cls(fields.category, fields.severity, before_address, after_address, before_name, after_name, b"," + end)
 
 
 class FindingEncoder(Subject):
-    """Gathers the lines of one host; `kinds` tells of each its category and severity."""
+    """Collects the lines of one host; `kinds` has the category and severity of each."""
 
-    __slots__ = ("_about", "_authority", "_dated", "_own", "_scan", "kinds", "lines")
+    __slots__ = ("_about", "_authority", "_dated", "_host_attributes", "_scan", "kinds", "lines")
 
     def __init__(
         self, host: Host, hostname: str | None, scan_id: str, parsed_at: datetime, named_by_request: bool = False
@@ -82,24 +84,25 @@ class FindingEncoder(Subject):
         self._scan, self._dated = _of_scan(scan_id, parsed_at)
         self._about = self.address.encode()
         self._authority = encode(self.authority)[1:-1]
-        self._own = encode(self.attributes)[:-1]  # without the brace that closes it
+        self._host_attributes = encode(self.attributes)[:-1]  # without the brace that closes it
         self.lines: list[bytes] = []
         self.kinds: list[Sequence[Any]] = []
 
-    def fill(self, wires: Sequence[FindingTemplate]) -> None:
-        """Write the findings of these wires."""
-        scan, address, dated, authority, own = self._scan, self._about, self._dated, self._authority, self._own
+    def render(self, templates: Sequence[FindingTemplate]) -> None:
+        """Add the findings of these templates."""
+        scan, address, dated = self._scan, self._about, self._dated
+        authority, host = self._authority, self._host_attributes
         self.lines += [
-            b"".join((encode_id_fields(scan, before + address + behind), dated, front, authority, back, own, rest))
-            for _, _, before, behind, front, back, rest in wires
+            b"".join((encode_id_fields(scan, before + address + after), dated, start, authority, middle, host, end))
+            for _, _, before, after, start, middle, end in templates
         ]
-        self.kinds += wires
+        self.kinds += templates
 
     def write_host(self) -> None:
-        """Write what `host_finding` makes: every host has it, so its text is put together by hand."""
+        """Add the finding that `host_finding` builds. Every host has it, so its text is joined without a template."""
         label = self._authority if self.authority is self.label else encode(self.label)[1:-1]
-        rest = encode(HostAttributes.of(self.host))[1:]
-        text = (HOST[0], label, HOST[1], label, b'","attributes":', self._own, b",", rest, b"}")
+        end = encode(HostAttributes.of(self.host))[1:]
+        text = (HOST[0], label, HOST[1], label, b'","attributes":', self._host_attributes, b",", end, b"}")
         self._write(encode_id_fields(self._scan, ABOUT_HOST + self._about), text)
         self.kinds.append((CATEGORY, INFORMATIONAL))
 
@@ -113,21 +116,21 @@ class FindingEncoder(Subject):
         attributes: dict[str, Any],
         severity: Severity = Severity.INFORMATIONAL,
     ) -> Finding:
-        """Write the finding. What is returned stands for it, and says nothing."""
+        """Add the finding. Returns a placeholder."""
         ids = encode_id_fields(self._scan, "\x1f".join((category, self.address, *about)).encode())
-        told = encode(FindingFields(name, description, category, severity.value, NETWORK, location))[1:-1]
-        rest = b"," + encode(attributes)[1:] if attributes else b"}"
-        self._write(ids, (told, b',"attributes":', self._own, rest, b"}"))
+        fields = encode(FindingFields(name, description, category, severity.value, NETWORK, location))[1:-1]
+        end = b"," + encode(attributes)[1:] if attributes else b"}"
+        self._write(ids, (fields, b',"attributes":', self._host_attributes, end, b"}"))
         self.kinds.append((category, severity.value))
         return PLACEHOLDER
 
     @property
     def repeats_an_id(self) -> bool:
-        """Two lines are of one id, which `build_findings` tells apart."""
+        """Two lines have the same id, for which `build_findings` makes two."""
         return len({line[ID] for line in self.lines}) < len(self.lines)
 
-    def told(self) -> list[FindingLine]:
-        """The lines, each with what it is stored and counted by."""
+    def to_finding_lines(self) -> list[FindingLine]:
+        """The lines, each with the fields by which it is stored and counted."""
         return [
             FindingLine(line[ID].decode(), kind[1], kind[0], line)
             for line, kind in zip(self.lines, self.kinds, strict=True)
@@ -139,16 +142,16 @@ class FindingEncoder(Subject):
 
 @lru_cache(maxsize=4)
 def _of_scan(scan_id: str, parsed_at: datetime) -> tuple[HASH, bytes]:
-    """The hash that the ids of the scan's findings go on from, and the time as it stands behind the fingerprint."""
+    """The hash that the ids of the scan's findings continue, and the JSON of the time behind the fingerprint."""
     return scan_hash(scan_id), b'","parsed_at":' + encode(parsed_at) + b","
 
 
-def _around_label() -> tuple[bytes, bytes]:
-    """The text of a host's finding, before its name and from there to its location."""
-    told = FindingFields("Host: \n", DESCRIPTION, CATEGORY, INFORMATIONAL, NETWORK, "")
-    name, _, rest = encode(told)[1:-2].partition(rb"\n")
-    return name, rest
+def _split_at_label() -> tuple[bytes, bytes]:
+    """The text of a host's finding: before its name, and from there to its location."""
+    fields = FindingFields("Host: \n", DESCRIPTION, CATEGORY, INFORMATIONAL, NETWORK, "")
+    before_name, _, after_name = encode(fields)[1:-2].partition(rb"\n")
+    return before_name, after_name
 
 
-HOST = _around_label()
+HOST = _split_at_label()
 ABOUT_HOST = f"{CATEGORY}\x1f".encode()

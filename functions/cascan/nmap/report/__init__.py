@@ -1,10 +1,13 @@
-"""nmap's report, both ways: XML ↔ Host values and what stands beside them. read.py is where reading starts.
+"""nmap's reports in both directions: XML ↔ Host values and the items beside them. read.py is the entry for reading.
 
-    cut, head, body        a stream in batches of whole hosts, and what stands between them; raw: the same as bytes
-    quick*                 hosts written exactly as nmap writes them, by patterns
-    host, script, items    any element at all, by an XML parser; values, text: what attributes say
-    parallel, worker       a report on disk, by several processes
-    writer, host_writer    values as XML again, in nmap's spelling (markup); merge: reports of a scan's shards as one
+    head, split, item_stream   the start of a report; the rest in batches of whole hosts; hosts and items of the batches
+    fast/                      hosts written exactly as nmap writes them, read by patterns
+    tree/                      any other element, read by an XML parser; schema: what nmap.dtd knows
+    decode                     bytes and references as text
+    parallel                   a report on disk, read by several processes
+    join_sections              several elements of one host as one
+    write/                     values as XML, in nmap's spelling
+    merge                      the reports of a scan's shards as one
 
-The values themselves are in cascan/model/host.py.
+The values are in cascan/model/host.py and cascan/model/report.py.
 """

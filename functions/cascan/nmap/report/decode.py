@@ -1,4 +1,7 @@
-"""Text as nmap meant it: it writes bytes above 0x7F as characters of their own, and control characters as they are."""
+"""Bytes and references of a report → text.
+
+nmap writes each byte above 0x7F as a character of its own, and control characters as they are: both are repaired.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import codecs
 import re
 from functools import cache
 
-LATIN_1 = "cascan-latin-1"  # what `bytes.decode` does with what is no UTF-8
+LATIN_1 = "cascan-latin-1"  # an error handler of `bytes.decode`: bytes that are not UTF-8 become Latin-1
 HIGH_BYTES = "[\x80-\xff]+"
 # References to characters that XML 1.0 forbids; nmap writes them for control characters in its arguments.
 FORBIDDEN = (
@@ -21,24 +24,24 @@ UNWRITABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 class UnknownReference(ValueError):
-    """A reference that the quick reading does not know."""
+    """A reference that the patterns of fast/ do not know."""
 
 
 @cache
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """The pattern, compiled for the first who asks: to compile all that a report may need takes 5 ms."""
+    """The pattern, compiled on first use: to compile all that a report may need takes 5 ms."""
     return re.compile(pattern)
 
 
 def repair_utf8(text: str) -> str:
-    """`Ã©` → `é`: a run of such characters that is valid UTF-8 when read as bytes becomes the text it stands for."""
-    return text if text.isascii() else compile_pattern(HIGH_BYTES).sub(_as_utf8, text)
+    """`Ã©` → `é`: a run of characters that is valid UTF-8 when read as bytes is decoded."""
+    return text if text.isascii() else compile_pattern(HIGH_BYTES).sub(_decode_run, text)
 
 
 def resolve_references(text: str) -> str:
-    """Text between quotes or tags, its references resolved and its bytes repaired.
+    """Text between quotes or tags, its references resolved and its UTF-8 repaired.
 
-    Raises: UnknownReference: XML may know it, or refuse it.
+    Raises: UnknownReference: an XML parser may know it, or refuse it.
     """
     text = (
         text.replace("&#xa;", "\n")
@@ -49,25 +52,25 @@ def resolve_references(text: str) -> str:
         .replace("&apos;", "'")
     )
     if text.count("&") != text.count("&amp;"):
-        return repair_utf8(compile_pattern(REFERENCE).sub(_character, _checked(text)))
+        return repair_utf8(compile_pattern(REFERENCE).sub(_resolve, _check_references(text)))
     return text.replace("&amp;", "&")
 
 
 def replace_forbidden(text: str) -> str:
-    """The text with what XML cannot carry replaced."""
+    """The text with U+FFFD for each character that XML cannot carry."""
     return compile_pattern(FORBIDDEN).sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def decode_utf8(data: bytes) -> tuple[str, bool]:
-    """The bytes as text, and whether they were UTF-8, lines ending as XML ends them.
+    """The bytes as text with XML's line ends, and whether they were UTF-8.
 
-    A byte that is no UTF-8 is read as Latin-1, whatever stands around it: how a report is cut changes nothing.
+    A byte that is not UTF-8 is read as Latin-1 by itself, so that the result does not depend on how a report is split.
     """
     try:
-        text, known = data.decode(), True
+        text, is_utf8 = data.decode(), True
     except UnicodeDecodeError:
-        text, known = data.decode(errors=LATIN_1), False
-    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), known
+        text, is_utf8 = data.decode(errors=LATIN_1), False
+    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), is_utf8
 
 
 def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
@@ -79,25 +82,25 @@ def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(LATIN_1, _as_latin_1)
 
 
-def _as_utf8(run: re.Match[str]) -> str:
+def _decode_run(run: re.Match[str]) -> str:
     try:
         return run[0].encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         return run[0]
 
 
-def _checked(text: str) -> str:
+def _check_references(text: str) -> str:
     if len(compile_pattern(REFERENCE).findall(text)) != text.count("&"):
         raise UnknownReference
     return text
 
 
-def _character(match: re.Match[str]) -> str:
+def _resolve(match: re.Match[str]) -> str:
     hexadecimal, decimal, name = match.groups()
     if name:
         return NAMED[name]
     code = int(hexadecimal, 16) if hexadecimal else int(decimal)
-    character = chr(code) if code < 0x110000 else "\0"  # noqa: PLR2004 (what Unicode ends before)
+    character = chr(code) if code < 0x110000 else "\0"  # noqa: PLR2004 (the end of Unicode)
     if compile_pattern(UNWRITABLE).match(character):
         raise UnknownReference
     return character

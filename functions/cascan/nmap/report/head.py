@@ -1,4 +1,4 @@
-"""The start of a report, up to and with the root element's tag: in comes a stream, out come the root's attributes."""
+"""The start of a report up to the end of the root element's tag: a stream in, the root's attributes out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DECLARED_LATE = "The XML declaration does not begin the report."
 
 
 class ReportStart(NamedTuple):
-    """What a report starts with, and the bytes behind it that were read already."""
+    """The root element's attributes, and the bytes behind its tag that were read already."""
 
     attributes: dict[str, str]
     rest: bytes
-    closed: bool  # `<nmaprun/>`: there is no more
+    closed: bool  # `<nmaprun/>`: nothing follows
     length: int  # bytes of the start
     remarks: tuple[str, ...]
 
 
-class _Found(Exception):
-    """The root's tag was read."""
+class _RootFound(Exception):
+    """Ends the parsing: the root's tag was read."""
 
     def __init__(self, name: str, attributes: dict[str, str]) -> None:
         super().__init__(name)
@@ -47,38 +47,40 @@ def read_start(stream: IO[bytes]) -> ReportStart:
         data += chunk
         if not data:
             raise UnreadableReport("The report is empty.")
-        if start := _start_in(data, final=not chunk):
+        if start := _find_start(data, final=not chunk):
             return start
         if not chunk or len(data) > MAX_HEAD_BYTES:
             why = "The report is cut short." if not chunk else f"It does not begin within {MAX_HEAD_BYTES} bytes."
             raise UnreadableReport(f"Not a report of nmap: no <{ROOT}> element. {why}")
 
 
-def _start_in(data: bytes, *, final: bool) -> ReportStart | None:
+def _find_start(data: bytes, *, final: bool) -> ReportStart | None:
     """The start, if it ends within the data."""
-    pieces = _up_to_tags(data)
+    sections = _split_at_tags(data)
     remarks: dict[str, None] = {}
     try:
-        found, count = _parse(pieces, final=final)
+        root, count = _parse(sections, final=final)
     except expat.ExpatError:
-        readable = [_mended(piece, is_first=number == 0) for number, piece in enumerate(pieces)]
+        readable = [_repair(section, is_first=number == 0) for number, section in enumerate(sections)]
         try:
-            found, count = _parse([text for text, _ in readable], final=False)
+            root, count = _parse([text for text, _ in readable], final=False)
         except expat.ExpatError as exc:
-            raise UnreadableReport(_why(exc)) from exc
+            raise UnreadableReport(_explain(exc)) from exc
         remarks = dict.fromkeys(remark for _, changes in readable[:count] for remark in changes)
-    return _start(found, data, sum(map(len, pieces[:count])), tuple(remarks)) if found else None
+    if root is None:
+        return None
+    return _to_start(root, data, sum(map(len, sections[:count])), tuple(remarks))
 
 
-def _up_to_tags(data: bytes) -> list[bytes]:
-    """The data, cut behind all that looks like the root's tag (one may stand in a comment); all of it where none is."""
+def _split_at_tags(data: bytes) -> list[bytes]:
+    """The data, split behind all that looks like the root's tag, as one may be in a comment. At least one section."""
     ends = [match.end() for match in ROOT_TAG.finditer(data)]
     return [data[start:end] for start, end in pairwise([0, *ends])] if ends else [data]
 
 
-def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
-    """The piece as XML has it, and what had to be changed for that."""
-    text, is_utf8 = decode_utf8(piece)
+def _repair(section: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
+    """The section as XML allows it, and a sentence for each change."""
+    text, is_utf8 = decode_utf8(section)
     remarks = [] if is_utf8 else [NOT_UTF8]
     if (readable := replace_forbidden(text)) != text:
         remarks.append(CONTROLS_REPLACED)
@@ -89,30 +91,30 @@ def _mended(piece: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
     return readable.encode(), remarks
 
 
-def _start(found: _Found, data: bytes, length: int, remarks: tuple[str, ...]) -> ReportStart:
-    if found.name != ROOT:
-        what = "nmap's list of scripts" if found.name == "nse-scripts" else "another kind of document"
-        raise UnreadableReport(f"Not a report of a scan but {what}: its root element is <{found.name[:64]}>.")
-    return ReportStart(found.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
+def _to_start(root: _RootFound, data: bytes, length: int, remarks: tuple[str, ...]) -> ReportStart:
+    if root.name != ROOT:
+        kind = "nmap's list of scripts" if root.name == "nse-scripts" else "another kind of document"
+        raise UnreadableReport(f"Not a report of a scan but {kind}: its root element is <{root.name[:64]}>.")
+    return ReportStart(root.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
 
 
-def _parse(pieces: list[bytes], *, final: bool) -> tuple[_Found | None, int]:
-    """The first element, and how many pieces hold it.
+def _parse(sections: list[bytes], *, final: bool) -> tuple[_RootFound | None, int]:
+    """The first element, and the number of sections up to it.
 
-    Raises: ExpatError: what stands before it is not well-formed.
+    Raises: ExpatError: what precedes it is not well-formed.
     """
     parser = expat.ParserCreate("UTF-8")  # whatever the document declares: nmap writes ASCII
     parser.StartDoctypeDeclHandler = _on_doctype
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
-        raise _Found(name, attributes)
+        raise _RootFound(name, attributes)
 
     parser.StartElementHandler = on_start
-    for count, piece in enumerate(pieces, 1):
+    for count, section in enumerate(sections, 1):
         try:
-            parser.Parse(piece, final and count == len(pieces))
-        except _Found as found:
-            return found, count
+            parser.Parse(section, final and count == len(sections))
+        except _RootFound as root:
+            return root, count
     return None, 0
 
 
@@ -121,7 +123,7 @@ def _on_doctype(_name: str, _system: str | None, _public: str | None, has_intern
         raise UnreadableReport("The report declares entities or elements of its own, which nmap never does.")
 
 
-def _why(exc: expat.ExpatError) -> str:
+def _explain(exc: expat.ExpatError) -> str:
     if exc.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]:
         return f"Not a report of nmap: no <{ROOT}> element. The report is cut short."
     sentence = f"The report is damaged on line {exc.lineno}: {expat.ErrorString(exc.code)}."

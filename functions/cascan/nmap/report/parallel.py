@@ -133,7 +133,7 @@ class _RangeReader:
         if not part.is_last and (len(data) < length or _has_markup(data)):
             return None
         start = ReportStart({}, data, closed=False, length=part.start, remarks=())
-        stream = ItemStream(io.BytesIO(), start, quick=self._fast, whole=part.is_last)
+        stream = ItemStream(io.BytesIO(), start, fast=self._fast, to_end=part.is_last)
         result = RenderedRange()
         rendered: list[bytes] = []
         for item in stream.read(everything=False):

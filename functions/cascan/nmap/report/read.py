@@ -1,13 +1,13 @@
 """A report of nmap, read host by host in constant memory: XML bytes in, Host values out.
 
-    head.py    the start, up to the root element's tag; refuses what is no report
-    split.py   the bytes behind it, cut into batches of whole host elements
-    fast/      a host written just as nmap writes it, by patterns
-    host.py    any other host, from its parsed element
-    items.py   what stands beside the hosts
+    head.py         the start, up to the root element's tag; refuses other documents
+    split.py        the bytes behind it, in batches of whole host elements
+    fast/           a host written exactly as nmap writes it, by patterns
+    tree/host.py    any other host, from its parsed element
+    tree/items.py   the items beside the hosts
 
-A damaged report is read as far as it goes, and on behind the damage; `complete` and `warnings` say how far that was.
-Raising is left to bytes that are no report at all.
+Of a damaged report everything before and behind the damage is read; `complete` and `warnings` say what is missing.
+Only bytes that are not a report at all raise an error.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from cascan.nmap.report.tree.values import parse_count, parse_number, parse_time
 
 
 class ReportReader:
-    """Iterates the report's hosts, in report order, once. What stands behind the hosts is known after the last one.
+    """Iterates over the report's hosts once, in report order. What follows the hosts is known after the last one.
 
-    `complete` says that the whole document is there, not that the scan went well: see `exit`, and nmap's exit code.
+    `complete` says that the whole document is there, not that the scan succeeded: see `exit`, and nmap's exit code.
     """
 
     def __init__(self, stream: IO[bytes], place: Place | None = None) -> None:
@@ -44,7 +44,7 @@ class ReportReader:
         self.args = self.head.args or ""  # the command line, script arguments and all
         self.started_at: datetime | None = parse_timestamp(self.head.start)
         self.finished_at: datetime | None = None
-        self.exit: str | None = None  # "success" or "error"; None: nmap did not get to say
+        self.exit: str | None = None  # "success" or "error"; None: absent
         self.errormsg = ""
         self.elapsed_s: float | None = None
         self.hosts_up: int | None = None  # nmap's own counts; None: absent
@@ -52,21 +52,21 @@ class ReportReader:
         self.hosts_total: int | None = None
         self.prescripts: tuple[Script, ...] = ()
         self.postscripts: tuple[Script, ...] = ()
-        # which ports were asked, and how; known before the first host
+        # the scanned ports, and how; known before the first host
         self.scaninfo: tuple[ScanInfo, ...] = place.scaninfo if place else ()
         self.skipped_targets: tuple[str, ...] = ()  # expressions nmap could not read; unresolved names are not here
         self._body.broken = bool(place and place.broken)
 
     @property
     def complete(self) -> bool:
-        """`</nmaprun>` was read, and nothing before or behind it was damaged."""
+        """`</nmaprun>` was read, and nothing before or behind it is damaged."""
         return self._body.complete
 
     @property
     def read_to(self) -> int | None:
-        """A byte behind a whole host, and before the host that was given last: `place` says how to read on from there.
+        """The byte up to which all hosts were returned: `place` says how to resume there.
 
-        It moves every hundred kilobytes or so. None: the report holds comments and the like, and cannot be read on.
+        It advances every hundred kilobytes or so. None: the report holds comments and the like, and cannot be resumed.
         """
         return self._body.read_to
 
@@ -78,7 +78,7 @@ class ReportReader:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was wrong with the report, one sentence each."""
+        """What is wrong with the report, one sentence each."""
         return tuple(self._body.warnings)
 
     def __iter__(self) -> Iterator[Host]:
@@ -86,10 +86,10 @@ class ReportReader:
             if type(item) is Host:
                 yield item
             else:
-                self._note(item)
+                self._record(item)
 
     def render_hosts(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
-        """What `render` makes of the hosts, in report order, by as many processes: instead of iterating, once.
+        """What `render` returns for the hosts, in report order, from as many processes. Use it instead of iterating.
 
         `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.
         Raises: ReadingProcessDied.
@@ -101,25 +101,25 @@ class ReportReader:
 
         for part in render_ranges(path, self._start.length, jobs, render):
             for item in part.items:
-                self._note(item)
+                self._record(item)
             self._body.take(part.warnings, broken=part.broken, complete=part.complete)
             if part.rendered:
                 yield part.rendered
 
     @property
     def source(self) -> str:
-        """XML of the host or item that was given last, with all that the report has of it: see ItemStream.source."""
+        """XML of the host or item that was returned last, with all that the report has of it: see ItemStream.source."""
         return self._body.source
 
     def items(self) -> Iterator[Host | Item]:
-        """Everything that stands below the root, in report order, once: instead of the hosts alone."""
+        """Every item below the root once, in report order. Use it instead of iterating over the hosts."""
         for item in self._body.read(everything=True):
-            self._note(item)
+            self._record(item)
             yield item
 
-    def _note(self, item: Host | Item) -> None:
+    def _record(self, item: Host | Item) -> None:
         if isinstance(item, RunStats):
-            self._note_runstats(item)
+            self._record_runstats(item)
         elif isinstance(item, PreScripts):
             self.prescripts += item.scripts
         elif isinstance(item, PostScripts):
@@ -129,7 +129,7 @@ class ReportReader:
         elif isinstance(item, SkippedTarget):
             self.skipped_targets += (item.specification or "",)
 
-    def _note_runstats(self, stats: RunStats) -> None:
+    def _record_runstats(self, stats: RunStats) -> None:
         if finished := stats.finished:
             self.exit = finished.exit
             self.errormsg = finished.errormsg or ""
@@ -148,8 +148,8 @@ def read_report(stream: IO[bytes]) -> ReportReader:
 
 
 def resume_report(stream: IO[bytes], place: Place) -> ReportReader:
-    """The rest of a report, from a place that another reader of it gave; the stream begins there.
+    """The remainder of a report, from the `place` of another reader; the stream begins there.
 
-    What stands before the place is not known again, but for `scaninfo`, and that it was damaged.
+    Of what precedes the place only `scaninfo` is known, and whether it was damaged.
     """
     return ReportReader(stream, place)

@@ -1,4 +1,4 @@
-"""What the values of a report have fields for: a parsed element in, a warning out for what none of them keeps.
+"""The elements and attributes that are read of a report. A parsed element in, a warning out for what is not read of it.
 
 Elements below a host that nmap.dtd does not know are kept in its details, with all they hold. Source: nmap.dtd.
 """
@@ -22,34 +22,34 @@ NAMESPACES = "XML namespaces, which nmap does not use, were left out."
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What is read of an element."""
+    """The attributes and children that are read of an element."""
 
     attributes: frozenset[str] = frozenset()
-    children: Mapping[str, Schema | None] = field(default_factory=dict)  # None: its own reader checks it
+    children: Mapping[str, Schema | None] = field(default_factory=dict)  # None: its reader checks it
     once: frozenset[str] = frozenset()  # children of which the first is read
     has_text: bool = False
     keeps_others: bool = False  # children of any other name are kept
 
 
-def _known(attributes: str = "", once: str = "", **children: Schema | None) -> Schema:
+def _schema(attributes: str = "", once: str = "", **children: Schema | None) -> Schema:
     return Schema(frozenset(attributes.split()), children, frozenset(once.split()))
 
 
 NOTHING = Schema()
-STATUS = _known("state reason reason_ttl")
-ADDRESS = _known("addr addrtype vendor")
-HOSTNAMES = _known(hostname=_known("name type"))
-EXTRAPORTS = _known("state count", extrareasons=_known("reason count proto ports"))
-PORT = _known(
+STATUS = _schema("state reason reason_ttl")
+ADDRESS = _schema("addr addrtype vendor")
+HOSTNAMES = _schema(hostname=_schema("name type"))
+EXTRAPORTS = _schema("state count", extrareasons=_schema("reason count proto ports"))
+PORT = _schema(
     "protocol portid",
     "state owner service",
-    state=_known("state reason reason_ttl reason_ip"),
-    owner=_known("name"),
+    state=_schema("state reason reason_ttl reason_ip"),
+    owner=_schema("name"),
     service=None,
     script=None,
 )
-PORTS = _known(extraports=EXTRAPORTS, port=PORT)
-SCRIPTS = _known(script=None)
+PORTS = _schema(extraports=EXTRAPORTS, port=PORT)
+SCRIPTS = _schema(script=None)
 HOST = Schema(
     frozenset({"starttime", "endtime", "timedout", "comment"}),
     {"status": STATUS, "address": ADDRESS, "hostnames": HOSTNAMES, "ports": PORTS, "hostscript": SCRIPTS},
@@ -59,58 +59,58 @@ HOST = Schema(
 SERVICE_CHILDREN = Schema(children={"cpe": Schema(has_text=True)})
 ITEMS = {
     **{tag: Schema(frozenset(kind.__struct_fields__)) for tag, kind in STRUCTS_BY_TAG.items()},
-    "hosthint": _known(once="status", status=STATUS, address=ADDRESS, hostnames=HOSTNAMES),
+    "hosthint": _schema(once="status", status=STATUS, address=ADDRESS, hostnames=HOSTNAMES),
     "prescript": SCRIPTS,
     "postscript": SCRIPTS,
     "output": Schema(frozenset({"type"}), has_text=True),
-    "runstats": _known(
+    "runstats": _schema(
         once="finished hosts",
-        finished=_known(" ".join(Finished.__struct_fields__)),
-        hosts=_known(" ".join(HostCounts.__struct_fields__)),
+        finished=_schema(" ".join(Finished.__struct_fields__)),
+        hosts=_schema(" ".join(HostCounts.__struct_fields__)),
     ),
 }
 
 
-def check_element(element: Element, known: Schema, warn: Warn) -> None:
-    """Warn of what the element holds besides what is known."""
-    if not element.attrib.keys() <= known.attributes:
+def check_element(element: Element, schema: Schema, warn: Warn) -> None:
+    """Warn of what the element holds beyond its schema."""
+    if not element.attrib.keys() <= schema.attributes:
         warn(ATTRIBUTES)
-    check_content(element, known, warn)
+    check_content(element, schema, warn)
 
 
-def check_content(element: Element, known: Schema, warn: Warn) -> None:
-    """As `check_element`, but of the attributes."""
-    if not known.has_text:
+def check_content(element: Element, schema: Schema, warn: Warn) -> None:
+    """As `check_element`, without the attributes."""
+    if not schema.has_text:
         check_text(element, warn)
     seen: set[str] = set()
     for child in element:
-        if child.tag not in known.children:
-            if not known.keeps_others:
+        if child.tag not in schema.children:
+            if not schema.keeps_others:
                 warn(ELEMENTS)
             continue
-        if child.tag in seen and child.tag in known.once:
+        if child.tag in seen and child.tag in schema.once:
             warn(REPEATED)
         seen.add(child.tag)
-        inner = known.children[child.tag]
+        inner = schema.children[child.tag]
         if inner is not None:
             check_element(child, inner, warn)
 
 
 def check_text(element: Element, warn: Warn) -> None:
-    """Warn of text right below the element, where all text is layout."""
+    """Warn of text directly below an element that has no text of its own."""
     texts: Iterable[str | None] = (element.text, *(child.tail for child in element))
     if any(text and not text.isspace() for text in texts):
         warn(TEXT)
 
 
 def drop_namespaces(element: Element, warn: Warn) -> None:
-    """Name elements and attributes as if there were no namespaces."""
-    for each in element.iter():
-        names = [each.tag, *each.attrib]
+    """Remove the namespaces from the names of elements and attributes."""
+    for descendant in element.iter():
+        names = [descendant.tag, *descendant.attrib]
         if not any(name.startswith("{") for name in names):
             continue
         warn(NAMESPACES)
-        each.tag = each.tag.rpartition("}")[2]
-        attributes = {name.rpartition("}")[2]: value for name, value in each.attrib.items()}
-        each.attrib.clear()
-        each.attrib.update(attributes)
+        descendant.tag = descendant.tag.rpartition("}")[2]
+        attributes = {name.rpartition("}")[2]: value for name, value in descendant.attrib.items()}
+        descendant.attrib.clear()
+        descendant.attrib.update(attributes)

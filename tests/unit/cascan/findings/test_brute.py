@@ -8,7 +8,7 @@ import pytest
 
 from cascan.model.finding import Finding, Severity
 from tests.data.documented import documented, installed
-from tests.unit.cascan.findings.test_services import of, said
+from tests.unit.cascan.findings.test_services import read_output, script_findings
 
 ROOT = {"username": "root", "password": "toor"}
 GUESS_OTHER_THINGS = {
@@ -42,12 +42,12 @@ def structured_brute_scripts() -> list[str]:
 )
 def test_each_brute_script_gives_the_account_that_it_reports_as_structure(script: str) -> None:
     data = {"Accounts": [ROOT | {"state": "Valid credentials"}], "Statistics": "Performed 1 guesses in 1 seconds"}
-    assert accounts(said(script, "x", data)) == [("root", "toor", "Valid credentials")]
+    assert accounts(read_output(script, "x", data)) == [("root", "toor", "Valid credentials")]
 
 
 @pytest.mark.parametrize("script", brute_scripts() or [pytest.param("", marks=pytest.mark.skip("no nmap scripts"))])
 def test_each_brute_script_gives_the_account_that_its_documentation_shows(script: str) -> None:
-    findings = [finding for run in documented(script) for finding in said(script, run.output, run.data)]
+    findings = [finding for run in documented(script) for finding in read_output(script, run.output, run.data)]
     names = {finding.name for finding in findings}
     expected = script not in GUESS_OTHER_THINGS and script not in WITHOUT_DOCUMENTED_OUTPUT
     assert ("Guessed Account" in names) == expected
@@ -55,7 +55,7 @@ def test_each_brute_script_gives_the_account_that_its_documentation_shows(script
 
 def test_a_community_string_in_a_list_without_a_title_is_a_guessed_account() -> None:
     """The report is one that snmp-brute of nmap 7.93 wrote."""
-    (finding,) = of("scripts/snmp-brute", "snmp-brute")
+    (finding,) = script_findings("scripts/snmp-brute", "snmp-brute")
     assert accounts([finding]) == [("", "public", "Valid credentials")]
     assert finding.severity is Severity.HIGH
 
@@ -63,7 +63,7 @@ def test_a_community_string_in_a_list_without_a_title_is_a_guessed_account() -> 
 @pytest.mark.parametrize("title", ["Accounts", "TSO Accounts", "CICS User Accounts", "Node Name(s)", "NJE Password"])
 def test_accounts_are_found_under_whatever_title_the_script_gives_them(title: str) -> None:
     data = {title: [ROOT | {"state": "Valid credentials"}], "Statistics": "Performed 1 guesses"}
-    assert accounts(said("tso-brute", "x", data)) == [("root", "toor", "Valid credentials")]
+    assert accounts(read_output("tso-brute", "x", data)) == [("root", "toor", "Valid credentials")]
 
 
 STATES_OF_THE_CREDS_LIBRARY = [
@@ -86,7 +86,7 @@ STATES_OF_THE_CREDS_LIBRARY = [
 def test_a_state_counts_if_the_password_is_right_and_is_kept(state: str, severity: Severity | None, form: str) -> None:
     data = {"Accounts": [ROOT | {"state": state}]} if form == "structure" else None
     separator = "=>" if form == "arrow" else "-"
-    findings = said("http-brute", f"\n  Accounts: \n    root:toor {separator} {state}\n", data)
+    findings = read_output("http-brute", f"\n  Accounts: \n    root:toor {separator} {state}\n", data)
     if severity is None:
         assert findings == []
     else:
@@ -96,7 +96,7 @@ def test_a_state_counts_if_the_password_is_right_and_is_kept(state: str, severit
 
 def test_one_usable_account_among_locked_ones_is_high() -> None:
     locked, usable = ROOT | {"state": "Valid credentials, account locked"}, ROOT | {"state": "Valid credentials"}
-    assert guessed(said("http-brute", "x", {"Accounts": [locked, usable]})).severity is Severity.HIGH
+    assert guessed(read_output("http-brute", "x", {"Accounts": [locked, usable]})).severity is Severity.HIGH
 
 
 @pytest.mark.parametrize(
@@ -116,22 +116,22 @@ def test_one_usable_account_among_locked_ones_is_high() -> None:
     ],
 )
 def test_a_line_of_text_names_the_account(script: str, line: str, account: tuple[str, str]) -> None:
-    assert [found[:2] for found in accounts(said(script, f"\n  {line}\n"))] == [account]
+    assert [found[:2] for found in accounts(read_output(script, f"\n  {line}\n"))] == [account]
 
 
 def test_nmap_5_lists_valid_accounts_without_their_state() -> None:
     text = "\n  Accounts\n    root:toor\n  Statistics\n    Performed 4 guesses in 1 seconds, average tps: 4"
-    assert accounts(said("telnet-brute", text)) == [("root", "toor", "Valid credentials")]
+    assert accounts(read_output("telnet-brute", text)) == [("root", "toor", "Valid credentials")]
 
 
 def test_the_whole_output_of_netbus_brute_is_the_password() -> None:
-    assert accounts(said("netbus-brute", "password123")) == [("", "password123", "Valid credentials")]
-    assert accounts(said("netbus-brute", "<empty>")) == [("", "", "Valid credentials")]
+    assert accounts(read_output("netbus-brute", "password123")) == [("", "password123", "Valid credentials")]
+    assert accounts(read_output("netbus-brute", "<empty>")) == [("", "", "Valid credentials")]
 
 
 def test_an_account_that_a_script_lists_twice_is_listed_once() -> None:
     row = ROOT | {"state": "Valid credentials"}
-    assert len(accounts(said("http-brute", "x", {"Accounts": [row, dict(row)]}))) == 1
+    assert len(accounts(read_output("http-brute", "x", {"Accounts": [row, dict(row)]}))) == 1
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_an_account_that_a_script_lists_twice_is_listed_once() -> None:
         ("x-brute", "x", {"Accounts": [["root", "toor"]], "Statistics": {"state": ["Valid credentials"]}}),
     ],
 )
-def test_what_is_no_proof_gives_nothing(script: str, output: str, data: Any) -> None:
-    assert said(script, output, data) == []
+def test_output_that_is_not_proof_gives_nothing(script: str, output: str, data: Any) -> None:
+    assert read_output(script, output, data) == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_is_no_proof_gives_nothing(script: str, output: str, data: Any) -> 
 def test_a_service_that_asks_for_no_password_is_a_finding(script: str, output: str) -> None:
     if output.lstrip().startswith("ERROR:"):
         output = f"\n  Statistics: Performed 0 guesses{output}"
-    (finding,) = said(script, output)
+    (finding,) = read_output(script, output)
     assert (finding.name, finding.category, finding.severity) == (
         "No Password required",
         "Unauthenticated Access",

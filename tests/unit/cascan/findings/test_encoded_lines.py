@@ -140,5 +140,5 @@ def test_a_long_script_of_a_closed_port_is_not_kept() -> None:
         script = Script("x", "y" * 600_000)
         port = Port(protocol="tcp", number=number, state="closed", scripts=(script,))
         for _ in range(3):
-            shared.of_ports((port,))
+            shared.get_port_templates((port,))
     assert sum(kept.weight for kept in caches_of(shared)) <= 2_000_000

@@ -12,8 +12,8 @@ from cascan.model.finding import Severity
 from cascan.model.host import Address, Host, Port, Script, Service
 from tests.data.reports import hosts
 from tests.support.no_hang import no_hang
-from tests.unit.cascan.findings.test_findings import found
-from tests.unit.cascan.findings.test_services import of, said, told
+from tests.unit.cascan.findings.test_findings import all_findings
+from tests.unit.cascan.findings.test_services import read_output, script_findings, summarize
 
 BY_ANYTHING = sorted(script for script, proofs in PROOFS.items() if any(proof.sign == ANY for proof in proofs))
 FLOODS = ["\n" * 300_000, " " * 300_000, "a: " * 100_000, "  x\n" * 100_000, "a." * 150_000, "1" * 300_000]
@@ -119,24 +119,24 @@ PROOF = [
 @pytest.mark.parametrize("script", BY_ANYTHING)
 @pytest.mark.parametrize("output", NOTHING_FOUND)
 def test_a_script_that_failed_or_found_nothing_proves_nothing(script: str, output: str) -> None:
-    assert said(script, output) == []
+    assert read_output(script, output) == []
 
 
 @pytest.mark.parametrize(("script", "output"), NO_PROOF)
-def test_what_a_script_writes_when_it_found_nothing_is_no_finding(script: str, output: str) -> None:
-    assert said(script, output) == []
+def test_output_of_a_script_that_found_nothing_is_not_a_finding(script: str, output: str) -> None:
+    assert read_output(script, output) == []
 
 
 @pytest.mark.parametrize(("script", "output", "names"), PROOF)
 def test_output_is_the_finding_that_it_proves_and_no_other(script: str, output: str, names: list[str]) -> None:
-    assert [f.name for f in said(script, output)] == names
+    assert [f.name for f in read_output(script, output)] == names
 
 
 @pytest.mark.parametrize("script", PROOFS)
 def test_output_that_floods_is_read_to_its_end(script: str) -> None:
     with no_hang():
         for flood in FLOODS:
-            said(script, flood)
+            read_output(script, flood)
 
 
 def test_two_proofs_of_a_script_get_two_ids() -> None:
@@ -145,7 +145,7 @@ def test_two_proofs_of_a_script_get_two_ids() -> None:
 
 
 def test_a_hole_that_has_a_cve_says_so() -> None:
-    (finding,) = said("irc-unrealircd-backdoor", "Looks like trojaned version of unrealircd.")
+    (finding,) = read_output("irc-unrealircd-backdoor", "Looks like trojaned version of unrealircd.")
     assert finding.attributes["cve"] == "CVE-2010-2075"
     assert finding.attributes["references"] == [{"type": "CVE", "value": "CVE-2010-2075"}]
 
@@ -159,14 +159,14 @@ def test_each_iscsi_target_that_wants_no_password_is_a_finding() -> None:
         "iqn.2026-01.example:shut": {"Authentication": "required", "Auth reason": "Authentication failure"},
         "iqn.2026-01.example:also": {"Authentication": "NOT required"},
     }
-    findings = said("iscsi-info", data=targets)
+    findings = read_output("iscsi-info", data=targets)
     assert [f.attributes["target"] for f in findings] == ["iqn.2026-01.example:open", "iqn.2026-01.example:also"]
     assert len({f.id for f in findings}) == 2
     text = "".join(
         f"\n  {name}: " + "".join(f"\n    {key}: {value}" for key, value in row.items())
         for name, row in targets.items()
     )
-    assert [f.id for f in said("iscsi-info", text)] == [f.id for f in findings]  # as an old nmap wrote it
+    assert [f.id for f in read_output("iscsi-info", text)] == [f.id for f in findings]  # as an old nmap wrote it
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,10 @@ def test_each_iscsi_target_that_wants_no_password_is_a_finding() -> None:
 )
 def test_a_share_is_a_finding_where_it_is_open_without_an_account(access: str, severity: Severity | None) -> None:
     share = {"Type": "STYPE_DISKTREE", "Anonymous access": access, "Current user access": "READ/WRITE"}
-    findings = said("smb-enum-shares", data={"account_used": "guest", "\\\\192.0.2.1\\pub": share})
+    findings = read_output("smb-enum-shares", data={"account_used": "guest", "\\\\192.0.2.1\\pub": share})
     assert [f.severity for f in findings] == [severity] * (severity is not None)
     ipc = {"Type": "STYPE_IPC_HIDDEN", "Anonymous access": "READ/WRITE"}
-    assert said("smb-enum-shares", data={"\\\\192.0.2.1\\IPC$": ipc}) == []
+    assert read_output("smb-enum-shares", data={"\\\\192.0.2.1\\IPC$": ipc}) == []
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_a_share_is_a_finding_where_it_is_open_without_an_account(access: str, s
 )
 def test_a_host_key_that_is_too_short_is_a_finding(kind: str, bits: str, severity: str) -> None:
     row: dict[str, Any] = {"type": kind, "bits": bits, "fingerprint": "00", "key": "…"}
-    findings = said("ssh-hostkey", data=[row, {"type": "ssh-ed25519", "bits": "256"}])
+    findings = read_output("ssh-hostkey", data=[row, {"type": "ssh-ed25519", "bits": "256"}])
     assert [f.severity.value for f in findings] == ([severity] if severity else [])
-    beside = said("ssh-hostkey", data={"": [row], "Key comparison with known_hosts file": {"GOOD": []}})
+    beside = read_output("ssh-hostkey", data={"": [row], "Key comparison with known_hosts file": {"GOOD": []}})
     assert [f.id for f in beside] == [f.id for f in findings]
 
 
@@ -197,7 +197,7 @@ def test_host_keys_of_an_old_nmap_are_read_from_its_text() -> None:
     output = (
         "\n  1024 60:ac:4d:51:b1:cd:85:09:12:16:92:76:1d:5d:27:6e (DSA)\n  2048 2c:22:75 (RSA)\n  256 00:11 (ECDSA)"
     )
-    assert told(said("ssh-hostkey", output)) == [("Weak SSH Host Key (DSA)", "MEDIUM")]
+    assert summarize(read_output("ssh-hostkey", output)) == [("Weak SSH Host Key (DSA)", "MEDIUM")]
 
 
 @pytest.mark.parametrize(("tunnel", "names"), [("", ["HTTP Basic Authentication without TLS"]), ("ssl", [])])
@@ -206,8 +206,8 @@ def test_basic_authentication_is_a_finding_where_nothing_encrypts_it(tunnel: str
     script = Script("http-auth", output, [{"scheme": "Basic", "params": {"realm": "desk"}}])
     port = Port(protocol="tcp", number=80, state="open", service=Service(name="http", tunnel=tunnel), scripts=(script,))
     host = Host(state="up", addresses=(Address("192.0.2.1", "ipv4"),), ports=(port,))
-    assert [f.name for f in found(host) if f.attributes.get("script") == "http-auth"] == names
-    assert said("http-auth", "\nHTTP/1.1 401 Unauthorized\n  Negotiate\n  NTLM") == []
+    assert [f.name for f in all_findings(host) if f.attributes.get("script") == "http-auth"] == names
+    assert read_output("http-auth", "\nHTTP/1.1 401 Unauthorized\n  Negotiate\n  NTLM") == []
 
 
 # ---- real scripts, against services of our own
@@ -216,22 +216,22 @@ def test_basic_authentication_is_a_finding_where_nothing_encrypts_it(tunnel: str
 def test_services_where_nothing_is_wrong_give_no_finding_of_these_scripts() -> None:
     ran = {script.id for host in hosts("scripts/safe") for port in host.ports for script in port.scripts}
     assert {"http-stored-xss", "http-csrf", "http-dombased-xss", "http-config-backup"} <= ran
-    assert [finding for script in ran for finding in of("scripts/safe", script)] == []
+    assert [finding for script in ran for finding in script_findings("scripts/safe", script)] == []
 
 
 def test_a_share_that_anyone_may_write_is_a_finding_at_the_port_that_was_asked() -> None:
-    (share,) = of("scripts/shares", "smb-enum-shares")
+    (share,) = script_findings("scripts/shares", "smb-enum-shares")
     assert (share.attributes["share"], share.attributes["anonymous_access"]) == ("\\\\127.0.0.1\\public", "READ/WRITE")
     assert (share.location, share.severity) == ("tcp://127.0.0.1:445", "HIGH")
 
 
 def test_a_short_host_key_is_a_finding_and_a_long_one_is_not() -> None:
-    (weak,) = of("scripts/host-keys", "ssh-hostkey")
+    (weak,) = script_findings("scripts/host-keys", "ssh-hostkey")
     assert (weak.attributes["port"], weak.attributes["key_bits"]) == (2200, 1024)
 
 
 def test_the_same_proof_on_two_protocols_is_two_findings() -> None:
-    tcp, udp = of("scripts/dns", "dns-update")
+    tcp, udp = script_findings("scripts/dns", "dns-update")
     assert (tcp.location, udp.location) == ("tcp://127.0.0.1:53", "udp://127.0.0.1:53")
     assert tcp.id != udp.id
 
@@ -240,6 +240,6 @@ HOSTILE = "<script>alert(1)</script> {{7*7}} ${jndi:x} =cmd|'/C calc'!A0 \x1b[31
 
 
 def test_text_of_the_host_is_carried_as_it_came_and_stays_out_of_name_and_description() -> None:
-    (finding,) = said("finger", f"Login Name\n{HOSTILE}")
+    (finding,) = read_output("finger", f"Login Name\n{HOSTILE}")
     assert HOSTILE in finding.attributes["output"]
     assert HOSTILE not in finding.name + finding.description

@@ -12,8 +12,8 @@ from cascan.model.finding import Finding
 from tests.data.documented import documented, installed
 from tests.data.reports import ODDITIES, SCRIPTS, hosts
 from tests.data.script_table import DOCUMENT, EVIDENCE, FOLDER, NONE, Row, document, table
-from tests.unit.cascan.findings.test_findings import found
-from tests.unit.cascan.findings.test_services import said
+from tests.unit.cascan.findings.test_findings import all_findings
+from tests.unit.cascan.findings.test_services import read_output
 
 VERSION = "7.93"
 NUMBER_OF_SCRIPTS = 604
@@ -23,9 +23,9 @@ ROWS_OF = {script: list(rows) for script, rows in groupby(WITH_FINDINGS, key=lam
 
 
 @cache
-def of_report(name: str) -> list[Finding]:
+def findings_of_report(name: str) -> list[Finding]:
     """Findings of the scripts in the report, those of smb-protocols too, which carry no `script`."""
-    findings = [finding for host in hosts(name) for finding in found(host)]
+    findings = [finding for host in hosts(name) for finding in all_findings(host)]
     return [finding for finding in findings if script_of(finding)]
 
 
@@ -34,8 +34,8 @@ def script_of(finding: Finding) -> str:
 
 
 @cache
-def of_documentation(script: str) -> list[Finding]:
-    return [finding for run in documented(script) for finding in said(script, run.output, run.data)]
+def findings_of_documentation(script: str) -> list[Finding]:
+    return [finding for run in documented(script) for finding in read_output(script, run.output, run.data)]
 
 
 def needs_scripts() -> None:
@@ -48,7 +48,7 @@ def test_the_table_has_each_script_of_nmap_and_no_other() -> None:
     assert sorted({row.script for row in table()}) == sorted(installed())
 
 
-def test_rows_are_in_order_and_stand_once() -> None:
+def test_rows_are_in_order_and_unique() -> None:
     keys = [row[:3] for row in table()]
     assert keys == sorted(set(keys))
 
@@ -79,7 +79,7 @@ def test_the_document_is_made_from_the_table() -> None:
 
 @pytest.mark.parametrize("name", ["scripts", *SCRIPTS, *ODDITIES])
 def test_what_a_report_gives_is_what_its_row_says(name: str) -> None:
-    for finding in of_report(name):
+    for finding in findings_of_report(name):
         assert row_of(finding) or finding.category == "Script Output" or is_unknown(finding), finding
 
 
@@ -98,15 +98,15 @@ def row_of(finding: Finding) -> Row | None:
 def test_its_evidence_gives_the_finding_that_the_row_says(row: Row) -> None:
     if row.evidence == "documentation":
         needs_scripts()
-        findings = of_documentation(row.script)
+        findings = findings_of_documentation(row.script)
     else:
         names = WRITTEN_BY_HAND if row.evidence == "source" else (f"scripts/{row.evidence[:-4]}",)
-        findings = [finding for name in names for finding in of_report(name)]
+        findings = [finding for name in names for finding in findings_of_report(name)]
     assert row in [row_of(finding) for finding in findings]
 
 
 def test_what_nmap_documents_gives_what_the_rows_say() -> None:
     """Whatever evidence a row names: no documented output gives a finding that the table does not have."""
     needs_scripts()
-    findings = [finding for script in installed() for finding in of_documentation(script)]
+    findings = [finding for script in installed() for finding in findings_of_documentation(script)]
     assert [finding for finding in findings if not row_of(finding)] == []

@@ -9,29 +9,29 @@ import pytest
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Script
 from tests.data.reports import hosts
-from tests.unit.cascan.findings.test_findings import found
+from tests.unit.cascan.findings.test_findings import all_findings
 
 
-def of(name: str, script: str, port: int | None = None) -> list[Finding]:
+def script_findings(name: str, script: str, port: int | None = None) -> list[Finding]:
     """Findings of the script in the report."""
-    findings = [finding for host in hosts(name) for finding in found(host)]
+    findings = [finding for host in hosts(name) for finding in all_findings(host)]
     wanted = [f for f in findings if f.attributes.get("script") == script]
     return [f for f in wanted if port is None or f.attributes["port"] == port]
 
 
-def told(findings: list[Finding]) -> list[tuple[str, str]]:
+def summarize(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(f.name, f.severity.value) for f in findings]
 
 
-def said(script: str, output: str = "…", data: Any = None) -> list[Finding]:
+def read_output(script: str, output: str = "…", data: Any = None) -> list[Finding]:
     """Findings of one script with this output, at port 1000."""
     port = Port(protocol="tcp", number=1000, state="open", scripts=(Script(script, output, data),))
     host = Host(state="up", addresses=(Address("192.0.2.1", "ipv4"),), ports=(port,))
-    return [finding for finding in found(host) if finding.attributes.get("script") == script]
+    return [finding for finding in all_findings(host) if finding.attributes.get("script") == script]
 
 
 def test_ssh_algorithms_to_give_up_are_a_finding_a_kind() -> None:
-    service, *weak = of("scripts/ssh", "ssh2-enum-algos", 22)
+    service, *weak = script_findings("scripts/ssh", "ssh2-enum-algos", 22)
     assert (service.name, service.category) == ("SSH Service", "SSH Service")
     assert "curve25519-sha256" in service.attributes["key_exchange_algorithms"]
     assert [(f.name, f.severity, f.attributes["algorithms"]) for f in weak] == [
@@ -43,8 +43,8 @@ def test_ssh_algorithms_to_give_up_are_a_finding_a_kind() -> None:
     assert {f.category for f in weak} == {"SSH Policy Violation"}
 
 
-def test_ssh_algorithms_of_today_are_told_and_nothing_else() -> None:
-    assert told(of("scripts/ssh", "ssh2-enum-algos", 2222)) == [("SSH Service", "INFORMATIONAL")]
+def test_ssh_modern_algorithms_give_the_service_and_nothing_else() -> None:
+    assert summarize(script_findings("scripts/ssh", "ssh2-enum-algos", 2222)) == [("SSH Service", "INFORMATIONAL")]
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,24 @@ def test_ssh_algorithms_of_today_are_told_and_nothing_else() -> None:
     ],
 )
 def test_ssh_a_broken_algorithm_is_worse_than_an_outdated_one(key: str, name: str, severities: list[str]) -> None:
-    assert [f.severity.value for f in said("ssh2-enum-algos", data={key: [name]})[1:]] == severities
+    assert [f.severity.value for f in read_output("ssh2-enum-algos", data={key: [name]})[1:]] == severities
 
 
 def test_ssh_a_password_can_be_guessed_and_a_key_cannot() -> None:
-    (password,) = of("scripts/ssh", "ssh-auth-methods", 22)
-    assert told([password]) == [("Discouraged SSH authentication methods", "LOW")]
+    (password,) = script_findings("scripts/ssh", "ssh-auth-methods", 22)
+    assert summarize([password]) == [("Discouraged SSH authentication methods", "LOW")]
     assert password.attributes["auth_methods"] == ["publickey", "password", "keyboard-interactive"]
-    assert said("ssh-auth-methods", data={"Supported authentication methods": ["publickey"]}) == []
-    assert of("scripts/ssh", "ssh-auth-methods", 2222) == []  # "ERROR: Script execution failed"
+    assert read_output("ssh-auth-methods", data={"Supported authentication methods": ["publickey"]}) == []
+    assert script_findings("scripts/ssh", "ssh-auth-methods", 2222) == []  # "ERROR: Script execution failed"
 
 
 def test_ssh_1_and_a_login_without_anything_are_findings_of_high_severity() -> None:
-    assert told(of("oddities/old-scripts", "sshv1")) == [("SSH Version 1 is considered insecure", "HIGH")]
-    assert told(of("oddities/old-scripts", "ssh-auth-methods")) == [("SSH Login without Authentication", "HIGH")]
+    assert summarize(script_findings("oddities/old-scripts", "sshv1")) == [
+        ("SSH Version 1 is considered insecure", "HIGH")
+    ]
+    assert summarize(script_findings("oddities/old-scripts", "ssh-auth-methods")) == [
+        ("SSH Login without Authentication", "HIGH")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,65 +90,65 @@ def test_ssh_1_and_a_login_without_anything_are_findings_of_high_severity() -> N
 def test_smb_signing_that_is_not_required_is_a_finding_of_its_protocol_at_the_port_that_was_asked(
     script: str, protocol: str
 ) -> None:
-    (finding,) = of("scripts/smb", script)
-    assert told([finding]) == [(f"SMB Signing not required ({protocol})", "MEDIUM")]
+    (finding,) = script_findings("scripts/smb", script)
+    assert summarize([finding]) == [(f"SMB Signing not required ({protocol})", "MEDIUM")]
     assert (finding.location, finding.category) == ("tcp://127.0.0.1:445", "SMB")
-    assert of("scripts/smb-signed", script) == []
+    assert script_findings("scripts/smb-signed", script) == []
 
 
 def test_smb_an_old_server_says_all_that_is_wrong_in_text() -> None:
-    assert told(of("oddities/old-scripts", "smb-security-mode")) == [
+    assert summarize(script_findings("oddities/old-scripts", "smb-security-mode")) == [
         ("SMB Signing not required (SMB 1)", "MEDIUM"),
         ("SMB Passwords in Clear Text", "HIGH"),
         ("SMB Share-Level Authentication", "MEDIUM"),
     ]
-    (finding,) = of("oddities/old-scripts", "smb2-security-mode")
+    (finding,) = script_findings("oddities/old-scripts", "smb2-security-mode")
     assert finding.attributes["message_signing"] == "SMB 2: message signing is disabled and not required"
 
 
 @pytest.mark.parametrize("port", [80, 443])
 def test_http_each_script_is_one_finding_of_what_it_saw(port: int) -> None:
-    (title,) = of("scripts/http", "http-title", port)
+    (title,) = script_findings("scripts/http", "http-title", port)
     assert (title.attributes["title"], title.category, title.severity) == ("Fixture", "HTTP", "INFORMATIONAL")
-    (server,) = of("scripts/http", "http-server-header", port)
+    (server,) = script_findings("scripts/http", "http-server-header", port)
     assert (server.name, server.attributes["server"]) == ("HTTP Server Header", ["FixtureServer/2.4.1"])
-    (headers,) = of("scripts/http", "http-headers", port)
+    (headers,) = script_findings("scripts/http", "http-headers", port)
     assert headers.attributes["headers"]["x-frame-options"] == "DENY"
-    (methods,) = of("scripts/http", "http-methods", port)
-    assert told([methods]) == [("Risky HTTP Methods", "LOW")]
+    (methods,) = script_findings("scripts/http", "http-methods", port)
+    assert summarize([methods]) == [("Risky HTTP Methods", "LOW")]
     assert methods.attributes["risky_methods"] == ["PUT", "DELETE", "TRACE"]
     assert "GET" in methods.attributes["methods"]
 
 
 def test_http_a_security_header_is_missing_where_the_script_did_not_see_it() -> None:
     def missing(port: int) -> list[str]:
-        (finding,) = of("scripts/http", "http-security-headers", port)
+        (finding,) = script_findings("scripts/http", "http-security-headers", port)
         return list(finding.attributes["missing_headers"])
 
     assert missing(80) == ["X-Content-Type-Options", "Content-Security-Policy"]
     assert missing(443) == ["Strict-Transport-Security", "X-Content-Type-Options", "Content-Security-Policy"]
 
 
-def test_http_a_server_with_every_header_and_one_that_the_script_is_silent_about_are_no_finding() -> None:
+def test_http_a_server_with_every_header_and_one_without_output_have_no_finding() -> None:
     every = {"X_Frame_Options": ["Header: …"], "X_Content_Type_Options": ["…"], "Content_Security_Policy": ["…"]}
-    assert said("http-security-headers", data=every) == []
-    assert said("http-security-headers", "") == []
+    assert read_output("http-security-headers", data=every) == []
+    assert read_output("http-security-headers", "") == []
 
 
 def test_http_a_redirect_that_was_not_followed_is_the_title() -> None:
-    (title,) = said("http-title", "Did not follow redirect to https://x/", {"redirect_url": "https://x/"})
+    (title,) = read_output("http-title", "Did not follow redirect to https://x/", {"redirect_url": "https://x/"})
     assert title.attributes["redirect_url"] == "https://x/"
 
 
 def test_http_a_repository_that_lies_open_is_a_finding_by_its_path() -> None:
-    (finding,) = of("scripts/http", "http-git", 80)
-    assert told([finding]) == [("Git Repository exposed", "MEDIUM")]
+    (finding,) = script_findings("scripts/http", "http-git", 80)
+    assert summarize([finding]) == [("Git Repository exposed", "MEDIUM")]
     assert finding.attributes["path"] == "/.git/"
     assert set(finding.attributes["files"]) == {".git/config", ".git/description"}
 
 
 def test_a_default_account_is_a_finding_a_product() -> None:
-    (finding,) = of("scripts/http-accounts", "http-default-accounts")
+    (finding,) = script_findings("scripts/http-accounts", "http-default-accounts")
     assert (finding.name, finding.severity, finding.category) == (
         "Default Account: Apache Tomcat",
         "HIGH",
@@ -155,10 +159,10 @@ def test_a_default_account_is_a_finding_a_product() -> None:
 
 
 def test_an_account_that_was_guessed_is_a_finding_and_one_that_is_locked_is_not() -> None:
-    (finding,) = of("oddities/old-scripts", "ssh-brute")
-    assert told([finding]) == [("Guessed Account", "HIGH")]
+    (finding,) = script_findings("oddities/old-scripts", "ssh-brute")
+    assert summarize([finding]) == [("Guessed Account", "HIGH")]
     assert finding.attributes["accounts"] == [{"username": "admin", "password": "admin", "state": "Valid credentials"}]
-    assert said("x-brute", data={"Accounts": [{"username": "a", "state": "Account is locked"}]}) == []
+    assert read_output("x-brute", data={"Accounts": [{"username": "a", "state": "Account is locked"}]}) == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ def test_an_account_that_was_guessed_is_a_finding_and_one_that_is_locked_is_not(
     ],
 )
 def test_a_service_that_lets_anyone_in_is_a_finding(report: str, script: str, name: str, severity: str) -> None:
-    assert told(of(f"scripts/{report}", script)) == [(name, severity)]
+    assert summarize(script_findings(f"scripts/{report}", script)) == [(name, severity)]
 
 
 # Written after the sources of the scripts: their services are not to be had here.
@@ -205,8 +209,8 @@ def test_a_service_that_lets_anyone_in_is_a_finding(report: str, script: str, na
         ("redis-info", "ERROR: Authentication required", []),
     ],
 )
-def test_output_is_proof_or_it_is_no_finding(script: str, output: str, names: list[str]) -> None:
-    assert [f.name for f in said(script, output)] == names
+def test_only_output_that_is_proof_is_a_finding(script: str, output: str, names: list[str]) -> None:
+    assert [f.name for f in read_output(script, output)] == names
 
 
 @pytest.mark.parametrize(
@@ -221,23 +225,28 @@ def test_output_is_proof_or_it_is_no_finding(script: str, output: str, names: li
 def test_what_a_service_tells_of_itself_is_a_finding_without_what_changes_by_the_minute(
     report: str, script: str, name: str, key: str
 ) -> None:
-    (finding,) = of(report, script)
-    assert told([finding]) == [(name, "INFORMATIONAL")]
+    (finding,) = script_findings(report, script)
+    assert summarize([finding]) == [(name, "INFORMATIONAL")]
     assert key in finding.attributes["told"]
-    assert not finding.attributes["told"].keys() & {"Salt", "Thread ID", "System_Time", "snmpEngineTime"}
+    assert not finding.attributes["told"].keys() & {
+        "Salt",
+        "Thread ID",
+        "System_Time",
+        "snmpEngineTime",
+    }
 
 
-def test_what_a_database_tells_in_text_alone_is_told_as_text() -> None:
-    (finding,) = of("scripts/databases", "mongodb-info")
+def test_a_database_described_by_text_only_has_a_finding_with_the_text() -> None:
+    (finding,) = script_findings("scripts/databases", "mongodb-info")
     assert "version = 4.4.1" in finding.attributes["told"]
 
 
 def test_rdp_without_network_level_authentication_and_with_weak_encryption() -> None:
-    nla, weak = of("oddities/old-scripts", "rdp-enum-encryption", 3389)
-    assert told([nla, weak]) == [
+    nla, weak = script_findings("oddities/old-scripts", "rdp-enum-encryption", 3389)
+    assert summarize([nla, weak]) == [
         ("RDP without Network Level Authentication", "MEDIUM"),
         ("Weak RDP Encryption", "MEDIUM"),
     ]
     assert nla.attributes["security_layers"] == ["Native RDP", "SSL"]
     assert weak.attributes["weak_encryption"] == ["RDP Encryption level: Client Compatible", "40-bit RC4: SUCCESS"]
-    assert of("oddities/old-scripts", "rdp-enum-encryption", 3390) == []
+    assert script_findings("oddities/old-scripts", "rdp-enum-encryption", 3390) == []

@@ -17,7 +17,9 @@ SCAN = "a" * 16
 V4 = Address("192.0.2.1", "ipv4")
 
 
-def at(port: int, when: datetime, name: str = "scripts/tls", script: str = "ssl-cert", **names: str) -> list[Finding]:
+def findings_at(
+    port: int, when: datetime, name: str = "scripts/tls", script: str = "ssl-cert", **names: str
+) -> list[Finding]:
     """Findings of the script at the port, in a report that is read as of `when`."""
     (host,) = hosts(name)
     findings = build_findings(host, SCAN, when, names)
@@ -25,7 +27,7 @@ def at(port: int, when: datetime, name: str = "scripts/tls", script: str = "ssl-
 
 
 def valid(port: int) -> tuple[datetime, datetime]:
-    certificate = at(port, datetime(2026, 1, 1, tzinfo=UTC))[0].attributes
+    certificate = findings_at(port, datetime(2026, 1, 1, tzinfo=UTC))[0].attributes
     return datetime.fromisoformat(certificate["not_before"]), datetime.fromisoformat(certificate["not_after"])
 
 
@@ -41,9 +43,9 @@ def certificate(**data: Any) -> list[Finding]:
     return [f for f in findings if f.attributes.get("script") == "ssl-cert"]
 
 
-def test_a_certificate_in_order_is_told_and_nothing_else() -> None:
+def test_a_valid_certificate_has_one_finding_and_no_flaw() -> None:
     start, _ = valid(443)
-    (told,) = at(443, start + timedelta(days=1))
+    (told,) = findings_at(443, start + timedelta(days=1))
     assert (told.name, told.category, told.severity) == ("TLS Certificate", "TLS Certificate", "INFORMATIONAL")
     assert told.location == "tcp://127.0.0.1:443"
     assert told.attributes["names"] == ["files.example", "*.files.example"]
@@ -56,42 +58,42 @@ def test_a_certificate_in_order_is_told_and_nothing_else() -> None:
 def test_whether_a_certificate_expired_is_judged_by_the_time_of_the_scan() -> None:
     start, end = valid(443)
     second = timedelta(seconds=1)
-    assert flaws(at(443, start - second)) == [("Certificate not yet valid", "MEDIUM")]
-    assert flaws(at(443, start)) == []
-    assert flaws(at(443, end - timedelta(days=30))) == []
-    assert flaws(at(443, end - timedelta(days=30) + second)) == [("Certificate expires soon", "LOW")]
-    assert flaws(at(443, end)) == [("Certificate expires soon", "LOW")]
-    assert flaws(at(443, end + second)) == [("Expired Certificate", "MEDIUM")]
+    assert flaws(findings_at(443, start - second)) == [("Certificate not yet valid", "MEDIUM")]
+    assert flaws(findings_at(443, start)) == []
+    assert flaws(findings_at(443, end - timedelta(days=30))) == []
+    assert flaws(findings_at(443, end - timedelta(days=30) + second)) == [("Certificate expires soon", "LOW")]
+    assert flaws(findings_at(443, end)) == [("Certificate expires soon", "LOW")]
+    assert flaws(findings_at(443, end + second)) == [("Expired Certificate", "MEDIUM")]
 
 
 def test_days_left_are_counted_from_the_scan() -> None:
     _, end = valid(443)
-    (soon,) = [f for f in at(443, end - timedelta(days=10)) if f.name == "Certificate expires soon"]
+    (soon,) = [f for f in findings_at(443, end - timedelta(days=10)) if f.name == "Certificate expires soon"]
     assert (soon.attributes["days_left"], soon.category) == (10, "TLS Certificate")
 
 
 def test_an_old_certificate_is_expired_signed_by_itself_and_weak() -> None:
     start, end = valid(8443)
-    findings = at(8443, end + timedelta(days=35))
+    findings = findings_at(8443, end + timedelta(days=35))
     assert flaws(findings) == [
         ("Expired Certificate", "MEDIUM"),
         ("Self-Signed Certificate", "MEDIUM"),
         ("Weak Certificate Key", "MEDIUM"),
     ]
     assert {f.category for f in findings[1:]} == {"Invalid Certificate"}
-    assert flaws(at(9443, start)) == [("Certificate not yet valid", "MEDIUM")]
+    assert flaws(findings_at(9443, start)) == [("Certificate not yet valid", "MEDIUM")]
 
 
 def test_a_certificate_for_another_name_is_a_flaw_where_the_scan_asked_by_name() -> None:
     start, _ = valid(443)
     now = start + timedelta(days=1)
-    assert flaws(at(443, now, "scripts/tls-named")) == [("Invalid Hostname", "MEDIUM")]
-    assert flaws(at(443, now, **{"127.0.0.1": "other.example"})) == [("Invalid Hostname", "MEDIUM")]
-    assert flaws(at(443, now, **{"127.0.0.1": "Files.Example."})) == []
-    assert flaws(at(443, now)) == []
+    assert flaws(findings_at(443, now, "scripts/tls-named")) == [("Invalid Hostname", "MEDIUM")]
+    assert flaws(findings_at(443, now, **{"127.0.0.1": "other.example"})) == [("Invalid Hostname", "MEDIUM")]
+    assert flaws(findings_at(443, now, **{"127.0.0.1": "Files.Example."})) == []
+    assert flaws(findings_at(443, now)) == []
 
 
-def test_a_name_from_reverse_dns_is_nobodys_claim() -> None:
+def test_a_name_from_reverse_dns_is_not_compared_with_the_certificate() -> None:
     port = Port(
         protocol="tcp", number=443, state="open", scripts=(Script("ssl-cert", "", {"subject": {"commonName": "a"}}),)
     )
@@ -114,7 +116,7 @@ def test_a_name_from_reverse_dns_is_nobodys_claim() -> None:
         ("", "host.example", False),
     ],
 )
-def test_a_star_stands_for_the_first_label_alone(pattern: str, name: str, *, expected: bool) -> None:
+def test_a_star_matches_the_first_label_only(pattern: str, name: str, *, expected: bool) -> None:
     assert matches_hostname(pattern, name) is expected
 
 
@@ -151,7 +153,7 @@ def test_a_broken_digest_is_worse_than_a_weak_one_and_neither_matters_of_what_si
 
 
 def test_the_text_of_an_old_nmap_tells_the_dates() -> None:
-    found = at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts")
+    found = findings_at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts")
     assert flaws(found) == [("Expired Certificate", "MEDIUM")]
     assert found[0].attributes["not_before"] == "2011-03-23T00:00:00Z"
 
@@ -164,12 +166,12 @@ def test_the_text_of_an_old_nmap_tells_the_dates() -> None:
         {"validity": {"notAfter": ["2011-01-01"], "notBefore": "0000-00-00T00:00:00"}},
     ],
 )
-def test_a_certificate_of_another_shape_is_told_without_a_flaw(data: dict[str, Any]) -> None:
+def test_a_certificate_of_another_shape_has_a_finding_without_a_flaw(data: dict[str, Any]) -> None:
     assert flaws(certificate(**data)) == []
 
 
-def test_versions_and_ciphers_of_a_modern_server_are_told_and_nothing_else() -> None:
-    (service,) = at(443, datetime(2026, 1, 1, tzinfo=UTC), script="ssl-enum-ciphers")
+def test_a_modern_server_has_the_finding_of_its_service_and_nothing_else() -> None:
+    (service,) = findings_at(443, datetime(2026, 1, 1, tzinfo=UTC), script="ssl-enum-ciphers")
     assert (service.name, service.category) == ("TLS Service", "TLS Service Info")
     assert service.attributes["tls_versions"] == ["TLS 1.2", "TLS 1.3"]
     assert service.attributes["grade"] == "A"
@@ -177,7 +179,7 @@ def test_versions_and_ciphers_of_a_modern_server_are_told_and_nothing_else() -> 
 
 
 def test_every_outdated_version_is_a_finding_and_the_weak_ciphers_are_one() -> None:
-    findings = at(8443, datetime(2026, 1, 1, tzinfo=UTC), script="ssl-enum-ciphers")
+    findings = findings_at(8443, datetime(2026, 1, 1, tzinfo=UTC), script="ssl-enum-ciphers")
     assert [(f.name, f.category, f.severity) for f in findings[1:]] == [
         ("TLS Version TLS 1.0 is considered insecure", "Outdated TLS Version", "MEDIUM"),
         ("TLS Version TLS 1.1 is considered insecure", "Outdated TLS Version", "MEDIUM"),
@@ -191,7 +193,7 @@ def test_every_outdated_version_is_a_finding_and_the_weak_ciphers_are_one() -> N
 
 
 def test_ssl_3_compression_and_a_cipher_of_grade_c_are_judged_each_by_itself() -> None:
-    findings = at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts", "ssl-enum-ciphers")
+    findings = findings_at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts", "ssl-enum-ciphers")
     assert [(f.name, f.severity) for f in findings[1:]] == [
         ("TLS Version SSL 3.0 is considered insecure", "HIGH"),
         ("Weak TLS Ciphers", "LOW"),
@@ -203,5 +205,5 @@ def test_ssl_3_compression_and_a_cipher_of_grade_c_are_judged_each_by_itself() -
 
 
 def test_ssl_2_is_a_finding_of_its_own_script() -> None:
-    (found,) = at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts", "sslv2")
+    (found,) = findings_at(443, datetime(2026, 1, 1, tzinfo=UTC), "oddities/old-scripts", "sslv2")
     assert (found.name, found.severity) == ("TLS Version SSL 2.0 is considered insecure", "HIGH")

@@ -48,7 +48,7 @@ def extra(state: str, ports: str, protocol: str = "tcp") -> ExtraPorts:
 
 def covered(host: Host, by: ScannedPorts) -> str:
     """Ports by protocol; a question mark behind those that were looked at and gave no answer."""
-    coverages = by.covered(host, NOW, SCAN)
+    coverages = by.build_coverage(host, NOW, SCAN)
     return " ".join(f"{one.protocol}:{one.ports}{'' if one.is_conclusive else '?'}" for one in coverages)
 
 
@@ -157,7 +157,7 @@ class TestCovered:
     )
     def test_the_state_of_the_rest_is_said_where_they_share_one(self, states: tuple[str, ...], state: str) -> None:
         host = a_host((22, "open"), extra=tuple(extra(one, "1-9") for one in states))
-        (coverage,) = TCP.covered(host, NOW, SCAN)
+        (coverage,) = TCP.build_coverage(host, NOW, SCAN)
         assert coverage == PortCoverage(
             protocol="tcp", ports="1-100", seen_at=NOW, scan_id=SCAN, state=state, common=True
         )

@@ -92,7 +92,9 @@ class World:
     def control(self, action: str, scan_id: str) -> None:
         asked = ControlRequested(action=Action(action), scan_id=scan_id)
         gateways = ScanGateways(self.table, self.queues, self.bus, clock)
-        control_scan(asked, gateways, reports=self.reports, house=MemoryOperatorRecords(), stack_switch=self.table)
+        control_scan(
+            asked, gateways, reports=self.reports, operator_records=MemoryOperatorRecords(), stack_switch=self.table
+        )
 
     def finish(self, scan_id: str, shards: int = 4) -> None:
         for number in range(shards):

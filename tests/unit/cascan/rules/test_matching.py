@@ -112,7 +112,7 @@ def test_c5_c7_types_are_strict_and_wildcards_are_between_texts_alone(pattern: A
         ("**", "x"),
     ],
 )
-def test_c6_a_star_stands_for_any_text_and_an_exclamation_mark_negates(pattern: str, text: str) -> None:
+def test_c6_a_star_matches_any_text_and_an_exclamation_mark_negates(pattern: str, text: str) -> None:
     assert matches(pattern, text)
 
 

@@ -45,7 +45,7 @@ rules:
 OPEN_PORT = {"category": "Open Port"}
 
 
-def judged(*rules: dict[str, Any], finding: Finding = TELNET) -> Finding:
+def apply_rules(*rules: dict[str, Any], finding: Finding = TELNET) -> Finding:
     return RuleSet(read_severity_rules(msgspec.json.encode({"rules": rules}).decode())).apply(finding)
 
 
@@ -63,7 +63,7 @@ def reasons_of(*rules: Any) -> tuple[str, ...]:
     return reasons(msgspec.json.encode({"rules": rules}).decode())
 
 
-def on(day: int) -> Finding:
+def finding_on_day(day: int) -> Finding:
     return msgspec.structs.replace(TELNET, parsed_at=datetime(2026, 6, day, 23, 59, tzinfo=UTC))
 
 
@@ -77,9 +77,9 @@ class TestJudging:
         finding = RuleSet([telnet]).apply(TELNET)
         assert (finding.severity, finding.description) == ("HIGH", "Telnet is bad")
 
-    def test_what_a_rule_changed_stands_beside_it(self) -> None:
+    def test_the_original_of_what_a_rule_changed_is_kept(self) -> None:
         override = {"severity": "HIGH", "description": "bad", "attributes": {"owner": "net", "state": "OPEN"}}
-        finding = judged(rule(name="telnet", override=override))
+        finding = apply_rules(rule(name="telnet", override=override))
         assert finding.attributes == {
             "severity_rules": ["telnet"],
             "original_severity": "INFORMATIONAL",
@@ -104,7 +104,9 @@ class TestJudging:
             "scan": {"namespace": "lan"},
             "attributes": {"service_details": {"ostype": "Solaris"}},
         }
-        finding = to_json(judged(rule(override=override), finding=found), {"name": "nightly", "namespace": "default"})
+        finding = to_json(
+            apply_rules(rule(override=override), finding=found), {"name": "nightly", "namespace": "default"}
+        )
         assert {name: finding[name] for name in override if name not in ("attributes", "scan", "severity")} == {
             name: value for name, value in override.items() if name not in ("attributes", "scan", "severity")
         }
@@ -119,7 +121,7 @@ class TestJudging:
         assert undo_rules(finding) == TELNET
 
     def test_a_finding_with_added_fields_comes_back_from_the_table_as_it_was(self) -> None:
-        finding = judged(rule(override={"ticket": "123"}))
+        finding = apply_rules(rule(override={"ticket": "123"}))
         assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
         assert b"added" not in msgspec.json.encode(TELNET)
 
@@ -129,12 +131,12 @@ class TestJudging:
         assert reason.startswith(f"rules[0].override.{name} is not a field here; ")
 
     def test_a_finding_that_no_rule_fits_is_the_same_finding(self) -> None:
-        assert judged(rule({"category": "Host"}, suppress="x")) is TELNET
-        assert judged(rule({"attributes": {"port": "23"}}, suppress="x")) is TELNET
+        assert apply_rules(rule({"category": "Host"}, suppress="x")) is TELNET
+        assert apply_rules(rule({"attributes": {"port": "23"}}, suppress="x")) is TELNET
         assert to_rule_set(None).apply(TELNET) is TELNET
 
     def test_an_override_that_changes_nothing_says_so_by_its_name_alone(self) -> None:
-        finding = judged(rule(name="same", override={"severity": "INFORMATIONAL"}))
+        finding = apply_rules(rule(name="same", override={"severity": "INFORMATIONAL"}))
         assert finding.attributes == {"severity_rules": ["same"]} | TELNET.attributes
 
     @pytest.mark.parametrize(
@@ -150,10 +152,10 @@ class TestJudging:
         ],
     )
     def test_a_rule_fits_as_a_cascading_rule_does(self, pattern: dict[str, Any]) -> None:
-        assert to_count_key(judged(rule(pattern, suppress="x"))) == "(suppressed)"
+        assert to_count_key(apply_rules(rule(pattern, suppress="x"))) == "(suppressed)"
 
     def test_of_two_rules_the_later_wins_and_both_are_named(self) -> None:
-        finding = judged(
+        finding = apply_rules(
             rule(name="first", override={"severity": "HIGH", "name": "one"}),
             rule(name="second", override={"severity": "LOW"}),
         )
@@ -162,7 +164,7 @@ class TestJudging:
         assert finding.attributes["original_severity"] == "INFORMATIONAL"
 
     def test_rules_are_compared_with_the_finding_as_it_was_found(self) -> None:
-        finding = judged(
+        finding = apply_rules(
             rule(override={"severity": "HIGH", "category": "Telnet"}),
             rule({"severity": "HIGH"}, suppress="never"),
             rule({"category": "Telnet"}, suppress="never"),
@@ -170,14 +172,14 @@ class TestJudging:
         assert (to_count_key(finding), finding.category) == ("HIGH", "Telnet")
 
     def test_a_suppressed_finding_is_kept_and_counted_apart(self) -> None:
-        finding = judged(rule(suppress="a honeypot of ours"))
+        finding = apply_rules(rule(suppress="a honeypot of ours"))
         assert to_count_key(finding) == "(suppressed)"
         assert (finding.severity, finding.attributes["suppressed"]) == ("INFORMATIONAL", "a honeypot of ours")
         assert finding.attributes["port"] == 23
 
     @pytest.mark.parametrize(("day", "kind"), [(14, "(accepted)"), (15, "(accepted)"), (16, "INFORMATIONAL")])
     def test_an_accepted_finding_past_its_date_is_back(self, day: int, kind: str) -> None:
-        finding = judged(rule(accept={"until": "2026-06-15", "reason": "CHG-1"}), finding=on(day))
+        finding = apply_rules(rule(accept={"until": "2026-06-15", "reason": "CHG-1"}), finding=finding_on_day(day))
         assert to_count_key(finding) == kind
         ended = {"acceptance_ended": "2026-06-15"}
         accepted = {"accepted_until": "2026-06-15", "accepted_reason": "CHG-1"}
@@ -185,20 +187,20 @@ class TestJudging:
 
     def test_suppressed_wins_over_accepted_and_the_longer_acceptance_over_the_shorter(self) -> None:
         short, long = {"until": "2026-06-01", "reason": "short"}, {"until": "2026-07-01", "reason": "long"}
-        assert judged(rule(accept=long), rule(accept=short)).attributes["accepted_reason"] == "long"
-        both = judged(rule(suppress="x"), rule(accept=long))
+        assert apply_rules(rule(accept=long), rule(accept=short)).attributes["accepted_reason"] == "long"
+        both = apply_rules(rule(suppress="x"), rule(accept=long))
         assert (to_count_key(both), "accepted_until" in both.attributes) == ("(suppressed)", False)
 
     def test_a_judged_finding_can_be_judged_anew(self) -> None:
         override = {"severity": "HIGH", "name": "n", "category": "c", "attributes": {"state": "x"}}
-        first = judged(rule(override=override), rule(accept={"until": "2026-07-01", "reason": "x"}))
+        first = apply_rules(rule(override=override), rule(accept={"until": "2026-07-01", "reason": "x"}))
         assert undo_rules(first) == TELNET
         assert undo_rules(TELNET) is TELNET
         again = msgspec.json.decode(msgspec.json.encode(first), type=Finding)
         assert undo_rules(again) == TELNET
 
     def test_what_a_rule_says_comes_first_so_that_a_finding_that_is_cut_keeps_it(self) -> None:
-        assert list(judged(rule(suppress="x")).attributes)[:2] == ["severity_rules", "suppressed"]
+        assert list(apply_rules(rule(suppress="x")).attributes)[:2] == ["severity_rules", "suppressed"]
 
     def test_a_thousand_findings_by_a_hundred_rules_come_to_an_end(self) -> None:
         rules = [
@@ -224,7 +226,7 @@ class TestReading:
     def test_a_file_without_rules_takes_all_of_them_away(self) -> None:
         assert read_severity_rules("rules: []") == ()
 
-    def test_every_problem_is_told_at_once_by_its_path(self) -> None:
+    def test_all_problems_are_reported_at_once_with_their_paths(self) -> None:
         assert reasons_of(
             {"matches": {"anyOf": [{"categroy": "Host"}, {}]}, "override": {"severity": "critical"}},
             {"matches": {"anyOf": []}, "accept": {"until": "tomorrow", "reason": " "}, "suppress": "x"},
@@ -257,13 +259,13 @@ class TestReading:
             ("x: " + "a" * MAX_SEVERITY_RULES_BYTES, "more than 131072"),
         ],
     )
-    def test_what_is_no_file_of_rules_is_refused_with_the_reason(self, text: str, reason: str) -> None:
+    def test_a_file_without_valid_rules_is_refused_with_the_reason(self, text: str, reason: str) -> None:
         assert any(reason in told for told in reasons(text)), reasons(text)
 
-    def test_names_stand_once(self) -> None:
+    def test_a_duplicate_name_is_refused(self) -> None:
         assert reasons_of(rule(name="a", suppress="x"), rule(name="a", suppress="y")) == ("rules: duplicate name 'a'",)
 
-    def test_an_override_says_something_and_not_under_a_name_that_cascan_keeps(self) -> None:
+    def test_an_override_must_not_be_empty_or_use_a_reserved_name(self) -> None:
         assert reasons_of(rule(override={})) == ("rules[0].override is empty",)
         assert reasons_of(rule(override={"attributes": {"suppressed": "x"}})) == (
             "rules[0].override.attributes.suppressed is reserved for cascan",

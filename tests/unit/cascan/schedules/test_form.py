@@ -64,7 +64,7 @@ def test_s1_an_interval_is_a_duration_of_go(text: str, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1d", "12", "h", "12h ", "-1h", "30s", "90s", "0h", "1h30", "99999h"])
-def test_s1_what_is_no_duration_of_whole_minutes_is_refused(text: str) -> None:
+def test_s1_a_duration_that_is_not_of_whole_minutes_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration|minutes|longer"):
         parse_interval(text)
 
@@ -96,7 +96,7 @@ def test_c5_the_named_times_of_cron_are_read(name: str) -> None:
         ("*," * 2_000 + "* * * * *", "characters are more than"),
     ],
 )
-def test_c5_what_is_no_such_time_is_refused_by_its_field(line: str, says: str) -> None:
+def test_c5_an_invalid_time_is_refused_with_its_field(line: str, says: str) -> None:
     reason = refusals(interval=None, schedule=line)
     assert reason.startswith("spec.schedule: ")
     assert says in reason
@@ -176,7 +176,7 @@ def test_a_request_in_the_short_form_takes_the_place_of_the_scan_spec_with_its_w
         ({"schedul": "* * * * *"}, "did you mean schedule"),
     ],
 )
-def test_what_is_wrong_is_told_by_its_path(spec: dict[str, Any], sentence: str) -> None:
+def test_problems_are_reported_with_their_paths(spec: dict[str, Any], sentence: str) -> None:
     assert sentence in refusals(**spec)
 
 
@@ -217,7 +217,7 @@ def test_what_scheduler_sends_is_read_once_it_has_put_the_time_in() -> None:
     assert ScheduleDue.from_wire(sent, NOW + timedelta(hours=1)) == ScheduleDue(schedule="nightly", due_at=NOW)
 
 
-def test_a_time_that_nobody_put_in_is_the_minute_in_which_the_message_was_queued() -> None:
+def test_a_missing_time_is_the_minute_in_which_the_message_was_queued() -> None:
     due = ScheduleDue.from_wire(build_target_input("nightly"), NOW + timedelta(seconds=42))
     assert due
     assert due.due_at == NOW
@@ -228,7 +228,7 @@ def test_a_message_is_the_same_after_it_was_put_back() -> None:
     assert ScheduleDue.from_wire(due.to_wire(), NOW + timedelta(hours=1)) == due
 
 
-def test_the_end_of_a_schedules_scan_is_heard_and_that_of_another_is_nobodys() -> None:
+def test_the_end_of_a_scan_counts_only_if_it_belongs_to_a_schedule() -> None:
     def ended(labels: dict[str, str], source: str = "cascan") -> str:
         detail = {"labels": labels, "at": "2026-03-01T12:00:00Z"}
         return json.dumps({"source": source, "detail-type": "ScanCompleted", "detail": detail})

@@ -49,7 +49,7 @@ def test_what_a_template_renders_to(template: str, expected: str) -> None:
     ["{{", "{{a", "{{}}", "{{> file}}", "{{=<% %>=}}", "{{#a}}", "{{/a}}", "{{#a}}{{/b}}", "{{#asList}}a.b{{/asList}}",
      "{{#a}}" * 9 + "{{/a}}" * 9, "x" * 5_000],
 )  # fmt: skip
-def test_what_is_no_template_is_refused(template: str) -> None:
+def test_an_invalid_template_is_refused(template: str) -> None:
     with pytest.raises(TemplateError):
         compile_template(template)
 

@@ -86,7 +86,7 @@ def test_days_are_those_of_the_zone() -> None:
         ("@hourly", ["cron(0 * * * ? *)"]),
     ],
 )
-def test_scheduler_is_told_the_same_times_with_sunday_as_1_and_one_day_field_open(
+def test_scheduler_expressions_mean_the_same_with_sunday_as_1_and_one_day_field_open(
     text: str, expressions: list[str]
 ) -> None:
     assert list(Cron.parse(text).to_scheduler_expressions()) == expressions
@@ -108,12 +108,12 @@ def test_scheduler_is_told_the_same_times_with_sunday_as_1_and_one_day_field_ope
         ("٣ * * * *", "minute: '٣'"),
     ],
 )
-def test_what_is_no_cron_expression_is_refused_with_a_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_cron_expression_is_refused_with_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence.replace("(", r"\(")):
         Cron.parse(text)
 
 
-def test_a_zone_may_stand_in_front() -> None:
+def test_a_zone_may_come_first() -> None:
     assert split_zone("TZ=Europe/Berlin 0 5 * * *") == ("Europe/Berlin", "0 5 * * *")
     assert split_zone("CRON_TZ=UTC @daily") == ("UTC", "@daily")
     assert split_zone(" 0 5 * * * ") == ("", "0 5 * * *")

@@ -18,7 +18,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def seen(now: str, *windows: str) -> tuple[bool, str]:
+def opening_at(now: str, *windows: str) -> tuple[bool, str]:
     found = find_opening([Window.parse(window) for window in windows], at(now))
     assert found
     return found.is_open, found.until.strftime("%Y-%m-%d %H:%M")
@@ -45,7 +45,7 @@ def seen(now: str, *windows: str) -> tuple[bool, str]:
 def test_a_window_is_open_from_its_beginning_to_its_end(
     now: str, windows: list[str], is_open: bool, until: str
 ) -> None:
-    assert seen(now, *windows) == (is_open, until)
+    assert opening_at(now, *windows) == (is_open, until)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_window_is_open_from_its_beginning_to_its_end(
 def test_where_clocks_change_a_window_is_the_shorter_of_what_it_can_mean(
     now: str, window: str, is_open: bool, until: str
 ) -> None:
-    assert seen(now, window) == (is_open, until)
+    assert opening_at(now, window) == (is_open, until)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_window_that_never_closes_stays_open() -> None:
         ("22:00-23:00 ../../etc/passwd", "is not a window"),
     ],
 )
-def test_what_is_no_window_is_refused_with_the_fix(text: str, says: str) -> None:
+def test_an_invalid_window_is_refused_with_the_fix(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Window.parse(text)
 
@@ -128,7 +128,7 @@ WINDOWS = st.builds(
 
 
 @given(st.lists(WINDOWS, min_size=1, max_size=3), INSTANTS)
-def test_what_is_said_of_now_changes_at_the_instant_that_is_named(windows: list[str], now: datetime) -> None:
+def test_an_opening_changes_at_the_instant_that_it_names(windows: list[str], now: datetime) -> None:
     parsed = [Window.parse(window) for window in windows]
     found = find_opening(parsed, now)
     assert found

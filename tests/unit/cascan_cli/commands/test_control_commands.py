@@ -41,7 +41,7 @@ class Stack:
                 self.sent[-1],
                 ScanGateways(self.table, MemoryShardQueues(), MemoryEventBus(), clock),
                 reports=MemoryReportStore(),
-                house=MemoryOperatorRecords(),
+                operator_records=MemoryOperatorRecords(),
                 stack_switch=self.table,
             )
         return "message"

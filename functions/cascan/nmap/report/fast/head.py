@@ -1,4 +1,4 @@
-"""The quick reading of a host's head: from `<host` to its names, and when it was scanned."""
+"""Reads the head of a host by patterns: from `<host` to its names."""
 
 from __future__ import annotations
 
@@ -28,51 +28,52 @@ ADDRESS = rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})
 HOSTNAME = rf'<hostname name={FILLED} type="(user|PTR)"/>'
 
 
-# Where the rest of the host begins; when it was begun and finished, its state, reason and TTL, addresses and names.
+# The position behind the head; start and end of the scan, state, reason and its TTL, addresses, names.
 HostHead = tuple[int, datetime | None, datetime | None, str, str, int, tuple[Address, ...], tuple[Hostname, ...]]
 
 
 def read_head(text: str) -> HostHead:
-    """Raises: UnusualMarkup: written otherwise than nmap writes."""
-    if (found := COMMON.match(text)) is None:
-        return _any_head(text)
-    started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = found.groups()
+    """Raises: UnusualMarkup: not written as nmap writes it."""
+    if (match := COMMON.match(text)) is None:
+        return _read_any_head(text)
+    started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = match.groups()
     addresses: tuple[Address, ...] = (Address(address, kind),)
     if mac:
         addresses += (Address(mac, "mac", unescape(vendor or "")),)
     names = () if name is None else (Hostname(unescape(name), name_kind),)
     begun, ended = read_time(started), read_time(finished)
-    return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), addresses, names
+    return match.end(), begun, ended, unescape(state), unescape(reason), int(ttl), addresses, names
 
 
-def _any_head(text: str) -> HostHead:
-    found = compile_pattern(HEAD).match(text)
-    if found is None:
+def _read_any_head(text: str) -> HostHead:
+    match = compile_pattern(HEAD).match(text)
+    if match is None:
         raise UnusualMarkup
-    started, finished, state, reason, ttl, addresses, _, names = found.groups()
+    started, finished, state, reason, ttl, addresses, _, names = match.groups()
     begun, ended = read_time(started), read_time(finished)
-    told = _addresses(addresses), _hostnames(names) if names else ()
-    return found.end(), begun, ended, unescape(state), unescape(reason), int(ttl), *told
+    hostnames = _read_hostnames(names) if names else ()
+    end, state, reason = match.end(), unescape(state), unescape(reason)
+    return end, begun, ended, state, reason, int(ttl), _read_addresses(addresses), hostnames
 
 
 @lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
 def read_time(seconds: str | None) -> datetime | None:
-    """Raises: UnusualMarkup: no time, which is for host.py to say."""
+    """Raises: UnusualMarkup: not a time."""
     time = parse_timestamp(seconds)
     if time is None and seconds is not None:
         raise UnusualMarkup
     return time
 
 
-def _addresses(text: str) -> tuple[Address, ...]:
-    found = compile_pattern(ADDRESS).findall(text)
-    if len(found) != text.count("<") or any(not addr for addr, _, _ in found):
+def _read_addresses(text: str) -> tuple[Address, ...]:
+    rows = compile_pattern(ADDRESS).findall(text)
+    if len(rows) != text.count("<") or any(not addr for addr, _, _ in rows):
         raise UnusualMarkup
-    return tuple([Address(unescape(addr), kind, unescape(vendor)) for addr, kind, vendor in found])
+    return tuple([Address(unescape(addr), kind, unescape(vendor)) for addr, kind, vendor in rows])
 
 
-def _hostnames(text: str) -> tuple[Hostname, ...]:
-    found = compile_pattern(HOSTNAME).findall(text)
-    if len(found) != text.count("<"):
+def _read_hostnames(text: str) -> tuple[Hostname, ...]:
+    rows = compile_pattern(HOSTNAME).findall(text)
+    if len(rows) != text.count("<"):
         raise UnusualMarkup
-    return tuple([Hostname(unescape(name), kind) for name, kind in found])
+    return tuple([Hostname(unescape(name), kind) for name, kind in rows])

@@ -1,16 +1,16 @@
-"""The quick reading: host elements written exactly as nmap writes them, cut by a few patterns instead of an XML parser.
+"""Reads host elements that are written exactly as nmap writes them, by a few patterns instead of an XML parser.
 
     head.py    up to the host's names
     ports.py   ports, and with script.py their scripts
     tail.py    what follows the ports
 
-In goes the text of a host element, out comes its Host: the same that host.py makes of the parsed element. The
-patterns are strict about quotes, order and references. `UnusualMarkup` says that something is written otherwise, and
-the caller hands the element to the XML parser. Pieces that repeat from host to host (ports, extraports, OS matches,
-short scripts) are read once and shared.
+In goes the text of a host element, out comes its Host: the same that tree/host.py makes of the parsed element. The
+patterns are strict about quotes, order and references. Where something is written in another way, `UnusualMarkup` is
+raised, and the caller gives the element to the XML parser. Elements that repeat from host to host (ports, extraports,
+OS matches, short scripts) are read once and their values shared.
 
-Cutting between `</port>` and `<port `, and at `<script `, is safe: `<` stands in XML text for nothing but markup, the
-caller has taken comments and CDATA out, and every piece has to match a pattern, or to be well-formed, by itself.
+To split between `</port>` and `<port `, and at `<script `, is safe: in XML text a `<` always begins markup, the caller
+has removed comments and CDATA, and each part has to match a pattern, or to be well-formed, by itself.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ from cascan.nmap.report.tree.host import TooDeep, parse_extraports, to_data
 from cascan.nmap.report.tree.os_matches import parse_os_matches
 
 PORTS, PORTS_END = "<ports>", "</ports>"
-BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; the longer what is looked for, the faster it is found
+BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; a longer text is found faster
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
 
 
 class FastHostReader:
-    """Reads host elements, and remembers the pieces that repeat."""
+    """Reads host elements, and caches the parts that repeat."""
 
     def __init__(self) -> None:
         self._ports = FastPortReader()
-        self._counted: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_CACHED_REPORT_CHARS)
+        self._extraports: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(
             MAX_CACHED_REPORT_CHARS
         )
 
-    def host(self, text: str) -> Host:
+    def read(self, text: str) -> Host:
         """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
 
-        Raises: UnusualMarkup: written otherwise than nmap writes.
+        Raises: UnusualMarkup: not written as nmap writes it.
         """
         end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = read_head(text)
-        extras, pieces, after = _divided(text[end:])
+        extraports, ports, tail = _split_ports(text[end:])
         details: Details = {}
-        scripts, matches = self._rest(after, details)
+        scripts, matches = self._read_tail(tail, details)
         return Host(
             state=state,
             reason=reason,
             reason_ttl=reason_ttl,
             addresses=addresses,
             hostnames=hostnames,
-            ports=self._ports.ports(pieces),
-            extraports=(self._counted.get(extras) or self._extraports(extras)) if extras else (),
+            ports=self._ports.read_ports(ports),
+            extraports=self._read_extraports(extraports) if extraports else (),
             scripts=scripts,
             os_matches=matches,
             started_at=started_at,
@@ -69,64 +69,67 @@ class FastHostReader:
             details=details,
         )
 
-    def _extraports(self, text: str) -> tuple[ExtraPorts, ...]:
-        ports = _parsed(f"<ports>{text}</ports>")
+    def _read_extraports(self, text: str) -> tuple[ExtraPorts, ...]:
+        if cached := self._extraports.get(text):
+            return cached
+        ports = _parse_xml(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise UnusualMarkup
         check_element(ports, PORTS_KNOWN, reject_markup)
-        return self._counted.keep(text, tuple(parse_extraports(ports, reject_markup)), len(text))
+        return self._extraports.keep(text, tuple(parse_extraports(ports, reject_markup)), len(text))
 
-    def _rest(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
-        """What follows the ports: host scripts and OS matches; every other element is read into the details."""
+    def _read_tail(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
+        """The host scripts and OS matches that follow the ports. Every other element is added to the details."""
         scripts: tuple[Script, ...] = ()
         matches: tuple[OsMatch, ...] = ()
-        at = 0
-        while at < len(text):
-            if text.startswith("<os>", at):
-                piece, at = _until(text, at, "</os>")
-                system, found = self._systems.get(piece) or self._system(piece)
+        position = 0
+        while position < len(text):
+            if text.startswith("<os>", position):
+                element, position = _read_until(text, position, "</os>")
+                system, system_matches = self._systems.get(element) or self._read_system(element)
                 details.setdefault("os", []).append(system)
-                matches += found
-            elif (behind := read_flat(text, at, details)) > at:
-                at = behind
-            elif text.startswith(HOSTSCRIPT, at):
-                piece, at = _until(text, at, HOSTSCRIPT_END)
-                piece = piece.removeprefix(HOSTSCRIPT).removesuffix(HOSTSCRIPT_END)
-                scripts += self._ports.scripts(piece.split("<script "))
-            elif text[at:].isspace():
+                matches += system_matches
+            elif (end := read_flat(text, position, details)) > position:
+                position = end
+            elif text.startswith(HOSTSCRIPT, position):
+                element, position = _read_until(text, position, HOSTSCRIPT_END)
+                element = element.removeprefix(HOSTSCRIPT).removesuffix(HOSTSCRIPT_END)
+                scripts += self._ports.read_scripts(element.split("<script "))
+            elif text[position:].isspace():
                 break
             else:
                 raise UnusualMarkup
         return scripts, matches
 
-    def _system(self, piece: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
+    def _read_system(self, element: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
         """An `os` element as data, and its matches."""
         try:
-            system = to_data(_parsed(piece), reject_markup)
+            system = to_data(_parse_xml(element), reject_markup)
         except TooDeep as exc:
             raise UnusualMarkup from exc
-        return self._systems.keep(piece, (system, parse_os_matches({"os": [system]})), len(piece))
+        matches = parse_os_matches({"os": [system]})
+        return self._systems.keep(element, (system, matches), len(element))
 
 
-def _divided(text: str) -> tuple[str, list[str], str]:
-    """What follows the host's names: extraports, ports without their tags, and what follows the ports."""
+def _split_ports(text: str) -> tuple[str, list[str], str]:
+    """Split what follows the host's names: the extraports, the ports without their tags, and what follows the ports."""
     if not text.startswith(PORTS):
         return "", [], text
-    extras, found, ports = text.partition("<port ")
-    if not found:
-        extras, end, after = text.partition(PORTS_END)
+    extraports, first_port, remainder = text.partition("<port ")
+    if not first_port:
+        extraports, end, tail = text.partition(PORTS_END)
         if not end:
             raise UnusualMarkup
-        return extras[len(PORTS) :].strip(), [], after.lstrip()
-    pieces = ports.split(BETWEEN)
-    pieces[-1], _, after = pieces[-1].partition("</port>")
-    after = after.lstrip()
-    if not after.startswith(PORTS_END):
+        return extraports[len(PORTS) :].strip(), [], tail.lstrip()
+    ports = remainder.split(BETWEEN)
+    ports[-1], _, tail = ports[-1].partition("</port>")
+    tail = tail.lstrip()
+    if not tail.startswith(PORTS_END):
         raise UnusualMarkup
-    return extras[len(PORTS) :], pieces, after[len(PORTS_END) :].lstrip()
+    return extraports[len(PORTS) :], ports, tail[len(PORTS_END) :].lstrip()
 
 
-def _parsed(text: str) -> Any:
+def _parse_xml(text: str) -> Any:
     if "xmlns" in text:
         raise UnusualMarkup
     try:
@@ -135,12 +138,12 @@ def _parsed(text: str) -> Any:
         raise UnusualMarkup from exc
 
 
-def _until(text: str, start: int, end: str) -> tuple[str, int]:
-    """The text from `start` up to the end and with it, and where what follows begins."""
-    found = text.find(end, start)
-    if found < 0:
+def _read_until(text: str, start: int, end: str) -> tuple[str, int]:
+    """The text from `start` to the end of `end`, and the position of what follows it, white space skipped."""
+    index = text.find(end, start)
+    if index < 0:
         raise UnusualMarkup
-    stop = behind = found + len(end)
-    while text[behind : behind + 1].isspace():
-        behind += 1
-    return text[start:stop], behind
+    stop = following = index + len(end)
+    while text[following : following + 1].isspace():
+        following += 1
+    return text[start:stop], following

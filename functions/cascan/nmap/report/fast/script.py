@@ -1,4 +1,4 @@
-"""The quick reading of scripts, as nmap writes them: a pattern for the start, two for the tables and elems behind."""
+"""Reads scripts that are written as nmap writes them: one pattern for the start tag, one for tables and elems."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MAX_TABLES = MAX_XML_DEPTH - 5  # nested below host, ports, port and script
 
 
 class UnusualMarkup(Exception):
-    """The element is not written as nmap writes it; an XML parser may read it all the same."""
+    """The element is not written as nmap writes it. An XML parser may be able to read it."""
 
 
 def reject_markup(_sentence: str) -> None:
-    """Where host.py warns of something, it is for host.py to read."""
+    """Takes the place of a function that warns: such an element is left to the XML parser, which warns."""
     raise UnusualMarkup
 
 
 def read_script(text: str) -> Script:
-    """The script of an element without its `<script `, white space behind it allowed.
+    """The script of an element without its `<script `; white space may follow it.
 
-    Raises: UnusualMarkup: written otherwise, or with a structure that a Script tells by its nodes.
+    Raises: UnusualMarkup: not written as nmap writes it, or its structure needs `Script.nodes`.
     """
     start = SCRIPT.match(text)
     if start is None:
@@ -40,11 +40,11 @@ def read_script(text: str) -> Script:
     identity, output, closed = start.groups()
     data = None
     if not closed:
-        body, end, behind = text[start.end() :].rpartition("</script>")
-        data = _data(body)
+        body, end, trailing = text[start.end() :].rpartition("</script>")
+        data = _read_data(body)
     else:
-        end, behind = "/>", text[start.end() :]
-    if not end or (behind and not behind.isspace()):
+        end, trailing = "/>", text[start.end() :]
+    if not end or (trailing and not trailing.isspace()):
         raise UnusualMarkup
     return Script(unescape(identity), unescape(output), data)
 
@@ -52,7 +52,7 @@ def read_script(text: str) -> Script:
 def unescape(text: str) -> str:
     """The text, its references resolved.
 
-    Raises: UnusualMarkup: one of them is for an XML parser to judge.
+    Raises: UnusualMarkup: only an XML parser can decide on one of them.
     """
     if "&" not in text:
         return text
@@ -62,7 +62,7 @@ def unescape(text: str) -> str:
         raise UnusualMarkup from exc
 
 
-def _data(body: str) -> Any:
+def _read_data(body: str) -> Any:
     """The structure between the script's tags: each elem and each table's tag on a line, nothing between them.
 
     So the lengths of the tokens add up to that of the body.
@@ -82,9 +82,9 @@ def _data(body: str) -> Any:
         elif closes:
             if name or not above:
                 raise UnusualMarkup
-            told = _told(pairs)
-            pairs, name_above = above.pop()
-            pairs.append((name_above, {} if told is None else told))
+            table = _to_data(pairs)
+            pairs, table_name = above.pop()
+            pairs.append((table_name, {} if table is None else table))
             chars += TABLE_END_CHARS
         else:
             chars += ELEM_CHARS + len(value) + (KEY_CHARS + len(key) if key else 0)
@@ -93,11 +93,11 @@ def _data(body: str) -> Any:
         return None
     if above or chars != len(body) + (not body.endswith("\n") and bool(body)):  # the last may lack the line's end
         raise UnusualMarkup
-    return _told(pairs)
+    return _to_data(pairs)
 
 
-def _told(pairs: Pairs) -> Any:
-    """As data, if data alone tells it."""
+def _to_data(pairs: Pairs) -> Any:
+    """The pairs as data. Raises: UnusualMarkup: data cannot hold all that they say."""
     if not pairs:
         return None
     data = dict(pairs)

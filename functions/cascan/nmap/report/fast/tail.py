@@ -1,6 +1,7 @@
-"""The quick reading of what follows a host's ports: uptime, distance, sequences, the way there and its times.
+"""Reads what follows the ports of a host by patterns: uptime, distance, sequences, trace and times.
 
-A pattern each for what nmap writes with the same attributes in the same order on every host; FLAT for the rest.
+Elements that nmap writes with the same attributes in the same order on every host have a pattern each; FLAT reads the
+others.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 
-NOT_PLAIN = frozenset({"xmlns", "text"})  # attributes that host.py reads otherwise
+SPECIAL = frozenset({"xmlns", "text"})  # attributes that tree/host.py treats in a way of its own
 Rows = list[dict[str, Any]]
 Details = dict[str, Rows]
 
@@ -20,7 +21,7 @@ FILLED = r'"([^"<\x00-\x1f]+)"'
 ATTRIBUTE = rf" ([a-z_]+)={VALUE}"
 ATTRIBUTES = r'((?: [a-z_]+="[^"<\x00-\x1f]*")*)'
 TIMES = re.compile(rf"<times srtt={VALUE} rttvar={VALUE} to={VALUE}/>\s*")
-GUESSES = (  # what nmap has of a host whose system it guessed, one behind the other
+GUESSES = (  # of a host whose operating system was guessed, in this order
     rf"(?:<uptime seconds={VALUE} lastboot={VALUE}/>\s*)?"
     rf"<distance value={VALUE}/>\s*"
     rf"<tcpsequence index={VALUE} difficulty={VALUE} values={VALUE}/>\s*"
@@ -34,16 +35,16 @@ ANY_HOP = rf"<hop{ATTRIBUTES}/>"
 
 
 def read_flat(text: str, start: int, details: Details) -> int:
-    """Read what stands at `start` into `details`; the place behind it, or `start`: it is something else."""
+    """Read the element at `start` into `details`. Returns the position behind it; `start`: it is another element."""
     if times := TIMES.match(text, start):
-        srtt, rttvar, to = _told(times)
-        _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": to})
+        srtt, rttvar, timeout = _get_groups(times)
+        _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": timeout})
         return times.end()
     if guesses := compile_pattern(GUESSES).match(text, start):
         _read_guesses(guesses, details)
         return guesses.end()
     if trace := compile_pattern(TRACE).match(text, start):
-        hops = _hops(trace[2])
+        hops = _read_hops(trace[2])
         _add(details, "trace", read_attributes(trace[1]) | ({"hop": hops} if hops else {}))
         return trace.end()
     if flat := compile_pattern(FLAT).match(text, start):
@@ -54,16 +55,16 @@ def read_flat(text: str, start: int, details: Details) -> int:
 
 def read_attributes(text: str) -> dict[str, str]:
     """Attributes as nmap writes them, a space before each."""
-    found = compile_pattern(ATTRIBUTE).findall(text)
-    attributes = dict(found)
-    if len(attributes) != len(found) or not NOT_PLAIN.isdisjoint(attributes):
+    pairs = compile_pattern(ATTRIBUTE).findall(text)
+    attributes = dict(pairs)
+    if len(attributes) != len(pairs) or not SPECIAL.isdisjoint(attributes):
         raise UnusualMarkup
-    return {name: unescape(value) for name, value in found} if "&" in text else attributes
+    return {name: unescape(value) for name, value in pairs} if "&" in text else attributes
 
 
-def _read_guesses(found: re.Match[str], details: Details) -> None:
-    seconds, last_boot, distance, index, difficulty, values, kind, ids, clock, stamps = _told(found)
-    if found[1] is not None:
+def _read_guesses(match: re.Match[str], details: Details) -> None:
+    seconds, last_boot, distance, index, difficulty, values, kind, ids, clock, stamps = _get_groups(match)
+    if match[1] is not None:
         _add(details, "uptime", {"seconds": seconds, "lastboot": last_boot})
     _add(details, "distance", {"value": distance})
     _add(details, "tcpsequence", {"index": index, "difficulty": difficulty, "values": values})
@@ -71,24 +72,29 @@ def _read_guesses(found: re.Match[str], details: Details) -> None:
     _add(details, "tcptssequence", {"class": clock, "values": stamps})
 
 
-def _hops(text: str) -> Rows:
-    found = compile_pattern(HOP).findall(text)
-    if len(found) != text.count("<") or "&" in text or '=""' in text:  # findall tells no empty value from none
+def _read_hops(text: str) -> Rows:
+    rows = compile_pattern(HOP).findall(text)
+    has_empty_value = '=""' in text  # findall does not distinguish it from an absent one
+    if len(rows) != text.count("<") or "&" in text or has_empty_value:
         hops = compile_pattern(ANY_HOP).findall(text)
         if len(hops) != text.count("<"):
             raise UnusualMarkup
         return [read_attributes(hop) for hop in hops]
-    return [
-        {"ttl": ttl, "ipaddr": address, "rtt": rtt, "host": host}
-        if rtt and host
-        else {"ttl": ttl, "ipaddr": address} | ({"rtt": rtt} if rtt else {}) | ({"host": host} if host else {})
-        for ttl, address, rtt, host in found
-    ]
+    return [_to_hop(*row) for row in rows]
 
 
-def _told(found: re.Match[str]) -> tuple[str, ...]:
+def _to_hop(ttl: str, address: str, rtt: str, host: str) -> dict[str, Any]:
+    hop = {"ttl": ttl, "ipaddr": address}
+    if rtt:
+        hop["rtt"] = rtt
+    if host:
+        hop["host"] = host
+    return hop
+
+
+def _get_groups(match: re.Match[str]) -> tuple[str, ...]:
     """The groups, their references resolved."""
-    return tuple(map(unescape, found.groups(""))) if "&" in found[0] else found.groups("")
+    return tuple(map(unescape, match.groups(""))) if "&" in match[0] else match.groups("")
 
 
 def _add(details: Details, name: str, row: dict[str, Any]) -> None:

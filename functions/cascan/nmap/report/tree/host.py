@@ -1,4 +1,4 @@
-"""One `host` element of a report → one Host. Anything a DTD would demand may be missing. Source: nmap.dtd."""
+"""One `host` element of a report → one Host. Whatever the DTD requires may be missing. Source: nmap.dtd."""
 
 from __future__ import annotations
 
@@ -32,65 +32,65 @@ class TooDeep(Exception):
 
 
 def parse_host(host: Element, warn: Warn) -> Host:
-    """The host; what cannot be a port is left out, and `warn` told so.
+    """The host. What cannot be a port is left out with a warning.
 
-    Raises: TooDeep: nothing is read of such a host.
+    Raises: TooDeep: such a host is not read at all.
     """
     check_element(host, HOST, warn)
     status = _attributes(host, "status")
-    parts = host.findall("ports")
-    ports = tuple(port for part in parts for port in _ports(part, warn))
+    ports_elements = host.findall("ports")
+    ports = tuple(port for element in ports_elements for port in _parse_ports(element, warn))
     details = parse_details(host, warn)
     return Host(
-        state=get_text(status, "state") or _state_by(ports, warn),
+        state=get_text(status, "state") or _guess_state(ports, warn),
         reason=get_text(status, "reason"),
         reason_ttl=get_count(status, "reason_ttl", warn),
         addresses=parse_addresses(host, warn),
         hostnames=parse_hostnames(host, warn),
         ports=ports,
-        extraports=tuple(extra for part in parts for extra in parse_extraports(part, warn)),
+        extraports=tuple(extra for element in ports_elements for extra in parse_extraports(element, warn)),
         scripts=tuple(script for element in host.iterfind("hostscript") for script in parse_scripts(element, warn)),
         os_matches=parse_os_matches(details),
         timed_out=_is_timed_out(host, warn),
         comment=get_text(host.attrib, "comment"),
-        started_at=parse_timestamp(_time(host, "starttime", warn)),
-        finished_at=parse_timestamp(_time(host, "endtime", warn)),
+        started_at=parse_timestamp(_get_time(host, "starttime", warn)),
+        finished_at=parse_timestamp(_get_time(host, "endtime", warn)),
         details=details,
     )
 
 
 def parse_addresses(parent: Element, warn: Warn) -> tuple[Address, ...]:
-    """The addresses right below; one without an address is left out."""
-    found = parent.findall("address")
-    if not all(element.get("addr") for element in found):
+    """The address elements directly below; an empty one is left out."""
+    elements = parent.findall("address")
+    if not all(element.get("addr") for element in elements):
         warn("An address that says nothing was left out.")
     return tuple(
         Address(repair_utf8(addr), get_text(element.attrib, "addrtype") or "ipv4", get_text(element.attrib, "vendor"))
-        for element in found
+        for element in elements
         if (addr := element.get("addr"))
     )
 
 
 def parse_hostnames(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
-    """The names; one that is empty is left out."""
-    found = parent.findall("hostnames/hostname")
-    if not all(element.get("name") for element in found):
+    """The names; an empty one is left out."""
+    elements = parent.findall("hostnames/hostname")
+    if not all(element.get("name") for element in elements):
         warn("A host name that says nothing was left out.")
     return tuple(
         Hostname(repair_utf8(name), get_text(element.attrib, "type"))
-        for element in found
+        for element in elements
         if (name := element.get("name"))
     )
 
 
 def parse_extraports(ports: Element, warn: Warn) -> Iterator[ExtraPorts]:
     for element in ports.iterfind("extraports"):
-        reasons = tuple(_extra_reason(reason.attrib, warn) for reason in element.iterfind("extrareasons"))
+        reasons = tuple(_parse_extra_reason(reason.attrib, warn) for reason in element.iterfind("extrareasons"))
         yield ExtraPorts(get_text(element.attrib, "state"), get_count(element.attrib, "count", warn) or 0, reasons)
 
 
 def parse_port(element: Element, warn: Warn) -> Port | None:
-    """The port; None where it has no number that a port can have."""
+    """The port. None: its number is missing or out of range."""
     number = parse_count(element.get("portid"))
     if number is None or number > MAX_PORT:
         warn(BAD_PORT)
@@ -108,13 +108,13 @@ def parse_port(element: Element, warn: Warn) -> Port | None:
         reason_ttl=get_count(state, "reason_ttl", warn),
         reason_ip=get_text(state, "reason_ip"),
         owner=get_text(_attributes(element, "owner"), "name"),
-        service=_service(service, warn) if service is not None else None,
+        service=_parse_service(service, warn) if service is not None else None,
         scripts=parse_scripts(element, warn),
     )
 
 
 def build_service(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Service:
-    """The service of these attributes, which are repaired already."""
+    """The service of these attributes, whose text is repaired already."""
     if not attributes.keys() <= SERVICE_ATTRIBUTES:
         warn(ATTRIBUTES)
     fields: dict[str, Any] = {name: value for name, value in attributes.items() if name in SERVICE_ATTRIBUTES}
@@ -137,41 +137,41 @@ def parse_details(host: Element, warn: Warn) -> dict[str, list[dict[str, Any]]]:
 def to_data(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
     """The element as data: its attributes, its text under `text`, and a list for each kind of child.
 
-    Raises: TooDeep: nothing is read of such a host.
+    Raises: TooDeep: such a host is not read at all.
     """
     if depth >= MAX_XML_DEPTH:
         raise TooDeep
-    plain: dict[str, Any] = {
+    data: dict[str, Any] = {
         TEXT_ATTRIBUTE if name == "text" else name: repair_utf8(value) for name, value in element.attrib.items()
     }
     if element.text and element.text.strip():
-        plain["text"] = repair_utf8(element.text)
+        data["text"] = repair_utf8(element.text)
     for child in element:
-        children = plain.setdefault(child.tag, [])
+        children = data.setdefault(child.tag, [])
         if isinstance(children, list):
             children.append(to_data(child, warn, depth + 1))
-        else:  # as nmap.dtd never has it
+        else:  # which nmap.dtd never allows
             warn("An element called as an attribute beside it was left out.")
         if child.tail and not child.tail.isspace():
             warn(TEXT)
-    return plain
+    return data
 
 
 def get_text(attributes: Attributes, name: str) -> str:
-    """The attribute's text, repaired; empty when absent."""
+    """The attribute's text, repaired; empty if absent."""
     return repair_utf8(attributes.get(name, ""))
 
 
 def get_count(attributes: Attributes, name: str, warn: Warn) -> int | None:
-    """The attribute as a number from 0; None when it is absent, empty or none."""
+    """The attribute as a whole number from 0. None: absent, empty, or another text."""
     number = parse_count(attributes.get(name))
     if number is None and attributes.get(name):
         warn(BAD_NUMBER)
     return number
 
 
-def _state_by(ports: tuple[Port, ...], warn: Warn) -> str:
-    """The state of a host without a status, as masscan writes hosts: up, if a port is open."""
+def _guess_state(ports: tuple[Port, ...], warn: Warn) -> str:
+    """The state of a host without a status, as masscan writes hosts: up if a port is open."""
     if not any(port.state == "open" for port in ports):
         return "unknown"
     warn("Hosts without a status are taken to be up where a port is open.")
@@ -183,11 +183,11 @@ def _attributes(parent: Element, tag: str) -> Attributes:
     return {} if child is None else child.attrib
 
 
-def _time(host: Element, name: str, warn: Warn) -> str:
-    said = host.get(name, "")
-    if said and parse_timestamp(said) is None:
+def _get_time(host: Element, name: str, warn: Warn) -> str:
+    seconds = host.get(name, "")
+    if seconds and parse_timestamp(seconds) is None:
         warn(BAD_TIME)
-    return said
+    return seconds
 
 
 def _is_timed_out(host: Element, warn: Warn) -> bool:
@@ -197,19 +197,19 @@ def _is_timed_out(host: Element, warn: Warn) -> bool:
     return value == "true"
 
 
-def _ports(parent: Element, warn: Warn) -> Iterator[Port]:
+def _parse_ports(parent: Element, warn: Warn) -> Iterator[Port]:
     for element in parent.iterfind("port"):
         if port := parse_port(element, warn):
             yield port
 
 
-def _service(element: Element, warn: Warn) -> Service:
+def _parse_service(element: Element, warn: Warn) -> Service:
     check_content(element, SERVICE_CHILDREN, warn)
     attributes = {name: repair_utf8(value) for name, value in element.attrib.items()}
     return build_service(attributes, tuple(repair_utf8(cpe.text) for cpe in element.iterfind("cpe") if cpe.text), warn)
 
 
-def _extra_reason(attributes: Attributes, warn: Warn) -> ExtraReason:
+def _parse_extra_reason(attributes: Attributes, warn: Warn) -> ExtraReason:
     return ExtraReason(
         get_text(attributes, "reason"),
         get_count(attributes, "count", warn) or 0,

@@ -1,4 +1,4 @@
-"""`script` elements → Scripts, with the structure behind their text. Source: nmap.dtd."""
+"""`script` elements → Scripts, with their structured output. Source: nmap.dtd."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ TOO_DEEP = f"Tables of a script nested more than {MAX_XML_DEPTH} deep were left 
 
 
 def parse_scripts(parent: Element, warn: Warn) -> tuple[Script, ...]:
-    """The script elements right below, in order."""
+    """The script elements directly below, in order."""
     return tuple([parse_script(element, warn) for element in parent.iterfind("script")])
 
 
 def parse_script(element: Element, warn: Warn) -> Script:
-    """The script; tables nested too deep are left out, and `warn` told so."""
+    """The script. Tables nested too deep are left out with a warning."""
     if not element.attrib.keys() <= SCRIPT_ATTRIBUTES:
         warn(ATTRIBUTES)
     identity, output = repair_utf8(element.get("id", "")), repair_utf8(element.get("output", ""))
     if not len(element) and not (element.text or "").strip():
         return Script(identity, output)
-    nodes = tuple(_nodes(element, warn))
-    return Script(identity, output, pairs_to_data(_pairs(nodes)), () if _plain(nodes) else nodes)
+    nodes = tuple(_parse_nodes(element, warn))
+    return Script(identity, output, pairs_to_data(_pairs(nodes)), () if _is_data_enough(nodes) else nodes)
 
 
 def pairs_to_data(pairs: Pairs) -> Any:
-    """Keys and values, in order, as data: a dict by key, a list where no key is given, None where there are none.
+    """Keys and values, in order, as data: a dict by key, a list if no value has a key, None if there are none.
 
-    A key that repeats holds the list of its values; values without a key beside keyed ones stand in a list under "".
+    A repeated key has the list of its values; values without a key beside others with one are a list under "".
     """
     if not pairs:
         return None
@@ -49,11 +49,11 @@ def pairs_to_data(pairs: Pairs) -> Any:
         values.setdefault(key, []).append(value)
     if values.keys() == {""}:
         return values[""]
-    return {key: found[0] if len(found) == 1 and key else found for key, found in values.items()}
+    return {key: entries[0] if len(entries) == 1 and key else entries for key, entries in values.items()}
 
 
 def is_lossless(pairs: Pairs) -> bool:
-    """Whether `pairs_to_data` keeps all that the pairs say, so that it can be written again as it was."""
+    """Whether `pairs_to_data` loses nothing of the pairs, so that they can be written again."""
     keys = {key for key, _ in pairs}
     return keys <= {""} or ("" not in keys and len(keys) == len(pairs))
 
@@ -66,32 +66,48 @@ def _pairs(nodes: tuple[Node, ...]) -> Pairs:
     ]
 
 
-def _plain(nodes: tuple[Node, ...]) -> bool:
-    """Whether data alone tells these nodes."""
+def _is_data_enough(nodes: tuple[Node, ...]) -> bool:
+    """Whether `data` holds all that these nodes do."""
     return (
         is_lossless([(node.key or "", None) for node in nodes])
         and all(node.kind != "text" and node.key != "" for node in nodes)
-        and all(_plain(node.children) for node in nodes)
+        and all(_is_data_enough(node.children) for node in nodes)
     )
 
 
-def _nodes(parent: Element, warn: Warn, depth: int = 4) -> Iterator[Node]:
-    """What stands below, in order."""
-    if parent.text and parent.text.strip():
-        yield Node("text", text=repair_utf8(parent.text))
+def _parse_nodes(parent: Element, warn: Warn, depth: int = 4) -> Iterator[Node]:
+    """The nodes below an element, in order."""
+    yield from _parse_text(parent.text)
     for child in parent:
-        key = child.get("key")
-        if child.tag in ("elem", "table") and not child.attrib.keys() <= {"key"}:
-            warn(ATTRIBUTES)
-        if child.tag == "elem":
-            if len(child):
-                warn(INSIDE_ELEM)
-            yield Node("elem", key and repair_utf8(key), repair_utf8(child.text or ""))
-        elif child.tag != "table":
-            warn("Elements of a script's output that nmap does not know were left out.")
-        elif depth >= MAX_XML_DEPTH:
-            warn(TOO_DEEP)
-        else:
-            yield Node("table", key and repair_utf8(key), children=tuple(_nodes(child, warn, depth + 1)))
-        if child.tail and child.tail.strip():
-            yield Node("text", text=repair_utf8(child.tail))
+        match child.tag:
+            case "elem":
+                yield _parse_elem(child, warn)
+            case "table" if depth >= MAX_XML_DEPTH:
+                _parse_key(child, warn)
+                warn(TOO_DEEP)
+            case "table":
+                yield Node("table", _parse_key(child, warn), children=tuple(_parse_nodes(child, warn, depth + 1)))
+            case _:
+                warn("Elements of a script's output that nmap does not know were left out.")
+        yield from _parse_text(child.tail)
+
+
+def _parse_elem(element: Element, warn: Warn) -> Node:
+    key = _parse_key(element, warn)
+    if len(element):
+        warn(INSIDE_ELEM)
+    return Node("elem", key, repair_utf8(element.text or ""))
+
+
+def _parse_key(element: Element, warn: Warn) -> str | None:
+    """The key of an elem or a table, which is their only attribute."""
+    if not element.attrib.keys() <= {"key"}:
+        warn(ATTRIBUTES)
+    key = element.get("key")
+    return repair_utf8(key) if key else key
+
+
+def _parse_text(text: str | None) -> Iterator[Node]:
+    """Text between elements, unless it is only layout."""
+    if text and text.strip():
+        yield Node("text", text=repair_utf8(text))

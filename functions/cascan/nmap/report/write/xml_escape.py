@@ -18,20 +18,20 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def escape_xml(text: str) -> str:
-    """The text as it stands in an attribute or an element. Control characters that XML cannot carry become U+FFFD."""
+    """The text for an attribute or an element. Control characters that XML cannot carry become U+FFFD."""
     return SPECIAL.sub(_reference, text) if SPECIAL.search(text) else text
 
 
 def render_element(tag: str, attributes: Mapping[str, str | int | None], content: str | None) -> str:
     """The element; attributes that are None are left out. Empty content closes the tag, None leaves it open."""
-    told = "".join([f' {name}="{escape_xml(str(value))}"' for name, value in attributes.items() if value is not None])
+    text = "".join([f' {name}="{escape_xml(str(value))}"' for name, value in attributes.items() if value is not None])
     if content is None:
-        return f"<{tag}{told}>"
-    return f"<{tag}{told}>{content}</{tag}>" if content else f"<{tag}{told}/>"
+        return f"<{tag}{text}>"
+    return f"<{tag}{text}>{content}</{tag}>" if content else f"<{tag}{text}/>"
 
 
 def render_parsed(parsed: Element, depth: int = 2) -> str:
-    """An element that a parser read, as nmap would have written it. What is nested too deep is left out."""
+    """A parsed element as nmap would have written it. What is nested too deep is left out."""
     attributes = {name: repair_utf8(value) for name, value in parsed.attrib.items()}
     content = _parsed_text(parsed.text)
     if depth < MAX_XML_DEPTH:
@@ -40,12 +40,12 @@ def render_parsed(parsed: Element, depth: int = 2) -> str:
 
 
 def _parsed_text(text: str | None) -> str:
-    """Layout stays as it is."""
+    """Text as nmap would have written it; layout is not changed."""
     return text or "" if not text or text.isspace() else escape_xml(repair_utf8(text))
 
 
 def render_scripts(scripts: Iterable[Script]) -> str:
-    """Script elements, one behind the other as nmap writes them."""
+    """Script elements, without white space between them as nmap writes them."""
     return "".join(map(_script_xml, scripts))
 
 
@@ -63,7 +63,7 @@ def _node_xml(node: Node) -> str:
 
 
 def _data_xml(data: Any) -> str:
-    """Data of which nothing but the data has to be told: see Script."""
+    """The content of a script without `nodes`: see Script."""
     if isinstance(data, dict):
         return "".join([_value_xml(key, value) for key, value in data.items()])
     return "".join([_value_xml(None, value) for value in data or ()])
@@ -74,13 +74,13 @@ def _value_xml(key: str | None, value: Any) -> str:
 
 
 def _elem(key: str | None, text: str) -> str:
-    told = "" if key is None else f' key="{escape_xml(key)}"'
-    return f"<elem{told}>{escape_xml(text)}</elem>\n"
+    attribute = "" if key is None else f' key="{escape_xml(key)}"'
+    return f"<elem{attribute}>{escape_xml(text)}</elem>\n"
 
 
 def _table(key: str | None, content: str) -> str:
-    told = "" if key is None else f' key="{escape_xml(key)}"'
-    return f"<table{told}>\n{content}</table>\n"
+    attribute = "" if key is None else f' key="{escape_xml(key)}"'
+    return f"<table{attribute}>\n{content}</table>\n"
 
 
 def _reference(match: re.Match[str]) -> str:

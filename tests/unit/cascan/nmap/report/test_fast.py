@@ -24,7 +24,7 @@ from tests.data.reports import ODDITIES, REAL, report
 
 def by_parser(data: bytes) -> tuple[list[Host], tuple[str, ...]]:
     """The hosts as the XML parser gives them, without the quick reading."""
-    with patch.object(body.ItemStream, "_quickly", lambda _self, _text: None):
+    with patch.object(body.ItemStream, "_read_fast", lambda _self, _text: None):
         reader = read_report(io.BytesIO(data))
         return list(reader), reader.warnings
 
@@ -50,17 +50,17 @@ def test_both_readings_of_a_generated_report_are_the_same(shape: str) -> None:
 @pytest.mark.parametrize("name", ["connect", "versions", "scripts", "udp", "os", "hosts", "ipv6", "ping", "down"])
 def test_what_nmap_writes_is_read_quickly(name: str) -> None:
     for text in host_texts(report(name)):
-        assert FastHostReader().host(text)
+        assert FastHostReader().read(text)
 
 
 def test_a_piece_read_before_is_not_read_again() -> None:
     quick, (text, _, again) = FastHostReader(), host_texts(report("hosts"))
-    assert quick.host(text).ports[0] is quick.host(again).ports[0]
+    assert quick.read(text).ports[0] is quick.read(again).ports[0]
 
 
 def test_what_scripts_say_is_kept_when_it_came_twice() -> None:
     quick, text = FastHostReader(), next(text for text in host_texts(report("scripts")) if "<script " in text)
-    once, twice, thrice = ([port for port in quick.host(text).ports if port.scripts] for _ in range(3))
+    once, twice, thrice = ([port for port in quick.read(text).ports if port.scripts] for _ in range(3))
     assert once == twice == thrice
     assert [port is kept for port, kept in zip(once, twice, strict=True)] == [False] * len(once)
     assert [port is kept for port, kept in zip(twice, thrice, strict=True)] == [True] * len(once)
@@ -94,7 +94,7 @@ def test_both_readings_of_what_follows_the_ports_are_the_same(tail: str) -> None
     data = report("hosts").replace(b"<times ", f"{tail}<times ".encode())
     reader = read_report(io.BytesIO(data))
     assert (list(reader), reader.warnings) == by_parser(data)
-    assert all(FastHostReader().host(text) for text in host_texts(data))
+    assert all(FastHostReader().read(text) for text in host_texts(data))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_both_readings_of_a_service_are_the_same(service: str) -> None:
     )
     reader = read_report(io.BytesIO(data))
     assert (list(reader), reader.warnings) == by_parser(data)
-    assert all(FastHostReader().host(text) for text in host_texts(data))
+    assert all(FastHostReader().read(text) for text in host_texts(data))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_both_readings_of_a_service_are_the_same(service: str) -> None:
 def test_what_is_written_otherwise_is_left_to_the_parser(was: str, put: str) -> None:
     text = next(host_texts(report("hosts"))).replace(was, put, 1)
     with pytest.raises(UnusualMarkup):
-        FastHostReader().host(text)
+        FastHostReader().read(text)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_is_written_otherwise_is_left_to_the_parser(was: str, put: str) -> 
 )
 def test_tables_written_otherwise_are_left_to_the_parser(body: str) -> None:
     with pytest.raises(UnusualMarkup):
-        FastHostReader().host(one_script(body))
+        FastHostReader().read(one_script(body))
 
 
 def one_script(body: str) -> str:
