@@ -103,8 +103,8 @@ def _case_from_stack(args: Namespace) -> _Case:
         context = {
             "spent": stack.cascades.spent(root) - sum((child.weight for child in children), BudgetUse()),
             "started_by": _find_starting_rule(scan, documents),
-            "asked": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
-            "changed": NewPlaces.by(changes),
+            "requested": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
+            "new_places": NewPlaces.from_changes(changes),
         }
         findings = list(stack.table.findings(scan.scan_id))
         return _Case(scan, findings, _read_rules(args, documents), context)

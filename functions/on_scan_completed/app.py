@@ -4,7 +4,7 @@ Wakes on    ScanCompleted, ScanFailed, ScanCancelled, through the completion que
             bus (batches of 1)
 Reads       the scan's findings and shards and the cascading rules, from the scan table; its reports, from the bucket
 Writes      the scan's children; results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done.
-            Of every scan how it ended, to the report bucket
+            how every scan ended, to the report bucket
 Emits       scan requests, to the request queue; CascadeRequested, CascadeCapped, CascadeRefused
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """
@@ -57,23 +57,24 @@ def wire() -> tuple[Callable[[ScanCompleted], PublishedResults], Callable[[str],
 
 
 @cache
-def wire_follower() -> Callable[[ScanCompleted], FollowUpSummary]:
-    """Loaded by the first scan that asks for cascades: the planner and nmap's tables come with them."""
+def wire_runner() -> Callable[[ScanCompleted], FollowUpSummary]:
+    """Called for the first scan with cascades, since this imports the planner and nmap's tables."""
     from on_scan_completed.wiring import build_runner  # noqa: PLC0415 - see above
 
     return build_runner(from_env(Settings, os.environ)).follow_up
 
 
 def on_record(record: SQSRecord) -> None:
-    publish_results, keep = wire()
+    publish_results, record_scan_end = wire()
     event = parse_end_event(record.body)
-    if not isinstance(event, ScanCompleted):  # nothing follows it, and nothing of it is published
-        logger.info("end kept", extra={"scan_id": event.scan_id, "scan_state": keep(event.scan_id)})
+    if not isinstance(event, ScanCompleted):  # it has no results, and nothing follows it
+        state = record_scan_end(event.scan_id)
+        logger.info("end kept", extra={"scan_id": event.scan_id, "scan_state": state})
         return
     if event.cascades:
-        followed = wire_follower()(event)
-        logger.info("scan followed up", extra=asdict(followed))
-        count("ChildrenRequested", followed.requested)
+        summary = wire_runner()(event)
+        logger.info("scan followed up", extra=asdict(summary))
+        count("ChildrenRequested", summary.requested)
     logger.info("results published", extra=asdict(publish_results(event)))
     count("ScansPublished")
 

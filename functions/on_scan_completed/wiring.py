@@ -1,4 +1,7 @@
-"""The follower with its gateways; apart from app.py, so that importing this is what loads cascades."""
+"""The cascade runner with its gateways.
+
+Apart from app.py, so that only a scan with cascades loads their modules.
+"""
 
 from __future__ import annotations
 

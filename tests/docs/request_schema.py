@@ -21,7 +21,14 @@ from cascan.forms.cascades import (
     ScopeOperator,
     SelectorOperator,
 )
-from cascan.forms.complete_request import NAME, POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
+from cascan.forms.complete_request import (
+    LIST_LIMITS,
+    NAME,
+    POLICY_ANNOTATION,
+    RETRY_ANNOTATION,
+    SCHEDULE_LABEL,
+    TEXT_FIELDS,
+)
 from cascan.forms.manifest import API_VERSION, KIND, _Metadata, _Spec
 from cascan.forms.portscan import TECHNIQUES
 from cascan.forms.read_request import MANIFEST_FIELDS
@@ -29,12 +36,8 @@ from cascan.limits import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
     MAX_NAME_CHARS,
-    MAX_PARAMETER_CHARS,
-    MAX_PARAMETERS,
     MAX_REQUIREMENT_VALUES,
     MAX_REQUIREMENTS,
-    MAX_TARGET_CHARS,
-    MAX_TARGETS,
     MAX_WINDOW_CHARS,
     MAX_WINDOWS,
 )
@@ -50,8 +53,8 @@ LINK = re.compile(r"; see \[below\]\([^)]*\)")  # of the document, which the sch
 ENUMS = (PolicyProfile, ScanType, SelectorOperator, ScopeOperator)
 
 
-def _entries(most: int, most_chars: int) -> Schema:
-    return {"maxItems": most, "items": {"type": "string", "maxLength": most_chars, "pattern": r"\S"}}
+def _entries(max_entries: int, max_chars: int) -> Schema:
+    return {"maxItems": max_entries, "items": {"type": "string", "maxLength": max_chars, "pattern": r"\S"}}
 
 
 def _unnamed(pattern: re.Pattern[str]) -> str:
@@ -79,21 +82,17 @@ ANNOTATIONS: Schema = {
         RETRY_ANNOTATION: {"enum": ["", "true", "false"]},
     },
 }
-PARAMETERS: Schema = _entries(MAX_PARAMETERS, MAX_PARAMETER_CHARS)
+PARAMETERS: Schema = _entries(LIST_LIMITS["parameters"].entries, LIST_LIMITS["parameters"].chars)
 REQUEST_LIMITS: Mapping[str, Schema] = {
     "name": NAMED,
-    "targets": _entries(MAX_TARGETS, MAX_TARGET_CHARS),
-    "exclude": _entries(MAX_TARGETS, MAX_TARGET_CHARS),
-    "parameters": PARAMETERS,
+    **{name: _entries(limit.entries, limit.chars) for name, limit in LIST_LIMITS.items()},
     "labels": LABELS,
     "annotations": ANNOTATIONS,
     "windows": {
         "maxItems": MAX_WINDOWS,
         "items": {"type": "string", "maxLength": MAX_WINDOW_CHARS, "pattern": rf"^\s*{_unnamed(WINDOW_PATTERN)}\s*$"},
     },
-    "authorization": TEXT,
-    "contact": TEXT,
-    "idempotencyKey": TEXT,
+    **dict.fromkeys((field.encode_name for field in TEXT_FIELDS), TEXT),
 }
 PORTSCAN_LIMITS: Mapping[str, Schema] = {
     "scanTechniques": {

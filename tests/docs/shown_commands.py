@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("tests", "tests/lab", "tests/simulation", "infra/worker", "layers/nmap")
+FOLDERS = ("tests", "tests/lab", "tests/simulation", "infra/worker", "layers/expressions", "layers/nmap")
 DOCUMENTS = [
     *sorted(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
     *sorted((ROOT / "docs").glob("*.md")),
-    *(
-        ROOT / folder / "README.md"
-        for folder in ("tests", "tests/lab", "tests/simulation", "infra/worker", "layers/nmap")
-    ),
+    *(ROOT / folder / "README.md" for folder in FOLDERS),
 ]
 BLOCK = re.compile(r"^ *```sh\n(?P<lines>.*?)^ *```", re.MULTILINE | re.DOTALL)
 INNER = re.compile(r"\$\((?P<command>[^()]*)\)")

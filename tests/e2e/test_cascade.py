@@ -121,7 +121,7 @@ def test_rules_are_listed_shown_and_deleted(cascan: Cascan) -> None:
     assert shown.code == 0
     assert b"kind: CascadingRule" in shown.out
     assert cascan("rules delete", "mine").code == 0
-    assert b"the bundled one is back" in cascan("rules delete", "nmap-http").out
+    assert b"the bundled rule is in force again" in cascan("rules delete", "nmap-http").out
     again = cascan("rules delete", "mine")
     assert (again.code, "no rule 'mine' is stored" in again.err) == (2, True)
 

@@ -177,13 +177,24 @@ def test_every_log_group_forgets_after_the_days_of_the_parameter(group: Resource
     assert MODEL.text(group.properties["RetentionInDays"], group.stack) == "parameter LogRetentionDays"
 
 
-@pytest.mark.parametrize(("layer", "name"), [("NmapLayer", "OnShardQueued"), ("NmapNamesLayer", "OnScanRequested")])
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ("NmapLayer", "OnShardQueued"),
+        ("NmapNamesLayer", "OnScanRequested"),
+        ("ExpressionsLayer", "OnScanCompleted"),
+    ],
+)
 def test_a_layer_is_built_for_the_function_that_uses_it(layer: str, name: str) -> None:
     built = {one.name: one.properties for one in MODEL.resources("AWS::Serverless::LayerVersion")}
     function = FUNCTIONS[name].properties
+    layers = [{"Ref": layer}]
 
-    assert built.keys() == {"NmapLayer", "NmapNamesLayer"}
-    assert function["Layers"] == {"Fn::If": ["BundlesNmap", [{"Ref": layer}], {"Ref": "AWS::NoValue"}]}
+    assert built.keys() == {"NmapLayer", "NmapNamesLayer", "ExpressionsLayer"}
+    if layer == "ExpressionsLayer":
+        assert function["Layers"] == layers
+    else:
+        assert function["Layers"] == {"Fn::If": ["BundlesNmap", layers, {"Ref": "AWS::NoValue"}]}
     assert built[layer]["CompatibleRuntimes"] == [function["Runtime"]]
     assert built[layer]["CompatibleArchitectures"] == function["Architectures"]
 

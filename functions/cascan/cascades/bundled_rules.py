@@ -1,4 +1,6 @@
-"""The rules that come with cascan: rules/*.yaml beside this file, so that every function's zip holds them."""
+"""The rules that come with cascan: rules/*.yaml beside this file, so that every function's zip
+holds them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,9 @@ FOLDER = Path(__file__).parent / "rules"
 
 @cache
 def read_bundled_rules() -> dict[str, dict[str, Any]]:
-    """The manifests by the names of their rules. They are ours, and a test reads each as a rule."""
+    """Each rule's manifest by the rule's name.
+
+    They are not checked here: a test reads each one as a rule.
+    """
     documents = (read_document(path.read_text()) for path in sorted(FOLDER.glob("*.yaml")))
     return {document["metadata"]["name"]: document for document in documents}

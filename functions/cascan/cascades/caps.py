@@ -1,4 +1,4 @@
-"""How deep, how many, how much: the caps of a cascade, and what a child counts for."""
+"""How deep, how many, how much: the caps of a cascade, and what one child uses of them."""
 
 from __future__ import annotations
 
@@ -32,33 +32,40 @@ class Caps:
     cost_micro_usd: int = MAX_CASCADE_COST_USD * MICRO
 
     def max_child_addresses(self, arguments: Sequence[str]) -> int:
-        """How many one child may ask with these options of nmap, for a part of the budget; at least one."""
-        each = estimate_budget_use(arguments, 1)
-        by_probes = self.probes // CHILD_PARTS // max(1, each.probes)
-        by_cost = self.cost_micro_usd // CHILD_PARTS // max(1, each.cost_micro_usd)
+        """How many addresses one child may scan with these arguments of nmap; at least one.
+
+        A child uses at most one part in CHILD_PARTS of the budget.
+        """
+        per_address = estimate_budget_use(arguments, 1)
+        by_probes = self.probes // CHILD_PARTS // max(1, per_address.probes)
+        by_cost = self.cost_micro_usd // CHILD_PARTS // max(1, per_address.cost_micro_usd)
         return max(1, min(by_probes, by_cost))
 
-    def reached(self, spent: BudgetUse) -> tuple[Cap, str] | None:
-        """The budget of the root scan that `spent` goes beyond, with a sentence; None: it stays within all."""
-        for cap, used, most in (
-            (Cap.SCANS, spent.scans, self.scans),
-            (Cap.PROBES, spent.probes, self.probes),
-        ):
-            if used > most:
-                return cap, f"the cascade of one root scan has at most {most:,} {cap}"
+    def find_exceeded(self, spent: BudgetUse) -> tuple[Cap, str] | None:
+        """The cap of the root scan that `spent` exceeds, with a sentence.
+
+        None: it is within all of them.
+        """
+        if spent.scans > self.scans:
+            limit = f"{self.scans:,} {Cap.SCANS}"
+            return Cap.SCANS, f"the cascade of one root scan has at most {limit}"
+        if spent.probes > self.probes:
+            limit = f"{self.probes:,} {Cap.PROBES}"
+            return Cap.PROBES, f"the cascade of one root scan has at most {limit}"
         if spent.cost_micro_usd > self.cost_micro_usd:
-            return (
-                Cap.COST,
-                f"the cascade of one root scan may cost at most {format_dollars(self.cost_micro_usd)} by estimate",
-            )
+            limit = format_dollars(self.cost_micro_usd)
+            return Cap.COST, f"the cascade of one root scan may cost at most {limit} by estimate"
         return None
 
 
 def estimate_budget_use(arguments: Sequence[str], addresses: int) -> BudgetUse:
-    """What a child with these options of nmap counts for. An estimate, from above: a worker asks many ports at once."""
-    each = PROBING_COST if frozenset(arguments) & PROBING else 1
+    """What a child with these arguments of nmap uses.
+
+    An upper estimate: a worker probes many ports at once.
+    """
+    cost_per_probe = PROBING_COST if frozenset(arguments) & PROBING else 1
     probes = addresses * count_ports(arguments)
-    seconds = probes * each * PROBE_SECONDS + addresses * SCAN_SECONDS
+    seconds = probes * cost_per_probe * PROBE_SECONDS + addresses * SCAN_SECONDS
     return BudgetUse(1, probes, round(seconds * WORKER_USD_PER_SECOND * MICRO))
 
 

@@ -1,4 +1,4 @@
-"""A child as the two things it is made for: a request on our queue, and a Scan manifest for everybody else."""
+"""A child as a request for our own queue, and as a Scan manifest for other scanners."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ NAME_DIGEST_CHARS = 8
 
 
 def build_child_request(child: Child, scan: Scan, root_scan: str, cause_id: str) -> ScanRequest:
-    """The request for a child of ours. What it does not say itself is its parent's: excludes, permission."""
+    """The request for a child that cascan runs.
+
+    What the child does not set comes from its parent, such as excludes.
+    """
     parent = scan.request or ScanRequest()
+    ttl = child.ttl_seconds_after_finished
     origin = Origin(
         parent_scan=scan.scan_id,
         root_scan=root_scan,
-        rule=_rule_of(child),
+        rule=child.key.partition("/")[0],
         cause_id=cause_id,
         hop=scan.hop + 1,
     )
@@ -36,9 +40,7 @@ def build_child_request(child: Child, scan: Scan, root_scan: str, cause_id: str)
         labels=child.labels,
         annotations=child.annotations,
         carried=child.carried,
-        ttl_seconds_after_finished=parent.ttl_seconds_after_finished
-        if child.ttl_seconds_after_finished is None
-        else child.ttl_seconds_after_finished,
+        ttl_seconds_after_finished=parent.ttl_seconds_after_finished if ttl is None else ttl,
         suspend=child.suspend,
         idempotency_key=f"cascade/{scan.scan_id}/{child.key}",
         origin=origin,
@@ -46,7 +48,7 @@ def build_child_request(child: Child, scan: Scan, root_scan: str, cause_id: str)
 
 
 def build_child_manifest(child: Child, scan: Scan) -> dict[str, Any]:
-    """The child as a Scan of secureCodeBox."""
+    """The child as a `Scan` manifest of secureCodeBox."""
     cascades = scan.request.cascades if scan.request else None
     ttl = child.ttl_seconds_after_finished
     return {
@@ -79,14 +81,19 @@ def build_child_manifest(child: Child, scan: Scan) -> dict[str, Any]:
 
 
 def build_child_name(parent_name: str, parent_type: str, child_type: str, rule: str) -> str:
-    """`<parent>-<rule>`; a parent that is named after its scan type makes a child named after its own."""
-    prefix = child_type + parent_name.removeprefix(parent_type) if parent_name.startswith(parent_type) else parent_name
-    name = to_slug(f"{prefix}-{rule}") if len(prefix) + len(rule) < MAX_NAME_CHARS else f"{prefix}-{rule}"
-    if len(name) <= MAX_NAME_CHARS - len("-"):  # a manifest's generateName ends with one
+    """`<parent>-<rule>`.
+
+    Where the parent's name begins with its scan type, the child's begins with its own.
+
+    A name that is too long is cut, and ends with a digest.
+    """
+    prefix = parent_name
+    if parent_name.startswith(parent_type):
+        prefix = child_type + parent_name.removeprefix(parent_type)
+    name = f"{prefix}-{rule}"
+    if len(name) <= MAX_NAME_CHARS:
+        name = to_slug(name)
+    if len(name) <= MAX_NAME_CHARS - len("-"):  # of the hyphen that ends a manifest's generateName
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:NAME_DIGEST_CHARS]
     return f"{to_slug(name[: MAX_NAME_CHARS - NAME_DIGEST_CHARS - 2])}-{digest}"
-
-
-def _rule_of(child: Child) -> str:
-    return child.key.partition("/")[0]

@@ -1,4 +1,4 @@
-"""What a rule looks at beside itself: the scan, the operator's limits, and one finding after another."""
+"""What a rule is applied to: the scan, the operator's limits, and its findings one after another."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cascan.cascades import scope_limiter
 from cascan.cascades.caps import Caps
 from cascan.cascades.decision import DecisionKind
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.scan_proposal import build_template_data
+from cascan.cascades.scope_limiter import ScopeUndecidable, explain_refusal
 from cascan.errors import RequestRefused
 from cascan.findings.to_json import scan_fields
 from cascan.forms.cascades import ALIASES, Cascades
@@ -22,52 +22,60 @@ from cascan.nmap.targets.target_set import Exclusion, Name, parse_target
 from cascan.permissions.permissions import Permissions
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
-Place = tuple[str, str, int | None]  # address, protocol, port; of a host itself "" and None
+IPV4, IPV6 = 4, 6
+# the attribute of a finding that a severity rule of the operator suppresses
+SUPPRESSED = "suppressed"
+Place = tuple[str, str, int | None]  # address, protocol, port; for a host itself "" and None
 
 
 @dataclass(frozen=True)
 class NewPlaces:
-    """Where the scan found something new: hosts that appeared, ports that opened, services that changed."""
+    """Where the scan found something new: hosts that appeared, ports that opened, services that
+    changed.
+    """
 
     places: frozenset[Place]
 
     @classmethod
-    def by(cls, changes: Iterable[Change]) -> NewPlaces:
-        """What is gone is nothing to look at again."""
-        return cls(frozenset((one.address, one.protocol, one.port) for one in changes if one.kind in NEW))
+    def from_changes(cls, changes: Iterable[Change]) -> NewPlaces:
+        """Closed ports and hosts that are gone are left out: there is nothing to scan."""
+        new = (change for change in changes if change.kind in NEW)
+        return cls(frozenset((change.address, change.protocol, change.port) for change in new))
 
     def includes(self, finding: Mapping[str, Any]) -> bool:
         """Whether the finding is about one of these places."""
         attributes = finding.get("attributes") or {}
         port, protocol = attributes.get("port"), attributes.get("protocol") or ""
-        where = ("", None) if port is None else (protocol, port)
-        return any((address, *where) in self.places for address in attributes.get("ip_addresses") or ())
+        port_place = ("", None) if port is None else (protocol, port)
+        return any((address, *port_place) in self.places for address in attributes.get("ip_addresses") or ())
 
 
 @dataclass(frozen=True)
 class CascadeContext:
-    """What decides beside the scan, its findings and the rules."""
+    """What decisions depend on beside the scan, its findings and the rules."""
 
     permit: Permissions
     caps: Caps = field(default_factory=Caps)
-    spent: BudgetUse = field(default_factory=BudgetUse)  # below the root scan already
-    asked: tuple[ChildIdentity, ...] = ()  # by other scans of the cascade
-    changed: NewPlaces | None = None  # None: nothing is known of earlier scans, and every finding counts as new
+    spent: BudgetUse = field(default_factory=BudgetUse)  # below the root scan, until now
+    requested: tuple[ChildIdentity, ...] = ()  # by other scans of the cascade
+    # None: earlier scans are not known, and every finding counts as new
+    new_places: NewPlaces | None = None
     started_by: CascadingRule | None = None  # the rule that the scan itself came from
-    scan_type: str = ""  # of a scan that another scanner did; empty: the request's own
+    scan_type: str = ""  # of a scan by another scanner; empty: as the request says
 
-    def find_requested_by(self, rule: str) -> dict[str, dict[str, set[int]]]:
-        """What was asked for by the rule: ports by target, by what they have in common."""
-        found: dict[str, dict[str, set[int]]] = {}
-        for asked in self.asked:
-            if asked.rule == rule:
-                for target in asked.targets:
-                    found.setdefault(asked.base, {}).setdefault(target, set()).update(asked.ports)
-        return found
+    def find_requested(self, rule: str) -> dict[str, dict[str, set[int]]]:
+        """What the rule requested already: ports by target, by the digest of the merge key."""
+        requested: dict[str, dict[str, set[int]]] = {}
+        for child in self.requested:
+            if child.rule == rule:
+                by_target = requested.setdefault(child.base, {})
+                for target in child.targets:
+                    by_target.setdefault(target, set()).update(child.ports)
+        return requested
 
 
 class ParentScan:
-    """The scan that the findings are of, and what has been found out about it."""
+    """The scan that the findings belong to, and what was decided about targets so far."""
 
     def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: CascadeContext) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
@@ -82,16 +90,16 @@ class ParentScan:
         self.aliases = {**ALIASES, **cascades.scope_limiter_aliases}
         self.exclusions: dict[int, Exclusion | None] = {}
         self.problems: dict[str, tuple[DecisionKind, str] | None] = {}
-        self.addresses: dict[str, int] = {}  # behind each target without a problem
+        self.addresses: dict[str, int] = {}  # how many each target has, of those without a problem
 
     def find_problem(self, target: str) -> tuple[DecisionKind, str] | None:
-        """Why a target that a finding gave is not scanned; None: it is."""
+        """Why a target from a finding is not scanned. None: it may be scanned."""
         if target not in self.problems:
-            self.problems[target] = self._judged(target)
+            self.problems[target] = self._check_target(target)
         return self.problems[target]
 
-    def _judged(self, text: str) -> tuple[DecisionKind, str] | None:
-        family = 6 if ":" in text else 4
+    def _check_target(self, text: str) -> tuple[DecisionKind, str] | None:
+        family = IPV6 if ":" in text else IPV4
         try:
             target = parse_target(text, family)
         except RequestRefused as exc:
@@ -106,40 +114,52 @@ class ParentScan:
         return None
 
     def _exclusion(self, family: int) -> Exclusion | None:
-        """What the scan leaves out, of the family; None: an exclude is of the other one."""
+        """What the request excludes of this address family. None: nothing."""
         if family not in self.exclusions:
             entries = ",".join(self.request.exclude).split(",")
-            own = [entry for entry in entries if entry and (":" in entry) == (family == 6)]  # noqa: PLR2004  IPv6
-            self.exclusions[family] = Exclusion.parse(own, family) if own else None
+            of_family = [entry for entry in entries if entry and (":" in entry) == (family == IPV6)]
+            self.exclusions[family] = Exclusion.parse(of_family, family) if of_family else None
         return self.exclusions[family]
 
 
 class FindingView:
-    """A finding as rules see it; what several of them need is made once."""
+    """A finding as rules see it. What several rules need is computed once."""
 
     def __init__(self, finding: dict[str, Any], parent: ParentScan) -> None:
-        self.finding, self.parent = finding, parent
+        """`finding`: as JSON, with its id."""
+        self.json, self.parent = finding, parent
         self._data: dict[str, Any] | None = None
         self._scope: tuple[str | None] | None = None
 
     @property
+    def id(self) -> str:
+        return str(self.json["id"])
+
+    @property
+    def is_suppressed(self) -> bool:
+        return SUPPRESSED in self.json["attributes"]
+
+    @property
     def with_scan(self) -> dict[str, Any]:
-        """The finding, with the scan that it is of."""
-        return {"scan": self.parent.data["scan"], **self.finding}
+        """The finding, with its scan under `scan`."""
+        return {"scan": self.parent.data["scan"], **self.json}
 
     @property
     def data(self) -> dict[str, Any]:
+        """What templates may name."""
         if self._data is None:
-            self._data = build_template_data(self.finding, self.parent.data)
+            self._data = build_template_data(self.json, self.parent.data)
         return self._data
 
     @property
     def out_of_scope(self) -> str | None:
+        """Why the scope limiter keeps the finding from being followed. None: it does not."""
         if self._scope is None:
-            limiter, annotations = self.parent.cascades.scope_limiter, self.parent.request.annotations
+            parent = self.parent
+            limiter, annotations = parent.cascades.scope_limiter, parent.request.annotations
             try:
-                reason = scope_limiter.explain_refusal(limiter, annotations, self.data, self.parent.aliases)
-            except scope_limiter.ScopeUndecidable as exc:
+                reason = explain_refusal(limiter, annotations, self.data, parent.aliases)
+            except ScopeUndecidable as exc:
                 reason = f"the scope cannot be judged: {exc}"
             self._scope = (reason,)
         return self._scope[0]

@@ -1,7 +1,9 @@
-"""A scan, its findings and the rules → what is started, and why the rest is not. Pure, and the same for the same input.
+"""A scan, its findings and the rules → which scans are started, and why others are not.
 
-A rule fails alone: what goes wrong with it is a decision of its own, and nothing of it is started. Where its expression
-has no answer for a finding, it is that finding that is passed over, and told.
+Pure: same input, same output.
+
+A rule fails alone: its failure is a decision of its own, and nothing of that rule is started. Where
+the expression of a rule has no answer for a finding, only that finding is skipped, with a decision.
 """
 
 from __future__ import annotations
@@ -15,7 +17,12 @@ import msgspec
 from cascan.cascades.context import CascadeContext, FindingView, ParentScan
 from cascan.cascades.decision import Decision, DecisionKind
 from cascan.cascades.evaluation import Evaluation
-from cascan.cascades.expression import NamedFields, find_named_fields, merge_named_fields, select_visible
+from cascan.cascades.expression import (
+    NamedFields,
+    find_named_fields,
+    merge_named_fields,
+    select_visible,
+)
 from cascan.cascades.inheritance import read_chain
 from cascan.cascades.rule import CascadingRule
 from cascan.cascades.rule_application import RuleApplication
@@ -27,73 +34,94 @@ from cascan.model.cascade import Cap
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 
-FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one go
-SUPPRESSED = "suppressed"  # the attribute of a finding that an operator does not want to hear of
+FINDINGS_AT_ONCE = 64  # whose expressions are evaluated in one batch
 
 
 def decide_children(
-    scan: Scan, rules: Iterable[CascadingRule], findings: Iterable[Finding | dict[str, Any]], context: CascadeContext
+    scan: Scan,
+    rules: Iterable[CascadingRule],
+    findings: Iterable[Finding | dict[str, Any]],
+    context: CascadeContext,
 ) -> Iterator[Decision]:
-    """Decisions, rule by rule in the order given. The findings, ours or JSON with an id, are read once, one at a time.
+    """Decisions, rule by rule in the order of `rules`.
 
-    Raises: RequestRefused: the scan's cascades cannot be read, which a request's check has seen to.
+    The findings, as values or as JSON with an id, are read once, one at a time.
+
+    Raises: RequestRefused: the scan's cascades cannot be read, which the check of its request
+        excludes.
     """
     if scan.request is None or scan.request.cascades is None:
         return
     cascades = read_cascades(scan.request.cascades)
     parent = ParentScan(scan, scan.request, cascades, context)
-    chosen = [rule for rule in rules if is_selected(cascades, rule.labels)]
-    runs: list[RuleApplication | Decision] = [_begin(rule, parent) for rule in chosen]
-    active = [run for run in runs if isinstance(run, RuleApplication)]
-    if active:
-        _follow(active, (FindingView(_as_json(finding), parent) for finding in findings))
-    yield from _within_caps((decision for run in runs for decision in _decisions(run)), context)
+    selected = [rule for rule in rules if is_selected(cascades, rule.labels)]
+    applied = [_begin(rule, parent) for rule in selected]
+    applications = [entry for entry in applied if isinstance(entry, RuleApplication)]
+    if applications:
+        _apply_to_findings(applications, (FindingView(_to_json(finding), parent) for finding in findings))
+    decisions = (decision for entry in applied for decision in _read_decisions(entry))
+    yield from _cap_decisions(decisions, context)
 
 
-def _as_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
+def _to_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
     return finding if isinstance(finding, dict) else to_json(finding)
 
 
-def _follow(runs: list[RuleApplication], abouts: Iterable[FindingView]) -> None:
-    """Have each rule look at each finding that is not suppressed."""
-    plain = [run for run in runs if not run.rule.matches.expression]
-    asking = [run for run in runs if run.rule.matches.expression]
-    wanted = (about for about in abouts if SUPPRESSED not in about.finding["attributes"])
-    with Evaluation([run.rule.matches.expression for run in asking]) as evaluation:
+def _apply_to_findings(applications: list[RuleApplication], findings: Iterable[FindingView]) -> None:
+    """Apply each rule to each finding that is not suppressed."""
+    by_matcher = [application for application in applications if not application.rule.matches.expression]
+    by_expression = [application for application in applications if application.rule.matches.expression]
+    findings = (finding for finding in findings if not finding.is_suppressed)
+    with Evaluation([application.rule.matches.expression for application in by_expression]) as evaluation:
         names = merge_named_fields(find_named_fields(text) for text in evaluation.texts)
-        while block := list(islice(wanted, FINDINGS_AT_ONCE)):
-            for about in block:
-                for run in plain:
-                    run.take(about)
-            if asking:
-                _ask(asking, block, evaluation, names)
+        while batch := list(islice(findings, FINDINGS_AT_ONCE)):
+            _apply_matchers(by_matcher, batch)
+            if by_expression:
+                _apply_expressions(by_expression, batch, evaluation, names)
         for number, reason in evaluation.failures.items():
-            asking[number].failure = reason
+            by_expression[number].failure = reason
 
 
-def _ask(
-    runs: list[RuleApplication], block: list[FindingView], evaluation: Evaluation, names: NamedFields | None
+def _apply_matchers(applications: list[RuleApplication], batch: list[FindingView]) -> None:
+    """Apply the rules without an expression."""
+    for finding in batch:
+        for application in applications:
+            application.apply(finding)
+
+
+def _apply_expressions(
+    applications: list[RuleApplication],
+    batch: list[FindingView],
+    evaluation: Evaluation,
+    names: NamedFields | None,
 ) -> None:
-    """Have the rules with an expression look at these findings."""
+    """Apply the rules with an expression. `names`: the fields that the expressions read."""
     pairs = [
-        (place, number)
-        for place, about in enumerate(block)
-        for number, run in enumerate(runs)
-        if not run.failure and run.fits(about.finding)
+        (position, number)
+        for position, finding in enumerate(batch)
+        for number, application in enumerate(applications)
+        if not application.failure and application.matches(finding.json)
     ]
-    places = {place for place, _ in pairs}
-    seen = [select_visible(about.with_scan, names) if place in places else {} for place, about in enumerate(block)]
-    for (place, number), answer in evaluation.answers(seen, pairs).items():
-        runs[number].take_answer(block[place], answer)
+    matched = {position for position, _ in pairs}
+    visible = [
+        select_visible(finding.with_scan, names) if position in matched else {}
+        for position, finding in enumerate(batch)
+    ]
+    for (position, number), answer in evaluation.evaluate(visible, pairs).items():
+        applications[number].apply_answer(batch[position], answer)
 
 
 def _begin(rule: CascadingRule, parent: ParentScan) -> RuleApplication | Decision:
-    """The rule, ready for findings; or why it has none to look at."""
+    """The rule, ready for findings; or the decision why it is not applied."""
     if rule.name in read_chain(parent.request.annotations):
-        return Decision(kind=DecisionKind.LOOP, rule=rule.name, reason="it was applied in this chain of scans already")
-    depth = parent.context.caps.depth
-    if parent.scan.hop >= depth:
-        reason = f"scans follow each other at most {depth} times"
+        return Decision(
+            kind=DecisionKind.LOOP,
+            rule=rule.name,
+            reason="it was applied in this chain of scans already",
+        )
+    max_depth = parent.context.caps.depth
+    if parent.scan.hop >= max_depth:
+        reason = f"scans follow each other at most {max_depth} times"
         return Decision(kind=DecisionKind.CAPPED, rule=rule.name, reason=reason, cap=Cap.DEPTH)
     try:
         return RuleApplication(rule, parent)
@@ -101,27 +129,27 @@ def _begin(rule: CascadingRule, parent: ParentScan) -> RuleApplication | Decisio
         return Decision(kind=DecisionKind.FAILED, rule=rule.name, reason=str(exc))
 
 
-def _decisions(run: RuleApplication | Decision) -> Iterator[Decision]:
-    if isinstance(run, Decision):
-        yield run
+def _read_decisions(entry: RuleApplication | Decision) -> Iterator[Decision]:
+    if isinstance(entry, Decision):
+        yield entry
     else:
-        yield from run.decisions()
+        yield from entry.decisions()
 
 
-def _within_caps(decisions: Iterable[Decision], context: CascadeContext) -> Iterator[Decision]:
-    """The decisions, those capped that lead beyond fan-out or the root scan's budget."""
+def _cap_decisions(decisions: Iterable[Decision], context: CascadeContext) -> Iterator[Decision]:
+    """The decisions; one that exceeds the fan-out or the root scan's budget becomes a capped one."""
     started, spent = 0, context.spent
     for decision in decisions:
         if decision.child is None:
             yield decision
             continue
-        after = spent + decision.child.weight
-        reached = context.caps.reached(after)
+        spent_with_child = spent + decision.child.weight
+        exceeded = context.caps.find_exceeded(spent_with_child)
         if started >= context.caps.fan_out:
-            reached = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
-        if reached:
-            cap, reason = reached
+            exceeded = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
+        if exceeded:
+            cap, reason = exceeded
             yield msgspec.structs.replace(decision, kind=DecisionKind.CAPPED, reason=reason, cap=cap, child=None)
         else:
-            started, spent = started + 1, after
+            started, spent = started + 1, spent_with_child
             yield decision

@@ -1,4 +1,6 @@
-"""What is decided about a scan's findings and rules: a value for each child, and for each reason why there is none."""
+"""What is decided about a scan's findings and rules: one value for each child, and one for each
+reason to have none.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +13,26 @@ from cascan.model.cascade import BudgetUse, ChildIdentity
 
 
 class DecisionKind(StrEnum):
-    """What becomes of findings that a rule is about."""
+    """What is done about findings that a rule matches."""
 
-    START = "start"  # a scan of ours
-    REQUEST = "request"  # a scan of another scanner: an event, for others to take up
-    DUPLICATE = "duplicate"  # asked for already by another finding
-    UNCHANGED = "unchanged"  # the rule follows new and changed findings alone
+    START = "start"  # a scan by cascan
+    REQUEST = "request"  # a scan by another scanner: announced by an event, for others to run
+    DUPLICATE = "duplicate"  # already requested for another finding
+    UNCHANGED = "unchanged"  # the rule follows only new and changed findings
     OUT_OF_SCOPE = "out of scope"
     CAPPED = "capped"
-    REFUSED = "refused"  # no request that would be accepted comes of it
-    LOOP = "loop"  # the rule led here already
-    FAILED = "failed"  # the rule itself, or its expression over some findings
+    REFUSED = "refused"  # the request would not be accepted
+    LOOP = "loop"  # the rule was already applied in this chain of scans
+    FAILED = "failed"  # the rule itself, or its expression for some findings
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """One scan to ask for."""
+    """One scan to request."""
 
-    key: str  # derived from what it is: the same child of the same scan has it again
+    key: str  # derived from the content: the same child of the same scan has the same key
     name: str
     scan_type: str
-    parameters: tuple[str, ...]  # without targets where it is ours
+    parameters: tuple[str, ...]  # without targets, where cascan runs it
     targets: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
@@ -45,7 +47,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     kind: DecisionKind
     rule: str
     reason: str  # one sentence
-    count: int = 0  # findings it is about
+    count: int = 0  # of findings
     findings: tuple[str, ...] = ()  # the first MAX_FINDINGS_LISTED ids of them
-    cap: str = ""  # which, of a capped one
+    cap: str = ""  # the cap that was reached
     child: Child | None = None

@@ -1,7 +1,8 @@
-"""Expressions and findings → answers, from a process with limits on its memory and its processor time.
+"""Expressions and findings → answers, from a process with limits on its memory and its processor
+time.
 
-A batch that ends the process is asked again pair by pair, so that the expression that did it is known: that one is not
-asked any more, the others go on in a new process.
+A batch that ends the process is evaluated again pair by pair, which shows the expression that
+exceeds the limits. That one is not evaluated any more; the others go on in a new process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Pair = tuple[int, int]  # the position of a finding, that of an expression
 
 
 class EvaluatorLost(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered. `code`: its exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -40,7 +41,10 @@ class EvaluatorLost(Exception):
 
 
 class Evaluation:
-    """The expressions of one scan's rules, each by its position. `failures`: why one of them is not asked any more."""
+    """The expressions of one scan's rules, each by its position.
+
+    `failures`: by position, why an expression is not evaluated any more.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
@@ -55,33 +59,42 @@ class Evaluation:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def answers(self, findings: Sequence[Mapping[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, bool | str]:
-        """True, false, or a sentence where the expression has no answer; nothing for one that failed."""
-        asked = [pair for pair in pairs if pair[1] not in self.failures]
-        if not asked:
+    def evaluate(self, findings: Sequence[Mapping[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, bool | str]:
+        """By pair true, false, or a sentence where the expression has no answer.
+
+        One that failed has no entry.
+
+        Raises: GatewayUnavailable: the process cannot start, or ended with an error.
+        """
+        pairs = [pair for pair in pairs if pair[1] not in self.failures]
+        if not pairs:
             return {}
-        answers = self._asked(findings, asked)
+        answers = self._evaluate_batch(findings, pairs)
         if answers is None:
-            answers = self._one_by_one(findings, asked)
+            answers = self._evaluate_one_by_one(findings, pairs)
         return {pair: answer for pair, answer in answers.items() if pair[1] not in self.failures}
 
-    def _one_by_one(self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair]) -> dict[Pair, bool | str]:
+    def _evaluate_one_by_one(self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair]) -> dict[Pair, bool | str]:
         answers: dict[Pair, bool | str] = {}
         for finding, number in pairs:
             if number not in self.failures:
-                answer = self._asked([findings[finding]], [(0, number)], is_alone=True)
-                if answer is not None:
-                    answers[finding, number] = answer[0, number]
+                batch = self._evaluate_batch([findings[finding]], [(0, number)], is_alone=True)
+                if batch is not None:
+                    answers[finding, number] = batch[0, number]
         return answers
 
-    def _asked(
+    def _evaluate_batch(
         self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair], *, is_alone: bool = False
     ) -> dict[Pair, bool | str] | None:
-        """None: the process ended. Of a pair that was asked alone, its expression has failed then."""
+        """None: the process ended.
+
+        Where the pair is alone, that is the failure of its expression.
+        """
         try:
-            answers = self._exchange(msgspec.json.encode(Batch(tuple(map(dict, findings)), tuple(pairs))))
+            batch = Batch(tuple(map(dict, findings)), tuple(pairs))
+            answers = self._exchange(msgspec.json.encode(batch))
         except EvaluatorLost as exc:
-            self._note_lost(exc.code, pairs[0][1] if is_alone else None)
+            self._count_lost(exc.code, pairs[0][1] if is_alone else None)
             return None
         for number, seconds in answers.seconds.items():
             self._seconds[number] += seconds
@@ -89,7 +102,7 @@ class Evaluation:
                 self.failures[number] = f"its expression took more than {MAX_RULE_SECONDS:g} s over these findings"
         return dict(zip(pairs, answers.verdicts, strict=True))
 
-    def _note_lost(self, code: int, number: int | None) -> None:
+    def _count_lost(self, code: int, number: int | None) -> None:
         self._lost += 1
         if number is not None:
             self.failures[number] = (
@@ -99,7 +112,8 @@ class Evaluation:
             )
         if self._lost >= MAX_EVALUATORS_LOST:
             reason = f"expressions of this scan's rules went beyond their limits {self._lost} times"
-            self.failures |= {n: reason for n in range(len(self.texts)) if n not in self.failures}
+            for position in range(len(self.texts)):
+                self.failures.setdefault(position, reason)
 
     def _exchange(self, data: bytes) -> Answers:
         process = self._process or self._start()
@@ -112,7 +126,7 @@ class Evaluation:
         if answer:
             return msgspec.json.decode(answer, type=Answers)
         code = self._stop()
-        if code > 0:  # not one of its limits: those end it by a signal
+        if code > 0:  # none of its limits, which end it by a signal
             raise GatewayUnavailable(f"expressions: the process that evaluates them ended with exit code {code}")
         raise EvaluatorLost(code)
 
@@ -145,7 +159,7 @@ class _Process(NamedTuple):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for the command alone
+                start_new_session=True,  # Ctrl-C ends the command, not this process
             )
         except OSError as exc:
             raise GatewayUnavailable(f"expressions: no process to evaluate them: {exc.strerror}") from exc
@@ -155,8 +169,8 @@ class _Process(NamedTuple):
         return bool(select.select([self.output], [], [], seconds)[0])
 
     def stop(self) -> int:
-        """Its exit code, negative for a signal; it is asked to end, by the end of its input."""
-        with suppress(BrokenPipeError):  # it died with something unread
+        """End the process by closing its input. Returns its exit code, negative for a signal."""
+        with suppress(BrokenPipeError):  # it ended before it read everything
             self.input.close()
         self.output.close()
         return self.popen.wait()

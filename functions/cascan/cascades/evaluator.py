@@ -1,11 +1,12 @@
-"""The process that evaluates expressions: `python -m cascan.cascades.evaluator`, started by cascan.cascades.evaluation.
+"""The process that evaluates expressions: `python -m cascan.cascades.evaluator`, started by
+cascan.cascades.evaluation.
 
-What an evaluation takes cannot be counted from outside the library, so it runs where the kernel bounds it: in a process
-with a limit on its memory, a timer on its processor time, and none of the function's environment. When a limit ends it,
-the function goes on.
+The library does not count what an evaluation uses. It runs where the kernel limits it: in a process
+with a limit on its memory, a timer on its processor time, and nothing of the function's
+environment. When a limit ends that process, the function goes on.
 
-Reads and writes frames (8 bytes of length, then JSON): first the texts of the expressions, then one Batch after the
-other.
+Reads and writes frames (8 bytes of length, then JSON): first the texts of the expressions, then one
+Batch after another.
 """
 
 from __future__ import annotations
@@ -21,65 +22,72 @@ from typing import IO, Any
 
 import msgspec
 
-from cascan.cascades.expression import Expression, ExpressionError, compile_expression, to_cel_context
+from cascan.cascades.expression import (
+    Expression,
+    ExpressionError,
+    compile_expression,
+    to_cel_context,
+)
 from cascan.limits import MAX_EVALUATION_MEMORY_BYTES, MAX_EVALUATION_SECONDS
 
 LENGTH = struct.Struct(">Q")
-OUT_OF_TIME = -signal.SIGPROF  # the exit code; without memory the library, which is in Rust, ends by SIGABRT
+OUT_OF_TIME = -signal.SIGPROF  # the exit code; out of memory, the library aborts, as Rust does
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """Findings as expressions see them, and which expression is asked about which of them."""
+    """Findings as expressions see them, and the pairs to evaluate."""
 
     findings: tuple[dict[str, Any], ...]
-    pairs: tuple[tuple[int, int], ...]  # of the finding, of the expression
+    pairs: tuple[tuple[int, int], ...]  # the positions of a finding and of an expression
 
 
 class Answers(msgspec.Struct, frozen=True, array_like=True):
-    """For each pair true, false, or why there is no answer; and what each expression took of the processor."""
+    """For each pair true, false, or why there is no answer; and the processor time of each
+    expression.
+    """
 
     verdicts: tuple[bool | str, ...]
     seconds: dict[int, float]
 
 
 def main() -> None:
-    """Answer until the input ends. A limit that is reached ends the process, by a signal."""
+    """Evaluate batches until the input ends. Reaching a limit ends the process by a signal."""
     texts = msgspec.json.decode(read_frame(sys.stdin.buffer), type=list[str])
     expressions = [compile_expression(text) for text in texts]
     _limit_memory()
     while data := read_frame(sys.stdin.buffer):
         batch = msgspec.json.decode(data, type=Batch)
         signal.setitimer(signal.ITIMER_PROF, MAX_EVALUATION_SECONDS)
-        answers = _answer(batch, expressions)
+        answers = _evaluate(batch, expressions)
         signal.setitimer(signal.ITIMER_PROF, 0)
         write_frame(sys.stdout.buffer, msgspec.json.encode(answers))
 
 
-def _answer(batch: Batch, expressions: list[Expression]) -> Answers:
-    facts = [to_cel_context(finding) for finding in batch.findings]
+def _evaluate(batch: Batch, expressions: list[Expression]) -> Answers:
+    contexts = [to_cel_context(finding) for finding in batch.findings]
     seconds = dict.fromkeys((number for _, number in batch.pairs), 0.0)
     verdicts: list[bool | str] = []
     for finding, number in batch.pairs:
         started = time.process_time()
-        verdicts.append(_verdict(expressions[number], facts[finding]))
+        verdicts.append(_evaluate_one(expressions[number], contexts[finding]))
         seconds[number] += time.process_time() - started
     return Answers(tuple(verdicts), seconds)
 
 
-def _verdict(expression: Expression, facts: Any) -> bool | str:
+def _evaluate_one(expression: Expression, context: Any) -> bool | str:
     try:
-        return expression.holds(facts)
+        return expression.holds(context)
     except ExpressionError as exc:
         return str(exc)
     except MemoryError:
-        os.abort()  # as the library's own allocations end
+        os.abort()  # as the library does when its own allocations fail
 
 
 def _limit_memory() -> None:
-    """What the process has already, and as much beyond it as expressions may take."""
+    """Allow MAX_EVALUATION_MEMORY_BYTES beyond what the process has now."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + MAX_EVALUATION_MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    limit = pages * resource.getpagesize() + MAX_EVALUATION_MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -89,7 +97,7 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
 
 
 def read_frame(stream: IO[bytes]) -> bytes:
-    """Empty where the other end is closed, or died within a frame."""
+    """The data of one frame. Empty: the other end is closed, or ended within a frame."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return b""

@@ -1,8 +1,8 @@
-"""What a child has from its parent, and what from its rule.
+"""What a child takes from its parent, and what from its rule.
 
-The rule's entries win over the parent's of the same key; lists are joined, affinity is replaced. What the parent
-itself had from the rule that started it is taken out before anything is inherited. The scope annotations are copied
-as they are, whatever is inherited, and no rule can change them.
+Entries of the rule win over the parent's of the same key; lists are joined, affinity is replaced.
+What the parent took from the rule that started it is removed before anything is inherited. Scope
+annotations are always copied unchanged, and no rule can change them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cascan.model.request import ScanRequest
 CASCADE_PREFIX = "cascading.securecodebox.io/"
 PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
 HOOK = "securecodebox.io/hook"
-COUNT = "cascan/matched-findings"  # ours: how many findings asked for the child, where several did
-KEPT_WHEN_EMPTY = ("affinity", "tolerations")  # an empty one says: none, whatever the scan type's own
-IDEMPOTENCY_KEY = "cascan/idempotency-key"  # of one request, and so no child's
+COUNT = "cascan/matched-findings"  # how many findings led to the child, where there were several
+KEPT_WHEN_EMPTY = ("affinity", "tolerations")  # an empty one overrides that of the scan type
+IDEMPOTENCY_KEY = "cascan/idempotency-key"  # identifies one request, so a child must not have it
 
 
 def read_chain(annotations: Mapping[str, str]) -> list[str]:
@@ -28,14 +28,23 @@ def read_chain(annotations: Mapping[str, str]) -> list[str]:
 
 
 def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
-    return (dict(parent.labels) if cascades.inherit_labels else {}) | dict(rule_labels)
+    inherited = dict(parent.labels) if cascades.inherit_labels else {}
+    return inherited | dict(rule_labels)
 
 
 def inherit_annotations(
-    parent: ScanRequest, parent_name: str, cascades: Cascades, rule: CascadingRule, rule_annotations: Mapping[str, str]
+    parent: ScanRequest,
+    parent_name: str,
+    cascades: Cascades,
+    rule: CascadingRule,
+    rule_annotations: Mapping[str, str],
 ) -> dict[str, str]:
-    """All but the matched findings', which are known last. A cascade's own annotations win over all others."""
-    inherited = {k: v for k, v in parent.annotations.items() if cascades.inherit_annotations and k != IDEMPOTENCY_KEY}
+    """All annotations but FINDING and COUNT, which are known last.
+
+    A cascade's own annotations win over all others.
+    """
+    inherited = dict(parent.annotations) if cascades.inherit_annotations else {}
+    inherited.pop(IDEMPOTENCY_KEY, None)
     scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
     return {
         **inherited,
@@ -50,83 +59,116 @@ def inherit_annotations(
 def inherit_carried(
     parent: ScanRequest, cascades: Cascades, rule: ScanSpec, started_by: CascadingRule | None
 ) -> dict[str, Any]:
-    """The fields of a manifest's spec that mean something to Kubernetes alone, for a child that others run."""
-    old = started_by.scan_spec if started_by else ScanSpec(scan_type="")
-    own = parent.carried
+    """The fields of a manifest's spec that only Kubernetes uses, for a child that another scanner
+    runs.
+
+    `started_by`: the rule that the parent came from.
+    """
+    parents_rule = started_by.scan_spec if started_by else ScanSpec(scan_type="")
+    carried = parent.carried
+    inherited_env = _remove_entries(carried.get("env"), parents_rule.env) if cascades.inherit_env else []
     fields = {
-        "env": _by_name(
-            _purged(own.get("env"), old.env) if cascades.inherit_env else [],
-            rule.env,
+        "env": _join_by_name(inherited_env, rule.env),
+        "volumes": _join(
+            carried.get("volumes"),
+            parents_rule.volumes,
+            rule.volumes,
+            inherit=cascades.inherit_volumes,
         ),
-        "volumes": _joined(own.get("volumes"), old.volumes, rule.volumes, inherit=cascades.inherit_volumes),
-        "volumeMounts": _joined(
-            own.get("volumeMounts"), old.volume_mounts, rule.volume_mounts, inherit=cascades.inherit_volumes
+        "volumeMounts": _join(
+            carried.get("volumeMounts"),
+            parents_rule.volume_mounts,
+            rule.volume_mounts,
+            inherit=cascades.inherit_volumes,
         ),
-        "initContainers": _joined(
-            own.get("initContainers"),
-            old.init_containers,
+        "initContainers": _join(
+            carried.get("initContainers"),
+            parents_rule.init_containers,
             rule.init_containers,
             inherit=cascades.inherit_init_containers,
         ),
-        "hookSelector": _selector(own.get("hookSelector") or {}, old.hook_selector, rule.hook_selector, cascades),
-        "affinity": _affinity(own, old, cascades) if rule.affinity is None else rule.affinity,
-        "tolerations": _tolerations(own, old, rule, cascades),
+        "hookSelector": _inherit_selector(
+            carried.get("hookSelector") or {},
+            parents_rule.hook_selector,
+            rule.hook_selector,
+            cascades,
+        ),
+        "affinity": _inherit_affinity(carried, parents_rule, cascades) if rule.affinity is None else rule.affinity,
+        "tolerations": _inherit_tolerations(carried, parents_rule, rule, cascades),
         "nodeSelector": rule.node_selector,
         "resources": rule.resources,
         "imagePullSecrets": list(rule.image_pull_secrets),
-        "resourceMode": own.get("resourceMode") or rule.resource_mode,
+        "resourceMode": carried.get("resourceMode") or rule.resource_mode,
     }
-    return {name: value for name, value in fields.items() if value or (name in KEPT_WHEN_EMPTY and value is not None)}
+    return {name: value for name, value in fields.items() if value or _is_kept(name, value)}
 
 
-def _purged(own: Any, old: Sequence[Any]) -> list[Any]:
-    return [entry for entry in own or [] if not any(_is_of(entry, one) for one in old)]
+def _is_kept(name: str, empty_value: Any) -> bool:
+    return name in KEPT_WHEN_EMPTY and empty_value is not None
 
 
-def _is_of(entry: Any, one: Any) -> bool:
-    """Whether an entry of the parent is its rule's: equal, or of the same name where the rule's is a template."""
-    if entry == one or not (isinstance(entry, dict) and isinstance(one, dict)):
-        return bool(entry == one)
-    return "name" in one and entry.get("name") == one["name"] and "{{" in str(one)
+def _remove_entries(entries: Any, from_rule: Sequence[Any]) -> list[Any]:
+    """The parent's entries without those that its own rule gave it."""
+    return [entry for entry in entries or [] if not any(_came_from(entry, given) for given in from_rule)]
 
 
-def _joined(own: Any, old: Sequence[Any], new: Sequence[Any], *, inherit: bool) -> list[Any]:
-    """The parent's entries, without what its own rule gave it, and the rule's that are not among them."""
-    kept = _purged(own, old) if inherit else []
-    return kept + [entry for entry in new if entry not in kept]
+def _came_from(entry: Any, rule_entry: Any) -> bool:
+    """Whether the parent has the entry from its rule: they are equal, or a template gave an entry
+    of the same name.
+    """
+    if entry == rule_entry or not (isinstance(entry, dict) and isinstance(rule_entry, dict)):
+        return bool(entry == rule_entry)
+    is_template = "{{" in str(rule_entry)
+    return "name" in rule_entry and entry.get("name") == rule_entry["name"] and is_template
 
 
-def _by_name(parents: Sequence[dict[str, Any]], rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of two variables of one name the rule's."""
-    ours = {entry.get("name") for entry in rules}
-    return [entry for entry in parents if entry.get("name") not in ours] + list(rules)
+def _join(entries: Any, from_rule: Sequence[Any], added: Sequence[Any], *, inherit: bool) -> list[Any]:
+    """The parent's entries without those from its own rule, and the rule's that are not among them."""
+    inherited = _remove_entries(entries, from_rule) if inherit else []
+    return inherited + [entry for entry in added if entry not in inherited]
 
 
-def _affinity(own: Mapping[str, Any], old: ScanSpec, cascades: Cascades) -> dict[str, Any] | None:
-    """The parent's, unless it had it from its own rule. None: it has none."""
-    affinity: dict[str, Any] | None = own.get("affinity") if cascades.inherit_affinity else None
-    return None if affinity and affinity == old.affinity else affinity
+def _join_by_name(inherited: Sequence[dict[str, Any]], added: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of two variables of the same name, the rule's."""
+    names = {entry.get("name") for entry in added}
+    return [entry for entry in inherited if entry.get("name") not in names] + list(added)
 
 
-def _tolerations(
-    own: Mapping[str, Any], old: ScanSpec, rule: ScanSpec, cascades: Cascades
+def _inherit_affinity(carried: Mapping[str, Any], parents_rule: ScanSpec, cascades: Cascades) -> dict[str, Any] | None:
+    """The parent's affinity, unless it came from the parent's rule. None: there is none."""
+    affinity: dict[str, Any] | None = carried.get("affinity") if cascades.inherit_affinity else None
+    return None if affinity and affinity == parents_rule.affinity else affinity
+
+
+def _inherit_tolerations(
+    carried: Mapping[str, Any], parents_rule: ScanSpec, rule: ScanSpec, cascades: Cascades
 ) -> list[dict[str, Any]] | None:
-    """None: neither has any; an empty list stands where one of them has one."""
-    theirs = own.get("tolerations") if cascades.inherit_tolerations else None
-    if theirs is None and rule.tolerations is None:
+    """None: neither the parent nor the rule has any.
+
+    An empty list: one of them has an empty one.
+    """
+    inherited = carried.get("tolerations") if cascades.inherit_tolerations else None
+    if inherited is None and rule.tolerations is None:
         return None
-    return _joined(theirs, old.tolerations or (), rule.tolerations or (), inherit=True)
+    return _join(inherited, parents_rule.tolerations or (), rule.tolerations or (), inherit=True)
 
 
-def _selector(
-    own: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any], cascades: Cascades
+def _inherit_selector(
+    carried: Mapping[str, Any],
+    from_rule: Mapping[str, Any],
+    added: Mapping[str, Any],
+    cascades: Cascades,
 ) -> dict[str, Any]:
-    kept: Mapping[str, Any] = own if cascades.inherit_hook_selector else {}
-    labels = dict(kept.get("matchLabels") or {})
-    for key in old.get("matchLabels") or {}:
+    inherited: Mapping[str, Any] = carried if cascades.inherit_hook_selector else {}
+    labels = dict(inherited.get("matchLabels") or {})
+    for key in from_rule.get("matchLabels") or {}:
         labels.pop(key, None)
-    labels |= new.get("matchLabels") or {}
-    expressions = _joined(
-        kept.get("matchExpressions"), old.get("matchExpressions") or (), new.get("matchExpressions") or (), inherit=True
+    labels |= added.get("matchLabels") or {}
+    expressions = _join(
+        inherited.get("matchExpressions"),
+        from_rule.get("matchExpressions") or (),
+        added.get("matchExpressions") or (),
+        inherit=True,
     )
-    return {name: value for name, value in (("matchLabels", labels), ("matchExpressions", expressions)) if value}
+    selector = {"matchLabels": labels, "matchExpressions": expressions}
+    return {name: value for name, value in selector.items() if value}

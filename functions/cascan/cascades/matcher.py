@@ -1,7 +1,7 @@
-"""A rule's matches → a test of findings. The comparison itself is cascan.rules.matching's; here it is made fast.
+"""A rule's matches → a test of findings. cascan.rules.matching compares; this module makes it fast.
 
-Most rules name a category, and most findings have another: what is plain equality at the top of every matcher is
-looked at first, without a walk through the attributes.
+Most rules name a category, and most findings have another one. Plain equality is therefore checked
+first, without a walk through the attributes.
 """
 
 from __future__ import annotations
@@ -16,49 +16,55 @@ FindingTest = Callable[[Mapping[str, Any]], bool]
 
 
 def compile_matcher(matches: Matches) -> FindingTest:
-    """A test of a finding: one of anyOf fits, or there is none. The rule's expression is asked elsewhere."""
-    fits_one = [_quick(matcher) for matcher in matches.any_of]
+    """A test of a finding: one of anyOf matches, or anyOf is empty.
 
-    def test(finding: Mapping[str, Any]) -> bool:
-        for fit in fits_one:
-            if fit(finding):
+    The rule's expression is evaluated elsewhere.
+    """
+    tests = [_compile_one(matcher) for matcher in matches.any_of]
+
+    def matches_any(finding: Mapping[str, Any]) -> bool:
+        for test in tests:
+            if test(finding):
                 return True
-        return not fits_one
+        return not tests
 
-    return test
+    return matches_any
 
 
-def _quick(matcher: Mapping[str, Any]) -> FindingTest:
-    """The matcher, what is plain of it first: texts without wildcards and whole numbers, also in attributes."""
-    plain, rest = _parted(matcher)
-    attributes = rest.pop("attributes", {})
-    plain_attributes, rest_attributes = _parted(attributes) if isinstance(attributes, dict) else ([], attributes)
-    if rest_attributes:
-        rest["attributes"] = rest_attributes
-    fits_rest = compile_pattern(rest) if rest else None
+def _compile_one(matcher: Mapping[str, Any]) -> FindingTest:
+    """A test of one matcher that compares its plain values first, also those in attributes."""
+    plain, patterns = _split_plain(matcher)
+    attributes = patterns.pop("attributes", {})
+    plain_attributes: list[tuple[str, Any]] = []
+    if isinstance(attributes, dict):
+        plain_attributes, attributes = _split_plain(attributes)
+    if attributes:
+        patterns["attributes"] = attributes
+    matches_patterns = compile_pattern(patterns) if patterns else None
 
-    def fit(finding: Mapping[str, Any]) -> bool:
+    def matches_one(finding: Mapping[str, Any]) -> bool:
         for key, value in plain:
             if finding.get(key) != value:
                 return False
         if plain_attributes:
-            found = finding.get("attributes") or {}
+            values = finding.get("attributes") or {}
             for key, value in plain_attributes:
-                there = found.get(key)
-                if there != value or there is True:  # which is 1, to Python
+                actual = values.get(key)
+                if actual != value or actual is True:  # which equals 1 in Python
                     return False
-        return fits_rest is None or fits_rest(finding)
+        return matches_patterns is None or matches_patterns(finding)
 
-    return fit
+    return matches_one
 
 
-def _parted(matcher: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
-    """What plain equality decides, and the rest."""
+def _split_plain(matcher: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """The entries that plain equality decides, and all others."""
     plain = [(key, value) for key, value in matcher.items() if _is_plain(value)]
     return plain, {key: value for key, value in matcher.items() if not _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:
+    """A text without wildcards and negation, or a whole number."""
     if isinstance(value, str):
         return not ("*" in value or "\\" in value or value.startswith("!"))
-    return type(value) is int and value != 0  # 0 is False, to Python
+    return type(value) is int and value != 0  # 0 equals False in Python

@@ -1,4 +1,6 @@
-"""The rules there are, and those that a scan's cascade goes by: fixed when its findings are first looked at."""
+"""The current rules, and those that a scan's cascade uses: pinned by version when its findings are
+first read.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,26 @@ from cascan.errors import RequestRefused
 from cascan.gateways import RuleTable
 from cascan.model.cascade import StoredRule
 
-BundledRules = Callable[[], Mapping[str, dict[str, Any]]]  # documents by name
+BundledRules = Callable[[], Mapping[str, dict[str, Any]]]  # manifests by rule name
 
 
 def load_current_rules(rules: RuleTable, bundled: BundledRules) -> dict[str, StoredRule]:
-    """By name: a stored rule stands before a bundled one of its name."""
-    own = {name: StoredRule(name=name, version=0, document=document) for name, document in bundled().items()}
-    return dict(sorted((own | {rule.name: rule for rule in rules.rules()}).items()))
+    """By name, in order. A stored rule replaces a bundled one of the same name."""
+    current = {name: StoredRule(name=name, version=0, document=document) for name, document in bundled().items()}
+    current |= {rule.name: rule for rule in rules.rules()}
+    return dict(sorted(current.items()))
 
 
 def load_pinned_rules(
-    current: Mapping[str, StoredRule], versions: Mapping[str, int], rules: RuleTable, bundled: BundledRules
+    current: Mapping[str, StoredRule],
+    versions: Mapping[str, int],
+    rules: RuleTable,
+    bundled: BundledRules,
 ) -> Iterator[StoredRule]:
-    """The rules of these versions; almost always those that are current."""
+    """The rules of these versions, which are almost always the current ones.
+
+    One that no longer exists is left out.
+    """
     for name, version in versions.items():
         rule = current.get(name)
         if rule is None or rule.version != version:
@@ -36,7 +45,7 @@ def load_pinned_rules(
 
 
 def parse_rules(stored: Iterable[StoredRule]) -> tuple[list[CascadingRule], list[Decision]]:
-    """The rules, and a decision for each that cannot be read any more."""
+    """The rules, and a decision for each one that cannot be read any more."""
     rules: list[CascadingRule] = []
     unreadable: list[Decision] = []
     for rule in stored:

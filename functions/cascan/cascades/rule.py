@@ -1,6 +1,9 @@
-"""A CascadingRule, read and checked. Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
+"""A CascadingRule, read and checked.
 
-Two fields are ours, both of which its controller leaves out: `spec.matches.expression` and `spec.onlyNewOrChanged`.
+Source: secureCodeBox's resource of cascading.securecodebox.io/v1.
+
+Two fields are cascan's, and secureCodeBox's controller ignores them: `spec.matches.expression` and
+`spec.onlyNewOrChanged`.
 """
 
 from __future__ import annotations
@@ -23,37 +26,48 @@ from cascan.templates.render import TemplateError, compile_template, find_unknow
 API_VERSION = "cascading.securecodebox.io/v1"
 KIND = "CascadingRule"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
-MATCHER_FIELDS = ("name", "category", "description", "location", "severity", "osi_layer", "attributes")
-HELPER_FIELDS = ("hostOrIP",)  # what a rule's templates may name in $
+MATCHER_FIELDS = (
+    "name",
+    "category",
+    "description",
+    "location",
+    "severity",
+    "osi_layer",
+    "attributes",
+)
+HELPER_FIELDS = ("hostOrIP",)  # of `$` in templates
 MAX_RULE_NAME_CHARS = 63  # it becomes part of the names of scans, at every step
 
 
 class Matches(msgspec.Struct, frozen=True, rename="camel"):
-    """Which findings the rule is about: one of anyOf, and the expression where there is one."""
+    """Which findings the rule matches: one of anyOf, and also the expression where there is one."""
 
     any_of: tuple[dict[str, Any], ...] = ()
     expression: str = ""
 
 
 class ScanSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """The scan to start. All but the first four are Kubernetes', for scans that others run."""
+    """The scan to start.
+
+    All fields but the first four are for Kubernetes, where other scanners run.
+    """
 
     scan_type: str
     parameters: tuple[str, ...] = ()
     ttl_seconds_after_finished: Seconds | None = None
-    suspend: bool = False  # it is created, and starts when somebody resumes it
+    suspend: bool = False  # it is created, and starts when it is resumed
     env: tuple[dict[str, Any], ...] = ()
     volumes: tuple[dict[str, Any], ...] = ()
     volume_mounts: tuple[dict[str, Any], ...] = ()
     init_containers: tuple[dict[str, Any], ...] = ()
     hook_selector: dict[str, Any] = {}
-    affinity: dict[str, Any] | None = None  # empty: none, whatever the parent's is
+    affinity: dict[str, Any] | None = None  # empty: none, even if the parent has one
     tolerations: tuple[dict[str, Any], ...] | None = None
     node_selector: dict[str, str] = {}
     resources: dict[str, Any] = {}
     image_pull_secrets: tuple[dict[str, Any], ...] = ()
     resource_mode: str = ""
-    cascades: dict[str, Any] | None = None  # read, and without effect: see `_notes`
+    cascades: dict[str, Any] | None = None  # has no effect: see `_notes`
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,31 +92,33 @@ class CascadingRule(msgspec.Struct, frozen=True, kw_only=True):
     scan_labels: dict[str, str] = {}
     scan_annotations: dict[str, str] = {}
     only_new_or_changed: bool = False
-    notes: tuple[str, ...] = ()  # on what of the manifest has no effect
+    notes: tuple[str, ...] = ()  # on parts of the manifest that have no effect
 
 
 def read_rule(document: Mapping[str, Any]) -> CascadingRule:
-    """Raises: RequestRefused: every problem that can be told, each sentence beginning with the path of its field."""
+    """Raises: RequestRefused: all problems, each as a sentence that begins with the path of its
+    field.
+    """
     if document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
-        said = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
-        raise build_refusal([f"apiVersion, kind: {said} is not {API_VERSION}, {KIND}"])
+        kind = f"{document.get('apiVersion')!r:.60}, {document.get('kind')!r:.60}"
+        raise build_refusal([f"apiVersion, kind: {kind} is not {API_VERSION}, {KIND}"])
     if len(msgspec.json.encode(document)) > MAX_RULE_BYTES:
         raise build_refusal([f"spec: a rule has at most {MAX_RULE_BYTES} bytes"])
     problems = find_unknown_fields(document, TOP_FIELDS, "")
-    parts: dict[str, Any] = {}
-    spec = _part(parts, _Spec, document.get("spec"), "spec", problems)
-    _part(parts, _Metadata, _known_metadata(document.get("metadata")), "metadata", problems)
+    sections: dict[str, Any] = {}  # by path, those that can be read
+    spec = _read_section(sections, _Spec, document.get("spec"), "spec", problems)
+    _read_section(sections, _Metadata, _select_metadata(document.get("metadata")), "metadata", problems)
     if spec is not None:
-        _part(parts, Matches, spec.matches, "spec.matches", problems)
-        _part(parts, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
-    problems += _problems(parts)
+        _read_section(sections, Matches, spec.matches, "spec.matches", problems)
+        _read_section(sections, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
+    problems += _find_problems(sections)
     if problems:
         raise build_refusal(problems)
-    metadata, matches, scan_spec = parts["metadata"], parts["spec.matches"], parts["spec.scanSpec"]
+    metadata, scan_spec = sections["metadata"], sections["spec.scanSpec"]
     return CascadingRule(
         name=metadata.name,
         labels=metadata.labels,
-        matches=matches,
+        matches=sections["spec.matches"],
         scan_spec=scan_spec,
         scan_labels=spec.scan_labels,
         scan_annotations=spec.scan_annotations,
@@ -121,40 +137,58 @@ def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
 
 
 def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
-    for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+    for path, texts in (
+        ("scanLabels", spec.scan_labels),
+        ("scanAnnotations", spec.scan_annotations),
+    ):
         for key, text in texts.items():
             yield f"spec.{path}[{key!r}]", text
 
 
-def _part(parts: dict[str, Any], kind: type[msgspec.Struct], fields: Any, path: str, problems: list[str]) -> Any:
+def _read_section(
+    sections: dict[str, Any],
+    kind: type[msgspec.Struct],
+    fields: Any,
+    path: str,
+    problems: list[str],
+) -> Any:
+    """Add the section to `sections`, or why it cannot be read to `problems`.
+
+    Returns the section, or None.
+    """
     if not isinstance(fields, dict):
         problems.append(f"{path} is missing" if fields is None else f"{path}: expected a mapping")
         return None
     try:
-        parts[path] = read_struct(kind, {k: v for k, v in fields.items() if v is not None}, f"{path}.")
+        present = {name: value for name, value in fields.items() if value is not None}
+        sections[path] = read_struct(kind, present, f"{path}.")
     except RequestRefused as exc:
         problems += exc.reasons
-    return parts.get(path)
+    return sections.get(path)
 
 
-def _known_metadata(metadata: Any) -> Any:
-    """Of Kubernetes' many fields those that mean something here."""
-    known = ("name", "labels", "annotations")
-    return {key: metadata[key] for key in known if key in metadata} if isinstance(metadata, dict) else metadata
+def _select_metadata(metadata: Any) -> Any:
+    """The fields of Kubernetes' metadata that have a meaning here."""
+    if not isinstance(metadata, dict):
+        return metadata
+    return {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
 
 
-def _problems(parts: Mapping[str, Any]) -> Iterator[str]:
-    if metadata := parts.get("metadata"):
+def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
+    if metadata := sections.get("metadata"):
         yield from _name_problems(metadata)
-    if (matches := parts.get("spec.matches")) is not None:
+    if (matches := sections.get("spec.matches")) is not None:
         yield from _match_problems(matches)
-    if (scan_spec := parts.get("spec.scanSpec")) is not None:
+    if (scan_spec := sections.get("spec.scanSpec")) is not None:
         yield from _scan_problems(scan_spec)
-    if (spec := parts.get("spec")) is not None:
+    if (spec := sections.get("spec")) is not None:
         for key in spec.scan_annotations:
             if key.startswith(SCOPE_PREFIX):
                 yield f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan"
-        for path, texts in (("scanLabels", spec.scan_labels), ("scanAnnotations", spec.scan_annotations)):
+        for path, texts in (
+            ("scanLabels", spec.scan_labels),
+            ("scanAnnotations", spec.scan_annotations),
+        ):
             if len(texts) > MAX_LABELS:
                 yield f"spec.{path}: {len(texts)} entries are more than {MAX_LABELS}"
         yield from _template_problems(dict(_added_templates(spec)))

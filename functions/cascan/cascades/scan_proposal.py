@@ -1,7 +1,8 @@
-"""A rule's templates, filled from one finding: words of an argument list, labels, annotations.
+"""The templates of a rule, rendered from one finding: nmap's arguments, labels, annotations.
 
-Each parameter stays one word whatever is put in. What a scanned host says can neither become an option, nor widen a
-target, nor end a value early: for a scan of ours each value put in has to be a plain word.
+Each parameter stays one argument, whatever values it takes. Text from a scanned host can neither
+become an option, nor widen a target, nor end a value early: in a scan that cascan runs, each value
+has to be plain (`is_plain_value`).
 """
 
 from __future__ import annotations
@@ -23,30 +24,38 @@ from cascan.templates.render import RenderResult, Template, TemplateError, compi
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
+NOT_AN_ADDRESS = 9  # sorts after the versions of IP
 
 
 class NoProposal(Exception):
-    """The rule has no scan for this finding: the reason, in one sentence."""
+    """The rule has no scan for this finding. The message is the reason, in one sentence."""
 
 
 class RenderingTooLong(Rejected):
-    """The rule's templates are more work than a scan may be."""
+    """The templates of the rule take more work than the findings of one scan may cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanProposal:
-    """The scan that a rule asks for on behalf of one finding."""
+    """The scan that a rule asks for because of one finding."""
 
     scan_type: str
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
     annotations: tuple[tuple[str, str], ...]
-    spec: str = ""  # the rest of the scanSpec, filled, as JSON: empty where it has no template
+    # env and initContainers of the scanSpec, rendered, as JSON; empty where it has neither
+    spec: str = ""
 
     @property
     def chars(self) -> int:
         pairs = (*self.labels, *self.annotations)
-        return len(self.spec) + sum(map(len, self.words)) + sum(len(key) + len(text) for key, text in pairs)
+        in_pairs = sum(len(key) + len(text) for key, text in pairs)
+        return len(self.spec) + sum(map(len, self.arguments)) + in_pairs
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Everything in it as plain values, for a digest that no renaming in this code changes."""
+        return self.scan_type, self.arguments, self.labels, self.annotations, self.spec
 
 
 class ProposalRenderer:
@@ -60,38 +69,44 @@ class ProposalRenderer:
         self.env, self.init_containers = rule.scan_spec.env, rule.scan_spec.init_containers
         self.steps = 0  # of rendering, over all findings
 
-    def fill(self, data: Mapping[str, Any]) -> ScanProposal:
-        """Raises: NoProposal: a part of it has nothing to put in, or what it has may not stand there.
-        RenderingTooLong: over all findings, the rule's templates took more than MAX_RULE_RENDER_STEPS.
+    def render(self, data: Mapping[str, Any]) -> ScanProposal:
+        """The proposal for the finding in `data`, which `build_template_data` made.
+
+        Raises: NoProposal: a template has no value, or one that is not allowed there.
+            RenderingTooLong: over all findings, the templates of the rule took more than
+            MAX_RULE_RENDER_STEPS.
         """
         if self.steps > MAX_RULE_RENDER_STEPS:
             raise RenderingTooLong(f"its templates took more than {MAX_RULE_RENDER_STEPS:,} steps over these findings")
         try:
-            scan_type = self._render(self.scan_type, data).text
-            if not scan_type:
-                raise NoProposal(f"scanType {self.scan_type.text!r} renders to nothing")
-            ours = scan_type in NMAP_SCAN_TYPES
-            wish = ScanProposal(
-                scan_type,
-                tuple(self._word(template, data, ours=ours) for template in self.parameters),
-                self._texts(self.labels, data),
-                self._texts(self.annotations, data),
-                self._spec(data),
-            )
+            proposal = self._render_proposal(data)
         except TemplateError as exc:
             raise NoProposal(str(exc)) from exc
-        if wish.chars > MAX_PROPOSAL_CHARS:
+        if proposal.chars > MAX_PROPOSAL_CHARS:
             raise NoProposal(
                 f"parameters, labels, annotations and env: together more than {MAX_PROPOSAL_CHARS} characters"
             )
-        return wish
+        return proposal
+
+    def _render_proposal(self, data: Mapping[str, Any]) -> ScanProposal:
+        scan_type = self._render(self.scan_type, data).text
+        if not scan_type:
+            raise NoProposal(f"scanType {self.scan_type.text!r} renders to nothing")
+        is_nmap = scan_type in NMAP_SCAN_TYPES
+        return ScanProposal(
+            scan_type,
+            tuple(self._render_argument(template, data, is_nmap=is_nmap) for template in self.parameters),
+            self._render_texts(self.labels, data),
+            self._render_texts(self.annotations, data),
+            self._render_spec(data),
+        )
 
     def _render(self, template: Template, data: Mapping[str, Any]) -> RenderResult:
         rendered = render(template, data)
         self.steps += rendered.steps
         return rendered
 
-    def _word(self, template: Template, data: Mapping[str, Any], *, ours: bool) -> str:
+    def _render_argument(self, template: Template, data: Mapping[str, Any], *, is_nmap: bool) -> str:
         if template.literal is not None:
             return template.literal
         rendered = self._render(template, data)
@@ -101,58 +116,66 @@ class ProposalRenderer:
             raise NoProposal(f"parameter {template.text!r} renders to nothing")
         if rendered.text.startswith("-") and not template.text.startswith("-"):
             raise NoProposal(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
-        if ours:
+        if is_nmap:
             for value in rendered.values:
                 if not is_plain_value(value):
                     raise NoProposal(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
         return rendered.text
 
-    def _texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    def _render_texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         return tuple((key, self._render(template, data).text) for key, template in templates.items())
 
-    def _spec(self, data: Mapping[str, Any]) -> str:
+    def _render_spec(self, data: Mapping[str, Any]) -> str:
         if not (self.env or self.init_containers):
             return ""
-        containers = [self._container(container, data) for container in self.init_containers]
-        return msgspec.json.encode({"env": self._env(self.env, data), "initContainers": containers}).decode()
+        containers = [self._render_container(container, data) for container in self.init_containers]
+        return msgspec.json.encode({"env": self._render_env(self.env, data), "initContainers": containers}).decode()
 
-    def _env(self, env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
-        """Copies of the variables, their values rendered."""
+    def _render_env(self, env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
+        """Copies of the variables, with their values rendered."""
         return [
-            entry | {"value": self._text(entry["value"], data)}
+            entry | {"value": self._render_text(entry["value"], data)}
             if isinstance(entry, dict) and isinstance(entry.get("value"), str)
             else entry
             for entry in env
         ]
 
-    def _container(self, container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-        filled = dict(container)
+    def _render_container(self, container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        rendered = dict(container)
         if isinstance(container.get("command"), list):
-            filled["command"] = [self._text(str(word), data) for word in container["command"]]
+            rendered["command"] = [self._render_text(str(argument), data) for argument in container["command"]]
         if isinstance(container.get("env"), list):
-            filled["env"] = self._env(container["env"], data)
-        return filled
+            rendered["env"] = self._render_env(container["env"], data)
+        return rendered
 
-    def _text(self, text: str, data: Mapping[str, Any]) -> str:
+    def _render_text(self, text: str, data: Mapping[str, Any]) -> str:
         return self._render(compile_template(text), data).text
 
 
 def build_template_data(finding: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
-    """What a template may name: the finding's fields, the parent scan's where it has none, and helpers in $."""
-    return {**parent, **finding, "$": {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}}
+    """What a template may name: the finding's fields, then those of the parent scan, and helpers in
+    `$`.
+    """
+    helpers = {"hostOrIP": find_host_or_ip(finding.get("attributes") or {})}
+    return {**parent, **finding, "$": helpers}
 
 
 def find_host_or_ip(attributes: Mapping[str, Any]) -> str:
-    """The host's name; else its lowest address by number, IPv4 before IPv6; else nothing."""
+    """The host's name; without one its lowest address, IPv4 before IPv6; without an address an
+    empty text.
+    """
     if attributes.get("hostname"):
         return str(attributes["hostname"])
-    addresses = attributes.get("ip_addresses") or attributes.get("ip_address") or ()
-    found = [addresses] if isinstance(addresses, str) else [text for text in addresses if isinstance(text, str)]
-    return min(found, key=_order, default="")
+    value = attributes.get("ip_addresses") or attributes.get("ip_address") or ()
+    addresses = [value] if isinstance(value, str) else [entry for entry in value if isinstance(entry, str)]
+    return min(addresses, key=_address_order, default="")
 
 
 def extract_host(text: str) -> str:
-    """The host that a URL names, as some scanners call theirs; any other text as it is."""
+    """The host in a URL, which is what some scanners write as a host.
+
+    Any other text is returned unchanged.
+    """
     if "://" not in text:
         return text
     try:
@@ -162,14 +185,17 @@ def extract_host(text: str) -> str:
 
 
 def is_plain_value(value: str) -> bool:
-    """A name, an address, a number; neither a list nor a range, which would widen a target or a port."""
+    """Whether it is a name, an address or a number.
+
+    A list or a range is not: it would widen a target or a port.
+    """
     is_range = "-" in value and not any(character.isalpha() for character in value)
     return len(value) <= MAX_TARGET_CHARS and PLAIN.fullmatch(value) is not None and not is_range
 
 
-def _order(text: str) -> tuple[int, int, str]:
+def _address_order(text: str) -> tuple[int, int, str]:
     try:
         address = ip_address(text)
     except ValueError:
-        return 9, 0, text  # what is no address stands last
+        return NOT_AN_ADDRESS, 0, text
     return address.version, int(address), text

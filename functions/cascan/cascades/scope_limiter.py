@@ -1,20 +1,35 @@
-"""Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope annotations. Fails closed.
+"""Whether a finding may be followed: secureCodeBox's scope limiter over the scan's scope
+annotations. Fails closed.
 
-allOf, anyOf and noneOf are ANDed; one that is absent or empty holds. Unlike secureCodeBox an address of the other
-family is not inside a network, NotInCIDR and NotSubdomainOf mean that none is inside, and what cannot be rendered,
-wholly or in part, never holds in noneOf.
+allOf, anyOf and noneOf must all hold; an absent or empty one holds. Three things differ from
+secureCodeBox: an address of the other family is not inside a network; NotInCIDR and NotSubdomainOf
+mean that no value is inside; and a finding is out of scope where a value of noneOf cannot be
+rendered, wholly or in part.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_interface, ip_network, summarize_address_range
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+    summarize_address_range,
+)
 from typing import Any
 from urllib.parse import urlsplit
 
 from cascan.errors import Rejected
-from cascan.forms.cascades import ALIASES, SCOPE_PREFIX, ScopeLimiter, ScopeOperator, ScopeRequirement
+from cascan.forms.cascades import (
+    ALIASES,
+    SCOPE_PREFIX,
+    ScopeLimiter,
+    ScopeOperator,
+    ScopeRequirement,
+)
 from cascan.nmap.special_addresses import IPV4, IPV6, to_effective_number
 from cascan.templates.render import TemplateError, compile_values, render_values
 
@@ -24,7 +39,9 @@ MISSING_RENDER = "renders to nothing here"
 
 
 class ScopeUndecidable(Rejected):
-    """A requirement that has no answer: no such annotation, no address, no domain."""
+    """A requirement that cannot be decided: no such annotation, or a value that is not an address
+    or a domain.
+    """
 
 
 def explain_refusal(
@@ -33,38 +50,40 @@ def explain_refusal(
     finding: Mapping[str, Any],
     aliases: Mapping[str, str] = ALIASES,
 ) -> str | None:
-    """Why the finding is out of scope, in one sentence with what was compared; None: it is in scope.
+    """Why the finding is out of scope, in one sentence with the values compared.
 
-    Raises: ScopeUnjudgeable: a requirement has no answer, which is no scope either.
+    None: it is in scope.
+
+    Raises: ScopeUndecidable: a requirement cannot be decided, so the finding must not be followed.
     """
     if limiter is None:
         return None
 
-    def verdict(requirement: ScopeRequirement, *, on_missing: bool) -> tuple[bool, str]:
-        return _verdict(requirement, annotations, finding, aliases, on_missing=on_missing)
+    def check(requirement: ScopeRequirement, *, on_missing: bool) -> tuple[bool, str]:
+        return _check(requirement, annotations, finding, aliases, on_missing=on_missing)
 
     lenient = limiter.valid_on_missing_render
     for requirement in limiter.all_of:
-        holds, said = verdict(requirement, on_missing=lenient)
+        holds, comparison = check(requirement, on_missing=lenient)
         if not holds:
-            return f"allOf: {said}"
+            return f"allOf: {comparison}"
     if limiter.any_of:
-        verdicts: list[str] = []
+        comparisons: list[str] = []
         for requirement in limiter.any_of:
-            holds, said = verdict(requirement, on_missing=lenient)
+            holds, comparison = check(requirement, on_missing=lenient)
             if holds:
                 break
-            verdicts.append(said)
+            comparisons.append(comparison)
         else:
-            return f"anyOf: {'; '.join(verdicts)}"
+            return f"anyOf: {'; '.join(comparisons)}"
     for requirement in limiter.none_of:
-        holds, said = verdict(requirement, on_missing=True)
+        holds, comparison = check(requirement, on_missing=True)
         if holds:
-            return f"noneOf: {said}"
+            return f"noneOf: {comparison}"
     return None
 
 
-def _verdict(
+def _check(
     requirement: ScopeRequirement,
     annotations: Mapping[str, str],
     finding: Mapping[str, Any],
@@ -72,7 +91,10 @@ def _verdict(
     *,
     on_missing: bool,
 ) -> tuple[bool, str]:
-    """Whether it holds, and the comparison in words."""
+    """Whether the requirement holds, and a sentence with the values compared.
+
+    `on_missing`: whether it holds where a value renders to nothing.
+    """
     key, operator = requirement.key, requirement.operator
     if not key.startswith(SCOPE_PREFIX):
         raise ScopeUndecidable(f"key {key!r} does not start with {SCOPE_PREFIX}")
@@ -93,7 +115,8 @@ def _verdict(
     except ValueError as exc:
         raise ScopeUndecidable(f"using operator {operator} on {key}: {exc}") from exc
     verb = "holds" if holds else "does not hold"
-    return holds, f"{key} {operator} {verb}: {_shown(annotation)} against {_shown(', '.join(values))}"
+    comparison = f"{_shown(annotation)} against {_shown(', '.join(values))}"
+    return holds, f"{key} {operator} {verb}: {comparison}"
 
 
 def _in(annotation: str, values: Sequence[str]) -> bool:
@@ -106,38 +129,46 @@ def _contains(annotation: str, values: Sequence[str]) -> bool:
 
 
 def _in_cidr(annotation: str, values: Sequence[str]) -> bool:
-    networks, found = _networks(annotation, values)
-    return all(any(_is_inside(one, network) for network in networks) for one in found)
+    scope, networks = _parse_networks(annotation, values)
+    return all(any(_is_inside(network, allowed) for allowed in scope) for network in networks)
 
 
 def _not_in_cidr(annotation: str, values: Sequence[str]) -> bool:
-    """None of them has an address inside."""
-    networks, found = _networks(annotation, values)
-    return not any(one.version == network.version and network.overlaps(one) for one in found for network in networks)
+    """No value has an address inside."""
+    scope, networks = _parse_networks(annotation, values)
+    return not any(_overlap(network, allowed) for network in networks for allowed in scope)
 
 
-def _is_inside(one: Any, network: Any) -> bool:
-    return bool(one.version == network.version and network[0] <= one[0] and one[-1] <= network[-1])
+def _is_inside(network: Any, outer: Any) -> bool:
+    return bool(network.version == outer.version and outer[0] <= network[0] and network[-1] <= outer[-1])
 
 
-def _networks(annotation: str, values: Sequence[str]) -> tuple[list[Any], list[Any]]:
-    """The scope's networks, and each value as one: of a single address, as a rule. Every value is read.
+def _overlap(network: Any, other: Any) -> bool:
+    return bool(network.version == other.version and network.overlaps(other))
 
-    Several networks are parted by commas, so that a scope may have one of each family.
+
+def _parse_networks(annotation: str, values: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """The networks of the scope, and each value as a network, mostly of a single address.
+
+    Commas separate the networks of a scope, so that it may have networks of both families.
+
+    Raises: ValueError: one of the scope or of the values is not a network. Every value is read, so
+        none goes unnoticed.
     """
-    scope = [ip_network(part.strip(), strict=False) for part in annotation.split(",")]
-    return scope, [_network(value.strip()) for value in values]
+    scope = [ip_network(text.strip(), strict=False) for text in annotation.split(",")]
+    return scope, [_parse_network(value.strip()) for value in values]
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
-    """An embedded IPv4 address is the IPv4 address that it is; of a network as well, where all of it is one.
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
+    """The network. IPv6 addresses that all embed IPv4 addresses become these.
 
-    Raises: ValueError: no network, or IPv4 addresses hide in it.
+    Raises: ValueError: not a network, or only some of its addresses embed IPv4 addresses.
     """
     network = ip_interface(text).network
     if network.version == IPV4:
         return network
-    low, high = to_effective_number(IPV6, int(network[0])), to_effective_number(IPV6, int(network[-1]))
+    low = to_effective_number(IPV6, int(network[0]))
+    high = to_effective_number(IPV6, int(network[-1]))
     if low.family != high.family:
         raise ValueError(f"{_shown(text)} holds embedded IPv4 addresses beside others")
     if low.family == IPV4 and low.embedded_in:
@@ -146,11 +177,14 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 def _below(annotation: str, values: Sequence[str]) -> list[bool]:
-    """For each value whether it is the domain or lies below; each is read, so that an invalid one is told."""
-    parent = _labels(annotation)
-    if len(parent) < 2:  # noqa: PLR2004  `com` alone would let half of the world in
+    """For each value, whether it is the domain of the annotation or below it.
+
+    Raises: ValueError: the annotation or a value is not a domain.
+    """
+    parent = _parse_domain(annotation)
+    if len(parent) < 2:  # noqa: PLR2004  `com` alone would be half of the Internet
         raise ValueError(f"{_shown(annotation)} is no domain below a top level")
-    return [_labels(value)[-len(parent) :] == parent for value in values]
+    return [_parse_domain(value)[-len(parent) :] == parent for value in values]
 
 
 def _subdomain_of(annotation: str, values: Sequence[str]) -> bool:
@@ -161,8 +195,8 @@ def _not_subdomain_of(annotation: str, values: Sequence[str]) -> bool:
     return not any(_below(annotation, values))
 
 
-def _labels(text: str) -> list[str]:
-    """Of a domain name, or of the host in a URL. Raises: ValueError: neither."""
+def _parse_domain(text: str) -> list[str]:
+    """The labels of a domain name, or of the host in a URL. Raises: ValueError: neither."""
     host = (urlsplit(text.strip()).hostname or "") if "://" in text else text.strip().partition(":")[0]
     labels = host.removesuffix(".").lower().split(".")
     is_domain = len(host) <= MAX_DOMAIN_CHARS and all(LABEL.fullmatch(label) for label in labels)

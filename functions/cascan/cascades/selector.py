@@ -1,4 +1,7 @@
-"""Which rules a scan lets follow: secureCodeBox's label selector, matchLabels and matchExpressions, all ANDed."""
+"""Which rules a scan selects: secureCodeBox's label selector.
+
+All of matchLabels and matchExpressions must hold.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from cascan.forms.cascades import Cascades, Requirement, SelectorOperator
 
 
 def is_selected(cascades: Cascades | None, labels: Mapping[str, str]) -> bool:
-    """Whether a rule with these labels follows. No cascades: none does; an empty selector: every rule does."""
+    """Whether a rule with these labels is selected.
+
+    Without cascades none is; an empty selector selects every rule.
+    """
     if cascades is None:
         return False
     if any(labels.get(key) != value for key, value in cascades.match_labels.items()):
@@ -17,7 +23,7 @@ def is_selected(cascades: Cascades | None, labels: Mapping[str, str]) -> bool:
 
 
 def _holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
-    """As Kubernetes has it: a label that is not there is in no list, so NotIn holds."""
+    """As in Kubernetes: NotIn also holds where the label is absent."""
     value = labels.get(requirement.key)
     match requirement.operator:
         case SelectorOperator.IN:

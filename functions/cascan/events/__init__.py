@@ -1,8 +1,9 @@
-"""Every message that crosses a function's edge, to and from the wire.
+"""The messages that functions exchange, and how they are written and read.
 
-On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields below>}`; on a queue the
-fields are the body. A field is added without notice; `version` changes when one is renamed, removed or re-read.
-Each carries `scan_id`, `cause_id` (the id of the message or event that led to it) and `hop` (0 for a person's request).
+On the bus an event is `{"Source": "cascan", "DetailType": <class name>, "Detail": <the fields
+below>}`; on a queue the fields are the body. Fields may be added within a version; `version`
+changes when one is renamed or removed, or when its meaning changes. Each carries `scan_id`,
+`cause_id` (the id of the message or event that led to it) and `hop` (0 for a person's request).
 docs/events.md shows one of each.
 """
 
@@ -21,7 +22,14 @@ from cascan.events.changes import (
     build_change_event,
 )
 from cascan.events.envelopes import ReportStored, WorkersWanted, parse_end_event, parse_event
-from cascan.events.message import SOURCE, BusEvent, Message, ShardQueued, build_event_fields, detail_type
+from cascan.events.message import (
+    SOURCE,
+    BusEvent,
+    Message,
+    ShardQueued,
+    build_event_fields,
+    detail_type,
+)
 from cascan.events.scans import (
     FindingsRecorded,
     HostQuarantined,

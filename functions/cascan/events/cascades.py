@@ -1,4 +1,4 @@
-"""What the findings of a scan asked for."""
+"""Events of cascades: a scan to run elsewhere, and findings that no scan follows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from cascan.events.message import BusEvent
 
 
 class CascadeRequested(BusEvent, frozen=True, kw_only=True):
-    """A rule asks for a scan of another scanner. `request` is the whole of it, for a subscriber of yours to take up."""
+    """A rule asks for a scan by another scanner.
+
+    A subscriber of yours can run it from `request`.
+    """
 
     rule: str
     scan_type: str
-    request: dict[str, Any]  # a Scan manifest of secureCodeBox
-    findings: tuple[str, ...]  # the first ids of those that asked for it
-    count: int  # of them
+    request: dict[str, Any]  # a `Scan` manifest of secureCodeBox
+    findings: tuple[str, ...]  # the first ids of the findings that matched
+    count: int  # of findings that matched
 
 
 class CascadeCapped(BusEvent, frozen=True, kw_only=True):
-    """Findings were not followed, because a cap of the cascade was reached."""
+    """No scan follows these findings, because a cap of the cascade was reached."""
 
     rule: str
     cap: str  # depth, fan-out, scans, probes or cost
@@ -28,10 +31,12 @@ class CascadeCapped(BusEvent, frozen=True, kw_only=True):
 
 
 class CascadeRefused(BusEvent, frozen=True, kw_only=True):
-    """Findings were not followed: out of scope, no request that would be accepted, or the rule itself failed."""
+    """No scan follows these findings: out of scope, the request would be refused, or the rule
+    failed.
+    """
 
     rule: str
     kind: str  # out of scope, refused or failed
-    reason: str  # with what was compared
+    reason: str  # with the values compared
     findings: tuple[str, ...]
     count: int

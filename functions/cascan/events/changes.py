@@ -11,15 +11,15 @@ from cascan.model.scan import Scan
 
 
 class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a report, or a scan, changed in the inventory, by kind."""
+    """How many changes to the inventory a report or a scan made, by kind."""
 
-    kinds: dict[str, int] = {}  # against an earlier scan
-    baseline: dict[str, int] = {}  # seen for the first time where nothing had looked before: in no event of its own
-    announced: int = 0  # of `kinds`, in an event of its own
+    kinds: dict[str, int] = {}  # compared with earlier scans
+    baseline: dict[str, int] = {}  # first observations; they have no events of their own
+    announced: int = 0  # how many of `kinds` have an event of their own
 
 
 class HostChange(BusEvent, frozen=True, kw_only=True):
-    """A host differs from what the last scan of its address saw."""
+    """A host differs from what the last scan of its address observed."""
 
     shard: int
     report_key: str
@@ -30,7 +30,7 @@ class HostChange(BusEvent, frozen=True, kw_only=True):
 
 
 class PortChange(HostChange, frozen=True, kw_only=True):
-    """A port differs from what the last scan that covered it saw."""
+    """A port differs from what the last scan that covered it observed."""
 
     protocol: str
     port: int
@@ -41,28 +41,31 @@ class HostAppeared(HostChange, frozen=True, kw_only=True):
 
 
 class HostGone(HostChange, frozen=True, kw_only=True):
-    """A scan asked for the address of a host, in full, and the host was not up."""
+    """A scan covered the address of a host completely, and the host was not up."""
 
 
 class PortOpened(PortChange, frozen=True, kw_only=True):
-    """A port is open that was not."""
+    """A port is open that was not open before."""
 
 
 class PortClosed(PortChange, frozen=True, kw_only=True):
-    """A port that was open is not: `after` says whether it is closed or filtered."""
+    """A port that was open is not open any more: `after` says whether it is closed or filtered."""
 
 
 class ServiceChanged(PortChange, frozen=True, kw_only=True):
-    """The same port is open, and something else answers: another service, product or version."""
+    """The port is still open, with another service, product or version."""
 
 
 def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, cause_id: str) -> HostChange:
-    """The event that announces a change. Raises: ValueError: a baseline, of which there is nothing to announce."""
+    """The event that announces a change.
+
+    Raises: ValueError: the change is a baseline, which is not announced.
+    """
     if change.before is None:
         raise ValueError(f"nothing covered {change.address} before")
-    what = (change.kind.value, change.address, change.protocol, change.port)
+    identity = (change.kind.value, change.address, change.protocol, change.port)
     common = build_event_fields(scan, at=change.after.seen_at, cause_id=cause_id) | {
-        "event_id": derive_event_id(report_key, *what),
+        "event_id": derive_event_id(report_key, *identity),
         "shard": shard,
         "report_key": report_key,
         "address": change.address,

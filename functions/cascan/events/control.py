@@ -1,4 +1,4 @@
-"""What may be asked of a scan that exists, or of the whole stack: the message of the control queue."""
+"""The message of the control queue: what to do with a scan, or with the whole stack."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cascan.limits import MAX_LABEL_CHARS
 
 
 class Action(StrEnum):
-    CANCEL = "cancel"  # a scan ends now; what was found is kept
-    SUSPEND = "suspend"  # a scan stands still; hosts that are finished are kept
-    RESUME = "resume"  # it goes on where it stood
-    HALT = "halt"  # nothing at all is scanned
+    CANCEL = "cancel"  # the scan ends now; its findings are kept
+    SUSPEND = "suspend"  # the scan pauses; hosts that are finished are kept
+    RESUME = "resume"  # the scan goes on where it paused
+    HALT = "halt"  # nothing is scanned
     LIFT = "lift"  # the stack goes on
 
 
@@ -35,15 +35,17 @@ class ControlRequested(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     @classmethod
     def from_wire(cls, body: str | bytes) -> ControlRequested:
-        """Raises: MalformedMessage: another shape, no scan where one is needed, or a text that is too long."""
+        """Raises: MalformedMessage: another shape, no scan where one is needed, or a text that is
+        too long.
+        """
         try:
-            asked = msgspec.json.decode(body, type=cls)
+            request = msgspec.json.decode(body, type=cls)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
             raise MalformedMessage(f"not a ControlRequested message: {exc}") from exc
-        if asked.action in STACK_ACTIONS and asked.scan_id:
-            raise MalformedMessage(f"{asked.action} is about the whole stack: leave scanId out")
-        if asked.action not in STACK_ACTIONS and not SCAN_ID.fullmatch(asked.scan_id):
-            raise MalformedMessage(f"{asked.action} needs scanId, the id of a scan; {asked.scan_id[:40]!r} is none")
-        if max(len(asked.by), len(asked.reason)) > MAX_LABEL_CHARS:
+        if request.action in STACK_ACTIONS and request.scan_id:
+            raise MalformedMessage(f"{request.action} is about the whole stack: leave scanId out")
+        if request.action not in STACK_ACTIONS and not SCAN_ID.fullmatch(request.scan_id):
+            raise MalformedMessage(f"{request.action} needs scanId, the id of a scan; {request.scan_id[:40]!r} is none")
+        if max(len(request.by), len(request.reason)) > MAX_LABEL_CHARS:
             raise MalformedMessage(f"by and reason have at most {MAX_LABEL_CHARS} characters")
-        return asked
+        return request

@@ -1,4 +1,6 @@
-"""Events as EventBridge delivers them: our own, and those of Amazon S3 and Amazon ECS that wake a function."""
+"""Events as EventBridge delivers them: cascan's own, and those of Amazon S3 and Amazon ECS that
+wake a function.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,17 @@ from cascan.events.message import DECODE_ERRORS, SOURCE, M
 from cascan.events.scans import ScanCancelled, ScanCompleted, ScanFailed, ScanPlanned, ScanResumed
 from cascan.ids import ReportKey
 
-NOT_STARTED = "TaskFailedToStart"  # a stop code of ECS, as is the other
+NOT_STARTED = "TaskFailedToStart"  # like SpotInterruption, a stop code of ECS
 SPOT_IS_SHORT = frozenset({"SpotInterruption", NOT_STARTED})
-WORKER = "worker"  # the container that drains a queue, beside what an operator adds
-AT_ONCE = timedelta(minutes=1)  # the pace of the tick: who fails sooner than this waits for it
+WORKER = "worker"  # the container that runs nmap; an operator may add others
+AT_ONCE = timedelta(minutes=1)  # the interval of the tick, which starts a worker that fails sooner
 
 
 def parse_event(body: str | bytes, kind: type[M]) -> M:
     """The bus event inside an EventBridge envelope, as a queue behind a rule delivers it.
 
-    Raises: MalformedMessage: no envelope of ours, another event, or a detail that does not fit.
+    Raises: MalformedMessage: not an envelope of cascan, another event, or a detail of another
+        shape.
     """
     envelope = _envelope(body)
     if envelope.source != SOURCE or envelope.detail_type != kind.__name__:
@@ -31,7 +34,10 @@ def parse_event(body: str | bytes, kind: type[M]) -> M:
 
 
 def parse_end_event(body: str | bytes) -> ScanCompleted | ScanFailed | ScanCancelled:
-    """The end of a scan inside an EventBridge envelope. Raises: MalformedMessage: as parse_event."""
+    """The end of a scan inside an EventBridge envelope.
+
+    Raises: MalformedMessage: as parse_event.
+    """
     return parse_event(body, ENDS.get(_envelope(body).detail_type, ScanCompleted))
 
 
@@ -40,12 +46,17 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str = ""
     planned: dict[str, int] = {}  # shards that were queued just now, by lane
-    spot_is_short: bool = False  # Spot had no room, or took a worker back: no use in asking it again at once
-    failed_at_once: bool = False  # the worker could not start, or crashed: another would only do the same
+    # Spot had no capacity, or took a worker back: retrying at once is of no use
+    spot_is_short: bool = False
+    # the worker could not start, or crashed: another one would do the same
+    failed_at_once: bool = False
 
     @classmethod
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
-        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`. Raises: MalformedMessage."""
+        """Source: EventBridge envelopes; Amazon ECS's `ECS Task State Change`.
+
+        Raises: MalformedMessage.
+        """
         event_id, detail = str(envelope.get("id", "")), envelope.get("detail")
         queued = QUEUED_BY.get(str(envelope.get("detail-type"))) if envelope.get("source") == SOURCE else None
         if queued:
@@ -58,16 +69,19 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _failed_at_once(task: Mapping[str, Any]) -> bool:
-    """Of a stopped task: it never ran or its worker ended with an error, and all that in less than `AT_ONCE`."""
-    codes = (of.get("exitCode", 0) for of in task.get("containers", ()) if of.get("name") == WORKER)
+    """Whether a task that stopped never started or ended with an error, in less than `AT_ONCE`."""
+    containers = task.get("containers", ())
+    codes = [container.get("exitCode", 0) for container in containers if container.get("name") == WORKER]
     if task.get("stopCode") != NOT_STARTED and not any(codes):
         return False
-    created, ended = task.get("createdAt"), task.get("stoppedAt")
-    return not (created and ended) or datetime.fromisoformat(ended) - datetime.fromisoformat(created) < AT_ONCE
+    created, stopped = task.get("createdAt"), task.get("stoppedAt")
+    if not (created and stopped):
+        return True
+    return datetime.fromisoformat(stopped) - datetime.fromisoformat(created) < AT_ONCE
 
 
 class ReportStored(msgspec.Struct, frozen=True):
-    """A report object came into being in the bucket. Source: Amazon S3's `Object Created` event."""
+    """A report was stored in the bucket. Source: Amazon S3's `Object Created` event."""
 
     DETAIL_TYPE: ClassVar[str] = "Object Created"
 
@@ -78,7 +92,7 @@ class ReportStored(msgspec.Struct, frozen=True):
 
     @property
     def report(self) -> ReportKey:
-        """Raises: MalformedMessage: not a key that a worker mints."""
+        """Raises: MalformedMessage: not the key of a report."""
         return ReportKey.parse(self.key)
 
     @classmethod
@@ -129,4 +143,7 @@ ENDS: dict[str, type[ScanCompleted | ScanFailed | ScanCancelled]] = {
 }
 
 
-QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {"ScanPlanned": ScanPlanned, "ScanResumed": ScanResumed}
+QUEUED_BY: dict[str, type[ScanPlanned | ScanResumed]] = {
+    "ScanPlanned": ScanPlanned,
+    "ScanResumed": ScanResumed,
+}

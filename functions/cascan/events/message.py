@@ -1,4 +1,4 @@
-"""What every message carries, and what every event on the bus says of its scan."""
+"""The fields of every message, and those that every event on the bus has about its scan."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cascan.model.scan import Scan
 
 SOURCE = "cascan"
 VERSION = 1
-DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)  # what decoding a stranger's bytes raises
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)  # from decoding unknown bytes
 M = TypeVar("M", bound="Message")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What every message carries."""
+    """The fields of every message."""
 
     scan_id: str
     cause_id: str
@@ -29,7 +29,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_wire(cls: type[M], body: str | bytes) -> M:
-        """Raises: MalformedMessage: not this message, or a version we do not know."""
+        """Raises: MalformedMessage: not this message, or an unknown version."""
         try:
             message = msgspec.json.decode(body, type=cls)
         except DECODE_ERRORS as exc:
@@ -40,22 +40,25 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShardQueued(Message, frozen=True, kw_only=True):
-    """A shard waits for a worker. The shard itself is read from the table by whoever claims it."""
+    """A shard waits for a worker, which reads the shard from the table when it claims it."""
 
     shard: int
 
 
 class BusEvent(Message, frozen=True, kw_only=True):
-    """What every event on the bus carries: enough for a rule to match on."""
+    """The fields of every event on the bus, which rules can match."""
 
-    event_id: str  # derived: the same happening is announced under the same id
+    event_id: str  # derived: a repeated announcement has the same id
     at: datetime
     name: str  # the series
     labels: dict[str, str] = {}
 
 
 def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
-    """What every event on the bus says of its scan, but for its own id. Without `cause_id`, what caused the scan."""
+    """The fields of every event about its scan, without `event_id`.
+
+    Without `cause_id`, that of the scan is used.
+    """
     return {
         "scan_id": scan.scan_id,
         "cause_id": cause_id or scan.cause_id,

@@ -1,4 +1,4 @@
-"""How a scan goes: planned, recorded shard by shard, ended, interfered with."""
+"""Events of a scan's life: planned, recorded shard by shard, suspended and resumed, ended."""
 
 from __future__ import annotations
 
@@ -34,17 +34,20 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):
-    """A report held hosts outside the scope, or that nobody asked for. They are in its XML and nowhere else."""
+    """A report has hosts outside the scope, or that were not requested.
+
+    They are in its XML and nowhere else.
+    """
 
     shard: int
     report_key: str
     count: int  # host elements
     addresses: tuple[str, ...]  # the first MAX_QUARANTINED_ADDRESSES of them
-    reason: str  # of the first
+    reason: str  # of the first host
 
 
 class ScanCompleted(BusEvent, frozen=True, kw_only=True):
-    """The last shard was closed. `outcome` says what the answer is worth."""
+    """The last shard was closed. `outcome` says how complete the results are."""
 
     state: ScanState
     outcome: Outcome
@@ -56,30 +59,30 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     hosts_up: int
     findings: Counts
     changes: dict[str, int] = msgspec.field(default_factory=dict)  # by kind, against earlier scans
-    cascades: bool = True  # whether the scan asked for any: rules may follow it
+    cascades: bool = True  # whether the request has `cascades`, so that rules may follow
     reasons: Reasons = Reasons()  # why the outcome is not complete
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):
-    """A scan that has no answer: refused before it ran, or failed in every shard."""
+    """A scan without results: refused before it ran, or failed in every shard."""
 
     reason: str
-    refused: bool  # True: the request was not accepted, and no packet was sent
+    refused: bool  # the request was not accepted, and no packet was sent
     reasons: Reasons = Reasons()  # of a scan that ran
 
 
 class ScanSuspended(BusEvent, frozen=True, kw_only=True):
-    """A scan stands still until it is resumed. Its workers hear of it with their next heartbeat."""
+    """A scan pauses until it is resumed. Its workers learn of it with their next heartbeat."""
 
 
 class ScanResumed(BusEvent, frozen=True, kw_only=True):
-    """A scan that stood still goes on."""
+    """A suspended scan goes on."""
 
     lanes: dict[str, int]  # shards that were queued again, by lane
 
 
 class ScanCancelled(BusEvent, frozen=True, kw_only=True):
-    """A scan was ended by somebody. What was found until then is in the table."""
+    """A person ended a scan. What it found until then is in the table."""
 
     reason: str
     reasons: Reasons = Reasons()  # what is missing
@@ -90,6 +93,6 @@ class ScheduleSkipped(BusEvent, frozen=True, kw_only=True):
 
     schedule: str
     due_at: datetime
-    kind: str  # running: an earlier one is; blackout: nothing starts on this date
+    kind: str  # running: an earlier run is; blackout: nothing starts on this date
     reason: str
-    retried: bool  # True: it is tried again every minute until the next one is due
+    retried: bool  # it is tried again every minute until the next run is due

@@ -1,4 +1,6 @@
-"""The cascade part of a request: shape and operators are checked here, its meaning where cascades are decided.
+"""The `cascades` of a request.
+
+Its shape and operators are checked here; cascan.cascades decides what follows.
 
 Source: secureCodeBox's CascadeSpec.
 """
@@ -17,9 +19,12 @@ from cascan.limits import MAX_LABELS, MAX_REQUIREMENT_VALUES, MAX_REQUIREMENTS
 from cascan.templates.render import TemplateError, compile_values, find_unknown_aliases
 
 SCOPE_PREFIX = "scope.cascading.securecodebox.io/"
-LENIENT = "validOnMissingRender"  # the scope limiter's; secureCodeBox's manual also writes it one level above
-SINGLE_EXPRESSION = "matchExpression"  # so its manual's example of a Scan has it: it narrows, as it is meant to
-ALIASES: Mapping[str, str] = {  # what a parse definition has in secureCodeBox: `{{$.domain}}` in a limiter's values
+# of the scope limiter; secureCodeBox's manual also writes it one level higher
+LENIENT = "validOnMissingRender"
+# in an example of its manual; accepted, since ignoring it would select more rules
+SINGLE_EXPRESSION = "matchExpression"
+# of `$` in a limiter's values, as in secureCodeBox's parse definition of nmap
+ALIASES: Mapping[str, str] = {
     "domain": "{{attributes.hostname}}",
     "hostname": "{{attributes.hostname}}",
     "address": "{{#asList}}attributes.ip_addresses{{/asList}}",
@@ -54,7 +59,7 @@ class Requirement(msgspec.Struct, frozen=True):
 
 
 class ScopeRequirement(msgspec.Struct, frozen=True):
-    """One of a scope limiter's: what the annotation `key` says, against what `values` render to."""
+    """One of a scope limiter: the annotation `key`, compared with the rendered `values`."""
 
     key: str
     operator: ScopeOperator
@@ -74,7 +79,8 @@ class Cascades(msgspec.Struct, frozen=True, rename="camel"):
     match_labels: dict[str, str] = {}
     match_expressions: tuple[Requirement, ...] = ()
     scope_limiter: ScopeLimiter | None = None
-    scope_limiter_aliases: dict[str, str] = {}  # `{{$.name}}` in its values → a template; a parse definition has them
+    # name in `{{$.name}}` → a template, as in a parse definition
+    scope_limiter_aliases: dict[str, str] = {}
     inherit_labels: bool = True
     inherit_annotations: bool = True
     inherit_env: bool = False
@@ -86,7 +92,7 @@ class Cascades(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
-    """A sentence for each problem, by its path; none when there are no cascades."""
+    """A sentence for each problem, beginning with its path."""
     try:
         if cascades is not None:
             read_cascades(cascades)
@@ -96,19 +102,22 @@ def check_cascades(cascades: Mapping[str, Any] | None) -> list[str]:
 
 
 def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
-    """Null is absent, as in Kubernetes. Raises: RequestRefused: a sentence for each problem, by its path."""
+    """Null is absent, as in Kubernetes.
+
+    Raises: RequestRefused: a sentence for each problem, by its path.
+    """
     path, problems = "cascades.", list[str]()
-    fields = _given(cascades)
+    fields = _without_nulls(cascades)
     if isinstance(fields.get(SINGLE_EXPRESSION), dict) and "matchExpressions" not in fields:
         fields["matchExpressions"] = [fields.pop(SINGLE_EXPRESSION)]
     fields |= _entries(Requirement, fields, ("matchExpressions",), path, problems)
     lenient = {LENIENT: fields.pop(LENIENT)} if LENIENT in fields else {}
     limiter = fields.get("scopeLimiter")
     if isinstance(limiter, dict):
-        below = f"{path}scopeLimiter."
-        limiter = lenient | _given(limiter)
-        entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), below, problems)
-        fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, below, problems)
+        limiter_path = f"{path}scopeLimiter."
+        limiter = lenient | _without_nulls(limiter)
+        entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), limiter_path, problems)
+        fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, limiter_path, problems)
     problems += _alias_problems(fields, path)
     read = _read(Cascades, fields, path, problems)
     if problems or read is None:
@@ -117,25 +126,28 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
 
 
 def find_scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
-    """What of a scope limiter's values can never render, by its path. The cascades are known to be in order."""
+    """A note on each value of a scope limiter that can never render, by its path.
+
+    The cascades were checked before.
+    """
     read = read_cascades(cascades)
-    known = {*ALIASES, *read.scope_limiter_aliases, "hostOrIP"}
+    aliases = {*ALIASES, *read.scope_limiter_aliases, "hostOrIP"}
     limiter = read.scope_limiter or ScopeLimiter()
     lists = (("allOf", limiter.all_of), ("anyOf", limiter.any_of), ("noneOf", limiter.none_of))
     for name, requirements in lists:
         for index, requirement in enumerate(requirements):
             for value in requirement.values:
-                for unknown in find_unknown_aliases(compile_values(value), known):
+                for unknown in find_unknown_aliases(compile_values(value), aliases):
                     yield (
                         f"cascades.scopeLimiter.{name}[{index}].values: {{{{{unknown}}}}} never renders to anything: "
-                        f"of $ there are {', '.join(sorted(known))}; cascades.scopeLimiterAliases takes others"
+                        f"of $ there are {', '.join(sorted(aliases))}; cascades.scopeLimiterAliases takes others"
                     )
 
 
 def _alias_problems(fields: Mapping[str, Any], path: str) -> Iterator[str]:
     aliases = fields.get("scopeLimiterAliases")
     if not isinstance(aliases, dict):
-        return  # told where the whole is read
+        return  # read_cascades reports it when it reads the whole
     if len(aliases) > MAX_LABELS:
         yield f"{path}scopeLimiterAliases: {len(aliases)} entries are more than {MAX_LABELS}"
     for name, text in list(aliases.items())[:MAX_LABELS]:
@@ -145,14 +157,21 @@ def _alias_problems(fields: Mapping[str, Any], path: str) -> Iterator[str]:
             yield f"{path}scopeLimiterAliases.{name[:64]}: {exc}"
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _entries(
-    kind: type[msgspec.Struct], fields: Mapping[str, Any], names: tuple[str, ...], path: str, problems: list[str]
+    kind: type[msgspec.Struct],
+    fields: Mapping[str, Any],
+    names: tuple[str, ...],
+    path: str,
+    problems: list[str],
 ) -> dict[str, list[Any]]:
-    """By name what can be read of the entries of these lists; what cannot is told by its own path."""
+    """By list name, the entries that can be read.
+
+    Each other entry adds to `problems`, by its own path.
+    """
     read: dict[str, list[Any]] = {}
     for name in names:
         if not isinstance(fields.get(name), list | tuple):
@@ -164,14 +183,14 @@ def _entries(
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
                 problems.append(f"{place}: expected a mapping, got {type(entry).__name__}")
-            elif value := _read(kind, _given(entry), f"{place}.", problems):
+            elif value := _read(kind, _without_nulls(entry), f"{place}.", problems):
                 read[name].append(value)
                 problems += _value_problems(value, f"{place}.")
     return read
 
 
 def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[str]) -> S | None:
-    """None: it cannot be read; `problems` has why."""
+    """None: it cannot be read, and `problems` says why."""
     try:
         return read_struct(kind, fields, path)
     except RequestRefused as exc:
@@ -180,7 +199,7 @@ def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[st
 
 
 def _value_problems(requirement: Any, path: str) -> list[str]:
-    """Each value costs something for each finding, or each rule: there is an end to their number."""
+    """The number of values is limited, since each is compared for every finding or every rule."""
     if len(requirement.values) > MAX_REQUIREMENT_VALUES:
         return [f"{path}values: {len(requirement.values)} entries are more than {MAX_REQUIREMENT_VALUES}"]
     return _scope_problems(requirement, path) if isinstance(requirement, ScopeRequirement) else []

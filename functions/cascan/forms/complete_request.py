@@ -1,11 +1,13 @@
-"""A request as it was written → the request in full: within every limit, with a target, under a name."""
+"""A request as it was written → the complete request: within every limit, with a target, under a
+name.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,15 +25,30 @@ from cascan.limits import (
     MAX_WINDOWS,
 )
 from cascan.model.policy_profile import PolicyProfile
-from cascan.model.request import PortScan, ScanRequest
+from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.timing.windows import Window
 
+
+class ListLimit(NamedTuple):
+    entries: int
+    chars: int  # of one entry
+    fix: str  # what to do about too many
+
+
+LIST_LIMITS: Mapping[str, ListLimit] = {  # fields that are lists of any texts; `windows` has a syntax of its own
+    "targets": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests"),
+    "exclude": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges"),
+    "parameters": ListLimit(MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas"),
+}
+TEXT_FIELDS = tuple(  # with at most MAX_LABEL_CHARS; `name` has a syntax of its own
+    field for field in msgspec.structs.fields(ScanRequest) if field.type is str and field.name != "name"
+)
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule: its end is found by it
+SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
-WINDOWS_ANNOTATION = "cascan/windows"  # several are parted by semicolons
+WINDOWS_ANNOTATION = "cascan/windows"  # semicolons separate several
 RETRY_ANNOTATION = "cascan/retry-timed-out"
 MAX_SHOWN_CHARS = 80
 TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
@@ -39,61 +56,84 @@ NO_TARGET = "targets: no target; name hosts or networks under targets, or among 
 
 
 def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRequest:
-    """The request with its name, policy profile and idempotency key in place.
+    """The request with its name, policy profile, windows and idempotency key, and nmap's options
+    for `portscan`.
 
-    Raises: RequestRefused: every limit it goes beyond, a name that is none, no target; unless cascan itself issued it,
-        a claim that it follows from a scan or a schedule.
+    `is_issued`: cascan itself sent it, for a schedule or a cascade.
+
+    Raises: RequestRefused: every limit it exceeds, an invalid name, no target; unless cascan issued
+        it, also the claim that it follows from a scan or a schedule.
     """
     targets = request.targets or parse_arguments(request.parameters).targets
-    again = request.annotations.get(RETRY_ANNOTATION, "")
-    windows = request.windows or _annotated_windows(request)
+    windows = request.windows or _read_windows_annotation(request)
     problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
     problems += () if is_issued else _provenance_problems(request)
-    if not any(targets):
-        problems.append(_why_no_target(request))
-    if request.name and not is_valid_name(request.name):
-        problems.append(
-            f"name: {request.name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
-            "with a letter or digit at both ends"
-        )
-    annotated = request.annotations.get(POLICY_ANNOTATION, "")
-    if annotated and annotated not in list(PolicyProfile):
-        problems.append(f"annotations[{POLICY_ANNOTATION!r}]: {annotated[:80]!r} is none of {', '.join(PolicyProfile)}")
-    if again not in ("", "true", "false"):
-        problems.append(f"annotations[{RETRY_ANNOTATION!r}]: {again[:80]!r} is neither 'true' nor 'false'")
-    try:
-        scan_type, options = to_nmap_options(request.portscan or PortScan())
-    except RequestRefused as exc:
-        problems += exc.reasons
-    else:
-        if scan_type and request.scan_type and scan_type is not request.scan_type:
-            problems.append(f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}")
+    problems += _target_problems(request, targets)
+    problems += _name_problems(request.name)
+    problems += _annotation_problems(request.annotations)
+    scan_type, options, portscan_problems = _read_portscan(request)
+    problems += portscan_problems
     if problems:
         raise build_refusal(problems)
+    annotated_profile = request.annotations.get(POLICY_ANNOTATION, "")
     return msgspec.structs.replace(
         request,
         name=request.name or build_default_name(targets[0]),
-        policy_profile=request.policy_profile or (PolicyProfile(annotated) if annotated else None),
+        policy_profile=request.policy_profile or (PolicyProfile(annotated_profile) if annotated_profile else None),
         parameters=(*options, *request.parameters),
         scan_type=request.scan_type or scan_type,
         portscan=None,
         windows=windows,
-        retry_timed_out=request.retry_timed_out or again == "true",
+        retry_timed_out=request.retry_timed_out or request.annotations.get(RETRY_ANNOTATION) == "true",
         idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
     )
 
 
-def _why_no_target(request: ScanRequest) -> str:
-    """Who wrote an option that takes targets from elsewhere is told about that option."""
+def _read_portscan(request: ScanRequest) -> tuple[ScanType | None, tuple[str, ...], list[str]]:
+    """The scan type and the options of nmap that `portscan` asks for, and its problems."""
+    try:
+        scan_type, options = to_nmap_options(request.portscan or PortScan())
+    except RequestRefused as exc:
+        return None, (), list(exc.reasons)
+    if scan_type and request.scan_type and scan_type is not request.scan_type:
+        problem = f"scanType: {request.scan_type} contradicts portscan, which asks for {scan_type}"
+        return None, (), [problem]
+    return scan_type, options, []
+
+
+def _target_problems(request: ScanRequest, targets: Sequence[str]) -> Iterator[str]:
+    """Where an option would take targets from elsewhere, the sentence is about that option."""
+    if any(targets):
+        return
     options = parse_arguments(request.parameters).options
-    other = next((given for given in options if given.option.name in TARGETS_FROM_ELSEWHERE), None)
-    if other is None:
-        return NO_TARGET
-    containers = [one for one in request.carried.get("initContainers") or () if isinstance(one, dict)]
-    names = ", ".join(str(one.get("name") or "without a name")[:MAX_SHOWN_CHARS] for one in containers)
-    said = f"parameters: {other.label} {other.option.reason}"
-    return f"{said}: workers run nmap alone, and nobody runs initContainers ({names})" if containers else said
+    elsewhere = next((given for given in options if given.option.name in TARGETS_FROM_ELSEWHERE), None)
+    if elsewhere is None:
+        yield NO_TARGET
+        return
+    problem = f"parameters: {elsewhere.label} {elsewhere.option.reason}"
+    containers = [entry for entry in request.carried.get("initContainers") or () if isinstance(entry, dict)]
+    if containers:
+        names = [str(container.get("name") or "without a name")[:MAX_SHOWN_CHARS] for container in containers]
+        problem += f": workers run nmap alone, and nobody runs initContainers ({', '.join(names)})"
+    yield problem
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if name and not is_valid_name(name):
+        yield (
+            f"name: {name[:80]!r} is no name: 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.' and '-', "
+            "with a letter or digit at both ends"
+        )
+
+
+def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[str]:
+    profile = annotations.get(POLICY_ANNOTATION, "")
+    if profile and profile not in list(PolicyProfile):
+        yield f"annotations[{POLICY_ANNOTATION!r}]: {profile[:80]!r} is none of {', '.join(PolicyProfile)}"
+    retry = annotations.get(RETRY_ANNOTATION, "")
+    if retry not in ("", "true", "false"):
+        yield f"annotations[{RETRY_ANNOTATION!r}]: {retry[:80]!r} is neither 'true' nor 'false'"
 
 
 def is_valid_name(text: str) -> bool:
@@ -101,9 +141,11 @@ def is_valid_name(text: str) -> bool:
 
 
 def build_default_name(target: str) -> str:
-    """A name for a series that was given none, after its first target: `10.0.0.0-net24`, `ip6-2001-db8-0-0-0-0-0-1`.
+    """The name of a series whose requests have none, from the first target: `10.0.0.0-net24`,
+    `ip6-2001-db8-0-0-…-1`.
 
-    A network is told apart from a range of addresses, and so are a list and an IPv6 address, however that is written.
+    Networks, ranges, lists and IPv6 addresses get names that differ. All spellings of an IPv6
+    address get the same.
     """
     host, slash, bits = target.rpartition("/")
     host = host if slash else target
@@ -118,28 +160,28 @@ def build_default_name(target: str) -> str:
 
 
 def to_slug(text: str) -> str:
-    """Text as the name of a series."""
+    """The text as a valid name of a series."""
     slug = re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:MAX_NAME_CHARS].strip("-.")
     return slug or "scan"
 
 
 def _provenance_problems(request: ScanRequest) -> Iterator[str]:
-    """A request that claims what cascan alone can know: that a rule or a schedule asked for it."""
+    """Claims that only cascan itself may make: that the request comes from a rule or a schedule."""
     if request.origin:
-        yield "origin: a cascade's own requests have it, and this one is none; leave it out"
+        yield "origin: only requests of a cascade have it, and this is not one; leave it out"
     if SCHEDULE_LABEL in request.labels:
-        yield f"labels[{SCHEDULE_LABEL!r}]: a schedule's own scans have it, and this is none; leave it out"
+        yield f"labels[{SCHEDULE_LABEL!r}]: only scans of a schedule have it, and this is not one; leave it out"
 
 
-def _annotated_windows(request: ScanRequest) -> tuple[str, ...]:
-    written = request.annotations.get(WINDOWS_ANNOTATION, "")
-    return tuple(window.strip() for window in written.split(";") if window.strip())
+def _read_windows_annotation(request: ScanRequest) -> tuple[str, ...]:
+    text = request.annotations.get(WINDOWS_ANNOTATION, "")
+    return tuple(window.strip() for window in text.split(";") if window.strip())
 
 
 def _cascade_problems(request: ScanRequest) -> list[str]:
     if request.cascades is None:
         return []
-    from cascan.forms.cascades import check_cascades  # noqa: PLC0415 - most requests ask for none: templates stay unread
+    from cascan.forms.cascades import check_cascades  # noqa: PLC0415 - most requests have none, and templates stay unloaded
 
     return check_cascades(request.cascades)
 
@@ -155,35 +197,30 @@ def _window_problems(windows: tuple[str, ...]) -> Iterator[str]:
 
 
 def _list_problems(request: ScanRequest) -> Iterator[str]:
-    yield from _list("targets", request.targets, MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests")
-    yield from _list("exclude", request.exclude, MAX_TARGETS, MAX_TARGET_CHARS, "write ranges")
-    yield from _list("parameters", request.parameters, MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas")
+    for name, limit in LIST_LIMITS.items():
+        yield from _check_list(name, getattr(request, name), limit)
 
 
-def _list(name: str, entries: tuple[str, ...], most: int, most_chars: int, fix: str) -> Iterator[str]:
-    if len(entries) > most:
-        yield f"{name}: {len(entries)} entries are more than {most}; {fix}"
+def _check_list(name: str, entries: tuple[str, ...], limit: ListLimit) -> Iterator[str]:
+    if len(entries) > limit.entries:
+        yield f"{name}: {len(entries)} entries are more than {limit.entries}; {limit.fix}"
     for index, entry in enumerate(entries):
-        if len(entry) > most_chars:
-            yield f"{name}[{index}]: {len(entry)} characters are more than {most_chars}; {fix}"
+        if len(entry) > limit.chars:
+            yield f"{name}[{index}]: {len(entry)} characters are more than {limit.chars}; {limit.fix}"
         elif not entry.strip():
             yield f"{name}[{index}]: empty; take it out"
 
 
 def _text_problems(request: ScanRequest) -> Iterator[str]:
-    yield from _map("labels", request.labels)
-    yield from _map("annotations", request.annotations)
-    texts = {
-        "authorization": request.authorization,
-        "contact": request.contact,
-        "idempotencyKey": request.idempotency_key,
-    }
-    for name, text in texts.items():
+    yield from _check_map("labels", request.labels)
+    yield from _check_map("annotations", request.annotations)
+    for field in TEXT_FIELDS:
+        text = getattr(request, field.name)
         if len(text) > MAX_LABEL_CHARS:
-            yield f"{name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
+            yield f"{field.encode_name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
 
 
-def _map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:
+def _check_map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:
     if len(entries) > MAX_LABELS:
         yield f"{name}: {len(entries)} entries are more than {MAX_LABELS}; take some out"
     for key, value in entries.items():

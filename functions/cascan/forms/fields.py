@@ -1,4 +1,6 @@
-"""A mapping → a value of a Struct, field by field, so that every problem is told at once and by its path."""
+"""A mapping → a struct, field by field, so that all problems are reported together, each by its
+path.
+"""
 
 from __future__ import annotations
 
@@ -27,75 +29,87 @@ def read_struct(
     *,
     ignore_unknown: bool = False,
 ) -> S:
-    """A value of `kind`. `path` stands before the names of fields; `hints` says more of a field that is unknown.
+    """A value of `kind`.
 
-    What people write is read strictly here, structs inside of it too; what is stored is read tolerantly elsewhere.
+    `path`: precedes the names of fields in messages. `hints`: by name, what to say about an unknown
+    field. `ignore_unknown`: skip fields that `kind` does not have. Without it, text that people
+    write is read strictly, nested structs included.
 
-    Raises: RequestRefused: unknown fields with near matches, wrong types and bounds, missing fields.
+    Raises: RequestRefused: unknown fields with near matches, wrong types, values out of bounds,
+        missing fields.
     """
-    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = [] if ignore_unknown else find_unknown_fields(fields, known, path, hints or {})
+    struct_fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    problems = [] if ignore_unknown else find_unknown_fields(fields, struct_fields, path, hints or {})
     values: dict[str, Any] = {}
-    for name, field in known.items():
-        if name in fields:
-            inner = _struct_in(field.type)
-            if inner and isinstance(fields[name], dict) and not ignore_unknown:
-                problems += find_unknown_fields(fields[name], _names_of(inner), f"{path}{name}.")
-            try:
-                values[field.name] = msgspec.convert(fields[name], field.type)
-            except msgspec.ValidationError as exc:
-                problems.append(_sentence(f"{path}{name}", str(exc), field.type, fields[name]))
-        elif field.required:
-            problems.append(f"{path}{name} is missing")
+    for name, field in struct_fields.items():
+        if name not in fields:
+            if field.required:
+                problems.append(f"{path}{name} is missing")
+            continue
+        if not ignore_unknown:
+            problems += _find_unknown_inside(fields[name], field.type, f"{path}{name}.")
+        try:
+            values[field.name] = msgspec.convert(fields[name], field.type)
+        except msgspec.ValidationError as exc:
+            problems.append(_to_sentence(f"{path}{name}", str(exc), field.type, fields[name]))
     if problems:
         raise build_refusal(problems)
     return kind(**values)
 
 
+def _find_unknown_inside(value: Any, kind: Any, path: str) -> list[str]:
+    """The unknown fields of a value that a struct is read from."""
+    struct = _find_struct(kind)
+    if struct is None or not isinstance(value, dict):
+        return []
+    return find_unknown_fields(value, [field.encode_name for field in msgspec.structs.fields(struct)], path)
+
+
 def build_refusal(problems: Iterable[str]) -> RequestRefused:
-    """The problems as refusals, at most MAX_REASONS and one: each sentence begins with the path of its field."""
+    """One refusal of at most MAX_REASONS problems, and how many more there are.
+
+    Each problem is a sentence that begins with the path of its field.
+    """
     listed = list(problems)
-    refusals = [Refusal(_path_in(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
+    refusals = [Refusal(_read_path(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
     if len(listed) > MAX_REASONS:
         refusals.append(Refusal("", Rule.LIMIT, f"and {len(listed) - MAX_REASONS} more reasons"))
     return RequestRefused(refusals)
 
 
-def _path_in(problem: str) -> str:
+def _read_path(problem: str) -> str:
     return re.split(r"[\s:]", problem[:MAX_PATH_CHARS], maxsplit=1)[0]
 
 
-def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """The struct that a field holds, where it may hold one."""
-    kinds = (one for one in get_args(kind) or (kind,) if isinstance(one, type))
-    return next((one for one in kinds if issubclass(one, msgspec.Struct)), None)
-
-
-def _names_of(kind: type[msgspec.Struct]) -> list[str]:
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
+def _find_struct(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct among the types that a field may have. None: there is none."""
+    types = (member for member in get_args(kind) or (kind,) if isinstance(member, type))
+    return next((member for member in types if issubclass(member, msgspec.Struct)), None)
 
 
 def find_unknown_fields(
     fields: Iterable[str], known: Iterable[str], path: str, hints: Mapping[str, str] = {}
 ) -> list[str]:
-    """A sentence for each field that is not known."""
-    known = list(known)
+    """A sentence for each field that is not known, for some more than MAX_REASONS at most."""
+    known_names = list(known)
     problems = []
     for name in fields:
-        if name in known:
+        if name in known_names:
             continue
-        near = get_close_matches(name[:64], known, n=3)
-        more = hints.get(name) or (f"did you mean {' or '.join(near)}?" if near else "")
-        problems.append(f"{path}{name[:64]} is not a field here{'; ' if more else ''}{more}")
+        near = get_close_matches(name[:64], known_names, n=3)
+        hint = hints.get(name) or (f"did you mean {' or '.join(near)}?" if near else "")
+        problems.append(f"{path}{name[:64]} is not a field here{'; ' if hint else ''}{hint}")
         if len(problems) > MAX_REASONS:
             break
     return problems
 
 
-def _sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
-    for one in get_args(kind) or (kind,):  # an optional field is a union
-        if isinstance(one, type) and issubclass(one, Enum):
-            return f"{name}: {value!r:.80} is not known here; {', '.join(str(member.value) for member in one)} are"
+def _to_sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
+    """The complaint of msgspec about a field as a sentence of ours."""
+    for member in get_args(kind) or (kind,):  # an optional field is a union
+        if isinstance(member, type) and issubclass(member, Enum):
+            choices = ", ".join(str(choice.value) for choice in member)
+            return f"{name}: {value!r:.80} is not known here; {choices} are"
     match = SENTENCE.fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")

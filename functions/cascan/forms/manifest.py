@@ -1,6 +1,9 @@
-"""A secureCodeBox `Scan` manifest → ScanRequest. Source: the Scan resource of execution.securecodebox.io/v1.
+"""A secureCodeBox `Scan` manifest → ScanRequest.
 
-Every field of a Scan is accepted. What means something to Kubernetes alone gives a note, and is not dropped in silence.
+Source: the Scan resource of execution.securecodebox.io/v1.
+
+Every field of a Scan is accepted. A field that only Kubernetes uses gives a note; none is dropped
+in silence.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    """Of Kubernetes' many fields those that mean something here; the rest belong to the cluster the manifest left."""
+    """The fields of Kubernetes' metadata that have a meaning here."""
 
     name: str = ""
     generate_name: str = ""
@@ -84,19 +87,19 @@ class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
 def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, ...]]:
     """The request, and a note for each field that has no effect here.
 
-    Raises: RequestRefused: another kind, unknown fields, wrong types; all that can be told together.
+    Raises: RequestRefused: another kind; or all unknown fields and wrong types together.
     """
     _check_kind(document)
     problems = find_unknown_fields(document, TOP_FIELDS, "")
-    parts: list[Any] = []
+    sections: list[Any] = []
     for kind, name, hints in ((_Metadata, "metadata", {}), (_Spec, "spec", _hints())):
         try:
-            parts.append(_part(kind, document, name, hints))
+            sections.append(_read_section(kind, document, name, hints))
         except RequestRefused as exc:
             problems += exc.reasons
     if problems:
         raise build_refusal(problems)
-    metadata, spec = parts
+    metadata, spec = sections
     request = ScanRequest(
         name=metadata.name or metadata.generate_name.rstrip("-."),
         parameters=spec.parameters,
@@ -114,29 +117,32 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
 def _check_kind(document: Mapping[str, Any]) -> None:
     kind, version = document.get("kind"), document.get("apiVersion")
     if kind != KIND:
-        why = OTHER_KINDS.get(str(kind), f"it is none that cascan knows; send a {KIND}")
+        why = OTHER_KINDS.get(str(kind), f"cascan does not know it; send a {KIND}")
         raise build_refusal([f"kind: {kind!r:.80} does not belong on the request queue: {why}"])
     if version != API_VERSION:
         raise build_refusal([f"apiVersion: {version!r:.80} is not {API_VERSION}"])
 
 
-def _part(kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str, hints: Mapping[str, str]) -> Any:
+def _read_section(
+    kind: type[_Metadata | _Spec], document: Mapping[str, Any], name: str, hints: Mapping[str, str]
+) -> Any:
     fields = document.get(name)
     if fields is None:
         fields = {}
     if not isinstance(fields, dict):
         raise build_refusal([f"{name}: expected a mapping, got {type(fields).__name__}"])
-    fields = {key: value for key, value in fields.items() if value is not None}  # null is absent, as in Kubernetes
+    # null is absent, as in Kubernetes
+    fields = {key: value for key, value in fields.items() if value is not None}
     if kind is _Metadata:
-        known = {field.encode_name for field in msgspec.structs.fields(kind)}
-        fields = {key: value for key, value in fields.items() if key in known}
+        names = {field.encode_name for field in msgspec.structs.fields(kind)}
+        fields = {key: value for key, value in fields.items() if key in names}
     return read_struct(kind, fields, f"{name}.", hints)
 
 
 def _hints() -> dict[str, str]:
-    """For fields of the short form that a Scan does not have."""
-    ours = {field.encode_name: SHORT_FORM_ONLY for field in msgspec.structs.fields(ScanRequest)}
-    return {**ours, "target": TARGETS, "targets": TARGETS, "name": "put it under metadata"}
+    """Hints on fields of the short form, which a Scan does not have."""
+    short_form = {field.encode_name: SHORT_FORM_ONLY for field in msgspec.structs.fields(ScanRequest)}
+    return {**short_form, "target": TARGETS, "targets": TARGETS, "name": "put it under metadata"}
 
 
 def _notes(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The portscan part of a request, as Vuls' configuration has it → options of nmap and a scan type.
 
-Source: Vuls' documentation, "Scan Port by External Port Scanner". Workers bring their own nmap, so the path only says
-that nmap is meant; and a source port is refused with a connect scan also where that is the default.
+Source: Vuls' documentation, "Scan Port by External Port Scanner". Workers have an nmap of their
+own, so the path of the scanner only says that nmap is meant. A source port is refused with a
+connect scan, also where that is the default.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ WITH_CONNECT = "is incompatible with the TCP connect scan (-sT); set hasPrivileg
 
 
 def to_nmap_options(portscan: PortScan) -> tuple[ScanType | None, tuple[str, ...]]:
-    """None and nothing for one that is empty. Raises: RequestRefused: every problem, by the path of its field."""
+    """The scan type and the options; None and no options for an empty one.
+
+    Raises: RequestRefused: every problem, by the path of its field.
+    """
     if portscan == PortScan():
         return None, ()
     problems = [f"portscan.{problem}" for problem in _problems(portscan)]
@@ -31,7 +35,10 @@ def to_nmap_options(portscan: PortScan) -> tuple[ScanType | None, tuple[str, ...
 
 
 def _technique(portscan: PortScan) -> str:
-    """In nmap's spelling; without one the best that the privileges allow."""
+    """The technique in nmap's spelling; by default the best that the privileges allow.
+
+    Empty: unknown.
+    """
     if portscan.scan_techniques:
         return TECHNIQUES.get(portscan.scan_techniques[0].lower(), "")
     return "sS" if portscan.has_privileged else "sT"

@@ -1,8 +1,8 @@
 """Vuls' config.toml → one request in the short form for each server that Vuls would scan ports of.
 
-A server takes `portscan` and `scanModules` of the default section where it has none of its own, whole, as in Vuls; its
-host is the target. Everything else in the file is about logging in, and stays unread. Source: Vuls' documentation and
-its loader; keys are read in any case, as there.
+A server without `portscan` or `scanModules` takes them from the default section, as a whole; its
+host is the target. Other sections are about logging in, and are not read. Keys are read in upper
+and lower case. All of this is as in Vuls. Source: its documentation and its loader.
 """
 
 from __future__ import annotations
@@ -15,34 +15,37 @@ from typing import Any, NamedTuple
 from cascan.errors import RequestRefused
 from cascan.forms.complete_request import complete_request, to_slug
 from cascan.forms.fields import build_refusal
-from cascan.forms.short import read_short_form
+from cascan.forms.read_request import read_short_form
 from cascan.model.refusal import Rule
 
 PORTSCAN_FIELDS = ("scannerBinPath", "hasPrivileged", "scanTechniques", "sourcePort")
-REPLACES = "its own portscan section stands in place of the default one, so write every setting into it"
+REPLACES = "its own portscan section replaces the default one, so write every setting into it"
 SERVER_LABEL = "vuls-server"
 
 
 class VulsRequests(NamedTuple):
     documents: dict[str, dict[str, Any]]  # server → its request
-    notes: tuple[str, ...]  # on servers that there is nothing to scan of
+    notes: tuple[str, ...]  # on servers that have nothing to scan
 
 
 def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
-    """The requests of all servers, or of those named. Raises: RequestRefused: every problem of every one of them."""
+    """The requests of all servers, or of those named.
+
+    Raises: RequestRefused: all problems of all of them.
+    """
     try:
-        config = _folded(tomllib.loads(text))
+        config = _fold_keys(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise RequestRefused([f"not a Vuls configuration: {exc}"]) from exc
-    known, default = config.get("servers"), _folded(config.get("default"))
-    if not isinstance(known, dict) or not known:
+    sections, default = config.get("servers"), _fold_keys(config.get("default"))
+    if not isinstance(sections, dict) or not sections:
         raise RequestRefused(["not a Vuls configuration: it has no section [servers.NAME]"])
-    problems = [_unknown(name, known) for name in servers if name not in known]
+    problems = [_describe_unknown(name, sections) for name in servers if name not in sections]
     documents: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
-    for name in servers or known:
-        if name in known:
-            problems += _take(name, known[name], default, documents, notes)
+    for name in servers or sections:
+        if name in sections:
+            problems += _read_server(name, sections[name], default, documents, notes)
     if problems:
         raise build_refusal(problems)
     if not documents:
@@ -50,18 +53,23 @@ def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
     return VulsRequests(documents, tuple(notes))
 
 
-def _take(
-    name: str, section: Any, default: Mapping[str, Any], documents: dict[str, dict[str, Any]], notes: list[str]
+def _read_server(
+    name: str,
+    section: Any,
+    default: Mapping[str, Any],
+    documents: dict[str, dict[str, Any]],
+    notes: list[str],
 ) -> Iterator[str]:
-    """Add the server's request, or a note; yields what is wrong with it."""
+    """Add the server's request to `documents`, or a note to `notes`. Yields its problems."""
     path = f"servers.{name}"
     if not isinstance(section, dict):
-        yield f"{path} is no section"
+        yield f"{path} is not a section"
         return
-    server = {"portscan": default.get("portscan"), "scanmodules": default.get("scanmodules")} | _folded(section)
+    defaults = {name: default.get(name) for name in ("portscan", "scanmodules")}
+    server = defaults | _fold_keys(section)
     modules = server["scanmodules"] or ["ospkg", "port"]
     if not isinstance(modules, list):
-        yield f"{path}.scanModules is no list of names"
+        yield f"{path}.scanModules is not a list of names"
         return
     if not server.get("host"):
         if server.get("type") == "pseudo":
@@ -74,23 +82,33 @@ def _take(
         return
     if "ospkg" not in modules:
         yield f"{path}.scanModules: port requires ospkg"
-    document = _document(name, server)
-    taken = {to_slug(other): other for other in documents}
-    if to_slug(name) in taken:
-        yield f"{path}: as the name of a series it is the same as servers.{taken[to_slug(name)]}; rename one"
+    same_series = next((other for other in documents if to_slug(other) == to_slug(name)), None)
+    if same_series is not None:
+        yield f"{path}: as the name of a series it is the same as servers.{same_series}; rename one"
+    documents[name] = _document(name, server)
+    yield from _request_problems(path, documents[name], server["portscan"], default.get("portscan"))
+
+
+def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, default: Any) -> Iterator[str]:
+    """The problems of a server's request.
+
+    A setting that only the default section has gets a hint.
+    """
     try:
         complete_request(read_short_form(document))
     except RequestRefused as exc:
-        of_default = default.get("portscan")
-        replaced = server["portscan"] is not of_default and "scannerbinpath" in _folded(of_default)
+        has_replaced = portscan is not default and "scannerbinpath" in _fold_keys(default)
         for reason in exc.reasons:
-            yield f"{path}.{reason}" + (f"; {REPLACES}" if replaced and "must be set" in reason else "")
-    documents[name] = document
+            yield f"{path}.{reason}" + (f"; {REPLACES}" if has_replaced and "must be set" in reason else "")
 
 
 def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
     host = server["host"]
-    document: dict[str, Any] = {"name": to_slug(name), "targets": [host], "labels": {SERVER_LABEL: name}}
+    document: dict[str, Any] = {
+        "name": to_slug(name),
+        "targets": [host],
+        "labels": {SERVER_LABEL: name},
+    }
     if isinstance(host, str) and ":" in host:
         document |= {"targets": [host.strip("[]")], "parameters": ["-6"]}
     if server.get("ignoreipaddresses"):
@@ -106,12 +124,15 @@ def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _folded(section: Any) -> dict[str, Any]:
-    """Vuls finds a key in any case. The names of servers are values, and stay as they are."""
+def _fold_keys(section: Any) -> dict[str, Any]:
+    """Keys in lower case, as Vuls compares them.
+
+    The names of servers are values, and are not changed.
+    """
     return {key.lower(): value for key, value in section.items()} if isinstance(section, dict) else {}
 
 
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    near = get_close_matches(name[:64], known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(list(known)[:10])}"
+def _describe_unknown(name: str, sections: Mapping[str, Any]) -> str:
+    near = get_close_matches(name[:64], sections, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(list(sections)[:10])}"
     return f"servers.{name[:64]} is not in the configuration; {hint}"

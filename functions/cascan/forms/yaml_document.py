@@ -1,4 +1,7 @@
-"""YAML text → plain data: what JSON could say, and no more. No anchors, tags, dates or merges; one document."""
+"""YAML text → plain data, as JSON could express it.
+
+No anchors, tags, dates or merges; one document.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,38 @@ from cascan.errors import RequestRefused
 from cascan.limits import MAX_DOCUMENT_VALUES, MAX_NUMBER_CHARS
 from cascan.model.refusal import Rule
 
-Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's when it was built in
+# libyaml's when it was built in
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DATE = "tag:yaml.org,2002:timestamp"
 
 
-class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # which of the two is known at run time
-    """Mappings with text keys that stand once."""
+class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # one of the two, at run time
+    """Reads mappings with text keys, without duplicates."""
 
 
-def read_yaml(text: str, max_depth: int, what: str = "the request", most_values: int = MAX_DOCUMENT_VALUES) -> Any:
-    """Raises: RequestRefused: not YAML, or more than plain data."""
+def read_yaml(text: str, max_depth: int, subject: str = "the request", max_values: int = MAX_DOCUMENT_VALUES) -> Any:
+    """Raises: RequestRefused: not YAML, or not plain data, or beyond a limit."""
     try:
-        _check_events(text, max_depth, what, most_values)
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader, narrowed further
-    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number no reader can make
+        _check_events(text, max_depth, subject, max_values)
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader with fewer constructors
+    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number that cannot be read
         complaint = _complaint(exc, lines=len(text.splitlines()))
-        raise RequestRefused([f"{what} is not YAML that can be read: {complaint}"]) from exc
+        raise RequestRefused([f"{subject} is not YAML that can be read: {complaint}"]) from exc
 
 
 def _complaint(exc: Exception, lines: int) -> str:
-    """What is wrong, and where: a text that ends too early is wrong in its last line, not in the one behind it."""
+    """The error with its line.
+
+    A text that ends too early has the error in its last line, not after it.
+    """
     if isinstance(exc, yaml.MarkedYAMLError):
         where = f" in line {min(exc.problem_mark.line + 1, max(lines, 1))}" if exc.problem_mark else ""
         return f"{exc.problem or exc.context}{where}"
     return str(exc).splitlines()[0]
 
 
-def _check_events(text: str, max_depth: int, what: str, most_values: int) -> None:
-    """Look at the text's events one by one, before anything is built of them."""
+def _check_events(text: str, max_depth: int, subject: str, max_values: int) -> None:
+    """Check the events of the text one by one, before any value is built."""
     depth = documents = nodes = 0
     for event in yaml.parse(text, Loader=Loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
@@ -50,8 +57,11 @@ def _check_events(text: str, max_depth: int, what: str, most_values: int) -> Non
             if documents > 1:
                 raise RequestRefused([f"line {line}: a second document begins; send one request a message"])
         nodes += isinstance(event, yaml.NodeEvent)
-        if nodes > 2 * most_values:  # a key is a node as well
-            raise RequestRefused([f"{what} holds more than {most_values} values; write lists as ranges"], Rule.LIMIT)
+        if nodes > 2 * max_values:  # a key is a node as well
+            raise RequestRefused(
+                [f"{subject} holds more than {max_values} values; write lists as ranges"],
+                Rule.LIMIT,
+            )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > max_depth:
             raise RequestRefused([f"line {line}: nested deeper than {max_depth} levels"])
@@ -63,9 +73,9 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, Any]:
         line = key_node.start_mark.line + 1
         key = loader.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, str):
-            raise RequestRefused([f"line {line}: a key is text; put it in quotes"])
+            raise RequestRefused([f"line {line}: a key has to be text; put it in quotes"])
         if key in mapping:
-            raise RequestRefused([f"line {line}: the key {key!r} stands twice in one mapping"])
+            raise RequestRefused([f"line {line}: duplicate key {key!r} in one mapping"])
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 

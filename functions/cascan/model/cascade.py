@@ -1,4 +1,6 @@
-"""What the table keeps of cascades: rules with their versions, the children of a scan, and why there are no more."""
+"""What the table stores of cascades: rules with their versions, children of scans, and why there
+are no others.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ import msgspec
 
 
 class Cap(StrEnum):
-    """The caps of a cascade, by the names under which a person reads of them."""
+    """The caps of a cascade, under the names that people read."""
 
-    DEPTH = "depth"  # rules after one another
+    DEPTH = "depth"  # of scans that follow each other
     FAN_OUT = "fan-out"  # children of one scan
-    SCANS = "scans"  # below one root scan, however deep
-    PROBES = "probes"  # hosts times ports, likewise
-    COST = "cost"  # estimated, likewise
+    SCANS = "scans"  # below one root scan, at any depth
+    PROBES = "probes"  # addresses times ports, below one root scan
+    COST = "cost"  # estimated, below one root scan
 
 
 class BudgetUse(msgspec.Struct, frozen=True):
-    """What children count for: one child, or all below a root scan."""
+    """What one child, or all children below a root scan, use of the budget."""
 
     scans: int = 0
     probes: int = 0
@@ -38,24 +40,24 @@ class BudgetUse(msgspec.Struct, frozen=True):
 
 
 class ChildIdentity(msgspec.Struct, frozen=True):
-    """What a child asks for, so that no other scan of its cascade asks for it again."""
+    """What a child scans, so that no other scan of its cascade requests the same."""
 
     rule: str
-    base: str  # a digest of all but targets and ports
-    ports: tuple[int, ...] = ()  # none: as the rule has them
+    base: str  # a digest of everything but targets and ports
+    ports: tuple[int, ...] = ()  # empty: as the rule says
     targets: tuple[str, ...] = ()
 
 
 class Reservation(StrEnum):
-    """What came of reserving a child."""
+    """The result of reserving a child."""
 
     RESERVED = "reserved"  # now, or by an earlier delivery
-    ASKED = "asked"  # by another scan of the cascade
-    FULL = "full"  # the root scan's budget does not hold it
+    ASKED = "asked"  # requested by another scan of the cascade already
+    FULL = "full"  # the root scan's budget does not suffice
 
 
 class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule as it was applied. `version` counts from 1; 0 is a bundled one."""
+    """A rule that an operator stored. `version` counts from 1; 0 is a bundled rule."""
 
     name: str
     version: int
@@ -64,16 +66,19 @@ class StoredRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredChild(msgspec.Struct, frozen=True, kw_only=True):
-    """One child of a scan, reserved in the root scan's budget. `body` is its request, or the manifest for others."""
+    """One child of a scan, reserved in the root scan's budget.
+
+    `body`: its request, or the manifest for another scanner.
+    """
 
     key: str
     rule: str
-    scan_id: str  # the child's own; empty where another scanner runs it
+    scan_id: str  # of the child; empty where another scanner runs it
     name: str
     scan_type: str
     parameters: tuple[str, ...] = ()
     targets: int = 0
-    count: int = 0  # findings that asked for it
+    count: int = 0  # of findings that matched
     findings: tuple[str, ...] = ()  # the first ids of them
     weight: BudgetUse = BudgetUse()
     asked: ChildIdentity | None = None
@@ -93,7 +98,10 @@ class CascadeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CascadeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided about a scan's findings. The rules are fixed before, so that a repeat decides the same."""
+    """What was decided about a scan's findings.
+
+    The rules are pinned first, so that a repeat decides the same.
+    """
 
     rules: dict[str, int]  # name → version
     decided: bool = False

@@ -1,4 +1,4 @@
-"""How much scripts may do. The operator chooses a profile for the stack; a request may narrow it, never widen it."""
+"""How much nmap's scripts may do. The operator chooses a profile for the stack; a request may only narrow it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from enum import StrEnum
 
 
 class PolicyProfile(StrEnum):
-    """What nmap's scripts may do, from little to much; each profile allows what the ones before it do.
+    """From little to much: each profile also allows what the ones before it allow.
 
     profile      allows
     ───────────  ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    safe         scripts that talk to the target alone and ask it for what it tells anybody
-    intrusive    guessing passwords, fuzzing, probing for vulnerabilities hard, packets of a script's own making, and
-                 scripts that leave the target: redirects, links, services of third parties
-    everything   exploits, denial of service, forged packets, commands on the target, broadcasts and whatever else
+    safe         scripts that only talk to the target, and read what it tells every client
+    intrusive    guessing passwords, fuzzing, aggressive tests for vulnerabilities, packets that scripts craft, and
+                 scripts that contact others than the target: redirects, links, services of third parties
+    everything   exploits, denial of service, forged packets, commands on the target, broadcasts and others that
                  no list of targets bounds, and `+` before a script
 
-    What reads or writes the worker's files, runs code there, or chooses other targets is refused in every profile.
+    Every profile refuses scripts that read or write the worker's files, run code there, or choose other targets.
     """
 
     SAFE = "safe"

@@ -1,4 +1,4 @@
-"""Why an answer is not complete: which name, host, address or shard, and what happened to it."""
+"""Why an outcome is not complete: the name, host, address or shard, and what happened to it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from cascan.limits import MAX_LISTED_REASONS, MAX_SENTENCE_CHARS
 class ReasonCode(StrEnum):
     """docs/outcomes.md explains each of them."""
 
-    NAME_NOT_FOUND = "name-not-found"  # DNS says that there is no such name
-    NAME_WITHOUT_ADDRESS = "name-without-address"  # the name exists, and has no address of the family
+    NAME_NOT_FOUND = "name-not-found"  # DNS says that the name does not exist
+    # the name exists, and has no address of the family
+    NAME_WITHOUT_ADDRESS = "name-without-address"
     LOOKUP_FAILED = "lookup-failed"  # DNS did not answer for the name, or answered with an error
-    OUT_OF_SCOPE = "out-of-scope"  # known only once the name was looked up, or the scope is narrower by now
-    ADDRESSES_LEFT_OUT = "addresses-left-out"  # a name has more of them than are scanned
-    HOST_TIMED_OUT = "host-timed-out"  # it ran into --host-timeout
-    HOST_QUARANTINED = "host-quarantined"  # reported, though nobody asked for it or the scope does not allow it
-    TIME_LIMIT = "time-limit"  # a shard's own
+    # found when the name was looked up, or since the scope was narrowed
+    OUT_OF_SCOPE = "out-of-scope"
+    ADDRESSES_LEFT_OUT = "addresses-left-out"  # a name has more addresses than are scanned
+    HOST_TIMED_OUT = "host-timed-out"  # it exceeded --host-timeout
+    # in a report, although not requested or outside the scope
+    HOST_QUARANTINED = "host-quarantined"
+    TIME_LIMIT = "time-limit"  # of one shard
     SCAN_DEADLINE = "scan-deadline"
-    REPORT_LIMIT = "report-limit"  # the report is larger than is written or read
+    REPORT_LIMIT = "report-limit"  # the report is larger than cascan writes or reads
     REPORT_CUT_SHORT = "report-cut-short"
     REPORT_UNREADABLE = "report-unreadable"
-    ADDRESSES_UNACCOUNTED = "addresses-unaccounted"  # nmap counted fewer addresses than it was given
+    # nmap counted fewer addresses than it was given
+    ADDRESSES_UNACCOUNTED = "addresses-unaccounted"
     NMAP_ERROR = "nmap-error"
     NMAP_PRIVILEGES = "nmap-privileges"  # nmap may not open raw sockets here
     NMAP_STOPPED = "nmap-stopped"
@@ -40,7 +44,7 @@ class ReasonCode(StrEnum):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One reason. Codes are added over time, so one that is read may be unknown here."""
+    """One reason. Codes are added over time, so a stored one may be unknown here."""
 
     code: str  # of ReasonCode
     subject: str  # the name, host, address or shard
@@ -49,7 +53,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def of(cls, code: ReasonCode, subject: str, sentence: str) -> Reason:
-        """With a sentence that is one line of at most MAX_SENTENCE_CHARS."""
+        """A reason whose sentence is cut to one line of at most MAX_SENTENCE_CHARS."""
         return cls(code=code.value, subject=_one_line(subject), sentence=_one_line(sentence))
 
 
@@ -61,11 +65,11 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, reasons: Iterable[Reason], unlisted: Mapping[str, int] | None = None) -> Reasons:
-        """`unlisted`: reasons, by code, that are counted beside those given."""
-        given = tuple(reasons)
-        counts = Counter(reason.code for reason in given)
+        """`unlisted`: by code, how many reasons to count in addition."""
+        listed = tuple(reasons)
+        counts = Counter(reason.code for reason in listed)
         counts.update(unlisted or {})
-        return cls(counts=dict(+counts), listed=given[:MAX_LISTED_REASONS])
+        return cls(counts=dict(+counts), listed=listed[:MAX_LISTED_REASONS])
 
     @property
     def count(self) -> int:
@@ -73,24 +77,24 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """The first reason, and how many more there are. Empty: there is none."""
+        """The first reason, and the number of others. Empty: there is none."""
         if not self.listed:
             return ""
-        more = self.count - 1
-        return self.listed[0].sentence + (f" (and {more} more)" if more > 0 else "")
+        others = self.count - 1
+        return self.listed[0].sentence + (f" (and {others} more)" if others > 0 else "")
 
     def at_shard(self, number: int) -> Reasons:
-        """The same reasons, each with the shard that it is from."""
+        """The same reasons, each with the number of its shard."""
         return replace(self, listed=tuple(replace(reason, shard=number) for reason in self.listed))
 
 
-def merge_reasons(parts: Iterable[Reasons]) -> Reasons:
-    """The reasons of several shards as those of one scan, in the order given."""
+def merge_reasons(by_shard: Iterable[Reasons]) -> Reasons:
+    """The reasons of several shards as those of one scan, in the same order."""
     counts: Counter[str] = Counter()
     listed: list[Reason] = []
-    for part in parts:
-        counts.update(part.counts)
-        listed += part.listed[: MAX_LISTED_REASONS - len(listed)]
+    for reasons in by_shard:
+        counts.update(reasons.counts)
+        listed += reasons.listed[: MAX_LISTED_REASONS - len(listed)]
     return Reasons(counts=dict(counts), listed=tuple(listed))
 
 

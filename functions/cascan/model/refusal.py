@@ -8,16 +8,16 @@ import msgspec
 
 
 class Rule(StrEnum):
-    """What was broken, for a program to tell refusals apart."""
+    """The rule that was broken, so that a program can distinguish refusals."""
 
     DOCUMENT = "document"  # neither JSON nor YAML that can be read
     FIELD = "field"  # a field of the request
     LIMIT = "limit"
-    GRAMMAR = "grammar"  # of nmap: it would not start with these options either
-    VALUE = "value"  # of an option: nmap takes it, and it is out of bounds here or means nothing
-    LEFT_UNDONE = "left-undone"  # nmap takes the options together, and silently leaves a part undone
-    OPTION = "option"  # of nmap, which the operator's policy or cascan itself does not allow
-    SCRIPT = "script"  # or what is passed to it
+    GRAMMAR = "grammar"  # nmap itself would not start with these options
+    VALUE = "value"  # of an option: nmap accepts it, and it is out of bounds here or has no effect
+    LEFT_UNDONE = "left-undone"  # nmap accepts the combination, and silently leaves a part undone
+    OPTION = "option"  # an option of nmap that the operator's policy or cascan does not allow
+    SCRIPT = "script"  # a script, or an argument of one
     TARGET_SYNTAX = "target-syntax"
     SCOPE = "scope"
 
@@ -25,4 +25,4 @@ class Rule(StrEnum):
 class Refusal(msgspec.Struct, frozen=True):
     what: str  # the option, target or field, as it was written
     rule: Rule
-    reason: str  # one sentence, which can stand alone
+    reason: str  # one complete sentence

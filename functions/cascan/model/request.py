@@ -1,4 +1,4 @@
-"""A scan request: what a person, a schedule, a rule or a cascade asks for."""
+"""A scan request of a person, a schedule or a cascade."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Meta
 from cascan.limits import MAX_HOPS
 from cascan.model.policy_profile import PolicyProfile
 
-MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: what is longer is a slip of the pen
+MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: a longer time is a mistake
 Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
 
 
@@ -23,7 +23,7 @@ class ScanType(StrEnum):
 
 
 class PortScan(msgspec.Struct, frozen=True, rename="camel"):
-    """Vuls' settings of its external port scanner, name for name."""
+    """Vuls' settings of its external port scanner, under the same names."""
 
     scan_techniques: tuple[str, ...] = ()
     source_port: str = ""
@@ -37,33 +37,40 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     parent_scan: str  # scan ids
     root_scan: str
     rule: str
-    cause_id: str  # of the event that the parent was completed
+    cause_id: str  # the id of the event that completed the parent
     hop: Annotated[int, Meta(ge=1, le=MAX_HOPS)]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The short form, field for field; a secureCodeBox manifest becomes one of these."""
+    """The short form has exactly these fields; a secureCodeBox manifest becomes one of these.
 
-    name: str = ""  # the series: successive scans of one name are compared
+    CONTRIBUTING.md says how to add a field.
+    """
+
+    name: str = ""  # of the series: scans of one name are compared
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()  # nmap's own; targets may stand among them
-    scan_type: ScanType | None = None  # None: raw sockets where an option needs them
-    policy_profile: PolicyProfile | None = None  # narrows what the operator lets scripts do
-    portscan: PortScan | None = None  # becomes parameters and a scan type when the request is completed
+    parameters: tuple[str, ...] = ()  # of nmap; targets may be among them
+    scan_type: ScanType | None = None  # None: raw sockets if an option needs them
+    policy_profile: PolicyProfile | None = None  # narrows what the operator allows scripts
+    portscan: PortScan | None = None  # complete_request() turns it into parameters and a scan type
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cascades: dict[str, Any] | None = None
-    backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # None: as the operator says
+    backoff_limit: Annotated[int, Meta(ge=0, le=20)] | None = None  # None: the operator's default
     active_deadline_seconds: Annotated[int, Meta(ge=1, le=MAX_SECONDS)] | None = None
-    ttl_seconds_after_finished: Seconds | None = None  # None: as the operator says; 0: removed at once
+    # None: the operator's default; 0: removed at once
+    ttl_seconds_after_finished: Seconds | None = None
     suspend: bool = False
-    windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.windows reads them; none: always
-    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None  # None: as many as the operator allows
-    retry_timed_out: bool = False  # hosts that run into --host-timeout are asked once more, with twice the time
+    # in which it may run, as timing/windows.py reads them; empty: always
+    windows: tuple[str, ...] = ()
+    # None: as many as the operator allows
+    max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # hosts that exceed --host-timeout are scanned once more, with twice the time
+    retry_timed_out: bool = False
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
-    contact: str = ""  # who answers when somebody asks about the packets
+    contact: str = ""  # who answers questions about the packets
     idempotency_key: str = ""
-    origin: Origin | None = None  # None: not asked for by a cascade
-    carried: dict[str, Any] = {}  # of a manifest's spec: without meaning here, inherited by children run elsewhere
+    origin: Origin | None = None  # None: not from a cascade
+    carried: dict[str, Any] = {}  # of a manifest's spec: only for children that other scanners run

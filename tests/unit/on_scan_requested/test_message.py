@@ -83,7 +83,7 @@ def a_child(**fields: Any) -> str:
 
 def test_a_request_that_says_it_follows_from_a_scan_is_refused_under_an_id_of_its_own(office: Office) -> None:
     planned = office.submit(a_child())
-    assert "origin: a cascade's own requests have it" in planned.refused
+    assert "origin: only requests of a cascade have it" in planned.refused
     assert planned.scan_id == derive_keyed_scan_id("alice", CHILD_KEY) != derive_scan_id(CHILD_KEY)
     assert (office.scan(planned.scan_id).hop, office.scan(planned.scan_id).cause_id) == (0, "m-1")
 

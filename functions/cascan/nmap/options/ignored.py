@@ -1,13 +1,13 @@
-"""Options that nmap takes and makes no use of, beside the others that stand there: a note for each, never a refusal.
+"""Options that nmap accepts but does not use, because of the other options: a note for each, never a refusal.
 
-They tune what is not done; what asks for an answer that will not come is refused, in conflicts.py. Source: runs of nmap
+They tune what is not done. A request for a result that will not come is refused, in conflicts.py. Source: runs of nmap
 7.93 with and without each.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from cascan.nmap.options.conflicts import NO_PORT_SCAN, ONCE
 from cascan.nmap.options.getopt import GivenOption
@@ -33,31 +33,39 @@ PINGS = frozenset({"-PA", "-PB", "-PE", "-PM", "-PO", "-PP", "-PS", "-PU", "-PY"
 INTENSITIES = frozenset({"--version-all", "--version-intensity", "--version-light"})
 ADD_UP = frozenset(
     {"--exclude", "--script", "--script-args", *(name for group in ONCE for name in group)}
-)  # or are refused when they stand twice
+)  # or are refused when given twice
 
 
 def find_ignored_options(options: Sequence[GivenOption]) -> Iterator[str]:
-    names = Counter(given.option.canonical for given in options)
-    for name, needed in NEEDS.items():
-        if name in names and not names.keys() & set(needed):
-            yield f"{name} has no effect here: nmap uses it with {' or '.join(needed)} alone"
-    if "-Pn" in names:
-        for name in sorted(PINGS & names.keys()):
-            yield f"{name} has no effect here: -Pn takes every host for up, so nmap asks none"
-    if "--open" in names and (skips := sorted(NO_PORT_SCAN & names.keys())):
+    """A sentence for each option without effect."""
+    counts = Counter(given.option.canonical for given in options)
+    yield from _find_unused(counts)
+    if "--open" in counts and (skips := sorted(NO_PORT_SCAN & counts.keys())):
         yield f"--open has no effect here: {skips[0]} scans no port"
-    if len(several := sorted(INTENSITIES & names.keys())) > 1:
-        yield f"{' and '.join(several)}: nmap takes the last of them"
+    intensities = sorted(INTENSITIES & counts.keys())
+    if len(intensities) > 1:
+        yield f"{' and '.join(intensities)}: nmap takes the last of them"
     takes_value = {given.option.canonical for given in options if given.option.takes is Takes.REQUIRED}
     for name in sorted(takes_value - ADD_UP):
-        if names[name] > 1:
-            yield f"{name} stands {names[name]} times: nmap takes the last"
+        if counts[name] > 1:
+            yield f"{name} is given {counts[name]} times: nmap takes the last"
+
+
+def _find_unused(counts: Mapping[str, int]) -> Iterator[str]:
+    """Options whose subject is missing: what they tune, or a ping that -Pn leaves out."""
+    for name, needed in NEEDS.items():
+        if name in counts and not counts.keys() & set(needed):
+            yield f"{name} has no effect here: nmap uses it with {' or '.join(needed)} alone"
+    if "-Pn" in counts:
+        for name in sorted(PINGS & counts.keys()):
+            yield f"{name} has no effect here: -Pn takes every host for up, so nmap asks none"
 
 
 def find_unchecked_names(options: Sequence[GivenOption]) -> Iterator[str]:
-    """What nmap's own lists would say, where they are not at hand."""
-    if note := note_unchecked_services(options):
-        yield note
+    """Notes on names that cannot be checked, because nmap's own lists are not available here."""
+    services_note = note_unchecked_services(options)
+    if services_note:
+        yield services_note
     for given in options:
         if given.option.canonical == "--spoof-mac" and is_unchecked_vendor(given.value or ""):
             yield f"{given.label}: whether nmap knows the vendor is not checked here"

@@ -1,11 +1,11 @@
 """A list of ports, as in -p, -PS and --exclude-ports → its items. What nmap would refuse at its start is refused here,
-and so are a few spellings that it takes and nobody means: `80 T:`, `[0]-`, a bracket that stays open.
+and so are a few spellings that it accepts but are surely mistakes: `80 T:`, `[0]-`, a bracket that is not closed.
 
     list   =  part { "," part } [ "," ]
     part   =  { letter ":" } ports         of T, U, S, P; the letter holds until the next one
     ports  =  N | N- | -N | N-M | - | name      in brackets: only those that nmap's list of services has
 
-Whether nmap knows a service's name is judged in service_names.py. Source: runs of nmap 7.93, and its own sentences.
+service_names.py checks whether nmap knows the name of a service. Source: runs of nmap 7.93, and its own sentences.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LETTERS = "TUSP"  # TCP, UDP, SCTP, IP protocols
 LETTER = re.compile(r"([A-Za-z]):")
 NUMBERS = re.compile(r"(?P<low>[0-9]{0,9})(?P<dash>-?)(?P<high>[0-9]{0,9})")
 NAME = re.compile(r"[a-z][A-Za-z0-9._-]*")
-TAKEN = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets inside, many zeros: nmap takes these, or may
+TAKEN = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets inside, many zeros: nmap accepts these, or may
 ILLEGAL = "Your port specifications are illegal; write ports, as in 22,80,8000-8100 or T:80,U:53, and no wildcards"
 
 
 class InvalidForNmap(ValueError):
-    """nmap itself would not take the value."""
+    """nmap itself would refuse the value."""
 
 
 class PortItem(msgspec.Struct, frozen=True):
@@ -39,43 +39,61 @@ class PortItem(msgspec.Struct, frozen=True):
     known_only: bool = False  # in brackets: of the range only the ports in nmap's list of services
 
     def size(self, most: int) -> int:
-        """How many ports; an open end counts from 1 and up to `most`."""
+        """How many ports. An open end counts from 1, or up to `most`."""
         return 1 if self.name else (self.high or most) - (self.low or 1) + 1
 
 
 def parse_ports(text: str, letters: str = LETTERS) -> tuple[PortItem, ...]:
-    """`letters` are those that may stand there. Raises: ValueError: in nmap's words where it has some.
+    """The items of a list. `letters` are the protocol letters that it may have.
 
-    NotTaken, which is one: nmap refuses it as well.
+    Raises:
+        InvalidForNmap: nmap refuses it as well; in its words.
+        ValueError: only cascan refuses it.
     """
-    return tuple(_items(text, letters))
+    return tuple(_Reader(letters).read(text))
 
 
-def _items(text: str, letters: str) -> Iterator[PortItem]:
-    letter, bracket = "", False
-    parts = text.split(",")
-    for part in parts[:-1] if len(parts) > 1 and not parts[-1].strip() else parts:
-        body = part.strip()
-        while (found := LETTER.match(body)) or body.startswith("["):
-            if found and found[1] not in letters:
-                raise InvalidForNmap(f"Unknown protocol specifier '{found[1]}'" if letters else ILLEGAL)
-            if not found and bracket:
+class _Reader:
+    """The letter and the bracket hold from one item to the next."""
+
+    def __init__(self, letters: str) -> None:
+        self.letters = letters
+        self.letter = ""
+        self.in_bracket = False
+
+    def read(self, text: str) -> Iterator[PortItem]:
+        entries = text.split(",")
+        if len(entries) > 1 and not entries[-1].strip():
+            entries.pop()  # nmap accepts one comma at the end
+        for entry in entries:
+            body = self._read_prefixes(entry.strip())
+            known_only = self.in_bracket
+            if body.endswith("]"):
+                if not self.in_bracket:
+                    raise InvalidForNmap("Unexpected ] character in port/protocol specification")
+                body, self.in_bracket = body[:-1].rstrip(), False
+            if not body and entry.rstrip().endswith(":"):
+                raise ValueError("a letter without a port")
+            yield _parse_item(self.letter, body, known_only=known_only)
+        if self.in_bracket:
+            raise ValueError("a [ without its ]")
+
+    def _read_prefixes(self, body: str) -> str:
+        """The entry without its letters and opening bracket, which are kept."""
+        while (match := LETTER.match(body)) or body.startswith("["):
+            if match:
+                if match[1] not in self.letters:
+                    raise InvalidForNmap(f"Unknown protocol specifier '{match[1]}'" if self.letters else ILLEGAL)
+                self.letter = match[1]
+            elif self.in_bracket:
                 raise InvalidForNmap("Can't nest [] brackets in port/protocol specification")
-            letter, bracket = (found[1], bracket) if found else (letter, True)
-            body = body[found.end() if found else 1 :].lstrip()
-        listed = bracket
-        if body.endswith("]"):
-            if not bracket:
-                raise InvalidForNmap("Unexpected ] character in port/protocol specification")
-            body, bracket = body[:-1].rstrip(), False
-        if not body and part.rstrip().endswith(":"):
-            raise ValueError("a letter without a port")
-        yield _item(letter, body, known_only=listed)
-    if bracket:
-        raise ValueError("a [ without its ]")
+            else:
+                self.in_bracket = True
+            body = body[match.end() if match else 1 :].lstrip()
+        return body
 
 
-def _item(letter: str, body: str, *, known_only: bool) -> PortItem:
+def _parse_item(letter: str, body: str, *, known_only: bool) -> PortItem:
     if NAME.fullmatch(body):
         return PortItem(letter, None, None, body)
     numbers = NUMBERS.fullmatch(body)
@@ -83,10 +101,16 @@ def _item(letter: str, body: str, *, known_only: bool) -> PortItem:
         raise (ValueError if TAKEN.search(body) else InvalidForNmap)(ILLEGAL)
     low = int(numbers["low"]) if numbers["low"] else None
     high = int(numbers["high"]) if numbers["high"] else (None if numbers["dash"] else low)
-    most, what = (MAX_PROTOCOL, "Protocols") if letter == "P" else (MAX_PORT, "Ports")
+    _check_range(letter, low, high)
+    return PortItem(letter, low, high, known_only=known_only)
+
+
+def _check_range(letter: str, low: int | None, high: int | None) -> None:
+    """Raises: InvalidForNmap: numbers that are too large, or in the wrong order."""
+    is_protocol = letter == "P"
+    most, subject = (MAX_PROTOCOL, "Protocols") if is_protocol else (MAX_PORT, "Ports")
     if max(low or 0, high or 0) > most:
-        raise InvalidForNmap(f"{what} specified must be between 0 and {most} inclusive")
-    least = low if low is not None else (0 if letter == "P" else 1)
+        raise InvalidForNmap(f"{subject} specified must be between 0 and {most} inclusive")
+    least = low if low is not None else int(not is_protocol)
     if high is not None and least > high:
         raise InvalidForNmap(f"Your port range {least}-{high} is backwards. Did you mean {high}-{least}?")
-    return PortItem(letter, low, high, known_only=known_only)

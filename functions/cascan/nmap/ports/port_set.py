@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 
-PIECE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class PortSet:
@@ -30,7 +30,7 @@ class PortSet:
         return all(other._holds(low, high) for low, high in self.intervals)
 
     def __sub__(self, other: PortSet) -> PortSet:
-        return PortSet(piece for interval in self.intervals for piece in other._leaves(*interval))
+        return PortSet(remaining for interval in self.intervals for remaining in other._subtract_from(*interval))
 
     def __or__(self, other: PortSet) -> PortSet:
         return PortSet((*self.intervals, *other.intervals))
@@ -42,15 +42,15 @@ class PortSet:
         place = bisect_right(self._lows, low) - 1
         return place >= 0 and high <= self.intervals[place][1]
 
-    def _leaves(self, low: int, high: int) -> tuple[Interval, ...]:
-        """What is left of an interval without the numbers of this set."""
+    def _subtract_from(self, low: int, high: int) -> tuple[Interval, ...]:
+        """The intervals that remain of an interval without the numbers of this set."""
         near = slice(max(0, bisect_right(self._lows, low) - 1), bisect_right(self._lows, high))
         return subtract_intervals(((low, high),), self.intervals[near])
 
 
 @lru_cache(maxsize=512)
 def parse_port_set(text: str) -> PortSet:
-    """The ports of the list; what is no port or range of ports is left out."""
-    found = (PIECE.fullmatch(piece) for piece in text.split(","))
-    ranges = ((int(match[1]), int(match[2] or match[1])) for match in found if match)
+    """The ports of the list. An item that is not a port or a range of ports is ignored."""
+    matches = (RANGE.fullmatch(item) for item in text.split(","))
+    ranges = ((int(match[1]), int(match[2] or match[1])) for match in matches if match)
     return PortSet((low, high) for low, high in ranges if low <= high)

@@ -1,9 +1,10 @@
-"""Services and bracketed ports in lists of ports, against nmap's own list: nmap takes none that it does not know."""
+"""Services and bracketed ports in lists of ports, checked against nmap's own list: nmap refuses unknown ones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from cascan.limits import MAX_PORT, MAX_PROTOCOL
 from cascan.nmap.nmap_data import Services, read_services
@@ -12,54 +13,67 @@ from cascan.nmap.ports.port_list import PortItem, parse_ports
 
 PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # whose ports these are
 PORTS = ("--exclude-ports", "-p")  # of the scans that take place
-NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that is no protocol's: numbers need no list
+NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that does not name a protocol
 SHOWN = 60  # characters of a list
 
 
-def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[str, str]]:
-    """The option to blame and one sentence; `letters`: of T, U, S and P those that are scanned.
+class _PortList(NamedTuple):
+    given: GivenOption
+    items: tuple[PortItem, ...]
+    letters: str  # the protocols of items without a letter
 
-    Nothing where nmap's list is not at hand: see `note_unchecked_services`.
+    @property
+    def written(self) -> str:
+        value = self.given.value
+        return f"{self.given.label} {value}" if value and value not in self.given.written else self.given.label
+
+
+def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[str, str]]:
+    """The option to refuse and one sentence. `letters`: of T, U, S and P those that are scanned.
+
+    Nothing where nmap's list is not available: see `note_unchecked_services`.
     """
-    lists = [one for one in _lists(options, letters) if _needs_list(one[1]) and one[2]]
-    services = read_services() if lists else None
+    port_lists = [port_list for port_list in _find_lists(options, letters) if port_list.letters]
+    services = read_services() if port_lists else None
     if services is None:
         return
-    for given, items, scanned in lists:
-        unknown = [item.name for item in items if item.name and not services.knows(item.name, item.letter or scanned)]
-        written = f"{given.label} {given.value}" if given.value and given.value not in given.written else given.label
-        if unknown:
-            sentence = (
-                f"{written[:SHOWN]}: nmap knows no service {unknown[0]!r} for {_protocols(scanned)}; write its port"
-            )
-            yield given.option.canonical, sentence
-        elif not any(_has_port(item, scanned, services) for item in items):
-            yield given.option.canonical, f"{written[:SHOWN]}: no port in brackets is in nmap's list of services"
+    for port_list in port_lists:
+        if problem := _find_problem(port_list, services):
+            yield port_list.given.option.canonical, f"{port_list.written[:SHOWN]}: {problem}"
+
+
+def _find_problem(port_list: _PortList, services: Services) -> str:
+    """Why nmap would not accept a list. Empty: it would."""
+    letters = port_list.letters
+    names = [item for item in port_list.items if item.name]
+    unknown = [item.name for item in names if not services.knows(item.name, item.letter or letters)]
+    if unknown:
+        return f"nmap knows no service {unknown[0]!r} for {_list_protocols(letters)}; write its port"
+    if not any(_has_port(item, letters, services) for item in port_list.items):
+        return "no port in brackets is in nmap's list of services"
+    return ""
 
 
 def note_unchecked_services(options: Sequence[GivenOption]) -> str:
-    """A note where there are names, and no list to look them up in; else empty."""
-    named = [given.label for given, items, _ in _lists(options, "") if _needs_list(items)]
-    if not named or read_services() is not None:
+    """A note where names cannot be looked up, because nmap's list is not available. Empty: all are checked."""
+    labels = [port_list.given.label for port_list in _find_lists(options, "")]
+    if not labels or read_services() is not None:
         return ""
-    return f"{', '.join(named)}: names of services are not checked here; nmap refuses those it does not know"
+    return f"{', '.join(labels)}: names of services are not checked here; nmap refuses those it does not know"
 
 
-def _needs_list(items: Sequence[PortItem]) -> bool:
-    return any(item.name or item.known_only for item in items)
-
-
-def _lists(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[GivenOption, tuple[PortItem, ...], str]]:
-    """The lists of ports that may hold a name or a bracket, with the letters that count for items without one."""
+def _find_lists(options: Sequence[GivenOption], letters: str) -> Iterator[_PortList]:
+    """The lists of ports with a name or a bracket."""
     for given in options:
         name = given.option.canonical
         if (name not in PINGS and name not in PORTS) or not NEEDS_LIST.search(given.value or ""):
             continue
         try:
             items = parse_ports(given.value or "")
-        except ValueError:  # told by itself
+        except ValueError:  # refused by the check of its value
             continue
-        yield given, items, PINGS.get(name, letters)
+        if any(item.name or item.known_only for item in items):
+            yield _PortList(given, items, PINGS.get(name, letters))
 
 
 def _has_port(item: PortItem, scanned: str, services: Services) -> bool:
@@ -71,6 +85,6 @@ def _has_port(item: PortItem, scanned: str, services: Services) -> bool:
     return services.has_port(low, high, letters)
 
 
-def _protocols(letters: str) -> str:
+def _list_protocols(letters: str) -> str:
     names = {"T": "TCP", "U": "UDP", "S": "SCTP", "P": "IP"}
     return " or ".join(names[letter] for letter in letters) or "these scans"

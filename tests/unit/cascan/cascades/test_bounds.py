@@ -115,5 +115,5 @@ def test_requirements_and_their_values_are_counted(name: str) -> None:
 def test_long_times_are_refused_before_they_are_read() -> None:
     with no_hang(5):
         for read in (parse_interval, Window.parse):
-            with pytest.raises(ValueError, match="is no "):
+            with pytest.raises(ValueError, match="is not a "):
                 read("1" * 1_000_000)

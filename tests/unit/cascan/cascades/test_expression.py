@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Any
+
 import msgspec
 import pytest
 
 from cascan.cascades.decision import DecisionKind
 from cascan.cascades.expression import (
     ExpressionError,
-    build_facts,
+    NamedFields,
     compile_expression,
     find_named_fields,
     merge_named_fields,
+    select_visible,
+    to_cel_context,
 )
 from cascan.limits import MAX_EXPRESSION_CHARS
 from tests.support.cascading import a_finding, a_rule, decide, reasons, started
 from tests.support.no_hang import no_hang
 
-FINDING = msgspec.to_builtins(
+FINDING: dict[str, Any] = msgspec.to_builtins(
     a_finding(attributes={"service": "https", "serviceVersion": "7.2", "scripts": {"banner": "a" * 30 + "!"}})
 )
+
+
+def build_facts(finding: dict[str, Any], names: NamedFields | None = None) -> Any:
+    """The finding as expressions see it."""
+    return to_cel_context(select_visible(finding, names))
 
 
 @pytest.mark.parametrize(
@@ -136,3 +147,23 @@ def test_an_expression_without_an_answer_fails_its_rule_alone() -> None:
     decisions = decide([failing, a_rule("other")], a_finding())
     assert "gives int, not true or false" in reasons(decisions, DecisionKind.FAILED)[0]
     assert [child.name for child in started(decisions)] == ["lan-other"]
+
+
+def test_the_library_is_loaded_without_its_command_line() -> None:
+    program = """
+import sys
+from cascan.cascades.expression import to_cel_context, compile_expression
+assert compile_expression('finding.a.matches("^x")').holds(to_cel_context({"a": "xy"}))
+print(*sorted(name for name in sys.modules if name.partition(".")[0] in sys.argv[1:]))
+"""
+    names = ("cel", "typer", "rich", "prompt_toolkit", "pygments")
+    printed = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == ["cel.cel"]
+
+
+@pytest.mark.parametrize("order", [("import cel", "load_cel()"), ("load_cel()", "import cel")])
+def test_the_library_and_its_package_are_loaded_side_by_side(order: tuple[str, str]) -> None:
+    program = "\n".join(["from cascan.cascades.expression import load_cel", *order])
+    program += "\nassert cel.compile is load_cel().compile"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

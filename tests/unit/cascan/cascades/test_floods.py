@@ -141,7 +141,7 @@ def test_what_another_scan_of_the_cascade_asked_for_is_a_duplicate() -> None:
     findings = [a_finding("10.0.0.1", 80), a_finding("10.0.0.2", 443)]
     rules = [a_rule("ours"), a_rule("theirs", scanType="nikto", parameters=["-h", "{{$.hostOrIP}}"])]
     before = tuple(d.child.asked for d in decide(rules, findings[:1]) if d.child and d.child.asked)
-    decisions = decide(rules, findings, asked=before)
+    decisions = decide(rules, findings, requested=before)
     assert [(d.kind, d.rule, d.count) for d in decisions] == [
         (DecisionKind.START, "ours", 1),
         (DecisionKind.DUPLICATE, "ours", 1),
@@ -155,14 +155,14 @@ def test_another_port_of_a_target_that_was_asked_is_asked_alone() -> None:
     first = the_child(decide(a_rule(), a_finding("10.0.0.1", 80)))
     assert first.asked is not None
     findings = [a_finding("10.0.0.1", port) for port in (80, 443)]
-    child = the_child(decide(a_rule(), findings, asked=(first.asked,)))
+    child = the_child(decide(a_rule(), findings, requested=(first.asked,)))
     assert child.parameters == ("-Pn", "-p443")
 
 
 def test_only_new_or_changed_findings_are_followed_where_the_rule_says_so() -> None:
     new, old = a_finding("10.0.0.1"), a_finding("10.0.0.2")
     careful, eager = a_rule("careful", onlyNewOrChanged=True), a_rule("eager")
-    decisions = decide([careful, eager], [new, old], changed=NewPlaces(frozenset({("10.0.0.1", "tcp", 443)})))
+    decisions = decide([careful, eager], [new, old], new_places=NewPlaces(frozenset({("10.0.0.1", "tcp", 443)})))
     assert [(child.name, child.targets) for child in started(decisions)] == [
         ("lan-careful", ("10.0.0.1",)),
         ("lan-eager", ("10.0.0.1", "10.0.0.2")),

@@ -8,7 +8,7 @@ import pytest
 
 from cascan.errors import RequestRefused
 from cascan.forms.complete_request import complete_request
-from cascan.forms.short import read_short_form
+from cascan.forms.read_request import read_short_form
 from cascan.forms.vuls import read_vuls
 from cascan.model.request import ScanRequest, ScanType
 

@@ -84,7 +84,7 @@ def test_a_refused_request_is_told_with_every_reason_as_data(capsys: pytest.Capt
         ("-sV -sS -sX", "-sX", "-sS and -sX: nmap takes one kind"),
         ("-sT -g 53", "-g", "--source-port: -sT connects as any program does"),
         ("-4 -6", "-6", "Cannot use both -4 and -6"),
-        ("-p1 -p2", "-p1", "-p stands 2 times"),
+        ("-p1 -p2", "-p1", "-p is given 2 times"),
         ("--script banner,nobody", "nobody", "'nobody' is not a script"),
         ("--script banner,ftp-bounce", "ftp-bounce", "ftp-bounce needs policy profile intrusive"),
         ("--script banner -sn", "banner", "banner runs against a port"),

@@ -293,7 +293,7 @@ def test_a_list_is_the_manifests_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("kind: A\n---\n{", "document 2"), ('{"kind": "List", "items": 1}', "items: a List has")]
+    ("text", "reason"), [("kind: A\n---\n{", "document 2"), ('{"kind": "List", "items": 1}', "items: a List needs")]
 )
 def test_what_is_no_manifest_is_told_with_its_number(text: str, reason: str) -> None:
     with pytest.raises(RequestRefused) as refused:
