@@ -193,6 +193,7 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "NmapCommand": str(Path(nmap).resolve()),
         "WorkerImageTag": _nmap_tag(Path(nmap)),
         "WorkerSubnets": "subnet-local",
+        "MetricMath": "disabled",
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # express workers reach all that this machine reaches
         "MaxWorkers": str(os.cpu_count() or 1),
