@@ -30,7 +30,7 @@ WITH_FINDINGS = ("findings", "csv")
 
 
 def run(args: Namespace) -> int:
-    """Exit code 0: all reports are complete. 1: a report is damaged. 2: a file is not a report of nmap."""
+    """Exit code 0: all reports are complete. 1: one is damaged. 2: one is not an nmap report."""
     if args.severity and args.form not in WITH_FINDINGS:
         raise BadInput(f"--severity works with {' and '.join(WITH_FINDINGS)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
@@ -78,7 +78,10 @@ def _load_rules(name: str) -> RuleSet:
 
 
 def _build_renderer(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
-    """The function that renders a host. Ids and dates depend only on the report, so the output is always the same."""
+    """The function that renders a host.
+
+    Ids and dates depend only on the report, so the output is always the same.
+    """
     import msgspec  # each form imports only what it needs
 
     encode = msgspec.json.Encoder().encode
@@ -110,7 +113,7 @@ def _merge(names: list[str]) -> int:
     """Print the hosts of all files as one report. Returns the exit code."""
     from cascan.nmap.report.merge import MergeInput, ReportMerge
 
-    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    merge = ReportMerge(comment=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
@@ -123,7 +126,7 @@ def _merge(names: list[str]) -> int:
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(read_inputs()))
+        _print(merge.chunks(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:
@@ -143,7 +146,10 @@ def _print_header() -> None:
 
 
 def _print(chunks: Iterable[bytes]) -> None:
-    """Write to standard output. In a terminal, non-ASCII is escaped, since some of it moves the cursor."""
+    """Write to standard output.
+
+    In a terminal, non-ASCII is escaped, since some of it moves the cursor.
+    """
     if sys.stdout.isatty():
         chunks = map(_escape, chunks)
     try:

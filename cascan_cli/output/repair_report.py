@@ -53,7 +53,7 @@ def _is_repeated(item: Host | Item, head: set[object]) -> bool:
 
 
 def _merge_ends(ends: Sequence[RunStats]) -> RunStats:
-    """The last end, with the sum of all host counts: a resumed nmap counts only what it scanned since."""
+    """The last end, with the sum of the host counts: a resumed nmap counts only its own hosts."""
     counts = [end.hosts for end in ends if end.hosts]
     hosts = HostCounts(
         up=_sum(count.up for count in counts),

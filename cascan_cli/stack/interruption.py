@@ -1,7 +1,7 @@
-"""What becomes of a scan whose command ends first, because of Ctrl-C, a closed terminal or --timeout.
+"""What becomes of a scan whose command is interrupted or times out.
 
-On a stack that stays up, the scan goes on. A local stack that ends with the command cannot run it any longer: the scan
-is suspended, and the results of finished hosts are kept.
+On a stack that stays up, the scan goes on. A local stack that ends with the command cannot run it
+any longer: the scan is suspended, and the results of finished hosts are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ REASON = "the command that waited for it was interrupted"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that ends a command as Ctrl-C does. `reported`: the user was told what becomes of the scan."""
+    """A signal that ends a command as Ctrl-C does.
+
+    `reported`: the user was told what becomes of the scan.
+    """
 
     def __init__(self, number: int = signal.SIGINT, *, reported: bool = False) -> None:
         super().__init__()
@@ -94,7 +97,10 @@ def _leave_ending_stack(scan_ids: Sequence[str], stack: StackGateways, args: Nam
 
 
 def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
-    """Suspend the scans. Returns them once none is under way, or as they are when that takes too long."""
+    """Suspend the scans.
+
+    Returns them once none is under way, or as they are when that takes too long.
+    """
     from cascan.model.scan import UNDER_WAY
 
     started, requested = time.monotonic(), set[str]()
@@ -147,5 +153,8 @@ def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_e
 
 def _stack_options(args: Namespace) -> str:
     """The options with which another command finds the same stack."""
-    options = (("--stack", getattr(args, "stack", None)), ("--state-dir", getattr(args, "state_dir", None)))
+    options = (
+        ("--stack", getattr(args, "stack", None)),
+        ("--state-dir", getattr(args, "state_dir", None)),
+    )
     return "".join(f" {name} {quote(str(value))}" for name, value in options if value)

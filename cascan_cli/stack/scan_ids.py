@@ -21,7 +21,7 @@ def idempotency_key_of(body: str) -> str:
 
 
 def possible_scan_ids(body: str, message_id: str, stack: StackGateways) -> list[str]:
-    """The ids that the scan may get: that of its idempotencyKey, and that of its message if the key is taken."""
+    """The possible ids of the scan: from its idempotencyKey, or its message if the key is taken."""
     key = idempotency_key_of(body)
     by_message = derive_scan_id(message_id)
     return [derive_keyed_scan_id(stack.submitter, key), by_message] if key else [by_message]
