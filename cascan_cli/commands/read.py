@@ -121,7 +121,7 @@ def _merge(names: list[str]) -> int:
     """Print the hosts of all files as one report. Returns the exit code."""
     from cascan.nmap.report.merge import MergeInput, ReportMerge
 
-    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    merge = ReportMerge(comment=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
@@ -134,7 +134,7 @@ def _merge(names: list[str]) -> int:
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(read_inputs()))
+        _print(merge.chunks(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:
