@@ -29,7 +29,7 @@ class Inventory(Protocol):
         """The records that fit, IPv4 first, in order of their address."""
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
-        """Record that every address in the intervals was scanned. An older record than the stored one changes nothing."""
+        """Record that every address in the intervals was scanned. An older record changes nothing."""
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
         """The notes that touch `low` to `high`."""
