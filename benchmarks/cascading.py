@@ -1,6 +1,7 @@
-"""Cascades: 10,000 findings against 20 rules, in one process on one core. No network.
+"""Cascades: match 10,000 findings with 20 rules, in one process on one core. No network.
 
-The findings are those of 1,250 hosts with eight open ports; every rule is about some of them, four by an expression.
+The findings are those of 1,250 hosts with eight open ports. Every rule matches some of them, four
+by an expression.
 """
 
 from __future__ import annotations
@@ -47,25 +48,25 @@ def main() -> None:
         request=ScanRequest(name="lan", targets=("10.0.0.0/8",), cascades={}),
     )
     context = CascadeContext(permit=Permissions(Scope.of(["10.0.0.0/8"])))
-    decided(scan, rules, findings, context)
+    decide(scan, rules, findings, context)
     seconds = []
     for _ in range(ROUNDS):
         started = processor_time()
-        decisions = decided(scan, rules, findings, context)
+        decisions = decide(scan, rules, findings, context)
         seconds.append(processor_time() - started)
     children = [decision.child for decision in decisions if decision.kind is DecisionKind.START and decision.child]
     print(f"{len(findings):,} findings, {len(rules)} rules: median of {ROUNDS}, one core")
     print(f"  {statistics.median(seconds):6.2f} s; aim {AIM_S}")
-    asked = sum(decision.count for decision in decisions)
-    print(f"  {asked:,} matches → {len(children)} requests for {sum(len(c.targets) for c in children):,} targets")
+    matches = sum(decision.count for decision in decisions)
+    print(f"  {matches:,} matches → {len(children)} requests for {sum(len(c.targets) for c in children):,} targets")
 
 
 def processor_time() -> float:
-    """Of this process, and of those that evaluated expressions for it."""
+    """Of this process, and of its children that evaluated expressions."""
     return sum(os.times()[:4])
 
 
-def decided(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: CascadeContext) -> list[Decision]:
+def decide(scan: Scan, rules: list[CascadingRule], findings: list[Finding], context: CascadeContext) -> list[Decision]:
     return list(decide_children(scan, rules, findings, context))
 
 

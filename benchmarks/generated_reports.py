@@ -1,4 +1,4 @@
-"""Reports of any size, made up from what nmap writes, the same bytes for the same arguments on every machine.
+"""Generate nmap reports of any size. The same arguments give the same bytes on every machine.
 
     python -m benchmarks.generated_reports 10000 mixed > report.xml
 
@@ -7,11 +7,12 @@ Shapes, by what a host element holds on average:
     mixed    7 ports, 2 scripts, some 60 elements, 5 KB: services probed, certificates, keys, OS matches, traces
     ports    8 ports as a plain port scan lists them, no script, 1 KB
     scripts  7 ports, 6 scripts, 13 KB
-    alike    as mixed, made of 64 different hosts that come again and again under other addresses, names and times
-    unlike   as mixed, and no two open ports alike: each service has a version and an extra text of its own
+    alike    as mixed, but only 64 different hosts, repeated with other addresses, names and times
+    unlike   as mixed, but no two open ports are alike: each service has its own version and extra text
 
-What repeats in a real network repeats here (services, states, OS matches), and what does not is different for each
-host: addresses, names, keys, certificates, times, fingerprints, and the TTL by the host's distance.
+What repeats in a real network (services, states, OS matches) repeats here too. All else is
+different for each host: addresses, names, keys, certificates, times, fingerprints, and the TTL,
+which depends on the distance of the host.
 """
 
 from __future__ import annotations
@@ -71,16 +72,16 @@ TITLES = (
     "404 Not Found",
     "Index of /",
 )
-DIFFERENT = 64  # hosts, where they come again
-NAMED = 0.6  # of the hosts, by reverse DNS
+DIFFERENT_HOSTS = 64  # in the shape alike
+NAMED = 0.6  # share of the hosts with a reverse name
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    probed: bool  # services as -sV tells them
-    scripts: float  # on a port, how likely each is
-    os: float  # how likely a host has OS matches, sequences and a trace
+    probed: bool  # services as detected by -sV
+    scripts: float  # probability of each script on a port
+    os: float  # probability of OS matches, sequences and a trace
     unlike: bool = False
     alike: bool = False
 
@@ -99,8 +100,8 @@ def generate_report(hosts: int, shape: str) -> Iterator[bytes]:
     random = Random(shape)  # noqa: S311 (made-up data, no secret)
     yield HEAD.encode()
     for number in range(hosts):
-        said = Random(number % DIFFERENT) if SHAPES[shape].alike else random  # noqa: S311 (as above)
-        yield generate_host(number, SHAPES[shape], said).encode()
+        source = Random(number % DIFFERENT_HOSTS) if SHAPES[shape].alike else random  # noqa: S311 (as above)
+        yield generate_host(number, SHAPES[shape], source).encode()
     yield FOOT.format(hosts=hosts).encode()
 
 
@@ -116,14 +117,14 @@ def generate_host(number: int, shape: Shape, random: Random) -> str:
     picked = sorted({service[0]: service for service in drawn}.values())  # nmap lists a port once
     ports = "".join(generate_port(service, ttl, shape, random) for service in picked)
     closed = 1000 - len(picked)
-    rest = os_part(distance, random) if random.random() < shape.os else ""
+    os_elements = generate_os(distance, random) if random.random() < shape.os else ""
     return (
         f'<host starttime="{started}" endtime="{started + random.randint(2, 90)}">'
         f'<status state="up" reason="echo-reply" reason_ttl="{ttl}"/>\n'
         f'<address addr="{address}" addrtype="ipv4"/>\n{mac}<hostnames>\n{name}</hostnames>\n'
         f'<ports><extraports state="closed" count="{closed}">\n'
         f'<extrareasons reason="reset" count="{closed}" proto="tcp"/>\n'
-        f"</extraports>\n{ports}</ports>\n{rest}"
+        f"</extraports>\n{ports}</ports>\n{os_elements}"
         f'<times srtt="{random.randint(50, 90_000)}" rttvar="{random.randint(5, 9_000)}" to="100000"/>\n</host>\n'
     )
 
@@ -140,52 +141,57 @@ def generate_port(service: tuple[int, str, str, str, str, str, str], ttl: int, s
         return f'{start}<service name="{name}" method="table" conf="3"/></port>\n'
     if shape.unlike:
         version, extra = f"{version}.{random.getrandbits(24)}", f"build {random.getrandbits(32):x}"
-    told = (("product", product), ("version", version), ("extrainfo", extra), ("tunnel", tunnel))
-    attributes = "".join(f' {key}="{value}"' for key, value in told if value)
+    values = (("product", product), ("version", version), ("extrainfo", extra), ("tunnel", tunnel))
+    attributes = "".join(f' {key}="{value}"' for key, value in values if value)
     cpes = f"<cpe>{cpe}</cpe>" if cpe else ""
     scripts = generate_scripts(name, tunnel, shape.scripts, random)
     return f'{start}<service name="{name}"{attributes} method="probed" conf="10">{cpes}</service>{scripts}</port>\n'
 
 
-def generate_scripts(name: str, tunnel: str, likely: float, random: Random) -> str:
-    """What default scripts say of such a service."""
-    found = []
-    if name == "ssh" and random.random() < likely:
-        found.append(host_key(random))
+def generate_scripts(name: str, tunnel: str, probability: float, random: Random) -> str:
+    """The output of default scripts for such a service."""
+    scripts = []
+    if name == "ssh" and random.random() < probability:
+        scripts.append(generate_host_key(random))
     if name == "http":
-        if random.random() < likely:
-            title = random.choice(TITLES)
-            found.append(f'<script id="http-title" output="{title}"><elem key="title">{title}</elem>\n</script>')
-        if random.random() < likely - 0.3:
-            stamp = f"{random.randint(0, 23):02}:{random.randint(0, 59):02}:{random.randint(0, 59):02}"
-            found.append(
-                '<script id="http-headers" output="&#xa;  Server: nginx/1.22.1&#xa;'
-                f"  Date: Thu, 01 Jan 2026 {stamp} GMT&#xa;  Content-Type: text/html&#xa;  Content-Length: "
-                f'{random.randint(100, 99_999)}&#xa;  Connection: close&#xa;  &#xa;  (Request type: HEAD)&#xa;"/>'
-            )
-    if tunnel and random.random() < likely - 0.1:
-        found.append(certificate(random))
-    if name in ("ftp", "smtp", "mysql") and random.random() < likely:
-        found.append(f'<script id="banner" output="220 {random.getrandbits(32):x}.example ready"/>')
-    if likely > 1 and name in ("mysql", "domain", "rpcbind", "redis"):
+        scripts += generate_http_scripts(probability, random)
+    if tunnel and random.random() < probability - 0.1:
+        scripts.append(generate_certificate(random))
+    if name in ("ftp", "smtp", "mysql") and random.random() < probability:
+        scripts.append(f'<script id="banner" output="220 {random.getrandbits(32):x}.example ready"/>')
+    if probability > 1 and name in ("mysql", "domain", "rpcbind", "redis"):
         rows = "".join(f'<elem key="key{row}">{random.getrandbits(64):x}</elem>\n' for row in range(12))
-        found.append(f'<script id="{name}-info" output="&#xa;  {random.getrandbits(512):x}">{rows}</script>')
-    return "".join(found)
+        scripts.append(f'<script id="{name}-info" output="&#xa;  {random.getrandbits(512):x}">{rows}</script>')
+    return "".join(scripts)
 
 
-def host_key(random: Random) -> str:
+def generate_http_scripts(probability: float, random: Random) -> Iterator[str]:
+    if random.random() < probability:
+        title = random.choice(TITLES)
+        yield f'<script id="http-title" output="{title}"><elem key="title">{title}</elem>\n</script>'
+    if random.random() < probability - 0.3:
+        stamp = f"{random.randint(0, 23):02}:{random.randint(0, 59):02}:{random.randint(0, 59):02}"
+        yield (
+            '<script id="http-headers" output="&#xa;  Server: nginx/1.22.1&#xa;'
+            f"  Date: Thu, 01 Jan 2026 {stamp} GMT&#xa;  Content-Type: text/html&#xa;  Content-Length: "
+            f'{random.randint(100, 99_999)}&#xa;  Connection: close&#xa;  &#xa;  (Request type: HEAD)&#xa;"/>'
+        )
+
+
+def generate_host_key(random: Random) -> str:
     rows, lines = [], []
     for kind, bits, chars in (("ssh-rsa", 3072, 372), ("ecdsa-sha2-nistp256", 256, 140), ("ssh-ed25519", 256, 68)):
-        print_, key = f"{random.getrandbits(128):032x}", "".join(random.choices(BASE64, k=chars))
+        fingerprint, key = f"{random.getrandbits(128):032x}", "".join(random.choices(BASE64, k=chars))
         rows.append(
             f'<table>\n<elem key="type">{kind}</elem>\n<elem key="bits">{bits}</elem>\n'
-            f'<elem key="key">{key}</elem>\n<elem key="fingerprint">{print_}</elem>\n</table>\n'
+            f'<elem key="key">{key}</elem>\n<elem key="fingerprint">{fingerprint}</elem>\n</table>\n'
         )
-        lines.append(f"&#xa;  {bits} {':'.join(print_[at : at + 2] for at in range(0, 32, 2))} ({kind})")
+        octets = ":".join(fingerprint[start : start + 2] for start in range(0, 32, 2))
+        lines.append(f"&#xa;  {bits} {octets} ({kind})")
     return f'<script id="ssh-hostkey" output="{"".join(lines)}">{"".join(rows)}</script>'
 
 
-def certificate(random: Random) -> str:
+def generate_certificate(random: Random) -> str:
     name, md5, sha1 = f"w{random.getrandbits(32):x}.example", random.getrandbits(128), random.getrandbits(160)
     pem = "&#xa;".join("".join(random.choices(BASE64, k=64)) for _ in range(18))
     names = "".join(
@@ -212,8 +218,8 @@ def certificate(random: Random) -> str:
     )
 
 
-def os_part(distance: int, random: Random) -> str:
-    """OS matches, uptime, sequences and the way there."""
+def generate_os(distance: int, random: Random) -> str:
+    """OS matches, uptime, sequences and a trace."""
     matches = "".join(
         f'<osmatch name="{name}" accuracy="{100 - place}" line="{68_000 + place}">\n<osclass type="general purpose" '
         f'vendor="Linux" osfamily="Linux" osgen="5.X" accuracy="{100 - place}"><cpe>cpe:/o:linux:linux_kernel:5</cpe>'

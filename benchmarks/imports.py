@@ -1,7 +1,7 @@
-"""What importing a handler costs: each handler module against `import boto3` alone, in fresh processes, interleaved.
+"""The time to import each handler in a new process, compared with `import boto3` alone.
 
-Processor time, since wall time tells of whatever else the machine does. A cold start of a Lambda pays this
-once. `as on Lambda` has the X-Ray SDK in it, which Powertools loads there only.
+It is processor time, because wall time depends on the load of the machine. A Lambda pays it once,
+at its cold start. `as on Lambda` includes the X-Ray SDK, which Powertools loads only there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ def main() -> None:
                 seconds[module].append(import_s(module, on_lambda=on_lambda))
         floor = statistics.median(seconds[FLOOR])
         print(f"import, {title}: median of {ROUNDS}, ms; times `import boto3`; aim {AIM}")
-        for module, found in seconds.items():
-            print(f"  {module:32}{statistics.median(found) * 1000:6.0f}{statistics.median(found) / floor:7.2f}")
+        for module, times in seconds.items():
+            median = statistics.median(times)
+            print(f"  {module:32}{median * 1000:6.0f}{median / floor:7.2f}")
 
 
 def import_s(module: str, *, on_lambda: bool) -> float:

@@ -1,7 +1,8 @@
-"""Reports folded into the inventory, on the emulator: CPU and time for a host, and how long looking things up takes.
+"""Compare reports with the inventory on the emulator: CPU per host, and the time of queries.
 
-The emulator and this process share the machine, so the times are of both; the CPU is of this process alone, and that is
-what a function pays for. A query of the emulator walks its whole partition; DynamoDB reads the range.
+The emulator and this process share the machine, so the times include both. The CPU is that of this
+process alone, which is what a function would pay for. The emulator searches the whole partition for
+a query; DynamoDB reads only the range.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE = "scan-table"
 STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
 SERVICES = {21: "ftp", 25: "smtp", 53: "domain", 81: "http", 111: "rpcbind", 443: "https", 993: "imaps"}
-ASKED = ScannedPorts.from_scaninfo([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
+SCANNED_PORTS = ScannedPorts.from_scaninfo([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
 
 
 def main() -> None:
@@ -46,9 +47,9 @@ def main() -> None:
         try:
             emulator.wait_until_healthy()
             use_endpoint(emulator.endpoint)
-            made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+            created = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
             table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
-            clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+            clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in created})
             measure(DynamoScanTable(TABLE))
         finally:
             lines.close_connections()
@@ -56,38 +57,38 @@ def main() -> None:
 
 
 def measure(table: DynamoScanTable) -> None:
-    print(f"{HOSTS:,} hosts with 7 open ports each, 1,000 asked; for one host")
-    fold(table, 0, "the first time: all of it new", hosts())
-    fold(table, 1, "again, nothing changed", hosts())
-    fold(table, 2, "again, a port opened on every tenth", hosts(every=10))
-    fold(table, 3, f"a tarpit: {TARPIT_PORTS:,} ports open on one host", iter([tarpit()]), count=1)
-    fold(table, 4, "the tarpit again", iter([tarpit()]), count=1)
+    print(f"{HOSTS:,} hosts with 7 open ports each, 1,000 ports scanned; per host")
+    record(table, 0, "first report: everything is new", hosts())
+    record(table, 1, "repeated, nothing changed", hosts())
+    record(table, 2, "repeated, a port opened on every tenth host", hosts(every=10))
+    record(table, 3, f"a tarpit: one host with {TARPIT_PORTS:,} open ports", iter([tarpit()]), count=1)
+    record(table, 4, "the tarpit repeated", iter([tarpit()]), count=1)
     low = 10 << 24
-    for name, sought in (
+    for name, query in (
         ("an address", InventoryQuery(networks=((4, low + 7, low + 7),))),
         ("a /24", InventoryQuery(networks=((4, low, low + 255),))),
         ("port 443 in a /16", InventoryQuery(networks=((4, low, low + 65_535),), ports=frozenset({("tcp", 443)}))),
         ("service ftp in a /16", InventoryQuery(networks=((4, low, low + 65_535),), service="ftp")),
-        ("port 444 in a /16: on every tenth", InventoryQuery(ports=frozenset({("tcp", 444)}))),
+        ("port 444 in a /16: on every tenth host", InventoryQuery(ports=frozenset({("tcp", 444)}))),
     ):
         started = time.perf_counter()
-        found = sum(1 for _ in table.hosts(sought))
-        print(f"  look up {name:44}{(time.perf_counter() - started) * 1e3:8.1f} ms for {found:,} hosts")
+        count = sum(1 for _ in table.hosts(query))
+        print(f"  query {name:44}{(time.perf_counter() - started) * 1e3:8.1f} ms for {count:,} hosts")
 
 
-def fold(table: DynamoScanTable, hour: int, name: str, found: Iterator[Host], count: int = HOSTS) -> None:
+def record(table: DynamoScanTable, hour: int, name: str, report: Iterator[Host], count: int = HOSTS) -> None:
     key = ReportKey(derive_scan_id(f"benchmark {hour}"), 0, 1)
     run = NmapRun(addresses=count, exit_code=0)
     target = (TargetSlice("10.0.0.0/16", 0, 65_536),)
     shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=target, arguments=(), run=run)
     updater = InventoryUpdater(key, AT + timedelta(hours=hour), ScopeFilter(shard, Scope.of(["10.0.0.0/8"])), table)
     wall, cpu = time.perf_counter(), time.process_time()
-    while batch := [host for _, host in zip(range(HOSTS_AT_ONCE), found, strict=False)]:
-        updater.add(batch, ASKED, {})
+    while batch := [host for _, host in zip(range(HOSTS_AT_ONCE), report, strict=False)]:
+        updater.add(batch, SCANNED_PORTS, {})
     updater.finish(shard, Absence.NOT_UP)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     changes = sum(1 for _ in table.changes(key.scan_id, 0))
-    print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms in all; {changes:,} changes")
+    print(f"  {name:52}{cpu / count * 1e3:8.2f} ms CPU{wall / count * 1e3:9.2f} ms elapsed; {changes:,} changes")
 
 
 def hosts(every: int = 0) -> Iterator[Host]:

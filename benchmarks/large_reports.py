@@ -1,13 +1,14 @@
-"""Large results, whole: reports in the bucket → on_report_stored's own handler → the emulator's table.
+"""Record large reports with the handler of on_report_stored, on the emulator.
 
     python -m benchmarks.large_reports            # all cases at full size
     python -m benchmarks.large_reports --part 16  # a sixteenth of each
 
 The full size takes some 15 minutes on two cores, and 10 GB for the emulator.
 
-Every case has its handler in a process of its own, which is told as on Lambda how long it may still run (the Timeout
-in template.yaml), and which is given its message again as often as it sends it. Shown: turns, CPU and most memory of
-that process, what there is in the table then, and how evenly. Most of the time is the emulator's.
+In every case the handler runs in its own process, with the time limit of Lambda (Timeout in
+template.yaml), and gets its message again as often as it sends it. The output has the invocations,
+the CPU and the maximum memory of that process, the number of findings in the table, and how evenly
+they are spread. The emulator takes most of the time.
 """
 
 from __future__ import annotations
@@ -65,13 +66,13 @@ END = '<runstats><finished time="1" exit="success"/><hosts up="%d" down="0" tota
 class Case:
     name: str
     hosts: int
-    ports: int  # asked of each
+    ports: int  # scanned on each
     report: Iterable[bytes]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function about its own run."""
+    """The context object that Lambda passes to a function."""
 
     function_name: str = "on_report_stored"
     memory_limit_in_mb: int = FUNCTION["MemorySize"]
@@ -85,24 +86,24 @@ class Context:
 
 @dataclass(frozen=True)
 class Delivered:
-    turns: int
-    failures: int  # turns that failed: the emulator takes more than 5 s for an answer, at times
+    invocations: int
+    failures: int  # failed invocations: the emulator sometimes takes more than 5 s to answer
     cpu_s: float
-    longest_turn_s: float
-    begun_mb: int  # resident once the clients are made
-    most_mb: int
+    longest_s: float
+    start_mb: int  # resident once the clients are built
+    max_mb: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", type=int, default=1, help="of how many parts of each case to run one")
-    parser.add_argument("--only", type=int, help="the number of one case, from 0")
+    parser.add_argument("--part", type=int, default=1, help="run only one of so many parts of each case")
+    parser.add_argument("--only", type=int, help="run only the case with this number, from 0")
     parser.add_argument("--deliver", nargs=2, metavar=("KEY", "QUEUE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.deliver:
         sys.stdout.write(json.dumps(asdict(deliver(*args.deliver))))
         return
-    print(f"{FUNCTION['MemorySize']} MB and {FUNCTION['Timeout']} s are what template.yaml gives the function")
+    print(f"{FUNCTION['MemorySize']} MB and {FUNCTION['Timeout']} s are the limits of the function in template.yaml")
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(cases(args.part)):
             if args.only not in (None, number):
@@ -121,7 +122,7 @@ def main() -> None:
 def cases(part: int) -> Iterator[Case]:
     ports = ALL_PORTS // part
     yield Case(f"a host with {ports:,} open ports", 1, ALL_PORTS, tarpits(1, ports))
-    yield Case("a script that said 5 MB", 1, 1, talkative(5_000_000 // part))
+    yield Case("a script with 5 MB of output", 1, 1, talkative(5_000_000 // part))
     hosts = 65_536 // part
     yield Case(f"{hosts:,} hosts, mixed", hosts, 1_000, generated(hosts, "mixed"))
     yield Case(f"1,000,000 open ports of {16} hosts", 16, ALL_PORTS, tarpits(16, 62_500 // part))
@@ -143,22 +144,22 @@ def talkative(length: int) -> Iterator[bytes]:
 
 
 def run(case: Case, path: Path) -> None:
-    queue = make_resources()
+    queue = create_resources()
     with path.open("wb") as file:
         file.writelines(case.report)
     key, scan = ReportKey(derive_scan_id(case.name), 0, 1), a_scan(case)
     table = DynamoScanTable(TABLE)
     table.create_scan(scan)
-    run_of = NmapRun(attempt=1, exit_code=0, addresses=case.hosts, started_at=AT, finished_at=AT)
+    nmap_run = NmapRun(attempt=1, exit_code=0, addresses=case.hosts, started_at=AT, finished_at=AT)
     slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
-    shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run_of)
+    shard = Shard(scan_id=key.scan_id, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=nmap_run)
     table.add_shards([msgspec.structs.replace(shard, state=ShardState.REPORTED)])
     clients.s3().upload_file(str(path), BUCKET, str(key))
     started = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.large_reports", "--deliver", str(key), queue]
-    environment = os.environ | environment_of(queue)
-    told = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
-    delivered = Delivered(**json.loads(told.stdout.splitlines()[-1]))
+    environment = os.environ | build_environment(queue)
+    result = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+    delivered = Delivered(**json.loads(result.stdout.splitlines()[-1]))
     show(case, path, delivered, time.perf_counter() - started)
 
 
@@ -167,28 +168,32 @@ def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
     counted = ended.findings.count if ended else 0
     state = f"{ended.state}, {ended.outcome}" if ended else "gone"
     print(f"{case.name}: {path.stat().st_size / 1e6:.1f} MB; {state}; {counted:,} findings counted")
-    turns = f"{delivered.turns} turns, {delivered.failures} of them failed"
-    print(f"  {turns}, the longest {delivered.longest_turn_s:.0f} s; {wall_s:.0f} s in all")
+    invocations = f"{delivered.invocations} invocations, {delivered.failures} of them failed"
+    print(f"  {invocations}, the longest {delivered.longest_s:.0f} s; {wall_s:.0f} s in all")
     print(f"  {delivered.cpu_s:.1f} s of CPU, {delivered.cpu_s * 1e6 / max(counted, 1):.0f} ms for 1,000 findings")
-    print(f"  {delivered.most_mb} MB resident at most, {delivered.begun_mb} before the first message", flush=True)
-    shares, there, largest = Counter[str](), 0, 0
+    print(f"  {delivered.max_mb} MB resident at most, {delivered.start_mb} MB before the first message", flush=True)
+    shares, stored, largest = Counter[str](), 0, 0
     for keys in batched(expected_keys(case, path, shares), 5_000):
         for item in get_all(TABLE, keys):
-            there, largest = there + 1, max(largest, item_size(item))
+            stored, largest = stored + 1, max(largest, item_size(item))
     expected = shares.total()
-    print(f"  {there:,} of the report's {expected:,} findings are there, the largest item has {largest / 1e3:.1f} KB")
+    print(f"  {stored:,} of the report's {expected:,} findings are in the table")
+    print(f"  the largest item has {largest / 1e3:.1f} KB")
     print(f"  {len(shares)} partition keys, the fullest with {max(shares.values()) / expected:.1%}", flush=True)
 
 
 def expected_keys(case: Case, path: Path, shares: Counter[str]) -> Iterator[Item]:
-    """The key of every finding that the report has, each once; `shares`: how many have one partition key."""
+    """The key of every finding of the report, each once.
+
+    Counts the findings of each partition key in `shares`.
+    """
     scan = a_scan(case)
     with path.open("rb") as file:
         for host in read_report(file):
-            for own in dict.fromkeys(line.id for line in lines_of(host, scan.scan_id, AT)):
-                partition = findings_partition(scan.scan_id, own[: choose_spread(scan)])
+            for finding_id in dict.fromkeys(line.id for line in lines_of(host, scan.scan_id, AT)):
+                partition = findings_partition(scan.scan_id, finding_id[: choose_spread(scan)])
                 shares[partition] += 1
-                yield {"pk": {"S": partition}, "sk": {"S": own}}
+                yield {"pk": {"S": partition}, "sk": {"S": finding_id}}
 
 
 def batched(keys: Iterator[Item], size: int) -> Iterator[list[Item]]:
@@ -197,38 +202,41 @@ def batched(keys: Iterator[Item], size: int) -> Iterator[list[Item]]:
 
 
 def deliver(key: str, queue: str) -> Delivered:
-    """Hand the report's message to the handler, and again for as long as it asks for that. In a fresh process."""
+    """Deliver the report's message to the handler, and again each time that it sends it.
+
+    Needs a fresh process.
+    """
     from on_report_stored import app  # it reads its environment
 
     size = clients.s3().head_object(Bucket=BUCKET, Key=key)["ContentLength"]
     detail = {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size}}
     body = json.dumps({"source": "aws.s3", "detail-type": "Object Created", "id": "benchmark", "detail": detail})
     app.wire()
-    begun_mb, started, longest_s, turns = most_mb(), time.process_time(), 0.0, 0
+    start_mb, started, longest_s, invocations = max_mb(), time.process_time(), 0.0, 0
     failures = 0
-    again: str | None = body
-    while again:
-        turns, turn_started = turns + 1, time.monotonic()
-        record: Any = {"messageId": "1", "body": again, "eventSource": "aws:sqs", "attributes": {}}
+    message: str | None = body
+    while message:
+        invocations, invoked_at = invocations + 1, time.monotonic()
+        record: Any = {"messageId": "1", "body": message, "eventSource": "aws:sqs", "attributes": {}}
         context: Any = Context()
         failed = app.handler({"Records": [record]}, context)["batchItemFailures"]
-        longest_s = max(longest_s, time.monotonic() - turn_started)
+        longest_s = max(longest_s, time.monotonic() - invoked_at)
         failures += bool(failed)
         if failures == MAX_FAILURES:
             raise SystemExit("the message failed too often: the reasons are in the log above")
-        again = again if failed else next(received(queue), None)
+        message = message if failed else next(receive(queue), None)
     print()
-    return Delivered(turns, failures, time.process_time() - started, longest_s, begun_mb, most_mb())
+    return Delivered(invocations, failures, time.process_time() - started, longest_s, start_mb, max_mb())
 
 
-def received(queue: str) -> Iterator[str]:
+def receive(queue: str) -> Iterator[str]:
     for message in clients.sqs().receive_message(QueueUrl=queue).get("Messages", ()):
         clients.sqs().delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         yield message["Body"]
 
 
-def most_mb() -> int:
-    """Resident at most so far. What getrusage says outlives an exec: it would be our parent's."""
+def max_mb() -> int:
+    """The maximum resident set so far. (getrusage would give the parent's: it survives an exec.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
@@ -248,17 +256,17 @@ def a_scan(case: Case) -> Scan:
     )
 
 
-def make_resources() -> str:
-    """Table, bucket, bus and a queue; the queue's address."""
+def create_resources() -> str:
+    """Create table, bucket, bus and a queue. Returns the address of the queue."""
     table = read_template(ROOT / "infra" / "storage.yaml")["Resources"]["ScanTable"]["Properties"]
-    made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in made})
+    created = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in created})
     clients.s3().create_bucket(Bucket=BUCKET)
     clients.events().create_event_bus(Name=BUS)
     return clients.sqs().create_queue(QueueName="reports")["QueueUrl"]
 
 
-def environment_of(queue: str) -> dict[str, str]:
+def build_environment(queue: str) -> dict[str, str]:
     queues = ("REPORT", "EXPRESS_SHARD", "CONNECT_SHARD", "RAW_SHARD")
     return {f"{name}_QUEUE_URL": queue for name in queues} | {
         "SCAN_TABLE": TABLE,

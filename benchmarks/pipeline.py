@@ -1,7 +1,8 @@
-"""The pipeline's own time: `cascan scan 127.0.0.1 -- -p 1-1000` against plain nmap with the same effective arguments.
+"""The overhead of the pipeline: `cascan scan 127.0.0.1 -- -p 1-1000` compared with nmap.
 
-Interleaved, ROUNDS times: nmap alone; the command with nothing running (it starts the stack, scans, ends the stack);
-the command on a stack that is up. The very first start, which also deploys, is shown apart. Wall time, seconds.
+ROUNDS times, interleaved: nmap alone, with the same effective arguments; the command with nothing
+running (it starts the stack, scans, and stops the stack); the command on a stack that is up. The
+very first start also deploys, and is shown separately. Times are wall time in seconds.
 """
 
 from __future__ import annotations
@@ -28,31 +29,34 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         targets, report = Path(folder) / "targets", Path(folder) / "report.xml"
         targets.write_text(TARGET + "\n")
-        ours = ("--unprivileged", "--no-stylesheet", "-oX", str(report), "-iL", str(targets))
-        plain = (nmap, *ARGUMENTS, *ours)
+        fixed = ("--unprivileged", "--no-stylesheet", "-oX", str(report), "-iL", str(targets))
+        plain = (nmap, *ARGUMENTS, *fixed)
         cold, warm = (str(Path(folder) / name) for name in ("cold", "warm"))
-        first_s = timed(command("scan", cold))
-        timed(command("local up", warm))
+        first_s = measure_s(command("scan", cold))
+        measure_s(command("local up", warm))
         try:
-            timed(command("scan", warm))  # its functions start
-            rows = [(timed(plain), timed(command("scan", cold)), timed(command("scan", warm))) for _ in range(ROUNDS)]
+            measure_s(command("scan", warm))  # starts the functions
+            rows = [
+                (measure_s(plain), measure_s(command("scan", cold)), measure_s(command("scan", warm)))
+                for _ in range(ROUNDS)
+            ]
         finally:
-            timed(command("local down", warm))
+            measure_s(command("local down", warm))
     nmap_s, cold_s, warm_s = (list(column) for column in zip(*rows, strict=True))
     print(f"{ROUNDS} rounds, interleaved; median (lowest to highest), seconds")
     show("nmap alone", nmap_s)
     show("cascan scan, nothing running", cold_s, nmap_s, AIM_COLD_S)
     show("cascan scan, local stack up", warm_s, nmap_s, AIM_WARM_S)
-    print(f"{'the very first scan, which deploys':36}{first_s:6.2f}")
+    print(f"{'first scan, which also deploys':36}{first_s:6.2f}")
 
 
 def command(name: str, state_dir: str) -> tuple[str, ...]:
-    scan = name == "scan"
-    words = (*name.split(), *([TARGET] if scan else []), "--state-dir", state_dir)
-    return (*CASCAN, *words, *(("--", *ARGUMENTS) if scan else ()))
+    if name != "scan":
+        return (*CASCAN, *name.split(), "--state-dir", state_dir)
+    return (*CASCAN, "scan", TARGET, "--state-dir", state_dir, "--", *ARGUMENTS)
 
 
-def timed(argv: Sequence[str]) -> float:
+def measure_s(argv: Sequence[str]) -> float:
     started = time.perf_counter()
     ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
@@ -61,11 +65,11 @@ def timed(argv: Sequence[str]) -> float:
     return seconds
 
 
-def show(what: str, seconds: list[float], floor: list[float] | None = None, aim_s: float = 0) -> None:
-    line = f"{what:36}{statistics.median(seconds):6.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+def show(title: str, seconds: list[float], floor: list[float] | None = None, aim_s: float = 0) -> None:
+    line = f"{title:36}{statistics.median(seconds):6.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
     if floor:
-        more_s = statistics.median(seconds) - statistics.median(floor)
-        line += f"   {more_s:+.2f} over nmap; aim {aim_s:+.1f}: {'met' if more_s <= aim_s else 'missed'}"
+        overhead_s = statistics.median(seconds) - statistics.median(floor)
+        line += f"   {overhead_s:+.2f} over nmap; aim {aim_s:+.1f}: {'met' if overhead_s <= aim_s else 'missed'}"
     print(line)
 
 

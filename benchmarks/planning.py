@@ -1,4 +1,7 @@
-"""Planning: a message with 1,000 mixed expressions checked and planned, and a /8 less many excludes. No network."""
+"""Check and plan a request with 1,000 mixed target expressions, and a /8 with many excludes.
+
+No network.
+"""
 
 from __future__ import annotations
 
@@ -20,30 +23,30 @@ KINDS = ("10.{a}.{b}.7", "10.{a}.{b}.0/24", "172.16-17.{b}.1-9,20", "192.168.{b}
 
 def main() -> None:
     mixed = request([KINDS[n % len(KINDS)].format(a=n % 200, b=n // 4) for n in range(1_000)], ["10.9.0.0/16"])
-    plan_of(mixed)
-    seconds = [timed(mixed) for _ in range(ROUNDS)]
-    print(f"1,000 mixed expressions, {plan_of(mixed).addresses:,} addresses: median of {ROUNDS}, one core")
+    build_plan(mixed)
+    seconds = [measure_s(mixed) for _ in range(ROUNDS)]
+    print(f"1,000 mixed expressions, {build_plan(mixed).addresses:,} addresses: median of {ROUNDS}, one core")
     print(f"  {statistics.median(seconds) * 1000:6.0f} ms; aim {AIM_MIXED_MS}")
     wide = request(["10.0.0.0/8"], [f"10.{n % 99}.{n // 99}.13" for n in range(4_000)])
     tracemalloc.start()
-    planned = plan_of(wide)
+    wide_plan = build_plan(wide)
     peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
-    print(f"a /8 less 4,000 excludes, {planned.addresses:,} addresses in {len(planned.slices):,} shards")
-    print(f"  {timed(wide):6.2f} s; aim {AIM_WIDE_S}   {peak_mb:6.1f} MB at most; aim {AIM_WIDE_MB}")
+    print(f"a /8 less 4,000 excludes, {wide_plan.addresses:,} addresses in {len(wide_plan.slices):,} shards")
+    print(f"  {measure_s(wide):6.2f} s; aim {AIM_WIDE_S}   {peak_mb:6.1f} MB at most; aim {AIM_WIDE_MB}")
 
 
 def request(targets: list[str], exclude: list[str]) -> str:
     return json.dumps({"targets": targets, "exclude": exclude, "parameters": ["-sV", "-p", "22,80,443"]})
 
 
-def plan_of(body: str) -> Plan:
+def build_plan(body: str) -> Plan:
     return plan(read_request(body).request, PERMIT)
 
 
-def timed(body: str) -> float:
+def measure_s(body: str) -> float:
     started = time.process_time()
-    plan_of(body)
+    build_plan(body)
     return time.process_time() - started
 
 

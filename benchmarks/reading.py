@@ -1,16 +1,16 @@
-"""Reading: a report on disk → complete findings as JSON lines, against raw expat and other readers of nmap's XML.
+"""Read a report into findings as JSON lines, compared with raw expat and with other readers of nmap's XML.
 
     python -m benchmarks.reading                     # 1,000 and 10,000 hosts, every shape: a few minutes
     python -m benchmarks.reading 65536 alike         # one size and shape; 65,536 hosts are some 300 MB on disk
-    python -m benchmarks.reading --command 65536 alike     # `cascan read` itself besides, with its start
-    python -m benchmarks.reading --ivre 10000 alike        # IVRE besides, from PyPI, in an environment thrown away
+    python -m benchmarks.reading --command 65536 alike     # also `cascan read` itself, with its start
+    python -m benchmarks.reading --ivre 10000 alike        # also IVRE from PyPI, in a temporary environment
 
-Ratios are to `expat`, the C parser without handlers on the same file in the same run: they hold from machine to machine
-and under load, seconds do not. Every figure is the least of ROUNDS processes that do nothing else: processor time, and
-wall time for more than one process, which needs that many idle cores; memory is the largest resident set of a process.
-What cascan imports is part of its figures, and told by itself; like anything installed, it is compiled once. `alike` is
-the shape the aims stand for: hosts with 7 ports, 2.6 scripts and some 60 elements, 10 findings each, whose services
-come again, as they do in a network. Peers run where they are installed:
+Ratios are to `expat`, the C parser without handlers on the same file in the same run. They are comparable between
+machines and under load; seconds are not. Every figure is the minimum of ROUNDS separate processes: processor
+time; or wall time for more than one process, which needs that many idle cores. Memory is the largest resident set of a
+process. The figures include cascan's imports, also shown separately; byte code is compiled beforehand. The aims are
+for the shape `alike`: hosts with 7 ports, 2.6 scripts and some 60 elements, 10 findings each, with services that
+repeat as in a real network. Other readers run if they are installed:
 
     python-libnmap   of the extra cascan[libnmap]; its objects alone, no findings
     IVRE             pip install ivre==0.9.20, or --ivre; its host documents, no findings
@@ -32,19 +32,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 from benchmarks.generated_reports import SHAPES, generate_report
 
 SIZES, ROUNDS = (1_000, 10_000), 3
-MAX_PEER_HOSTS = 10_000  # beyond, libnmap wants more than 3 GB
+MAX_PEER_HOSTS = 10_000  # beyond that, libnmap needs more than 3 GB
 SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 FINDINGS, JOBS, COMMAND = "cascan: findings", "cascan: --jobs 2, wall", "cascan read, the command"
-BOTH_CORES = "cascan: --jobs 2, CPU / 2"  # of all processes: what two idle cores would take, also on a busy machine
+BOTH_CORES = "cascan: --jobs 2, CPU / 2"  # of all processes: the time on two idle cores, even if the machine is busy
 AIMS = {("alike", FINDINGS): 2.3, ("alike", JOBS): 1.4, ("ports", FINDINGS): 2.7}  # times expat
 AIM_MB = 32
-BUSY = 1.5  # load beyond what is measured here, of two cores
+BUSY = 1.5  # load of the machine above which wall times are marked
 IVRE = "ivre==0.9.20"
 NODE = """
 const load = async (p) => { const m = await import(p); return m.default ?? m };
@@ -59,7 +60,7 @@ const text = require("fs").readFileSync(process.argv[2], "utf8");
 
 
 def expat(path: str) -> None:
-    from xml.parsers.expat import ParserCreate  # a process imports what it measures
+    from xml.parsers.expat import ParserCreate  # each process imports only what it measures
 
     parser = ParserCreate()
     with Path(path).open("rb") as stream:
@@ -87,8 +88,8 @@ def imports(_path: str) -> None:
 
 
 def command(path: str) -> None:
-    words = [sys.executable, "-m", "cascan_cli.main", "read", path]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    argv = [sys.executable, "-m", "cascan_cli.main", "read", path]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
 
 def hosts(path: str) -> None:
@@ -112,7 +113,7 @@ def ivre(path: str) -> None:
 
     class Counted(Nmap2Txt):  # type: ignore[misc]  # IVRE has no types
         def _addhost(self) -> None:
-            pass  # the host is made by then
+            pass  # the host is complete at this point
 
     parser = make_parser()  # noqa: S317 (our own file)
     parser.setContentHandler(Counted(path, None, filehash="0"))
@@ -124,6 +125,7 @@ def node(variable: str, path: str) -> None:
     subprocess.run(["node", "--max-old-space-size=8000", "-e", NODE, os.environ[variable], path], check=True)
 
 
+NODE_VARIABLES = {"xml2js": "XML2JS", "secureCodeBox": "SECURECODEBOX_PARSER"}
 CONTENDERS: dict[str, Callable[[str], None]] = {
     "expat": expat,
     FINDINGS: findings,
@@ -134,44 +136,42 @@ CONTENDERS: dict[str, Callable[[str], None]] = {
     "cascan: imports": imports,
     "python-libnmap": libnmap,
     "IVRE": ivre,
-    "xml2js": partial(node, "XML2JS"),
-    "secureCodeBox": partial(node, "SECURECODEBOX_PARSER"),
+    **{name: partial(node, variable) for name, variable in NODE_VARIABLES.items()},
 }
-ELSEWHERE = (COMMAND, "xml2js", "secureCodeBox")  # in a process of the measured one
+IN_CHILD = (COMMAND, "xml2js", "secureCodeBox")  # run in a child of the measured process
 PEERS = ("python-libnmap", "IVRE", "xml2js", "secureCodeBox")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is measured, and with which interpreter IVRE runs; None: it is not installed."""
+    """What is measured. `ivre` is the interpreter for IVRE; None if it is not installed."""
 
     folder: Path
     with_command: bool
     ivre: str | None
 
-    def absent(self, name: str, size: int) -> str:
-        """Why a contender is not measured; empty: it is."""
+    def why_skipped(self, name: str, size: int) -> str:
+        """Why a contender is not measured; empty if it is."""
         if name in PEERS and size > MAX_PEER_HOSTS:
             return f"not measured beyond {MAX_PEER_HOSTS:,} hosts"
         if name == COMMAND and not self.with_command:
-            return "not asked for: --command"
+            return "only with --command"
         if name == "IVRE" and self.ivre is None:
             return f"not installed: pip install {IVRE}, or --ivre"
-        if name in ("xml2js", "secureCodeBox"):
-            variable = "XML2JS" if name == "xml2js" else "SECURECODEBOX_PARSER"
-            if not shutil.which("node"):
-                return "no node here"
-            if variable not in os.environ:
-                return f"{variable} is not set: see the head of this file"
+        if name in NODE_VARIABLES:
+            return _why_node_is_skipped(NODE_VARIABLES[name])
         return ""
 
-    def measured(self, name: str, path: str) -> tuple[float, float] | None:
-        """Seconds and megabytes of a process of its own; None: it failed."""
+    def measure_process(self, name: str, path: str) -> tuple[float, float] | None:
+        """Seconds and megabytes of a separate process; None if it failed."""
         python = self.ivre if name == "IVRE" and self.ivre else sys.executable
-        words = [python, "-m", "benchmarks.reading", "--measure", name, path]
+        argv = [python, "-m", "benchmarks.reading", "--measure", name, path]
         errors = subprocess.DEVNULL if name in PEERS else None
-        own = {word: value for word, value in os.environ.items() if word != "PYTHONDONTWRITEBYTECODE"}
-        ran = subprocess.run(words, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True, env=own)
+        environment = dict(os.environ)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        ran = subprocess.run(
+            argv, check=name not in PEERS, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        )
         if ran.returncode:
             return None
         seconds, megabytes = json.loads(ran.stdout.splitlines()[-1])
@@ -179,26 +179,32 @@ class Run:
 
 
 def measure(name: str, path: str) -> None:
-    """Run the contender in this process; print its seconds and megabytes."""
+    """Run the contender in this process, and print its seconds and megabytes."""
     wall, cpu = time.perf_counter(), time.process_time()
     CONTENDERS[name](path)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
-    if name in ELSEWHERE:
+    this_process, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    if name in IN_CHILD:
         cpu, memory = children.ru_utime + children.ru_stime, children.ru_maxrss / 1024
     else:
-        memory = max(own.ru_maxrss, children.ru_maxrss) / 1024
+        memory = max(this_process.ru_maxrss, children.ru_maxrss) / 1024
     if name == BOTH_CORES:
         cpu = (cpu + children.ru_utime + children.ru_stime) / 2
     print(json.dumps([wall if name.endswith("wall") else cpu, memory]))
 
 
-def environment_of_ivre(folder: Path) -> str:
-    """The interpreter of a new environment that has IVRE and nothing else."""
+def install_ivre(folder: Path) -> str:
+    """Install IVRE in a new environment. Returns its interpreter."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", IVRE], check=True)
     return python
+
+
+def _why_node_is_skipped(variable: str) -> str:
+    if not shutil.which("node"):
+        return "node is not installed"
+    return "" if variable in os.environ else f"{variable} is not set: see the docstring of this file"
 
 
 def compare(size: int, shape: str, run: Run) -> None:
@@ -209,13 +215,14 @@ def compare(size: int, shape: str, run: Run) -> None:
     best: dict[str, tuple[float, float]] = {}
     for round_ in range(ROUNDS):
         for name in CONTENDERS:
-            if run.absent(name, size) or (name in PEERS and round_):  # once is enough for what takes ten times as long
+            if run.why_skipped(name, size) or (name in PEERS and round_):  # one round is enough for slow readers
                 continue
-            if found := run.measured(name, str(path)):
-                best[name] = min(best.get(name, found), found)
+            result = run.measure_process(name, str(path))
+            if result:
+                best[name] = min(best.get(name, result), result)
     for name in CONTENDERS:
         if name not in best:
-            print(f"  {name:26}{run.absent(name, size) or 'failed'}")
+            print(f"  {name:26}{run.why_skipped(name, size) or 'failed'}")
             continue
         seconds, megabytes = best[name]
         times = seconds / best["expat"][0]
@@ -225,7 +232,7 @@ def compare(size: int, shape: str, run: Run) -> None:
 
 
 def _verdict(shape: str, name: str, times: float, megabytes: float) -> str:
-    """Whether the aim was met; memory has one for every shape."""
+    """Whether the aims were met. The aim for memory is the same for every shape."""
     if name not in (FINDINGS, JOBS):
         return ""
     memory = f"{AIM_MB} MB {'met' if round(megabytes) <= AIM_MB else 'missed'}"
@@ -238,22 +245,26 @@ def _verdict(shape: str, name: str, times: float, megabytes: float) -> str:
 
 
 def main() -> None:
-    words = sys.argv[1:]
-    if words[:1] == ["--measure"]:
-        measure(*words[1:])
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--measure"]:
+        measure(*arguments[1:])
         return
-    flags = {word for word in words if word.startswith("--")}
-    words = [word for word in words if word not in flags]
-    sizes = [int(word) for word in words if word.isdigit()] or SIZES
-    shapes = [word for word in words if not word.isdigit()] or list(SHAPES)
+    flags = {argument for argument in arguments if argument.startswith("--")}
+    numbers = [argument for argument in arguments if argument.isdigit()]
+    shapes = [argument for argument in arguments if argument not in (*flags, *numbers)]
+    sizes = list(map(int, numbers)) or SIZES
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        here = sys.executable if importlib.util.find_spec("ivre") else None
-        ivre_python = environment_of_ivre(folder / "ivre") if "--ivre" in flags else here
-        run = Run(folder, "--command" in flags, ivre_python)
-        for size in sizes:
-            for shape in shapes:
-                compare(size, shape, run)
+        run = Run(folder, "--command" in flags, _find_ivre(folder, install="--ivre" in flags))
+        for size, shape in product(sizes, shapes or SHAPES):
+            compare(size, shape, run)
+
+
+def _find_ivre(folder: Path, *, install: bool) -> str | None:
+    """An interpreter that has IVRE; None if there is none."""
+    if install:
+        return install_ivre(folder / "ivre")
+    return sys.executable if importlib.util.find_spec("ivre") else None
 
 
 if __name__ == "__main__":

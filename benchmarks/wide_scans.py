@@ -1,7 +1,8 @@
-"""What the end of a wide scan costs on the local stack: 2,000 shards cancelled, past their deadline, removed.
+"""The cost of ending a scan of 2,000 shards: it is cancelled, ends at its deadline, is removed.
 
-Seconds of one core, of every process that works for the stack (the emulator, its functions) and of the command; beside
-them the seconds that passed. The scans are suspended when they are made: nothing of them ever starts.
+It is measured in seconds of one core, of all processes of the stack (the emulator, its functions)
+and of the command; the elapsed seconds are shown too. The scans are created suspended: none of
+their shards ever runs.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def main() -> None:
 
 def measure(cascan: Cascan) -> None:
     scan_id = a_wide_scan(cascan, "cancelled", ttlSecondsAfterFinished=0)
-    show("cancelled, by the command", cascan, lambda: done(cascan, "cancel", scan_id))
+    show("cancelled by the command", cascan, lambda: done(cascan, "cancel", scan_id))
     late = a_wide_scan(cascan, "late", activeDeadlineSeconds=1)
-    show("past its deadline, by one tick or two", cascan, lambda: ended(cascan, late))
-    show("removed, by one tick or two", cascan, lambda: removed(cascan, scan_id))
+    show("ended at its deadline", cascan, lambda: ended(cascan, late))
+    show("removed", cascan, lambda: removed(cascan, scan_id))
 
 
 def done(cascan: Cascan, *words: str) -> None:
@@ -54,17 +55,17 @@ def removed(cascan: Cascan, scan_id: str) -> None:
     eventually(lambda: ticked(cascan) and scan_of(cascan, scan_id) is None)
 
 
-def show(what: str, cascan: Cascan, work: Callable[[], None]) -> None:
-    started, before = time.perf_counter(), core_seconds(cascan.state_dir)
+def show(title: str, cascan: Cascan, work: Callable[[], None]) -> None:
+    started, used_before_s = time.perf_counter(), core_seconds(cascan.state_dir)
     work()
-    spent_s = core_seconds(cascan.state_dir) - before
+    spent_s = core_seconds(cascan.state_dir) - used_before_s
     took_s = time.perf_counter() - started
     aim = "met" if spent_s <= AIM_S else "missed"
-    print(f"{what:40}{spent_s:6.1f} s of one core, {took_s:5.1f} s passed   aim {AIM_S:g}: {aim}")
+    print(f"{title:40}{spent_s:6.1f} s of one core, {took_s:5.1f} s elapsed   aim {AIM_S:g}: {aim}")
 
 
 def core_seconds(state_dir: Path) -> float:
-    """Of our own children that ended, and of every process whose environment or command line names the stack."""
+    """Of all processes of the stack: their environment or command line names its folder."""
     times, pids = os.times(), [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     of_the_stack = (pid for pid in pids if pid != os.getpid() and _names(pid, state_dir))
     return times.children_user + times.children_system + sum(map(_seconds, of_the_stack))
@@ -79,7 +80,7 @@ def _names(pid: int, state_dir: Path) -> bool:
 
 
 def _seconds(pid: int) -> float:
-    """Of the process and its children that ended."""
+    """Processor seconds of the process and of its children that ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:

@@ -1,16 +1,16 @@
-"""What workers side by side are worth, and what the pipeline costs: `cascan submit` in the lab against plain nmap.
+"""The speed of parallel workers, and the overhead of the pipeline, compared with plain nmap.
 
-1. A /24 that is 10 ms away and mostly silent: one plain nmap, then the same arguments as eight shards for eight
-   workers, the whole way from the request to the published findings. Both must have found the same.
-2. A scan of a known length (`--scan-delay`), so that what the pipeline adds can be told from the scan's own variance:
-   plain nmap, then one shard for a worker that has to be started, then one for a worker that is still up.
+1. A /24 that is 10 ms away and mostly silent: one plain nmap, then the same arguments as eight shards on eight
+   workers, from the request to the published findings. Both must find the same.
+2. A scan of a known length (`--scan-delay`), so that the overhead can be distinguished from the variance of the scan:
+   plain nmap, then one shard on a worker that has to be started, then one on a worker that is still up.
 
-Each eighth of the /24 has one host that answers. That matters: nmap learns from answers how fast it may go, and a
-shard of nothing but silent addresses runs at its slowest pace, alone or beside others.
+Each eighth of the /24 has one host that answers. That matters, because nmap learns from answers how
+fast it may send: a shard with only silent addresses runs at its slowest rate, alone or in parallel.
 
-The local stack is up, its functions are warm. For the first comparison the eight workers are up as well. A worker is a
-process here; on Fargate a task takes 30 to 90 s to start, which nothing here can show. Needs root, for the lab's
-namespaces.
+The local stack is up and its functions are warm. For the first comparison the eight workers are up
+as well. Here a worker is a process; on Fargate a task takes 30 to 90 s to start, which this
+benchmark cannot show. Needs root, for the namespaces of the lab.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ ROOT = Path(__file__).parents[1]
 SLOTS = 8
 HOSTS_PER_SHARD = 256 // SLOTS
 WIDE = ("-n", "-sS", "-Pn", "-p", "1-100")
-SLOWLY = ("--scan-delay", "100ms", "--max-scan-delay", "100ms")  # a probe each 0.1 s: a scan of known length
+# One probe every 0.1 s, so that the length of the scan is known.
+SLOWLY = ("--scan-delay", "100ms", "--max-scan-delay", "100ms")
 STEADY = ("-n", "-sT", "-Pn", *SLOWLY, "-p", "1-300")
 AIM_TIMES, AIM_OVERHEAD = 4.0, 0.05
-Found = set[tuple[str, int]]  # address and open port
+OpenPorts = set[tuple[str, int]]  # address and port
 
 
 def main() -> None:
@@ -56,16 +57,17 @@ def main() -> None:
                 ).returncode
             )
     except NoLab as exc:
-        print(f"workers side by side: not measured; {exc}")
+        print(f"parallel workers: not measured; {exc}")
 
 
 def inside() -> None:
-    """On the lab's own machine."""
+    """Run in the namespace of the lab."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         up(folder / "stack", parameters())
         try:
-            submit(folder, {"targets": [FAR[0]], "parameters": ["-n", "-p", "80"]})  # its functions start
+            # Starts the functions.
+            submit(folder, {"targets": [FAR[0]], "parameters": ["-n", "-p", "80"]})
             compare_wide(folder)
             compare_steady(folder)
         finally:
@@ -74,7 +76,8 @@ def inside() -> None:
 
 def parameters() -> dict[str, str]:
     local = local_parameters(LocalPolicy((FAR_NETWORK,)))
-    workers = SLOTS + 1  # of both lanes together: the second comparison starts its own beside the eight
+    # Of both lanes together: the second comparison starts one besides the eight.
+    workers = SLOTS + 1
     return local | {"MaxWorkers": str(workers), "ShardsPerWorker": "1", "IdleExitSeconds": "60"}
 
 
@@ -85,13 +88,13 @@ def compare_wide(folder: Path) -> None:
     times = plain_s / ours_s
     print(f"{FAR_NETWORK}, {ROUND_TRIP_MS:g} ms away, {len(FAR)} of 256 addresses answer: nmap {' '.join(WIDE)}")
     print(f"  one nmap            {plain_s:6.1f} s   {len(expected)} open ports")
-    print(f"  {SLOTS} shards side by side {ours_s:4.1f} s   {len(found)} open ports")
+    print(f"  {SLOTS} shards in parallel  {ours_s:4.1f} s   {len(found)} open ports")
     print(f"  {times:.1f} times as fast; aim {AIM_TIMES:g}: {'met' if times >= AIM_TIMES else 'missed'}", end="; ")
     print(f"the same findings: {'yes' if found == expected else 'NO'}")
 
 
 def start_workers(folder: Path) -> None:
-    """Eight shards of a few seconds each: every one has to wait for a worker of its own."""
+    """Start eight workers, with eight shards of a few seconds each."""
     request = {"targets": FAR, "parameters": ["-n", "-sS", "-Pn", *SLOWLY, "-p", "1-60"], "hostsPerShard": 1}
     submit(folder, request)
 
@@ -100,15 +103,15 @@ def compare_steady(folder: Path) -> None:
     plain_s, expected = nmap(folder, [FAR[0]], STEADY)
     print(f"one host, one shard: nmap {' '.join(STEADY)}")
     print(f"  one nmap                      {plain_s:6.2f} s")
-    for what in ("worker started for it", "worker still up"):
+    for worker in ("worker started for it", "worker still up"):
         ours_s, found = submit(folder, {"targets": [FAR[0]], "parameters": STEADY})
-        more = (ours_s - plain_s) / plain_s
-        print(f"  pipeline, {what:22}{ours_s:4.2f} s   {more:+.1%}", end="; ")
-        print(f"aim {AIM_OVERHEAD:+.0%}: {'met' if more < AIM_OVERHEAD else 'missed'}", end="; ")
+        overhead = (ours_s - plain_s) / plain_s
+        print(f"  pipeline, {worker:22}{ours_s:4.2f} s   {overhead:+.1%}", end="; ")
+        print(f"aim {AIM_OVERHEAD:+.0%}: {'met' if overhead < AIM_OVERHEAD else 'missed'}", end="; ")
         print(f"the same findings: {'yes' if found == expected else 'NO'}")
 
 
-def nmap(folder: Path, targets: Sequence[str], arguments: Sequence[str]) -> tuple[float, Found]:
+def nmap(folder: Path, targets: Sequence[str], arguments: Sequence[str]) -> tuple[float, OpenPorts]:
     report = folder / "plain.xml"
     started = time.perf_counter()
     subprocess.run(
@@ -119,7 +122,7 @@ def nmap(folder: Path, targets: Sequence[str], arguments: Sequence[str]) -> tupl
     return seconds, {(host.address, port.number) for host in hosts for port in host.ports if port.state == "open"}
 
 
-def submit(folder: Path, request: dict[str, Any]) -> tuple[float, Found]:
+def submit(folder: Path, request: dict[str, Any]) -> tuple[float, OpenPorts]:
     body = folder / "request.json"
     body.write_text(json.dumps(request))
     argv = [
@@ -138,8 +141,8 @@ def submit(folder: Path, request: dict[str, Any]) -> tuple[float, Found]:
     seconds = time.perf_counter() - started
     if ran.returncode:
         sys.exit(f"{' '.join(argv)} ended with exit code {ran.returncode}: {ran.stderr}")
-    findings = [one for one in json.loads(ran.stdout)["findings"] if one["category"] == "Open Port"]
-    return seconds, {(one["attributes"]["ip_addresses"][0], one["attributes"]["port"]) for one in findings}
+    findings = [finding for finding in json.loads(ran.stdout)["findings"] if finding["category"] == "Open Port"]
+    return seconds, {(finding["attributes"]["ip_addresses"][0], finding["attributes"]["port"]) for finding in findings}
 
 
 if __name__ == "__main__":

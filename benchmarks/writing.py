@@ -1,7 +1,8 @@
-"""From a report in the bucket to findings in the table: CPU for 1,000 findings, step by step, and how fast it goes.
+"""From a report in the bucket to findings in the table: CPU for 1,000 findings, and the rate.
 
-First without a network, every call answered at once in its place: our own writing beside two ways of boto3's. Then on
-the emulator, whose own time is in the rate and not in the CPU. One process, reports from generated_reports.py.
+First without a network, with every call answered at once: cascan's own client compared with two
+ways to use boto3. Then on the emulator, whose time is part of the rate but not of the CPU. One
+process, reports from generated_reports.py.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from on_report_stored.record_report import record_report
 from on_report_stored.scope_filter import ScopeFilter
 
 HOSTS = 1_000
-SHAPES = ("alike", "mixed")  # hosts that repeat, as in a network of one make; and hosts that differ more
+# Hosts that repeat, as in a uniform network; and hosts that differ more.
+SHAPES = ("alike", "mixed")
 AIM_MS = 25
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SCAN_ID = derive_scan_id("benchmark")
@@ -72,10 +74,10 @@ def main() -> None:
 
 
 def without_network(data: bytes, count: int) -> None:
-    hooks: Any = clients.dynamodb().meta.events  # its stubs know no hook that answers
+    hooks: Any = clients.dynamodb().meta.events  # the stubs do not know hooks that answer
     resource: Any = boto3.resource("dynamodb")
     for events in (hooks, resource.meta.client.meta.events):
-        events.register_first(OPERATION, answered)
+        events.register_first(OPERATION, answer)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("raw expat alone, for scale", lambda: expat.ParserCreate().Parse(data, True)),
         ("read the report", lambda: exhaust(read_report(BytesIO(data)))),
@@ -89,18 +91,18 @@ def without_network(data: bytes, count: int) -> None:
         print(f"  {name:44}{total_ms - before_ms:7.1f}   so far {total_ms:6.1f}")
         before_ms = total_ms if step is not steps[0][1] else 0
     values_ms = cpu_ms(lambda: batch_write.put_all(TABLE, items(data)), count)
-    print(f"  {'instead: by values, as where rules may fit':44}{values_ms:14.1f} in all")
-    print(f"  {'instead: the same items by the client':44}{cpu_ms(lambda: by_client(data), count):14.1f} in all")
+    print(f"  {'instead: as values, for severity rules':44}{values_ms:14.1f} in all")
+    print(f"  {'instead: the same items by a boto3 client':44}{cpu_ms(lambda: by_client(data), count):14.1f} in all")
     nested_ms = cpu_ms(lambda: by_resource(resource, data), count)
-    print(f"  {'instead: nested, by the batch_writer of boto3':44}{nested_ms:14.1f} in all")
-    hooks.unregister(OPERATION, answered)
+    print(f"  {'instead: nested, by boto3 batch_writer':44}{nested_ms:14.1f} in all")
+    hooks.unregister(OPERATION, answer)
 
 
 def on_the_emulator(shape: str, data: bytes, count: int) -> None:
     name, bucket = f"{TABLE}-{shape}", f"{BUCKET}-{shape}"
     table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
-    made = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    clients.dynamodb().create_table(TableName=name, **{part: table[part] for part in made})
+    created = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    clients.dynamodb().create_table(TableName=name, **{name: table[name] for name in created})
     clients.s3().create_bucket(Bucket=bucket)
     key = ReportKey(SCAN_ID, 0, 1)
     clients.s3().put_object(Bucket=bucket, Key=str(key), Body=data)
@@ -114,7 +116,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
             scans.put_findings(SCAN_ID, (line for host in hosts for line in lines_of(host, SCAN_ID, AT)), key)
 
     def write_everything() -> None:
-        """As on_report_stored does: findings, inventory, changes."""
+        """Findings, inventory and changes, as on_report_stored does."""
         slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
         run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
         shard = Shard(scan_id=SCAN_ID, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
@@ -123,7 +125,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
 
     steps = (
         ("findings", write_findings),
-        ("findings, a repeat", write_findings),
+        ("findings, repeated", write_findings),
         ("findings and inventory", write_everything),
     )
     for name, step in steps:
@@ -134,7 +136,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
         aim = f"; aim {AIM_MS}: {'met' if ms <= AIM_MS else 'missed'}" if name == "findings" else ""
         print(f"  S3 → {name + ' in the table':39}{ms:7.1f}   {rate:8,.0f} findings/s on the emulator{aim}")
     stored = sum(1 for _ in scans.findings(SCAN_ID))
-    print(f"  {stored:,} findings are there: some of the {count:,} are the same")
+    print(f"  {stored:,} findings are stored: some of the {count:,} are equal")
 
 
 def findings(data: bytes) -> Iterator[Finding]:
@@ -158,18 +160,19 @@ def items(data: bytes) -> Iterator[Item]:
 def by_client(data: bytes) -> None:
     every = items(data)
     while batch := [{"PutRequest": {"Item": item}} for item in islice(every, batch_write.MAX_BATCH)]:
-        clients.dynamodb().batch_write_item(RequestItems={TABLE: batch})  # type: ignore[dict-item]  # in wire form
+        # In wire form.
+        clients.dynamodb().batch_write_item(RequestItems={TABLE: batch})  # type: ignore[dict-item]
 
 
 def by_resource(resource: Any, data: bytes) -> None:
-    """The way that boto3's guide shows."""
+    """As in the guide of boto3."""
     with resource.Table(TABLE).batch_writer() as writer:
         for finding in findings(data):
             nested = {"pk": f"scan/{SCAN_ID}", "sk": finding.id} | msgspec.to_builtins(finding)
             writer.put_item(Item=nested)
 
 
-def answered(request: Any, **_: Any) -> AWSResponse:
+def answer(request: Any, **_: Any) -> AWSResponse:
     no_headers: Any = {}
     return AWSResponse(request.url, 200, no_headers, _Body())
 
@@ -179,13 +182,13 @@ class _Body:
         yield b'{"UnprocessedItems":{}}'
 
 
-def exhaust(things: Iterable[object]) -> None:
-    for _ in things:
+def exhaust(items: Iterable[object]) -> None:
+    for _ in items:
         pass
 
 
 def cpu_ms(step: Callable[[], object], count: int) -> float:
-    """Of the process, for 1,000 findings."""
+    """Processor time in ms for 1,000 findings, the best of three runs."""
     best = float("inf")
     for _ in range(3):
         started = time.process_time()

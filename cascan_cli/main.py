@@ -14,7 +14,8 @@ from cascan_cli.output.text import discard_output, print_message
 from cascan_cli.parser.build_parser import build_parser
 from cascan_cli.stack.interruption import Interrupted, interrupt_on_signals
 
-TARGET_LISTS = {"scan": "targets", "check": "targets", "targets": "expressions"}  # command → attribute with its targets
+# Command → attribute with its targets.
+TARGET_LISTS = {"scan": "targets", "check": "targets", "targets": "expressions"}
 TAKE_NMAP_OPTIONS = ("scan", "check", "options")
 
 
@@ -67,7 +68,7 @@ def sends_request(arguments: list[str]) -> bool:
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Separate the arguments of cascan from those of nmap: all after --, and what `cascan options` is to look up."""
+    """The arguments of cascan, and those of nmap: all after --, and those of `cascan options`."""
     divider = arguments.index("--") if "--" in arguments else len(arguments)
     for_cascan, for_nmap = arguments[:divider], arguments[divider + 1 :]
     if for_cascan[:1] != ["options"]:
@@ -78,7 +79,8 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _run(arguments: list[str]) -> int:
-    for_cascan, for_nmap = split_arguments(arguments)  # or argparse would take nmap's options as ours
+    # Or argparse would take nmap's options as ours.
+    for_cascan, for_nmap = split_arguments(arguments)
     if not for_cascan:
         build_parser().print_help(sys.stderr)
         return EXIT_REFUSED

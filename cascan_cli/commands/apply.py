@@ -56,7 +56,10 @@ def run(args: Namespace) -> int:
 
 
 def _prepare(document: dict[str, Any], args: Namespace) -> Apply:
-    """Check a manifest. Returns the function that applies it. Raises: RequestRefused: every problem of the manifest."""
+    """Check a manifest. Returns the function that applies it.
+
+    Raises: RequestRefused: every problem of the manifest.
+    """
     kind = str(document.get("kind"))
     if kind not in KINDS:
         raise RequestRefused([f"kind: {kind!r:.60} cannot be applied; use {', '.join(KINDS)}"])
@@ -129,7 +132,10 @@ def _prepare_schedule(document: dict[str, Any], args: Namespace) -> Apply:
 
 
 def _refused_today(schedule: Schedule, args: Namespace) -> Iterator[str]:
-    """Notes on why its scans would be refused today. Scope and policy may have changed when it is due."""
+    """Notes on why its scans would be refused today.
+
+    Scope and policy may have changed when it is due.
+    """
     request = read_request(json.dumps(build_run_request(schedule, utc_now())), is_issued=True).request
     try:
         plan(request, read_permissions(args))

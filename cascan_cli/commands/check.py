@@ -1,4 +1,4 @@
-"""`cascan check`: explain whether a request would be accepted and how it would run, without scanning."""
+"""`cascan check`: explain a request without scanning: is it accepted, and how would it run?"""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _run_vuls(args: Namespace) -> int:
 
 
 def _report_all(explanations: dict[str, Explanation], name: str, args: Namespace) -> int:
-    """Print each under its heading, or as JSON: the totals, and all explanations in the field `name`."""
+    """Print each under its heading; or as JSON, with totals and all explanations under `name`."""
     accepted = all(explained.accepted for explained in explanations.values())
     if args.json:
         print_json(

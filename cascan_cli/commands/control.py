@@ -1,4 +1,4 @@
-"""`cascan cancel`, `suspend`, `resume` and `halt`: send a message to the stack, and wait until it takes effect."""
+"""`cascan cancel`, `suspend`, `resume`, `halt`: message the stack, and wait for the effect."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def run(args: Namespace) -> int:
 def _find_scans(action: Action, stack: StackGateways, names: Sequence[str]) -> list[Scan]:
     """The scans that the names mean, each once.
 
-    Two submitters may use the same name. A scan that has ended is therefore skipped if another one is running.
+    Two submitters may use the same name. A scan that has ended is therefore skipped if another one
+    is running.
     """
     scans: dict[str, Scan] = {}
     for name in names:
@@ -103,7 +104,10 @@ def _send(action: Action, scan_id: str, stack: StackGateways, args: Namespace) -
 
 
 def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace) -> Scan:
-    """Wait until the action takes effect. Returns the scan. Raises: CliError: it takes longer than --timeout."""
+    """Wait until the action takes effect. Returns the scan.
+
+    Raises: CliError: it takes longer than --timeout.
+    """
 
     def took_effect() -> bool:
         now = stack.table.get_scan(scan.scan_id) or scan
@@ -134,7 +138,10 @@ def _describe_effect(action: Action, scan: Scan, *, stays_up: bool) -> str:
 
 
 def _follow_end(scan: Scan, stack: StackGateways, patience_s: float) -> Scan:
-    """Wait for the end of a cancelled scan, unless none of its shards is closed for `patience_s`. Returns the scan."""
+    """Wait for the end of a cancelled scan, unless none of its shards is closed for `patience_s`.
+
+    Returns the scan.
+    """
     now = stack.table.get_scan(scan.scan_id) or scan
     open_shards, progressed_at = now.shards_open, time.monotonic()
     explain_at = progressed_at + EXPLAIN_AFTER_S

@@ -121,7 +121,15 @@ def _row(change: Change) -> tuple[object, ...]:
     port = f"{change.protocol}/{change.port}" if change.port is not None else ""
     before = _format_observation(change.before) if change.before else "never covered"
     since = change.before.seen_at.strftime("%Y-%m-%dT%H:%M:%SZ") if change.before else ""
-    return change.kind, change.address, change.hostname, port, before, _format_observation(change.after), since
+    return (
+        change.kind,
+        change.address,
+        change.hostname,
+        port,
+        before,
+        _format_observation(change.after),
+        since,
+    )
 
 
 def _format_observation(sighting: Sighting) -> str:

@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 
     from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 
-COLUMNS = ("ADDRESS", "NAME", "PORT", "STATE", "SERVICE", "PRODUCT", "FIRST SEEN", "LAST SEEN", "SCAN")
-DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")  # in this order, in a narrow terminal
+COLUMNS = (
+    "ADDRESS",
+    "NAME",
+    "PORT",
+    "STATE",
+    "SERVICE",
+    "PRODUCT",
+    "FIRST SEEN",
+    "LAST SEEN",
+    "SCAN",
+)
+# In this order, in a narrow terminal.
+DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")
 PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")
 PROTOCOLS = ("tcp", "udp", "sctp", "ip")
 MAX_INTERVALS = 256  # of one range with gaps; each needs a query

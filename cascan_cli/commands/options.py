@@ -30,7 +30,10 @@ def run(args: Namespace) -> int:
 
 
 def look_up(arguments: list[str]) -> tuple[Iterable[Option], list[str]]:
-    """The options that nmap would read, in order, and the errors. A word without a dash is searched in all names."""
+    """The options that nmap would read, in order, and the errors.
+
+    A word without a dash is searched in all names.
+    """
     text = arguments[0]
     if not text.startswith("-"):
         matches = [option for option in option_table().rows() if text.lower() in option.name.lower()]

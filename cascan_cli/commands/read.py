@@ -30,7 +30,7 @@ WITH_FINDINGS = ("findings", "csv")
 
 
 def run(args: Namespace) -> int:
-    """Exit code 0: all reports are complete. 1: a report is damaged. 2: a file is not a report of nmap."""
+    """Exit code 0: all reports are complete. 1: one is damaged. 2: one is not an nmap report."""
     if args.severity and args.form not in WITH_FINDINGS:
         raise BadInput(f"--severity works with {' and '.join(WITH_FINDINGS)}; --as {args.form} has no findings")
     if args.form == "xml" and len(args.files) > 1:
@@ -48,25 +48,33 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _build_renderer(form, report, rule_set)
-        if render is None:
-            from cascan_cli.output.repair_report import repair_report
-
-            chunks = repair_report(report)
-        elif report.scanner == MASSCAN:  # it writes a host element for every port and banner
-            chunks = map(render, join_sections(report))
-        elif file.path and jobs > 1:
-            chunks = report.render_hosts(file.path, render, jobs)
-        else:
-            chunks = map(render, report)
         try:
-            _print(chunks)
+            if form == "xml":
+                _print(_repair(report))
+            else:
+                render = _build_renderer(form, report, rule_set)
+                _print(_render_hosts(report, render, file.path, jobs))
         except ReadingProcessDied as exc:
             raise CliError(f"{name}: {exc}") from exc
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
         print_message(f"{name}: {remark}")
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
+
+
+def _repair(report: ReportReader) -> Iterator[bytes]:
+    from cascan_cli.output.repair_report import repair_report
+
+    return repair_report(report)
+
+
+def _render_hosts(report: ReportReader, render: Render, path: str | None, jobs: int) -> Iterable[bytes]:
+    """Render in report order; in several processes if the report is a file with one element per host."""
+    if report.scanner == MASSCAN:  # it writes a host element for every port and banner
+        return map(render, join_sections(report))
+    if path and jobs > 1:
+        return report.render_hosts(path, render, jobs)
+    return map(render, report)
 
 
 def _load_rules(name: str) -> RuleSet:
@@ -78,7 +86,10 @@ def _load_rules(name: str) -> RuleSet:
 
 
 def _build_renderer(form: str, report: ReportReader, rule_set: RuleSet | None) -> Render:
-    """The function that renders a host. Ids and dates depend only on the report, so the output is always the same."""
+    """The function that renders a host.
+
+    Ids and dates depend only on the report, so the output is always the same.
+    """
     import msgspec  # each form imports only what it needs
 
     encode = msgspec.json.Encoder().encode
@@ -110,7 +121,7 @@ def _merge(names: list[str]) -> int:
     """Print the hosts of all files as one report. Returns the exit code."""
     from cascan.nmap.report.merge import MergeInput, ReportMerge
 
-    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    merge = ReportMerge(comment=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
@@ -123,7 +134,7 @@ def _merge(names: list[str]) -> int:
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(read_inputs()))
+        _print(merge.chunks(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:
@@ -143,7 +154,10 @@ def _print_header() -> None:
 
 
 def _print(chunks: Iterable[bytes]) -> None:
-    """Write to standard output. In a terminal, non-ASCII is escaped, since some of it moves the cursor."""
+    """Write to standard output.
+
+    In a terminal, non-ASCII is escaped, since some of it moves the cursor.
+    """
     if sys.stdout.isatty():
         chunks = map(_escape, chunks)
     try:

@@ -1,4 +1,7 @@
-"""`cascan rebuild`: rebuild a lost table from the bucket. Scans that are still in the table are left unchanged."""
+"""`cascan rebuild`: rebuild a lost table from the bucket.
+
+Scans that are still in the table are left unchanged.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,19 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import open_stack
-from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_operator_records, summarize_rebuild
+from cascan_cli.stack.rebuild_table import (
+    NOT_REBUILT,
+    rebuild_table,
+    restore_operator_records,
+    summarize_rebuild,
+)
 
 
 def run(args: Namespace) -> int:
-    """Exit code 0: every recorded scan is in the table. Raises: BadInput: the user did not confirm."""
+    """Exit code 0: every recorded scan is in the table.
+
+    Raises: BadInput: the user did not confirm.
+    """
     if not args.yes:
         _ask(args.stack or "the local stack")
     with open_stack(args) as stack:

@@ -1,4 +1,7 @@
-"""`cascan report`: list, print or save the XML that nmap wrote; reports of several shards are merged for printing."""
+"""`cascan report`: list, print or save the XML reports of a scan.
+
+The reports of several shards are merged for printing.
+"""
 
 from __future__ import annotations
 

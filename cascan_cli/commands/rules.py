@@ -26,7 +26,8 @@ LABEL_PREFIX = "securecodebox.io/"
 
 def run(args: Namespace) -> int:
     if args.action == "test":
-        from cascan_cli.rehearsal.rehearse import rehearse  # imports what the other actions do not need
+        # Imports what the other actions do not need.
+        from cascan_cli.rehearsal.rehearse import rehearse
 
         return rehearse(args)
     with open_stack(args) as stack:

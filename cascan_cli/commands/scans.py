@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
 
 
 def _remark(scan: Scan) -> str:
-    """Why the scan ended as it did; or how many shards wait for a slot, for a window, or to be resumed."""
+    """Why the scan ended as it did; or how many of its shards wait."""
     reasons = scan.reasons
     if scan.error_description:
         return scan.error_description

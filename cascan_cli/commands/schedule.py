@@ -1,4 +1,4 @@
-"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans, their next times and their runs."""
+"""`cascan schedule list|show|pause|resume|run-now|delete`: scheduled scans and their runs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def run(args: Namespace) -> int:
 def store_schedule(document: dict[str, Any], schedule: Schedule, stack: StackGateways) -> StoredSchedule:
     """Store the manifest and register it with the scheduler.
 
-    A schedule with an interval that never ran starts at once, as in secureCodeBox. After an interruption it is safe to
-    store it again: the time when it is due stays the same, and so does the scan.
+    A schedule with an interval that never ran starts at once, as in secureCodeBox. After an
+    interruption it is safe to store it again: the time when it is due stays the same, and so does
+    the scan.
     """
     stored = stack.schedules.put_schedule(schedule.name, document)
     back_up(record_schedule, stack.operator_records, stack.schedules, schedule.name)
@@ -77,12 +78,17 @@ def _list(stack: StackGateways, *, as_json: bool) -> None:
 
 
 def _summary_or_error(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
-    """The summary; for a schedule that cannot be read, its error as the state, so that the others are still listed."""
+    """The summary. The state of an unreadable schedule is the error, so that others are listed."""
     try:
         return _summary(stored, stack, 1)
     except BadInput as exc:
         empty = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
-        return empty | {"name": stored.name, "version": stored.version, "state": str(exc), "nextTimes": []}
+        return empty | {
+            "name": stored.name,
+            "version": stored.version,
+            "state": str(exc),
+            "nextTimes": [],
+        }
 
 
 def _read(stored: StoredSchedule) -> Schedule:
@@ -125,7 +131,11 @@ def _show(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None
 
 def _run_summary(run: ScheduledRun, stack: StackGateways) -> dict[str, Any]:
     scan = stack.table.get_scan(run.scan_id)
-    return {"dueAt": to_wire(run.due_at), "id": run.scan_id, "scan": scan_summary(scan) if scan else None}
+    return {
+        "dueAt": to_wire(run.due_at),
+        "id": run.scan_id,
+        "scan": scan_summary(scan) if scan else None,
+    }
 
 
 def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
@@ -133,7 +143,14 @@ def _run_row(run: dict[str, Any]) -> tuple[object, ...]:
     if scan is None:
         return (run["dueAt"], run["id"], "not found", "", "", "")
     changes = format_changes(scan["changes"])
-    return (run["dueAt"], run["id"], scan["state"], scan["outcome"] or "", scan["findings"]["count"], changes)
+    return (
+        run["dueAt"],
+        run["id"],
+        scan["state"],
+        scan["outcome"] or "",
+        scan["findings"]["count"],
+        changes,
+    )
 
 
 def _suspend(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> None:
@@ -156,10 +173,20 @@ def _delete(stored: StoredSchedule, stack: StackGateways, args: Namespace) -> No
     stack.scheduler.delete(stored.name)
     stack.schedules.delete_schedule(stored.name)
     back_up(record_schedule, stack.operator_records, stack.schedules, stored.name)
-    _print({"name": stored.name, "deleted": True}, f"{stored.name} is deleted; its scans are kept", args)
+    _print(
+        {"name": stored.name, "deleted": True},
+        f"{stored.name} is deleted; its scans are kept",
+        args,
+    )
 
 
-ACTIONS = {"show": _show, "pause": _suspend, "resume": _suspend, "run-now": _run_now, "delete": _delete}
+ACTIONS = {
+    "show": _show,
+    "pause": _suspend,
+    "resume": _suspend,
+    "run-now": _run_now,
+    "delete": _delete,
+}
 
 
 def _find_schedule(name: str, stack: StackGateways) -> StoredSchedule:

@@ -14,7 +14,15 @@ from cascan.errors import RequestRefused
 from cascan.findings.to_json import to_json
 from cascan.model.finding import Finding, Severity
 from cascan.recovery.operator_records import record_severity_rules
-from cascan.rules.severity import ACCEPTED, SUPPRESSED, RuleSet, SeverityRule, StoredRules, to_count_key, undo_rules
+from cascan.rules.severity import (
+    ACCEPTED,
+    SUPPRESSED,
+    RuleSet,
+    SeverityRule,
+    StoredRules,
+    to_count_key,
+    undo_rules,
+)
 from cascan.rules.severity_form import read_severity_rules
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.findings_file import read_findings
@@ -94,14 +102,27 @@ def _test(rules: tuple[SeverityRule, ...], args: Namespace) -> int:
 def _row(change: tuple[Finding, Finding]) -> tuple[object, ...]:
     original, judged = change
     attributes, kind = judged.attributes, to_count_key(judged)
-    why = {SUPPRESSED: attributes.get("suppressed"), ACCEPTED: attributes.get("accepted_reason")}.get(kind)
+    why = {
+        SUPPRESSED: attributes.get("suppressed"),
+        ACCEPTED: attributes.get("accepted_reason"),
+    }.get(kind)
     if "acceptance_ended" in attributes:
         why = f"accepted until {attributes['acceptance_ended']}, which had passed"
-    return original.severity, kind, judged.name, judged.location, ", ".join(attributes["severity_rules"]), why or ""
+    return (
+        original.severity,
+        kind,
+        judged.name,
+        judged.location,
+        ", ".join(attributes["severity_rules"]),
+        why or "",
+    )
 
 
 def _read_findings(name: str) -> Iterator[Finding]:
-    """The findings in the file. Fields that only other scanners use are kept. Raises: BadInput: an invalid finding."""
+    """The findings in the file.
+
+    Fields that only other scanners use are kept. Raises: BadInput: an invalid finding.
+    """
     blank = {"fingerprint": "", "parsed_at": utc_now(), "severity": Severity.INFORMATIONAL}
     blank |= dict.fromkeys(("name", "description", "category", "osi_layer", "location"), "")
     for document in read_findings(name):

@@ -1,4 +1,4 @@
-"""`cascan submit`: send requests from a file, or from a Vuls configuration, and wait for their scans."""
+"""`cascan submit`: send requests from a file, and wait for their scans."""
 
 from __future__ import annotations
 

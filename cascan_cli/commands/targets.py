@@ -1,4 +1,4 @@
-"""`cascan targets`: print the addresses of target expressions in nmap's order, without sending anything."""
+"""`cascan targets`: print the addresses of target expressions in nmap's order. Sends nothing."""
 
 from __future__ import annotations
 

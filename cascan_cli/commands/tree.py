@@ -1,4 +1,4 @@
-"""`cascan tree`: print the cascade of a scan, with states and counts, and what was refused or capped."""
+"""`cascan tree`: print the cascade of a scan, and what was refused or capped in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings in a file, in any common form: a JSON array, one finding per line, `{"findings": […]}`, or YAML."""
+"""Findings in a file: a JSON array, one finding per line, `{"findings": […]}`, or YAML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from msgspec import MsgspecError, json
 from cascan.errors import RequestRefused
 from cascan_cli.errors import BadInput
 
-MAX_WHOLE_BYTES = 1024**3  # of a file that is read at once, because it does not have one finding per line
+# Of a file that is read at once, because it does not have one finding per line.
+MAX_WHOLE_BYTES = 1024**3
 MAX_DEPTH = 32
 YAML_DIVIDER = b"---"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -17,7 +17,10 @@ MAX_FILE_BYTES = MAX_REQUEST_BYTES * 16
 
 
 def read_manifests(names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Each manifest with the name of its file. Raises: BadInput: every problem, with the name of its file."""
+    """Each manifest with the name of its file.
+
+    Raises: BadInput: every problem, with the name of its file.
+    """
     manifests: list[tuple[str, dict[str, Any]]] = []
     problems: list[str] = []
     for name, text in _read_files(names):

@@ -1,4 +1,4 @@
-"""Raw sockets on this machine: a scan that needs them and cannot have them is refused before it starts."""
+"""Raw sockets on this machine: if they are missing, scans that need them are refused at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cascan_cli.errors import BadInput
 
 
 def explain_missing_raw_sockets(args: Namespace) -> str:
-    """One sentence with the remedy; empty if raw sockets are available, or the scan runs on a deployed stack."""
+    """One sentence with the remedy; empty if they are available, or the stack is deployed."""
     nmap = shutil.which("nmap")
     if nmap is None or args.stack:
         return ""
@@ -20,7 +20,7 @@ def explain_missing_raw_sockets(args: Namespace) -> str:
 
 
 def require_raw_sockets(body: str, args: Namespace) -> None:
-    """Raises: BadInput: the request needs raw sockets, and the stack on this machine cannot open them."""
+    """Raises: BadInput: the request needs raw sockets, and the local stack cannot open them."""
     problem = explain_missing_raw_sockets(args)
     if problem and _needs_raw(body):
         raise BadInput(problem)

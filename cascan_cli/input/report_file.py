@@ -1,7 +1,7 @@
-"""A report to read: a file or standard input, plain or gzip, as a stream of UTF-8 that begins with the report.
+"""A report to read, from a file or standard input, as a stream of UTF-8.
 
-Saved reports are not always as nmap wrote them: `>` in PowerShell converts them to UTF-16, and `2>&1` puts warnings in
-front. A damaged gzip file ends where it cannot be decompressed any further.
+Saved reports are not always as nmap wrote them: `>` in PowerShell converts them to UTF-16, and
+`2>&1` puts warnings in front. A damaged gzip file ends where it cannot be decompressed any further.
 """
 
 from __future__ import annotations
@@ -40,16 +40,20 @@ WIDE_ENCODINGS = {  # by the first bytes: a byte order mark, or a tag without on
 
 @dataclass(frozen=True, slots=True)
 class ReportFile:
-    """`path`: the file, if further processes can open it too; None if the stream can be read only once."""
+    """`path`: the file, if other processes can open it too; None for a stream."""
 
     stream: IO[bytes]
     path: str | None
-    remarks: list[str] = field(default_factory=list)  # what was wrong around the report; complete once it was read
+    # What was wrong around the report; complete once it was read.
+    remarks: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def open_report(name: str) -> Iterator[ReportFile]:
-    """Open a report; `-` reads standard input. Raises: BadInput: the file does not exist or cannot be read."""
+    """Open a report; `-` reads standard input.
+
+    Raises: BadInput: the file does not exist or cannot be read.
+    """
     try:
         file = _standard_input() if name == STDIN else Path(name).open("rb")  # noqa: SIM115 (closed below)
         remarks: list[str] = []
@@ -57,7 +61,8 @@ def open_report(name: str) -> Iterator[ReportFile]:
     except OSError as exc:
         raise BadInput(f"{name}: {exc.strerror}") from exc
     try:
-        is_unchanged = stream is file and name != STDIN and Path(name).is_file()  # a named pipe is not a file
+        # A named pipe is not a file.
+        is_unchanged = stream is file and name != STDIN and Path(name).is_file()
         yield ReportFile(cast("IO[bytes]", stream), name if is_unchanged else None, remarks)
     finally:
         if name != STDIN:
@@ -71,7 +76,7 @@ def _standard_input() -> io.BufferedReader:
 
 
 def _decode_stream(stream: io.BufferedReader, remarks: list[str]) -> io.BufferedReader:
-    """The report decompressed and as UTF-8, without text before it; the same stream if nothing is to be done."""
+    """The report decompressed and as UTF-8, without text before it."""
     if stream.peek(2)[:2] == GZIP_MAGIC:
         stream = io.BufferedReader(_ChunkStream(_decompress(stream, remarks)))
     if encoding := _encoding_of(stream.peek(4)):
@@ -107,7 +112,10 @@ def _recode(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:
 
 
 def _skip_prefix(stream: io.BufferedReader, remarks: list[str]) -> Iterator[bytes]:
-    """Skip text before the report, and add a remark. Without the start of a report, skip nothing."""
+    """Skip text before the report, and add a remark.
+
+    Without the start of a report, skip nothing.
+    """
     buffer = bytearray()
     match = None
     while match is None and len(buffer) < MAX_PREFIX_BYTES:

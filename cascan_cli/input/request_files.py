@@ -41,7 +41,8 @@ def _read_start(path: Path) -> bytes:
 def split_requests(name: str, text: str) -> list[str]:
     """Each request of the file as a message.
 
-    A file with a single document is sent unchanged, also if it is invalid: the stack then says what is wrong.
+    A file with a single document is sent unchanged, also if it is invalid: the stack then says what
+    is wrong.
 
     Raises: BadInput: the file has several documents, and one of them cannot be read.
     """
@@ -59,7 +60,8 @@ def read_vuls_requests(name: str, servers: Sequence[str]) -> dict[str, str]:
 
     Raises: BadInput: the file cannot be read. RequestRefused: every problem in it.
     """
-    from cascan.forms.vuls import read_vuls  # imported here: other requests do not need the TOML library
+    # Imported here: other requests do not need the TOML library.
+    from cascan.forms.vuls import read_vuls
 
     documents, notes = read_vuls(read_request_file(name), servers)
     for note in notes:

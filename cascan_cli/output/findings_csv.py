@@ -1,4 +1,4 @@
-"""Findings as CSV for a spreadsheet: one line each, and no cell that the spreadsheet would evaluate as a formula."""
+"""Findings as CSV for a spreadsheet: one line each, and no cell that is taken for a formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 ATTRIBUTES = {"protocol": "protocol", "port": "port", "state": "state", "service": "service",
               "product": "serviceProduct", "version": "serviceVersion", "tunnel": "tunnel",
               "application_protocol": "application_protocol"}  # fmt: skip
-COLUMNS = ("address", "hostname", *ATTRIBUTES, "severity", "category", "name", "location", "description", "id")
+COLUMNS = (
+    "address",
+    "hostname",
+    *ATTRIBUTES,
+    "severity",
+    "category",
+    "name",
+    "location",
+    "description",
+    "id",
+)
 FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width forms
 
 
@@ -28,7 +38,7 @@ def render_rows(findings: Iterable[Finding]) -> bytes:
 
 
 def escape_formula(value: object) -> str:
-    """The value on one line, with an apostrophe before anything that a spreadsheet takes for a formula."""
+    """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
     text = "" if value is None else printable(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
@@ -38,7 +48,14 @@ def _cells(finding: Finding) -> Iterator[object]:
     yield next(iter(attributes.get("ip_addresses") or ()), attributes.get("mac_address"))
     yield attributes.get("hostname")
     yield from (attributes.get(name) for name in ATTRIBUTES.values())
-    yield from (finding.severity, finding.category, finding.name, finding.location, finding.description, finding.id)
+    yield from (
+        finding.severity,
+        finding.category,
+        finding.name,
+        finding.location,
+        finding.description,
+        finding.id,
+    )
 
 
 def _line(cells: Iterable[object]) -> bytes:

@@ -28,7 +28,8 @@ CHANGE_LABELS = {
     "HostAppeared": "appeared",
     "HostGone": "gone",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
-SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")  # the values of cascan.model.finding.Severity, worst first
+# The values of cascan.model.finding.Severity, worst first.
+SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
@@ -131,7 +132,10 @@ def duration_s(scan: Scan) -> float | None:
 
 
 def format_changes(changes: Mapping[str, int]) -> str:
-    """Changes since earlier scans, such as `2 opened 1 closed`. An unknown kind appears under its own name."""
+    """Changes since earlier scans, such as `2 opened 1 closed`.
+
+    An unknown kind appears under its own name.
+    """
     kinds = dict.fromkeys((*CHANGE_LABELS, *sorted(changes)))
     counts = {kind: changes[kind] for kind in kinds if changes.get(kind)}
     return " ".join(f"{count} {CHANGE_LABELS.get(kind, kind)}" for kind, count in counts.items())
@@ -163,7 +167,7 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
 
 
 def print_reasons(scan: Scan) -> None:
-    """Why the outcome is not complete: the first reasons as sentences, and the number of the others."""
+    """Why the outcome is not complete: the first reasons, and the number of the others."""
     if not scan.reasons.listed:
         return
     print_message(f"scan {scan.scan_id} is {scan.outcome}, for these reasons:")
@@ -190,7 +194,7 @@ def scan_progress(scan: Scan, running: str = "") -> str:
 
 
 def running_progress(shards: Iterable[Shard]) -> str:
-    """The progress of running shards: the task of nmap and its percentage, or a range for several shards."""
+    """The progress of running shards: the task and percentage of nmap, or a range of several."""
     progress = [shard.progress for shard in shards if shard.progress]
     if not progress:
         return ""
@@ -206,7 +210,11 @@ def running_progress(shards: Iterable[Shard]) -> str:
 def finding_detail(finding: Finding) -> str:
     """Details beyond the name of the finding: product, title, operating system, certificate."""
     attributes = finding.attributes
-    details = [attributes.get("serviceProduct"), attributes.get("serviceVersion"), attributes.get("title")]
+    details = [
+        attributes.get("serviceProduct"),
+        attributes.get("serviceVersion"),
+        attributes.get("title"),
+    ]
     if finding.category == "Host":
         details.append(attributes.get("operating_system"))
     if attributes.get("not_after"):

@@ -1,7 +1,8 @@
 """Tables: fitted to the width of a terminal, or columns joined by tabs, for cut and awk.
 
-Where a table is wider than the terminal, cells are folded between words. A word that is still too long ends in an
-ellipsis; words are not cut in two. Columns for which there is no room even so are left out, with a message.
+Where a table is wider than the terminal, cells are folded between words. A word that is still too
+long ends in an ellipsis; words are not cut in two. If there is still not enough room,
+columns are left out, with a message.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
 
 @dataclass(slots=True)
 class Column:
-    """A column and the widths it needs: `natural` for its longest cell, `tight` for its longest word.
+    """A column; it needs the width `natural` for its longest cell, `tight` for its longest word.
 
     `width` is the width that it gets. The cells of a column that `is_whole` are not folded or cut.
     """
@@ -54,12 +55,16 @@ def _max_width(texts: Iterable[str]) -> int:
 
 
 def print_table(
-    titles: Sequence[str], rows: Iterable[Sequence[object]], *, drop: Sequence[str] = (), whole: Sequence[str] = ()
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    drop: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
     """Print one line per row.
 
-    `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the columns whose cells are
-    copied elsewhere, and so must not be folded or cut.
+    `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the
+    columns whose cells are copied elsewhere, and so must not be folded or cut.
     """
     texts = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
@@ -116,7 +121,10 @@ def _drop_columns(columns: list[Column], width: int, drop: Sequence[str]) -> lis
 
 
 def _squeeze(columns: list[Column], width: int, shortest: int) -> int:
-    """Narrow the widest columns until all fit or words are cut to `shortest`. Returns the total width."""
+    """Narrow the widest columns until all fit or words are cut to `shortest`.
+
+    Returns the total width.
+    """
     for column in columns:
         column.width = column.tight
     while (total := _total_width(column.width for column in columns)) > width:
@@ -129,7 +137,7 @@ def _squeeze(columns: list[Column], width: int, shortest: int) -> int:
 
 
 def _distribute(columns: list[Column], room: int) -> None:
-    """Give the remaining width first to the columns that need least, so that only long texts are folded."""
+    """Give the remaining width first to columns that need least: only long texts are folded."""
     for column in sorted(columns, key=lambda column: column.natural - column.width):
         gain = max(0, min(room, column.natural - column.width))
         column.width += gain

@@ -34,7 +34,10 @@ def discard_output() -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print the value as JSON. In a terminal, non-ASCII is escaped, since some of it moves the cursor."""
+    """Print the value as JSON.
+
+    In a terminal, non-ASCII is escaped, since some of it moves the cursor.
+    """
     import msgspec  # only JSON output needs it
 
     is_utf8 = (sys.stdout.encoding or "utf-8").lower() == "utf-8"
@@ -69,7 +72,10 @@ class Progress:
             self._shown = sentence
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._shown:
             sys.stderr.write("\r\x1b[2K")

@@ -50,7 +50,9 @@ def add_cascade_commands(commands: Commands, stack: ArgumentParser, output: Argu
 def _add_rules(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     text = "list, show, test and delete cascading rules"
     rules = commands.add_parser(
-        "rules", help=text, description=f"{sentence(text)} `cascan apply` stores rules from CascadingRule manifests."
+        "rules",
+        help=text,
+        description=f"{sentence(text)} `cascan apply` stores rules from CascadingRule manifests.",
     )
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
     add_command(actions, "list", [stack, output], "list stored and bundled rules")

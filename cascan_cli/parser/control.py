@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 SCAN_ACTIONS = (
-    ("cancel", "end a scan now", "End a scan now. Running nmap stops within a heartbeat; findings are kept."),
+    (
+        "cancel",
+        "end a scan now",
+        "End a scan now. Running nmap stops within a heartbeat; findings are kept.",
+    ),
     (
         "suspend",
         "pause a scan",

@@ -1,4 +1,4 @@
-"""An argument parser whose errors are one sentence: what is wrong, what was probably meant, and where to read on."""
+"""An argument parser whose errors are one sentence, with what was probably meant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class SentenceParser(ArgumentParser):
         super().__init__(*args, **(options | {"allow_abbrev": False}))
 
     def refuse(self, arguments: Sequence[str], command: str, hint: str) -> NoReturn:
-        """End the process because the command has no such arguments. `hint` is used if no option resembles them."""
+        """End the process because the command has no such arguments.
+
+        `hint` is used if no option resembles them.
+        """
         parser = self._parser_of(command)
         similar = parser._similar_option(arguments)  # noqa: SLF001 - a parser of this class
         hint = f"did you mean {similar}?" if similar else hint
@@ -52,7 +55,10 @@ class SentenceParser(ArgumentParser):
 
 
 def _shorten_choices(message: str) -> str:
-    """argparse lists every possible choice. With two dozen commands, the most similar ones help more."""
+    """argparse lists every possible choice.
+
+    With two dozen commands, the most similar ones help more.
+    """
     import re  # imported here: only mistyped commands need it
     from difflib import get_close_matches
 

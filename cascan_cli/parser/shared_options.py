@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
-POLICY_PROFILES = ["safe", "intrusive", "everything"]  # PolicyProfile is not imported: that would slow down --help
+# PolicyProfile is not imported: that would slow down --help.
+POLICY_PROFILES = ["safe", "intrusive", "everything"]
 
 
 def stack_options() -> ArgumentParser:

@@ -21,7 +21,7 @@ from cascan_cli.input.manifests import read_text
 
 
 def read_scan(name: str) -> tuple[Scan, str]:
-    """The scan as it will be when its reports are parsed, and the scan type if it is another scanner's, else "".
+    """The scan as if its reports were parsed, and its scan type if that is of another scanner.
 
     Raises: BadInput: the file does not hold a request.
     """
@@ -42,7 +42,7 @@ def read_scan(name: str) -> tuple[Scan, str]:
 
 
 def _read_request(text: str) -> tuple[ScanRequest, str]:
-    """The request, and the scan type if it is for another scanner: rules may follow its findings too.
+    """The request, and the scan type if it is for another scanner.
 
     Of another scanner's manifest only the fields that matter to cascades are checked.
 

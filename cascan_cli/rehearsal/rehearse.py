@@ -1,4 +1,4 @@
-"""`cascan rules test`: decide which scans rules would start for existing findings, without starting them."""
+"""`cascan rules test`: show which scans rules would start for existing findings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What the rules are tried on. `context`: the fields of CascadeContext besides the permissions."""
+    """What the rules are tried on.
+
+    `context`: the fields of CascadeContext besides the permissions.
+    """
 
     scan: Scan
     findings: Iterable[Finding | dict[str, Any]]
@@ -76,7 +79,10 @@ def rehearse(args: Namespace) -> int:
 
 
 def _uses_files(args: Namespace) -> bool:
-    """Whether scan and findings come from files. Raises: BadInput: the options do not go together."""
+    """Whether scan and findings come from files.
+
+    Raises: BadInput: the options do not go together.
+    """
     has_both_files = bool(args.scan_file and args.findings)
     has_any_file = bool(args.scan_file or args.findings)
     if has_any_file != has_both_files or has_any_file == bool(args.scan):
@@ -111,7 +117,7 @@ def _case_from_stack(args: Namespace) -> _Case:
 
 
 def _find_starting_rule(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
-    """The rule that started the scan, if it is among the documents: children do not inherit what it added."""
+    """The rule that started the scan, if it is known: children do not inherit what it added."""
     chain = read_chain(scan.request.annotations) if scan.request else []
     try:
         return read_rule(documents[chain[-1]]) if chain and chain[-1] in documents else None
@@ -128,7 +134,10 @@ def _read_documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
 
 
 def _read_rules(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> _Rules:
-    """The rules that the command names; without names, all. Raises: BadInput: there is no such rule."""
+    """The rules that the command names; without names, all.
+
+    Raises: BadInput: there is no such rule.
+    """
     unknown = sorted(set(args.rules) - documents.keys())
     if unknown:
         raise BadInput(f"no rule {', '.join(unknown)}; there are {', '.join(sorted(documents)) or 'none'}")
@@ -180,7 +189,7 @@ def _reason(decision: Decision) -> str:
 
 
 def _count_by_kind(decisions: Iterable[Decision]) -> dict[str, int]:
-    """For each kind of decision, the scans that would be requested and the findings that lead to none."""
+    """By kind of decision: scans that would be requested, and findings that lead to none."""
     counts: Counter[str] = Counter()
     for decision in decisions:
         counts[decision.kind] += 1 if decision.child else max(decision.count, 1)

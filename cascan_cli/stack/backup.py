@@ -10,7 +10,10 @@ from cascan_cli.output.text import print_message
 
 
 def back_up(keep: Callable[..., None], *args: Any) -> None:
-    """Call `keep` to store the record. If that fails, print a message: the change itself has been made."""
+    """Call `keep` to store the record.
+
+    If that fails, print a message: the change itself has been made.
+    """
     try:
         keep(*args)
     except GatewayUnavailable as exc:

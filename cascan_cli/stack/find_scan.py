@@ -19,7 +19,7 @@ SCANS_SEARCHED = 1_000
 
 
 def find_scan(table: Scans, name: str) -> Scan:
-    """The newest scan that `name` means; of a series and of `latest`, the newest that was not refused, if any.
+    """The newest scan that `name` means; for a series and `latest`, refused ones come last.
 
     Raises: BadInput: there is no such scan, or several ids begin with `name`.
     """
@@ -54,9 +54,10 @@ def _choose(candidates: list[Scan], name: str) -> Scan:
 
 
 def find_scans_to_act_on(table: Scans, name: str, can_act_on: Callable[[Scan], bool]) -> list[Scan]:
-    """The scans that a command for `name` acts on: all suitable ones of a series, the newest suitable one of `latest`.
+    """The scans to act on: all suitable ones of a series, the newest suitable one of `latest`.
 
-    Without a suitable scan, the result is that of find_scan(), so that the caller can say why it is not suitable.
+    Without a suitable scan, the result is that of find_scan(), so that the caller can say why it is
+    not suitable.
 
     Raises: BadInput: there is no such scan, or several ids begin with `name`.
     """

@@ -90,10 +90,10 @@ def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
 
 
 def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_ids: list[str]) -> int:
-    """Wait for the scans that follow `scan`, if the stack ends with this command. Returns their number.
+    """Wait for the scans that follow `scan`, and return their number.
 
-    A stack that stays up finishes them by itself: the result is then 0. `open_ids` is kept up to date with the scans
-    that have not ended.
+    A stack that stays up finishes them by itself: the result is then 0, without waiting. `open_ids` is kept up to
+    date with the scans that have not ended.
 
     Raises: CliError: they have not ended after `timeout_s`.
     """
@@ -135,7 +135,8 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or has not ended after `timeout_s`.
     """
-    from cascan.model.scan import FINAL_STATES, ScanState  # imported while the request is on its way
+    # Imported while the request is on its way.
+    from cascan.model.scan import FINAL_STATES, ScanState
 
     polls, running = _Polls(), ""
     with Progress() as progress:
@@ -179,7 +180,7 @@ def _find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | No
 
 
 def _check_patience(scan: Scan | None, waited_s: float, timeout_s: float) -> None:
-    """Raises: CliError: the request is not planned. NotEnded: the scan takes longer than `timeout_s`."""
+    """Raises: CliError: it is not planned in time. NotEnded: it takes longer than `timeout_s`."""
     if scan is None and waited_s > PLANNED_WITHIN_S:
         raise CliError("the request was not planned: see the log of on_scan_requested and its dead-letter queue")
     if waited_s > timeout_s:

@@ -26,7 +26,7 @@ def describe_halt(switch: Switch) -> str:
 
 
 def read_stored_switch(objects: Path, bucket: str) -> Switch | None:
-    """Read the switch from the report bucket of a local stack that is down; None if it is not halted, or unreadable.
+    """Read the switch of a local stack that is down from its bucket; None: it is not halted.
 
     `objects` is the folder in which the emulator stores its buckets.
     """

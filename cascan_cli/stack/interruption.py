@@ -1,7 +1,7 @@
-"""What becomes of a scan whose command ends first, because of Ctrl-C, a closed terminal or --timeout.
+"""What becomes of a scan whose command is interrupted or times out.
 
-On a stack that stays up, the scan goes on. A local stack that ends with the command cannot run it any longer: the scan
-is suspended, and the results of finished hosts are kept.
+On a stack that stays up, the scan goes on. A local stack that ends with the command cannot run it
+any longer: the scan is suspended, and the results of finished hosts are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ REASON = "the command that waited for it was interrupted"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that ends a command as Ctrl-C does. `reported`: the user was told what becomes of the scan."""
+    """A signal that ends a command as Ctrl-C does.
+
+    `reported`: the user was told what becomes of the scan.
+    """
 
     def __init__(self, number: int = signal.SIGINT, *, reported: bool = False) -> None:
         super().__init__()
@@ -94,13 +97,15 @@ def _leave_ending_stack(scan_ids: Sequence[str], stack: StackGateways, args: Nam
 
 
 def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
-    """Suspend the scans. Returns them once none is under way, or as they are when that takes too long."""
+    """Suspend the scans.
+
+    Returns them once none is under way, or as they are when that takes too long.
+    """
     from cascan.model.scan import UNDER_WAY
 
     started, requested = time.monotonic(), set[str]()
     while True:
-        records = {scan_id: stack.table.get_scan(scan_id) for scan_id in scan_ids}
-        scans = {scan_id: scan for scan_id, scan in records.items() if scan}
+        scans = _read_scans(scan_ids, stack)
         under_way = {scan_id for scan_id, scan in scans.items() if scan.state in UNDER_WAY}
         for scan_id in under_way - requested:
             _request_suspension(scan_id, stack)
@@ -110,6 +115,12 @@ def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
         if time.monotonic() - started >= (SUSPENDED_WITHIN_S if under_way else idle_limit_s):
             return scans
         time.sleep(POLL_S)
+
+
+def _read_scans(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
+    """Those of the scans that are planned."""
+    scans = map(stack.table.get_scan, scan_ids)
+    return {scan.scan_id: scan for scan in scans if scan}
 
 
 def _request_suspension(scan_id: str, stack: StackGateways) -> None:
@@ -147,5 +158,8 @@ def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_e
 
 def _stack_options(args: Namespace) -> str:
     """The options with which another command finds the same stack."""
-    options = (("--stack", getattr(args, "stack", None)), ("--state-dir", getattr(args, "state_dir", None)))
+    options = (
+        ("--stack", getattr(args, "stack", None)),
+        ("--state-dir", getattr(args, "state_dir", None)),
+    )
     return "".join(f" {name} {quote(str(value))}" for name, value in options if value)

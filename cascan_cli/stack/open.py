@@ -1,4 +1,7 @@
-"""Open the stack that a command uses, on this machine or deployed on AWS. Both have the same gateways."""
+"""Open the stack that a command uses, on this machine or deployed on AWS.
+
+Both have the same gateways.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ class StackGateways:
 
     @property
     def table(self) -> DynamoScanTable:
-        from cascan.aws.tables.scan_table import DynamoScanTable  # imported while the request is on its way
+        # Imported while the request is on its way.
+        from cascan.aws.tables.scan_table import DynamoScanTable
 
         return DynamoScanTable(self.outputs["ScanTableName"])
 
@@ -126,7 +130,7 @@ class StackGateways:
 
 @contextmanager
 def open_stack(args: Namespace) -> Iterator[StackGateways]:
-    """Open a deployed stack, or the local one, which is started if it is down and then ends with the block.
+    """Open a deployed stack, or the local one. That is started if it is down, until the block ends.
 
     Raises: CliError: the stack is not available.
     """
@@ -189,6 +193,7 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "NmapCommand": str(Path(nmap).resolve()),
         "WorkerImageTag": _nmap_tag(Path(nmap)),
         "WorkerSubnets": "subnet-local",
+        "MetricMath": "disabled",
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # express workers reach all that this machine reaches
         "MaxWorkers": str(os.cpu_count() or 1),
@@ -217,7 +222,12 @@ def describe_stack(name: str) -> StackTypeDef:
 
 def _deployed_outputs(name: str) -> dict[str, str]:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in describe_stack(name).get("Outputs", [])}
-    missing = {"RequestQueueUrl", "ControlQueueUrl", "ScanTableName", "ReportBucketName"} - outputs.keys()
+    missing = {
+        "RequestQueueUrl",
+        "ControlQueueUrl",
+        "ScanTableName",
+        "ReportBucketName",
+    } - outputs.keys()
     if missing:
         raise BadInput(f"stack {name!r} is not a cascan stack: it has no output {', '.join(sorted(missing))}")
     return outputs

@@ -1,4 +1,4 @@
-"""What a stack permits: from the stored policy of the stack on this machine, or the parameters of a deployed one."""
+"""What a stack permits: from the policy of the local stack, or the parameters of a deployed one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from cascan_cli.stack.open import describe_stack
 
 
 def read_permissions(args: Namespace) -> Permissions:
-    """The permissions of the stack that the command names, with --allow, --deny and --policy-profile applied.
+    """The permissions of the stack, with --allow, --deny and --policy-profile applied.
 
-    Raises: BadInput: --allow or --deny is not a network or domain. CliError: the stack cannot be read.
+    Raises: BadInput: --allow or --deny is not a network or domain. CliError: the stack cannot be
+    read.
     """
     parameters: Mapping[str, str] = {}
     also_allowed = getattr(args, "allow", None) or ()

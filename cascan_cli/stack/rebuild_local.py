@@ -1,7 +1,8 @@
-"""Rebuild the local stack after its emulator was killed: the objects of the old buckets remain, the tables are lost.
+"""Rebuild the local stack after its emulator was killed: buckets remain, tables are lost.
 
-The new stack has its own bucket. Each scan is first rebuilt from an old bucket, oldest first, and then its objects are
-moved to the new one. When reports arrive there, their shards are already closed, and so nothing is recorded twice.
+The new stack has its own bucket. Each scan is first rebuilt from an old bucket, oldest first, and
+then its objects are moved to the new one. When reports arrive there, their shards are already
+closed, and so nothing is recorded twice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.warm_up import invoke
 from cascan_cli.stack.open import StackGateways
-from cascan_cli.stack.rebuild_table import NOT_REBUILT, rebuild_table, restore_operator_records, summarize_rebuild
+from cascan_cli.stack.rebuild_table import (
+    NOT_REBUILT,
+    rebuild_table,
+    restore_operator_records,
+    summarize_rebuild,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,7 +35,8 @@ if TYPE_CHECKING:
     from cascan_cli.local.stack import LocalStack
 
 LOCK_TIMEOUT_S = 600.0
-SCAN_FOLDERS = ("reports", "results", "scans")  # the records last, so that an interrupted move starts again
+# The records last, so that an interrupted move starts again.
+SCAN_FOLDERS = ("reports", "results", "scans")
 AGENDA_FUNCTION = "OnMinutePassed"  # queues the shards of unfinished scans at once
 
 
@@ -39,11 +46,15 @@ def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: rebuilding its tables from the stored reports")
-        table, current = DynamoScanTable(stack.outputs["ScanTableName"]), stack.outputs["ReportBucketName"]
+        table, current = (
+            DynamoScanTable(stack.outputs["ScanTableName"]),
+            stack.outputs["ReportBucketName"],
+        )
         with closing(stack.session().client("s3", **stack.client_options())) as s3:
             gateways = StackGateways(stack.outputs, stays_up=stack.attached)
             buckets = _list_buckets(s3, current)
-            for bucket in reversed(buckets):  # newest first: the last decision of the operator counts
+            # Newest first: the last decision of the operator counts.
+            for bucket in reversed(buckets):
                 if restored := restore_operator_records(gateways, S3OperatorRecords(bucket)):
                     say(restored)
             for bucket in buckets:
@@ -58,7 +69,7 @@ def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
 
 
 def _list_buckets(s3: S3Client, current: str) -> list[str]:
-    """The buckets of earlier stacks, oldest first, then the current one, where an earlier rebuild may have stopped."""
+    """The buckets of earlier stacks, oldest first, then the current one."""
     buckets = sorted(s3.list_buckets()["Buckets"], key=lambda bucket: bucket["CreationDate"])
     names = [bucket["Name"] for bucket in buckets if bucket["Name"] not in (current, CODE_BUCKET)]
     return [*names, current]

@@ -1,4 +1,4 @@
-"""Rebuild the table of a stack from its bucket, by running the code of on_report_stored in this process."""
+"""Rebuild the table of a stack from its bucket, with the code of on_report_stored."""
 
 from __future__ import annotations
 
@@ -45,14 +45,18 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
 
 
 def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> str:
-    """Restore rules, schedules and the halt, and register the schedules again. Returns a summary in one sentence."""
+    """Restore rules, schedules and the halt, and register the schedules again.
+
+    Returns a summary in one sentence.
+    """
     from cascan.schedules.form import read_schedule  # imported here: few stacks have schedules
 
     try:
         restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
     except ValueError as exc:  # from msgspec: the record is damaged, or of another version
         return f"the backup of rules and schedules cannot be read: {exc}"
-    for stored in stack.schedules.schedules():  # all of them: an earlier rebuild may have been interrupted here
+    # All of them: an earlier rebuild may have been interrupted here.
+    for stored in stack.schedules.schedules():
         try:
             schedule = read_schedule(stored.document, is_stored=True)
         except RequestRefused as exc:

@@ -17,7 +17,9 @@ class BoundedCache(dict[K, V]):
         self.weight = 0
 
     def keep(self, key: K, value: V, weight: int) -> V:
-        """The value, kept for the next lookup of the key; a value heavier than the bound is not kept."""
+        """The value, kept for the next lookup of the key; a value heavier than the bound is not
+        kept.
+        """
         if weight > self._bound:
             return value
         self.weight += weight

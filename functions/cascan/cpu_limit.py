@@ -1,4 +1,6 @@
-"""A limit on the processor time of pure computation. It is stopped wherever it is, so it must not do I/O."""
+"""A limit on the processor time of pure computation. It is stopped wherever it is, so it must not
+do I/O.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ class CpuLimitReached(Exception):
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """Stop the body after so many seconds of processor time of this process. Outside the main thread there is no limit.
+    """Stop the body after so many seconds of processor time of this process. Outside the main
+    thread there is no limit.
 
     Processor time, not wall-clock time: on a busy machine nothing is stopped earlier.
 

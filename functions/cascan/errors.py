@@ -33,7 +33,9 @@ class MalformedMessage(Rejected):
 
 
 class RequestRefused(Rejected):
-    """A scan request that will not be run; `refusals` says why. A plain sentence becomes a refusal by `rule`."""
+    """A scan request that will not be run; `refusals` says why. A plain sentence becomes a refusal
+    by `rule`.
+    """
 
     def __init__(self, refusals: Sequence[Refusal | str], rule: Rule = Rule.DOCUMENT) -> None:
         self.refusals = tuple(Refusal("", rule, entry) if isinstance(entry, str) else entry for entry in refusals)
@@ -50,7 +52,9 @@ class UnreadableReport(Rejected):
 
 
 class UnreadableItem(Rejected):
-    """An item of the table or a record of the bucket that another version wrote, or that is damaged."""
+    """An item of the table or a record of the bucket that another version wrote, or that is
+    damaged.
+    """
 
 
 class Retryable(CascanError):
@@ -66,7 +70,9 @@ class ReadingProcessDied(Retryable):
 
 
 class ShardLost(Retryable):
-    """The shard was cancelled, or another worker took it over: its message belongs to the next worker that gets it."""
+    """The shard was cancelled, or another worker took it over: its message belongs to the next
+    worker that gets it.
+    """
 
 
 class ShardBusy(Retryable):

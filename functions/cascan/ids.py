@@ -1,4 +1,6 @@
-"""Ids that a repeated delivery derives again, and the object keys made of them. Nothing here is random."""
+"""Ids that a repeated delivery derives again, and the object keys made of them. Nothing here is
+random.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,21 @@ from cascan.errors import MalformedMessage
 if TYPE_CHECKING:
     from _hashlib import HASH
 
-NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")  # cascan's own; changing it changes every finding id
+# cascan's own; changing it changes every finding id
+NAMESPACE = UUID("6f1b1d8e-5f6c-5c0e-9a57-6d3f1c7a2b10")
 NAMESPACE_BYTES = NAMESPACE.bytes
-VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the upper two bits of this digit are 10 in a UUID
-UNCHANGED = bytes(range(256 - 40 - 32))  # bytes that `translate` leaves as they are; the digits fill up its table
+# The upper two bits of this digit are 10 in a UUID
+VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+# Bytes that `translate` leaves as they are; the digits fill up its table
+UNCHANGED = bytes(range(256 - 40 - 32))
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
 
 def derive_scan_id(key: str) -> str:
-    """The scan's id, 16 characters of `a-z2-7` (80 bits), from the message's id or from a key that cascan made."""
+    """The scan's id, 16 characters of `a-z2-7` (80 bits), from the message's id or from a key that
+    cascan made.
+    """
     return base64.b32encode(sha256(f"scan:{key}".encode()).digest()[:10]).decode().lower()
 
 
@@ -33,31 +40,40 @@ def digest_body(body: str) -> str:
 
 
 def derive_keyed_scan_id(submitter: str, idempotency_key: str) -> str:
-    """The id of a scan that was requested under an idempotency key. Another submitter's same key gives another id."""
+    """The id of a scan that was requested under an idempotency key. Another submitter's same key
+    gives another id.
+    """
     return derive_scan_id(f"key:{len(submitter)}:{submitter}:{idempotency_key}")
 
 
 def derive_fingerprint(*about: str) -> str:
-    """A digest of what a finding is about, without the scan: equal in every scan that sees the same again."""
+    """A digest of what a finding is about, without the scan: equal in every scan that sees the same
+    again.
+    """
     return sha256("\x1f".join(about).encode()).hexdigest()[:32]
 
 
 def derive_finding_id(scan_id: str, fingerprint: str) -> str:
-    """The finding's UUID: version 5 of the scan and the fingerprint. uuid5() itself takes three times as long."""
+    """The finding's UUID: version 5 of the scan and the fingerprint. uuid5() itself takes three
+    times as long.
+    """
     digest = sha1(NAMESPACE_BYTES + f"{scan_id}/{fingerprint}".encode()).hexdigest()  # noqa: S324 (version 5 is SHA-1, no secret)
     variant = VARIANTS[digest[16]]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def scan_hash(scan_id: str) -> HASH:
-    """The hash state that the ids of a scan's findings start from; `encode_id_fields` continues from a copy."""
+    """The hash state that the ids of a scan's findings start from; `encode_id_fields` continues
+    from a copy.
+    """
     return sha1(NAMESPACE_BYTES + f"{scan_id}/".encode())  # noqa: S324 (as above)
 
 
 def encode_id_fields(scan: HASH, about: bytes) -> bytes:
     """How a finding's JSON begins, up to the end of the fingerprint: `{"id":"…","fingerprint":"…`.
 
-    Same values as derive_finding_id and derive_fingerprint, in a third of their time. `about`: the joined parts.
+    Same values as derive_finding_id and derive_fingerprint, in a third of their time. `about`: the
+    joined parts.
     """
     fingerprint = hexlify(sha256(about).digest()[:16])
     hashed = scan.copy()  # the scan's own part is hashed once
@@ -67,9 +83,11 @@ def encode_id_fields(scan: HASH, about: bytes) -> bytes:
 
 
 def _layout(variant: str) -> bytes:
-    """The text of `encode_id_fields` with each digit replaced by its index in the table for `translate`.
+    """The text of `encode_id_fields` with each digit replaced by its index in the table for
+    `translate`.
 
-    So one call puts every digit in its place. Slicing a digest and formatting the slices takes twice as long.
+    So one call puts every digit in its place. Slicing a digest and formatting the slices takes
+    twice as long.
     """
     indexes = bytes(range(len(UNCHANGED), 256))
     digest, fingerprint = indexes[:40], indexes[40:]

@@ -27,6 +27,7 @@ MAX_LISTED_REASONS = 50  # of an outcome, for one shard and for one scan; the ot
 MAX_SENTENCE_CHARS = 500  # of one such reason, which may quote nmap
 MAX_RELEASED_AT_ONCE = 100  # shards of one scan whose messages are sent in one turn; the others with the next
 LOOK_AGAIN_S = 60  # until a scan is looked at again that may not run now
+STUCK_AFTER_S = 3_600  # past its deadline, or past the time of its task: a scan that has not ended is reported
 LOOK_EVERY_S = 3_600  # between looks at an open scan, to send lost messages again
 MAX_DUE_AT_ONCE = 200  # agenda entries in one round
 MAX_ROUNDS = 100  # of the agenda in one minute, as long as there is time

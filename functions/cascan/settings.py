@@ -20,9 +20,10 @@ class SettingsError(RuntimeError):
 def from_env(kind: type[S], env: Mapping[str, str]) -> S:
     """A value of the dataclass `kind`; field `report_bucket` is read from REPORT_BUCKET.
 
-    Fields are `str`, `int`, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a Literal; a default makes
-    one optional.
-    Raises: SettingsError: names every variable that is unset, not a number, or not among the allowed values.
+    Fields are `str`, `int`, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a
+    Literal; a default makes one optional.
+    Raises: SettingsError: names every variable that is unset, not a number, or not among the
+    allowed values.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -1,7 +1,8 @@
 """Stored values are read tolerantly: an unknown field is ignored, a missing one has its default.
 
-A value that cannot be read even so fails alone: a single read raises, a listing skips it. Either way the listener is
-called, so that it is logged and counted. A process has one listener, set by its edge.
+A value that cannot be read even so fails alone: a single read raises, a listing skips it. Either
+way the listener is called, so that it is logged and counted. A process has one listener, set by its
+edge.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ _listeners: list[Listener] = []  # one at most
 
 
 def listen(listener: Listener) -> None:
-    """From now on call `listener`, in place of an earlier one, with every value that cannot be read."""
+    """From now on call `listener`, in place of an earlier one, with every value that cannot be
+    read.
+    """
     _listeners[:] = [listener]
 
 
 def read_stored(stored: S, reader: Callable[[S], T], name: Callable[[S], str] = str) -> T:
-    """The value that `reader` returns. Raises: UnreadableItem: says which value, by `name`, and why."""
+    """The value that `reader` returns. Raises: UnreadableItem: says which value, by `name`, and
+    why.
+    """
     try:
         return reader(stored)
     except DAMAGE as exc:

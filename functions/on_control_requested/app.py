@@ -61,14 +61,17 @@ _closing: list[str] = []  # wide scans that the current batch cancelled
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     sender, left_s = record.attributes.sender_id or "", seconds_left(lambda_context)
     outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
-    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})  # at this level, since somebody intervened
+    # At this level, since somebody intervened
+    logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})
     count("Controlled")
     if outcome.closing:
         _closing.append(outcome.scan_id)
 
 
 def after_batch(context: LambdaContext) -> None:
-    """Close the shards of wide scans in the time that is left, once every message had its effect, a halt too."""
+    """Close the shards of wide scans in the time that is left, once every message had its effect, a
+    halt too.
+    """
     scan_ids = list(dict.fromkeys(_closing))
     _closing.clear()
     if scan_ids:

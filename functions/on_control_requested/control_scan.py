@@ -22,7 +22,8 @@ from cascan.scans.close import ENDED_STATES
 from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.release import release_waiting, resend_messages
 
-LIFT_RESERVE_S = 30.0  # of the function's time: for other messages of the batch, and for adding scans to the agenda
+# Of the function's time: for other messages of the batch, and for adding scans to the agenda
+LIFT_RESERVE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def control_scan(
     stack_switch: StackSwitch,
     left_s: TimeLeft = no_time_limit,
 ) -> ControlOutcome:
-    """Carry out the request. A repeat completes what was left undone; a request that is too late changes nothing.
+    """Carry out the request. A repeat completes what was left undone; a request that is too late
+    changes nothing.
 
     Cancelling a wide scan is only begun here: `closing` counts the shards that are still open.
     `sender`: who sent the message, according to SQS; `by` in the message is only a claim.
@@ -57,7 +59,8 @@ def control_scan(
     """
     match request.action:
         case Action.HALT:
-            stack_switch.halt(Switch(halted_at=gateways.clock(), by=request.by, reason=request.reason, sender=sender))
+            halted_at = gateways.clock()
+            stack_switch.halt(Switch(halted_at=halted_at, by=request.by, reason=request.reason, sender=sender))
             record_switch(operator_records, stack_switch)
             return _build_outcome(request)
         case Action.LIFT:
@@ -70,7 +73,8 @@ def control_scan(
         raise MalformedMessage(f"there is no scan {request.scan_id}")
     match request.action:
         case Action.CANCEL:
-            most = MAX_CLOSED_PER_TRANSACTION  # the other shards of a wide scan are closed after the whole batch
+            # The other shards of a wide scan are closed after the whole batch
+            most = MAX_CLOSED_PER_TRANSACTION
             cancelled = cancel_scan(scan.scan_id, _cancel_reason(request), gateways, most=most)
             return _build_outcome(request, cancelled or scan)
         case Action.SUSPEND:
@@ -83,9 +87,11 @@ def control_scan(
 
 
 def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanGateways) -> int:
-    """Close the open shards of cancelled scans while there is time; how many of the scans have ended.
+    """Close the open shards of cancelled scans while there is time; how many of the scans have
+    ended.
 
-    The scans are on the agenda: on_minute_passed closes what is left, also of a scan that fails here.
+    The scans are on the agenda: on_minute_passed closes what is left, also of a scan that fails
+    here.
     """
     ended = 0
     for scan_id in scan_ids:
@@ -132,7 +138,8 @@ def _resume(request: ControlRequested, scan: Scan, gateways: ScanGateways) -> Co
 
 
 def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
-    """Release the shards of scans that waited for the halt to end; those there is no time for go on the agenda.
+    """Release the shards of scans that waited for the halt to end; those there is no time for go on
+    the agenda.
 
     Of more than MAX_SCANS_RESUMED scans the others continue with their next look.
     """
@@ -141,7 +148,8 @@ def _release_all(left_s: TimeLeft, gateways: ScanGateways) -> int:
         if scan.state in ENDED_STATES or not scan.shards_waiting:
             continue
         if left_s() < LIFT_RESERVE_S:
-            gateways.table.add_to_agenda(AgendaEntry(next_minute(gateways.clock()), scan.scan_id, AgendaTask.RELEASE))
+            due_at = next_minute(gateways.clock())
+            gateways.table.add_to_agenda(AgendaEntry(due_at, scan.scan_id, AgendaTask.RELEASE))
         else:
             released += sum(release_waiting(scan, gateways).values())
     return released

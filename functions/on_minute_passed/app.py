@@ -66,7 +66,10 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.info("agenda tasks run", extra=results)
     for scan_id, error in results["failures"]:
         logger.error("left for the next tick", extra={"scan_id": scan_id, "error": error})
+    for scan_id in results["stuck"]:
+        logger.error("the scan is stuck", extra={"scan_id": scan_id})
     count("DeedsFailed", len(results["failures"]))
+    count("ScansStuck", len(results["stuck"]))
     sent = send_delayed_messages(delayed)  # after the deadlines, which its failure does not affect
     retriggered = retrigger_schedules(retrigger)
     if retriggered:

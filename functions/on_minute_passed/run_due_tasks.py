@@ -11,13 +11,22 @@ from msgspec.structs import replace
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import CascanError, UnreadableItem
 from cascan.gateways import ReportStore, ScanGateways
-from cascan.limits import LOOK_EVERY_S, MAX_DUE_AT_ONCE, MAX_REMOVED_AT_ONCE, MAX_ROUNDS, MIN_TIME_LEFT_S
+from cascan.limits import (
+    LOOK_EVERY_S,
+    MAX_DUE_AT_ONCE,
+    MAX_REMOVED_AT_ONCE,
+    MAX_ROUNDS,
+    MIN_TIME_LEFT_S,
+    STUCK_AFTER_S,
+)
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.scans.agenda import next_check, next_minute, next_window_change
 from cascan.scans.close import settle_scan
 from cascan.scans.close_open_shards import Remaining, close_open_shards, is_over
 from cascan.scans.release import release_waiting, resend_messages
+
+STUCK_AFTER = timedelta(seconds=STUCK_AFTER_S)
 
 
 @dataclass(slots=True)
@@ -26,6 +35,7 @@ class TasksDone:
 
     done: dict[str, int] = field(default_factory=dict)  # entries, by task
     failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
+    stuck: list[str] = field(default_factory=list)  # scans that should have ended, or moved on, an hour ago
 
 
 def run_due_tasks(gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft = no_time_limit) -> TasksDone:
@@ -51,12 +61,16 @@ def run_due_tasks(gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft
 def _run_and_record(
     entry: AgendaEntry, gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft, results: TasksDone
 ) -> None:
+    if gateways.clock() - entry.due_at > STUCK_AFTER:  # it has failed at every tick since
+        results.stuck.append(entry.scan_id)
     try:
         follow_ups = list(_run_task(entry, gateways, reports, left_s))
         for follow_up in follow_ups:
             gateways.table.add_to_agenda(follow_up)
         if entry not in follow_ups:
             gateways.table.done(entry)
+        if follow_ups and _is_long_overdue(entry, gateways):
+            results.stuck.append(entry.scan_id)
         results.done[entry.task.value] = results.done.get(entry.task.value, 0) + 1
     except UnreadableItem as exc:  # of another version, or damaged: it must not delay the other entries
         results.failures.append((entry.scan_id, str(exc)))
@@ -65,6 +79,12 @@ def _run_and_record(
         results.failures.append((entry.scan_id, str(exc)))
     except Exception as exc:  # noqa: BLE001 - a bug that one scan triggers must not cost another its deadline
         results.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
+
+
+def _is_long_overdue(entry: AgendaEntry, gateways: ScanGateways) -> bool:
+    """Of a scan that its deadline has not ended yet."""
+    scan = gateways.table.get_scan(entry.scan_id) if entry.task is AgendaTask.DEADLINE else None
+    return scan is not None and scan.is_overdue(gateways.clock() - STUCK_AFTER)
 
 
 def _postpone(entry: AgendaEntry, gateways: ScanGateways) -> None:

@@ -1,10 +1,11 @@
 """A report may take longer to record than a function may run, so it is recorded in several turns.
 
-A turn saves a checkpoint every CHECKPOINT_EVERY_S and when its time is up. Then the report's message is sent again, and
-the next turn reads on from there. A delivery that dies is continued from its last checkpoint, too. Of two deliveries
-that record one report at a time, the one that is further continues alone. No turn is lost: a message is only deleted
-once its checkpoint is stored. The other delivery sends the message again, for later: both may be deliveries of one
-message, which the first of them to end deletes.
+A turn saves a checkpoint every CHECKPOINT_EVERY_S and when its time is up. Then the report's
+message is sent again, and the next turn reads on from there. A delivery that dies is continued from
+its last checkpoint, too. Of two deliveries that record one report at a time, the one that is
+further continues alone. No turn is lost: a message is only deleted once its checkpoint is stored.
+The other delivery sends the message again, for later: both may be deliveries of one message, which
+the first of them to end deletes.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from cascan.nmap.intervals import Interval
 from cascan.nmap.report.head import CHUNK_BYTES
 
 MIN_TURN_S = 60.0  # with less time than this, a report is left to the next delivery
-RESERVE_S = 40.0  # of a turn: for the hosts at hand, for publishing the changes and closing the shard
+# Of a turn: for the hosts at hand, for publishing the changes and closing the shard
+RESERVE_S = 40.0
 CHECKPOINT_EVERY_S = 15.0
-RETRY_DELAY_S = 180  # longer than a turn: a delivery that was further has saved its end by then, or has died
+# Longer than a turn: a delivery that was further has saved its end by then, or has died
+RETRY_DELAY_S = 180
 
 
 class RecordingStatus(StrEnum):
@@ -52,7 +55,8 @@ class RecordingTurn:
     size: int = 0  # of the report, in bytes
     left_s: TimeLeft = no_time_limit  # until the function is stopped
     _left_at_checkpoint_s: float = field(init=False)
-    _writer: str = field(default_factory=lambda: str(uuid4()))  # unlike any other delivery, even of the same message
+    # Unlike any other delivery, even of the same message
+    _writer: str = field(default_factory=lambda: str(uuid4()))
 
     def __post_init__(self) -> None:
         self._left_at_checkpoint_s = self.left_s()

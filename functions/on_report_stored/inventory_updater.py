@@ -1,8 +1,10 @@
-"""A report's hosts, added to the inventory. What they change is stored with their records, and published afterwards.
+"""A report's hosts, added to the inventory. What they change is stored with their records, and
+published afterwards.
 
-Each record is stored with its changes in one write, on the condition that it was not changed since it was read;
-otherwise it is read and compared again. A delivery that breaks off anywhere is finished by the next: what was stored
-already compares as nothing new, and the events are made from the stored changes.
+Each record is stored with its changes in one write, on the condition that it was not changed since
+it was read; otherwise it is read and compared again. A delivery that breaks off anywhere is
+finished by the next: what was stored already compares as nothing new, and the events are made from
+the stored changes.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ class InventoryUpdater:
             self._reported.update(range(low, high + 1))
 
     def add_element(self, host: Host) -> bool:
-        """The report has an element of the host, recorded or not. False: it had one of the same address before."""
+        """The report has an element of the host, recorded or not. False: it had one of the same
+        address before.
+        """
         is_new = True
         for number, text in _numbered_addresses(host):
             if number not in self._reported:
@@ -86,7 +90,8 @@ class InventoryUpdater:
         self._update([observation for observation in observations if observation])
 
     def finish(self, shard: Shard, absence: Absence) -> None:
-        """Add the addresses that a report which accounts for all of them has no element for, and store all as scanned.
+        """Add the addresses that a report which accounts for all of them has no element for, and
+        store all as scanned.
 
         Only where an address without a host element was not up.
         """
@@ -114,7 +119,8 @@ class InventoryUpdater:
             by_address: dict[str, Observation] = {}
             for observation in waiting:
                 by_address.setdefault(observation.address, observation)
-            repeats = [seen for seen in waiting if by_address[seen.address] is not seen]  # a host that comes twice
+            # A host that comes twice
+            repeats = [seen for seen in waiting if by_address[seen.address] is not seen]
             conflicts = self._compare_and_save(list(by_address.values()))
             waiting = [by_address[address] for address in conflicts] + repeats
             if not waiting:
@@ -147,7 +153,9 @@ class InventoryUpdater:
         return HostUpdate(record=replace(updated, revision=revision), known=record, changes=changes), True
 
     def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
-        """What an earlier element of the host in this report changed: one item holds the changes of an address."""
+        """What an earlier element of the host in this report changed: one item holds the changes of
+        an address.
+        """
         parsed = parse_address(address)
         previous_address = str(type(parsed)(int(parsed) - 1)) if int(parsed) else ""
         changes = self.table.changes(self.key.scan_id, self.key.shard, after=previous_address)
@@ -169,7 +177,9 @@ class InventoryUpdater:
 
 
 def _numbered_addresses(host: Host) -> Iterator[tuple[int, str]]:
-    """The host's addresses as numbers and as it writes them, without its MAC address and without what is no address."""
+    """The host's addresses as numbers and as it writes them, without its MAC address and without
+    what is no address.
+    """
     for address in host.addresses:
         if address.kind != "mac":
             with suppress(ValueError):

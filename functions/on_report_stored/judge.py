@@ -1,4 +1,6 @@
-"""What a shard's report is worth: what nmap did, against what it was asked. nmap's exit code alone says little."""
+"""What a shard's report is worth: what nmap did, against what it was asked. nmap's exit code alone
+says little.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ TIMED_OUT = {
     StopReason.TIME_LIMIT: (ReasonCode.TIME_LIMIT, "shard's time limit"),
     StopReason.SCAN_DEADLINE: (ReasonCode.SCAN_DEADLINE, "scan's deadline"),
 }
-UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")  # nmap's messages, and the kernel's
+# nmap's messages, and the kernel's
+UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")
 LOOKUPS = frozenset({ReasonCode.NAME_NOT_FOUND, ReasonCode.NAME_WITHOUT_ADDRESS, ReasonCode.LOOKUP_FAILED})
 
 
@@ -30,10 +33,11 @@ Flaw = Verdict  # of one kind
 
 
 def judge(shard: Shard, summary: ReportSummary) -> Verdict:
-    """The outcome, and every reason why it is not complete. The first flaw gives the outcome its name.
+    """The outcome, and every reason why it is not complete. The first flaw gives the outcome its
+    name.
 
-    nmap exits 0 on host timeouts, unresolvable names and a full disk: it takes nmap's account and ours together to say
-    "complete".
+    nmap exits 0 on host timeouts, unresolvable names and a full disk: it takes nmap's account and
+    ours together to say "complete".
     """
     flaws = list(_Case(shard, summary).find_flaws())
     if not flaws:
@@ -102,13 +106,20 @@ class _Case:
         if summary.hosts_timed_out:
             yield _timed_out_hosts(summary)
         is_explained = interruption or summary.hosts_timed_out or summary.quarantined
-        accounted = summary.hosts_read if run.cut else summary.end.hosts_total or 0
-        if accounted < run.addresses and not is_explained:
+        if not is_explained:
+            yield from self._unaccounted(run)
+
+    def _unaccounted(self, run: NmapRun) -> Iterator[Flaw]:
+        """Of addresses that are missing without another flaw."""
+        accounted = self.summary.hosts_read if run.cut else self.summary.end.hosts_total or 0
+        if accounted < run.addresses:
             sentence = f"{accounted} of {run.addresses} addresses are accounted for"
             yield self.flaw(Outcome.PARTIAL, ReasonCode.ADDRESSES_UNACCOUNTED, sentence)
 
     def _interruption(self, run: NmapRun) -> Flaw | None:
-        """What kept nmap from finishing. What another shard has by now is not missing from this one."""
+        """What kept nmap from finishing. What another shard has by now is not missing from this
+        one.
+        """
         if self.summary.end.given_up:
             sentence = f"the report is too large: {self.summary.end.given_up}"
             return self.flaw(Outcome.PARTIAL, ReasonCode.REPORT_LIMIT, sentence)
@@ -157,7 +168,9 @@ def _nmap_refusal(run: NmapRun, summary: ReportSummary) -> tuple[ReasonCode, str
 
 
 def _unscanned_reasons(run: NmapRun) -> Iterator[Reason]:
-    """Why names and targets were not scanned. A worker of an earlier version wrote sentences and names alone."""
+    """Why names and targets were not scanned. A worker of an earlier version wrote sentences and
+    names alone.
+    """
     yield from run.reasons
     if not run.reasons:
         for sentence in run.refused:
@@ -177,7 +190,8 @@ def _nothing_scanned(reasons: tuple[Reason, ...]) -> Flaw:
 def _unscanned_flaws(reasons: tuple[Reason, ...]) -> Iterator[Flaw]:
     """Of names and targets that were not scanned beside others that were.
 
-    A name whose lookup failed may well have an address: the outcome is partial. A name without one makes it unresolved.
+    A name whose lookup failed may well have an address: the outcome is partial. A name without one
+    makes it unresolved.
     """
     unresolved_codes = LOOKUPS - {ReasonCode.LOOKUP_FAILED}
     unresolved = [reason for reason in reasons if reason.code in unresolved_codes]

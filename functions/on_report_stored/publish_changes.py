@@ -1,8 +1,9 @@
-"""Publish the stored changes of a shard: all are counted, and the first of them announced one by one.
+"""Publish the stored changes of a shard: all are counted, and the first of them announced one by
+one.
 
-The events are made from what the table holds, never from judging the report, so a repeat publishes the same events
-under the same ids. Publishing hundreds of thousands of changes may take longer than the function may run: then another
-turn continues, as for reading.
+The events are made from what the table holds, never from judging the report, so a repeat publishes
+the same events under the same ids. Publishing hundreds of thousands of changes may take longer than
+the function may run: then another turn continues, as for reading.
 """
 
 from __future__ import annotations
@@ -36,10 +37,13 @@ class ChangeAnnouncer:
     cause_id: str
     counts: Counter[str] = field(default_factory=Counter)
     baseline: Counter[str] = field(default_factory=Counter)
-    pending: list[BusEvent] = field(default_factory=list)  # to be put on the bus with the events of the shard's end
+    # To be put on the bus with the events of the shard's end
+    pending: list[BusEvent] = field(default_factory=list)
 
     def build_events(self, changes: Iterable[Change]) -> Iterator[BusEvent]:
-        """The same events for the same changes, in the same order. First observations are only counted."""
+        """The same events for the same changes, in the same order. First observations are only
+        counted.
+        """
         for change in changes:
             if change.is_baseline:
                 self.baseline[change.kind.value] += 1
@@ -63,7 +67,9 @@ class ChangeAnnouncer:
 def publish_changes(
     announcer: ChangeAnnouncer, bus: EventBus, turn: RecordingTurn, summary: ReportSummary
 ) -> RecordingStatus:
-    """Publish every change of the shard, as far as there is time. Once DONE, `announcer.pending` is still to be put."""
+    """Publish every change of the shard, as far as there is time. Once DONE, `announcer.pending` is
+    still to be put.
+    """
     announcer.resume(turn.published)
     changes = turn.table.changes(announcer.scan.scan_id, announcer.shard, turn.published.after_address)
     for address, batch in _batches(changes):
@@ -87,7 +93,9 @@ def publish_changes(
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:
-    """The changes in lists, each with the address of its last change, of which it holds every change."""
+    """The changes in lists, each with the address of its last change, of which it holds every
+    change.
+    """
     batch: list[Change] = []
     for address, changes_of_address in groupby(changes, key=lambda change: change.address):
         batch += changes_of_address

@@ -1,6 +1,7 @@
 """A stored report → findings and inventory; the shard is closed, and its scan with the last one.
 
-Hosts that the shard did not scan, or that the scope does not allow now, are announced and not recorded.
+Hosts that the shard did not scan, or that the scope does not allow now, are announced and not
+recorded.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cascan.gateways import (
     ScanLifecycle,
     Shards,
 )
-from cascan.ids import derive_event_id
+from cascan.ids import ReportKey, derive_event_id
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
 from cascan.model.scan import Outcome, Scan, ScanState
@@ -33,7 +34,8 @@ from on_report_stored.record_report import record_report
 from on_report_stored.report_summary import NO_COUNTS, ReportSummary, summarize
 from on_report_stored.scope_filter import ScopeFilter
 
-NEXT_TURN = timedelta(minutes=2)  # the shard's lease until then, beside the time that any report has
+# The shard's lease until then, beside the time that any report has
+NEXT_TURN = timedelta(minutes=2)
 SUPERSEDED_BY_ATTEMPT = "superseded by a later attempt"
 NOTHING_RECORDED = summarize(NO_COUNTS)
 
@@ -49,7 +51,8 @@ class RecordingOutcome:
     quarantined: int  # hosts that were kept out
     outcome: str
     scan_state: str
-    after_s: int | None = None  # the message is to be sent again, to be received after so long; None: it is not
+    # The message is to be sent again, to be received after so long; None: it is not
+    after_s: int | None = None
 
 
 def record_findings(
@@ -61,21 +64,22 @@ def record_findings(
     results: ReportResults,
     left_s: TimeLeft = no_time_limit,
 ) -> RecordingOutcome:
-    """Write the report's findings, update the inventory, publish what changed, close the report's shard.
+    """Write the report's findings, update the inventory, publish what changed, close the report's
+    shard.
 
-    `left_s` says how much time there is; a report that needs more is continued with the next delivery. A repeat
-    rewrites the same items, announces the same events and counts once.
+    `left_s` says how much time there is; a report that needs more is continued with the next
+    delivery. A repeat rewrites the same items, announces the same events and counts once.
 
-    Raises: MalformedMessage: a key that no worker mints, of a shard that was not planned, or of an attempt that was not
-    started.
+    Raises: MalformedMessage: a key that no worker mints, of a shard that was not planned, or of an
+    attempt that was not started.
     """
     key, table, clock = stored.report, gateways.table, gateways.clock
     scan, shard = _find_scan_and_shard(stored, table)
-    if shard.state not in OPEN_STATES:  # an earlier delivery closed it, and may have gone no further
-        error = shard.error_description
-        settled = settle_scan(scan.scan_id, gateways, error=error) or scan
-        return _build_outcome(settled, shard, NOTHING_RECORDED, shard.outcome or "")
-    if shard.run and key.attempt < shard.run.attempt:
+    # An earlier delivery closed it, and may have gone no further
+    if shard.state not in OPEN_STATES:
+        settled = settle_scan(scan.scan_id, gateways, error=shard.error_description)
+        return _build_outcome(settled or scan, shard, NOTHING_RECORDED, shard.outcome or "")
+    if _is_superseded(shard, key):
         return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
     if scan.shards_open == 1:
         table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
@@ -85,7 +89,7 @@ def record_findings(
     summary, status = record_report(
         key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
     )
-    announcer = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
+    announcer = ChangeAnnouncer(scan, shard.number, stored.key, _cause_id(stored))
     if status is RecordingStatus.DONE:
         status = publish_changes(announcer, gateways.bus, turn, summary)
     if status is RecordingStatus.CONTINUE:
@@ -112,6 +116,15 @@ def _find_scan_and_shard(stored: ReportStored, table: ScanLifecycle) -> tuple[Sc
     return scan, shard
 
 
+def _cause_id(stored: ReportStored) -> str:
+    return stored.event_id or stored.key
+
+
+def _is_superseded(shard: Shard, key: ReportKey) -> bool:
+    """A later attempt at the shard wrote another report."""
+    return shard.run is not None and key.attempt < shard.run.attempt
+
+
 def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
     """What was cut off from the shard, and from that, as far as it goes."""
     remainder: Shard | None = shard
@@ -124,7 +137,9 @@ def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
 
 
 def _counted_elsewhere(shard: Shard, table: Shards) -> frozenset[str]:
-    """The addresses that several names share, and that another shard of the scan has counted already."""
+    """The addresses that several names share, and that another shard of the scan has counted
+    already.
+    """
     named = named_addresses(shard)
     return table.count_addresses(shard.scan_id, shard.number, named) if named else frozenset()
 
@@ -174,9 +189,11 @@ def _build_events(
     *,
     changes: ChangeCounts,
 ) -> Iterator[BusEvent]:
-    """What there is to announce: hosts that were kept out, if there were any, before what was recorded."""
+    """What there is to announce: hosts that were kept out, if there were any, before what was
+    recorded.
+    """
     happened_at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
-    common = build_event_fields(scan, at=happened_at, cause_id=stored.event_id or stored.key)
+    common = build_event_fields(scan, at=happened_at, cause_id=_cause_id(stored))
     common |= {"shard": shard.number, "report_key": stored.key}
     if summary.quarantined:
         yield HostQuarantined(

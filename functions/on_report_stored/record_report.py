@@ -1,10 +1,13 @@
-"""A report, streamed from the bucket into the table: its findings, what the inventory learns, and the summary."""
+"""A report, streamed from the bucket into the table: its findings, what the inventory learns, and
+the summary.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import asdict
@@ -31,7 +34,8 @@ from on_report_stored.scope_filter import ScopeFilter
 FindingSource = Callable[[Host, str, datetime, dict[str, str]], Iterable[Finding | FindingLine]]
 HOSTS_AT_ONCE = 256  # at most, read, then written
 ENOUGH_HOSTS = 64  # to write them where the report can be read on
-ENOUGH_PORTS = 4_096  # to write them at once: memory stays flat also where every port of every host is open
+# To write them at once: memory stays flat also where every port of every host is open
+ENOUGH_PORTS = 4_096
 
 
 class RecordedReport(NamedTuple):
@@ -51,19 +55,18 @@ def record_report(
     table: ReportResults,
     turn: RecordingTurn | None = None,
 ) -> RecordedReport:
-    """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to know of them.
+    """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to
+    know of them.
 
-    Reads on where an earlier turn ended. A damaged report is read as far as it goes; none raises. Findings carry the
-    name that the request used, where an address was scanned for a name. They are dated by the run, and judged by the
-    operator's rules as they are now.
+    Reads on where an earlier turn ended. A damaged report is read as far as it goes; none raises.
+    Findings carry the name that the request used, where an address was scanned for a name. They are
+    dated by the run, and judged by the operator's rules as they are now.
     """
     turn = turn or RecordingTurn(key, table)
     previous = turn.previous
     if previous and previous.end:  # an earlier turn read all of it, and left changes to publish
         return RecordedReport(summarize(previous, previous.end))
-    run = shard.run
-    seen_at = run.finished_at if run and run.finished_at else now
-    updater = InventoryUpdater(key, seen_at, scope_filter, table)
+    updater = InventoryUpdater(key, _seen_at(shard, now), scope_filter, table)
     counter = ReportCounter(previous or NO_COUNTS)
     if previous:
         updater.resume(previous)
@@ -72,19 +75,34 @@ def record_report(
             report = resume_report(stream, previous.place) if previous else read_report(stream)
         except UnreadableReport as exc:
             return RecordedReport(summarize(counter.counts, unreadable=str(exc)))
-        writer = _HostWriter(key, counter, updater, report, names_by_address(run), _choose_finding_source(table))
-        for hosts, place in _batches(report):
-            if hosts:
-                writer.write(hosts)
-            if place and turn.is_checkpoint_due:
-                ended = _save_checkpoint(turn, place, counter, updater)
-                if ended:
-                    return ended
+        names, find = names_by_address(shard.run), _choose_finding_source(table)
+        ended_early = _record_hosts(_HostWriter(key, counter, updater, report, names, find), turn)
+    if ended_early:
+        return ended_early
     end = _read_end(report)
     summary = summarize(counter.counts, end)
-    if accounts_for_all(run, end):
+    if accounts_for_all(shard.run, end):
         updater.finish(shard, summary.absence)
     return RecordedReport(summary)
+
+
+def _seen_at(shard: Shard, now: datetime) -> datetime:
+    """When the run ended; a worker of an earlier version did not say."""
+    return shard.run.finished_at if shard.run and shard.run.finished_at else now
+
+
+def _record_hosts(writer: _HostWriter, turn: RecordingTurn) -> RecordedReport | None:
+    """Write the report's hosts. What the turn ends with before the report does; None: it read all
+    of it.
+    """
+    for hosts, place in _batches(writer.report):
+        if hosts:
+            writer.write(hosts)
+        if place and turn.is_checkpoint_due:
+            ended_early = _save_checkpoint(turn, place, writer.counter, writer.updater)
+            if ended_early:
+                return ended_early
+    return None
 
 
 def _read_end(report: ReportReader) -> ReportEnd:
@@ -109,19 +127,23 @@ class _HostWriter:
     find: FindingSource
 
     def write(self, hosts: list[Host]) -> None:
-        """Write the hosts that may be recorded. Others are counted as quarantined, or left to another shard."""
+        """Write the hosts that may be recorded. Others are counted as quarantined, or left to
+        another shard.
+        """
         self.counter.add_elements(hosts)
         admitted = [(host, is_new) for host in hosts for is_new in self._admit(host)]
         recorded = [host for host, _ in admitted]
         new_addresses = {host.address for host, is_new in admitted if is_new}
         joined = list(join_sections(recorded))  # a target that was given twice has two elements
-        findings = (finding for host in joined for finding in self._find(host, is_new=host.address in new_addresses))
+        findings = chain.from_iterable(self._find(host, is_new=host.address in new_addresses) for host in joined)
         self.updater.table.put_findings(self.key.scan_id, findings, self.key)
         self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
         self.counter.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
-        """Whether the host is the first of its address in the report; nothing, where it is not to be recorded."""
+        """Whether the host is the first of its address in the report; nothing, where it is not to
+        be recorded.
+        """
         is_new = self.updater.add_element(host)
         scope_filter = self.updater.scope_filter
         if scope_filter.is_reassigned(host):
@@ -161,7 +183,9 @@ def _save_checkpoint(
 
 
 def _choose_finding_source(table: SeverityRules) -> FindingSource:
-    """How the findings of a host are made. Without severity rules encoded lines suffice, which cost less."""
+    """How the findings of a host are made. Without severity rules encoded lines suffice, which cost
+    less.
+    """
     rule_set = to_rule_set(table.severity_rules())
     return _apply_rules(rule_set) if rule_set.has_rules else lines_of
 
@@ -174,7 +198,9 @@ def _apply_rules(rule_set: RuleSet) -> FindingSource:
 
 
 def _batches(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
-    """The report's hosts in lists, each with the place right after it if the report can be read on from there."""
+    """The report's hosts in lists, each with the place right after it if the report can be read on
+    from there.
+    """
     batch: list[Host] = []
     ports, read_to, is_enough = 0, report.read_to, False
     for host in report:

@@ -27,7 +27,9 @@ class ReportSummary(ReportCounts, frozen=True, kw_only=True):
 
     @property
     def unlisted_up(self) -> int:
-        """Hosts that nmap counts as up and has no element for: with --open those without an open port."""
+        """Hosts that nmap counts as up and has no element for: with --open those without an open
+        port.
+        """
         return max(0, (self.end.hosts_counted_up or 0) - self.elements_up)
 
     @property

@@ -1,8 +1,8 @@
 """Which hosts of a report are recorded: those that the shard scanned and that the scope allows now.
 
-The scope is checked for the third time here, after the request and the launch: a script may have added targets, a
-report may be forged, the operator may have narrowed the scope since. What is kept out stays in the XML, and is
-announced.
+The scope is checked for the third time here, after the request and the launch: a script may have
+added targets, a report may be forged, the operator may have narrowed the scope since. What is kept
+out stays in the XML, and is announced.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ def on_record(record: SQSRecord) -> None:
         summary = wire_runner()(event)
         logger.info("scan followed up", extra=asdict(summary))
         count("ChildrenRequested", summary.requested)
+        count("CascadesCapped", bool(summary.lines.get("capped")))
     logger.info("results published", extra=asdict(publish_results(event)))
     count("ScansPublished")
 

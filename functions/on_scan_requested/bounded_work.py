@@ -1,4 +1,4 @@
-"""Work on a request that touches nothing outside: what goes wrong would go wrong again, so it refuses the request."""
+"""Work on a request without side effects: an error would come again, so it refuses the request."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def bounded_work() -> Iterator[None]:
         raise RequestRefused([TOO_MUCH], Rule.LIMIT) from exc
     except Exception as exc:
         logger.exception("a request cannot be planned")
-        fault = f"cascan cannot plan it: {type(exc).__name__}; this is a fault of cascan's, and the log has its cause"
+        fault = f"cascan cannot plan it: {type(exc).__name__}; this is a fault of cascan's, and the log has the cause"
         raise RequestRefused([fault]) from exc

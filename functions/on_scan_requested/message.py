@@ -1,9 +1,9 @@
 """A request's message → the id of its scan, and whether cascan itself issued it.
 
-    who asked                   the id derives from             known by
+    submitter                   the id derives from             known by
     ──────────────────────────  ──────────────────────────────  ─────────────────────────────────────────────────────
-    a cascade, a schedule       the key that it was given       the issued requests: this key, this body (ADR 29)
-    a submitter, with a key     SenderId of SQS, and the key    a key is its submitter's own
+    a cascade, a schedule       the key that cascan gave it     the issued requests: this key, this body (ADR 29)
+    a submitter, with a key     SenderId of SQS, and the key    each submitter has keys of its own
     a submitter, without one    the message's id                SQS mints it
 
 Nothing that a message says of its own origin is believed.
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from cascan.gateways import IssuedRequests
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 
-ISSUED_KEYS = ("cascade/", "schedule/")  # how the keys begin that cascan gives its own requests
+ISSUED_KEYS = ("cascade/", "schedule/")  # prefixes of the keys of cascan's own requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Message:
 
     message_id: str
     body: str
-    sender: str = ""  # as SQS tells it: a user, or a role with its session
+    sender: str = ""  # as SQS names it: a user, or a role with its session
 
     @property
     def digest(self) -> str:
@@ -34,7 +34,7 @@ class Message:
 
 
 class Identity(NamedTuple):
-    """Under which id a request's scan is kept, accepted or refused."""
+    """The id under which a request's scan is stored, accepted or refused."""
 
     scan_id: str
     is_issued: bool = False

@@ -1,4 +1,4 @@
-"""A request that will not be run → an Errored scan with the reasons, where its submitter looks."""
+"""A refused request → an Errored scan with the reasons, where its submitter looks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GIVEN_UP = (
 
 @dataclass(frozen=True, slots=True)
 class PlanningResult:
-    """What came of a request, for the log."""
+    """The result of a request, for the log."""
 
     scan_id: str
     series: str
@@ -67,7 +67,7 @@ def _refused_scan(
     now: datetime,
 ) -> Scan:
     origin = request.origin if request and identity.is_issued else None
-    refusals = tuple(_shortened(refusal) for refusal in refused.refusals[: MAX_REASONS + 1])
+    refusals = tuple(_shorten(refusal) for refusal in refused.refusals[: MAX_REASONS + 1])
     return Scan(
         scan_id=identity.scan_id,
         name=request.name if request else "",
@@ -85,7 +85,7 @@ def _refused_scan(
 
 
 def _create(scan: Scan, table: Scans) -> Scan:
-    """The scan as it stands: this one, or the one that was there."""
+    """The stored scan: this one, or the one that had its id already."""
     try:
         created = table.create_scan(scan)
     except Rejected:  # the table's item does not hold the request beside the reasons
@@ -94,6 +94,6 @@ def _create(scan: Scan, table: Scans) -> Scan:
     return scan if created else table.get_scan(scan.scan_id) or scan
 
 
-def _shortened(refusal: Refusal) -> Refusal:
+def _shorten(refusal: Refusal) -> Refusal:
     """A reason may quote what was written, which may be as long as the request."""
     return Refusal(refusal.what[:MAX_REASON_CHARS], refusal.rule, refusal.reason[:MAX_REASON_CHARS])

@@ -64,6 +64,8 @@ def on_record(record: SQSRecord) -> None:
     outcome = handle(due)
     logger.info("schedule answered", extra=asdict(outcome))
     count("ScheduledScans", outcome.outcome == "asked")
+    is_missed = due.failed or outcome.outcome == "running"  # refused or failed; or an earlier one still runs
+    count("ScheduledScansMissed", is_missed and due.retry == 0)
 
 
 handler = queue_handler(on_record, wire)

@@ -68,7 +68,11 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
 @instrument
 def handler(event: dict[str, Any], _context: LambdaContext) -> list[dict[str, Any]]:
     count("Wakeups")
-    staffing = [asdict(lane) for lane in wire()(WorkersWanted.from_wire(event))]
+    wakeup = WorkersWanted.from_wire(event)
+    if wakeup.failed_at_once:
+        logger.error("a worker failed at once", extra={"stopped_reason": wakeup.stopped_reason})
+    count("WorkersFailedAtOnce", wakeup.failed_at_once)
+    staffing = [asdict(lane) for lane in wire()(wakeup)]
     logger.info("workers counted", extra={"lanes": staffing})
     count("WorkersLaunched", sum(lane["launched"] for lane in staffing))
     count("LaunchesShort", sum(bool(lane["not_started"]) for lane in staffing))

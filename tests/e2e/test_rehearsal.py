@@ -112,6 +112,7 @@ def stack(built: Path, environment: Mapping[str, str]) -> str:
         "AllowedTargets": "127.0.0.0/8",
         "DeniedTargets": ",",
         "WorkerSubnets": "subnet-1",
+        "MetricMath": "disabled",
         "WorkerSecurityGroups": "sg-1",
         "WorkerPublicIp": "DISABLED",
         "NmapCommand": bundled_nmap(built / "NmapLayer"),

@@ -10,7 +10,6 @@ from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
     MODEL,
-    PROJECT,
     QUEUES,
     ROOT,
     RULES,
@@ -19,13 +18,11 @@ from tests.template.model import (
     as_list,
     environment_of,
     source_queues,
-    variables,
 )
 
 READERS = [(queue, name) for name, function in FUNCTIONS.items() for queue in source_queues(function).values()]
 DRAINED = {MODEL.text(environment_of(task)["SHARD_QUEUE_URL"], "Workers") for task in TASKS.values()}
 READ = sorted({queue for queue, _ in READERS} | DRAINED)
-ALARMS = MODEL.resources("AWS::CloudWatch::Alarm")
 POLICIES = MODEL.resources("AWS::SQS::QueuePolicy")
 TO_QUEUES = [  # rule and queue it sends to, or fails to
     (name, queue.removesuffix(".Arn"))
@@ -101,59 +98,6 @@ def test_a_message_stays_hidden_for_as_long_as_its_function_may_run(queue: str, 
 def test_a_shard_of_a_worker_that_died_returns_after_what_the_worker_holds_it_for(queue: str) -> None:
     assert QUEUES[queue].properties["VisibilityTimeout"] == HOLD_S
     assert QUEUES[queue].properties["ReceiveMessageWaitTimeSeconds"] == 20  # idle workers wait, they do not poll
-
-
-@pytest.mark.parametrize("queue", sorted((set(QUEUES) - set(READ)) | {parked_in(queue) for queue in READ}))
-def test_whatever_is_given_up_raises_an_alarm(queue: str) -> None:
-    raised = [
-        alarm
-        for alarm in ALARMS
-        for dimension in alarm.properties["Dimensions"]
-        if MODEL.text(dimension["Value"], alarm.stack) == f"{queue}.QueueName"
-    ]
-
-    assert len(raised) == 1
-    assert [dimension["Name"] for dimension in raised[0].properties["Dimensions"]] == ["QueueName"]
-
-
-@pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
-def test_an_alarm_is_raised_by_the_first_message_says_what_it_means_and_tells_the_topic(alarm: Resource) -> None:
-    wanted = {
-        "Threshold": 0,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching",  # SQS stops reporting a queue that nobody used for six hours
-    }
-    if alarm.name != "HostsQuarantined":
-        wanted |= {
-            "Namespace": "AWS/SQS",
-            "MetricName": "ApproximateNumberOfMessagesVisible",
-            "Statistic": "Maximum",
-        }
-    topic = {"Fn::If": ["Notifies", {"Ref": "AlarmTopicArn"}, {"Ref": "AWS::NoValue"}]}
-
-    assert wanted.items() <= alarm.properties.items()
-    assert alarm.properties["AlarmActions"] == [topic]
-    assert len(alarm.properties["AlarmDescription"]) > 40
-    assert 1 <= alarm.properties["EvaluationPeriods"] * alarm.properties["Period"] / 60 <= 5
-
-
-def test_a_host_kept_out_of_the_findings_raises_an_alarm_on_the_metric_that_counts_it() -> None:
-    (alarm,) = [alarm for alarm in ALARMS if alarm.name == "HostsQuarantined"]
-    given = variables(FUNCTIONS["OnReportStored"].properties)
-
-    assert (alarm.properties["Namespace"], alarm.properties["Statistic"]) == (namespace(), "Sum")
-    dimensions = {one["Name"]: MODEL.text(one["Value"], alarm.stack) for one in alarm.properties["Dimensions"]}
-    counted = {"service": given["POWERTOOLS_SERVICE_NAME"], "stack": MODEL.text(given["METRICS_STACK"], ROOT)}
-    assert dimensions == counted
-    assert given["METRICS_STACK"] == {"Ref": "AWS::StackName"}  # two stacks in one account count apart
-    counts = (PROJECT / "functions" / "on_report_stored" / "app.py").read_text()
-    assert f'count("{alarm.properties["MetricName"]}"' in counts
-
-
-def namespace() -> str:
-    """Of every function's own metrics."""
-    everywhere = MODEL.templates[ROOT]["Globals"]["Function"]["Environment"]["Variables"]
-    return str(everywhere["POWERTOOLS_METRICS_NAMESPACE"])
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

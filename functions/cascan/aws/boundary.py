@@ -1,4 +1,4 @@
-"""What every gateway does at its boundary: translate the errors of boto3, and try again what was taken in part."""
+"""What all gateways on AWS share: errors translated, pauses between tries, batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.errors import GatewayUnavailable
 
-MAX_TRIES = 8  # of what was taken in part, or met another writer: 2 s of waiting on average, 4 s at most
+MAX_TRIES = 8  # of a call that was answered in part, or met another writer: 2 s of pauses on average, 4 s at most
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 
@@ -22,20 +22,27 @@ T = TypeVar("T")
 
 @contextmanager
 def translate_errors(gateway: str) -> Iterator[None]:
-    """Raises: GatewayUnavailable: boto3 raised; the message names the gateway, the cause is the error itself."""
+    """Raises: GatewayUnavailable: boto3 raised an error, which is the cause. The message names gateway and request."""
     try:
         yield
     except (ClientError, BotoCoreError, Boto3Error) as exc:
-        raise GatewayUnavailable(f"{gateway}: {exc}") from exc
+        raise GatewayUnavailable(f"{gateway}: {exc}{_name_request(exc)}") from exc
 
 
-def tries(most: int = MAX_TRIES, longest_pause_s: float = LONGEST_PAUSE_S) -> Iterator[int]:
-    """0, 1 … `most` - 1, with a growing random pause before each but the first."""
-    for number in range(most):
+def tries(limit: int = MAX_TRIES, longest_pause_s: float = LONGEST_PAUSE_S) -> Iterator[int]:
+    """Count 0, 1 … `limit` - 1, with a random pause of growing length before each but the first."""
+    for number in range(limit):
         if number:
             longest_s = min(longest_pause_s, FIRST_PAUSE_S * 2 ** (number - 1))
             sleep(random.uniform(0, longest_s))  # noqa: S311  # spreads writers out; nothing secret
         yield number
+
+
+def _name_request(exc: Exception) -> str:
+    """The id by which AWS finds the request, where it answered with one."""
+    metadata = exc.response.get("ResponseMetadata", {}) if isinstance(exc, ClientError) else {}
+    request_id = metadata.get("RequestId", "")
+    return f" (request {request_id})" if request_id else ""
 
 
 def error_code(exc: ClientError) -> str:
@@ -43,17 +50,20 @@ def error_code(exc: ClientError) -> str:
 
 
 def chunks(
-    things: Iterable[T], size: int, *, weigh: Callable[[T], int] = lambda _: 0, below: int = 1
+    values: Iterable[T], size: int, *, weigh: Callable[[T], int] = lambda _: 0, below: int = 1
 ) -> Iterator[list[T]]:
-    """The things in order, in lists of at most `size` that weigh less than `below`; a heavier thing stands alone."""
+    """The values in order, in lists of at most `size` that together weigh less than `below`.
+
+    A value that alone weighs as much has a list of its own.
+    """
     chunk: list[T] = []
-    weight = 0
-    for thing in things:
-        more = weigh(thing)
-        if chunk and (len(chunk) == size or weight + more >= below):
+    chunk_weight = 0
+    for value in values:
+        weight = weigh(value)
+        if chunk and (len(chunk) == size or chunk_weight + weight >= below):
             yield chunk
-            chunk, weight = [], 0
-        chunk.append(thing)
-        weight += more
+            chunk, chunk_weight = [], 0
+        chunk.append(value)
+        chunk_weight += weight
     if chunk:
         yield chunk

@@ -1,7 +1,7 @@
 """The AWS clients, built on first use and shared by the gateways of a process; region and endpoint as boto3 finds them.
 
 Retries: botocore's standard mode (backoff, jitter, a retry quota) up to MAX_ATTEMPTS tries of a call; the queue behind
-the caller does the rest. Partial answers are no errors to botocore: the gateways read and retry those themselves.
+the caller does the rest. To botocore a partial answer is no error: the gateways handle those themselves.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def ecs() -> ECSClient:
 
 
 def forget() -> None:
-    """Build the session and the clients anew when they are next asked for: the credentials are others."""
+    """Build the session and the clients again on their next use, since the credentials have changed."""
     for built in (session, dynamodb, s3, events, sqs, scheduler, ecs):
         built.cache_clear()
 
@@ -71,5 +71,5 @@ def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
         read_timeout=read_timeout_s,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         tcp_keepalive=True,  # a worker is silent for hours between two calls
-        parameter_validation=checks_parameters,  # half the CPU of a batch write: mypy has checked what we send
+        parameter_validation=checks_parameters,  # half the CPU of a batch write, and mypy checks the parameters
     )

@@ -1,4 +1,4 @@
-"""EventBridgeBus: events onto the bus, up to ten in a call, each of them again until it was taken."""
+"""EventBridgeBus: puts events on the bus, up to ten in a call; an event that was not accepted is put again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EventBridgeBus:
 
     def put(self, events: Iterable[BusEvent]) -> None:
         entries = map(self._entry, events)
-        for chunk in chunks(entries, MAX_ENTRIES, weigh=_bytes_of, below=MAX_CALL_BYTES):
+        for chunk in chunks(entries, MAX_ENTRIES, weigh=_entry_size, below=MAX_CALL_BYTES):
             self._put_all(chunk)
 
     def _entry(self, event: BusEvent) -> Entry:
@@ -39,16 +39,16 @@ class EventBridgeBus:
         }
 
     def _put_all(self, entries: list[Entry]) -> None:
-        why: set[str] = set()
+        error_codes: set[str] = set()
         for _ in tries():
             with translate_errors(GATEWAY):
-                answers = clients.events().put_events(Entries=entries)["Entries"]
-            why = {answer["ErrorCode"] for answer in answers if "ErrorCode" in answer}
-            entries = [entry for entry, answer in zip(entries, answers, strict=True) if "ErrorCode" in answer]
+                results = clients.events().put_events(Entries=entries)["Entries"]
+            error_codes = {result["ErrorCode"] for result in results if "ErrorCode" in result}
+            entries = [entry for entry, result in zip(entries, results, strict=True) if "ErrorCode" in result]
             if not entries:
                 return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {', '.join(sorted(why))}")
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {', '.join(sorted(error_codes))}")
 
 
-def _bytes_of(entry: Entry) -> int:
-    return sum(len(entry[part].encode()) for part in ("Source", "DetailType", "Detail"))
+def _entry_size(entry: Entry) -> int:
+    return sum(len(entry[field].encode()) for field in ("Source", "DetailType", "Detail"))

@@ -1,7 +1,7 @@
 """EcsFleet: Fargate tasks that drain a lane's queue, on Spot first.
 
-A launch names its calls by token, lane and number: ECS answers a call it has seen with the tasks it started then.
-What has no room on Spot is asked for on demand, in the same launch; what has none there either, by the next one.
+A launch names its calls by token, lane and number: ECS answers a repeated call with the tasks that it started then.
+Tasks that Spot has no capacity for are started on demand, in the same launch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 class EcsFleet:
     """Fleet on ECS. `task_definitions` holds ARNs or `family:revision`, by lane; a lane without one is a KeyError.
 
-    spot_first: use Spot, which costs a third and stops a worker at two minutes' notice; its shard is cut and goes on.
+    spot_first: use Spot, which costs a third and stops a worker at two minutes' notice. Another worker continues its
+    shard.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class EcsFleet:
         }
 
     def running(self, lane: Lane) -> int:
-        """Tasks that run or are about to. One that ended by itself may still be listed: its own status decides."""
+        """Tasks that run or start. A task that ended by itself may still be listed, so its own status decides."""
         with translate_errors(GATEWAY):
             pages = (
                 clients.ecs()
@@ -66,26 +67,27 @@ class EcsFleet:
             return sum(self._alive(page["taskArns"]) for page in pages)
 
     def _alive(self, tasks: Sequence[str]) -> int:
-        """How many of a page of tasks, which has as many as one DescribeTasks takes, are not on their way out."""
+        """How many of a page of tasks are not ending. One DescribeTasks takes a page."""
         if not tasks:
             return 0
         described = clients.ecs().describe_tasks(cluster=self._cluster, tasks=tasks)["tasks"]
         return sum(task["lastStatus"] not in ENDING for task in described)
 
     def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
+        providers = (SPOT, ON_DEMAND) if spot and self._spot_first else (ON_DEMAND,)
         started, reasons = 0, dict[str, None]()
-        for first in range(0, count, MAX_TASKS):
-            left = min(MAX_TASKS, count - first)
-            for provider in (SPOT, ON_DEMAND) if spot and self._spot_first else (ON_DEMAND,):
-                now, failures = self._run(lane, left, provider, f"{token}/{lane}/{provider}/{first // MAX_TASKS}")
-                started, left = started + now, left - now
+        for number, start in enumerate(range(0, count, MAX_TASKS)):
+            missing = min(MAX_TASKS, count - start)
+            for provider in providers:
+                running, failures = self._run(lane, missing, provider, f"{token}/{lane}/{provider}/{number}")
+                started, missing = started + running, missing - running
                 reasons |= dict.fromkeys(f"{provider}: {failure}" for failure in failures)
-                if left <= 0:
+                if missing <= 0:
                     break
         return Launch(started, tuple(reasons) if started < count else ())
 
     def _run(self, lane: Lane, count: int, provider: str, token: str) -> tuple[int, list[str]]:
-        """How many tasks the call started, now or when it was first made, and why others were not."""
+        """How many tasks the call started, now or when it was first made, and why it did not start others."""
         with translate_errors(GATEWAY):
             try:
                 answer = clients.ecs().run_task(

@@ -1,4 +1,4 @@
-"""Who calls, in the words in which SQS tells a receiver of the sender."""
+"""The caller's identity, as SQS reports the sender of a message."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from cascan.aws.boundary import translate_errors
 
 
 def sender_id(*, is_local: bool) -> str:
-    """What SQS gives as SenderId of messages sent with these credentials: a user's id, or a role's with its session.
+    """The SenderId of messages that are sent with these credentials: a user's id, or a role's with its session.
 
-    The emulator of a local stack gives the account, whoever sends: such a stack answers nobody but its owner.
+    The emulator of a local stack gives the account for every sender: only its owner can reach such a stack.
 
     Raises: GatewayUnavailable.
     """

@@ -1,7 +1,7 @@
 """EventBridgeScheduler: the times of scheduled scans, in the stack's schedule group.
 
-A schedule there for each scheduled scan; two where its cron restricts both day fields, of which EventBridge Scheduler
-takes one. Each sends the schedule's name and the time to the schedule queue.
+Each scheduled scan has one schedule there, or two if its cron restricts both day fields, of which EventBridge
+Scheduler takes one. Each sends the schedule's name and the time to the schedule queue.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 GATEWAY = "scheduler"
-SECOND = "_2"  # no name of ours has an underscore
-RETRIES, RETRY_FOR_S = 20, 3_600  # a scan that is an hour late had better wait for its next time
+SECOND = "_2"  # the names of scheduled scans have no underscore
+RETRIES, RETRY_FOR_S = 20, 3_600  # a scan that is an hour late waits for its next time
 
 
 class EventBridgeScheduler:
@@ -36,19 +36,19 @@ class EventBridgeScheduler:
         }
 
     def put(self, schedule: Schedule, created_at: datetime, now: datetime) -> None:
-        """Have the schedule fire as it says from now on; one that is suspended is kept and does not."""
-        wanted = list(self._wanted(schedule, created_at, now))
-        for name, request in zip((schedule.name, schedule.name + SECOND), wanted, strict=False):
+        """Make the schedule fire from now on. A suspended schedule is stored, and does not fire."""
+        requests = list(self._build_requests(schedule, created_at, now))
+        for name, request in zip((schedule.name, schedule.name + SECOND), requests, strict=False):
             self._put(name, request)
-        if len(wanted) == 1:
+        if len(requests) == 1:
             self._remove(schedule.name + SECOND)
 
     def delete(self, name: str) -> None:
-        """Also one that is not there."""
-        for one in (name + SECOND, name):
-            self._remove(one)
+        """Remove the schedule; it need not exist."""
+        for schedule_name in (name + SECOND, name):
+            self._remove(schedule_name)
 
-    def _wanted(self, schedule: Schedule, created_at: datetime, now: datetime) -> list[dict[str, Any]]:
+    def _build_requests(self, schedule: Schedule, created_at: datetime, now: datetime) -> list[dict[str, Any]]:
         minutes = schedule.flexible_minutes
         request: dict[str, Any] = {
             "GroupName": self._group,

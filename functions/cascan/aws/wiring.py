@@ -1,4 +1,4 @@
-"""What every function that moves scans on is given: the settings, and the gateways that it needs."""
+"""The settings and the gateways of every function that moves scans on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cascan.gateways import ScanGateways
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
-    """To be extended by the function's own."""
+    """The settings that these functions share; each extends them."""
 
     scan_table: str
     scan_bus: str

@@ -50,6 +50,8 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
     spot_is_short: bool = False
     # the worker could not start, or crashed: another one would do the same
     failed_at_once: bool = False
+    # of a worker that failed at once, as ECS gives it
+    stopped_reason: str = ""
 
     @classmethod
     def from_wire(cls, envelope: Mapping[str, Any]) -> WorkersWanted:
@@ -64,7 +66,8 @@ class WorkersWanted(msgspec.Struct, frozen=True, kw_only=True):
         if envelope.get("source") == "aws.ecs" and isinstance(detail, Mapping):
             if detail.get("capacityProviderName") == "FARGATE_SPOT" and detail.get("stopCode") in SPOT_IS_SHORT:
                 return cls(id=event_id, spot_is_short=True)
-            return cls(id=event_id, failed_at_once=_failed_at_once(detail))
+            if _failed_at_once(detail):
+                return cls(id=event_id, failed_at_once=True, stopped_reason=_stopped_reason(detail))
         return cls(id=event_id)
 
 
@@ -78,6 +81,14 @@ def _failed_at_once(task: Mapping[str, Any]) -> bool:
     if not (created and stopped):
         return True
     return datetime.fromisoformat(stopped) - datetime.fromisoformat(created) < AT_ONCE
+
+
+def _stopped_reason(task: Mapping[str, Any]) -> str:
+    """Why ECS stopped the task, and why its worker's container did."""
+    containers = [container for container in task.get("containers", ()) if container.get("name") == WORKER]
+    reasons = [task.get("stoppedReason"), *(container.get("reason") for container in containers)]
+    exits = [f"exit code {container['exitCode']}" for container in containers if container.get("exitCode")]
+    return "; ".join(dict.fromkeys([*filter(None, reasons), *exits]))
 
 
 class ReportStored(msgspec.Struct, frozen=True):

@@ -1,10 +1,12 @@
 """The record of an address and what a report says of it → the new record, and what changed.
 
-Pure: the same record and observation give the same result, so a conflict in the table is settled by comparing again.
+Pure: the same record and observation give the same result, so a conflict in the table is settled by
+comparing again.
 
-Each port is compared with the last scan that covered the same address and port, whichever scan that was. A report that
-arrives late is compared port by port: where a newer scan covered the port already, it only adds to the times at which
-the port was seen. The same holds for a report that arrives twice.
+Each port is compared with the last scan that covered the same address and port, whichever scan that
+was. A report that arrives late is compared port by port: where a newer scan covered the port
+already, it only adds to the times at which the port was seen. The same holds for a report that
+arrives twice.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ from cascan.nmap.ports.port_set import parse_port_set
 def apply_observation(
     record: HostRecord | None, observation: Observation, last_scanned: Sighting | None = None
 ) -> tuple[HostRecord | None, tuple[Change, ...]]:
-    """The record after the observation, and the changes. A record that says the same is the same object.
+    """The record after the observation, and the changes. A record that says the same is the same
+    object.
 
-    `last_scanned`: for an address without a record, when it was scanned last and was not up; None: never.
+    `last_scanned`: for an address without a record, when it was scanned last and was not up; None:
+    never.
     """
     if record is None:
         if not observation.up:
@@ -46,7 +50,8 @@ def apply_observation(
     else:
         host, host_change = _update_host(record, observation)
     has_appeared = host_change is not None and host_change.kind is ChangeKind.HOST_APPEARED
-    comparison = _PortComparison(host, observation, host_change.before if host_change and has_appeared else None)
+    absent_before = host_change.before if host_change and has_appeared else None
+    comparison = _PortComparison(host, observation, absent_before)
     ports = comparison.compare()
     coverage = _add_coverage(host.coverage, observation.coverage)
     updated = replace(host, ports=ports, coverage=coverage)
@@ -58,7 +63,8 @@ def apply_observation(
 def _create_record(seen: Observation, last_scanned: Sighting | None) -> tuple[HostRecord, Change | None]:
     """Of an address that was never seen up before."""
     sighting = Sighting(state=UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
-    is_late = last_scanned is not None and last_scanned.order > seen.order  # a newer scan found it not up
+    # A newer scan found it not up
+    is_late = last_scanned is not None and last_scanned.order > seen.order
     record = HostRecord(
         address=seen.address,
         latest=last_scanned if last_scanned and is_late else sighting,
@@ -91,7 +97,9 @@ def _update_host(record: HostRecord, seen: Observation) -> tuple[HostRecord, Cha
 
 @dataclass
 class _PortComparison:
-    """Compares the ports of one host. `absent_before`: of a host that has just appeared, how it was before."""
+    """Compares the ports of one host. `absent_before`: of a host that has just appeared, how it was
+    before.
+    """
 
     host: HostRecord
     observation: Observation
@@ -125,7 +133,9 @@ class _PortComparison:
         return previous.order > sighting.order or (previous.order == sighting.order and not says_more)
 
     def _sightings(self) -> Iterator[tuple[PortKey, Sighting]]:
-        """The ports that the report lists, in its order; then the recorded ones that it covers without listing them."""
+        """The ports that the report lists, in its order; then the recorded ones that it covers
+        without listing them.
+        """
         yield from self.observation.ports.items()
         for key in list(self._records):
             if key in self.observation.ports:
@@ -141,14 +151,18 @@ class _PortComparison:
         return next((group.state for group in groups if number in parse_port_set(group.ports)), "")
 
     def _last_covered(self, key: PortKey, record: PortRecord | None) -> Sighting | None:
-        """The newest sighting of the port; of a port that was never open, that of the last scan that covered it."""
+        """The newest sighting of the port; of a port that was never open, that of the last scan
+        that covered it.
+        """
         if record:  # every scan that covers a recorded port renews its record
             return record.latest
         coverage = _find_conclusive(self.host.coverage, key)
         return coverage.sighting if coverage else None
 
     def _last_scanned(self, key: PortKey, sighting: Sighting, previous: Sighting | None) -> Sighting | None:
-        """The newest scan of the port before `sighting`: `previous`, or one since then that got no answer."""
+        """The newest scan of the port before `sighting`: `previous`, or one since then that got no
+        answer.
+        """
         silent = (
             layer.sighting
             for layer in self.host.coverage
@@ -204,7 +218,9 @@ def _holds(coverage: PortCoverage, key: PortKey) -> bool:
 
 
 def _service_differs(before: Sighting, after: Sighting) -> bool:
-    """Both scans probed the service and saw different ones. A detail that only one of them saw is no difference."""
+    """Both scans probed the service and saw different ones. A detail that only one of them saw is
+    no difference.
+    """
     if not (before.probed and after.probed):
         return False
     if before.service != after.service:
@@ -225,7 +241,9 @@ def _with_service(before: Sighting, after: Sighting) -> Sighting:
 
 
 def _add_coverage(stored: tuple[PortCoverage, ...], new: tuple[PortCoverage, ...]) -> tuple[PortCoverage, ...]:
-    """Newest first. A layer that a newer one covers as a whole is dropped, and no more than MAX_COVERAGES are kept."""
+    """Newest first. A layer that a newer one covers as a whole is dropped, and no more than
+    MAX_COVERAGES are kept.
+    """
     layers = list(stored)
     for coverage in new:
         if any(_hides(layer, coverage) for layer in layers):

@@ -1,7 +1,7 @@
 """Compare two scans by their reports alone, whatever other scans there were before and in between.
 
-The earlier scan is read first, into records in memory. The later one is compared with them, as on_report_stored
-compares each report with the inventory.
+The earlier scan is read first, into records in memory. The later one is compared with them, as
+on_report_stored compares each report with the inventory.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Comparison:
 
     def __init__(self) -> None:
         self._records: dict[str, HostRecord] = {}
-        self._scanned: list[tuple[int, Interval, Sighting]] = []  # family, addresses, when they were scanned
+        # Family, addresses, when they were scanned
+        self._scanned: list[tuple[int, Interval, Sighting]] = []
 
     def add(self, shard: Shard, report: IO[bytes]) -> Iterator[Change]:
         """What the shard's report changes. Raises: UnreadableReport."""
-        scanned, seen_at, names = ScannedAddresses.from_shard(shard), _ended(shard), names_by_address(shard.run)
+        scanned, seen_at = ScannedAddresses.from_shard(shard), _ended(shard)
+        names = names_by_address(shard.run)
         reader, reported, states = read_report(report), set[int](), Counter[str]()
         for host in reader:
             states[host.state] += 1

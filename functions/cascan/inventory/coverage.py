@@ -1,7 +1,8 @@
-"""What a report covers: the ports that the run scanned, and whether the report accounts for every address.
+"""What a report covers: the ports that the run scanned, and whether the report accounts for every
+address.
 
-A port that was not covered is neither open nor closed: nothing is known of it. scanned_addresses.py does the same for
-addresses.
+A port that was not covered is neither open nor closed: nothing is known of it. scanned_addresses.py
+does the same for addresses.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from cascan.model.report import ScanInfo
 from cascan.model.shard import NmapRun
 from cascan.nmap.ports.port_set import PortSet, parse_port_set
 
-# What a port's state says depends on the kind of scan. After ACK, FIN, NULL, Xmas, Maimon and Window probes, SCTP
-# COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not tell whether a service listens.
+# What a port's state says depends on the kind of scan. After ACK, FIN, NULL, Xmas, Maimon and
+# Window probes, SCTP COOKIE-ECHO and a scan through an FTP server, "closed" or silence does not
+# tell whether a service listens.
 CONCLUSIVE_SCANS = frozenset({"connect", "syn", "udp", "sctpinit", "ipproto"})
 GUESSING_SCANS = frozenset({"window", "bounce"})  # their "open" is no more than a guess
-CLOSED_STATES = frozenset({"closed", "filtered", "closed|filtered"})  # surely not open, as seen from here
+# Surely not open, as seen from here
+CLOSED_STATES = frozenset({"closed", "filtered", "closed|filtered"})
+CONCLUSIVE_STATES = CLOSED_STATES | {OPEN}
 
 
 class Ending(Protocol):
@@ -47,14 +51,18 @@ def accounts_for_all(run: NmapRun | None, report: Ending) -> bool:
 
 
 class ScannedPorts(msgspec.Struct, frozen=True):
-    """The ports that a run scanned on every host, by protocol, where the kind of scan tells open from not open."""
+    """The ports that a run scanned on every host, by protocol, where the kind of scan tells open
+    from not open.
+    """
 
     conclusive: Mapping[str, PortSet]
     guessed: frozenset[str]  # protocols whose open ports are a guess
 
     @classmethod
     def from_scaninfo(cls, scaninfo: Iterable[ScanInfo]) -> ScannedPorts:
-        """Source: nmap.dtd, element scaninfo: its services are without what --exclude-ports takes out."""
+        """Source: nmap.dtd, element scaninfo: its services are without what --exclude-ports takes
+        out.
+        """
         conclusive: dict[str, PortSet] = {}
         guessed = set()
         for info in scaninfo:
@@ -66,7 +74,8 @@ class ScannedPorts(msgspec.Struct, frozen=True):
         return cls({protocol: ports for protocol, ports in conclusive.items() if ports}, frozenset(guessed))
 
     def build_coverage(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
-        """The host's ports that were covered: those known to be open or not, and those that gave no answer.
+        """The host's ports that were covered: those known to be open or not, and those that gave no
+        answer.
 
         None of a host that timed out.
         """
@@ -90,7 +99,9 @@ class ScannedPorts(msgspec.Struct, frozen=True):
 
 
 def unlisted_ports(host: Host) -> Iterator[Unlisted]:
-    """The ports that the host's element counts by state; `ports` is empty where it does not say which (before 7.9)."""
+    """The ports that the host's element counts by state; `ports` is empty where it does not say
+    which (before 7.9).
+    """
     for extra in host.extraports:
         if not extra.reasons:
             yield Unlisted("", "", extra.state)
@@ -99,27 +110,33 @@ def unlisted_ports(host: Host) -> Iterator[Unlisted]:
 
 
 def _find_conclusive(host: Host, protocol: str, scanned: PortSet) -> PortSet:
-    """The scanned ports of which the report tells whether they are open; `scanned` itself where it does for all.
+    """The scanned ports of which the report tells whether they are open; `scanned` itself where it
+    does for all.
 
-    A host without open ports may have no list at all, as with --open: then none of its ports was open.
+    A host without open ports may have no list at all, as with --open: then none of its ports was
+    open.
     """
     groups = _groups_of(host, protocol)
     unclear = [group for group in groups if group.state not in CLOSED_STATES]
     listed = [port for port in host.ports if port.protocol == protocol]
-    silent = _to_port_set(port for port in listed if port.state != OPEN and port.state not in CLOSED_STATES)
+    silent = _to_port_set(port for port in listed if port.state not in CONCLUSIVE_STATES)
     if not unclear and not silent:
         return scanned
-    if all(group.ports for group in unclear):
-        conclusive = scanned - silent
-        for group in unclear:
-            conclusive -= parse_port_set(group.ports)
-        return conclusive
-    # The report does not say which ports are unclear: only those that it names count
-    conclusive = _to_port_set(listed) - silent
+    # It does not say which ports are unclear: those it names count
+    if not all(group.ports for group in unclear):
+        return _add_closed(_to_port_set(listed) - silent, groups)
+    conclusive = scanned - silent
+    for group in unclear:
+        conclusive -= parse_port_set(group.ports)
+    return conclusive
+
+
+def _add_closed(ports: PortSet, groups: list[Unlisted]) -> PortSet:
+    """With the ports that the report only counts as closed."""
     for group in groups:
         if group.state in CLOSED_STATES:
-            conclusive |= parse_port_set(group.ports)
-    return conclusive
+            ports |= parse_port_set(group.ports)
+    return ports
 
 
 def _groups_of(host: Host, protocol: str) -> list[Unlisted]:

@@ -15,7 +15,8 @@ from cascan.nmap.addresses import parse_address
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without a probe
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that gave an answer
-SILENT_SERVICE = "tcpwrapped"  # nmap's name for a connection that was closed before any data: not a service
+# nmap's name for a connection that was closed before any data: not a service
+SILENT_SERVICE = "tcpwrapped"
 
 
 class Absence(Enum):
@@ -26,10 +27,12 @@ class Absence(Enum):
 
 
 def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absence:
-    """Compares nmap's own count of hosts that are up with the host elements, whatever the options were.
+    """Compares nmap's own count of hosts that are up with the host elements, whatever the options
+    were.
 
-    With --open nmap leaves out hosts that are up and have no open port, but counts them: as long as there is one, no
-    absent address can be said to be down. A list scan (-sL) sends no probe: its elements are of unknown state.
+    With --open nmap leaves out hosts that are up and have no open port, but counts them: as long as
+    there is one, no absent address can be said to be down. A list scan (-sL) sends no probe: its
+    elements are of unknown state.
     """
     unlisted_up = (counted_up or 0) > elements_up
     return Absence.UNKNOWN if unlisted_up or elements_unasked else Absence.NOT_UP
@@ -40,7 +43,8 @@ def observe_host(
 ) -> Observation | None:
     """What the report says of the host's address; None of a host without a valid address.
 
-    `names`, address → name, is the name that the request used for an address; it wins over reverse DNS.
+    `names`, address → name, is the name that the request used for an address; it wins over reverse
+    DNS.
     """
     try:
         address = str(parse_address(host.address))
@@ -55,7 +59,7 @@ def observe_host(
         up=is_up,
         hostname=host.find_name(names or {}),
         ports=ports,
-        unlisted=tuple(extra for extra in unlisted_ports(host) if extra.ports and extra.state in CLOSED_STATES),
+        unlisted=tuple(group for group in unlisted_ports(host) if group.ports and group.state in CLOSED_STATES),
         coverage=scanned.build_coverage(host, seen_at, scan_id) if host.state == "up" else (),
     )
 
@@ -77,7 +81,9 @@ def observe_absence(address: str, scan_id: str, seen_at: datetime) -> Observatio
 
 
 def _is_up(host: Host) -> bool | None:
-    """Whether the host is up; None: unknown. -Pn calls every host up: then an answer from a port has to prove it."""
+    """Whether the host is up; None: unknown. -Pn calls every host up: then an answer from a port
+    has to prove it.
+    """
     if host.state != "up":
         return False if host.state == "down" else None
     if host.reason != ASSUMED_UP:

@@ -1,4 +1,6 @@
-"""Which addresses a shard scanned, and under which names. Nothing is known of one that was not scanned."""
+"""Which addresses a shard scanned, and under which names. Nothing is known of one that was not
+scanned.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class ScannedRange(NamedTuple):
 
 
 class ScannedAddresses(msgspec.Struct, frozen=True):
-    """Every address that a shard scanned: its slices, with the addresses of its names, less the excludes."""
+    """Every address that a shard scanned: its slices, with the addresses of its names, less the
+    excludes.
+    """
 
     family: int
     ranges: tuple[ScannedRange, ...]
@@ -56,7 +60,8 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
         return cls(shard.family, tuple(_ranges_of(shard)), Exclusion.parse(shard.exclude, shard.family))
 
     def names_for(self, address: str) -> set[str]:
-        """The names that the address was scanned for; empty text: by number. An empty set: it was not scanned.
+        """The names that the address was scanned for; empty text: by number. An empty set: it was
+        not scanned.
 
         Raises: ValueError: not an address.
         """
@@ -67,7 +72,9 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
         return {scanned.name for scanned in self.ranges if scanned.holds(number)}
 
     def intervals(self) -> tuple[Interval, ...]:
-        """The addresses in order, without what is excluded as a whole; around a range with many gaps a little more."""
+        """The addresses in order, without what is excluded as a whole; around a range with many
+        gaps a little more.
+        """
         filled = [scanned for scanned in self.ranges if scanned.start < scanned.stop]
         intervals = merge_intervals(interval for scanned in filled for interval in scanned.intervals())
         return subtract_intervals(intervals, self.exclusion.intervals)
@@ -96,8 +103,9 @@ class ReassignedHosts:
 def extra_addresses(shard: Shard, counted_elsewhere: Collection[str] = ()) -> int:
     """How many addresses more than planned the shard came down to; less than 0: fewer.
 
-    The plan counts a name as one address: with --resolve-all it has several, and names may share one, also with names
-    of other shards, which then count it. A name without an address stays one. What is excluded does not count.
+    The plan counts a name as one address: with --resolve-all it has several, and names may share
+    one, also with names of other shards, which then count it. A name without an address stays one.
+    What is excluded does not count.
     """
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
@@ -114,7 +122,9 @@ def extra_addresses(shard: Shard, counted_elsewhere: Collection[str] = ()) -> in
 
 
 def named_addresses(shard: Shard) -> frozenset[str]:
-    """The addresses that the shard scanned for a name alone: not by number, and not as a block around one."""
+    """The addresses that the shard scanned for a name alone: not by number, and not as a block
+    around one.
+    """
     resolved = shard.run.resolved if shard.run else {}
     if not resolved:
         return frozenset()
@@ -125,7 +135,9 @@ def named_addresses(shard: Shard) -> frozenset[str]:
 
 
 def _ranges_of(shard: Shard) -> Iterator[ScannedRange]:
-    """What the run scanned, from the plan and from the addresses that the worker pinned its names to."""
+    """What the run scanned, from the plan and from the addresses that the worker pinned its names
+    to.
+    """
     resolved, looked_up_as = (shard.run.resolved, shard.run.asked_as) if shard.run else ({}, {})
     for target_slice in shard.slices:
         start, stop = target_slice.start, target_slice.stop
@@ -134,13 +146,16 @@ def _ranges_of(shard: Shard) -> Iterator[ScannedRange]:
             yield ScannedRange(target, start, stop, "")
             continue
         looked_up = looked_up_as.get(target.name, target.name)
-        name = looked_up if target.count == 1 else ""  # a name vouches for its own address, never for a block
+        # A name vouches for its own address, never for a block
+        name = looked_up if target.count == 1 else ""
         for address in resolved.get(target.name, ()):
             yield ScannedRange(target.pin(address), start, stop, name)
 
 
 def _to_place(target: Octets | Network6, number: int) -> int:
-    """The address's place among the target's, counted from 0 in nmap's order; -1: the target does not hold it."""
+    """The address's place among the target's, counted from 0 in nmap's order; -1: the target does
+    not hold it.
+    """
     if isinstance(target, Network6):
         return number - target.first
     place = 0

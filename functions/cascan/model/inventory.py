@@ -1,7 +1,7 @@
 """The inventory: what is known of an address, what one report adds to it, and what changed.
 
-A sighting is what one scan saw of a port, or of the host itself; the inventory holds the newest. Sightings are ordered
-by time, and by scan id where two have the same time.
+A sighting is what one scan saw of a port, or of the host itself; the inventory holds the newest.
+Sightings are ordered by time, and by scan id where two have the same time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import msgspec
 
 OPEN = "open"
 UP, NOT_UP = "up", "not up"
-OPEN_OR_FILTERED = "open|filtered"  # nmap's state for no answer, which for a UDP port may mean either
+# nmap's state for no answer, which for a UDP port may mean either
+OPEN_OR_FILTERED = "open|filtered"
 NOT_OPEN = "closed|filtered"  # nmap's state for one of the two: not open
 
 PortKey = tuple[str, int]  # protocol and number
@@ -29,7 +30,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str = ""
     product: str = ""
     version: str = ""
-    probed: bool = False  # the service was probed (-sV); else its name is a guess from the port number
+    # The service was probed (-sV); else its name is a guess from the port number
+    probed: bool = False
 
     @property
     def order(self) -> Version:
@@ -47,8 +49,8 @@ class Unlisted(msgspec.Struct, frozen=True):
 class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ports of one protocol that a scan covered; `state` is that of the ports that were not open.
 
-    `open|filtered` counts as covered: a port that is seen open afterwards is taken to have opened. But it tells neither
-    that a port is open nor that it is closed.
+    `open|filtered` counts as covered: a port that is seen open afterwards is taken to have opened.
+    But it tells neither that a port is open nor that it is closed.
     """
 
     protocol: str
@@ -56,7 +58,8 @@ class PortCoverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seen_at: datetime
     scan_id: str
     state: str = NOT_OPEN
-    common: bool = False  # the ports that were scanned on every host of the scan: stored once for all of them
+    # The ports that were scanned on every host of the scan: stored once for all of them
+    common: bool = False
 
     @property
     def order(self) -> Version:
@@ -141,7 +144,9 @@ class ChangeKind(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One difference between a scan and the last one that covered the same address and port, with both sightings."""
+    """One difference between a scan and the last one that covered the same address and port, with
+    both sightings.
+    """
 
     kind: ChangeKind
     address: str
@@ -168,18 +173,23 @@ class HostUpdate(msgspec.Struct, frozen=True, kw_only=True):
 class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What to look for in the inventory. A host has to meet every condition that is set."""
 
-    networks: tuple[tuple[int, int, int], ...] = ()  # family, lowest and highest address, disjoint; empty: anywhere
+    # Family, lowest and highest address, disjoint; empty: anywhere
+    networks: tuple[tuple[int, int, int], ...] = ()
     ports: frozenset[PortKey] = frozenset()  # one of these is open
     service: str = ""  # an open port has this one
     was_open: bool = False  # also hosts that are gone, and ports that closed
 
     def ports_of(self, host: HostRecord) -> tuple[PortRecord, ...]:
-        """The host's ports that match: those that are open, or with `was_open` those that ever were."""
+        """The host's ports that match: those that are open, or with `was_open` those that ever
+        were.
+        """
         candidates = host.ports if self.was_open else host.open_ports
         if self.ports:
             candidates = tuple(port for port in candidates if port.key in self.ports)
         return tuple(port for port in candidates if self.service in ("", port.latest.service))
 
     def fits(self, host: HostRecord) -> bool:
-        """Whether a host in the networks matches. Without port and service every host does, also one that is gone."""
+        """Whether a host in the networks matches. Without port and service every host does, also
+        one that is gone.
+        """
         return not (self.ports or self.service) or bool(self.ports_of(host))

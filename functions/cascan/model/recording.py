@@ -1,4 +1,6 @@
-"""How far the recording of a report has come: what the next turn needs to go on where the last one ended."""
+"""How far the recording of a report has come: what the next turn needs to go on where the last one
+ended.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class ReportEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit: str | None = None  # nmap's own word: `success` or `error`
     errormsg: str = ""
     hosts_total: int | None = None
-    hosts_counted_up: int | None = None  # by nmap, which may list fewer; None: it did not get to count
+    # By nmap, which may list fewer; None: it did not get to count
+    hosts_counted_up: int | None = None
     given_up: str = ""  # why the remaining hosts are not recorded
 
 
@@ -62,12 +65,15 @@ class ReportCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Recording(ReportCounts, frozen=True, kw_only=True, omit_defaults=True):
-    """A checkpoint: what the table holds of a report that is not recorded to its end. One place gives one value."""
+    """A checkpoint: what the table holds of a report that is not recorded to its end. One place
+    gives one value.
+    """
 
     place: Place
     turns: int = 0  # that ended before the report did
     recorded: int = 0  # addresses that have a record in the inventory
-    stretches: tuple[tuple[int, int], ...] = msgspec.field(name="noted", default=())  # whose addresses are stored
+    # Whose addresses are stored
+    stretches: tuple[tuple[int, int], ...] = msgspec.field(name="noted", default=())
     end: ReportEnd | None = None  # None: the report is not read to its end
     published: PublishedChanges = msgspec.field(name="told", default=PublishedChanges())
 

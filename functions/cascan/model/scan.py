@@ -13,7 +13,9 @@ from cascan.model.request import ScanRequest
 
 
 class ScanState(StrEnum):
-    """secureCodeBox's states, in the order a scan passes them; a stage that takes no time of its own is skipped."""
+    """secureCodeBox's states, in the order a scan passes them; a stage that takes no time of its
+    own is skipped.
+    """
 
     INIT = "Init"
     SUSPENDED = "Suspended"
@@ -28,7 +30,8 @@ class ScanState(StrEnum):
 
 
 FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED})
-UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING, ScanState.PARSING})  # its shards may be released and run
+# Its shards may be released and run
+UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING, ScanState.PARSING})
 
 
 MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no limit
@@ -52,8 +55,8 @@ NO_REASONS = Reasons()
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Findings of a scan, as secureCodeBox's status counts them.
 
-    Findings that a rule suppressed or accepted are among `count` and `categories`; of `severities` they have kinds of
-    their own, `(suppressed)` and `(accepted)`. See cascan.rules.severity.
+    Findings that a rule suppressed or accepted are among `count` and `categories`; of `severities`
+    they have kinds of their own, `(suppressed)` and `(accepted)`. See cascan.rules.severity.
     """
 
     count: int = 0
@@ -71,7 +74,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     cause_id: str
     hop: int = 0
     request: ScanRequest | None = None
-    request_digest: str = ""  # of the message's body: by it a repeat is told from another request under the same key
+    # Of the message's body: by it a repeat is told from another request under the same key
+    request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect
     shards: int = 0  # with those that were cut off from others since
     shards_open: int = 0  # not yet recorded, failed or cancelled: waiting or in flight
@@ -80,10 +84,12 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = MAX_PARALLEL  # how many of its shards may be in flight at once
     deadline_at: datetime | None = None  # the scan ends then, with what it found
     expires_after_s: int | None = None  # it is removed so long after its end; None: never
-    windows: tuple[str, ...] = ()  # the hours in which it may run, as cascan.timing.windows reads them; empty: always
+    # The hours in which it may run, as cascan.timing.windows reads them; empty: always
+    windows: tuple[str, ...] = ()
     shard_outcomes: dict[str, int] = {}
     addresses: int = 0  # as planned: one for each name
-    extra_addresses: int = 0  # beyond those, once names are resolved; below 0: some names share an address
+    # Beyond those, once names are resolved; below 0: some names share an address
+    extra_addresses: int = 0
     probes: int = 0  # addresses times ports, at most: how much there may be to find
     outcome: Outcome | None = None
     reasons: Reasons = Reasons()  # why the outcome is not complete; known when the scan has ended
@@ -119,9 +125,11 @@ class ScanBrief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def combine_outcomes(shard_outcomes: dict[str, int], reasons: Reasons = NO_REASONS) -> Outcome:
-    """A scan's outcome from its shards': complete only if each is; else the one flaw that they share, or partial.
+    """A scan's outcome from its shards': complete only if each is; else the one flaw that they
+    share, or partial.
 
-    A name whose lookup failed may have an address: beside shards that were scanned it makes the scan partial.
+    A name whose lookup failed may have an address: beside shards that were scanned it makes the
+    scan partial.
     """
     outcomes = {Outcome(outcome) for outcome, count in shard_outcomes.items() if count > 0}
     if outcomes == {Outcome.FAILED}:

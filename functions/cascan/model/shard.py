@@ -40,7 +40,9 @@ OPEN_STATES = IN_FLIGHT | {ShardState.WAITING}
 
 
 class TargetSlice(msgspec.Struct, frozen=True):
-    """Addresses number `start` (counted from 0) up to, not including, `stop` of a target expression."""
+    """Addresses number `start` (counted from 0) up to, not including, `stop` of a target
+    expression.
+    """
 
     expression: str
     start: int
@@ -53,15 +55,18 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0  # the attempt that ran it, and whose report belongs to it
     argv: tuple[str, ...] = ()
     exit_code: int | None = None  # None: nmap was not started
-    stopped: str = ""  # the value of a StopReason, or "" if it ended by itself; text, so that any version can read it
+    # The value of a StopReason, or "" if it ended by itself; text, so that any version can read it
+    stopped: str = ""
     cut: bool = False  # another shard has what it did not finish; `addresses` counts what it did
     stderr: str = ""
     addresses: int = 0  # scanned, after names were resolved and excludes removed
-    asked_again: int = 0  # of these, hosts that ran into --host-timeout and that another shard has now
+    # Of these, hosts that ran into --host-timeout and that another shard has now
+    asked_again: int = 0
     resolved: dict[str, tuple[str, ...]] = {}  # name → the addresses that were scanned for it
     unresolved: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()  # outside the scope once resolved, one sentence each
-    asked_as: dict[str, str] = {}  # name → the name that was looked up in its place, where they differ
+    # Name → the name that was looked up in its place, where they differ
+    asked_as: dict[str, str] = {}
     reasons: tuple[Reason, ...] = ()  # why names and addresses of the shard were not scanned
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -87,12 +92,15 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     addresses: int = 0
     backoff_limit: int = 3  # attempts that may fail before it is given up
-    retry_timed_out: bool = False  # hosts that run into --host-timeout become a shard of their own, with a longer one
+    # Hosts that run into --host-timeout become a shard of their own, with a longer one
+    retry_timed_out: bool = False
     generation: int = 0  # how often it was cut off from another
     remainder_of: int | None = None  # the shard it was cut off from
     state: ShardState = ShardState.QUEUED
-    attempt: int = 0  # grows with every claim: a worker with an earlier one has lost the shard. Names the report
-    failures: int = 0  # attempts that failed, without those that were stopped for no fault of the shard
+    # Grows with every claim: a worker with an earlier one has lost the shard. Names the report
+    attempt: int = 0
+    # Attempts that failed, without those that were stopped for no fault of the shard
+    failures: int = 0
     worker: str = ""
     message_id: str = ""  # of the message that its holder received
     lease_until: datetime | None = None  # the holder is alive at least until then
@@ -106,7 +114,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def targets_summary(self) -> str:
-        """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first slice, and the number of others."""
+        """`10.0.0.0/16, addresses 257 to 512, and 3 more`: the first slice, and the number of
+        others.
+        """
         if not self.slices:
             return "no targets"
         shown, *others = self.slices

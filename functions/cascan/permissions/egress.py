@@ -1,7 +1,7 @@
-"""The scope → the networks that a worker's security group has to let out: IPv4 alone, as the small VPC is.
+"""The scope → the networks that a worker's security group has to let out. IPv4 only, like the small VPC.
 
-A security group only allows. What is denied is left out as far as the places reach; else the whole networks stand, and
-the scope's own three checks alone keep the denied part out.
+A security group can only allow. Denied networks are cut out of the allowed ones as long as its rules suffice. Else the
+whole allowed networks are let out, and only the scope's own three checks keep the denied part out.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ MAX_NETWORKS = 16  # places in infra/network.yaml
 
 
 class Egress(msgspec.Struct, frozen=True):
-    """What to let out, and a sentence for each part of the scope that this leaves behind, or takes along."""
+    """Networks to let out, and a sentence for each part of the scope that they miss, or exceed."""
 
     networks: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
 
 def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
-    """Raises: SettingsError: names every entry that is no network, address or domain."""
+    """Raises: SettingsError: names every entry that is not a network, an address or a domain."""
     scope = Scope.of(allowed, denied)
     remarks = [f"{domain}: a name has no fixed network; add the networks of its hosts" for domain in scope.domains]
     if scope.permitted6:
         remarks.append("IPv6: the small VPC has none; take WorkerSubnets of your own for IPv6 targets")
-    networks = _networks(scope.permitted4)
+    networks = _list_networks(scope.permitted4)
     if len(networks) > MAX_NETWORKS:
-        networks = _whole(allowed)
+        networks = _list_allowed(allowed)
         remarks.append("denied networks are let out too: a security group has no room to leave them out")
     if len(networks) > MAX_NETWORKS:
         remarks.append(f"{len(networks)} networks are more than {MAX_NETWORKS}: name wider ones, or take WorkerSubnets")
     return Egress(tuple(networks), tuple(remarks))
 
 
-def _whole(allowed: Sequence[str]) -> list[str]:
+def _list_allowed(allowed: Sequence[str]) -> list[str]:
     """The allowed IPv4 networks, whatever is denied inside them."""
     networks: list[IPv4Network] = []
     for entry in allowed:
@@ -49,7 +49,7 @@ def _whole(allowed: Sequence[str]) -> list[str]:
     return [str(network) for network in collapse_addresses(networks)]
 
 
-def _networks(intervals: Sequence[Interval]) -> list[str]:
+def _list_networks(intervals: Sequence[Interval]) -> list[str]:
     return [
         str(network)
         for low, high in intervals

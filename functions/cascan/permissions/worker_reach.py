@@ -1,6 +1,6 @@
-"""What the workers can get to at all, where the stack made their network: less than the scope, if the two have parted.
+"""The addresses that workers can reach where the stack made their network: fewer than the scope, if the two differ.
 
-A security group says no by silence: a host behind it looks dead. So what it does not let out is refused, not scanned.
+A security group drops packets silently, so a host behind it looks dead. A target that it does not let out is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cascan.nmap.targets.octets import Octets
 from cascan.settings import SettingsError
 
 EVERYWHERE = ((0, 0xFFFFFFFF),)
-NO_IPV6 = "is of IPv6, which the stack's own small VPC does not have; take WorkerSubnets of your own"
-LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so workers would find it dead; set WorkerEgress to what"
-UNKNOWN = "whether workers reach a name is known when it is resolved: its networks belong into WorkerEgress"
+NO_IPV6 = "is an IPv6 target, and the stack's own small VPC has no IPv6; use WorkerSubnets of your own"
+LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so it would look dead to workers; set WorkerEgress to what"
+UNKNOWN = "whether workers reach a name is known only when it is resolved: add its networks to WorkerEgress"
 
 
 class WorkerReach(msgspec.Struct, frozen=True):
@@ -29,9 +29,9 @@ class WorkerReach(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, egress: Sequence[str]) -> WorkerReach | None:
-        """None for an empty list: the network is the operator's own, and nobody here knows what it lets out.
+        """None for an empty list: the network is the operator's own, and what it lets out is not known.
 
-        Raises: SettingsError: names what is no IPv4 network.
+        Raises: SettingsError: names the entry that is not an IPv4 network.
         """
         try:
             networks = [IPv4Network(entry) for entry in egress]
@@ -41,7 +41,7 @@ class WorkerReach(msgspec.Struct, frozen=True):
         return cls(spans) if spans else None
 
     def find_refusal(self, target: Target) -> str | None:
-        """Why workers would not get an answer, naming the first address they do not reach. None: they may.
+        """Why workers cannot reach the target, naming the first address outside. None: they may.
 
         Of a name only the family is known yet.
         """
@@ -52,10 +52,10 @@ class WorkerReach(msgspec.Struct, frozen=True):
         if outside is None:
             return None
         address = str(IPv4Address(outside))
-        of = "" if address == target.expression else f" ({target.expression})"
-        return f"{address}{of} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
+        origin = "" if address == target.expression else f" ({target.expression})"
+        return f"{address}{origin} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
 
     def describe_unknown_reach(self, targets: Sequence[Target]) -> str:
-        """What cannot be told yet; empty: everything can."""
+        """A note on names, whose reach is not known yet. Empty: there are none, or everything is reachable."""
         named = self.networks != EVERYWHERE and any(isinstance(target, Name) for target in targets)
         return UNKNOWN if named else ""

@@ -1,4 +1,4 @@
-"""What the operator decided, kept in the bucket, so that a table made again has it: rules, schedules, a halt.
+"""The operator's decisions, kept in the bucket so that a rebuilt table has them: rules, schedules, a halt.
 
     switch.json                     why the stack is halted; null: it is not
     severity.json                   the rules on findings
@@ -6,8 +6,8 @@
     rules/<name>/deleted.json       when it was deleted
     schedules/<name>.json           a schedule's manifest
 
-Each is written after the table, by whoever changed that. A version of a rule never changes, so two who apply a rule at
-once do not take anything from each other; of the others the table is asked what stands.
+Each is written after the table, by the process that changed the table. A version of a rule never changes, so that two
+processes may apply a rule at once; of all else, the record is what the table says at that time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class OperatorTable(StackSwitch, SeverityRules, Protocol):
 
 @dataclass(slots=True)
 class RestoreResult:
-    """What a table was given again; what it had stayed as it was."""
+    """What was missing in the table, and was restored."""
 
     halted: bool = False
     severity_rules: int = 0
@@ -55,7 +55,7 @@ def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
 
 
 def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
-    """The records say of the switch what the table does. Nothing is kept of one that was never thrown."""
+    """Whether the record says the same as the switch. A switch that was never set has no record."""
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
@@ -67,8 +67,8 @@ def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
     records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
 
 
-def record_rule_deletion(records: OperatorRecords, name: str, at: datetime) -> None:
-    records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(at))
+def record_rule_deletion(records: OperatorRecords, name: str, deleted_at: datetime) -> None:
+    records.put(f"{RULES}{name}/{DELETED}", msgspec.json.encode(deleted_at))
 
 
 def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: str) -> None:
@@ -82,12 +82,12 @@ def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: st
 def restore_records(
     records: OperatorRecords, *, table: OperatorTable, rules: RuleTable, schedules: ScheduleTable
 ) -> RestoreResult:
-    """Give the table what the records hold and it has not. Safe to repeat.
+    """Store in the table what the records hold and the table lacks. Safe to repeat.
 
-    A record that cannot be read is passed over; one of the switch halts the stack.
+    A record that cannot be read is skipped; if it is the switch's, the stack is halted.
     """
     restored = RestoreResult()
-    switch = _switch_in(records)
+    switch = _read_switch(records)
     if switch and table.switch() is None:
         table.halt(switch)
         restored.halted = True
@@ -104,8 +104,8 @@ def restore_records(
     return restored
 
 
-def _switch_in(records: OperatorRecords) -> Switch | None:
-    """A switch that cannot be read halts the stack: a person lifts it who knows better."""
+def _read_switch(records: OperatorRecords) -> Switch | None:
+    """The switch. One that cannot be read halts the stack, until a person lifts it."""
     text = records.get(SWITCH)
     if text in (None, b"null"):
         return None
@@ -117,7 +117,7 @@ def _rule_names(records: OperatorRecords) -> Iterator[str]:
 
 
 def _restore_rule(records: OperatorRecords, name: str, rules: RuleTable) -> bool:
-    versions = list(islice(_versions(records, name), MAX_RULE_VERSIONS))
+    versions = list(islice(_read_versions(records, name), MAX_RULE_VERSIONS))
     restored = [rules.restore_rule(version) for version in versions]  # the latest last
     deleted_at = _read(records, f"{RULES}{name}/{DELETED}", datetime)
     latest_at = versions[-1].stored_at if versions else None
@@ -127,17 +127,19 @@ def _restore_rule(records: OperatorRecords, name: str, rules: RuleTable) -> bool
     return any(restored) and not is_deleted
 
 
-def _versions(records: OperatorRecords, name: str) -> Iterator[StoredRule]:
-    """In order, as long as each is later than the one before: one that is not was there before the table was lost once,
-    and the rule has begun anew since."""
-    before: StoredRule | None = None
+def _read_versions(records: OperatorRecords, name: str) -> Iterator[StoredRule]:
+    """The rule's versions in order, up to one that is older than its predecessor.
+
+    Such a version is from before an earlier loss of the table, after which the rule's versions started again.
+    """
+    previous: StoredRule | None = None
     for path in records.names(f"{RULES}{name}/"):
         rule = None if path.endswith(DELETED) else _read(records, path, StoredRule)
         if rule is None or rule.stored_at is None:
             continue
-        if before and before.stored_at and rule.stored_at < before.stored_at:
+        if previous and previous.stored_at and rule.stored_at < previous.stored_at:
             return
-        before = rule
+        previous = rule
         yield rule
 
 

@@ -1,11 +1,12 @@
-"""Records and reports in the bucket → the table that was lost: scans, shards, findings and the inventory.
+"""Rebuild the table from records and reports in the bucket: scans, shards, findings and the inventory.
 
 Reports are recorded again by the function that recorded them first, oldest first, so that the inventory comes out the
-same; on a bus and with queues that pass nothing on, so that nobody hears of anything twice. What was over stays over.
-What was not is put on the agenda: on_minute_passed sends the messages of its shards, or tells its end.
+same. The bus and the queues pass nothing on meanwhile, so that nothing is announced twice. Scans that had ended are
+ended again. The others are put on the agenda: on_minute_passed sends the messages of their shards, or announces their
+end.
 
-A scan that is in the table is newer than its records, and stays as it is; one that a rebuild left half done is told by
-`announced` without an end, and is gone on with. So a rebuild may break off anywhere and be repeated.
+A scan that is in the table is newer than its records, and stays as it is. A scan that an interrupted rebuild left is
+recognised by `announced` without an end, and is continued. So a rebuild may break off anywhere and be repeated.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from cascan.scans.close import settle_scan
 
 
 class NoBus:
-    """EventBus that passes nothing on: what it is told was told before."""
+    """EventBus that passes nothing on: all events were announced before."""
 
     def put(self, events: Iterable[BusEvent]) -> None:
-        for _ in events:  # whoever makes them counts as they are taken
+        for _ in events:  # an iterator may count its events as they are taken
             pass
 
 
 class NoQueues:
-    """ShardQueues that pass nothing on: the agenda sees to the shards that are open."""
+    """ShardQueues that pass nothing on: the agenda takes care of open shards."""
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None: ...
 
@@ -62,13 +63,13 @@ class RecordReport(Protocol):
 
 @dataclass(slots=True)
 class RebuildResult:
-    """What came of it."""
+    """What a rebuild did."""
 
     scans: int = 0
     reports: int = 0
-    open: int = 0  # scans that go on
+    open: int = 0  # scans that continue
     left: int = 0  # scans that were in the table
-    unreadable: int = 0  # scans whose records, or reports that cannot be read
+    unreadable: int = 0  # scans whose records cannot be read, and reports that cannot be read
 
 
 def rebuild(
@@ -81,47 +82,46 @@ def rebuild(
 ) -> RebuildResult:
     """Put every scan that has records, and is not in the table, into it. `tell`: reports done, reports there are."""
     rebuilt = RebuildResult()
-    stories = [
-        story for scan_id in reports.recorded_scans() if (story := _begun(scan_id, table, reports, rebuilt, clock))
-    ]
-    timeline = sorted(entry for story in stories for entry in story.reports())
+    begun = (_begin_scan(scan_id, table, reports, rebuilt, clock) for scan_id in reports.recorded_scans())
+    histories = [history for history in begun if history]
+    timeline = sorted(entry for history in histories for entry in history.reports())
     for number, (_, key, ended_at) in enumerate(timeline):
         tell(number, len(timeline))
         _record_again(key, record, _silent_gateways(table, ended_at), rebuilt)
-    for story in stories:
-        _end(story, table, rebuilt, clock)
+    for history in histories:
+        _end_scan(history, table, rebuilt, clock)
     return rebuilt
 
 
-def _begun(
+def _begin_scan(
     scan_id: str, table: ScanLifecycle, reports: ReportStore, rebuilt: RebuildResult, clock: Clock
 ) -> ScanHistory | None:
-    """The scan's story, once scan and shards are in the table; None: there is nothing more to do for it."""
+    """Put the scan and its shards into the table. Returns its history; None: nothing more is to be done for it."""
     try:
-        there = table.get_scan(scan_id)
-    except UnreadableItem:  # in the table, whatever it is
+        existing = table.get_scan(scan_id)
+    except UnreadableItem:  # it is in the table, and stays there
         rebuilt.unreadable += 1
         return None
-    if there and not _half_done(there):
+    if existing and not _is_half_rebuilt(existing):
         rebuilt.left += 1
-        if there.shards_open:  # a rebuild may have died before it put the scan on the agenda
+        if existing.shards_open:  # a rebuild may have died before it put the scan on the agenda
             table.add_to_agenda(AgendaEntry(clock(), scan_id, AgendaTask.LOOK))
         return None
     try:
-        story = read_scan_history(scan_id, reports)
+        history = read_scan_history(scan_id, reports)
     except UnreadableItem:
-        story = None
-    if story is None:
+        history = None
+    if history is None:
         rebuilt.unreadable += 1
         return None
     rebuilt.scans += 1
-    table.create_scan(reopen_scan(story))
-    table.add_shards(story.shards)
-    return story if story.shards else None
+    table.create_scan(reopen_scan(history))
+    table.add_shards(history.shards)
+    return history if history.shards else None
 
 
-def _half_done(scan: Scan) -> bool:
-    """Nobody announces a scan before it has ended: a rebuild did, to say that it is at work."""
+def _is_half_rebuilt(scan: Scan) -> bool:
+    """Only a rebuild marks a scan as announced before its end, to show that it is at work."""
     return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
 
 
@@ -134,28 +134,28 @@ def _record_again(key: ReportKey, record: RecordReport, gateways: ScanGateways, 
     try:
         record(ReportStored(str(key), "", 0, ""), gateways)
         rebuilt.reports += 1
-    except Rejected:  # as it was the first time
+    except Rejected:  # it was rejected the first time, too
         rebuilt.unreadable += 1
 
 
-def _end(story: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult, clock: Clock) -> None:
-    """End the scan as it had ended; or let it go on."""
-    scan_id, end = story.scan.scan_id, story.end
+def _end_scan(history: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult, clock: Clock) -> None:
+    """End the scan as it had ended, or let it continue."""
+    scan_id, end = history.scan.scan_id, history.end
     if end is None:
         rebuilt.open += 1
-        _let_go_on(story, table, clock())
+        _continue_scan(history, table, clock())
         return
-    at = end.finished_at or end.requested_at
-    _close_the_rest(end, table)
-    settle_scan(scan_id, _silent_gateways(table, at), error=end.error_description)
+    ended_at = end.finished_at or end.requested_at
+    _close_open_shards(end, table)
+    settle_scan(scan_id, _silent_gateways(table, ended_at), error=end.error_description)
     if end.state is ScanState.DONE:
         table.finish_scan(scan_id, end.findings)
     if entry := expiry_entry(end):
         table.add_to_agenda(entry)
 
 
-def _close_the_rest(end: Scan, table: ScanLifecycle) -> None:
-    """Close what left no report, with the outcomes that the scan had counted and that no report accounts for."""
+def _close_open_shards(end: Scan, table: ScanLifecycle) -> None:
+    """Close the shards without a report, with the outcomes that the scan had counted and no report accounts for."""
     scan = table.get_scan(end.scan_id)
     counted = Counter(scan.shard_outcomes) if scan else Counter[str]()
     outcomes = sorted((Counter(end.shard_outcomes) - counted).elements())
@@ -169,9 +169,9 @@ def _close_the_rest(end: Scan, table: ScanLifecycle) -> None:
             table.close_shard(end.scan_id, shard.number, closing)
 
 
-def _let_go_on(story: ScanHistory, table: ScanLifecycle, now: datetime) -> None:
-    scan = story.scan
+def _continue_scan(history: ScanHistory, table: ScanLifecycle, now: datetime) -> None:
+    scan = history.scan
     table.mark_announced(scan.scan_id, announced=False)
-    for entry in initial_entries(scan, story.shards[0].lane):
+    for entry in initial_entries(scan, history.shards[0].lane):
         table.add_to_agenda(entry)
     table.add_to_agenda(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

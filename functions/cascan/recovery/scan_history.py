@@ -1,4 +1,4 @@
-"""The records of a scan → the scan and its shards as they were when the table was lost. See rebuild.py."""
+"""From the records of a scan: the scan and its shards as they were when the table was lost. See rebuild.py."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ from cascan.recovery.scan_records import read_end, read_plan, read_runs, read_su
 
 @dataclass(frozen=True, slots=True)
 class ScanHistory:
-    """A scan as its records tell it."""
+    """A scan as its records describe it."""
 
     scan: Scan  # as accepted; as it ended, if it was refused
     shards: tuple[Shard, ...]
     end: Scan | None
-    suspended: bool | None = None  # by somebody, or resumed; None: neither
+    suspended: bool | None = None  # false: resumed; None: neither
 
     def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
         """When each was made, its key, and when its scan ended, as far as it has."""
         for shard in self.shards:
             if shard.state is ShardState.REPORTED and shard.run:
-                at = shard.run.finished_at or self.scan.requested_at
+                reported_at = shard.run.finished_at or self.scan.requested_at
                 ended_at = self.end.finished_at if self.end else None
-                yield at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or at
+                yield reported_at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or reported_at
 
 
 def read_scan_history(scan_id: str, reports: ReportStore) -> ScanHistory | None:
-    """None: it has no records, or they say nothing. Raises: UnreadableItem."""
+    """The scan's history. None: it has no plan and no end. Raises: UnreadableItem."""
     plan, end = read_plan(reports, scan_id), read_end(reports, scan_id)
     if plan is None:
         return ScanHistory(end, (), end) if end else None
     scan, planned = plan
-    stored, shards = set(reports.report_keys(scan_id)), {shard.number: _again(shard) for shard in planned}
-    for told in read_runs(reports, scan_id):
-        shard, number = told.shard, told.shard.number
-        if told.rest:
-            shards.setdefault(told.rest.number, _again(told.rest))
+    stored, shards = set(reports.report_keys(scan_id)), {shard.number: _run_again(shard) for shard in planned}
+    for reported in read_runs(reports, scan_id):
+        shard, number = reported.shard, reported.shard.number
+        if reported.rest:
+            shards.setdefault(reported.rest.number, _run_again(reported.rest))
         if ReportKey(scan_id, number, shard.attempt) in stored:
             shards[number] = replace(shard, lease_until=None)
-        elif told.rest:  # it died between its record and its report: what it had finished is asked again
-            shards[number] = _again(shard)
+        elif reported.rest:  # the worker died between record and report: the finished part is scanned again
+            shards[number] = _run_again(shard)
     return ScanHistory(scan, tuple(shards[number] for number in sorted(shards)), end, read_suspension(reports, scan_id))
 
 
-def _again(shard: Shard) -> Shard:
-    """The shard to be run. Whoever may still run it holds an earlier attempt, and has lost it."""
+def _run_again(shard: Shard) -> Shard:
+    """The shard, to be run again. A worker that still runs it holds an earlier attempt, and loses it."""
     state = ShardState.WAITING if shard.state is ShardState.WAITING else ShardState.QUEUED
     attempt = shard.attempt + ATTEMPTS_AHEAD
     return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
 
 
-def reopen_scan(story: ScanHistory) -> Scan:
-    """The scan before its first report, as one that is announced: it is being rebuilt, and nobody hears of it."""
-    if not story.shards:
-        return replace(story.scan, announced=True)
-    waiting = sum(shard.state is ShardState.WAITING for shard in story.shards)
+def reopen_scan(history: ScanHistory) -> Scan:
+    """The scan before its first report. It is marked as announced, so that its end is not announced a second time."""
+    if not history.shards:
+        return replace(history.scan, announced=True)
+    waiting = sum(shard.state is ShardState.WAITING for shard in history.shards)
     return replace(
-        story.scan,
-        state=_first_state(story),
-        shards=len(story.shards),
-        shards_open=len(story.shards),
+        history.scan,
+        state=_first_state(history),
+        shards=len(history.shards),
+        shards_open=len(history.shards),
         shards_waiting=waiting,
-        shards_in_flight=len(story.shards) - waiting,
+        shards_in_flight=len(history.shards) - waiting,
         announced=True,
     )
 
 
-def _first_state(story: ScanHistory) -> ScanState:
-    if story.end and story.end.state is ScanState.CANCELLED:
+def _first_state(history: ScanHistory) -> ScanState:
+    if history.end and history.end.state is ScanState.CANCELLED:
         return ScanState.CANCELLED
-    if story.suspended is not None and story.end is None:
-        return ScanState.SUSPENDED if story.suspended else ScanState.SCANNING
-    has_run = any(shard.run for shard in story.shards)
-    return ScanState.SUSPENDED if story.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
+    if history.suspended is not None and history.end is None:
+        return ScanState.SUSPENDED if history.suspended else ScanState.SCANNING
+    has_run = any(shard.run for shard in history.shards)
+    return ScanState.SUSPENDED if history.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING

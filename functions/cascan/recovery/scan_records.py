@@ -1,12 +1,12 @@
-"""What a lost table is made again from: records beside a scan's reports, written as the scan goes on.
+"""The records from which a lost table is rebuilt: beside a scan's reports, written as the scan proceeds.
 
     scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
-    scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and what it cut off
+    scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and its remainder
     scans/<scan id>/end.json                                the scan as it ended
-    scans/<scan id>/request                                 a request that its queue gave up, as it was sent
-    scans/<scan id>/suspension.json                         true: somebody suspended it; false: it was resumed
+    scans/<scan id>/request                                 a request that its queue gave up, unchanged
+    scans/<scan id>/suspension.json                         true: it was suspended; false: it was resumed
 
-The plan is there before any shard runs, a run's record before its report. cascan/recovery/rebuild.py reads them.
+The plan is stored before any shard runs, a run's record before its report. cascan/recovery/rebuild.py reads them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUN = re.compile(r"runs/[0-9]{6}-[0-9]{1,4}\.json")
 
 
 class ReportedShard(msgspec.Struct, frozen=True):
-    """A shard with its run, and the shard that was cut off from it then."""
+    """A shard with its run, and its remainder if it has one."""
 
     shard: Shard
     rest: Shard | None = None
@@ -54,32 +54,32 @@ def store_suspension(reports: ReportStore, scan_id: str, *, suspended: bool) -> 
 
 
 def read_plan(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
-    """None: there is none, as of a request that was refused."""
+    """The scan as accepted, and its shards. None: there is no plan; a refused request has none."""
     stream = reports.open_record(scan_id, PLAN)
     if stream is None:
         return None
     with stream:
-        first, *others = stream.read().splitlines()
-    scan, shards = _decode(first, Scan, scan_id), [_decode(line, Shard, scan_id) for line in others]
-    return scan, shards
+        scan_line, *shard_lines = stream.read().splitlines()
+    return _decode(scan_line, Scan, scan_id), [_decode(line, Shard, scan_id) for line in shard_lines]
 
 
 def read_runs(reports: ReportStore, scan_id: str) -> list[ReportedShard]:
     """In order of shard and attempt."""
     names = filter(RUN.fullmatch, reports.records(scan_id))
-    runs = [_decode(text, ReportedShard, scan_id) for name in names if (text := _text(reports, scan_id, name))]
+    texts = filter(None, (_read_text(reports, scan_id, name) for name in names))
+    runs = [_decode(text, ReportedShard, scan_id) for text in texts]
     return sorted(runs, key=lambda run: (run.shard.number, run.shard.attempt))
 
 
 def read_end(reports: ReportStore, scan_id: str) -> Scan | None:
-    """None: it has not ended, as far as anybody wrote down."""
-    text = _text(reports, scan_id, END)
+    """The scan as it ended. None: it has no record of an end."""
+    text = _read_text(reports, scan_id, END)
     return _decode(text, Scan, scan_id) if text else None
 
 
 def read_suspension(reports: ReportStore, scan_id: str) -> bool | None:
-    """Whether it was suspended last; None: nobody suspended or resumed it."""
-    text = _text(reports, scan_id, SUSPENSION)
+    """Whether the scan was suspended last. None: it was neither suspended nor resumed."""
+    text = _read_text(reports, scan_id, SUSPENSION)
     return _decode(text, bool, scan_id) if text else None
 
 
@@ -94,7 +94,7 @@ def _lines(scan: Scan, shards: Iterable[Shard]) -> Iterator[Scan | Shard]:
     yield from shards
 
 
-def _text(reports: ReportStore, scan_id: str, name: str) -> bytes:
+def _read_text(reports: ReportStore, scan_id: str, name: str) -> bytes:
     stream = reports.open_record(scan_id, name)
     if stream is None:
         return b""

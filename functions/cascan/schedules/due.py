@@ -42,6 +42,7 @@ class ScheduleDue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     due_at: datetime
     kind: Kind = Kind.DUE
     retry: int = 0  # how often it was sent again
+    failed: bool = False  # of a scan's end: it was refused, or failed
 
     def to_wire(self) -> str:
         return json.dumps(msgspec.to_builtins(self) | {"dueAt": to_wire(self.due_at)})
@@ -172,4 +173,5 @@ def _from_event(envelope: Mapping[str, Any], sent_at: datetime) -> ScheduleDue |
         return None
     ended_at = detail.get("at") if isinstance(detail, dict) else None
     due_at = from_wire(ended_at) if isinstance(ended_at, str) else sent_at
-    return ScheduleDue(schedule=name, due_at=due_at, kind=Kind.SETTLE)
+    failed = envelope.get("detail-type") == "ScanFailed"
+    return ScheduleDue(schedule=name, due_at=due_at, kind=Kind.SETTLE, failed=failed)

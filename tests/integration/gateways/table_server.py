@@ -35,6 +35,7 @@ class Told:
     stores: bool = True
     hangs_up: bool = False  # without an answer
     length: bool = True  # the answer says how long it is
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class TableServer:
@@ -87,6 +88,8 @@ def serving() -> Iterator[TableServer]:
             self.send_response(told.status)
             if told.length:
                 self.send_header("Content-Length", str(len(answer)))
+            for name, value in told.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
 

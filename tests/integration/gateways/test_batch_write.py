@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,8 +21,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
-from cascan.aws.dynamodb.connection import MAX_IDLE_S
-from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_LINES, MAX_THROTTLED_TRIES, call
+from cascan.aws.dynamodb.connection import MAX_ANSWER_BYTES, MAX_IDLE_S
+from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_CONNECTIONS, MAX_THROTTLED_TRIES, call
 from cascan.aws.dynamodb.signature import host_header
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
@@ -133,10 +135,10 @@ class TestWhatIsSent:
 
 class TestSideBySide:
     def test_several_batches_are_on_their_way_at_once(self, server: TableServer) -> None:
-        together = threading.Barrier(MAX_LINES, timeout=60)
+        together = threading.Barrier(MAX_CONNECTIONS, timeout=60)
         server.tell = lambda _: (together.wait(), None)[1]
-        put_all(TABLE, items(25 * MAX_LINES))
-        assert stored(server) == 25 * MAX_LINES
+        put_all(TABLE, items(25 * MAX_CONNECTIONS))
+        assert stored(server) == 25 * MAX_CONNECTIONS
 
     def test_connections_are_kept_from_call_to_call(self, server: TableServer) -> None:
         for _ in range(5):
@@ -181,7 +183,7 @@ class TestSideBySide:
             yield from items(60)
             raise ValueError("a report that ends badly")
 
-        for _ in range(MAX_LINES + 1):
+        for _ in range(MAX_CONNECTIONS + 1):
             with pytest.raises(ValueError, match="ends badly"):
                 put_all(TABLE, broken())
         put_all(TABLE, items(300, 1000))
@@ -273,6 +275,13 @@ class TestOneCall:
             call("Query", {})
         assert len(server.asked) == 2 * MAX_THROTTLED_TRIES
 
+    def test_a_transaction_whose_earlier_try_is_at_work_is_sent_again_unchanged(self, server: TableServer) -> None:
+        in_progress = Told(400, {"__type": "x#TransactionInProgressException", "message": "wait"})
+        server.tell = lambda asked: in_progress if asked.number < clients.MAX_ATTEMPTS + 1 else None
+        assert call("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
+        assert len(server.asked) == clients.MAX_ATTEMPTS + 2
+        assert len({asked.body for asked in server.asked}) == 1
+
     def test_a_connection_that_breaks_is_no_lost_call(self, server: TableServer) -> None:
         breaking = Told(hangs_up=True)
         server.tell = lambda asked: breaking if asked.number < clients.MAX_ATTEMPTS - 1 else None
@@ -296,6 +305,60 @@ class TestOneCall:
         server.tell = lambda _: Told(length=False)
         with pytest.raises(HTTPClientError, match="no length"):
             call("Query", {})
+
+
+class TestDamagedAnswers:
+    BODY = b'{"Count":1,"Items":[]}'
+
+    def told(self, content: bytes, *, checked: bytes, **headers: str) -> Told:
+        """An answer of this content, with the checksum of `checked`."""
+        return Told(
+            answer=content, headers={"x-amz-crc32": str(zlib.crc32(checked)), "x-amzn-RequestId": "R1"} | headers
+        )
+
+    def test_an_answer_that_fits_its_checksum_is_read(self, server: TableServer) -> None:
+        server.tell = lambda _: self.told(self.BODY, checked=self.BODY)
+        assert call("Query", {}) == {"Count": 1, "Items": []}
+
+    def test_a_damaged_answer_is_asked_for_again(self, server: TableServer) -> None:
+        damaged = self.BODY.replace(b"1", b"2")
+        server.tell = lambda asked: self.told(damaged if asked.number == 0 else self.BODY, checked=self.BODY)
+        assert call("Query", {}) == {"Count": 1, "Items": []}
+        assert len(server.asked) == 2
+
+    def test_answers_that_stay_damaged_are_an_error_that_names_the_request(self, server: TableServer) -> None:
+        server.tell = lambda _: self.told(self.BODY.replace(b"1", b"2"), checked=self.BODY)
+        with pytest.raises(HTTPClientError, match=r"CRC-32 is not x-amz-crc32.*request R1"):
+            call("Query", {})
+        assert len(server.asked) == clients.MAX_ATTEMPTS
+
+    def test_the_checksum_of_a_compressed_answer_is_that_of_the_compressed_bytes(self, server: TableServer) -> None:
+        packed = gzip.compress(self.BODY)
+        server.tell = lambda _: self.told(packed, checked=packed, **{"Content-Encoding": "gzip"})
+        assert call("Query", {}) == {"Count": 1, "Items": []}
+
+    @pytest.mark.parametrize(
+        "packed",
+        [gzip.compress(BODY)[:-6], b"no gzip", gzip.compress(b" " * (MAX_ANSWER_BYTES + 1))],
+        ids=["cut off", "no gzip", "too long"],
+    )
+    def test_a_compressed_answer_that_cannot_be_unpacked_is_an_error(self, server: TableServer, packed: bytes) -> None:
+        server.tell = lambda _: self.told(packed, checked=packed, **{"Content-Encoding": "gzip"})
+        with pytest.raises(HTTPClientError, match=r"gzip|header"):
+            call("Query", {})
+
+    @pytest.mark.parametrize("checksum", [{}, {"x-amz-crc32": "-"}], ids=["no header", "no number"])
+    def test_an_answer_without_a_checksum_is_read(self, server: TableServer, checksum: dict[str, str]) -> None:
+        server.tell = lambda _: Told(answer=self.BODY, headers=checksum)
+        assert call("Query", {}) == {"Count": 1, "Items": []}
+
+    def test_an_error_of_the_service_names_the_request(self, server: TableServer) -> None:
+        denied = Told(400, {"__type": "x#AccessDeniedException"}, headers={"x-amzn-RequestId": "R2"})
+        server.tell = lambda _: denied
+        with pytest.raises(GatewayUnavailable, match=r"AccessDeniedException.*\(request R2\)") as caught:
+            put_all(TABLE, items(1))
+        assert isinstance(caught.value.__cause__, ClientError)
+        assert caught.value.__cause__.response["ResponseMetadata"]["RequestId"] == "R2"
 
 
 def by_size(server: TableServer) -> list[Asked]:

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from cascan.aws import clients
 from cascan.aws.boundary import MAX_TRIES
 from cascan.aws.dynamodb.wire import Item
-from cascan.aws.tables import count_closed_shard as tally
-from cascan.aws.tables import items
+from cascan.aws.tables import items, shard_actions
 from cascan.aws.tables.items import scan_key, shard_key
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable, Rejected
@@ -345,7 +344,7 @@ class TestItems:
         scan = dynamo_table.get_scan(SCAN_ID)
         assert scan is not None
         assert sum(scan.findings.categories.values()) == sum(many.values())
-        assert set(list(many)[: tally.MAX_KINDS]) | {tally.OTHER_KINDS} == set(scan.findings.categories)
+        assert set(list(many)[: shard_actions.MAX_KINDS]) | {shard_actions.OTHER_KINDS} == set(scan.findings.categories)
         assert (
             len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
         )  # severities may be as many

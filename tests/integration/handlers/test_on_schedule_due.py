@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.events.control import ControlRequested
 from cascan.forms import read_request
@@ -119,6 +120,30 @@ def test_b2_a_scan_that_is_refused_stands_under_the_id_that_its_schedule_promise
     assert (entry.scan_id, entry.task) == (run.scan_id, AgendaTask.EXPIRE)
     on_schedule_due(sqs_event(due(NOW.replace(minute=1))))  # nothing of it runs: Forbid does not hold it back
     assert len(stack.received("requests")) == 1
+
+
+@pytest.mark.parametrize(("end", "missed"), [("ScanFailed", 1), ("ScanCompleted", 0)])
+def test_a_scheduled_scan_that_failed_or_was_refused_counts_as_missed(
+    on_schedule_due: Function, capsys: pytest.CaptureFixture[str], end: str, missed: int
+) -> None:
+    apply()
+    detail = {"labels": {"cascan/schedule": "nightly"}, "at": "2026-03-01T12:00:00Z"}
+    ended = json.dumps({"source": "cascan", "detail-type": end, "detail": detail})
+    assert on_schedule_due.failed(sqs_event(ended)) == []
+    assert f'"ScheduledScansMissed":[{missed:.1f}]' in capsys.readouterr().out
+
+
+def test_a_time_that_an_earlier_scan_holds_back_counts_as_missed_once(
+    stack: Stack, on_schedule_due: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(concurrencyPolicy="Forbid")
+    on_schedule_due(sqs_event(due()))
+    assert '"ScheduledScansMissed":[0.0]' in capsys.readouterr().out
+    on_schedule_due(sqs_event(due(NOW.replace(minute=20))))
+    assert '"ScheduledScansMissed":[1.0]' in capsys.readouterr().out
+    (again,) = DynamoDelayedMessages(TABLE).due(datetime.max.replace(tzinfo=NOW.tzinfo), 10)
+    on_schedule_due(sqs_event(again.body))
+    assert '"ScheduledScansMissed":[0.0]' in capsys.readouterr().out
 
 
 def test_a_message_from_the_future_does_not_overtake_the_times_of_a_schedule(

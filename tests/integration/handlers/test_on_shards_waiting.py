@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -105,6 +106,17 @@ def test_a_stopped_worker_is_replaced_while_shards_wait(stack: Stack, on_shards_
     assert (lane["running"], lane["launched"]) == (1, 1)
     assert running in tasks("connect")
     assert len(tasks("connect")) == 2
+
+
+def test_a_worker_that_failed_at_once_is_counted_and_its_reason_logged(
+    on_shards_waiting: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(sys.modules["edge"].logger, "error", lambda _, extra: logged.append(extra))
+    stopped = recorded("task-stopped")
+    on_shards_waiting(stopped | {"detail": stopped["detail"] | {"stoppedAt": "", "stoppedReason": "no image"}})
+    assert '"WorkersFailedAtOnce":[1.0]' in capsys.readouterr().out
+    assert ["no image" in entry["stopped_reason"] for entry in logged] == [True]
 
 
 def test_no_worker_is_started_where_nothing_waits(on_shards_waiting: Function) -> None:

@@ -117,6 +117,22 @@ def test_a_report_on_its_way_at_the_deadline_has_its_time_to_be_recorded(watch: 
     assert watch.states() == ["failed"]
 
 
+def test_a_scan_that_has_not_ended_an_hour_past_its_deadline_is_reported_as_stuck(watch: Watch) -> None:
+    watch.store(a_shard(), deadline_at=NOW)
+    assert claim(watch.table, lease_until=NOW + timedelta(hours=2))
+    watch.due(AgendaTask.DEADLINE)
+    assert watch.tick(3_540).stuck == []
+    assert watch.tick(3_600).stuck == [SCAN_ID]
+
+
+def test_a_scan_whose_task_has_failed_for_an_hour_is_reported_as_stuck(watch: Watch) -> None:
+    watch.store(a_shard(state=ShardState.WAITING))
+    watch.due(AgendaTask.RELEASE)
+    watch.queues.down = True
+    assert watch.tick(3_600).stuck == []
+    assert watch.tick(3_601).stuck == [SCAN_ID]
+
+
 def test_a_deadline_that_comes_after_the_end_changes_nothing(watch: Watch) -> None:
     watch.table.create_scan(a_scan(state=ScanState.DONE, shards_open=0, outcome=Outcome.COMPLETE, announced=True))
     before = watch.scan

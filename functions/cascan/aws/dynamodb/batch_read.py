@@ -1,4 +1,4 @@
-"""Items read by the hundred: BatchGetItem, with every key that it leaves unprocessed asked for again."""
+"""Read items by the hundred: BatchGetItem, repeated for the keys that it leaves unprocessed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_BATCH = 100  # keys, by the service
 
 
 def get_all(table: str, keys: Iterable[Item]) -> Iterator[Item]:
-    """The items that are there, read consistently, in no order. No key may come twice.
+    """The items that exist, read consistently, in no order. No key may occur twice.
 
-    Raises: GatewayUnavailable: the service did not answer, or MAX_TRIES did not get every item.
+    Raises: GatewayUnavailable: the service did not answer, or not every item was read after MAX_TRIES.
     """
     for chunk in chunks(keys, MAX_BATCH):
         yield from _batch(table, chunk)

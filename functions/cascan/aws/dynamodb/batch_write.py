@@ -1,9 +1,9 @@
-"""Items stored, or removed, by the thousand: BatchWriteItem with a body of our own, on several connections at once.
+"""Store or remove items by the thousand: BatchWriteItem with a body of our own, on several connections at once.
 
-boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items; here an item in wire form is encoded
-once, and a batch is on its way while the next is made: no threads. benchmarks/writing.py measures both.
+boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items. Here an item in wire form is encoded
+once, and one batch travels while the next is encoded, without threads. benchmarks/writing.py measures both.
 
-Raises: GatewayUnavailable: the table refused, did not answer, or MAX_THROTTLED_TRIES did not get a batch stored.
+Raises: GatewayUnavailable: the table refused or did not answer, or a batch was not stored after MAX_THROTTLED_TRIES.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> N
         for batch in _batches(requests):
             while not free or any(batch.keys() & earlier.keys() for _, earlier in sent):
                 _finish_oldest(table, sent, free)
-            line = free.pop()
-            sent.append((line, batch))
-            _send(line, table, batch.values())
+            connection = free.pop()
+            sent.append((connection, batch))
+            _send(connection, table, batch.values())
         while sent:
             _finish_oldest(table, sent, free)
     finally:
-        for line, _ in sent:  # something went wrong: their answers are for nobody
-            line.close()
-            free.append(line)
+        for connection, _ in sent:  # after an error: their answers are not read
+            connection.close()
+            free.append(connection)
 
 
 def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]:
@@ -77,32 +77,33 @@ def _finish_oldest(table: str, sent: deque[tuple[Connection, Batch]], free: list
     free.append(sent.popleft()[0])
 
 
-def _store(table: str, line: Connection, batch: Batch) -> None:
-    """See what was sent on the line stored, with as many tries as that takes."""
-    left: Iterable[bytes] = batch.values()
-    count, patience = len(batch), RetryBudget()
+def _store(table: str, connection: Connection, batch: Batch) -> None:
+    """Read the answer to the batch that was sent on the connection, and send again what is not stored."""
+    unstored: Iterable[bytes] = batch.values()
+    count, budget = len(batch), RetryBudget()
     for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
         with translate_errors(GATEWAY):
             try:
                 if number:
-                    _send(line, table, left)
-                left = _left(table, line.answer())
+                    _send(connection, table, unstored)
+                unstored = _unprocessed(table, connection.answer())
             except (ClientError, HTTPClientError) as exc:
-                patience.record(exc)
+                budget.record(exc)
             else:
-                if not left:
+                if not unstored:
                     return
-                count = len(left)
-    raise GatewayUnavailable(f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed") from patience.last
+                count = len(unstored)
+    message = f"{GATEWAY}: {count} of {len(batch)} items were left unprocessed"
+    raise GatewayUnavailable(message) from budget.latest_error
 
 
-def _send(line: Connection, table: str, requests: Iterable[bytes]) -> None:
+def _send(connection: Connection, table: str, requests: Iterable[bytes]) -> None:
     name = msgspec.json.encode(table)
     body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
     with translate_errors(GATEWAY):
-        line.send(OPERATION, body)
+        connection.send(OPERATION, body)
 
 
-def _left(table: str, answer: dict[str, Any]) -> list[bytes]:
-    """The requests that the table left unprocessed."""
+def _unprocessed(table: str, answer: dict[str, Any]) -> list[bytes]:
+    """The requests that the table left unprocessed, encoded."""
     return [msgspec.json.encode(request) for request in answer.get("UnprocessedItems", {}).get(table, ())]

@@ -1,10 +1,10 @@
-"""Calls of DynamoDB with a body that is encoded already: what botocore does, without shapes, types and layers.
+"""One connection to DynamoDB, for calls whose body is encoded already. README.md says why it exists.
 
-The client gives the endpoint, region and API version that it would use itself; its session the credentials, renewed as
-they run out. The client's `before-send` hooks see the request as they see those of the client: what traces or replaces
-its calls (moto, in the tests) does the same here.
+The client provides the endpoint, the region and the API version; its session provides the credentials, renewed as they
+expire. The client's `before-send` hooks see each request as they see botocore's own: what traces or replaces the
+client's calls (moto, in the tests) works here too.
 
-A call is one write and one read of a socket. http.client would write head and body apart, and read the answer's head
+A call is one write and one read of a socket. http.client would write head and body apart, and parse the answer's head
 as an e-mail's: half a millisecond together.
 """
 
@@ -14,10 +14,11 @@ import os
 import socket
 import ssl
 import time
+import zlib
 from base64 import b64encode
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead, RemoteDisconnected
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -33,14 +34,28 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TIMEOUT_S = 5  # of a read, and of a connect
-MAX_IDLE_S = 50  # a function may have been frozen since, and the other side gone without a word
+MAX_IDLE_S = 50  # a function may have been frozen since, and the server may have closed the connection unnoticed
 MAX_LINE_BYTES = 8_192  # of an answer's head
 MAX_HEAD_LINES = 100
+MAX_ANSWER_BYTES = 64 * 1024**2  # of a compressed answer, unpacked; the largest answer of DynamoDB has 16 MB
 OK = 200
+GZIP = zlib.MAX_WBITS | 16
+
+
+class Answer(NamedTuple):
+    """An answer of the service."""
+
+    status: int
+    headers: dict[str, str]  # by name, in lower case
+    content: bytes  # as it was transferred
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get("x-amzn-requestid", "")
 
 
 class Connection:
-    """One kept connection for one call at a time: `send` it, do something else, take its `answer`."""
+    """A kept connection for one call at a time: `send` the call, do something else, read its `answer`."""
 
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
@@ -48,43 +63,47 @@ class Connection:
         self._connection: HTTPConnection | None = None
         self._answers: IO[bytes] | None = None
         self._used_at = 0.0
-        self._outcome: tuple[int, bytes] | Exception | None = None  # known before the answer is asked for
+        self._outcome: Answer | Exception | None = None  # of the call, if it is known before the answer is read
 
     def send(self, operation: str, body: bytes) -> None:
-        """Send the call on its way. What goes wrong is told by `answer`. Raises: BotoCoreError: it cannot be signed."""
+        """Send the call. `answer` raises what goes wrong here. Raises: BotoCoreError: the call cannot be signed."""
         self._operation, self._outcome = operation, None
-        headers = _signed(self._client, operation, body)
+        headers = _sign(self._client, operation, body)
         url = f"{self._client.meta.endpoint_url}/"
         request = AWSPreparedRequest("POST", url, _any_case(headers), body, stream_output=False)
         for _, response in self._client.meta.events.emit(f"before-send.dynamodb.{operation}", request=request):
             if response is not None:  # a hook answers in the service's place
-                self._outcome = response.status_code, response.content
+                received = {name.lower(): value for name, value in response.headers.items()}
+                received.pop("x-amz-crc32", None)  # a checksum of the transfer, and nothing was transferred
+                self._outcome = Answer(response.status_code, received, response.content)
                 return
         try:
-            self._socket().sendall(_head(headers, len(body)) + body)
+            self._socket().sendall(_encode_head(headers, len(body)) + body)
         except (OSError, HTTPException) as exc:
             self._outcome = exc
 
     def answer(self) -> dict[str, Any]:
-        """The call's answer, waited for.
+        """Wait for the call's answer.
 
-        Raises: ClientError: the service said no. HTTPClientError: it could not be reached, or answered no JSON.
+        Raises: ClientError: the service refused the call. HTTPClientError: the service could not be reached, or its
+        answer is damaged or no JSON.
         """
         try:
-            status, content = self._received()
-        except (OSError, HTTPException) as exc:
+            answer = self._receive()
+            content = _decode_content(answer)
+        except (OSError, HTTPException, zlib.error) as exc:
             self.close()
             raise HTTPClientError(error=exc) from exc
         try:
-            answer = msgspec.json.decode(content or b"{}", type=dict[str, Any])
+            document = msgspec.json.decode(content or b"{}", type=dict[str, Any])
         except msgspec.DecodeError as exc:
-            raise HTTPClientError(error=f"HTTP {status} without JSON") from exc
-        if status != OK:
-            raise _error(status, answer, self._operation)
-        return answer
+            raise HTTPClientError(error=f"HTTP {answer.status} without JSON{_name_request(answer)}") from exc
+        if answer.status != OK:
+            raise _build_error(answer, document, self._operation)
+        return document
 
     def close(self) -> None:
-        """Drop the connection, with the answer that may be on its way; the next `send` opens another."""
+        """Close the connection, with the answer that may be on its way; the next `send` opens another."""
         if self._answers:
             self._answers.close()
         if self._connection:
@@ -96,65 +115,96 @@ class Connection:
             self.close()
         self._used_at = time.time()
         if self._connection is None:
-            self._connection = _connected(self._client.meta.endpoint_url)
+            self._connection = _connect(self._client.meta.endpoint_url)
             self._answers = self._connection.sock.makefile("rb")
         return self._connection.sock
 
-    def _received(self) -> tuple[int, bytes]:
+    def _receive(self) -> Answer:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         if self._outcome or self._answers is None:
-            return self._outcome or (0, b"")
-        status, length, is_last = _head_in(self._answers)
+            return self._outcome or Answer(0, {}, b"")
+        status, headers, is_last = _read_head(self._answers)
+        length = int(headers["content-length"])
         content = self._answers.read(length)
         if len(content) < length:
             raise IncompleteRead(content, length - len(content))
         if is_last:
             self.close()
-        return status, content
+        return Answer(status, headers, content)
 
 
-def _signed(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, str]:
+def _sign(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, str]:
     credentials = clients.session().get_credentials()
     if credentials is None:
         raise NoCredentialsError
     frozen = credentials.get_frozen_credentials()
-    own = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+    signer = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
     target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
-    return sign_headers(client.meta.endpoint_url, client.meta.region_name, target, own, body)
+    return sign_headers(client.meta.endpoint_url, client.meta.region_name, target, signer, body)
 
 
 def _any_case(headers: dict[str, str]) -> Any:
-    return HeadersDict(headers)  # as botocore gives them to its hooks
+    return HeadersDict(headers)  # the type that botocore passes to its hooks
 
 
-def _head(headers: dict[str, str], length: int) -> bytes:
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    return f"POST / HTTP/1.1\r\n{lines}accept-encoding: identity\r\ncontent-length: {length}\r\n\r\n".encode("latin-1")
+def _encode_head(headers: dict[str, str], length: int) -> bytes:
+    fields = headers | {"accept-encoding": "identity", "content-length": str(length)}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+    return f"POST / HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
 
 
-def _head_in(answers: IO[bytes]) -> tuple[int, int, bool]:
-    """Of the next answer: its status, the length of what follows, and whether the server hangs up after it."""
-    status = answers.readline(MAX_LINE_BYTES)
-    if not status:
+def _read_head(answers: IO[bytes]) -> tuple[int, dict[str, str], bool]:
+    """Read the head of the next answer: its status, its headers, and whether the server closes the connection after it.
+
+    Raises: HTTPException: there is none, or it has no status or no length.
+    """
+    status_line = answers.readline(MAX_LINE_BYTES)
+    if not status_line:
         raise RemoteDisconnected("Remote end closed connection without response")
-    length, is_last = -1, status.startswith(b"HTTP/1.0")
+    headers: dict[str, str] = {}
     for _ in range(MAX_HEAD_LINES):
         name, _, value = answers.readline(MAX_LINE_BYTES).partition(b":")
         if not value:
             break
-        if name.lower() == b"content-length" and value.strip().isdigit():
-            length = int(value)
-        elif name.lower() == b"connection":
-            is_last = value.strip().lower() == b"close"
-    words = status.split(None, 2)
-    if length < 0 or len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 (version, status, what it means)
+        headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
+    version, _, status_and_reason = status_line.partition(b" ")
+    status = status_and_reason[:3]
+    if not status.isdigit():
+        raise HTTPException("an answer without a status")
+    if not _is_number(headers.get("content-length", "")):
         raise HTTPException("an answer that says no length")
-    return int(words[1]), length, is_last
+    is_last = version == b"HTTP/1.0" or headers.get("connection", "").lower() == "close"
+    return int(status), headers, is_last
 
 
-def _connected(endpoint_url: str) -> HTTPConnection:
-    """A connection to the endpoint, through the environment's proxy where it names one for HTTPS."""
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _decode_content(answer: Answer) -> bytes:
+    """Check and unpack what was transferred. The checksum is of the bytes as they were transferred.
+
+    Raises: HTTPException: it is not what the service sent, or too long. zlib.error: it cannot be unpacked.
+    """
+    expected = answer.headers.get("x-amz-crc32", "")
+    if _is_number(expected) and zlib.crc32(answer.content) != int(expected):
+        raise HTTPException(f"the answer's CRC-32 is not x-amz-crc32: {expected}{_name_request(answer)}")
+    if answer.headers.get("content-encoding", "").lower() != "gzip":  # nothing else is accepted, but a proxy may
+        return answer.content
+    unpacker = zlib.decompressobj(GZIP)
+    content = unpacker.decompress(answer.content, MAX_ANSWER_BYTES)
+    if not unpacker.eof:
+        raise HTTPException(f"the answer's gzip is cut off, or longer than {MAX_ANSWER_BYTES} bytes unpacked")
+    return content
+
+
+def _name_request(answer: Answer) -> str:
+    return f" (request {answer.request_id})" if answer.request_id else ""
+
+
+def _connect(endpoint_url: str) -> HTTPConnection:
+    """Open a connection to the endpoint, through the environment's proxy where it names one for HTTPS."""
     url = urlsplit(endpoint_url)
     host, port = url.hostname or "", url.port
     if url.scheme != "https":
@@ -165,7 +215,7 @@ def _connected(endpoint_url: str) -> HTTPConnection:
     else:
         connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trust())
     connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no waiting for the answer's first bytes
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # send at once, without waiting for more
     return connection
 
 
@@ -182,9 +232,12 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or where())
 
 
-def _error(status: int, answer: dict[str, Any], operation: str) -> ClientError:
-    code = str(answer.get("__type", status)).rpartition("#")[2]
-    message = str(answer.get("message") or answer.get("Message") or "")
-    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    response["CancellationReasons"] = answer.get("CancellationReasons", [])  # of a transaction
+def _build_error(answer: Answer, document: dict[str, Any], operation: str) -> ClientError:
+    code = str(document.get("__type", answer.status)).rpartition("#")[2]
+    message = str(document.get("message") or document.get("Message") or "")
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": answer.status, "RequestId": answer.request_id},
+        "CancellationReasons": document.get("CancellationReasons", []),  # of a transaction
+    }
     return ClientError(response, operation)

@@ -1,7 +1,7 @@
-"""Signature version 4 of a call of DynamoDB: what botocore's signer does for any request, for this one shape of it.
+"""Signature Version 4 of a call of DynamoDB: what botocore's signer does, for this one shape of request.
 
-A batch of 25 findings costs botocore's signer more CPU than its items cost to make. Here the key of a day is kept, and
-everything but date and body is the same in every call. Credentials come from botocore, renewed as they run out.
+Signing a batch of 25 findings takes botocore more CPU than making its items. Here the key of a day is cached, and all
+but date and body is the same in every call. The credentials come from botocore, renewed as they expire.
 Source: AWS General Reference, signature version 4. tests/integration/gateways/test_batch_write.py compares the two.
 """
 
@@ -52,7 +52,7 @@ def sign_headers(endpoint_url: str, region: str, target: str, credentials: Crede
 
 @lru_cache(maxsize=4)
 def host_header(endpoint_url: str) -> str:
-    """The endpoint's host, with a port that is not its scheme's own."""
+    """The endpoint's host, with the port unless it is the default of the scheme."""
     url = urlsplit(endpoint_url)
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or ""
     return host if url.port in (None, DEFAULT_PORTS.get(url.scheme)) else f"{host}:{url.port}"
@@ -62,6 +62,6 @@ def host_header(endpoint_url: str) -> str:
 def _key(secret_key: str, scope: str) -> bytes:
     """The key of a day, region and service."""
     key = f"AWS4{secret_key}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
+    for field in scope.split("/"):
+        key = hmac.digest(key, field.encode(), "sha256")
     return key

@@ -1,6 +1,6 @@
-"""One DynamoDB table: reads that page and pass over expired items, writes that say whether their condition held.
+"""One DynamoDB table: reads that page and skip expired items, writes that say whether their condition held.
 
-Raises everywhere: GatewayUnavailable: the service did not answer, or MAX_TRIES did not get everything stored.
+Every method raises GatewayUnavailable: the service did not answer, or not everything was stored after MAX_TRIES.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
 CANCELLED = "TransactionCanceledException"
 CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
-PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
+TEMPORARY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
 
 
 class DynamoTable:
@@ -36,10 +36,10 @@ class DynamoTable:
         """The item, read consistently: whole, or the attributes that are named."""
         request: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
         if attributes:
-            wanted = [f"#{name}" for name in (*attributes, "expires_at")]
+            placeholders = [f"#{name}" for name in (*attributes, "expires_at")]
             request |= {
-                "ProjectionExpression": ", ".join(wanted),
-                "ExpressionAttributeNames": find_names(*wanted),
+                "ProjectionExpression": ", ".join(placeholders),
+                "ExpressionAttributeNames": find_names(*placeholders),
             }
         with translate_errors(GATEWAY):
             answer = clients.dynamodb().get_item(**request)
@@ -64,11 +64,11 @@ class DynamoTable:
             ConsistentRead=True,
         )
 
-    def between(self, pk: str, first: str, last: str) -> Iterator[Item]:
+    def between(self, pk: str, low: str, high: str) -> Iterator[Item]:
         """The items of a partition from one sort key to another, both included, read consistently."""
         return self.query(
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
             ConsistentRead=True,
         )
 
@@ -98,7 +98,7 @@ class DynamoTable:
             clients.dynamodb().put_item(TableName=self.name, Item=item)
 
     def put_version(self, item: Item, version: int) -> bool:
-        """Store the item over its version before; 1 is the first. False: another version is there."""
+        """Store this version of the item over the one before it; 1 is the first. False: another version is there."""
         request: dict[str, Any] = {"TableName": self.name, "Item": item}
         request["ConditionExpression"] = "version = :before" if version > 1 else "attribute_not_exists(pk)"
         if version > 1:
@@ -106,18 +106,18 @@ class DynamoTable:
         return self._conditional("put_item", request) is not None
 
     def put_further(self, item: Item, progress: int, writer: str) -> bool:
-        """Store the item over one of less progress. False: one of more is there, or of as much and another writer.
+        """Store the item over one of less progress. False: there is one of more, or as much by another writer.
 
-        Its own is no other's: a write whose answer was lost is sent again, and must not be told that it came too late.
+        An item of the same writer is overwritten: a write whose answer was lost is sent again, and succeeds again.
         """
-        own: Item = {"progress": {"N": str(progress)}, "writer": {"S": writer}}
+        order: Item = {"progress": {"N": str(progress)}, "writer": {"S": writer}}
         further = "#progress < :progress OR (#progress = :progress AND #writer = :writer)"
         request = {
             "TableName": self.name,
-            "Item": item | own,
+            "Item": item | order,
             "ConditionExpression": f"attribute_not_exists(pk) OR {further}",
             "ExpressionAttributeNames": find_names(further),
-            "ExpressionAttributeValues": {f":{name}": value for name, value in own.items()},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in order.items()},
         }
         return self._conditional("put_item", request) is not None
 
@@ -143,27 +143,27 @@ class DynamoTable:
     def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
         """Write all of up to MAX_TRANSACTION actions, or none of them.
 
-        Returns the actions whose condition failed by their index, each with the item as it stands, as far as it was
-        asked for by ReturnValuesOnConditionCheckFailure; empty: everything is written.
+        Returns the actions whose condition failed, by index, each with its current item if the action asks for it by
+        ReturnValuesOnConditionCheckFailure. Empty: everything is written.
         """
-        last: ClientError | None = None
+        latest: ClientError | None = None
         for _ in tries():
-            request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # a lost answer is asked for again
+            request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # makes a repeat harmless
             with translate_errors(GATEWAY):
                 try:
                     connection_pool.call("TransactWriteItems", request)
                 except ClientError as exc:
                     if error_code(exc) != CANCELLED:
                         raise
-                    last, failed = exc, _failed_conditions(exc)
+                    latest, failed = exc, _failed_conditions(exc)
                     if failed:
                         return failed
                 else:
                     return {}
-        raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from last
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from latest
 
     def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        last: ClientError | None = None
+        latest: ClientError | None = None
         for _ in tries():
             with translate_errors(GATEWAY):
                 try:
@@ -173,26 +173,26 @@ class DynamoTable:
                         return None
                     if error_code(exc) != CONFLICT:
                         raise
-                    last = exc
+                    latest = exc
                 else:
                     return answer
-        raise GatewayUnavailable(f"{GATEWAY}: other writers kept holding an item") from last
+        raise GatewayUnavailable(f"{GATEWAY}: other writers kept holding an item") from latest
 
     def _is_live(self, item: Mapping[str, Any]) -> bool:
-        """False: its time to live is over. DynamoDB deletes it within days, not at once."""
+        """False: its time to live has passed. DynamoDB deletes such an item within days, not at once."""
         expires_at: Value | None = item.get("expires_at")
         return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
 
 
 class TablePart:
-    """A part of a gateway that several of them make up together, over one table."""
+    """Base of the parts that make up a gateway over one table."""
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
 
 def put_new(table: str, item: Item) -> dict[str, Any]:
-    """The transaction's action that stores an item, and fails where one has its key."""
+    """The transaction's action that stores an item, and fails if there is one with its key."""
     return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
 
 
@@ -213,15 +213,15 @@ def update(
 
 
 def return_on_conflict(action: dict[str, Any]) -> dict[str, Any]:
-    """The transaction's action, which shows its item when its condition fails."""
+    """The action, which returns its current item when its condition fails."""
     ((kind, request),) = action.items()
     return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
 
 
 def _failed_conditions(exc: ClientError) -> dict[int, Item]:
-    """Raises: the error itself: a reason that neither a condition nor another try explains."""
+    """The actions whose condition failed. Raises: the error itself, if another try cannot help either."""
     reasons: list[dict[str, Any]] = exc.response.get("CancellationReasons", [])  # type: ignore[assignment]
     failed = {i: reason.get("Item") or {} for i, reason in enumerate(reasons) if reason["Code"] == CONDITION_FAILED}
-    if not failed and {reason["Code"] for reason in reasons} - {"None"} - PASSING:
+    if not failed and {reason["Code"] for reason in reasons} - {"None"} - TEMPORARY:
         raise exc
     return failed

@@ -1,4 +1,4 @@
-"""DynamoDB's wire form of single values: JSON texts, packed where they are long; numbers, times, names.
+"""DynamoDB's wire form of single values: JSON texts, compressed if they are long; numbers, times, names.
 
 `Value` is one attribute, `{"S": "text"}` or `{"N": "1"}`; `Item` is all of an item's by name.
 """
@@ -30,12 +30,12 @@ def build_key(pk: str, sk: str) -> Item:
 
 
 def encode_body(value: object) -> Value:
-    """Raises: Rejected: more than an item holds, even when packed."""
+    """The value as JSON text, compressed if it is long. Raises: Rejected: it is too long for an item even so."""
     return pack_text(msgspec.json.encode(value))
 
 
 def pack_text(text: bytes) -> Value:
-    """The text, or zlib's binary of a long one. Raises: Rejected: more than an item holds, even then."""
+    """The text, compressed by zlib if it is long. Raises: Rejected: it is too long for an item even so."""
     if len(text) <= PACKED_BYTES:
         return {"S": text.decode()}
     binary = zlib.compress(text)
@@ -45,12 +45,12 @@ def pack_text(text: bytes) -> Value:
 
 
 def read_item(item: Item, reader: Callable[[Item], T]) -> T:
-    """Raises: UnreadableItem."""
+    """Read the item. Raises: UnreadableItem."""
     return read_stored(item, reader, _describe_item)
 
 
 def readable_items(items: Iterable[Item], reader: Callable[[Item], T]) -> Iterator[T]:
-    """What can be read of them; the rest is told and passed over."""
+    """Read the items; those that cannot be read are logged and skipped."""
     return read_all_stored(items, reader, _describe_item)
 
 
@@ -70,12 +70,12 @@ def unpack_body(item: Item) -> str | bytes:
 
 
 def decode_attribute(item: Item, name: str) -> Any:
-    """What the JSON in an attribute says; None: the item has none of this name."""
+    """The value of the JSON in an attribute; None: the item has no such attribute."""
     return msgspec.json.decode(unpack_text(item[name])) if name in item else None
 
 
 def unpack_text(value: Value) -> str | bytes:
-    """The text of a body, unpacked. boto3 gives bytes, aws/lines.py the base64 that the service writes them in."""
+    """The text of a body, unpacked. Binary values are bytes in boto3, and base64 text in connection.py."""
     if "S" in value:
         return str(value["S"])
     binary = value["B"]
@@ -83,12 +83,12 @@ def unpack_text(value: Value) -> str | bytes:
 
 
 def item_size(item: Item) -> int:
-    """About what an item without maps weighs at DynamoDB: its names and values."""
+    """The approximate size of an item without maps, as DynamoDB counts: its names and values, in bytes."""
     return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
 
 
 def to_values(attributes: Mapping[str, Any]) -> Item:
-    """The attributes in wire form; None is left out."""
+    """The attributes in wire form, without those that are None."""
     return {name: to_value(value) for name, value in attributes.items() if value is not None}
 
 
@@ -112,10 +112,10 @@ def from_value(value: Value) -> Any:
 
 
 def find_names(*expressions: str) -> dict[str, str]:
-    """ExpressionAttributeNames for `#state` → `state`: half of our attributes are among DynamoDB's reserved words."""
+    """ExpressionAttributeNames for `#state` → `state`: half of the attributes are reserved words of DynamoDB."""
     return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
 
 
 def format_instant(moment: datetime) -> str:
-    """Text whose order is time's, to the microsecond."""
+    """The moment as text that sorts by time, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

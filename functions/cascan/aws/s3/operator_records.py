@@ -1,4 +1,4 @@
-"""S3OperatorRecords: what the operator decided, under `house/` in the report bucket."""
+"""S3OperatorRecords: the operator's decisions, under `house/` in the report bucket."""
 
 from __future__ import annotations
 

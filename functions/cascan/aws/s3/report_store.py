@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GATEWAY = "report store"
 REPORT_TYPE = "application/xml"
-PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries as it is
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries unchanged
 RECORDS = "scans/"
 BUFFER_BYTES = 1024**2
 PART_BYTES = 8 * 1024**2  # of an upload, of at most 10,000
@@ -55,15 +55,15 @@ class S3ReportStore:
             try:
                 body = clients.s3().get_object(Bucket=self._bucket, Key=key, **request)["Body"]
             except ClientError as exc:
-                if error_code(exc) == "InvalidRange":  # it ends there
+                if error_code(exc) == "InvalidRange":  # the report ends at `start`
                     return io.BytesIO()
                 if error_code(exc) != "NoSuchKey":
                     raise
                 return None
-        return cast("IO[bytes]", io.BufferedReader(_TranslatedBody(body), BUFFER_BYTES))
+        return cast("IO[bytes]", io.BufferedReader(_BodyStream(body), BUFFER_BYTES))
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
-        """Objects under the scan's prefix that no worker wrote are passed over."""
+        """Objects under the scan's prefix that are no reports are skipped."""
         pages = (
             clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"reports/{scan_id}/")
         )
@@ -105,7 +105,7 @@ class S3ReportStore:
         return True
 
     def _delete(self, versions: list[ObjectIdentifierTypeDef]) -> None:
-        """A page of at most 1,000, which is what one call takes."""
+        """Delete a page of versions: one call takes 1,000."""
         if not versions:
             return
         answer = clients.s3().delete_objects(Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True})
@@ -116,44 +116,44 @@ class S3ReportStore:
         self._put(results_key(scan_id, name), body, content_type)
 
     def _put(self, key: str, body: Iterable[bytes], content_type: str) -> None:
-        parts = _parts(body)
-        first, second = next(parts, b""), next(parts, None)
+        upload_parts = _split_body(body)
+        initial, second = next(upload_parts, b""), next(upload_parts, None)
         with translate_errors(GATEWAY):
             if second is None:
-                clients.s3().put_object(Bucket=self._bucket, Key=key, Body=first, ContentType=content_type)
+                clients.s3().put_object(Bucket=self._bucket, Key=key, Body=initial, ContentType=content_type)
             else:
-                _put_in_parts(self._bucket, key, chain((first, second), parts), content_type)
+                _put_in_parts(self._bucket, key, chain((initial, second), upload_parts), content_type)
 
 
-def _parts(body: Iterable[bytes]) -> Iterator[bytes]:
-    """The body in parts of PART_BYTES and more, the last as long as it is: S3 wants 5 MB of all others."""
-    held = bytearray()
-    for piece in body:
-        held += piece
-        if len(held) >= PART_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+def _split_body(body: Iterable[bytes]) -> Iterator[bytes]:
+    """The body in parts of at least PART_BYTES, except the last: S3 requires 5 MB of all others."""
+    buffer = bytearray()
+    for content in body:
+        buffer += content
+        if len(buffer) >= PART_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
 
 
-def _put_in_parts(bucket: str, key: str, parts: Iterable[bytes], content_type: str) -> None:
+def _put_in_parts(bucket: str, key: str, bodies: Iterable[bytes], content_type: str) -> None:
     s3 = clients.s3()
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)["UploadId"]
     try:
         stored: list[CompletedPartTypeDef] = []
-        for number, part in enumerate(parts, 1):
-            answer = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=part)
+        for number, body in enumerate(bodies, 1):
+            answer = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body)
             stored.append({"PartNumber": number, "ETag": answer["ETag"]})
         s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": stored})
     except BaseException:
-        with suppress(ClientError, BotoCoreError):  # the bucket drops unfinished uploads by itself, in two days
+        with suppress(ClientError, BotoCoreError):  # the bucket removes unfinished uploads after two days
             s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise
 
 
-class _TranslatedBody(io.RawIOBase):
-    """A response body as a raw stream; an error in the middle of it is translated like any other."""
+class _BodyStream(io.RawIOBase):
+    """A response body as a raw stream whose errors are translated."""
 
     def __init__(self, body: StreamingBody) -> None:
         self._body = body

@@ -1,4 +1,4 @@
-"""A message that nobody here can ever handle: put aside at once, with the reason, where a person looks."""
+"""Park a message that can never be handled in a dead-letter queue, with the reason, for a person to look at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_REASON_CHARS = 1_024
 
 
 def park_message(queue_url: str, body: str, reason: str) -> None:
-    """Raises: GatewayUnavailable: it is not parked."""
+    """Send the message to the queue, with the reason as an attribute. Raises: GatewayUnavailable: it was not sent."""
     text = "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_CHARS] or "rejected"
     with translate_errors("dead-letter queue"):
         clients.sqs().send_message(

@@ -1,4 +1,4 @@
-"""The queues that people and programs write to: scan requests, and control messages."""
+"""The queues of scan requests and of control messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SqsRequestQueue:
         self._name = name
 
     def send(self, body: str, *, delay_s: int = 0) -> str:
-        """The message's id, which the scan's id derives from. Raises: GatewayUnavailable."""
+        """Send the message. Returns its id, from which the scan's id is derived. Raises: GatewayUnavailable."""
         with translate_errors(self._name):
             return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_s)[
                 "MessageId"

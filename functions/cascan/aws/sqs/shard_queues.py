@@ -1,4 +1,4 @@
-"""SqsShardQueues: shard messages into the queue of their lane, ten in a call, each again until it was taken."""
+"""SqsShardQueues: sends shard messages to the queue of their lane, ten in a call; a rejected one is sent again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNot
 
 
 class SqsShardQueues:
-    """ShardQueues on SQS; a lane without a queue URL, or to give up in without a dead letters' URL, is a KeyError."""
+    """ShardQueues on SQS. KeyError: the lane has no queue URL, or no URL of a dead-letter queue where one is needed."""
 
     def __init__(self, queue_urls: Mapping[Lane, str], dead_letter_urls: Mapping[Lane, str] | None = None) -> None:
         self._queue_urls = dict(queue_urls)
@@ -54,19 +54,19 @@ class SqsShardQueues:
     def held(self, lane: Lane) -> int:
         return self._count(lane, HELD)
 
-    def _count(self, lane: Lane, which: Counted) -> int:
+    def _count(self, lane: Lane, attribute: Counted) -> int:
         with translate_errors(GATEWAY):
-            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[which])
-        return int(answer["Attributes"][which])
+            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[attribute])
+        return int(answer["Attributes"][attribute])
 
     def _send_all(self, lane: Lane, entries: list[Entry]) -> None:
-        why: set[str] = set()
+        error_codes: set[str] = set()
         for _ in tries():
             with translate_errors(GATEWAY):
                 answer = clients.sqs().send_message_batch(QueueUrl=self._queue_urls[lane], Entries=entries)
             failed = {failure["Id"]: failure["Code"] for failure in answer.get("Failed", ())}
-            why = set(failed.values())
+            error_codes = set(failed.values())
             entries = [entry for entry in entries if entry["Id"] in failed]
             if not entries:
                 return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} messages were not taken: {', '.join(sorted(why))}")
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} messages were not taken: {', '.join(sorted(error_codes))}")

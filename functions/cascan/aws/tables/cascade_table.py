@@ -64,7 +64,7 @@ class DynamoCascadeTable:
         asked = build_key(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": encode_body(child.asked)}
         actions = [
             put_new(self._table.name, _child_item(scan_id, child)),
-            put_new(self._table.name, asked | to_values({"expires_at": self._kept_until()})),
+            put_new(self._table.name, asked | to_values({"expires_at": self._expires_at()})),
             self._reservation(root_scan, child.weight, room),
         ]
         if child.scan_id:  # its request is ours to plan
@@ -85,8 +85,8 @@ class DynamoCascadeTable:
 
     def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
         record = self.cascade(scan_id) or CascadeRecord(rules={})
-        kept = tuple(lines[:MAX_DECISIONS_KEPT])
-        record = msgspec.structs.replace(record, lines=kept, more=len(lines) - len(kept))
+        stored_lines = tuple(lines[:MAX_DECISIONS_KEPT])
+        record = msgspec.structs.replace(record, lines=stored_lines, more=len(lines) - len(stored_lines))
         self._table.update(
             _cascade_key(scan_id),
             "SET #body = :body, #decided = :yes",
@@ -94,7 +94,7 @@ class DynamoCascadeTable:
             values={":body": encode_body(record)} | to_values({":yes": True}),
         )
 
-    def _kept_until(self) -> int:
+    def _expires_at(self) -> int:
         return int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
 
     def _reservation(self, root_scan: str, weight: BudgetUse, room: BudgetUse) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class DynamoCascadeTable:
         return update(
             self._table.name,
             _budget_key(root_scan),
-            "ADD #scans :scans, #probes :probes, #cost :cost SET #expires_at = :kept_until",
+            "ADD #scans :scans, #probes :probes, #cost :cost SET #expires_at = :expires_at",
             when=f"attribute_not_exists(pk) OR ({fits})",
             values=to_values(
                 {
@@ -113,7 +113,7 @@ class DynamoCascadeTable:
                     ":room_scans": room.scans,
                     ":room_probes": room.probes,
                     ":room_cost": room.cost_micro_usd,
-                    ":kept_until": self._kept_until(),
+                    ":expires_at": self._expires_at(),
                 }
             ),
         )

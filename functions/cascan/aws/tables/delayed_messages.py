@@ -1,11 +1,11 @@
-"""Messages for later, in the scan table: a wait is an entry there and no message that its reader sends itself.
+"""Messages for later, in the scan table. A function does not wait by sending a message to itself:
 
     what     pk       sk                            attributes
     ───────  ───────  ────────────────────────────  ──────────
     delayed  delayed  <instant>/<hash of the body>  body
 
-AWS stops a function whose messages come from itself for the 16th time, also across its queue's delays. on_minute_passed
-sends what is due, and a tick is nobody's message.
+AWS stops a function that is invoked by its own message for the 16th time, also across a queue's delays. So
+on_minute_passed sends the messages that are due.
 """
 
 from __future__ import annotations

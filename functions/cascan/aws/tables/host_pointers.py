@@ -1,6 +1,6 @@
-"""Which hosts may be what somebody looks for: found by the pointers that inventory_items.py draws.
+"""Find the hosts that may fit a query, by the pointers that inventory_items.py describes.
 
-A pointer is written before its record and never deleted, so who follows it asks the record.
+A pointer is written before its record and never deleted. So what it points to has to be checked against the record.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cascan.aws.tables.inventory_items import (
 from cascan.model.inventory import InventoryQuery
 from cascan.nmap.intervals import Interval
 
-MAX_NETWORKS_TRIED = 16  # beyond, the networks that have hosts are asked for first
-MAX_ADDRESSES_TRIED = 256  # beyond, the pointers are asked which of them have a record
+MAX_NETWORKS_TRIED = 16  # of a wider query, the networks that have hosts are looked up first
+MAX_ADDRESSES_TRIED = 256  # of a wider query, the addresses that have a record are looked up first
 EVERYWHERE = ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
 
 
@@ -36,38 +36,46 @@ class HostPointers(TablePart):
 
     def candidates(self, sought: InventoryQuery) -> Iterator[str]:
         """Addresses whose records may fit, in order: a superset of those that do."""
-        if sought.networks and sum(high - low + 1 for _, low, high in sought.networks) <= MAX_ADDRESSES_TRIED:
+        if sought.networks and _count_addresses(sought.networks) <= MAX_ADDRESSES_TRIED:
             for family, low, high in sorted(sought.networks):
                 yield from (hex_to_address(to_hex(number, family)) for number in range(low, high + 1))
             return
-        for network, (low, high) in self._networks(sought.networks or EVERYWHERE):
+        for network, interval in self._networks(sought.networks or EVERYWHERE):
             family = int(network[0])
-            if sought.service:
-                partitions = [service_pointers(network, sought.service)]
-            elif sought.ports:
-                partitions = [port_pointers(network, *port) for port in sorted(sought.ports)]
-            else:
-                partitions = [host_pointers(network)]
-            found = {digits for pk in partitions for digits in self._pointed(pk, (low, high), family)}
-            yield from map(hex_to_address, sorted(found))
+            hexes: set[str] = set()
+            for partition in _choose_partitions(network, sought):
+                hexes.update(self._pointed(partition, interval, family))
+            yield from map(hex_to_address, sorted(hexes))
 
     def _networks(self, networks: Iterable[tuple[int, int, int]]) -> Iterator[tuple[str, Interval]]:
-        """The stored networks that the given ones touch, in order, with what of them is touched."""
+        """The stored networks that overlap the given ones, in order, each with the interval that overlaps."""
         for family, low, high in sorted(networks):
-            first, last = find_network(low, family), find_network(high, family)
-            if int(last[2:], 16) - int(first[2:], 16) < MAX_NETWORKS_TRIED:
-                names: Iterable[str] = (
-                    find_network(piece[0], family) for piece in split_by_network((low, high), family)
-                )
-            else:
-                names = self._stored_networks(first, last)
-            for name in names:
+            for name in self._names_between(family, low, high):
                 _, (lowest, highest) = network_bounds(name)
                 yield name, (max(low, lowest), min(high, highest))
 
-    def _stored_networks(self, first: str, last: str) -> Iterator[str]:
-        return (item["sk"]["S"] for item in self._table.between("networks", first, last))
+    def _names_between(self, family: int, low: int, high: int) -> Iterable[str]:
+        lowest, highest = find_network(low, family), find_network(high, family)
+        if int(highest[2:], 16) - int(lowest[2:], 16) < MAX_NETWORKS_TRIED:
+            return (find_network(start, family) for start, _ in split_by_network((low, high), family))
+        return self._stored_networks(lowest, highest)
+
+    def _stored_networks(self, lowest: str, highest: str) -> Iterator[str]:
+        return (item["sk"]["S"] for item in self._table.between("networks", lowest, highest))
 
     def _pointed(self, pk: str, interval: Interval, family: int) -> Iterator[str]:
         low, high = (to_hex(number, family) for number in interval)
         return (item["sk"]["S"] for item in self._table.between(pk, low, high))
+
+
+def _count_addresses(networks: Iterable[tuple[int, int, int]]) -> int:
+    return sum(high - low + 1 for _, low, high in networks)
+
+
+def _choose_partitions(network: str, sought: InventoryQuery) -> list[str]:
+    """The partitions of the network's pointers that hold whatever fits the query."""
+    if sought.service:
+        return [service_pointers(network, sought.service)]
+    if sought.ports:
+        return [port_pointers(network, *port) for port in sorted(sought.ports)]
+    return [host_pointers(network)]

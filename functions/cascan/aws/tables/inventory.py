@@ -1,8 +1,8 @@
-"""The inventory in the scan table. inventory_items.py draws the items.
+"""The inventory in the scan table. inventory_items.py describes the items.
 
-A record is stored together with the changes that led to it, on the condition that nobody changed it since it was read:
-one transaction for up to 50 hosts. What the transaction needs is written before (pointers, pages, sets of ports), what
-it leaves behind is deleted after; so it alone decides, and a writer that dies leaves nothing that anybody reads.
+A record is stored together with the changes that led to it, on the condition that it has not changed since it was read:
+one transaction for up to 50 hosts. What it refers to (pointers, pages, sets of ports) is written before it, and what it
+replaces is deleted after it. So the transaction alone decides, and what a dead writer leaves is never read.
 """
 
 from __future__ import annotations
@@ -58,32 +58,38 @@ class InventoryItems(TablePart):
 
     def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
         items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-        return {record.address: record for record in (read_item(item, self._record_in) for item in items)}
+        return {record.address: record for record in (read_item(item, self._read_record) for item in items)}
 
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
         moved: list[str] = []
-        for several in chunks(updates, MAX_TRANSACTION // 2):
-            stored = [self._as_stored(source, update) for update in several]
-            self._table.put_all(chain.from_iterable(one.beforehand for one in stored))
-            for chunk in chunks(stored, MAX_TRANSACTION // 2, weigh=_Stored.weight, below=MAX_TRANSACTION_BYTES):
+        for batch in chunks(updates, MAX_TRANSACTION // 2):
+            writes = [self._build_write(source, update) for update in batch]
+            self._table.put_all(chain.from_iterable(write.prerequisites for write in writes))
+            for chunk in chunks(writes, MAX_TRANSACTION // 2, weigh=_HostWrite.weight, below=MAX_TRANSACTION_BYTES):
                 moved += self._transact(chunk)
         return moved
 
-    def _as_stored(self, source: ReportKey, update: HostUpdate) -> _Stored:
-        return _Stored(self._table.name, source, update, self._port_sets.referring(update.record))
+    def _build_write(self, source: ReportKey, update: HostUpdate) -> _HostWrite:
+        return _HostWrite(self._table.name, source, update, self._port_sets.replace_ports(update.record))
 
-    def _transact(self, stored: list[_Stored]) -> list[str]:
+    def _transact(self, writes: list[_HostWrite]) -> list[str]:
+        """Write all but those whose record has changed; the addresses of these."""
         moved: list[str] = []
-        while stored:
-            actions = [(one, action) for one in stored for action in one.actions]
-            failed = [actions[index][0] for index in self._table.transact([action for _, action in actions])]
+        while writes:
+            failed = self._try_all(writes)
             if not failed:
-                for one in stored:
-                    self._drop_old_pages(one.update)
-                return moved
-            moved += [one.update.record.address for one in failed]
-            stored = [one for one in stored if one not in failed]
+                for write in writes:
+                    self._drop_old_pages(write.update)
+                break
+            moved += [write.update.record.address for write in failed]
+            writes = [write for write in writes if write not in failed]
         return moved
+
+    def _try_all(self, writes: list[_HostWrite]) -> list[_HostWrite]:
+        """Write all in one transaction. Returns those whose condition failed; if there are any, nothing is written."""
+        owners = [write for write in writes for _ in write.actions]
+        failed = self._table.transact([action for write in writes for action in write.actions])
+        return [owners[index] for index in failed]
 
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
         return self._pointers.known_addresses(family, low, high)
@@ -91,27 +97,33 @@ class InventoryItems(TablePart):
     def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
             items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-            known = {record.address: record for record in readable_items(items, self._record_in)}
-            found = (known[address] for address in addresses if address in known)
-            yield from (record for record in found if sought.fits(record))
+            records = {record.address: record for record in readable_items(items, self._read_record)}
+            for address in addresses:
+                if address in records and sought.fits(records[address]):
+                    yield records[address]
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
-        pieces = (piece for interval in intervals for piece in split_by_network(interval, family))
-        for chunk in chunks((asked_item(piece, family, asked) for piece in pieces), MAX_TRANSACTION):
-            items = chunk
-            while items and (newer := self._table.transact([self._put_if_newer(item) for item in items])):
-                items = [item for index, item in enumerate(items) if index not in newer]
+        parts = chain.from_iterable(split_by_network(interval, family) for interval in intervals)
+        for items in chunks((asked_item(part, family, asked) for part in parts), MAX_TRANSACTION):
+            outdated = items
+            while outdated:
+                newer = self._table.transact([self._put_if_newer(item) for item in outdated])
+                if not newer:
+                    break
+                outdated = [item for index, item in enumerate(outdated) if index not in newer]
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
-        for piece in split_by_network((low, high), family):
-            pk, last = f"network/{find_network(piece[0], family)}", f"asked/{to_hex(piece[1], family)}~"
-            notes = self._table.between(pk, "asked/", last)
-            yield from (note for note in readable_items(notes, read_asked) if note[0][1] >= piece[0])
+        for start, end in split_by_network((low, high), family):
+            partition, limit = f"network/{find_network(start, family)}", f"asked/{to_hex(end, family)}~"
+            items = self._table.between(partition, "asked/", limit)
+            for interval, sighting in readable_items(items, read_asked):
+                if interval[1] >= start:
+                    yield interval, sighting
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
-        first = f"{CHANGES_OF_HOST}{address_to_hex(after)}/~" if after else CHANGES_OF_HOST
-        for item in self._table.between(partition, first, f"{CHANGES_OF_HOST}~"):
+        start = f"{CHANGES_OF_HOST}{address_to_hex(after)}/~" if after else CHANGES_OF_HOST
+        for item in self._table.between(partition, start, f"{CHANGES_OF_HOST}~"):
             yield from _readable_changes(item)
             if pages := read_pages_prefix(item):
                 for page in self._table.children(partition, pages):
@@ -119,8 +131,8 @@ class InventoryItems(TablePart):
 
     # ---- records and their pages
 
-    def _record_in(self, item: Item) -> HostRecord:
-        record = self._port_sets.resolved(read_host(item))
+    def _read_record(self, item: Item) -> HostRecord:
+        record = self._port_sets.resolve_ports(read_host(item))
         if not read_pages_prefix(item):
             return record
         for _ in tries():  # another writer may be replacing the pages as they are read
@@ -129,11 +141,11 @@ class InventoryItems(TablePart):
             if len(pages) == int(item["page_count"]["N"]):
                 return replace(record, ports=ports)
             item = self._table.get(host_key(record.address)) or item
-            record = self._port_sets.resolved(read_host(item))
+            record = self._port_sets.resolve_ports(read_host(item))
         raise GatewayUnavailable(f"scan table: the ports of {record.address} are being replaced all the time")
 
     def _drop_old_pages(self, update: HostUpdate) -> None:
-        """Pages of earlier revisions, also of writers that died or came too late: nobody can make them count now."""
+        """Delete the pages of earlier revisions, also those of dead or late writers: no record refers to them."""
         if not update.known or len(update.known.ports) <= PORTS_PER_PAGE:
             return
         pk, current = f"address/{update.record.address}", f"ports/{update.record.revision:010d}/"
@@ -158,8 +170,8 @@ def _readable_changes(item: Item) -> Iterator[Change]:
         yield from changes
 
 
-class _Stored:
-    """A host's update as items: what is put before the transaction, and the transaction's actions."""
+class _HostWrite:
+    """A host's update: the items to put before its transaction, and the transaction's actions."""
 
     def __init__(self, table: str, source: ReportKey, update: HostUpdate, record: HostRecord) -> None:
         self.update = update
@@ -167,7 +179,7 @@ class _Stored:
         pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []
         host = paged_host_item(record, token, len(pages)) if pages else host_item(record)
         changes = list(changes_items(source, update.changes, record.revision)) if update.changes else []
-        self.beforehand = [*new_pointers(record, update.known), *pages, *changes[:-1]]
+        self.prerequisites = [*new_pointers(record, update.known), *pages, *changes[:-1]]
         self.actions = [_put_over(table, host, update.known)]
         self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]
 
@@ -176,7 +188,7 @@ class _Stored:
 
 
 def _put_over(table: str, item: Item, known: HostRecord | None) -> dict[str, Any]:
-    """Put the item in the place of what was read, and of nothing else."""
+    """The action that puts the item over the record that was read, and over no other."""
     put: dict[str, Any] = {"TableName": table, "Item": item}
     if known is None:
         return {"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}}

@@ -20,8 +20,8 @@ A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It boun
 hex an address has all its digits, so that the items' order is the addresses'.
 
 A pointer says that a host was known, a port open, a service there at some time; it is written before the record and
-never deleted. Who looks something up follows the pointers and asks the records. So no pointer can contradict its
-record, whatever dies between two writes, and a scan that finds nothing new writes none.
+never deleted. A query follows the pointers and checks the records. So no pointer can contradict its record, whatever
+dies between two writes, and a scan that finds nothing new writes none.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def changes_partition(scan_id: str, shard: int) -> str:
 
 
 def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
-    """The changes of one address, which led to a revision: pages where they are many, and last the item that counts."""
+    """The changes of one address that led to a revision: pages if they are many, then the item that refers to them."""
     partition = changes_partition(source.scan_id, source.shard)
     about = f"{address_to_hex(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
@@ -127,17 +127,17 @@ def read_asked(item: Item) -> tuple[Interval, Sighting]:
     return (int(low, 16), int(high, 16)), msgspec.json.decode(unpack_text(item["body"]), type=Sighting)
 
 
-def new_pointers(record: HostRecord, known: HostRecord | None) -> Iterator[Item]:
-    """Those that a record needs beyond what its predecessor needed."""
+def new_pointers(record: HostRecord, previous: HostRecord | None) -> Iterator[Item]:
+    """The pointers to a record that its previous revision did not need."""
     number = parse_address(record.address)
     network, sk = find_network(int(number), number.version), address_to_hex(record.address)
-    if known is None:
+    if previous is None:
         yield build_key("networks", network)
         yield build_key(host_pointers(network), sk)
-    before = {port.key: port.latest for port in known.ports} if known else {}
-    services = {latest.service for latest in before.values()}
+    known_ports = {port.key: port.latest for port in previous.ports} if previous else {}
+    services = {latest.service for latest in known_ports.values()}
     for port in record.ports:
-        if port.key not in before:
+        if port.key not in known_ports:
             yield build_key(port_pointers(network, *port.key), sk)
         service = port.latest.service
         if service and service not in services:
@@ -170,7 +170,7 @@ def network_bounds(network: str) -> tuple[int, Interval]:
 
 
 def split_by_network(interval: Interval, family: int) -> Iterator[Interval]:
-    """The interval, cut where networks meet."""
+    """The interval, split at the borders of networks."""
     low, high = interval
     while low <= high:
         end = min(high, low | (1 << NETWORK_BITS[family]) - 1)

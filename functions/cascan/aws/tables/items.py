@@ -1,4 +1,4 @@
-"""The scan table's items: values to DynamoDB's wire form and back.
+"""The scan table's items: from values to DynamoDB's wire form, and back.
 
     what       pk                  sk                           attributes
     ─────────  ──────────────────  ───────────────────────────  ──────────────────────────────────────────────────────
@@ -26,9 +26,9 @@
     asked      cascade/<root id>   asked/<key of the child>     body, expires_at
     finding    findings/<scan id>  <finding id>                 body, severity, category
                [/<its prefix>]
-    (inventory_items.py draws those of the inventory, recording_items.py those of reports that take several turns)
+    (inventory_items.py describes those of the inventory, recording_items.py those of reports recorded in several turns)
 
-An attribute of its own is one that is changed or counted in place; `body` (and a shard's `run` and `progress`, a scan's
+What is changed or counted in place has an attribute of its own; `body` (and a shard's `run` and `progress`, a scan's
 `windows`, the `reasons` of both) is the rest of the value as one JSON string: a tenth of the CPU of a nested item.
 Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's
 counters are updated once a shard.
@@ -96,7 +96,7 @@ def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
     counts, windows = fields.pop("findings"), fields.pop("windows")
     reasons = fields.pop("reasons") if scan.reasons.counts else None
-    own = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
+    attributes = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
         "categories": counts["categories"],
@@ -104,21 +104,25 @@ def scan_item(scan: Scan) -> Item:
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
-    item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(own)
-    return item | {name: encode_body(value) for name, value in (("windows", windows), ("reasons", reasons)) if value}
+    item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(attributes)
+    for name, value in (("windows", windows), ("reasons", reasons)):
+        if value:
+            item[name] = encode_body(value)
+    return item
 
 
 def read_scan(item: Item) -> Scan:
-    own = {"count": "findings", "severities": "severities", "categories": "categories"}
-    counts = {field: from_value(item[name]) for field, name in own.items() if name in item}
+    count_attributes = {"count": "findings", "severities": "severities", "categories": "categories"}
+    counts = {field: from_value(item[name]) for field, name in count_attributes.items() if name in item}
     bodies = {"windows": decode_attribute(item, "windows") or (), "reasons": decode_attribute(item, "reasons") or {}}
-    return msgspec.convert(_fields(item, SCAN_ATTRIBUTES) | {"findings": counts} | bodies, Scan)
+    return msgspec.convert(_read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts} | bodies, Scan)
 
 
 def read_brief(item: Item, *, halted: bool) -> ScanBrief:
     """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
-    own = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
-    return msgspec.convert(own | {"windows": decode_attribute(item, "windows") or (), "halted": halted}, ScanBrief)
+    fields = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
+    windows = decode_attribute(item, "windows") or ()
+    return msgspec.convert(fields | {"windows": windows, "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
@@ -126,9 +130,9 @@ def shard_item(shard: Shard) -> Item:
     fields = msgspec.to_builtins(shard)
     run, progress = fields.pop("run"), fields.pop("progress")
     reasons = fields.pop("reasons") if shard.reasons.counts else None
-    own = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
-    own["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None  # compared as text
-    item = shard_key(shard.scan_id, shard.number) | {"body": encode_body(fields)} | to_values(own)
+    attributes = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
+    attributes["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None  # compared as text
+    item = shard_key(shard.scan_id, shard.number) | {"body": encode_body(fields)} | to_values(attributes)
     for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
         if value:
             item[name] = encode_body(value)
@@ -136,12 +140,12 @@ def shard_item(shard: Shard) -> Item:
 
 
 def address_item(scan_id: str, number: int, address: str) -> Item:
-    """Of an address that a name stands for: the shard that counts it."""
+    """The item that says which shard counts an address that a name resolves to."""
     return build_key(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
 
 
 def waiting_listing(shard: Shard) -> Item:
-    """What puts a shard among those of its scan that wait."""
+    """The attributes that list a shard among those of its scan that wait."""
     return {
         "listing": {"S": waiting_partition(shard.scan_id)},
         "listed_at": shard_key(shard.scan_id, shard.number)["sk"],
@@ -158,9 +162,9 @@ def encode_shard_body(shard: Shard) -> Value:
 
 
 def read_shard(item: Item) -> Shard:
-    own = {name: decode_attribute(item, name) for name in ("run", "progress")}
-    own["reasons"] = decode_attribute(item, "reasons") or {}
-    return msgspec.convert(_fields(item, SHARD_ATTRIBUTES) | own, Shard)
+    bodies = {name: decode_attribute(item, name) for name in ("run", "progress")}
+    bodies["reasons"] = decode_attribute(item, "reasons") or {}
+    return msgspec.convert(_read_fields(item, SHARD_ATTRIBUTES) | bodies, Shard)
 
 
 def agenda_key(entry: AgendaEntry) -> Item:
@@ -168,8 +172,8 @@ def agenda_key(entry: AgendaEntry) -> Item:
 
 
 def read_agenda_entry(item: Item) -> AgendaEntry:
-    at, scan_id, what = item["sk"]["S"].split("/")
-    return AgendaEntry(datetime.fromisoformat(at), scan_id, AgendaTask(what))
+    due_at, scan_id, task = item["sk"]["S"].split("/")
+    return AgendaEntry(datetime.fromisoformat(due_at), scan_id, AgendaTask(task))
 
 
 def switch_key() -> Item:
@@ -185,12 +189,12 @@ def read_switch(item: Item) -> Switch:
 
 
 def choose_spread(scan: Scan) -> int:
-    """How many hex digits of a finding's id its partition says, for a new scan."""
+    """How many hex digits of a finding's id are part of its partition key, for a new scan."""
     return bisect_right(SPREAD_AT_PROBES, scan.probes)
 
 
 def read_spread(item: Item) -> int:
-    """The scan's spread, as it was when the scan was created."""
+    """The spread that was chosen when the scan was created."""
     return int(item["spread"]["N"]) if "spread" in item else 0
 
 
@@ -225,14 +229,14 @@ def finding_item(
         "sk": {"S": finding.id},
         "severity": {"S": str(finding.severity)},
         "category": {"S": finding.category},
-        "body": _body_of_finding(finding, source),
+        "body": _encode_finding(finding, source),
     }
 
 
-def _body_of_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
-    """A host may fill a script's output: such a finding is cut, so that it does not hold up its whole report."""
+def _encode_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
+    """The finding's body. A host may fill a script's output, so a finding that is too long is truncated."""
     text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
-    if len(text) > MAX_FINDING_BYTES:  # however well it packs: who reads the findings has to unpack it
+    if len(text) > MAX_FINDING_BYTES:  # however well it compresses: a reader has to unpack it
         text = msgspec.json.encode(truncate_finding(msgspec.json.decode(text, type=Finding), source))
     return pack_text(text)
 
@@ -241,6 +245,7 @@ def read_finding(item: Item) -> Finding:
     return msgspec.json.decode(unpack_text(item["body"]), type=Finding)
 
 
-def _fields(item: Item, own: tuple[str, ...]) -> dict[str, Any]:
+def _read_fields(item: Item, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """The fields in the item's body, and those in attributes of their own."""
     body: dict[str, Any] = msgspec.json.decode(unpack_text(item["body"]))
-    return body | {name: from_value(item[name]) for name in own if name in item}
+    return body | {name: from_value(item[name]) for name in attributes if name in item}

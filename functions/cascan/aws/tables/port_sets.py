@@ -1,8 +1,4 @@
-"""Sets of ports that many hosts share: stored once under a digest, and referred to by it in the records of hosts.
-
-In     a record whose coverage spells its ports out
-Out    the record as it is stored, long common sets by their digest; and back
-"""
+"""Sets of ports that many hosts share: stored once under a digest, by which the records of hosts refer to them."""
 
 from __future__ import annotations
 
@@ -23,15 +19,15 @@ class PortSets:
         self._table = table
         self._ports: dict[str, str] = {}  # digest → ports, of those read or written lately
 
-    def referring(self, record: HostRecord) -> HostRecord:
-        """The record as it is stored. The sets that it refers to are stored by then."""
-        return _with_ports(record, self._kept)
+    def replace_ports(self, record: HostRecord) -> HostRecord:
+        """The record with references in place of long sets of ports, which are stored first."""
+        return _with_ports(record, self._to_reference)
 
-    def resolved(self, record: HostRecord) -> HostRecord:
-        """The record as it was before; a set that is gone covers nothing."""
-        return _with_ports(record, self._read)
+    def resolve_ports(self, record: HostRecord) -> HostRecord:
+        """The record with its ports in place of references. A missing set covers nothing."""
+        return _with_ports(record, self._from_reference)
 
-    def _kept(self, coverage: PortCoverage) -> str:
+    def _to_reference(self, coverage: PortCoverage) -> str:
         ports = coverage.ports
         if not coverage.common or len(ports) <= SHORT_PORTS:
             return ports
@@ -41,7 +37,7 @@ class PortSets:
             self._remember(digest, ports)
         return REFERENCE + digest
 
-    def _read(self, coverage: PortCoverage) -> str:
+    def _from_reference(self, coverage: PortCoverage) -> str:
         if not coverage.ports.startswith(REFERENCE):
             return coverage.ports
         digest = coverage.ports[1:]
@@ -57,4 +53,4 @@ class PortSets:
 
 
 def _with_ports(record: HostRecord, ports: Callable[[PortCoverage], str]) -> HostRecord:
-    return replace(record, coverage=tuple(replace(one, ports=ports(one)) for one in record.coverage))
+    return replace(record, coverage=tuple(replace(entry, ports=ports(entry)) for entry in record.coverage))

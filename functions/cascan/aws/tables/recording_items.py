@@ -5,8 +5,8 @@
     recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress, writer
     addresses  scan/<scan id>  recorded/<shard>/<attempt>/<from>-<to, 12 digits>/<page>  body: intervals in hex
 
-The recording names the stretches that count, so what a delivery leaves that came to less is never read. One stretch of
-a report always has the same addresses.
+The recording names the stretches that count, so what an overtaken delivery leaves is never read. A stretch of a report
+always has the same addresses.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from cascan.ids import ReportKey
 from cascan.model.recording import Recording
 from cascan.nmap.intervals import Interval
 
-INTERVALS_PER_PAGE = 4_096  # 270 KB at most, before they are packed
+INTERVALS_PER_PAGE = 4_096  # 270 KB at most, before compression
 
 
 class RecordingItems(TablePart):
     """The part of ScanTable that is about reports which are recorded in several turns."""
 
     def recording(self, source: ReportKey) -> Recording | None:
-        item = self._table.get(_key(source, f"recording/{_about(source)}"))
+        item = self._table.get(_key(source, f"recording/{_report_part(source)}"))
         return read_item(item, _recording_in) if item else None
 
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
@@ -41,7 +41,7 @@ class RecordingItems(TablePart):
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         self._table.put_all(_pages(source, recording, addresses))
-        item = _key(source, f"recording/{_about(source)}") | {"body": encode_body(recording)}
+        item = _key(source, f"recording/{_report_part(source)}") | {"body": encode_body(recording)}
         return self._table.put_further(item, recording.progress, writer)
 
 
@@ -69,10 +69,10 @@ def _interval_in(text: str) -> Interval:
 
 
 def _stretch(source: ReportKey, start: int, stop: int) -> str:
-    return f"recorded/{_about(source)}/{start:012d}-{stop:012d}/"
+    return f"recorded/{_report_part(source)}/{start:012d}-{stop:012d}/"
 
 
-def _about(source: ReportKey) -> str:
+def _report_part(source: ReportKey) -> str:
     return f"{source.shard:06d}/{source.attempt}"
 
 

@@ -1,6 +1,6 @@
-"""DynamoScanTable: scans, shards, findings and the inventory in one DynamoDB table. items.py draws the items.
+"""DynamoScanTable: scans, shards, findings and the inventory in one DynamoDB table. items.py describes the items.
 
-Every transition is one conditional write, so that of two deliveries one wins and the other is told False or None.
+Every transition is one conditional write, so that of two deliveries one wins and the other gets False or None.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
-NEVER: Value = {"N": "0"}  # attempts, of a shard that nobody claimed
+NO_ATTEMPT: Value = {"N": "0"}  # of a shard that was never claimed
 SHARDS = "shard/"  # how their sort keys begin
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
@@ -50,7 +50,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
         super().__init__(DynamoTable(table_name, clock))
-        self._spreads: dict[str, int] = {}  # by scan id, of the scans read lately
+        self._spreads: dict[str, int] = {}  # by scan id, of scans that were read
 
     # ---- scans
 
@@ -59,7 +59,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
 
     def get_scan(self, scan_id: str) -> Scan | None:
         item = self._table.get(scan_key(scan_id))
-        return read_item(item, self._scan_in) if item else None
+        return read_item(item, self._read_scan) if item else None
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
@@ -74,14 +74,14 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             ScanIndexForward=False,
             Limit=max(1, min(limit, LISTING_PAGE)),
         )
-        return islice(readable_items(newest_first, self._scan_in), limit)
+        return islice(readable_items(newest_first, self._read_scan), limit)
 
     def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
-        is_there, states = state_condition(expected)
+        in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}
-        return self._change_scan(scan_id, change, is_there, values)
+        return self._change_scan(scan_id, change, in_state, values)
 
     def close_scan(
         self,
@@ -95,7 +95,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
     ) -> bool:
         is_over, states = state_condition((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
-        if to is ScanState.CANCELLED:  # the state was first
+        if to is ScanState.CANCELLED:  # a cancelled scan has its state before its outcome
             may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
         ended = {":to": to, ":outcome": outcome, ":at": format_instant(at), ":error": error, ":none": 0}
         return self._change_scan(
@@ -108,7 +108,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         )
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
-        self._change_scan(scan_id, "SET #announced = :told", "attribute_exists(pk)", {":told": announced})
+        self._change_scan(scan_id, "SET #announced = :announced", "attribute_exists(pk)", {":announced": announced})
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_condition(PARSED_STATES)
@@ -121,12 +121,12 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         )
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        own = scan_key(scan_id)
+        scan = scan_key(scan_id)
         keys = chain(self._keys_of_findings(scan_id), self._keys_of_shards(scan_id), self._keys_beside(scan_id))
         self._table.delete_all(islice(keys, most))
         if next(keys, None):
             return False
-        self._table.delete(own)
+        self._table.delete(scan)
         return True
 
     def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
@@ -134,26 +134,26 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             yield from self._table.keys(partition)
 
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
-        """Of each shard its changes, then itself: what a turn has removed, the next one does not ask for again.
+        """Of each shard the keys of its changes, then its own: the next turn does not look for what one has removed.
 
-        A shard that nobody claimed changed nothing: of thousands that never ran no partition is asked.
+        A shard that was never claimed has no changes, so that of thousands that never ran no partition is read.
         """
         for item in self._table.children(f"scan/{scan_id}", SHARDS):
             number = item["sk"]["S"].removeprefix(SHARDS)
-            if number.isdigit() and item.get("attempt") != NEVER:
+            if number.isdigit() and item.get("attempt") != NO_ATTEMPT:
                 yield from self._table.keys(changes_partition(scan_id, int(number)))
             yield {name: item[name] for name in ("pk", "sk")}
 
     def _keys_beside(self, scan_id: str) -> Iterator[Item]:
-        """What else is kept with the scan, without its own item and its shards."""
-        own = scan_key(scan_id)
-        keys = self._table.keys(own["pk"]["S"])
-        return (key for key in keys if key != own and not key["sk"]["S"].startswith(SHARDS))
+        """The keys of the scan's partition, without those of the scan itself and its shards."""
+        scan = scan_key(scan_id)
+        keys = self._table.keys(scan["pk"]["S"])
+        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
 
     def _change_scan(
         self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
     ) -> bool:
-        """`bodies`: further values, which are in wire form already."""
+        """False: `when` did not hold. `bodies`: further values, in wire form already."""
         wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
@@ -170,12 +170,12 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             yield from readable_items(self._table.partition(partition), read_finding)
 
     def _spread(self, scan_id: str) -> int:
-        """Set when the scan is created and never changed: who has read the scan need not ask again."""
+        """The scan's spread, which never changes. The scan is read for it unless it was read before."""
         if scan_id not in self._spreads:
             self.get_scan(scan_id)
         return self._spreads.get(scan_id, 0)
 
-    def _scan_in(self, item: Item) -> Scan:
+    def _read_scan(self, item: Item) -> Scan:
         scan = read_scan(item)
         if len(self._spreads) >= MAX_SPREADS:
             self._spreads.clear()

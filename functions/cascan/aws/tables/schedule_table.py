@@ -46,14 +46,14 @@ class DynamoScheduleTable:
 
     def put_schedule(self, name: str, document: Mapping[str, Any]) -> StoredSchedule:
         for _ in tries():
-            before, now = self.schedule(name), self._clock()
-            if before and before.document == dict(document):
-                return before
+            previous, now = self.schedule(name), self._clock()
+            if previous and previous.document == dict(document):
+                return previous
             stored = StoredSchedule(
                 name=name,
-                version=before.version + 1 if before else 1,
+                version=previous.version + 1 if previous else 1,
                 document=dict(document),
-                created_at=before.created_at if before else now,
+                created_at=previous.created_at if previous else now,
                 stored_at=now,
             )
             if self._table.put_version(_schedule_item(stored), stored.version):
@@ -71,10 +71,10 @@ class DynamoScheduleTable:
         return islice(readable_items(self._table.children(SCHEDULES, "schedule/"), _schedule_in), MAX_SCHEDULES)
 
     def delete_schedule(self, name: str) -> bool:
-        there = self.schedule(name) is not None
+        exists = self.schedule(name) is not None
         self._table.delete(build_key(SCHEDULES, f"schedule/{name}"))
         self._table.delete_all(list(self._table.keys(_partition(name))))
-        return there
+        return exists
 
     def scan_types(self) -> ScanTypes | None:
         item = self._table.get(build_key(SCHEDULES, "scan-types"))
@@ -135,13 +135,15 @@ class DynamoScheduleTable:
 
 
 def _schedule_item(stored: StoredSchedule) -> Item:
-    own = {
+    attributes = {
         "version": stored.version,
         "created_at": format_instant(stored.created_at),
         "stored_at": format_instant(stored.stored_at),
         "name": stored.name,
     }
-    return build_key(SCHEDULES, f"schedule/{stored.name}") | {"body": encode_body(stored.document)} | to_values(own)
+    return (
+        build_key(SCHEDULES, f"schedule/{stored.name}") | {"body": encode_body(stored.document)} | to_values(attributes)
+    )
 
 
 def _schedule_in(item: Item) -> StoredSchedule:

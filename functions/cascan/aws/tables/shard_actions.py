@@ -1,11 +1,12 @@
-"""The actions that shards' moves are transactions of: each with its condition, and nothing is written here.
+"""The actions of the transactions that move shards, each with its condition. Nothing is written here.
 
-transitions.py says from which states a move is made.
+cascan.scans.transitions says from which states a move is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cascan.aws.dynamodb.table import update
@@ -15,30 +16,32 @@ from cascan.model.scan import FINAL_STATES
 from cascan.model.shard import IN_FLIGHT, Shard, ShardClosing, ShardState
 from cascan.scans import transitions as life_cycle
 
+MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
+OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
 COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "shards_waiting"}
 
 
 def state_action(
     table: str, move: life_cycle.Move, key: Item, change: str, values: dict[str, Any], *, when: str = ""
 ) -> dict[str, Any]:
-    """The shard is changed, if it is in a state that the move is made from, and `when`."""
-    is_there, states = state_condition(move.expected)
-    condition = f"{is_there} AND {when}" if when else is_there
+    """The action that changes a shard, if it is in a state that the move is made from and `when` holds."""
+    in_state, states = state_condition(move.expected)
+    condition = f"{in_state} AND {when}" if when else in_state
     return update(table, key, change, when=condition, values=to_values(values | states))
 
 
 def close_action(
     table: str, scan_id: str, number: int, closing: ShardClosing, *, expected: Iterable[ShardState]
 ) -> dict[str, Any]:
-    """The shard is closed, if it is in one of the states `expected`: all of them counted by one counter of the scan."""
-    is_there, states = state_condition(expected)
+    """The action that closes a shard, if it is in one of the states `expected`, all counted by one counter."""
+    in_state, states = state_condition(expected)
     plain = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
     values = to_values(plain | states) | {":reasons": encode_body(closing.reasons_at(number))}
     change = (
         "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
         "REMOVE #listing, #listed_at, #progress"
     )
-    return update(table, shard_key(scan_id, number), change, when=is_there, values=values)
+    return update(table, shard_key(scan_id, number), change, when=in_state, values=values)
 
 
 def counted_alike(state: ShardState) -> frozenset[ShardState]:
@@ -49,41 +52,72 @@ def counted_alike(state: ShardState) -> frozenset[ShardState]:
 def count_action(
     table: str,
     scan_id: str,
-    more: dict[str, int],
+    increments: dict[str, int],
     *,
     when: str = "attribute_exists(pk)",
     values: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The scan's counters are so much more, on the condition `when` on the scan's item, in terms of `values`."""
-    change = "ADD " + ", ".join(f"#{name} :{name}" for name in more)
-    counts = {f":{name}": count for name, count in more.items()}
+    """The action that adds to the scan's counters, if `when`, a condition on the scan's item with `values`, holds."""
+    change = "ADD " + ", ".join(f"#{name} :{name}" for name in increments)
+    counts = {f":{name}": count for name, count in increments.items()}
     return update(table, scan_key(scan_id), change, when=when, values=to_values(counts | (values or {})))
 
 
 def cut_action(table: str, done: Shard) -> dict[str, Any]:
-    """The shard that was cut is what was done of it; by its holder alone."""
-    is_there, states = state_condition(life_cycle.CUT.expected)
+    """The action that reduces a shard to the part that is done, if this attempt holds it."""
+    in_state, states = state_condition(life_cycle.CUT.expected)
     values = to_values({":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder} | states)
     values |= {":body": encode_shard_body(done), ":run": encode_body(done.run)}
     change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
-    key, when = shard_key(done.scan_id, done.number), f"{is_there} AND #attempt = :attempt"
+    key, when = shard_key(done.scan_id, done.number), f"{in_state} AND #attempt = :attempt"
     return update(table, key, change, when=when, values=values)
 
 
-def count_remainder_action(table: str, rest: Shard) -> dict[str, Any]:
-    """The remainder, counted in its scan; fails when another has its number, or the scan is over."""
+def count_remainder_action(table: str, remainder: Shard) -> dict[str, Any]:
+    """The action that counts the remainder in its scan. Fails if another shard has its number, or the scan is over."""
     is_over, states = state_condition(FINAL_STATES)
     return count_action(
         table,
-        rest.scan_id,
-        {"shards": 1, "shards_open": 1, COUNTER[rest.state]: 1},
+        remainder.scan_id,
+        {"shards": 1, "shards_open": 1, COUNTER[remainder.state]: 1},
         when=f"#shards = :number AND NOT {is_over}",
-        values={":number": rest.number, **states},
+        values={":number": remainder.number, **states},
     )
 
 
+def count_closed_action(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+    """The action that counts closed shards, and what they found, in their scan.
+
+    `was`: how many of the shards each counter held, shards_waiting or shards_in_flight. `closing`: the sum of them all.
+    """
+    number = sum(was.values())
+    changes = ["#shards_open :closed", *(f"#{counter} :{counter}" for counter in was)]
+    changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :number"]
+    values = {":closed": -number, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":number": number}
+    values |= {f":{counter}": -count for counter, count in was.items()}
+    if closing.extra_addresses:  # a scan of an earlier version has no such attribute: ADD makes one
+        changes.append("#extra_addresses :extra")
+        values[":extra"] = closing.extra_addresses
+    names = {"#outcome": closing.outcome.value}
+    counts = (("severities", closing.severities), ("categories", closing.categories), ("changes", closing.changes))
+    for letter, (counted, kinds) in zip("scn", counts, strict=True):
+        for number, (kind, count) in enumerate(_bound_kinds(kinds).items()):
+            short = f"{letter}{number}"  # a category is any text, so it travels as a name's value
+            changes.append(f"#{counted}.#{short} :{short}")
+            names[f"#{short}"], values[f":{short}"] = kind, count
+    change = f"ADD {', '.join(changes)}"
+    return update(table, scan, change, when="attribute_exists(pk)", values=to_values(values), names=names)
+
+
+def _bound_kinds(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of the commonest kinds, without zeros; those beyond MAX_KINDS are added up under OTHER_KINDS."""
+    commonest = (+Counter(counts)).most_common()
+    others = sum(count for _, count in commonest[MAX_KINDS:])
+    return dict(commonest[:MAX_KINDS]) | ({OTHER_KINDS: others} if others else {})
+
+
 def count_address_action(table: str, scan_id: str, number: int, address: str) -> dict[str, Any]:
-    """The address of a name is counted for this shard, if it is not for another."""
+    """The action that counts a name's address for this shard, unless another shard counts it."""
     return {
         "Put": {
             "TableName": table,
@@ -96,11 +130,11 @@ def count_address_action(table: str, scan_id: str, number: int, address: str) ->
 
 
 def state_condition(states: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """The condition that an item is in one of the states, and its values."""
+    """The condition that an item is in one of the states, and the values that it refers to."""
     values = {f":state{number}": state for number, state in enumerate(sorted(states))}
     return f"#state IN ({', '.join(values)})", values
 
 
 def waiting_values(scan_id: str, number: int) -> dict[str, str]:
-    """What stands for a shard's place among those of its scan that wait."""
+    """The values that put a shard in the index of those that wait."""
     return {":listing": waiting_partition(scan_id), ":listed_at": shard_key(scan_id, number)["sk"]["S"]}

@@ -1,7 +1,7 @@
 """Shards in the scan table. Every move is one conditional write, with the scan's counters in the same transaction.
 
-transitions.py says which move is made from which states, and when. Of two deliveries one wins; the other is told
-False or None.
+cascan.scans.transitions says which move is made from which states, and when. Of two deliveries one wins; the other
+gets False or None.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
-from cascan.aws.tables.count_closed_shard import count_closed_action
 from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
 from cascan.aws.tables.shard_actions import (
     COUNTER,
     close_action,
     count_action,
     count_address_action,
+    count_closed_action,
     count_remainder_action,
     counted_alike,
     cut_action,
@@ -67,7 +67,7 @@ TO_RUNNING = (
     "#lease_until = :until{more} REMOVE #progress"
 )
 MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lost"
-LEFT = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
+LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
 
 
 class ShardItems(TablePart):
@@ -76,9 +76,12 @@ class ShardItems(TablePart):
     def add_shards(self, shards: Iterable[Shard]) -> None:
         items = map(shard_item, shards)
         for chunk in chunks(items, MAX_TRANSACTION, weigh=item_size, below=MAX_TRANSACTION_BYTES):
-            left = chunk
-            while left and (there := self._table.transact([put_new(self._table.name, item) for item in left])):
-                left = [item for index, item in enumerate(left) if index not in there]  # those that are there stay
+            missing = chunk
+            while missing:
+                existing = self._table.transact([put_new(self._table.name, item) for item in missing])
+                if not existing:
+                    break
+                missing = [item for index, item in enumerate(missing) if index not in existing]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
         return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), read_shard)
@@ -143,7 +146,7 @@ class ShardItems(TablePart):
             is_held, held = state_condition(life_cycle.TAKE_OVER.expected)
             values = to_running | held | {":now": format_instant(now), ":lost": LOST}
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
-            item = self._table.update(key, change, when=f"{is_held} AND {LEFT}", values=to_values(values))
+            item = self._table.update(key, change, when=f"{is_held} AND {LEASE_ENDED}", values=to_values(values))
         return read_item(item, read_shard) if item else None
 
     def beat(
@@ -153,53 +156,57 @@ class ShardItems(TablePart):
         values = to_values({":until": format_instant(lease_until)}) | (
             {":progress": encode_body(progress)} if progress else {}
         )
-        return self._by_its_holder(life_cycle.BEAT, shard_key(scan_id, number), attempt, change, values) is not None
+        return self._update_if_held(life_cycle.BEAT, shard_key(scan_id, number), attempt, change, values) is not None
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
         values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
         change = "SET #state = :to, #run = :run"
-        return self._by_its_holder(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
+        return self._update_if_held(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         for _ in tries():
             shard, scan = self.get_shard(scan_id, number), self._table.get(scan_key(scan_id), "shards")
             if shard is None or scan is None or shard.attempt != attempt:
                 return None
-            done, rest = split_shard(shard, cut, from_value(scan["shards"]))
+            done, remainder = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
-            actions = [cut_action(table, done), put_new(table, shard_item(rest)), count_remainder_action(table, rest)]
+            actions = [
+                cut_action(table, done),
+                put_new(table, shard_item(remainder)),
+                count_remainder_action(table, remainder),
+            ]
             failed = self._table.transact(actions)
             if not failed:
-                return rest
+                return remainder
             if 0 in failed or self._is_over(scan_id):
                 return None  # else another shard took the number
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
 
     def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         key = shard_key(scan_id, number)
-        kept = {"error_description": back.error_description, "stderr": back.stderr}
-        told = {name: text for name, text in kept.items() if text}
-        sets = ["#state = :to", "#failures = #failures + :more", *(f"#{name} = :{name}" for name in told)]
-        values: dict[str, Any] = {
-            ":to": back.to,
-            ":more": int(back.failed),
-            **{f":{n}": text for n, text in told.items()},
-        }
+        sets = ["#state = :to", "#failures = #failures + :more"]
+        values: dict[str, Any] = {":to": back.to, ":more": int(back.failed)}
+        for name, text in (("error_description", back.error_description), ("stderr", back.stderr)):
+            if text:  # else the text of an earlier failure stays
+                sets.append(f"#{name} = :{name}")
+                values[f":{name}"] = text
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
             values |= waiting_values(scan_id, number)
         change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
         if back.to is ShardState.QUEUED:  # in flight as before
-            item = self._by_its_holder(life_cycle.RETURN, key, attempt, change, to_values(values))
+            item = self._update_if_held(life_cycle.RETURN, key, attempt, change, to_values(values))
             return read_item(item, read_shard) if item else None
-        mine = values | {":attempt": attempt}
-        to_waiting = state_action(self._table.name, life_cycle.RETURN, key, change, mine, when="#attempt = :attempt")
+        held_values = values | {":attempt": attempt}
+        to_waiting = state_action(
+            self._table.name, life_cycle.RETURN, key, change, held_values, when="#attempt = :attempt"
+        )
         if self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)]):
             return None
         return self.get_shard(scan_id, number)
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
-        """First as one in flight, which it mostly is; then, if it waits, as one that waits."""
+        """Try as a shard in flight, which it is as a rule; then, if it waits, as a waiting one."""
         expected = IN_FLIGHT
         for _ in tries():
             ended = close_action(self._table.name, scan_id, number, closing, expected=expected)
@@ -219,25 +226,23 @@ class ShardItems(TablePart):
         return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
-        mine: list[str] = []
-        for some in chunks(sorted(addresses), MAX_TRANSACTION):
-            left = list(some)
+        counted: list[str] = []  # by this shard
+        for chunk in chunks(sorted(addresses), MAX_TRANSACTION):
+            own = list(chunk)
             for _ in tries():
-                failed = self._table.transact(
-                    [count_address_action(self._table.name, scan_id, number, a) for a in left]
-                )
-                left = [address for place, address in enumerate(left) if place not in failed]
-                if not failed or not left:
+                failed = self._table.transact([count_address_action(self._table.name, scan_id, number, a) for a in own])
+                own = [address for index, address in enumerate(own) if index not in failed]
+                if not failed or not own:
                     break
             else:
                 raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
-            mine += left
-        return frozenset(addresses) - frozenset(mine)
+            counted += own
+        return frozenset(addresses) - frozenset(counted)
 
     # ---- what several moves do
 
     def _close_together(self, scan_id: str, shards: list[Shard], closing: ShardClosing) -> int:
-        """One transaction for all of them; those that have moved since they were read are left out of the next try."""
+        """Close all of them in one transaction; those that moved since they were read are left out of the next try."""
         table = self._table.name
         while shards:
             ended = [close_action(table, scan_id, s.number, closing, expected=counted_alike(s.state)) for s in shards]
@@ -250,10 +255,11 @@ class ShardItems(TablePart):
             shards = [shard for index, shard in enumerate(shards) if index not in failed]
         return 0
 
-    def _by_its_holder(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
-        is_there, states = state_condition(move.expected)
-        mine = values | to_values({":attempt": attempt} | states)
-        return self._table.update(key, change, when=f"#attempt = :attempt AND {is_there}", values=mine)
+    def _update_if_held(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
+        """The shard's item after the change; None: another attempt holds the shard, or none does."""
+        in_state, states = state_condition(move.expected)
+        values = values | to_values({":attempt": attempt} | states)
+        return self._table.update(key, change, when=f"#attempt = :attempt AND {in_state}", values=values)
 
     def _is_over(self, scan_id: str) -> bool:
         scan = self._table.get(scan_key(scan_id), "state")

@@ -50,15 +50,15 @@ def find_raw_socket_problem(nmap: str, *, uid: int | None = None, process: Proce
     """One sentence with the command that helps; empty: nothing stands in the way. `nmap` is the path of its file."""
     uid = os.geteuid() if uid is None else uid
     process = process or ProcessPrivileges.of(Path("/proc/self/status").read_text())
-    found = read_file_capabilities(nmap)
-    if found.effective and (beyond := found.permitted & ~process.bounding):
+    file = read_file_capabilities(nmap)
+    if file.effective and (beyond := file.permitted & ~process.bounding):
         stopped = "which this process may not have, so the kernel does not start it"
         return f"{nmap} holds {_names(beyond)}, {stopped}; run: {SETCAP} {nmap}"
     if not process.bounding & NET_RAW:
         return "this process may not have cap_net_raw: its bounding set, a container's most likely, leaves it out"
-    if uid == 0 or (process.ambient & NET_RAW and not found.permitted):
+    if uid == 0 or (process.ambient & NET_RAW and not file.permitted):
         return ""
-    missing = NEEDED & ~(found.permitted & found.inheritable if found.effective else 0)
+    missing = NEEDED & ~(file.permitted & file.inheritable if file.effective else 0)
     if missing:
         lacks = f"lacks {_names(missing)} as effective, inheritable and permitted"
         return f"{nmap} {lacks}, and this is not root; run: {SETCAP} {nmap} ({NOT_ADMIN})"
@@ -66,7 +66,7 @@ def find_raw_socket_problem(nmap: str, *, uid: int | None = None, process: Proce
         why = (
             "this process runs with no_new_privs" if process.no_new_privileges else "its file system is mounted nosuid"
         )
-        return f"{nmap} has the capabilities, and the kernel passes over them: {why}; run it without that, or as root"
+        return f"{nmap} has the capabilities, but the kernel ignores them: {why}; run it without that, or as root"
     return ""
 
 

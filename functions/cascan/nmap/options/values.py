@@ -1,4 +1,4 @@
-"""The values of options: one spelling each. nmap itself takes nan, inf, 0x10 and 5x for numbers; nobody means them."""
+"""The values of options: one spelling each. nmap itself accepts nan, inf, 0x10 and 5x as numbers; these are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "bytes": (r"(0x)?([0-9A-Fa-f]{2}){1,700}|(\\x[0-9A-Fa-f]{2}){1,350}", "bytes, as in 0xdeadbeef"),
     "text": (r"[ -~]{1,400}", "up to 400 printable characters"),
 }
-TOGETHER = frozenset({"script", "script-args"})  # judged together, by cascan.nmap.scripts
 BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times in milliseconds
     "parallelism": (1, limits.MAX_PARALLELISM),
     "hostgroup": (1, limits.MAX_HOSTGROUP),

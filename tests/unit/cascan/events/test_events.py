@@ -288,6 +288,12 @@ class TestEnvelopes:
     def test_a_worker_that_failed_within_a_minute_says_so(self, detail: dict[str, Any], failed: bool) -> None:
         assert WorkersWanted.from_wire(stopped(**detail)).failed_at_once is failed
 
+    def test_a_worker_that_failed_at_once_carries_the_reasons_of_ecs(self) -> None:
+        container = {"name": "worker", "exitCode": 3, "reason": "OutOfMemoryError"}
+        detail = {"stoppedAt": "", "stoppedReason": "Essential container in task exited", "containers": [container]}
+        wakeup = WorkersWanted.from_wire(stopped(**detail))
+        assert wakeup.stopped_reason == "Essential container in task exited; OutOfMemoryError; exit code 3"
+
     def test_a_worker_that_spot_had_no_room_for_has_not_failed(self) -> None:
         detail = {"stopCode": "TaskFailedToStart", "stoppedAt": "", "capacityProviderName": "FARGATE_SPOT"}
         assert not WorkersWanted.from_wire(stopped(**detail)).failed_at_once

@@ -122,8 +122,8 @@ def test_an_ipv4_address_that_cannot_be_read_keeps_its_ipv6_address_out(address:
     with pytest.raises(HiddenIPv4):
         to_effective_address(address)
     scope = Scope.of(["0.0.0.0/0", "::/0", "example.org"])
-    assert "stays out" in str(scope.find_address_refusal(address))
-    assert "stays out" in str(scope.find_address_refusal(address, "example.org"))
+    assert "is not scanned" in str(scope.find_address_refusal(address))
+    assert "is not scanned" in str(scope.find_address_refusal(address, "example.org"))
 
 
 def test_the_most_specific_block_decides_and_no_block_stands_twice() -> None:

@@ -102,8 +102,8 @@ def test_the_first_address_outside_is_named_with_the_reason(expression: str, sen
         ("2002:a9fe:a9fe::1", "never scanned"),  # 6to4 of 169.254.169.254
         ("2002:a01:1::1", None),  # 6to4 of 10.1.0.1
         ("2002::/17", "embedded IPv4"),
-        ("2001:0:a9fe:a9fe::1", "stays out"),  # Teredo
-        ("64:ff9b:1::1", "stays out"),
+        ("2001:0:a9fe:a9fe::1", "is not scanned"),  # Teredo
+        ("64:ff9b:1::1", "is not scanned"),
         ("::/0", "embedded IPv4"),
         ("fe80::1%eth0", "never scanned"),
         ("ff02::1", "never scanned"),

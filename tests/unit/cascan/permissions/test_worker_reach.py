@@ -42,7 +42,7 @@ def test_what_the_network_lets_out_is_planned_as_ever() -> None:
 
 def test_the_first_address_that_workers_do_not_reach_is_named_with_the_way_out() -> None:
     assert reasons("10.0.0.1", "10.190-192.0.1", "192.0.2.1") == [
-        f"{address} is allowed, but WorkerEgress leaves it out, so workers would find it dead; "
+        f"{address} is allowed, but WorkerEgress leaves it out, so it would look dead to workers; "
         "set WorkerEgress to what `cascan egress` prints for the stack's AllowedTargets"
         for address in ("10.192.0.1 (10.190-192.0.1)", "192.0.2.1")
     ]
@@ -60,8 +60,8 @@ def test_the_express_function_is_in_no_such_network() -> None:
 def test_the_small_vpc_has_no_ipv6() -> None:
     for target in ("2001:db8::1", "www.example.test"):
         (reason,) = reasons(target, parameters=("-6",))
-        assert reason == f"{target} is of IPv6, which the stack's own small VPC does not have; " \
-                         "take WorkerSubnets of your own"  # fmt: skip
+        assert reason == f"{target} is an IPv6 target, and the stack's own small VPC has no IPv6; " \
+                         "use WorkerSubnets of your own"  # fmt: skip
 
 
 def test_of_a_name_the_plan_says_what_is_not_known_yet() -> None:

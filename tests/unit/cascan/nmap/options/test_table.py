@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from cascan.nmap.options.table import Decision, Takes, find_option, option_table
-from cascan.nmap.options.values import KINDS, SPECIAL, TOGETHER
+from cascan.nmap.options.values import KINDS, SPECIAL
 
 needs_nmap = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
 LONG = option_table().long
@@ -68,7 +68,7 @@ def test_every_option_that_is_passed_on_with_a_value_has_it_checked() -> None:
     ]
     unchecked = [row.name for row in passed_on if row.takes is not Takes.NONE and not row.value]
     assert unchecked == []
-    assert {row.value for row in passed_on if row.value} <= KINDS.keys() | SPECIAL.keys() | TOGETHER
+    assert {row.value for row in passed_on if row.value} <= KINDS.keys() | SPECIAL.keys() | {"script", "script-args"}
 
 
 def test_what_an_option_stands_for_is_an_option_with_the_same_decision() -> None:
