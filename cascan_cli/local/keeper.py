@@ -5,9 +5,9 @@
 The parent holds our standard input open. To stop the command it writes STOP there, or sends SIGTERM. The command gets
 SIGTERM, GRACE_S seconds to end, and then SIGKILL. A second request, or KILL, kills it at once. If standard input is
 closed without STOP, the parent was killed: the command gets ORPHAN_GRACE_S at most. Descendants that outlive the
-command are killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE. With an
-AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after the
-request. "-" stands for no file.
+command are killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE.
+With an AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after
+the request. "-" stands for no file.
 
 This script needs only the standard library: it starts in 15 ms, and runs as long as the command.
 """
