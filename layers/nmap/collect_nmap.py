@@ -194,7 +194,7 @@ def download_package(package: Package, snapshot: str) -> bytes:
     for address in addresses:
         try:
             with urllib.request.urlopen(address, timeout=DOWNLOAD_TIMEOUT_S) as response:
-                content = response.read(MAX_PACKAGE_BYTES)
+                content = bytes(response.read(MAX_PACKAGE_BYTES))
         except (OSError, http.client.HTTPException) as exc:
             problems.append(str(exc))
             continue
