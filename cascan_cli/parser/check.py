@@ -83,10 +83,10 @@ def _add_cost(commands: Commands, request: ArgumentParser, output: ArgumentParse
         help="estimate what a request would cost on AWS",
         usage="cascan cost TARGET... [options] [-- NMAP ARGS]\n       cascan cost -f FILE [options]\n"
         "       cascan cost --vuls FILE [SERVER...] [options]",
-        description="Estimate what a request would cost on AWS, without scanning and without a stack:\n"
-        "how long nmap runs, the workers, the requests to each service, in US dollars,\n"
-        "with a low and a high end and what they assume. A ScheduledScan is estimated\n"
-        "for the runs of 30 days. docs/cost.md explains the method.\n\n"
+        description="Estimate what a request would cost on AWS, without scanning and without a\n"
+        "stack: how long nmap runs, the workers, the requests to each service, in US\n"
+        "dollars, with a low and a high end and what they assume. A ScheduledScan is\n"
+        "estimated for the runs of 30 days. docs/cost.md explains the method.\n\n"
         "exit codes: 0 estimated; 2 the request would be refused",
     )
     _add_request_sources(cost)
