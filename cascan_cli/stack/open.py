@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cascan.aws.s3.operator_records import S3OperatorRecords
     from cascan.aws.s3.report_store import S3ReportStore
     from cascan.aws.scheduler import EventBridgeScheduler
+    from cascan.aws.sqs.operator_queue import SqsOperatorQueue
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
@@ -116,6 +117,15 @@ class StackGateways:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
+
+    def queue(self, name: str) -> SqsOperatorQueue:
+        """A queue by its name in the template. Raises: BadInput: an earlier version deployed the stack."""
+        from cascan.aws.sqs.operator_queue import SqsOperatorQueue
+
+        url = self.outputs.get(f"{name}Url")
+        if not url:
+            raise BadInput(f"the stack has no output {name}Url: deploy this version of cascan, then try again")
+        return SqsOperatorQueue(url)
 
     @property
     def submitter(self) -> str:
