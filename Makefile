@@ -13,7 +13,10 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
+# Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
+export STACK ALLOWED DENIED SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG CONFIRM
+
+.PHONY: help deploy destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +42,12 @@ nmap:  # nmap from the distribution, where it is missing and we may install it
 
 scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
 	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
+
+deploy: setup $(SAM_VENV)/.ready  ## to AWS, the first time and again: make deploy STACK=cascan ALLOWED=198.51.100.0/24
+	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py deploy
+
+destroy: setup $(SAM_VENV)/.ready  ## removes a stack, but not its bucket and table: make destroy STACK=cascan
+	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py destroy
 
 test: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## every test: unit, integration, template, end to end
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(BIN)/python -m pytest $(SIDE_BY_SIDE)

@@ -59,7 +59,7 @@ def test_each_target_ends_as_user_1001_and_never_runs_its_process_as_root(target
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_task_definition_of_each_target_runs_it_as_the_same_user(target: str) -> None:
     container = container_of(TASKS[f"{target.capitalize()}Task"])
-    assert container["Image"]["Fn::Sub"].endswith(f"-{target}")
+    assert container["Image"]["Fn::Sub"][0].endswith(f"-{target}")
     assert container["User"] == "1001"
 
 
