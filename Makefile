@@ -43,7 +43,7 @@ nmap:  # nmap from the distribution, where it is missing and we may install it
 scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0.0.1 ARGS="-sV -p 22"
 	@$(BIN)/cascan scan $(TARGET) -- $(ARGS)
 
-deploy: setup $(SAM_VENV)/.ready  ## to AWS, the first time and again: make deploy STACK=cascan ALLOWED=198.51.100.0/24
+deploy: setup $(SAM_VENV)/.ready  ## to AWS, the first time and again: docs/deploying.md
 	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py deploy
 
 destroy: setup $(SAM_VENV)/.ready  ## removes a stack, but not its bucket and table: make destroy STACK=cascan

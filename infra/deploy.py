@@ -1,6 +1,6 @@
 """Deploys the stack, or removes it, with the tools that a person would use: aws, sam, and docker or podman.
 
-    make deploy STACK=cascan ALLOWED=198.51.100.0/24        docs/deploying.md says what each step does
+    make deploy STACK=cascan ALLOWED=scanme.nmap.org,45.33.32.156        docs/deploying.md says what each step does
     make destroy STACK=cascan
 
 Settings come from the environment (class Settings). Every step may be repeated: what is there already is left as it is.
@@ -37,7 +37,7 @@ INSTALL = {
     "aws": "The AWS CLI is not installed: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html.",
     "sam": "The SAM CLI is not installed: run 'make .venv-sam/.ready', or pip install aws-sam-cli.",
     "make": "make is not installed: sam build needs it for functions and layers.",
-    "docker": "Neither docker nor podman is installed: one of them builds the worker images. MAX_WORKERS=0 goes without.",
+    "docker": "Neither docker nor podman is installed: one builds the worker images. MAX_WORKERS=0 needs none.",
 }
 
 
@@ -101,6 +101,12 @@ class Tools:
             raise Refused(f"{' '.join(command[:3])}: {problem}")
         return ran.stdout.strip()
 
+    def ask_or_nothing(self, *command: str) -> str:
+        try:
+            return self.ask(*command)
+        except Refused:
+            return ""
+
     def succeeds(self, *command: str) -> bool:
         ran = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=False)
         return ran.returncode == 0
@@ -128,8 +134,7 @@ def open_tools(needed: Sequence[str]) -> Tools:
     environment = dict(os.environ) | {"AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0"}
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     if not region:
-        configured = subprocess.run(["aws", "configure", "get", "region"], capture_output=True, text=True, check=False)
-        region = configured.stdout.strip()
+        region = Tools(environment).ask_or_nothing("aws", "configure", "get", "region")
     if not region:
         raise Refused("No region is configured: set AWS_REGION=eu-central-1 or the like, or run 'aws configure'.")
     tools = Tools(environment | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
@@ -148,7 +153,7 @@ def confirm(question: str, settings: Settings) -> None:
         raise Refused("Nothing was changed.")
 
 
-# ==== deploy ============================================================================================================
+# ==== deploy ==========================================================================================================
 def deploy(settings: Settings) -> None:
     builds_images = settings.max_workers != "0"
     tools = open_tools(["aws", "sam", "make", *(["docker"] if builds_images else [])])
@@ -204,7 +209,7 @@ def choose_parameters(settings: Settings, deployed: Mapping[str, Any] | None, to
     }
     parameters |= {name: value for name, value in named.items() if value}
     if not parameters.get("AllowedTargets"):
-        raise Refused("Set ALLOWED to what may be scanned, with permission: ALLOWED=198.51.100.0/24,example.org.")
+        raise Refused("Set ALLOWED to what may be scanned, with permission: ALLOWED=scanme.nmap.org,45.33.32.156.")
     subnets = parameters.get("WorkerSubnets", previous.get("WorkerSubnets", ""))
     if subnets:
         parameters["WorkerSubnets"] = subnets
@@ -240,7 +245,7 @@ def refuse_private_targets(allowed: str) -> None:
             private.append(entry)
     if private:
         raise Refused(
-            f"{', '.join(private)}: private addresses are reached only from subnets of yours that have a route to them: "
+            f"{', '.join(private)}: not on the internet, so reached only from your own subnets with a route there: "
             "set SUBNETS=subnet-… SECURITY_GROUPS=sg-…, and PUBLIC_IP=DISABLED if they have a NAT gateway or endpoints."
         )
 
@@ -298,7 +303,7 @@ def has_image(tools: Tools, repository: str, tag: str) -> bool:
     return tools.succeeds(*command)
 
 
-# ==== destroy ===========================================================================================================
+# ==== destroy =========================================================================================================
 def destroy(settings: Settings) -> None:
     tools = open_tools(["aws", "sam"])
     deployed = tools.describe_stack(settings.stack)

@@ -1,0 +1,353 @@
+"""infra/deploy.py, with programs named aws, sam, docker … that record how they were called."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "infra" / "deploy.py"
+URI = "1.dkr.ecr.eu-central-1.amazonaws.com/images-1"
+FAKE = """#!{python} -IS
+import json, os, sys
+name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
+with open({calls!r}, "a") as calls:
+    stdin = sys.stdin.read() if "--password-stdin" in words else ""
+    variables = {{key: os.environ.get(key, "") for key in ("AWS_REGION", "PYTHON_VERSION", "NMAP_VERSION")}}
+    calls.write(json.dumps([name, words, stdin, variables]) + "\\n")
+with open({answers!r}) as stream:
+    answers = json.load(stream)
+line = " ".join([name, *words])
+for begin, (code, out, err) in answers.items():
+    if line.startswith(begin):
+        print(out, end="")
+        print(err, end="", file=sys.stderr)
+        sys.exit(code)
+"""
+
+
+@dataclass
+class Call:
+    name: str
+    words: list[str]
+    stdin: str
+    variables: dict[str, str]
+
+    @property
+    def line(self) -> str:
+        return " ".join([self.name, *self.words])
+
+
+@dataclass
+class World:
+    """A machine with fake tools, and an account that answers as `answers` says: start of a command → code, out, err."""
+
+    folder: Path
+    answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+
+    def install(self, *names: str) -> None:
+        for name in names:
+            program = self.folder / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            text = FAKE.format(python=sys.executable, calls=str(self.calls_file), answers=str(self.folder / "answers"))
+            program.write_text(text)
+            program.chmod(0o755)
+
+    @property
+    def calls_file(self) -> Path:
+        return self.folder / "calls"
+
+    def run(self, command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        (self.folder / "answers").write_text(json.dumps(self.answers))
+        self.calls_file.unlink(missing_ok=True)
+        environment = {
+            "PATH": str(self.folder / "bin"),
+            "HOME": str(self.folder),
+            "AWS_REGION": "eu-central-1",
+            "CONFIRM": "yes",
+            **settings,
+        }
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+        )
+
+    @property
+    def calls(self) -> list[Call]:
+        text = self.calls_file.read_text() if self.calls_file.exists() else ""
+        return [Call(*json.loads(line)) for line in text.splitlines()]
+
+    def find(self, begin: str) -> list[Call]:
+        return [call for call in self.calls if call.line.startswith(begin)]
+
+
+def described(outputs: dict[str, str], parameters: dict[str, str] | None = None) -> tuple[int, str, str]:
+    stack = {
+        "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()],
+    }
+    return 0, json.dumps({"Stacks": [stack]}), ""
+
+
+STACKS = "aws cloudformation describe-stacks --stack-name"
+NO_STACK = (254, "", "An error occurred (ValidationError): Stack with id cascan does not exist\n")
+DEPLOYED = described(
+    {"ReportBucketName": "bucket-1", "ScanTableName": "table-1"}, {"AllowedTargets": "9.9.9.0/24", "WorkerSubnets": ""}
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """An empty account: no stack, no images, no role of ECS, and ten executions of Lambda."""
+    world = World(tmp_path)
+    world.install("aws", "sam", "make", "docker")
+    world.answers = {
+        f"{STACKS} cascan-images": described({"WorkerRepositoryUri": URI, "WorkerRepositoryName": "images-1"}),
+        f"{STACKS} cascan": NO_STACK,
+        "aws iam get-role": (254, "", "NoSuchEntity\n"),
+        "aws ecr describe-images": (254, "", "ImageNotFoundException\n"),
+        "aws ecr get-login-password": (0, "secret\n", ""),
+        "aws lambda get-account-settings": (0, "10\n", ""),
+    }
+    return world
+
+
+def deploy(world: World, **settings: str) -> subprocess.CompletedProcess[str]:
+    return world.run("deploy", **{"STACK": "cascan", "ALLOWED": "9.9.9.0/24"} | settings)
+
+
+def overrides(world: World) -> dict[str, str]:
+    (call,) = world.find("sam deploy")
+    pairs = call.words[call.words.index("--parameter-overrides") + 1 :]
+    return {name: value.strip('"') for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def test_the_first_deployment_makes_repository_images_and_stack_in_this_order(world: World) -> None:
+    ran = deploy(world)
+
+    assert ran.returncode == 0, ran.stderr
+    changes = [
+        "aws cloudformation deploy --stack-name cascan-images",
+        "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+        "docker login --username AWS --password-stdin 1.dkr.ecr.eu-central-1.amazonaws.com",
+        "docker build --platform linux/amd64 -f infra/worker/Dockerfile --target connect",
+        f"docker push {URI}:",
+        "docker build --platform linux/amd64 -f infra/worker/Dockerfile --target raw",
+        f"docker push {URI}:",
+        "sam build",
+        "sam deploy --stack-name cascan --resolve-s3",
+    ]
+    made = [call for call in world.calls if any(call.line.startswith(change) for change in changes)]
+    assert [call.line.startswith(change) for call, change in zip(made, changes, strict=True)] == [True] * len(changes)
+    assert made[2].stdin.strip() == "secret"
+    assert all("secret" not in call.line for call in world.calls)
+    assert {call.variables["AWS_REGION"] for call in world.calls} == {"eu-central-1"}
+    assert "cascan scan 9.9.9.0/24 --stack cascan" in ran.stdout
+
+
+def test_the_stack_gets_the_repository_the_images_the_python_and_the_networks_that_fit(world: World) -> None:
+    deploy(world, MAX_WORKERS="5", PARAMETERS="PolicyProfile=intrusive", NMAP_VERSION="7.94-1")
+
+    given = overrides(world)
+    (pushed, _) = world.find("docker push")
+    assert pushed.words[1] == f"{URI}:{given.pop('WorkerImageTag')}-connect"
+    assert given == {
+        "AllowedTargets": "9.9.9.0/24",
+        "MaxWorkers": "5",
+        "NmapVersion": "7.94-1",
+        "PolicyProfile": "intrusive",
+        "PythonRuntime": "python3.13",
+        "SingleExecutions": "disabled",
+        "WorkerEgress": "9.9.9.0/24",
+        "WorkerRepositoryName": "images-1",
+    }
+    (build,) = world.find("sam build")
+    assert (build.variables["PYTHON_VERSION"], build.variables["NMAP_VERSION"]) == ("3.13", "7.94-1")
+    assert "NMAP_VERSION=7.94-1" in world.find("docker build")[0].words
+
+
+def test_a_second_deployment_pushes_no_image_twice_and_keeps_what_may_be_scanned(world: World) -> None:
+    world.answers |= {
+        f"{STACKS} cascan": DEPLOYED,
+        "aws ecr describe-images": (0, "", ""),
+        "aws iam get-role": (0, "", ""),
+    }
+    ran = deploy(world, ALLOWED="")
+
+    assert ran.returncode == 0, ran.stderr
+    assert not world.find("docker")
+    assert not world.find("aws iam create")
+    assert overrides(world)["AllowedTargets"] == "9.9.9.0/24"
+
+
+def test_the_tag_of_the_images_is_the_same_for_the_same_content_and_another_for_another_nmap(world: World) -> None:
+    tags = []
+    for version in ("", "", "7.94-1"):
+        deploy(world, NMAP_VERSION=version)
+        tags.append(overrides(world)["WorkerImageTag"])
+
+    assert tags[0] == tags[1] != tags[2]
+
+
+@pytest.mark.parametrize(("unreserved", "expected"), [("10", "disabled"), ("101", "disabled"), ("102", "enabled")])
+def test_executions_are_reserved_where_the_account_has_them(world: World, unreserved: str, expected: str) -> None:
+    world.answers["aws lambda get-account-settings"] = (0, unreserved, "")
+    deploy(world)
+
+    assert overrides(world)["SingleExecutions"] == expected
+
+
+def test_the_price_of_the_network_is_said_before_anything_is_made_and_without_a_yes_nothing_is(world: World) -> None:
+    ran = deploy(world, CONFIRM="")
+
+    assert ran.returncode == 2
+    assert "$0 idle: a VPC with public addresses, at $0.005 an hour for each worker that runs" in ran.stdout
+    assert "about $5 a month" in ran.stdout
+    assert ran.stderr.strip() == "There is no terminal to ask for confirmation: set CONFIRM=yes."
+    assert [call.line.split()[2] for call in world.calls] == [
+        "get-caller-identity",
+        "describe-stacks",
+        "get-account-settings",
+    ]
+
+
+def test_private_targets_need_subnets_that_have_a_route_to_them(world: World) -> None:
+    ran = deploy(world, ALLOWED="9.9.9.0/24,10.20.0.0/16,100.64.0.0/10,example.org")
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(
+        "10.20.0.0/16, 100.64.0.0/10: not on the internet, so reached only from your own subnets"
+    )
+    assert not world.find("sam")
+
+    own = {"SUBNETS": "subnet-1,subnet-2", "SECURITY_GROUPS": "sg-1", "PUBLIC_IP": "DISABLED"}
+    ran = deploy(world, ALLOWED="10.20.0.0/16", **own)
+    assert ran.returncode == 0, ran.stderr
+    assert overrides(world)["WorkerSubnets"] == "subnet-1,subnet-2"
+    assert "WorkerEgress" not in overrides(world)
+    assert "your NAT gateway or endpoints" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ("aws", "The AWS CLI is not installed"),
+        ("sam", "The SAM CLI is not installed"),
+        ("make", "make is not installed"),
+        ("docker", "Neither docker nor podman is installed"),
+    ],
+)
+def test_a_missing_tool_is_named_in_one_sentence_before_anything_is_called(
+    world: World, missing: str, sentence: str
+) -> None:
+    (world.folder / "bin" / missing).unlink()
+    ran = deploy(world)
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(sentence)
+    assert ran.stderr.count("\n") == 1
+    assert not world.calls
+
+
+def test_podman_builds_where_docker_is_not_and_nothing_builds_without_workers(world: World) -> None:
+    (world.folder / "bin" / "docker").unlink()
+    world.install("podman")
+    assert deploy(world).returncode == 0
+    assert len(world.find("podman build")) == 2
+
+    (world.folder / "bin" / "podman").unlink()
+    assert deploy(world, MAX_WORKERS="0").returncode == 0
+    assert "WorkerImageTag" not in overrides(world)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"STACK": ""}, "Set STACK to a name"),
+        ({"STACK": "a" * 31}, "at most 30"),
+        ({"ALLOWED": ""}, "Set ALLOWED to what may be scanned"),
+        ({"SUBNETS": "subnet-1"}, "Set SECURITY_GROUPS too"),
+        ({"PARAMETERS": "MaxWorkers"}, "'MaxWorkers', which is not Name=value"),
+        ({"AWS_REGION": ""}, "No region is configured"),
+        ({"ALLOWED": "999.1.1.1/8"}, "999.1.1.1/8"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_named_and_nothing_is_changed(
+    world: World, settings: dict[str, str], sentence: str
+) -> None:
+    ran = deploy(world, **settings)
+
+    assert ran.returncode == 2
+    assert sentence in ran.stderr
+    assert not [call for call in world.calls if "deploy" in call.words or "build" in call.words]
+
+
+def test_without_credentials_the_sentence_says_how_to_see_why(world: World) -> None:
+    world.answers = {"aws sts": (255, "", "Unable to locate credentials\n")}
+    ran = deploy(world)
+
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "AWS does not accept your credentials: run 'aws sts get-caller-identity' to see why.\n",
+    )
+
+
+def test_a_step_that_fails_ends_the_deployment_with_its_exit_code(world: World) -> None:
+    world.answers["docker build"] = (7, "", "no space\n")
+    ran = deploy(world)
+
+    assert ran.returncode == 7
+    assert not world.find("sam")
+
+
+def test_destroy_removes_both_stacks_and_names_what_it_keeps_with_the_commands_that_remove_it(world: World) -> None:
+    world.answers[f"{STACKS} cascan"] = DEPLOYED
+    ran = world.run("destroy", STACK="cascan")
+
+    assert ran.returncode == 0, ran.stderr
+    removals = [call.line for call in world.calls if "delete" in call.line]
+    assert removals[:2] == [
+        "sam delete --stack-name cascan --no-prompts",
+        "aws cloudformation delete-stack --stack-name cascan-images",
+    ]
+    assert "Kept: the bucket bucket-1 and the table table-1" in ran.stdout
+    assert "aws dynamodb delete-table --table-name table-1" in ran.stdout
+    assert "Bucket('bucket-1'); b.object_versions.delete(); b.delete()" in ran.stdout
+
+
+@pytest.mark.parametrize(("found", "confirmed", "sentence"), [
+    (NO_STACK, "yes", "There is no stack cascan in eu-central-1."),
+    (DEPLOYED, "", "There is no terminal to ask for confirmation: set CONFIRM=yes."),
+])  # fmt: skip
+def test_destroy_without_a_stack_or_without_a_yes_removes_nothing(
+    world: World, found: Any, confirmed: str, sentence: str
+) -> None:
+    world.answers[f"{STACKS} cascan"] = found
+    ran = world.run("destroy", STACK="cascan", CONFIRM=confirmed)
+
+    assert (ran.returncode, ran.stderr.strip()) == (2, sentence)
+    assert not [call for call in world.calls if "delete" in call.line]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_hands_its_settings_to_the_script() -> None:
+    command = ["make", "-n", "-o", "setup", "-o", ".venv-sam/.ready", "deploy", "STACK=cascan"]
+    dry = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True)
+
+    assert "infra/deploy.py deploy" in dry.stdout
+    exported = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("export STACK"))
+    text = SCRIPT.read_text()
+    assert all(f"    {name.lower()}: str" in text for name in exported.split()[1:])
