@@ -123,7 +123,7 @@ def test_a_scan_that_is_not_suspended_cannot_be_resumed(stack: Stack, capsys: py
     assert "is not suspended, it is Scanning" in capsys.readouterr().err
 
 
-def test_a_stack_that_does_not_listen_is_told_with_where_to_look(
+def test_a_stack_that_does_not_react_is_reported_with_the_log_to_read(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.store()

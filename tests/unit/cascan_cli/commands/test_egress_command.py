@@ -9,7 +9,7 @@ import pytest
 from cascan_cli.main import main
 
 
-def test_the_value_stands_alone_on_standard_output_and_what_it_leaves_out_on_the_other(
+def test_standard_output_has_only_the_value_and_remarks_go_to_standard_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["egress", "10.20.0.0/16, example.org", "192.0.2.7"]) == 0

@@ -40,7 +40,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> MemoryScanTable:
     return table
 
 
-def test_every_kind_of_change_has_a_word_and_one_of_another_version_is_told_as_it_is() -> None:
+def test_every_kind_of_change_has_a_label_and_unknown_kinds_keep_their_name() -> None:
     assert set(CHANGE_LABELS) == set(ChangeKind)
     assert format_changes(CHANGES | {"PortWobbled": 3}) == "2 opened 1 changed 3 PortWobbled"
     assert format_changes({}) == ""
