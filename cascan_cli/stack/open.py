@@ -142,12 +142,12 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     from cascan_cli.local.state import StateDir
 
     policy = read_policy(args.state_dir)
-    requested_policy = policy.widened(args)
+    requested_policy = policy.widen(args)
     parameters = local_parameters(requested_policy)
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
-    with local_stack(args.state_dir, parameters, keeps_parameters=True, say=print_message) as stack:
+    with local_stack(args.state_dir, parameters, keeps_parameters=True, print_message=print_message) as stack:
         preparing.join()
         if stack.attached and requested_policy != policy:
             raise BadInput(

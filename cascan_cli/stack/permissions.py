@@ -29,7 +29,7 @@ def read_permissions(args: Namespace) -> Permissions:
     if not args.stack:
         from cascan_cli.local.policy import read_policy
 
-        policy = read_policy(args.state_dir).widened(args)
+        policy = read_policy(args.state_dir).widen(args)
         allowed, denied = list(policy.allowed_targets), list[str]()
         also_allowed, profile = (), policy.profile
     else:
