@@ -57,11 +57,6 @@ def test_one_machine_is_told_from_subnets_by_an_id_that_aws_has_not() -> None:
     assert not re.fullmatch("subnet-[0-9a-f]+", local_subnet)
 
 
-def test_the_express_function_gets_ipv6_where_the_subnets_have_it() -> None:
-    subnets = FUNCTIONS["OnShardQueued"].properties["VpcConfig"]["Fn::If"][1]
-    assert subnets["Ipv6AllowedForDualStack"] == {"Fn::If": ["Ipv6InNetwork", True, False]}
-
-
 def test_a_small_vpc_without_egress_is_refused() -> None:
     rule = MODEL.templates[ROOT]["Rules"]["EgressIsNamed"]
     assert rule["RuleCondition"] == MODEL.templates[ROOT]["Conditions"]["MakesNetwork"]
