@@ -49,6 +49,7 @@ stack in AWS.
   cascan read scan.xml                       findings from any nmap report
   cascan local up                            keep the local stack running
   cascan check 10.0.0.0/24 -- -sV            explain a request without scanning
+  cascan cost 10.0.0.0/24 -- -sV             estimate what it would cost on AWS
   cascan targets 10.0.0-3.1,5/30             list the addresses of targets
   cascan options -oN                         how an option of nmap is handled
   cascan apply -f rules/                     store rules for follow-up scans

@@ -76,6 +76,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
     "cascan check -f": ["check -f several.yaml"],
     "cascan check --vuls": ["check --vuls config.toml"],
+    "cascan cost": ["cost 10.0.0.1 -- -sV", "cost 8.8.8.8"],
     "cascan targets": ["targets 10.0.0.0/30"],
     "cascan targets --count": ["targets --count 10.0.0.0/30"],
     "cascan options": ["options"],
