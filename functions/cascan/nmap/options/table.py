@@ -1,6 +1,6 @@
-"""nmap's options: how each is read, what cascan decides about it, and why. The rows stand in options.json.
+"""nmap's options: how each is read, what cascan decides about it, and why. options.json holds the rows.
 
-Source: nmap 7.93's own tables of long options and short letters; the letters of -s and -P are rows of their own.
+Source: the tables of long options and short letters in nmap 7.93. Each letter of -s and -P is a row of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ ONE_DASH = frozenset({"--iL", "--iR", "--oA", "--oG", "--oH", "--oM", "--oN", "-
 class Decision(StrEnum):
     ALLOW = "allow"  # passed on, its value checked
     RAW = "raw"  # passed on to raw workers only
-    INTERPRET = "interpret"  # acted on by cascan, or without effect; never passed on
+    INTERPRET = "interpret"  # carried out by cascan, or without effect; never passed on
     OPT_IN = "opt-in"  # passed on where the operator's policy profile allows it, its value checked
-    REFUSE = "refuse"  # files, code, output of its own, information
+    REFUSE = "refuse"  # it reads or writes files, runs code, writes output of its own, or only informs
 
 
 class Takes(StrEnum):
     """What follows an option."""
 
     NONE = "none"
-    REQUIRED = "required"  # attached, or the next word whatever it is
+    REQUIRED = "required"  # attached, or the next word
     OPTIONAL = "optional"  # attached only
 
 
@@ -37,9 +37,9 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
     takes: Takes
     decision: Decision
     reason: str  # completes "it …"
-    stands_for: str = ""  # the name it is passed on under, when that is another
-    policy: PolicyProfile | None = None  # of an opt-in: the least profile that allows it
-    value: str = ""  # the kind of value, a name of cascan.nmap.options.values; empty: anything that takes none
+    stands_for: str = ""  # the name under which it is passed on, if that is another
+    policy: PolicyProfile | None = None  # the least profile that allows an opt-in
+    value: str = ""  # the kind of its value, as in cascan.nmap.options.values; empty: it takes none
 
     @property
     def canonical(self) -> str:
@@ -52,8 +52,9 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
 
     @property
     def is_raw(self) -> bool:
-        """Whether nmap needs raw sockets for it: so does every opt-in but the one about printer ports."""
-        return self.decision is Decision.RAW or (self.decision is Decision.OPT_IN and self.name != "--allports")
+        """Whether nmap needs raw sockets for it. Of the opt-ins only --allports works without."""
+        is_raw_opt_in = self.decision is Decision.OPT_IN and self.name != "--allports"
+        return self.decision is Decision.RAW or is_raw_opt_in
 
 
 class OptionTable(msgspec.Struct, frozen=True):
@@ -69,9 +70,14 @@ class OptionTable(msgspec.Struct, frozen=True):
         return self.long + self.short + self.scan + self.ping
 
     def begin(self, prefix: str) -> tuple[Option, ...]:
-        """Long options an abbreviation without dashes may mean: the one it spells out, else all that begin with it."""
+        """The long options that an abbreviation may mean: the one of exactly this name, else all that begin with it.
+
+        `prefix` is without its dashes.
+        """
         exact = _by_name().get(f"--{prefix}")
-        return (exact,) if exact else tuple(row for row in self.long if row.name.startswith(prefix, 2))
+        if exact:
+            return (exact,)
+        return tuple(row for row in self.long if row.name.startswith(prefix, len("--")))
 
 
 @cache
