@@ -1,4 +1,4 @@
-"""What the operator of a stack permits. Every request is judged by it, whether it is planned or only checked."""
+"""What the operator of a stack permits. Every request is judged by it, to be planned or only to be checked."""
 
 from __future__ import annotations
 
@@ -24,36 +24,41 @@ class PermissionSettings(Protocol):
     @property
     def raw_scans(self) -> str: ...  # enabled, disabled
     @property
-    def worker_egress(self) -> tuple[str, ...]: ...  # networks that the small VPC lets out; empty: the operator's own
+    def worker_egress(self) -> tuple[str, ...]: ...  # what the small VPC lets out; empty: the operator's own subnets
 
 
 class Permissions(msgspec.Struct, frozen=True):
+    """Everything that decides whether a request may run."""
+
     scope: Scope
-    policy: PolicyProfile = PolicyProfile.SAFE  # which a request may narrow
+    policy: PolicyProfile = PolicyProfile.SAFE  # a request may narrow it
     raw_scans: bool = True
     express_reaches_private: bool = True  # the Lambda that takes small shards runs in the operator's network
     reach: WorkerReach | None = None  # of workers in the stack's own small VPC; None: not known
 
     @classmethod
     def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
-        """Raises: SettingsError: an entry of a list is neither a network nor a domain."""
+        """The permissions of a stack.
+
+        Raises: SettingsError: an entry of a list is neither a network nor a domain.
+        """
         return cls(
-            Scope.of(settings.allowed_targets, settings.denied_targets),
-            settings.policy_profile,
-            settings.raw_scans == "enabled",
-            express_reaches_private,
-            WorkerReach.of(settings.worker_egress),
+            scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+            policy=settings.policy_profile,
+            raw_scans=settings.raw_scans == "enabled",
+            express_reaches_private=express_reaches_private,
+            reach=WorkerReach.of(settings.worker_egress),
         )
 
     def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:
         """The policy profile of one request: the operator's, or a narrower one that the request names.
 
         Raises:
-            RequestRefused: the request names a wider one.
+            RequestRefused: the request names a wider profile.
         """
         if requested is None:
             return self.policy
         if not self.policy.allows(requested):
-            reason = f"policyProfile {requested} is more than {self.policy}, which the operator of this stack allows"
-            raise RequestRefused([f"{reason}; ask for less"])
+            excess = f"policyProfile {requested} is more than {self.policy}"
+            raise RequestRefused([f"{excess}, which the operator of this stack allows; ask for less"])
         return requested

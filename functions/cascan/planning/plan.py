@@ -1,4 +1,4 @@
-"""A request → its plan, computed once: shards with their lane and arguments. Everything later only reads the plan."""
+"""A request → its plan: shards with their lane and arguments. It is computed once; later steps only read it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     scan_type: ScanType  # as requested, or chosen by what the options need
     lane: Lane
-    arguments: tuple[str, ...]  # of the scan: its rates are not shared yet
-    parallel: int  # shards at once, which share the rates
+    arguments: tuple[str, ...]  # of the scan, with its whole rates
+    parallel: int  # shards at once; they share the rates
     family: int
     exclude: tuple[str, ...]
-    names: frozenset[str]  # expressions that the worker resolves, with a mask or without
+    names: frozenset[str]  # expressions of names, which the worker resolves
     slices: tuple[tuple[TargetSlice, ...], ...]  # of each shard
-    addresses: int  # without duplicates and excludes; one for each name
+    addresses: int  # without duplicates and excludes; a name counts as one
     probes: int  # addresses times ports, at most
     backoff_limit: int
     retry_timed_out: bool
@@ -50,8 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def shards(self, scan_id: str, *, queued: int | None = None) -> Iterator[Shard]:
         """The shards of the scan. The first `queued` are queued and the others wait. None: all are queued.
 
-        The slices are without the excludes already. Only a shard with names carries them, for what the names resolve
-        to.
+        Slices have no excluded addresses. Only a shard with names carries the excludes, for the addresses of its names.
         """
         arguments = self.shard_arguments
         for number, slices in enumerate(self.slices):
@@ -92,16 +91,15 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
     request, arguments, targets = checked.request, checked.arguments.options, checked.targets
     target_slices = tuple(slice_targets(targets, checked.exclusion))
     addresses = _count_allowed(target_slices)
-    # a very wide scan gets larger shards, so that their number stays bounded
-    hosts_per_shard = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    packed = tuple(pack_shards(target_slices, hosts_per_shard))
+    packed = tuple(pack_shards(target_slices, _choose_hosts_per_shard(request, addresses)))
     lane = choose_lane(checked.profile, arguments, addresses, len(packed))
     if lane is Lane.EXPRESS and not permissions.express_reaches_private:
-        lane = Lane.CONNECT if needs_operators_network(target_slices, checked.arguments.family) else lane
+        family = checked.arguments.family
+        lane = Lane.CONNECT if needs_operators_network(target_slices, family) else lane
     shards, names_note = one_shard_per_name(packed, arguments, targets)
     can_double_timeout = bool(lengthen_host_timeout(arguments))
     timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
-    reach_note = _check_reach(targets, permissions.reach) if permissions.reach and lane is not Lane.EXPRESS else ""
+    reach_note = _check_reach(targets, permissions.reach, lane)
     parallel = choose_shards_at_once(arguments, len(shards), defaults.choose_parallel(request))
     rates_note = describe_shares(arguments, parallel)
     notes = filter(None, (names_note, reach_note, timeout_note, rates_note))
@@ -122,6 +120,12 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
     )
 
 
+def _choose_hosts_per_shard(request: ScanRequest, addresses: int) -> int:
+    """As requested, or more: a very wide scan gets larger shards, so that their number stays bounded."""
+    least = -(-addresses // MAX_SHARDS_PER_SCAN)
+    return max(request.hosts_per_shard or HOSTS_PER_SHARD, least)
+
+
 def _count_allowed(slices: Sequence[TargetSlice]) -> int:
     """The number of addresses. Raises: RequestRefused: there are none, or too many."""
     addresses = count_addresses(slices)
@@ -134,12 +138,16 @@ def _count_allowed(slices: Sequence[TargetSlice]) -> int:
     return addresses
 
 
-def _check_reach(targets: Sequence[Target], reach: WorkerReach) -> str:
-    """A note on targets whose reach is unknown yet, or an empty text.
+def _check_reach(targets: Sequence[Target], reach: WorkerReach | None, lane: Lane) -> str:
+    """A note on targets of which it is not known whether workers reach them. Empty: there are none.
+
+    The express lane does not run in the workers' network, so it is not checked.
 
     Raises:
-        RequestRefused: targets that the workers do not reach.
+        RequestRefused: workers do not reach a target.
     """
+    if reach is None or lane is Lane.EXPRESS:
+        return ""
     reasons = {target.expression: reach.find_refusal(target) for target in targets}
     refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]
     if refusals:
