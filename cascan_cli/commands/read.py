@@ -48,25 +48,33 @@ def _read(name: str, form: str, rule_set: RuleSet | None, jobs: int) -> int:
         except UnreadableReport as exc:
             print_message(f"{name}: {' '.join([str(exc), *file.remarks])}")
             return EXIT_REFUSED
-        render = None if form == "xml" else _build_renderer(form, report, rule_set)
-        if render is None:
-            from cascan_cli.output.repair_report import repair_report
-
-            chunks = repair_report(report)
-        elif report.scanner == MASSCAN:  # it writes a host element for every port and banner
-            chunks = map(render, join_sections(report))
-        elif file.path and jobs > 1:
-            chunks = report.render_hosts(file.path, render, jobs)
-        else:
-            chunks = map(render, report)
         try:
-            _print(chunks)
+            if form == "xml":
+                _print(_repair(report))
+            else:
+                render = _build_renderer(form, report, rule_set)
+                _print(_render_hosts(report, render, file.path, jobs))
         except ReadingProcessDied as exc:
             raise CliError(f"{name}: {exc}") from exc
         remarks = (*report.warnings, *file.remarks)
     for remark in remarks:
         print_message(f"{name}: {remark}")
     return 0 if report.complete and not file.remarks else EXIT_DAMAGED
+
+
+def _repair(report: ReportReader) -> Iterator[bytes]:
+    from cascan_cli.output.repair_report import repair_report
+
+    return repair_report(report)
+
+
+def _render_hosts(report: ReportReader, render: Render, path: str | None, jobs: int) -> Iterable[bytes]:
+    """Render in report order; in several processes if the report is a file with one element per host."""
+    if report.scanner == MASSCAN:  # it writes a host element for every port and banner
+        return map(render, join_sections(report))
+    if path and jobs > 1:
+        return report.render_hosts(path, render, jobs)
+    return map(render, report)
 
 
 def _load_rules(name: str) -> RuleSet:
@@ -113,7 +121,7 @@ def _merge(names: list[str]) -> int:
     """Print the hosts of all files as one report. Returns the exit code."""
     from cascan.nmap.report.merge import MergeInput, ReportMerge
 
-    merge = ReportMerge(note=f"{len(names)} reports, merged by cascan")
+    merge = ReportMerge(comment=f"{len(names)} reports, merged by cascan")
     remarks: list[str] = []
     damaged: list[str] = []  # remarks on what is wrong around the reports
     with ExitStack() as files:
@@ -126,7 +134,7 @@ def _merge(names: list[str]) -> int:
                 damaged.extend(file.remarks)
                 remarks.extend(f"{name}: {remark}" for remark in file.remarks)
 
-        _print(merge.pieces(read_inputs()))
+        _print(merge.chunks(read_inputs()))
     for remark in remarks:
         print_message(remark)
     if not merge.began:

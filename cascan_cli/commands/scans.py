@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
+from cascan.model.scan import ScanState
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import format_changes, format_reason, scan_summary
 from cascan_cli.output.table import print_table
@@ -16,7 +17,7 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
-COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
+COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "REQUESTED BY", "FINDINGS", "CHANGES", "REMARK")
 
 
 def run(args: Namespace) -> int:
@@ -36,6 +37,7 @@ def run(args: Namespace) -> int:
             scan.state,
             scan.outcome or "",
             to_wire(scan.requested_at),
+            scan.requested_by,
             scan.findings.count,
             format_changes(scan.changes),
             _remark(scan),
@@ -44,7 +46,7 @@ def run(args: Namespace) -> int:
     )
     if not scans:
         print_message("there are no scans yet; start one with cascan scan TARGET")
-    print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
+    print_table(COLUMNS, rows, drop=("REQUESTED BY", "CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 
 
@@ -56,4 +58,7 @@ def _remark(scan: Scan) -> str:
     if reasons.listed:
         others = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
         return f"{format_reason(reasons.listed[0])}{others}"
-    return f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    if not scan.shards_waiting:
+        return ""
+    waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"
+    return f"{waiting} for cascan resume" if scan.state is ScanState.SUSPENDED else waiting

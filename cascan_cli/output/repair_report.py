@@ -60,9 +60,14 @@ def _merge_ends(ends: Sequence[RunStats]) -> RunStats:
         down=_sum(count.down for count in counts),
         total=_sum(count.total for count in counts),
     )
+    return RunStats(finished=_choose_finished(ends), hosts=hosts)
+
+
+def _choose_finished(ends: Sequence[RunStats]) -> Finished | None:
+    """The first one with an error, else the last one."""
     finished = [end.finished for end in ends if end.finished]
     failed = [entry for entry in finished if entry.exit == "error"]
-    return RunStats(finished=next(iter(failed or finished[-1:]), None), hosts=hosts)
+    return next(iter(failed or finished[-1:]), None)
 
 
 def _make_end(report: ReportReader, states: Counter[str]) -> RunStats:

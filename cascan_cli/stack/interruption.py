@@ -105,8 +105,7 @@ def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
 
     started, requested = time.monotonic(), set[str]()
     while True:
-        records = {scan_id: stack.table.get_scan(scan_id) for scan_id in scan_ids}
-        scans = {scan_id: scan for scan_id, scan in records.items() if scan}
+        scans = _read_scans(scan_ids, stack)
         under_way = {scan_id for scan_id, scan in scans.items() if scan.state in UNDER_WAY}
         for scan_id in under_way - requested:
             _request_suspension(scan_id, stack)
@@ -116,6 +115,12 @@ def _suspend(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
         if time.monotonic() - started >= (SUSPENDED_WITHIN_S if under_way else idle_limit_s):
             return scans
         time.sleep(POLL_S)
+
+
+def _read_scans(scan_ids: Sequence[str], stack: StackGateways) -> dict[str, Scan]:
+    """Those of the scans that are planned."""
+    scans = map(stack.table.get_scan, scan_ids)
+    return {scan.scan_id: scan for scan in scans if scan}
 
 
 def _request_suspension(scan_id: str, stack: StackGateways) -> None:

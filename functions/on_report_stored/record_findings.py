@@ -89,7 +89,7 @@ def record_findings(
     summary, status = record_report(
         key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
     )
-    announcer = ChangeAnnouncer(scan, shard.number, stored.key, stored.event_id or stored.key)
+    announcer = ChangeAnnouncer(scan, shard.number, stored.key, _cause_id(stored))
     if status is RecordingStatus.DONE:
         status = publish_changes(announcer, gateways.bus, turn, summary)
     if status is RecordingStatus.CONTINUE:
@@ -114,6 +114,10 @@ def _find_scan_and_shard(stored: ReportStored, table: ScanLifecycle) -> tuple[Sc
     if key.attempt > shard.attempt:
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     return scan, shard
+
+
+def _cause_id(stored: ReportStored) -> str:
+    return stored.event_id or stored.key
 
 
 def _is_superseded(shard: Shard, key: ReportKey) -> bool:
@@ -189,7 +193,7 @@ def _build_events(
     recorded.
     """
     happened_at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
-    common = build_event_fields(scan, at=happened_at, cause_id=stored.event_id or stored.key)
+    common = build_event_fields(scan, at=happened_at, cause_id=_cause_id(stored))
     common |= {"shard": shard.number, "report_key": stored.key}
     if summary.quarantined:
         yield HostQuarantined(

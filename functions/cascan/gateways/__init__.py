@@ -1,6 +1,6 @@
-"""Protocols for what lies outside: the work takes them as arguments, `cascan.aws` and `tests/fakes.py` provide them.
+"""Protocols for what lies outside the process: passed as arguments, and implemented in `cascan.aws` and `tests/fakes`.
 
-Every method may raise GatewayUnavailable; a partial answer is one. Every write may be repeated.
+Every method may raise GatewayUnavailable, also for a partial answer. Every write may be repeated.
 """
 
 from __future__ import annotations

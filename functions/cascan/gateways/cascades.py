@@ -20,10 +20,10 @@ class RuleTable(Protocol):
     """Cascading rules, every version of them."""
 
     def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
-        """Store the document as the rule's next version; the one that stands, if it is the same."""
+        """Store the document as the rule's next version, unless the latest is the same. Returns the latest."""
 
     def restore_rule(self, rule: StoredRule) -> bool:
-        """Store a version as it was; the latest, if none later is there. False: a later one, or this one, is."""
+        """Store a version as it was, unless this or a later one is stored. False: one is."""
 
     def rules(self) -> Iterator[StoredRule]:
         """The latest version of each that is not deleted, in order of their names."""
@@ -32,7 +32,7 @@ class RuleTable(Protocol):
         """A version of the rule, also of a deleted one."""
 
     def delete_rule(self, name: str) -> bool:
-        """False: there is none. Its versions stay, for scans that began with them."""
+        """Delete the rule. Its versions stay, for scans that began with them. False: there is no such rule."""
 
 
 class CascadeTable(Protocol):

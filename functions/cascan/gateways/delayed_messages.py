@@ -17,7 +17,7 @@ class DelayedMessage(msgspec.Struct, frozen=True):
 
 
 class DelayedMessages(RequestQueue, Protocol):
-    """Kept until they are due, then sent to their queue by whoever asks. The same body for the same time is one."""
+    """Messages that are kept until they are due. A repeat with the same body and time is one message."""
 
     def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
         """At most `limit` messages whose time has come, the oldest first."""

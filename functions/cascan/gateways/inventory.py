@@ -19,7 +19,7 @@ class Inventory(Protocol):
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
         """Store each record with its changes, which are the report's from then on; or neither.
 
-        The addresses of which nothing was stored: somebody else changed the record since it was read.
+        Returns the addresses whose record was changed since it was read: of these nothing is stored.
         """
 
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
@@ -29,7 +29,7 @@ class Inventory(Protocol):
         """The records that fit, IPv4 first, in order of their address."""
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
-        """Every address in the intervals was asked; an older note than the one that stands changes nothing."""
+        """Record that every address in the intervals was scanned. An older record changes nothing."""
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
         """The notes that touch `low` to `high`."""

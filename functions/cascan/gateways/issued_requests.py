@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class IssuedRequests(Protocol):
-    """What was sent under which scan id. Whoever reads a request checks here where it came from."""
+    """What was sent under which scan id. The reader of a request checks here where it came from."""
 
     def issue(self, scan_id: str, body: str) -> None:
         """Note a request before it is sent; a repeat changes nothing."""

@@ -14,7 +14,7 @@ class Recordings(Protocol):
     """How far reports are recorded."""
 
     def recording(self, source: ReportKey) -> Recording | None:
-        """How far the report is recorded, read consistently; None: nobody noted anything."""
+        """How far the report is recorded, read consistently; None: there is no record."""
 
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         """The addresses of the host elements before its place, as numbers."""
@@ -24,5 +24,5 @@ class Recordings(Protocol):
     ) -> bool:
         """Note how far the report is recorded, with the addresses of its last stretch.
 
-        False: another writer noted as much, or somebody more, and that stays. `writer` is of one delivery alone.
+        False: another writer recorded as much, or any writer more, and that stays. `writer` names one delivery.
         """

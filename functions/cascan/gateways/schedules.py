@@ -34,16 +34,16 @@ class ScheduleTable(Protocol):
         """Store them over their version before. False: another version is there."""
 
     def record_due(self, name: str, due_at: datetime) -> bool:
-        """The schedule was due. False: a later time of it was noted before."""
+        """Record that the schedule was due. False: a later time was recorded before."""
 
     def record_result(self, name: str, result: LatestResult) -> None:
-        """A scan of it succeeded; an older one than the one that stands changes nothing."""
+        """Record a scan of it that succeeded. An older one than the recorded one changes nothing."""
 
     def status(self, name: str) -> ScheduleStatus:
         """What became of its times."""
 
     def add_run(self, run: ScheduledRun) -> ScheduledRun:
-        """The run of this time as it stands: an earlier delivery's, if there was one."""
+        """Store the run. Returns the stored run of this time: an earlier delivery's, if there was one."""
 
     def runs(self, name: str) -> Iterator[ScheduledRun]:
         """By the time they were due, the oldest first."""

@@ -44,20 +44,20 @@ class Shards(Protocol):
     def beat(
         self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
     ) -> bool:
-        """Extend the lease. False: the shard is not this attempt's any more; whatever runs for it must stop."""
+        """Extend the lease. False: the shard is no longer this attempt's, whose process must stop."""
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        """running → reported, with what the run did. False: the shard is not this attempt's any more."""
+        """running → reported, with what the run did. False: the shard is no longer this attempt's."""
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         """running → reported, with what is done; the rest becomes a new shard. Both, and the scan's counts, or nothing.
 
-        The new shard, which its maker tells the queue of when it is queued. None: the shard is not this attempt's any
-        more. A repeat is told None too: the shard's `remainder` is the number of the new one.
+        Returns the new shard, whose message the caller sends if it is queued. None: the shard is no longer this
+        attempt's, also after a repeat: then the shard's `remainder` is the number of the new one.
         """
 
     def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
-        """running → queued or waiting, without a holder. The shard as it stands then."""
+        """running → queued or waiting, without a holder. Returns the shard afterwards."""
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
@@ -69,7 +69,7 @@ class Shards(Protocol):
         """
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
-        """Count the addresses of the shard's names in their scan. Those that another shard has counted already.
+        """Count the addresses of the shard's names in their scan. Returns those that another shard counted before.
 
-        A repeat of the same shard is told the same.
+        A repeat for the same shard returns the same.
         """

@@ -27,6 +27,7 @@ CONCLUSIVE_SCANS = frozenset({"connect", "syn", "udp", "sctpinit", "ipproto"})
 GUESSING_SCANS = frozenset({"window", "bounce"})  # their "open" is no more than a guess
 # Surely not open, as seen from here
 CLOSED_STATES = frozenset({"closed", "filtered", "closed|filtered"})
+CONCLUSIVE_STATES = CLOSED_STATES | {OPEN}
 
 
 class Ending(Protocol):
@@ -118,7 +119,7 @@ def _find_conclusive(host: Host, protocol: str, scanned: PortSet) -> PortSet:
     groups = _groups_of(host, protocol)
     unclear = [group for group in groups if group.state not in CLOSED_STATES]
     listed = [port for port in host.ports if port.protocol == protocol]
-    silent = _to_port_set(port for port in listed if port.state != OPEN and port.state not in CLOSED_STATES)
+    silent = _to_port_set(port for port in listed if port.state not in CONCLUSIVE_STATES)
     if not unclear and not silent:
         return scanned
     # It does not say which ports are unclear: those it names count

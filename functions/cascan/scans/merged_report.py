@@ -38,7 +38,7 @@ def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> 
     started = [shard.run.started_at for shard in shards if shard.run and shard.run.started_at]
     chunks = merge_reports(
         _merge_inputs(scanned, keys, reports),
-        note=f"{report_count} reports of scan {scan_id}, merged by cascan",
+        comment=f"{report_count} reports of scan {scan_id}, merged by cascan",
         missing=len(scanned) - report_count,
         started_at=min(started, default=None),
     )

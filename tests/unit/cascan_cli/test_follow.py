@@ -67,7 +67,7 @@ def test_a_scan_is_found_by_its_id_the_beginning_of_it_or_its_series(
 @pytest.mark.parametrize(
     ("asked", "sentence"), [("aaa", "2 scans begin with 'aaa'"), ("nope", "there is no scan 'nope'")]
 )
-def test_what_fits_none_or_several_is_said(table: MemoryScanTable, asked: str, sentence: str) -> None:
+def test_a_name_that_fits_no_scan_or_several_is_refused(table: MemoryScanTable, asked: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         find_scan(table, asked)
 
@@ -110,7 +110,7 @@ def test_a_stack_that_stays_up_is_not_waited_for() -> None:
     assert wait_for_cascade(stack.table.scans["aaaa222222222222"], cast("StackGateways", stack), 20, []) == 0
 
 
-def test_a_cascade_that_goes_on_too_long_is_told() -> None:
+def test_a_cascade_that_takes_too_long_is_an_error() -> None:
     stack = Ending()
     stack.looks = -10_000
     with pytest.raises(CliError, match="the cascade has not ended after"):

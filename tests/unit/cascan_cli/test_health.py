@@ -24,11 +24,11 @@ from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
 
-SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud")
-SENTENCE = "by soc (too loud); cascan halt --lift ends the halt"
+SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud", sender="AROA1234567890EXAMPLE:ada")
+SENTENCE = "by soc (too loud), requested by the principal AROA1234567890EXAMPLE:ada; cascan halt --lift ends the halt"
 
 
-def test_a_halt_is_said_once_and_its_end_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_halt_and_its_end_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     table = MemoryScanTable()
     watch = StackWatch(table)
     table.halt(SWITCHED)
@@ -43,7 +43,7 @@ def test_a_halt_is_said_once_and_its_end_once(capsys: pytest.CaptureFixture[str]
     assert "is no longer halted" in said[1]
 
 
-def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
+def test_a_command_that_waits_for_a_scan_says_that_the_stack_is_halted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table, looks = MemoryScanTable(), 0
@@ -62,7 +62,7 @@ def test_whoever_follows_a_scan_of_a_halted_stack_is_told_also_through_a_pipe(
     assert SENTENCE in capsys.readouterr().err
 
 
-def test_a_full_disk_is_said_once_and_that_it_has_room_again(
+def test_a_full_disk_and_its_end_are_printed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     free = [RESERVED_BYTES, RESERVED_BYTES - 1, 0, RESERVED_BYTES]
@@ -95,6 +95,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
     show_status(Running(1, "2026-03-01T00:00:00Z"), tmp_path, monkeypatch, as_json=True)
     halted: Any = msgspec.json.decode(capsys.readouterr().out)["halted"]
     assert (halted["by"], halted["reason"]) == ("soc", "too loud")
+    assert halted["sender"] == "AROA1234567890EXAMPLE:ada"
 
 
 def test_the_status_of_a_stack_that_is_down_says_what_is_kept_of_a_halt(

@@ -100,7 +100,7 @@ def test_a_scan_that_ended_meanwhile_is_left_alone(capsys: pytest.CaptureFixture
     assert f"scan {SCAN_ID} (lan) has ended, it is Done" in capsys.readouterr().err
 
 
-def test_a_request_that_nobody_planned_yet_is_said_to_wait(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_that_is_not_planned_yet_is_reported_as_queued(capsys: pytest.CaptureFixture[str]) -> None:
     interrupted(Stack(stays_up=False))
     assert f"scan {SCAN_ID} is queued, and goes on when the local stack is up again" in capsys.readouterr().err
 

@@ -51,7 +51,7 @@ def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
         (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan local --help"),
     ],
 )
-def test_words_that_are_none_are_told_with_the_way_out(
+def test_invalid_arguments_are_refused_with_a_hint(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -21,7 +21,7 @@ def test_c5_each_document_of_a_file_is_a_request() -> None:
 
 
 @pytest.mark.parametrize("text", ["targets: [10.0.0.1]  # one\n", '{"targets": ', "{targets: [10.0.0.1]}"])
-def test_a_request_that_stands_alone_is_sent_as_it_was_written(text: str) -> None:
+def test_a_single_request_is_sent_unchanged(text: str) -> None:
     assert split_requests("a", text) == [text]
 
 

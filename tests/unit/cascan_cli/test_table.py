@@ -68,7 +68,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut_in_two(columns: i
     assert all(row[0] in shown for row in ROWS)
 
 
-def test_what_there_is_no_room_for_is_left_out_and_told(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_without_room_are_left_out_with_a_message(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
     header, *rows = show(TITLES, ROWS, columns=60, **NARROW).splitlines()
     assert header.split() == ["SCAN", "NAME", "STATE", "REMARK"]
     assert "10.1.2.3 is" in "\n".join(rows)

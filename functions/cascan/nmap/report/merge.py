@@ -1,14 +1,14 @@
-"""Reports of one scan's shards → one report, as one nmap would have written it: streams in, XML out, constant memory.
+"""The reports of one scan's shards → one report, as a single nmap would have written it: streams in, XML out.
 
-What stands below the roots is copied, one report after the other, as ReportReader reads it (its `source`); the frame
-around it is made anew:
+Memory is constant. The elements below the roots are copied, one report after the other, as ReportReader reads them (its
+`source`). The frame around them is made anew:
 
-    nmaprun    of the first report that says its version: args, version; start: given, else that report's
+    nmaprun    of the first report that says its version: args, version; start: `started_at`, else that report's
     scaninfo   of the first report that has hosts, as verbose and debugging: a scan's shards share their options
-    runstats   hosts: summed; of a report without runstats, the hosts that it has whole
-               finished: time is the latest, elapsed is from start to then, exit is success if every report says so
+    runstats   hosts: summed; of a report without runstats, its whole hosts
+               finished: time is the latest, elapsed runs from start to it, exit is success if it is in every report
 
-A host that another report says more of is left out, and out of the sums. A damaged report contributes its whole hosts.
+A host of which another report has more is left out, also of the sums. A damaged report contributes its whole hosts.
 What nmap.dtd does not know is left out. Source: nmap.dtd.
 """
 
@@ -30,30 +30,30 @@ from cascan.nmap.report.tree.values import parse_count, parse_timestamp
 from cascan.nmap.report.write.report import DECLARATION, render_end, render_item, render_start
 
 FRAME = (ScanInfo, Verbose, Debugging)
-PIECE_BYTES = 256 * 1024
+CHUNK_CHARS = 256 * 1024
 
 
 class MergeInput(NamedTuple):
     """One of the reports that are merged."""
 
     stream: IO[bytes]
-    left_out: Container[str] = ()  # addresses whose hosts another of the reports has
+    left_out: Container[str] = ()  # addresses whose hosts are taken from another report
 
 
 def merge_reports(
-    reports: Iterable[MergeInput], *, note: str = "", missing: int = 0, started_at: datetime | None = None
+    reports: Iterable[MergeInput], *, comment: str = "", missing: int = 0, started_at: datetime | None = None
 ) -> Iterator[bytes]:
-    """The merged report in pieces of about PIECE_BYTES; none at all where no stream is a report.
+    """The merged report in chunks of about CHUNK_CHARS; none at all if no stream is a report.
 
-    Each stream is read to its end and closed before the next is asked for. `note` becomes a comment at the top (it may
-    not hold `--`); `missing` counts reports that there should be and are not; `started_at` is when the scan began.
+    Each stream is read to its end and closed before the next is taken. `comment` is written at the top (it must not
+    hold `--`); `missing` is the number of reports that should exist and do not; `started_at` is when the scan began.
     """
-    return ReportMerge(note, missing, started_at).pieces(reports)
+    return ReportMerge(comment, missing, started_at).chunks(reports)
 
 
 @dataclass
 class _Counts:
-    """Hosts of a report: as nmap counts them, or as they stand there."""
+    """Numbers of hosts: as nmap counts them, or as the report has them."""
 
     up: int = 0
     total: int = 0
@@ -68,16 +68,16 @@ class _Counts:
 
 
 class ReportMerge:
-    """One merge. `flaws`: how many reports are missing, damaged, or of a run that failed; true after the last piece.
+    """One merge. `flaws`: how many reports are missing, damaged, or of a failed run; complete after the last chunk.
 
-    `warnings`: what was wrong with the report that was read last, a sentence each.
+    `warnings`: what is wrong with the report that was read last, one sentence each.
     """
 
-    def __init__(self, note: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
+    def __init__(self, comment: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
         self.flaws = missing
         self.warnings: tuple[str, ...] = ()
-        self._note = note
-        self._started = int(started_at.timestamp()) if started_at else 0  # seconds since 1970; 0: not known yet
+        self._comment = comment
+        self._started = int(started_at.timestamp()) if started_at else 0  # seconds since 1970; 0: unknown so far
         self._finished = 0
         self._up = self._total = 0
         self._head: Head | None = None  # of the first report
@@ -85,24 +85,24 @@ class ReportMerge:
 
     @property
     def began(self) -> bool:
-        """A report was among the streams."""
+        """Whether a stream was a report."""
         return self._head is not None
 
-    def pieces(self, reports: Iterable[MergeInput]) -> Iterator[bytes]:
+    def chunks(self, reports: Iterable[MergeInput]) -> Iterator[bytes]:
         """See merge_reports."""
-        held: list[str] = []
-        held_chars = 0
-        for piece in self._elements(reports):
-            held.append(piece)
-            held_chars += len(piece)
-            if held_chars >= PIECE_BYTES:
-                yield "".join(held).encode()
-                held.clear()
-                held_chars = 0
-        if held:
-            yield "".join(held).encode()
+        elements: list[str] = []
+        chars = 0
+        for element in self._render(reports):
+            elements.append(element)
+            chars += len(element)
+            if chars >= CHUNK_CHARS:
+                yield "".join(elements).encode()
+                elements.clear()
+                chars = 0
+        if elements:
+            yield "".join(elements).encode()
 
-    def _elements(self, reports: Iterable[MergeInput]) -> Iterator[str]:
+    def _render(self, reports: Iterable[MergeInput]) -> Iterator[str]:
         for stream, left_out in reports:
             with stream:
                 try:
@@ -111,14 +111,14 @@ class ReportMerge:
                     self.flaws += 1
                     self.warnings = (str(exc),)
                     continue
-                self._note_head(report.head)
-                yield from self._elements_of(report, left_out)
+                self._keep_head(report.head)
+                yield from self._render_report(report, left_out)
                 self.warnings = report.warnings
         if self._head is not None:
-            yield from self._beginning(())
-            yield self._ending()
+            yield from self._render_start(())
+            yield self._render_end()
 
-    def _elements_of(self, report: ReportReader, left_out: Container[str]) -> Iterator[str]:
+    def _render_report(self, report: ReportReader, left_out: Container[str]) -> Iterator[str]:
         frame: list[Item] = []
         ends: list[RunStats] = []
         present, elsewhere = _Counts(), _Counts()
@@ -134,18 +134,18 @@ class ReportMerge:
                 if left_out and item.address in left_out:
                     elsewhere.add_host(item)
                     continue
-            yield from self._beginning(frame)
+            yield from self._render_start(frame)
             yield report.source
         self._add(ends, present, elsewhere)
         self.flaws += not (report.complete and _succeeded(ends))
 
-    def _note_head(self, head: Head) -> None:
-        """Keep the first, or rather the first that says its version: nmap may fail before it does."""
+    def _keep_head(self, head: Head) -> None:
+        """Keep the first that has a version, else the first: nmap may fail before it writes one."""
         if self._head is None or (head.version is not None and self._head.version is None):
             self._head = head
 
     def _add(self, ends: list[RunStats], present: _Counts, elsewhere: _Counts) -> None:
-        """Count the hosts of a report, and note when it ended."""
+        """Add the hosts of a report, and when it ended."""
         counted = _Counts()
         for hosts in (end.hosts for end in ends if end.hosts):
             counted.add(hosts)
@@ -155,37 +155,28 @@ class ReportMerge:
         self._total += max(0, counted.total - elsewhere.total)
         self._finished = max(self._finished, *(_seconds(end.finished.time) for end in ends if end.finished), 0)
 
-    def _beginning(self, frame: Iterable[Item]) -> Iterator[str]:
-        """The document up to what stands below its frame, once."""
+    def _render_start(self, frame: Iterable[Item]) -> Iterator[str]:
+        """The document up to the end of its frame, once."""
         if self._begun or self._head is None:
             return
         self._begun = True
         self._started = self._started or _seconds(self._head.start)
-        head = replace(
-            self._head,
-            scanner="nmap",
-            args=self._head.args or "",
-            start=str(self._started),
-            startstr=_asctime(self._started),
-            version=self._head.version or "",
-            xmloutputversion=self._head.xmloutputversion or "1.05",
-        )
-        start = render_start(head)
-        yield start.replace(DECLARATION, f"{DECLARATION}<!-- {self._note} -->\n", 1) if self._note else start
+        start = render_start(_complete_head(self._head, self._started))
+        yield start.replace(DECLARATION, f"{DECLARATION}<!-- {self._comment} -->\n", 1) if self._comment else start
         frame = list(frame)
         yield from (render_item(item) for item in frame if isinstance(item, ScanInfo))
         for kind in (Verbose, Debugging):
             yield render_item(next((item for item in frame if isinstance(item, kind)), kind(level="0")))
 
-    def _ending(self) -> str:
+    def _render_end(self) -> str:
         finished = max(self._finished, self._started)
-        elapsed, at = finished - self._started, _asctime(finished)
+        elapsed, finished_text = finished - self._started, _asctime(finished)
         hosts = f"{self._total} IP addresses ({self._up} hosts up) scanned in {elapsed} seconds"
         flaw = f"{self.flaws} of the reports merged here are missing, cut short, or of a run that failed"
         end = Finished(
             time=str(finished),
-            timestr=at,
-            summary=f"Nmap done at {at}; {hosts}",
+            timestr=finished_text,
+            summary=f"Nmap done at {finished_text}; {hosts}",
             elapsed=str(elapsed),
             exit="error" if self.flaws else "success",
             errormsg=flaw if self.flaws else None,
@@ -195,18 +186,31 @@ class ReportMerge:
         return render_item(RunStats(finished=end, hosts=counts)) + render_end()
 
 
+def _complete_head(head: Head, started: int) -> Head:
+    """The head with every attribute that nmap always writes."""
+    return replace(
+        head,
+        scanner="nmap",
+        args=head.args or "",
+        start=str(started),
+        startstr=_asctime(started),
+        version=head.version or "",
+        xmloutputversion=head.xmloutputversion or "1.05",
+    )
+
+
 def _succeeded(ends: list[RunStats]) -> bool:
-    """Whether a report says that its run came to an end, and that it succeeded."""
+    """Whether a report says that its run ended, and successfully."""
     finished = [end.finished for end in ends if end.finished]
     return bool(finished) and all(end.exit in ("success", None) for end in finished)
 
 
 def _seconds(text: str | None) -> int:
-    """An instant, in seconds since 1970; 0 where it is none."""
+    """A time in seconds since 1970; 0: absent, or another text."""
     moment = parse_timestamp(text)
     return int(moment.timestamp()) if moment else 0
 
 
 def _asctime(seconds: int) -> str:
-    """As nmap writes an instant; in UTC."""
+    """A time as nmap writes it, in UTC."""
     return time.asctime(time.gmtime(seconds))

@@ -50,7 +50,9 @@ def test_the_command_line_of_a_shard_shows_its_share_of_a_rate(capsys: pytest.Ca
     assert any("each of up to 4 shards at once" in note for note in shared["notes"])
 
 
-def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_accepted_request_is_explained_with_its_size_and_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     code, said = checked(capsys, "10.0.0.0/23", "10.0.0.7", "--exclude", "10.0.1.1", "--", "-A", "-p22")
     assert (code, said["accepted"], said["refusals"]) == (0, True, [])
     assert (said["addresses"], said["shards"], said["lane"]) == (511, 2, "connect")
@@ -65,7 +67,7 @@ def test_an_accepted_request_is_told_with_its_exact_size_and_command_line(capsys
     assert [one["refusal"] for one in said["targets"]] == ["", ""]
 
 
-def test_a_refused_request_is_told_with_every_reason_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_request_has_every_reason_as_data(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = checked(capsys, "8.8.8.8", "10.0.0.1", "--", "-oN", "x", "-sS", "--script", "/tmp/x")
     assert (code, said["accepted"], said["argv"], said["addresses"]) == (2, False, [], None)
     assert [(one["what"], one["rule"]) for one in said["refusals"]] == [
@@ -99,7 +101,7 @@ def test_a_refusal_names_what_is_refused_as_it_was_written(
     assert any(one["what"] == what and reason in one["reason"] for one in said["refusals"]), said["refusals"]
 
 
-def test_a_name_is_not_said_to_be_inside_before_anybody_knows_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_does_not_count_as_inside_before_it_is_resolved(capsys: pytest.CaptureFixture[str]) -> None:
     by_number, by_name = checked(capsys, "10.0.0.1", "www.example.test")[1]["targets"]
     assert (by_number["refusal"], by_number["note"], by_name["refusal"]) == ("", "", "")
     assert "when it resolves the name" in by_name["note"]
@@ -114,7 +116,7 @@ def test_raw_sockets_are_chosen_where_an_option_needs_them(capsys: pytest.Captur
     assert checked(capsys, "10.0.0.1", "--type", "nmap", "--", "-sS")[0] == 2
 
 
-def test_each_script_is_told_with_its_verdict_and_the_profile_that_would_allow_it(
+def test_each_script_has_its_verdict_and_the_profile_that_would_allow_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def verdicts(*words: str) -> dict[str, tuple[str, str]]:
@@ -181,6 +183,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = {"AllowedTargets": "192.0.2.0/24, 10.0.0.0/8", "DeniedTargets": "192.0.2.9", "RawScans": "disabled"}
+    parameters |= {"WorkerSubnets": "subnet-1"}
     described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     monkeypatch.setattr(permit, "describe_stack", lambda name: {"Parameters": described})
     here = ("--stack", "cascan")
@@ -192,16 +195,36 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 2
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "intrusive"})
     assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 0
-    described.append({"ParameterKey": "WorkerEgress", "ParameterValue": "10.0.0.0/9"})
-    assert "WorkerEgress" in checked(capsys, "10.128.0.1", *here)[1]["refusals"][0]["reason"]
-    described.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
-    assert checked(capsys, "10.128.0.1", *here)[0] == 0  # who knows what their own subnets reach
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
     assert main(["check", "10.0.0.1", *here]) == 2
     assert "is not one of safe, intrusive, everything" in capsys.readouterr().err
     monkeypatch.setattr(permit, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
+
+
+def test_a_deployed_stack_gives_what_its_workers_reach(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, here = "9.0.0.0/8, 10.0.0.0/8, 2606:4700::/32", ("--stack", "cascan")
+    parameters = {"AllowedTargets": allowed, "WorkerEgress": "9.0.0.0/9,10.0.0.0/8"}
+
+    def describe(_: str) -> Any:
+        described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        return {"Parameters": described}
+
+    monkeypatch.setattr(permit, "describe_stack", describe)
+    assert checked(capsys, "9.0.0.0/24", *here)[0] == 0
+    assert "WorkerEgress" in checked(capsys, "9.128.0.0/24", *here)[1]["refusals"][0]["reason"]
+    assert "not a public address" in checked(capsys, "10.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerSubnets"] = "subnet-1"
+    assert checked(capsys, "10.0.0.1", *here)[0] == 0  # what the operator's own subnets reach is not known
+    ipv6 = ("2606:4700::1", *here, "--", "-6")
+    assert checked(capsys, *ipv6)[0] == 0  # an older stack, which accepts it
+    parameters["WorkerIpv6"] = "disabled"
+    assert "WorkerIpv6" in checked(capsys, *ipv6)[1]["refusals"][0]["reason"]
+    parameters["WorkerIpv6"] = "enabled"
+    assert checked(capsys, *ipv6)[0] == 0
 
 
 def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +257,7 @@ def test_c5_of_a_stream_each_document_is_checked_whatever_its_kind(
     assert "document 3: the request is not YAML" in capsys.readouterr().err
 
 
-def test_c1_a_name_that_never_renders_in_a_scope_limiter_is_told(
+def test_c1_a_name_that_never_renders_in_a_scope_limiter_gives_a_note(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     cascades = """

@@ -123,13 +123,21 @@ def test_a_scan_that_is_not_suspended_cannot_be_resumed(stack: Stack, capsys: py
     assert "is not suspended, it is Scanning" in capsys.readouterr().err
 
 
-def test_a_stack_that_does_not_listen_is_told_with_where_to_look(
+def test_a_stack_that_does_not_react_is_reported_with_the_log_to_read(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.store()
     stack.listens = False
     assert main(["cancel", "latest", "--timeout", "0"]) == 3
     assert "see the log of on_control_requested and its dead-letter queue" in capsys.readouterr().err
+
+
+def test_a_suspended_scan_is_listed_with_the_command_that_continues_it(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.store(state=ScanState.SUSPENDED, shards_waiting=1, shards_in_flight=0)
+    assert main(["scans"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("1 of 1 shards wait for cascan resume")
 
 
 def test_a_halted_stack_says_so_wherever_scans_are_listed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

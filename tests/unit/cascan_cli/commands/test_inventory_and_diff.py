@@ -141,7 +141,7 @@ class TestDiff:
         )
         assert [row[4] for row in printed("diff", "lan", "--all")] == ["never covered"] * 5
 
-    def test_two_scans_compared_by_their_reports_differ_as_the_inventory_was_told(self, printed: Printed) -> None:
+    def test_comparing_two_reports_gives_the_changes_of_the_inventory(self, printed: Printed) -> None:
         assert sorted(printed("diff", "dmz", "lan")) == sorted(self.CHANGES)
 
     def test_from_the_earlier_to_the_later_in_whatever_order_they_are_named(self, printed: Printed) -> None:
@@ -152,7 +152,7 @@ class TestDiff:
         end_scans(world)
         assert printed("diff", "again", "lan") == []
 
-    def test_a_report_that_is_no_more_is_left_out_and_said(self, world: World, printed: Printed) -> None:
+    def test_a_deleted_report_is_left_out_with_a_message(self, world: World, printed: Printed) -> None:
         del world.reports.objects[f"reports/{FIRST}/000000/1.xml"]
         assert printed("diff", "dmz", "lan") == []
         assert f"shard 0 of scan {FIRST} is left out: there is no report" in printed.said

@@ -42,7 +42,7 @@ def test_a_spelling_is_looked_up_as_nmap_would_read_it(
 
 
 @pytest.mark.parametrize(("word", "why"), [("--re", "ambiguous"), ("--frob", "unrecognized"), ("frob", "no option")])
-def test_what_is_no_option_of_nmap_is_said(capsys: pytest.CaptureFixture[str], word: str, why: str) -> None:
+def test_an_unknown_option_is_reported(capsys: pytest.CaptureFixture[str], word: str, why: str) -> None:
     code, rows, err = printed(capsys, word)
     assert (code, rows) == (2, [])
     assert why in err

@@ -76,7 +76,7 @@ class TestFindings:
 
 class TestHosts:
     @pytest.mark.parametrize("name", WHOLE)
-    def test_every_host_is_there_with_all_that_was_said_of_it(self, read: Read, name: str) -> None:
+    def test_every_host_is_printed_with_all_its_details(self, read: Read, name: str) -> None:
         out = read(PATHS[name], "--as", "hosts")[1]
         assert [msgspec.json.decode(line, type=Host) for line in out.splitlines()] == hosts(name)
 
@@ -230,7 +230,7 @@ class TestPacked:
         assert (code, len(out) > 0) == (1, True)
         assert "cut short" in err
 
-    def test_warnings_in_front_of_a_report_are_read_over_and_told(self, read: Read, tmp_path: Path) -> None:
+    def test_warnings_in_front_of_a_report_are_skipped_with_a_remark(self, read: Read, tmp_path: Path) -> None:
         file, warning = tmp_path / "both.xml", b"Warning: <host> is no report, nmap <nothing>\n" * 5_000
         file.write_bytes(warning + report("hosts"))
         code, out, err = read(str(file))
@@ -328,7 +328,7 @@ class TestAsACommand:
         assert (ran.stdout.strip(), ran.stderr) == (b"1", b"")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-    def test_a_full_disk_is_told_without_a_traceback(self) -> None:
+    def test_a_full_disk_is_reported_without_a_traceback(self) -> None:
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
         with Path("/dev/full").open("wb") as full:
             argv = [sys.executable, "-m", "cascan_cli.main", "read", PATHS["hosts"]]

@@ -74,7 +74,7 @@ def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
     ],
     ids=["findings", "findings --json", "report", "report --xml"],
 )
-def test_who_reads_what_a_scan_found_is_told_what_is_missing(
+def test_commands_that_print_results_say_what_is_missing(
     stack: StackGateways, command: Any, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.table.add_shards([a_shard(attempt=1)])

@@ -81,7 +81,7 @@ def test_the_bundled_rules_are_there_without_a_file_and_can_be_named(
     assert [child["metadata"]["generateName"] for child in said["children"]] == ["nmap-office-nmap-ssh-algorithms-"]
 
 
-def test_c1_nothing_follows_a_scan_without_cascades_and_that_is_told(
+def test_c1_nothing_follows_a_scan_without_cascades_and_a_message_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = SCAN[: SCAN.index("  cascades:")]
@@ -197,7 +197,7 @@ def test_null_in_a_finding_is_what_is_not_there(tmp_path: Path, capsys: pytest.C
         (["--scan", "latest"], FINDINGS, "name a scan with --scan, or files"),
     ],
 )
-def test_bad_input_is_told_and_nothing_is_printed(
+def test_bad_input_is_reported_and_nothing_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], findings: Any, complaint: str
 ) -> None:
     code, said, err = rehearsed(tmp_path, capsys, *words, findings=findings)
@@ -205,7 +205,7 @@ def test_bad_input_is_told_and_nothing_is_printed(
     assert complaint in err
 
 
-def test_every_problem_of_every_rule_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_problem_of_every_rule_is_reported_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rules = tmp_path / "rules.json"
     documents = [rule_document("one", parameters=["{{"]), rule_document("two", matches={"expression": "1 +"})]
     rules.write_text(json.dumps({"kind": "List", "items": documents}))
@@ -295,7 +295,7 @@ def test_a_list_is_the_manifests_in_it() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"), [("kind: A\n---\n{", "document 2"), ('{"kind": "List", "items": 1}', "items: a List needs")]
 )
-def test_what_is_no_manifest_is_told_with_its_number(text: str, reason: str) -> None:
+def test_an_invalid_manifest_is_reported_with_its_number(text: str, reason: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         read_documents(text)
     assert reason in str(refused.value)

@@ -113,7 +113,7 @@ def test_apply_stores_the_file_as_the_next_version_and_show_prints_it(
     assert table.severity_rules() is not None
 
 
-def test_what_is_applied_is_kept_for_a_rebuild_and_stands_where_it_cannot_be(
+def test_applied_rules_are_backed_up_and_valid_even_if_the_backup_fails(
     file: Path, table: MemoryScanTable, house: MemoryOperatorRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["severity", "apply", "-f", str(file)]) == 0
@@ -138,7 +138,7 @@ def test_a_file_with_problems_changes_nothing_and_tells_them_all(
     assert table.severity_rules() is None
 
 
-def test_two_people_who_apply_at_once_are_told(
+def test_two_people_who_apply_at_once_get_an_error(
     file: Path, table: MemoryScanTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     theirs = StoredRules(version=1, applied_at=NOW, text="", rules=read_severity_rules("rules: []"))
@@ -166,7 +166,7 @@ def test_two_people_who_apply_at_once_are_told(
         (b'{"name": "a"}\n{"severity": "dire"}\n', "finding-2 is not a valid finding: Invalid enum value 'dire'"),
     ],
 )
-def test_a_file_that_holds_no_findings_is_told(
+def test_a_file_without_findings_is_refused(
     content: bytes, why: str, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "other.json"
@@ -188,7 +188,7 @@ def test_findings_may_be_secure_code_boxs(file: Path, tmp_path: Path, capsys: py
     assert json.loads(capsys.readouterr().out)["severities"] == {"HIGH": 1}
 
 
-def test_a_file_that_is_not_there_is_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_reported(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["severity", "test", "-f", str(file), "--findings", "/no/such"]) == 2
     assert main(["severity", "test", "-f", "/no/such", "--findings", str(file)]) == 2
     assert capsys.readouterr().err.count("No such file") == 2

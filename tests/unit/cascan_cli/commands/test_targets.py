@@ -54,7 +54,7 @@ def test_a_name_is_printed_as_itself_and_counted_once(capsys: pytest.CaptureFixt
     assert printed(capsys, "--count", "example.org", "10.0.0.1") == "2\n"
 
 
-def test_what_is_refused_is_told_with_every_reason_and_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_expression_prints_every_reason_and_no_address(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "10.0.0.1", "127.1", "0x7f.0.0.1"]) == 2
     out, err = capsys.readouterr()
     assert out == ""

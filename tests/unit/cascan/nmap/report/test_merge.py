@@ -33,7 +33,7 @@ SETS = {
 
 def merged(*reports: bytes, missing: int = 0, started_at: datetime | None = None) -> bytes:
     pieces = merge_reports(
-        map(MergeInput, map(io.BytesIO, reports)), note="for a test", missing=missing, started_at=started_at
+        map(MergeInput, map(io.BytesIO, reports)), comment="for a test", missing=missing, started_at=started_at
     )
     return b"".join(pieces)
 
