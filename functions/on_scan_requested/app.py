@@ -40,7 +40,7 @@ class Settings(ScanSettings):
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
     policy_profile: PolicyProfile
-    express_reaches: Literal["private", "public"]  # private: the Lambda runs in the operator's subnets
+    express_reaches: Literal["private", "public"]  # private: in the operator's subnets
     raw_scans: Literal["enabled", "disabled"]
     shards_per_scan: int
     default_backoff_limit: int

@@ -1,4 +1,7 @@
-"""Work on a request that has no side effects. An error would occur again, so it refuses the request."""
+"""Work on a request that has no side effects.
+
+An error would occur again, so it refuses the request.
+"""
 
 from __future__ import annotations
 

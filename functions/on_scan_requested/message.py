@@ -50,4 +50,6 @@ def identify(message: Message, key: str, issued: IssuedRequests) -> Identity:
     """The id of a request's scan. `key` is the request's idempotency key, or empty."""
     if key.startswith(ISSUED_KEYS) and issued.was_issued(derive_scan_id(key), message.digest):
         return Identity(derive_scan_id(key), is_issued=True)
-    return Identity(derive_keyed_scan_id(message.sender, key) if key else derive_scan_id(message.message_id))
+    if key:
+        return Identity(derive_keyed_scan_id(message.sender, key))
+    return Identity(derive_scan_id(message.message_id))

@@ -37,10 +37,12 @@ def plan_scan(
     permissions: Permissions,
     defaults: ScanDefaults,
 ) -> PlanningResult:
-    """Store the scan and its plan, queue its shards, announce it. A repeated delivery completes an interrupted one.
+    """Store the scan and its plan, queue its shards, announce it.
 
-    A request that can never succeed is stored as an Errored scan with the reasons. So is a request whose planning never
-    finished: `is_last_delivery` says that its queue gave up on it.
+    A repeated delivery completes an interrupted one.
+
+    A request that can never succeed is stored as an Errored scan with the reasons. So is a request
+    whose planning never finished: `is_last_delivery` says that its queue gave up on it.
     """
     table = gateways.table
     refuse = partial(store_refusal, message, defaults=defaults, gateways=gateways)
@@ -79,7 +81,7 @@ def plan_scan(
         if earlier.refusals:  # of an earlier delivery; the operator's settings have changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-        planned = replace(planned, parallel=earlier.parallel)  # the operator's default may have changed since
+        planned = replace(planned, parallel=earlier.parallel)  # the default may have changed since
     _start(scan, planned, gateways, reports)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
@@ -138,11 +140,11 @@ def _start(scan: Scan, planned: Plan, gateways: ScanGateways, reports: ReportSto
     table = gateways.table
     queued = scan.shards - scan.shards_waiting
     table.add_shards(planned.shards(scan.scan_id, queued=queued))
-    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # in any later state the plan is stored already
+    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # later the plan is stored already
         store_plan(reports, scan, planned.shards(scan.scan_id, queued=queued))
     for entry in initial_entries(scan, planned.lane):
         table.add_to_agenda(entry)
-    if scan.state is ScanState.INIT:  # a suspended scan waits; in any later state its shards were queued
+    if scan.state is ScanState.INIT:  # a suspended scan waits; later its shards are queued already
         _queue(scan, planned, gateways)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
     elif scan.state is ScanState.CANCELLED:  # maybe before all its shards were stored
@@ -150,7 +152,10 @@ def _start(scan: Scan, planned: Plan, gateways: ScanGateways, reports: ReportSto
 
 
 def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
-    """Queue the first shards and announce the scan. A repeat queues them again; workers skip claimed shards."""
+    """Queue the first shards and announce the scan.
+
+    A repeat queues them again; workers skip claimed shards.
+    """
     event_id = derive_event_id(scan.scan_id, "planned")
     queued = scan.shards_in_flight
     messages = (

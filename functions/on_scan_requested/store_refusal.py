@@ -19,8 +19,9 @@ from cascan.scans.close import announce_end
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (
-    "planning it never came to an end: the function ran out of time or memory, or its services did not answer, at "
-    "every delivery of the message; scans/<scan id>/request in the report bucket holds the request"
+    "planning it never came to an end: the function ran out of time or memory, "
+    "or its services did not answer, at every delivery of the message; "
+    "scans/<scan id>/request in the report bucket holds the request"
 )
 
 
@@ -47,7 +48,8 @@ def store_refusal(
 ) -> PlanningResult:
     """Store the refusal under the id that the scan would have had, and announce it.
 
-    If that id belongs to another request, the id derives from the message. A repeated delivery announces it again.
+    If that id belongs to another request, the id derives from the message. A repeated delivery
+    announces it again.
     """
     scan = _refused_scan(message, identity, request, refused, now=gateways.clock())
     scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))

@@ -1,7 +1,10 @@
-"""The scope → the networks to which a worker's security group allows traffic. IPv4 only, like the small VPC.
+"""The scope → the networks to which a worker's security group allows traffic.
 
-A security group cannot deny. So denied networks are cut out of the allowed ones, as long as the group has enough rules.
-Otherwise the whole allowed networks are let out, and only the scope's own three checks keep scans off the denied part.
+IPv4 only, like the small VPC.
+
+A security group cannot deny. So denied networks are cut out of the allowed ones, as long as the
+group has enough rules. Otherwise the whole allowed networks are let out, and only the scope's own
+three checks keep scans off the denied part.
 """
 
 from __future__ import annotations

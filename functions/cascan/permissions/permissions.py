@@ -1,4 +1,7 @@
-"""What the operator of a stack permits. Every request is judged by it, to be planned or only to be checked."""
+"""What the operator of a stack permits.
+
+Every request is judged by it, to be planned or only to be checked.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class Permissions(msgspec.Struct, frozen=True):
     scope: Scope
     policy: PolicyProfile = PolicyProfile.SAFE  # a request may narrow it
     raw_scans: bool = True
-    express_reaches_private: bool = True  # the Lambda that takes small shards runs in the operator's network
+    express_reaches_private: bool = True  # the express Lambda runs in the operator's network
     reach: WorkerReach | None = None  # of workers in AWS; None: they run on this machine
 
     @classmethod
@@ -69,5 +72,6 @@ class Permissions(msgspec.Struct, frozen=True):
             return self.policy
         if not self.policy.allows(requested):
             excess = f"policyProfile {requested} is more than {self.policy}"
-            raise RequestRefused([f"{excess}, which the operator of this stack allows; ask for less"])
+            policy = "which the operator of this stack allows"
+            raise RequestRefused([f"{excess}, {policy}; ask for less"])
         return requested

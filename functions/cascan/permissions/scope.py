@@ -1,7 +1,9 @@
-"""What may be scanned, and why the rest may not. Nothing is allowed until it is named, and a denial wins.
+"""What may be scanned, and why the rest may not.
 
-The scope is checked three times: the targets of a request, the addresses of a name at launch, and the hosts that
-answered, in the report.
+Nothing is allowed until it is named, and a denial wins.
+
+The scope is checked three times: the targets of a request, the addresses of a name at launch, and
+the hosts that answered, in the report.
 """
 
 from __future__ import annotations
@@ -93,7 +95,10 @@ class Scope(msgspec.Struct, frozen=True):
         )
 
     def find_refusal(self, target: Target) -> str | None:
-        """Why the target may not be scanned: a sentence that names its first address outside. None: it may."""
+        """Why the target may not be scanned: a sentence that names its first address outside.
+
+        None: it may.
+        """
         if isinstance(target, Name):
             return self._find_name_refusal(target)
         if isinstance(target, Network6):
@@ -107,17 +112,20 @@ class Scope(msgspec.Struct, frozen=True):
             return self.find_address_refusal(address, written=target.expression)
         low, high = target.bounds
         meets_ipv4 = any(start <= high and low <= end for _, (start, end), _ in HOLDING_IPV4)
-        is_in_isatap = low >> 32 == high >> 32 and is_isatap(IPV6, low)  # no scan may have a wider network
+        is_in_isatap = low >> 32 == high >> 32 and is_isatap(IPV6, low)  # no wider network can be scanned
         if meets_ipv4 or is_in_isatap:
-            return f"{target.expression} holds embedded IPv4 addresses; name the IPv4 addresses themselves"
+            embedding = f"{target.expression} holds embedded IPv4 addresses"
+            return f"{embedding}; name the IPv4 addresses themselves"
         outside = find_gap(self.permitted6, low, high)
         return None if outside is None else self._write_refusal(IPV6, outside, target.expression)
 
     def find_address_refusal(self, address: str, name: str = "", *, written: str = "") -> str | None:
-        """Why the address may not be scanned. None: it may. An address that cannot be parsed is refused.
+        """Why the address may not be scanned.
 
-        With the `name` that resolved to it, an allowed domain permits any public address. `written` is the target's
-        expression, for the sentence.
+        None: it may. An address that cannot be parsed is refused.
+
+        With the `name` that resolved to it, an allowed domain permits any public address. `written`
+        is the target's expression, for the sentence.
         """
         try:
             value = parse_address(address.partition("%")[0])
@@ -130,12 +138,14 @@ class Scope(msgspec.Struct, frozen=True):
         if denied_domain:
             return f"{name} is in DeniedTargets ({denied_domain})"
         label = written or name or address
-        return self._find_embedding_refusal(value.version, int(value), judged, label) or self._find_number_refusal(
-            judged.family, judged.number, address, name, label
-        )
+        embedding = self._find_embedding_refusal(value.version, int(value), judged, label)
+        return embedding or self._find_number_refusal(judged, address, name, label)
 
     def find_address_denial(self, address: str) -> str:
-        """Why packets may not carry the address, even if it is allowed: a sentence. Empty: they may."""
+        """Why packets may not carry the address, even if it is allowed: a sentence.
+
+        Empty: they may.
+        """
         try:
             value = parse_address(address.partition("%")[0])
             judged = to_effective_number(value.version, int(value))
@@ -152,13 +162,16 @@ class Scope(msgspec.Struct, frozen=True):
         if self._find_denial(family, number):
             return self._write_refusal(family, number, written)
         if is_loopback(judged.text):
-            return f"{judged.text} ({written}) is the worker itself; an embedded address may not name it"
+            worker = f"{judged.text} ({written}) is the worker itself"
+            return f"{worker}; an embedded address may not name it"
         is_outside = find_gap(self.permitted6, number, number) is not None
         if is_outside and judged.embedded_in is ISATAP_BLOCK:
             return self._write_refusal(family, number, written)
         return ""
 
-    def _find_number_refusal(self, family: int, number: int, address: str, name: str, written: str) -> str | None:
+    def _find_number_refusal(self, judged: EffectiveAddress, address: str, name: str, written: str) -> str | None:
+        """Why the address that packets would go to is refused. None: it is not."""
+        family, number = judged.family, judged.number
         permitted = self.permitted4 if family == IPV4 else self.permitted6
         if find_gap(permitted, number, number) is None:
             return None
@@ -195,7 +208,10 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def _parse_entries(parameter: str, entries: Sequence[str], problems: list[str]) -> tuple[list[Network], list[str]]:
-    """The networks and the domains of a list. Adds a sentence to `problems` for each entry that is neither."""
+    """The networks and the domains of a list.
+
+    Adds a sentence to `problems` for each entry that is neither.
+    """
     networks: list[Network] = []
     domains: list[str] = []
     for entry in entries:
@@ -218,8 +234,9 @@ def _parse_entries(parameter: str, entries: Sequence[str], problems: list[str]) 
 def _find_embedding(network: IPv4Network | IPv6Network, *, is_denied: bool) -> str:
     """Why a network may not be in a list. Empty: it may.
 
-    Embedded IPv4 addresses are judged as IPv4, so they cannot be allowed here. A denial of them holds as written. Only
-    mapped addresses certainly mean IPv4, so they cannot be denied here either.
+    Embedded IPv4 addresses are judged as IPv4, so they cannot be allowed here. A denial of them
+    holds as written. Only mapped addresses certainly mean IPv4, so they cannot be denied here
+    either.
     """
     low, high = _to_interval(network)
     if network.version != IPV6 or low <= LOOPBACK6[1]:
@@ -237,7 +254,10 @@ def _filter_family(networks: Iterable[Network], family: int) -> tuple[Interval, 
 
 
 def _find_unnamed_loopback(networks: Sequence[Network]) -> list[Network]:
-    """Loopback addresses that are allowed only as a part of wider networks. Those do not mean the worker itself."""
+    """Loopback addresses that are allowed only as a part of wider networks.
+
+    Those do not mean the worker itself.
+    """
     unnamed: list[Network] = []
     for family, (low, high) in LOOPBACK:
         intervals = [interval for version, interval, _ in networks if version == family]
@@ -249,7 +269,10 @@ def _find_unnamed_loopback(networks: Sequence[Network]) -> list[Network]:
 
 
 def _permit_loopback6(networks: Sequence[Network], denied: Sequence[Network]) -> tuple[Interval, ...]:
-    """::1, if it is allowed and not denied. It lies in a block that embeds IPv4, but embeds no address itself."""
+    """::1, if it is allowed and not denied.
+
+    It lies in a block that embeds IPv4, but embeds no address itself.
+    """
     not_allowed = subtract_intervals((LOOPBACK6,), _filter_family(networks, 6))
     allowed = subtract_intervals((LOOPBACK6,), not_allowed)
     return subtract_intervals(allowed, _filter_family(denied, 6))

@@ -1,4 +1,7 @@
-"""A request → an explanation of how it would be planned, or why it is refused. For `cascan check`, without a scan."""
+"""A request → an explanation of how it would be planned, or why it is refused.
+
+For `cascan check`, without a scan.
+"""
 
 from __future__ import annotations
 

@@ -14,13 +14,16 @@ from cascan.nmap.special_addresses import is_public
 from cascan.nmap.targets.kinds import IPV4, IPV6
 from cascan.nmap.targets.target_set import enumerate_slice
 
-PROBING = frozenset({"-sV", "--script"})  # options that talk to open ports, which takes a few seconds each
+PROBING = frozenset({"-sV", "--script"})  # options that talk to open ports, for seconds
 PROBING_COST = 4  # in probes
 SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # duration unknown: not for a Lambda
 
 
 def choose_profile(request: ScanRequest, parsed: Arguments) -> Profile:
-    """The profile of the request's scan type. Without a scan type: raw if an option needs raw sockets."""
+    """The profile of the request's scan type.
+
+    Without a scan type: raw if an option needs raw sockets.
+    """
     if request.scan_type is None:
         return "raw" if parsed.raw_only else "connect"
     return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
@@ -41,10 +44,12 @@ def choose_lane(profile: Profile, options: Sequence[str], addresses: int, shards
 
 
 def needs_operators_network(slices: Iterable[TargetSlice], family: int) -> bool:
-    """Whether a Lambda outside the operator's network cannot reach one of the addresses. It has no IPv6.
+    """Whether a Lambda outside the operator's network cannot reach one of the addresses.
 
-    Every address is checked, so this is only for the few of an express shard. A name is not resolved here: it counts as
-    reachable.
+    It has no IPv6.
+
+    Every address is checked, so this is only for the few of an express shard. A name is not
+    resolved here: it counts as reachable.
     """
     if family == IPV6:
         return True

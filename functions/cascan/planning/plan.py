@@ -1,4 +1,7 @@
-"""A request → its plan: shards with their lane and arguments. It is computed once; later steps only read it."""
+"""A request → its plan: shards with their lane and arguments.
+
+It is computed once; later steps only read it.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return split_rates(self.arguments, self.parallel)
 
     def shards(self, scan_id: str, *, queued: int | None = None) -> Iterator[Shard]:
-        """The shards of the scan. The first `queued` are queued and the others wait. None: all are queued.
+        """The shards of the scan.
 
-        Slices have no excluded addresses. Only a shard with names carries the excludes, for the addresses of its names.
+        The first `queued` are queued and the others wait. None: all are queued.
+
+        Slices have no excluded addresses. Only a shard with names carries the excludes, for the
+        addresses of its names.
         """
         arguments = self.shard_arguments
         for number, slices in enumerate(self.slices):
@@ -133,13 +139,15 @@ def _count_allowed(slices: Sequence[TargetSlice]) -> int:
         reason = "all targets are excluded: the excludes cover every address"
         raise RequestRefused([Refusal("exclude", Rule.FIELD, reason)])
     if addresses > MAX_ADDRESSES_PER_SCAN:
-        reason = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"
-        raise RequestRefused([Refusal("targets", Rule.LIMIT, reason)])
+        excess = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}"
+        raise RequestRefused([Refusal("targets", Rule.LIMIT, f"{excess}: ask for several scans")])
     return addresses
 
 
 def _check_reach(checked: CheckedRequest, permissions: Permissions, lane: Lane) -> tuple[str, ...]:
-    """Notes on targets whose reach is unknown yet, and on packets that AWS drops. A note may be empty.
+    """Notes on targets whose reach is unknown yet, and on packets that AWS drops.
+
+    A note may be empty.
 
     Raises:
         RequestRefused: workers do not reach a target.
@@ -147,8 +155,10 @@ def _check_reach(checked: CheckedRequest, permissions: Permissions, lane: Lane) 
     reach = permissions.reach
     if reach is None:
         return ()
-    forged_note = describe_forged_senders(given.option.canonical for given in checked.parsed.options)
-    if lane is Lane.EXPRESS and not permissions.express_reaches_private:  # its Lambda is in neither network
+    options = checked.parsed.options
+    forged_note = describe_forged_senders(given.option.canonical for given in options)
+    is_in_workers_network = lane is not Lane.EXPRESS or permissions.express_reaches_private
+    if not is_in_workers_network:
         return (forged_note,)
     reasons = {target.expression: reach.find_refusal(target) for target in checked.targets}
     refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]

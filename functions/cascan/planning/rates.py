@@ -1,7 +1,8 @@
 """How fast a scan may go as a whole: how many of its shards run at once, and the rate of each.
 
-`--max-rate` and `--min-rate` of a request are rates of the whole scan, but each nmap counts only its own packets. So a
-scan with a rate runs as few shards at once as can use it, and each of them gets an equal share.
+`--max-rate` and `--min-rate` of a request are rates of the whole scan, but each nmap counts only
+its own packets. So a scan with a rate runs as few shards at once as can use it, and each of them
+gets an equal share.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from cascan.model.request import ScanRequest
 
 RATES = ("--max-rate", "--min-rate")
 RATE_OF_ONE_SHARD = 1_000  # packets a second that one nmap surely reaches
-RATE_STEPS = 1_000  # shares are rounded down to a thousandth, so that their sum never exceeds the rate
+RATE_STEPS = 1_000  # shares are rounded down to a thousandth: their sum never exceeds the rate
 NO_EXPIRY = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ScanDefaults:
-    """The operator's limits and defaults for every scan. A request may lower a limit and replace a default."""
+    """The operator's limits and defaults for every scan.
+
+    A request may lower a limit and replace a default.
+    """
 
     shards_per_scan: int = 40  # limit of shards at once
     backoff_limit: int = 3  # default
@@ -46,7 +50,8 @@ class ScanDefaults:
 def choose_shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
     """How many shards of a scan run at once: `allowed`, or with a rate only as many as can use it.
 
-    nmap cannot change its rate while it runs. So a running shard could not take over the share of one that ended.
+    nmap cannot change its rate while it runs. So a running shard could not take over the share of
+    one that ended.
     """
     rates = [float(rate) for rate in _find_rates(arguments).values()]
     if not rates:
@@ -67,7 +72,10 @@ def describe_shares(arguments: Sequence[str], shards_at_once: int) -> str:
     shares = _find_shares(arguments, shards_at_once)
     if not shares:
         return ""
-    listed = [f"{arguments[index - 1]} {arguments[index]}: {share}" for index, share in shares.items()]
+    listed = []
+    for index, share in shares.items():
+        option, rate = arguments[index - 1], arguments[index]
+        listed.append(f"{option} {rate}: {share}")
     each = f"each of up to {shards_at_once} shards at once gets its share"
     return f"rates are the scan's: {each}, {', '.join(listed)}"
 
@@ -79,7 +87,10 @@ def _find_rates(arguments: Sequence[str]) -> Mapping[int, str]:
 
 
 def _find_shares(arguments: Sequence[str], shards_at_once: int) -> Mapping[int, str]:
-    """The share of each rate, by the index of its value. Empty: there is no rate, or one shard gets all of it."""
+    """The share of each rate, by the index of its value.
+
+    Empty: there is no rate, or one shard gets all of it.
+    """
     if shards_at_once <= 1:
         return {}
     shares = {}

@@ -1,7 +1,7 @@
 """A parameter list → checked options, targets and excludes, for one kind of worker.
 
-The options are rebuilt in one canonical spelling. So nmap never gets a word that it could read in another way than the
-check did.
+The options are rebuilt in one canonical spelling. So nmap never gets a word that it could read in
+another way than the check did.
 """
 
 from __future__ import annotations
@@ -29,25 +29,32 @@ from cascan.nmap.targets.syntax import suggest_punycode
 Profile = Literal["connect", "raw"]
 AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
 AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
-A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
+LEFT_OUT_OF_A = "-A leaves out OS detection and traceroute here"
+A_ON_CONNECT = f"{LEFT_OUT_OF_A}: they need raw sockets, scanType nmap-privileged"
 
 NOT_ASCII = "holds a character that is not printable ASCII"
 
 
 class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters after the check. They may run if `refusals` is empty; otherwise the other fields are incomplete."""
+    """Parameters after the check.
+
+    They may run if `refusals` is empty; otherwise the other fields are incomplete.
+    """
 
     options: tuple[str, ...] = ()  # for nmap's command line, without targets, excludes and output
     targets: tuple[str, ...] = ()  # those among the parameters
     exclude: tuple[str, ...] = ()  # values of --exclude
     family: int = 4  # 4 or 6
     notes: tuple[str, ...] = ()  # options without effect, one sentence each
-    scripts: tuple[ScriptVerdict, ...] = ()  # the verdict on each script, also where something is refused
+    scripts: tuple[ScriptVerdict, ...] = ()  # the verdict on each script, even if it is refused
     refusals: tuple[Refusal, ...] = ()
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """A parameter list as nmap reads it. `errors` are refusals of words that nmap would not accept."""
+    """A parameter list as nmap reads it.
+
+    `errors` are refusals of words that nmap would not accept.
+    """
 
     options: tuple[GivenOption, ...]
     targets: tuple[str, ...]
@@ -108,16 +115,18 @@ class Arguments(msgspec.Struct, frozen=True):
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
-    """Read the words as nmap does. Never raises: the result holds the errors, to be reported with other refusals."""
+    """Read the words as nmap does.
+
+    Never raises: the result holds the errors, to be reported with other refusals.
+    """
     parsed = read_words(words)
-    unreadable = [
-        Refusal(shorten(word), Rule.VALUE, f"parameter {position} {suggest_punycode(word) or NOT_ASCII}")
-        for position, word in enumerate(words, start=1)
-        if not all(" " <= char <= "~" for char in word)
-    ]
-    ungrammatical = [Refusal(shorten(error.word), error.rule, error.sentence) for error in parsed.errors]
-    errors = (*unreadable, *ungrammatical)
-    return Arguments(tuple(parsed.options), tuple(parsed.targets), errors)
+    errors: list[Refusal] = []
+    for position, word in enumerate(words, start=1):
+        if not all(" " <= char <= "~" for char in word):
+            problem = suggest_punycode(word) or NOT_ASCII
+            errors.append(Refusal(shorten(word), Rule.VALUE, f"parameter {position} {problem}"))
+    errors += (Refusal(shorten(error.word), error.rule, error.sentence) for error in parsed.errors)
+    return Arguments(tuple(parsed.options), tuple(parsed.targets), tuple(errors))
 
 
 class _Check:
@@ -147,7 +156,8 @@ class _Check:
                 need = f"needs policy profile {option.policy}"
                 self._refuse(given, f"{given.label} {need}: it {option.reason}")
             case _ if option.is_raw and self.profile == "connect":
-                self._refuse(given, f"{given.label} needs scanType nmap-privileged: it {option.reason}")
+                need = "needs scanType nmap-privileged"
+                self._refuse(given, f"{given.label} {need}: it {option.reason}")
             case Decision.INTERPRET:
                 self._interpret(given)
             case _:
@@ -192,7 +202,8 @@ class _Check:
             case ("-4" | "-6", _) | ("--privileged", "raw"):
                 pass  # `family` and `profile` hold it already
             case "--unprivileged", "raw":
-                self._refuse(given, f"{given.label} contradicts scanType nmap-privileged: use scanType nmap")
+                contradiction = f"{given.label} contradicts scanType nmap-privileged"
+                self._refuse(given, f"{contradiction}: use scanType nmap")
             case _:
                 self._note(f"{given.label} has no effect here: it {given.option.reason}")
 

@@ -1,7 +1,10 @@
-"""Options that nmap refuses together, or of which it silently ignores one. Source: runs of nmap 7.93.
+"""Options that nmap refuses together, or of which it silently ignores one.
 
-A request for a result that would never come is refused. An option that only tunes something that does not take place
-gets a note, in ignored.py. The rule of a refusal says whether nmap would start: GRAMMAR if not, LEFT_UNDONE if so.
+Source: runs of nmap 7.93.
+
+A request for a result that would never come is refused. An option that only tunes something that
+does not take place gets a note, in ignored.py. The rule of a refusal says whether nmap would start:
+GRAMMAR if not, LEFT_UNDONE if so.
 """
 
 from __future__ import annotations
@@ -39,8 +42,10 @@ CRAFTED = (
 NEEDS_SCAN = {"--defeat-rst-ratelimit": "-sS", "--defeat-icmp-ratelimit": "-sU"}
 GRAMMAR, LEFT_UNDONE = Rule.GRAMMAR, Rule.LEFT_UNDONE
 CONFLICTING = (  # one of these options, conflicting options beside it, the rule, the sentence
-    (NO_PORT_SCAN, SCANS | OS_DETECTION, GRAMMAR, "{one} scans no port, so nmap takes no {other} beside it"),
-    (NO_PORT_SCAN, {"-F", "-p"}, GRAMMAR, "{one} scans no port, so nmap takes no {other} beside it"),
+    (NO_PORT_SCAN, SCANS | OS_DETECTION, GRAMMAR,
+     "{one} scans no port, so nmap takes no {other} beside it"),
+    (NO_PORT_SCAN, {"-F", "-p"}, GRAMMAR,
+     "{one} scans no port, so nmap takes no {other} beside it"),
     (NO_PORT_SCAN, PORT_CHOICES - {"-F", "-p"}, LEFT_UNDONE,
      "{one} scans no port, so {other} has no effect beside it; remove one of them"),
     (NO_PORT_SCAN, {"-sV"}, LEFT_UNDONE,
@@ -76,13 +81,17 @@ ONE_AT_A_TIME = frozenset({"0", "1", "2"})  # timing templates that have --max-p
 ONCE = (("-p",), ("--exclude-ports",), ("-PS",), ("-PA", "-PB"), ("-PU",), ("-PY",), ("-PO",))
 
 
+Options = Sequence[GivenOption]
+Counts = Mapping[str, int]  # how often each option is given, by its canonical name
+
+
 class Conflict(NamedTuple):
     option: str  # to refuse, by its canonical name
     sentence: str
     rule: Rule = Rule.GRAMMAR
 
 
-def find_conflicts(options: Sequence[GivenOption], *, raw: bool = True) -> Iterator[Refusal]:
+def find_conflicts(options: Options, *, raw: bool = True) -> Iterator[Refusal]:
     """A refusal for each conflict; it names the options and the fix.
 
     `raw` says whether raw sockets are available.
@@ -98,8 +107,8 @@ def find_conflicts(options: Sequence[GivenOption], *, raw: bool = True) -> Itera
         yield Refusal(given.label, rule, conflict.sentence)
 
 
-def _find_all(options: Sequence[GivenOption], counts: Mapping[str, int], *, raw: bool) -> Iterator[Conflict]:
-    """The conflicts of all kinds. `counts`: how often each option is given, by its canonical name."""
+def _find_all(options: Options, counts: Counts, *, raw: bool) -> Iterator[Conflict]:
+    """The conflicts of all kinds."""
     yield from _find_conflicting(counts)
     yield from _find_surplus(counts)
     yield from _find_repeated(counts)
@@ -112,7 +121,7 @@ def _find_all(options: Sequence[GivenOption], counts: Mapping[str, int], *, raw:
     yield from _find_wrong_fragments(options, counts)
 
 
-def _find_wrong_services(options: Sequence[GivenOption], counts: Mapping[str, int], *, raw: bool) -> Iterator[Conflict]:
+def _find_wrong_services(options: Options, counts: Counts, *, raw: bool) -> Iterator[Conflict]:
     """Scans that --exclude-ports leaves without a port, and services that nmap does not know."""
     scans = _choose_scans(counts)
     scans_by_letter = {letter: scans & kinds for letter, kinds in PORT_LETTERS.items()}
@@ -123,26 +132,26 @@ def _find_wrong_services(options: Sequence[GivenOption], counts: Mapping[str, in
         yield Conflict(option, sentence)
 
 
-def _find_wrong_fragments(options: Sequence[GivenOption], counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_wrong_fragments(options: Options, counts: Counts) -> Iterator[Conflict]:
     """Options for fragments beside scans and pings that nmap does not fragment."""
     requested = FRAGMENTS & counts.keys()
     if requested and not takes_fragments(_last_values(options), counts["-f"]):
-        rule = LEFT_UNDONE if "-sL" in counts else GRAMMAR  # -sL sends nothing, and accepts some of these
+        rule = LEFT_UNDONE if "-sL" in counts else GRAMMAR  # -sL sends nothing, and takes some of them
         yield Conflict(min(requested), NO_FRAGMENTS, rule)
 
 
-def _last_values(options: Sequence[GivenOption]) -> dict[str, str]:
+def _last_values(options: Options) -> dict[str, str]:
     """The value of each canonical option; of one that is repeated the last."""
     return {given.option.canonical: given.value or "" for given in options}
 
 
-def _choose_scans(counts: Mapping[str, int]) -> Set[str]:
+def _choose_scans(counts: Counts) -> Set[str]:
     """The scans that the options name, or nmap's default."""
     default = set() if NO_PORT_SCAN & counts.keys() else {"-sS"}
     return SCANS & counts.keys() or default
 
 
-def _find_conflicting(counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_conflicting(counts: Counts) -> Iterator[Conflict]:
     """Options of the table CONFLICTING. Of several options on its left the first one counts."""
     for names, others, rule, sentence in CONFLICTING:
         for name in sorted(names & counts.keys())[:1]:
@@ -150,7 +159,7 @@ def _find_conflicting(counts: Mapping[str, int]) -> Iterator[Conflict]:
                 yield Conflict(other, sentence.format(one=name, other=other), rule)
 
 
-def _find_surplus(counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_surplus(counts: Counts) -> Iterator[Conflict]:
     """Several options of a kind of which nmap accepts, or uses, one."""
     tcp_scans = sorted(TCP_SCANS & counts.keys())
     if len(tcp_scans) > 1:
@@ -161,7 +170,8 @@ def _find_surplus(counts: Mapping[str, int]) -> Iterator[Conflict]:
         yield Conflict("-sX", sentence)
     port_choices = sorted(COMMON_PORTS & counts.keys())
     if len(port_choices) > 1:
-        sentence = f"{' and '.join(port_choices)}: each chooses the ports, and nmap heeds one; choose one"
+        names = " and ".join(port_choices)
+        sentence = f"{names}: each chooses the ports, and nmap heeds one; choose one"
         yield Conflict(port_choices[-1], sentence, LEFT_UNDONE)
     payloads = [name for name in PAYLOADS if name in counts]
     if sum(counts[name] for name in payloads) > 1:
@@ -169,7 +179,7 @@ def _find_surplus(counts: Mapping[str, int]) -> Iterator[Conflict]:
         yield Conflict(payloads[-1], sentence)
 
 
-def _find_repeated(counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_repeated(counts: Counts) -> Iterator[Conflict]:
     """Options that nmap accepts once only, alone or as a group."""
     for group in ONCE:
         names = [name for name in group if name in counts]
@@ -181,12 +191,13 @@ def _find_repeated(counts: Mapping[str, int]) -> Iterator[Conflict]:
             yield Conflict(names[0], f"{repeated}: nmap takes one; separate the values with commas")
 
 
-def _find_unusable_packets(counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_unusable_packets(counts: Counts) -> Iterator[Conflict]:
     """Options for packets that none of the scans sends."""
     scans = SCANS & counts.keys()
     for name, scan in NEEDS_SCAN.items():
         if name in counts and not _includes_scan(scan, counts):
-            yield Conflict(name, f"{name} works with {scan} alone, so nmap takes it only beside {scan}")
+            sentence = f"{name} works with {scan} alone, so nmap takes it only beside {scan}"
+            yield Conflict(name, sentence)
     if scans == {"-sT"}:
         for name in sorted(CRAFTED & counts.keys()):
             effect = "-sT connects as any program does, so nmap would ignore it"
@@ -197,7 +208,7 @@ def _find_unusable_packets(counts: Mapping[str, int]) -> Iterator[Conflict]:
         yield Conflict("--scanflags", sentence, LEFT_UNDONE)
 
 
-def _includes_scan(scan: str, counts: Mapping[str, int]) -> bool:
+def _includes_scan(scan: str, counts: Counts) -> bool:
     """Whether nmap counts the scan among those to run."""
     if scan in counts:
         return True
@@ -205,7 +216,7 @@ def _includes_scan(scan: str, counts: Mapping[str, int]) -> bool:
     return scan == "-sS" and (is_default or "--open" in counts)
 
 
-def _find_wrong_values(options: Sequence[GivenOption], counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_wrong_values(options: Options, counts: Counts) -> Iterator[Conflict]:
     """Values that do not fit the scans or the address family."""
     scans = _choose_scans(counts)
     family = IPV6 if "-6" in counts else IPV4
@@ -219,7 +230,7 @@ def _find_wrong_values(options: Sequence[GivenOption], counts: Mapping[str, int]
                 yield Conflict("-D", f"{given.label}: {mismatch}")
 
 
-def _find_wrong_bounds(options: Sequence[GivenOption]) -> Iterator[Conflict]:
+def _find_wrong_bounds(options: Options) -> Iterator[Conflict]:
     """Lower bounds above upper ones."""
     for lower, upper, is_time in BOUNDS:
         low = _find_number(options, lower, is_time=is_time)
@@ -229,7 +240,7 @@ def _find_wrong_bounds(options: Sequence[GivenOption]) -> Iterator[Conflict]:
             yield Conflict(lower, f"{lower} is more than {upper}; exchange them", rule)
 
 
-def _find_wrong_parallelism(options: Sequence[GivenOption], counts: Mapping[str, int]) -> Iterator[Conflict]:
+def _find_wrong_parallelism(options: Options, counts: Counts) -> Iterator[Conflict]:
     """A --min-parallelism beside a timing template that sends one probe at a time."""
     min_probes = _find_number(options, "--min-parallelism", is_time=False) or 0
     templates = [given for given in options if given.option.canonical == "-T"]
@@ -247,7 +258,7 @@ def _is_slow(timing: str) -> bool:
         return False
 
 
-def _find_wrong_hostgroups(options: Sequence[GivenOption]) -> Iterator[Conflict]:
+def _find_wrong_hostgroups(options: Options) -> Iterator[Conflict]:
     """nmap checks the two options each time that it reads one, against the value the other has at that moment."""
     bounds = {"--min-hostgroup": 1, "--max-hostgroup": MAX_HOSTGROUP}
     for given in options:
@@ -300,11 +311,11 @@ def _find_wrong_protocols(items: Sequence[PortItem], shown: str) -> Iterator[Con
         sentence = f"Protocols specified must be between 0 and {MAX_PROTOCOL} inclusive"
         yield Conflict("-p", f"{shown}: {sentence}")
     if any(item.name for item in items):
-        sentence = f"{shown}: -sO takes protocols by number, as in 1,6,17; nmap would leave names out"
-        yield Conflict("-p", sentence, LEFT_UNDONE)
+        sentence = "-sO takes protocols by number, as in 1,6,17; nmap would leave names out"
+        yield Conflict("-p", f"{shown}: {sentence}", LEFT_UNDONE)
 
 
-def _find_number(options: Sequence[GivenOption], name: str, *, is_time: bool) -> float | None:
+def _find_number(options: Options, name: str, *, is_time: bool) -> float | None:
     """The number that an option gives; if it is repeated, the last as in nmap.
 
     None: it is not given, or its value is not a number (refused elsewhere).

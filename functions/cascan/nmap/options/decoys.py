@@ -62,7 +62,10 @@ def find_family_mismatch(value: str, family: int) -> str:
 
 
 def _too_many(items: Sequence[str]) -> bool:
-    """Whether nmap runs out of places. It looks before each item, and counts that item only if it is random."""
+    """Whether nmap runs out of places.
+
+    It looks before each item, and counts that item only if it is random.
+    """
     total = 0
     for item in items:
         decoys = _count(item)

@@ -9,7 +9,8 @@ OTHER_SCANS = frozenset({"-sL", "-sO", "-sT", "-sU", "-sY", "-sZ", "-sn"})
 PINGS = frozenset({"-PA", "-PB", "-PP", "-PS"})
 OTHER_PINGS = frozenset({"-PE", "-PM", "-PO", "-PU", "-PY"})
 SMALLEST = 8  # bytes of a fragment; nmap fragments a mask ping (-PM) into this size only
-NO_FRAGMENTS = "nothing that is sent comes in fragments: nmap takes them for raw TCP scans and for -PS, -PA and -PP"
+FRAGMENTED = "raw TCP scans and for -PS, -PA and -PP"
+NO_FRAGMENTS = f"nothing that is sent comes in fragments: nmap takes them for {FRAGMENTED}"
 
 
 def takes_fragments(values: Mapping[str, str], times: int) -> bool:

@@ -63,10 +63,12 @@ def shorten(word: str) -> str:
 
 
 def read_words(words: Sequence[str]) -> ParsedWords:
-    """The options, targets and errors of all words. Reading goes on after an error, while nmap stops at the first.
+    """The options, targets and errors of all words.
 
-    One word may hold many options. So reading also ends after MAX_OPTIONS options, with an error, and after
-    MAX_REASONS errors.
+    Reading goes on after an error, while nmap stops at the first.
+
+    One word may hold many options. So reading also ends after MAX_OPTIONS options, with an error,
+    and after MAX_REASONS errors.
     """
     return _Reader(words).read()
 
@@ -189,5 +191,8 @@ class _Reader:
 
 
 def _is_letter(letter: str) -> bool:
-    """Whether a cluster may begin with the letter. A colon may: nmap's string of letters for getopt holds one."""
+    """Whether a cluster may begin with the letter.
+
+    A colon may: nmap's string of letters for getopt holds one.
+    """
     return letter in CLUSTERS + ":" or find_option(f"-{letter}") is not None

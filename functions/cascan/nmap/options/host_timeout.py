@@ -14,7 +14,10 @@ LONGER = 2  # the factor for a second attempt
 
 
 def find_host_timeout_ms(arguments: Sequence[str]) -> float:
-    """The limit that canonical options set, in milliseconds; 0: none. As in nmap the last one counts."""
+    """The limit that canonical options set, in milliseconds; 0: none.
+
+    As in nmap the last one counts.
+    """
     limits = [value for option, value in pairwise(arguments) if option == OPTION]
     if limits:
         return parse_number(limits[-1], is_time=True)

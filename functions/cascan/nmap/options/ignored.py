@@ -1,7 +1,7 @@
 """Options that nmap accepts but does not use, because of the other options: a note for each, never a refusal.
 
-Each only tunes something that does not take place. conflicts.py refuses options for a result that would never come.
-Source: runs of nmap 7.93 with and without each option.
+Each only tunes something that does not take place. conflicts.py refuses options for a result that
+would never come. Source: runs of nmap 7.93 with and without each option.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def find_ignored_options(options: Sequence[GivenOption]) -> Iterator[str]:
     intensities = sorted(INTENSITIES & counts.keys())
     if len(intensities) > 1:
         yield f"{' and '.join(intensities)}: nmap takes the last of them"
-    with_value = {given.option.canonical for given in options if given.option.takes is Takes.REQUIRED}
+    rows = [given.option for given in options]
+    with_value = {row.canonical for row in rows if row.takes is Takes.REQUIRED}
     for name in sorted(with_value - ADD_UP - GIVEN_ONCE):
         if counts[name] > 1:
             yield f"{name} is given {counts[name]} times: nmap takes the last"

@@ -1,6 +1,7 @@
 """The value of --spoof-mac: 0 for a random address, the beginning of an address, or a part of a vendor's name.
 
-nmap accepts a vendor that its own list has. Where that list is not available, the vendor is not checked.
+nmap accepts a vendor that its own list has. Where that list is not available, the vendor is not
+checked.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ HINT = "0, hexadecimal digits, or a vendor in nmap's list"
 
 
 def check_mac(value: str) -> str:
-    """The value, unchanged. Raises: ValueError: neither an address nor a vendor that nmap knows; says what to write."""
+    """The value, unchanged.
+
+    Raises: ValueError: neither an address nor a vendor that nmap knows; says what to write.
+    """
     if value == "0" or ADDRESS.fullmatch(value):
         return value
     if not VENDOR.fullmatch(value) or nmap_refuses_mac(value):

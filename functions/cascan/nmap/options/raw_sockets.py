@@ -1,8 +1,8 @@
 """May nmap, started by this process, open raw sockets? If not: why, and which command helps.
 
-Root may. Any other user needs cap_net_raw, either in the process's ambient set or as a capability of nmap's file that
-is effective, inheritable and permitted. NET_ADMIN is never needed. A container often may not have it; then the kernel
-does not start an nmap whose file has it, not even for root.
+Root may. Any other user needs cap_net_raw, either in the process's ambient set or as a capability
+of nmap's file that is effective, inheritable and permitted. NET_ADMIN is never needed. A container
+often may not have it; then the kernel does not start an nmap whose file has it, not even for root.
 
 Source: capabilities(7), linux/capability.h, and runs of nmap 7.93.
 """
@@ -20,8 +20,10 @@ NAMES = {10: "cap_net_bind_service", 12: "cap_net_admin", 13: "cap_net_raw"}
 NET_BIND_SERVICE, NET_RAW = 1 << 10, 1 << 13  # a few scripts send from a port below 1024
 NEEDED = NET_RAW | NET_BIND_SERVICE
 ATTRIBUTE = "security.capability"
-EFFECTIVE = 1  # a bit of the attribute's first word; then follow permitted and inheritable, low and high halves
-REVISIONS = {0x01: "<3I", 0x02: "<5I", 0x03: "<5I"}  # by the first word's highest byte; the third ends in a user id
+# The attribute: a first word with the revision in its highest byte, then permitted and inheritable,
+# their high halves, and in the third revision a user id.
+EFFECTIVE = 1  # a bit of the first word
+REVISIONS = {0x01: "<3I", 0x02: "<5I", 0x03: "<5I"}
 SETCAP = "setcap cap_net_raw,cap_net_bind_service+eip"
 NOT_ADMIN = "without cap_net_admin, which is not needed and may keep nmap from starting at all"
 
@@ -45,11 +47,23 @@ class ProcessPrivileges(msgspec.Struct, frozen=True):
     def of(cls, status: str) -> ProcessPrivileges:
         """From /proc/self/status."""
         fields = dict(re.findall(r"^(\w+):\s+(\S+)$", status, re.MULTILINE))
-        return cls(int(fields["CapBnd"], 16), int(fields["CapAmb"], 16), fields.get("NoNewPrivs") == "1")
+        return cls(
+            bounding=int(fields["CapBnd"], 16),
+            ambient=int(fields["CapAmb"], 16),
+            no_new_privileges=fields.get("NoNewPrivs") == "1",
+        )
 
 
-def find_raw_socket_problem(nmap: str, *, uid: int | None = None, process: ProcessPrivileges | None = None) -> str:
-    """Why nmap may not open raw sockets, with the command that helps. Empty: it may. `nmap` is the path of its file."""
+def find_raw_socket_problem(
+    nmap: str,
+    *,
+    uid: int | None = None,
+    process: ProcessPrivileges | None = None,
+) -> str:
+    """Why nmap may not open raw sockets, with the command that helps.
+
+    Empty: it may. `nmap` is the path of its file.
+    """
     uid = os.geteuid() if uid is None else uid
     process = process or ProcessPrivileges.of(Path("/proc/self/status").read_text())
     file = read_file_capabilities(nmap)
@@ -67,7 +81,10 @@ def find_raw_socket_problem(nmap: str, *, uid: int | None = None, process: Proce
 
 
 def _find_file_problem(nmap: str, file: FileCapabilities, process: ProcessPrivileges) -> str:
-    """Why the capabilities of nmap's file do not suffice for a user who is not root. Empty: they do."""
+    """Why the capabilities of nmap's file do not suffice for a user who is not root.
+
+    Empty: they do.
+    """
     in_force = file.permitted & file.inheritable if file.effective else 0
     missing = NEEDED & ~in_force
     if missing:

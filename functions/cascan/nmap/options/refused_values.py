@@ -1,6 +1,9 @@
-"""Values that nmap itself refuses, by option. A refusal says whether nmap would have accepted the value.
+"""Values that nmap itself refuses, by option.
 
-The list is not complete: nmap may also refuse a value that is not listed here. Source: runs of nmap 7.93.
+A refusal says whether nmap would have accepted the value.
+
+The list is not complete: nmap may also refuse a value that is not listed here. Source: runs of nmap
+7.93.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ def parse_c_integer(text: str) -> int:
 
 
 def parse_c_float(text: str) -> tuple[float, str] | None:
-    """The number as C's strtod reads it, and the text after it. None: the text does not begin with a number."""
+    """The number as C's strtod reads it, and the text after it.
+
+    None: the text does not begin with a number.
+    """
     match = FLOAT.match(text)
     if not match:
         return None
@@ -67,7 +73,8 @@ def _not_positive(text: str) -> bool:
 def _time(low_ms: float, bare_s: float) -> Refuses:
     """A check for times. It refuses one below `low_ms`.
 
-    From `bare_s` seconds on it also refuses a time without a unit: nmap suspects milliseconds, its former unit.
+    From `bare_s` seconds on it also refuses a time without a unit: nmap suspects milliseconds, its
+    former unit.
     """
 
     def refuses(text: str) -> bool:
@@ -105,7 +112,10 @@ def _timing(text: str) -> bool:
 
 
 def _flags(text: str) -> bool:
-    """nmap reads a number as C does. It takes any other text for names of flags, and ignores unknown ones."""
+    """nmap reads a number as C does.
+
+    It takes any other text for names of flags, and ignores unknown ones.
+    """
     if not re.match(r"[0-9]", text):
         return False
     number = re.fullmatch(r"0[xX](?P<hexadecimal>[0-9A-Fa-f]{1,7})|(?P<decimal>[0-9]{1,9})", text)
@@ -120,7 +130,10 @@ def _bytes(text: str) -> bool:
 
 
 def _ip_options(text: str) -> bool:
-    """Source routes and bytes. The addresses of a route are not checked here but in source_route.py."""
+    """Source routes and bytes.
+
+    The addresses of a route are not checked here but in source_route.py.
+    """
     if text[:1] in ("S", "L"):
         return len(text[1:].split()) > MAX_HOPS
     octets = re.findall(r"\\x[0-9A-Fa-f]{2}", text)

@@ -9,7 +9,7 @@ MAX_HOPS = 8  # nmap adds the target as the ninth
 MAX_CHARS = 160  # 40 bytes as `\\x…`
 LETTER_OR_BYTES = re.compile(r"[RTU]|((\\x[0-9A-Fa-f]{2}){4}){1,10}")
 ROUTE = re.compile(r"[SL]( [0-9.]{7,15})+")
-SOURCE_ROUTES = (r"\x83", r"\x89")  # option types of source routes: as bytes their addresses could not be checked
+SOURCE_ROUTES = (r"\x83", r"\x89")  # option types whose addresses, as bytes, cannot be checked
 HINT = "R, T, U, L or S with up to 8 addresses, or four \\x and so on"
 HIDDEN = "a source route in bytes; write it as L or S with its addresses, which are checked"
 
@@ -31,7 +31,10 @@ def check_ip_options(value: str) -> str:
 
 
 def parse_source_route(value: str) -> tuple[str, ...]:
-    """The hops of a source route; none for any other value. Raises: ValueError: a hop is not an IPv4 address."""
+    """The hops of a source route; none for any other value.
+
+    Raises: ValueError: a hop is not an IPv4 address.
+    """
     if value[:1] not in ("S", "L") or len(value) > MAX_CHARS:
         return ()
     return tuple(str(IPv4Address(hop)) for hop in value[1:].split())

@@ -1,6 +1,7 @@
 """nmap's options: how each is read, what cascan decides about it, and why. options.json holds the rows.
 
-Source: the tables of long options and short letters in nmap 7.93. Each letter of -s and -P is a row of its own.
+Source: the tables of long options and short letters in nmap 7.93. Each letter of -s and -P is a row
+of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Decision(StrEnum):
     RAW = "raw"  # passed on to raw workers only
     INTERPRET = "interpret"  # carried out by cascan, or without effect; never passed on
     OPT_IN = "opt-in"  # passed on where the operator's policy profile allows it, its value checked
-    REFUSE = "refuse"  # it reads or writes files, runs code, writes output of its own, or only informs
+    REFUSE = "refuse"  # it uses files, runs code, writes output of its own, or only informs
 
 
 class Takes(StrEnum):
@@ -83,7 +84,8 @@ class OptionTable(msgspec.Struct, frozen=True):
 @cache
 def option_table() -> OptionTable:
     """The table, read on first use."""
-    return msgspec.json.decode(Path(__file__).with_name("options.json").read_bytes(), type=OptionTable)
+    rows = Path(__file__).with_name("options.json").read_bytes()
+    return msgspec.json.decode(rows, type=OptionTable)
 
 
 def find_option(name: str) -> Option | None:

@@ -1,4 +1,7 @@
-"""The values of options, each in one spelling. Refused as numbers are nan, inf, 0x10 and 5x, which nmap accepts."""
+"""The values of options, each in one spelling.
+
+Refused as numbers are nan, inf, 0x10 and 5x, which nmap accepts.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times
 
 
 def normalize_value(kind: str, value: str) -> str:
-    """The value in its one spelling. Raises: ValueError: the value is not of the kind; says what to write."""
+    """The value in its one spelling.
+
+    Raises: ValueError: the value is not of the kind; says what to write.
+    """
     special = SPECIAL.get(kind)
     if special:
         return special(value)
@@ -81,7 +87,10 @@ def hint_for(kind: str) -> str:
 
 
 def parse_number(value: str, *, is_time: bool) -> float:
-    """The number in a checked value; a time in milliseconds. A time without a unit is in seconds."""
+    """The number in a checked value; a time in milliseconds.
+
+    A time without a unit is in seconds.
+    """
     number = value.rstrip("smh")
     unit = value[len(number) :]
     return float(number) * (UNIT_MS[unit] if is_time else 1)

@@ -1,7 +1,7 @@
 """Scans and pings that --exclude-ports leaves without a port. nmap only warns, and skips them.
 
-nmap also removes the excluded ports from pings of a protocol that is scanned. Without raw sockets it looks for hosts at
-ports 80 and 443 only. If both are excluded, every host seems down.
+nmap also removes the excluded ports from pings of a protocol that is scanned. Without raw sockets
+it looks for hosts at ports 80 and 443 only. If both are excluded, every host seems down.
 
 Source: runs of nmap 7.93, and the packets it sent.
 """
@@ -29,8 +29,8 @@ def find_portless_scans(
 ) -> Iterator[tuple[str, str]]:
     """The option to refuse and one sentence, for each scan and each ping without a port.
 
-    `values` are the canonical options with their values. `scans` are those that take place, by the letter of their
-    ports.
+    `values` are the canonical options with their values. `scans` are those that take place, by the
+    letter of their ports.
     """
     if "--exclude-ports" not in values:
         return
@@ -54,12 +54,15 @@ def _find_portless_pings(
             yield name, f"{name}: {effect}; {INSTEAD}"
     uses_default_pings = not raw and not PINGS.keys() & values.keys()
     if uses_default_pings and leaves_no_port(BY_DEFAULT, excluded, "T"):
-        effect = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out, so each would seem down"
-        yield "--exclude-ports", f"--exclude-ports: {effect}; {INSTEAD}"
+        pings = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out"
+        yield "--exclude-ports", f"--exclude-ports: {pings}, so each would seem down; {INSTEAD}"
 
 
 def leaves_no_port(ports: str, excluded: str, letter: str) -> bool:
-    """Whether all ports of a letter are excluded. False for a list with names: a name may be any port."""
+    """Whether all ports of a letter are excluded.
+
+    False for a list with names: a name may be any port.
+    """
     requested = _parse_numbers(ports, letter)
     removed = _parse_numbers(excluded, letter)
     if not requested or removed is None:
@@ -68,7 +71,10 @@ def leaves_no_port(ports: str, excluded: str, letter: str) -> bool:
 
 
 def _parse_numbers(ports: str, letter: str) -> PortSet | None:
-    """The ports for the scans of one letter. None: a port is a name, or the list is invalid (refused elsewhere)."""
+    """The ports for the scans of one letter.
+
+    None: a port is a name, or the list is invalid (refused elsewhere).
+    """
     try:
         items = [item for item in parse_ports(ports) if item.letter in ("", letter)]
     except ValueError:

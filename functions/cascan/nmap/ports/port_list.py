@@ -4,8 +4,9 @@
     part   =  { letter ":" } ports         of T, U, S, P; the letter applies until the next one
     ports  =  N | N- | -N | N-M | - | name      in brackets: only those that nmap's list of services has
 
-A list that nmap would refuse is refused here. So are a few that it accepts, but that are surely mistakes: `80 T:`,
-`[0]-`, a bracket that is not closed. service_names.py checks whether nmap knows the name of a service.
+A list that nmap would refuse is refused here. So are a few that it accepts, but that are surely
+mistakes: `80 T:`, `[0]-`, a bracket that is not closed. service_names.py checks whether nmap knows
+the name of a service.
 
 Source: runs of nmap 7.93, and its own messages.
 """
@@ -23,7 +24,7 @@ LETTERS = "TUSP"  # TCP, UDP, SCTP, IP protocols
 LETTER = re.compile(r"([A-Za-z]):")
 NUMBERS = re.compile(r"(?P<low>[0-9]{0,9})(?P<dash>-?)(?P<high>[0-9]{0,9})")
 NAME = re.compile(r"[a-z][A-Za-z0-9._-]*")
-MAY_SUIT_NMAP = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets inside an item, leading zeros
+MAY_SUIT_NMAP = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets, leading zeros
 EXAMPLES = "22,80,8000-8100 or T:80,U:53"
 ILLEGAL = f"Your port specifications are illegal; write ports, as in {EXAMPLES}, and no wildcards"
 
@@ -39,7 +40,7 @@ class PortItem(msgspec.Struct, frozen=True):
     low: int | None  # None: an open end, like `high`
     high: int | None
     name: str = ""
-    known_only: bool = False  # in brackets: only the ports of the range that nmap's list of services has
+    known_only: bool = False  # in brackets: only ports in nmap's list of services
 
     def size(self, most: int) -> int:
         """The number of ports. A range that is open counts from 1, or up to `most`."""

@@ -1,7 +1,9 @@
-"""Printer ports: a printer prints whatever a script sends there. So scans with scripts do not scan these ports.
+"""Printer ports: a printer prints whatever a script sends there.
 
-nmap skips them only for -sV. Without -sV, a script that looks for TLS would send them its hello. `--allports` has them
-scanned, where the policy profile allows that.
+So scans with scripts do not scan these ports.
+
+nmap skips them only for -sV. Without -sV, a script that looks for TLS would send them its hello.
+`--allports` has them scanned, where the policy profile allows that.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ NO_TCP = frozenset({"-sL", "-sO", "-sn"})
 TCP = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sT", "-sW", "-sX"})
 OTHERS = frozenset({"-sU", "-sY", "-sZ"})
 NOTE = (
-    "TCP ports 9100-9107 are not scanned: printers print what scripts send there; scan them without scripts, or with "
-    "--allports under policy profile intrusive"
+    "TCP ports 9100-9107 are not scanned: printers print what scripts send there; "
+    "scan them without scripts, or with --allports under policy profile intrusive"
 )
 
 

@@ -1,4 +1,7 @@
-"""How many ports of a host the options request. It only serves to choose a lane, so an upper bound is enough."""
+"""How many ports of a host the options request.
+
+It only serves to choose a lane, so an upper bound is enough.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ TCP_SCAN = re.compile(r"-s[STAWMNFX]")
 
 
 def count_ports(options: Sequence[str]) -> int:
-    """The number of probes for one host by the canonical options, at least 1. An invalid list counts as every port."""
+    """The number of probes for one host by the canonical options, at least 1.
+
+    An invalid list counts as every port.
+    """
     values = {given.option.canonical: given.value or "" for given in read_words(options).options}
     if "-sn" in values or "-sL" in values:
         return 1

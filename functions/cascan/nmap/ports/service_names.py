@@ -11,9 +11,9 @@ from cascan.nmap.nmap_data import Services, read_services
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.ports.port_list import PortItem, parse_ports
 
-PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # letters of their ports
+PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # their letters
 PORTS = ("--exclude-ports", "-p")  # ports of all scans
-NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that does not name a protocol
+NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter of a name
 SHOWN = 60  # characters of a list
 
 
@@ -32,8 +32,8 @@ class _PortList(NamedTuple):
 def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[str, str]]:
     """The option to refuse and one sentence, for each list that nmap would not accept.
 
-    `letters` are those of the protocols that are scanned: T, U, S, P. Nothing is refused if nmap's list is not
-    available: see `note_unchecked_services`.
+    `letters` are those of the protocols that are scanned: T, U, S, P. Nothing is refused if nmap's
+    list is not available: see `note_unchecked_services`.
     """
     port_lists = [port_list for port_list in _find_lists(options, letters) if port_list.letters]
     services = read_services() if port_lists else None
@@ -57,7 +57,10 @@ def _find_problem(port_list: _PortList, services: Services) -> str:
 
 
 def note_unchecked_services(options: Sequence[GivenOption]) -> str:
-    """A note on names that were not checked, because nmap's list is not available. Empty: all were checked."""
+    """A note on names that were not checked, because nmap's list is not available.
+
+    Empty: all were checked.
+    """
     labels = [port_list.given.label for port_list in _find_lists(options, "")]
     if not labels or read_services() is not None:
         return ""
@@ -84,7 +87,10 @@ def _parse_items(value: str) -> tuple[PortItem, ...]:
 
 
 def _has_port(item: PortItem, scanned: str, services: Services) -> bool:
-    """Whether a port of the item is in nmap's list. True for an item that does not depend on the list."""
+    """Whether a port of the item is in nmap's list.
+
+    True for an item that does not depend on the list.
+    """
     if item.name or not item.known_only:
         return True
     letters = item.letter or scanned

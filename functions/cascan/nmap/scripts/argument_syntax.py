@@ -5,8 +5,8 @@
     value  =  "{" list "}"  |  string
     string =  quoted by " or ', a backslash before the quote or itself  |  anything without , { } =
 
-nmap ignores everything after a surplus closing brace. Here that is an error, and so is a quote that is not closed.
-Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
+nmap ignores everything after a surplus closing brace. Here that is an error, and so is a quote that
+is not closed. Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class ArgumentTable(msgspec.Struct, frozen=True):
 
 
 def parse_script_args(text: str) -> ArgumentTable:
-    """The tree of a text. Raises: ValueError: nmap would not accept the text, or would ignore a part of it."""
+    """The tree of a text.
+
+    Raises: ValueError: nmap would not accept the text, or would ignore a part of it.
+    """
     if any(not " " <= char <= "~" for char in text):
         raise ValueError("a character that is not printable ASCII")
     reader = _Reader(text)
@@ -81,7 +84,8 @@ class _Reader:
         while True:
             self.fields += 1
             if self.fields > MAX_SCRIPT_ARGUMENTS:
-                raise ValueError(f"more than {MAX_SCRIPT_ARGUMENTS} arguments; ask for fewer in one scan")
+                excess = f"more than {MAX_SCRIPT_ARGUMENTS} arguments"
+                raise ValueError(f"{excess}; ask for fewer in one scan")
             self._skip()
             key_or_flag = self._value(depth)
             self._skip()

@@ -1,8 +1,8 @@
 """Script arguments, judged by the scripts that will read them.
 
-A script finds an argument by its full name, or by the part after the last dot alone. Both are judged. Every policy
-profile refuses an argument that reads or writes files of the worker, runs code there, or directs a script to other
-hosts.
+A script finds an argument by its full name, or by the part after the last dot alone. Both are
+judged. Every policy profile refuses an argument that reads or writes files of the worker, runs code
+there, or directs a script to other hosts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ READING = frozenset(  # requests that change nothing
 )
 SUBMITTING = READING | {"POST"}  # intrusive scripts submit forms
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # for arguments that are not in the table
+FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # unknown arguments
 WEB_PATHS = frozenset({"uri", "basepath"})  # paths on the target: they may begin with a slash
 PATH_LIKE = re.compile(r"[/~\\]|\./|.*\.\.")
 ELSEWHERE = re.compile(r"\s*//|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -47,7 +47,8 @@ EVERY_SCRIPT = "nmap's scripts"
 def find_argument_problems(table: ArgumentTable, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
     """Why arguments may not be passed to these scripts: a sentence for each problem, naming script and argument.
 
-    There are at most MAX_REASONS + 1. Each argument takes a few look-ups, however many scripts there are.
+    There are at most MAX_REASONS + 1. Each argument takes a few look-ups, however many scripts
+    there are.
     """
     reasons = islice(_Judge(scripts, policy).reasons(table), MAX_REASONS + 1)
     return list(dict.fromkeys(reasons))
@@ -120,7 +121,10 @@ class _Judge:
             yield from self._text(key, value)
 
     def _harm(self, key: str, value: ArgumentTable | str) -> str:
-        """The problem with an argument's name, or with the request it chooses. Empty: there is none."""
+        """The problem with an argument's name, or with the request it chooses.
+
+        Empty: there is none.
+        """
         if self._is_harmless(key):
             return ""
         short_name = _shorten(key)
@@ -167,7 +171,10 @@ def _shorten(argument: str) -> str:
 
 @cache
 def _every_harmful() -> _HarmfulNames:
-    """The harmful arguments of all scripts. They are refused whether their script is selected or not."""
+    """The harmful arguments of all scripts.
+
+    They are refused whether their script is selected or not.
+    """
     table = script_table()
     rows: list[ArgumentNames | Script] = [*table.libraries.values(), *table.scripts]
     harmful: dict[str, Harm] = {}

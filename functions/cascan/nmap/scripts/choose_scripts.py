@@ -1,7 +1,8 @@
 """The script options of a request, taken together → the words for nmap's command line.
 
---script, -sC and -A choose scripts. -sV adds nmap's version scripts. --script-args applies to all of them. The words
-name each script, so nmap never evaluates a category or an expression of the caller, and never looks for a file.
+--script, -sC and -A choose scripts. -sV adds nmap's version scripts. --script-args applies to all
+of them. The words name each script, so nmap never evaluates a category or an expression of the
+caller, and never looks for a file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from cascan.nmap.scripts.table import Script
 
 ADDS_NOTHING = "-sC and -A add no scripts beside --script, as in nmap; write --script default,... to have both"
 BY_NUMBER = (
-    "with -n, and so without reverse names: {} would follow a redirect to a neighbour in the domain of such a name; "
+    "with -n, and so without reverse names: "
+    "{} would follow a redirect to a neighbour in the domain of such a name; "
     "policy profile intrusive leaves -n out"
 )
 SCRIPT_ARGS = "--script-args"
@@ -47,7 +49,7 @@ class ScriptChoice(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     by_number: str = ""  # why names of addresses may not be looked up; empty: they may
     talks_to_ports: bool = False  # one of the chosen scripts runs against ports
-    verdicts: tuple[ScriptVerdict, ...] = ()  # on each script that was selected, then on those that -sV adds
+    verdicts: tuple[ScriptVerdict, ...] = ()  # on each selected script, then on those that -sV adds
 
 
 def choose_scripts(
@@ -62,8 +64,9 @@ def choose_scripts(
 ) -> ScriptChoice:
     """Judge the script options of a request under a policy profile.
 
-    `selections` and `arguments` are the values of each --script and --script-args. The others say which options are
-    given: -sC or -A (`default`), -sV or -A (`version`), -R (`asks_names`), no -sn (`asks_ports`).
+    `selections` and `arguments` are the values of each --script and --script-args. The others say
+    which options are given: -sC or -A (`default`), -sV or -A (`version`), -R (`asks_names`), no -sn
+    (`asks_ports`).
     """
     selection = _select(selections, default=default)
     judged = judge_scripts(selection.scripts, policy)

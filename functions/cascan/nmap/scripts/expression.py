@@ -3,9 +3,10 @@
     expression  =  operand [ "and" expression ] [ "or" expression ]
     operand     =  "not" operand  |  "(" expression ")"  |  word
 
-`and` takes everything to its right: `a and b or c` is `a and (b or c)`. A word is true, false, all, a category in any
-case, or the name of a script, where `*` stands for any text. A `not` without an operand is a word itself.
-Source: the grammar in nse_main.lua of nmap 7.93, run against `nmap --script-help`.
+`and` takes everything to its right: `a and b or c` is `a and (b or c)`. A word is true, false, all,
+a category in any case, or the name of a script, where `*` stands for any text. A `not` without an
+operand is a word itself. Source: the grammar in nse_main.lua of nmap 7.93, run against `nmap
+--script-help`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def matches_name(pattern: str, name: str) -> bool:
     if not (name.startswith(prefix) and name.endswith(suffix)):
         return False
     start, stop = len(prefix), len(name) - len(suffix)
-    for infix in infixes:  # the leftmost match is the best one: it leaves the most room for the others
+    for infix in infixes:  # the leftmost match leaves the most room for the others
         start = name.find(infix, start, stop)
         if start < 0:
             return False

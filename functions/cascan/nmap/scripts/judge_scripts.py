@@ -40,8 +40,9 @@ NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
     "unsafe-vuln": (INTRUSIVE, "probes for a vulnerability, and is not called safe"),
 }
-FORCED_SCRIPT = "would run against every port, whatever its own rule says, because of the + before it"
-FORCED = "+ makes a script run against every port, whatever its own rule says"
+EVERY_PORT = "every port, whatever its own rule says"
+FORCED_SCRIPT = f"would run against {EVERY_PORT}, because of the + before it"
+FORCED = f"+ makes a script run against {EVERY_PORT}"
 
 MAX_LISTED = 5  # scripts in one sentence
 

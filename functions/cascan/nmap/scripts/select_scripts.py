@@ -1,4 +1,7 @@
-"""The values of --script → scripts, in the table's order. A path is refused: nmap would run that file."""
+"""The values of --script → scripts, in the table's order.
+
+A path is refused: nmap would run that file.
+"""
 
 from __future__ import annotations
 

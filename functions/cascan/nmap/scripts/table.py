@@ -1,7 +1,8 @@
 """The scripts of nmap 7.93, with their categories, effects and arguments. scripts.json holds the rows.
 
-Source: script.db for names and categories; the code of each script and library for effects and arguments. Which web
-scripts leave their target was measured on loopback, with a server that redirects them elsewhere.
+Source: script.db for names and categories; the code of each script and library for effects and
+arguments. Which web scripts leave their target was measured on loopback, with a server that
+redirects them elsewhere.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-CATEGORIES = frozenset({"auth", "broadcast", "brute", "default", "discovery", "dos", "exploit", "external", "fuzzer",
-                        "intrusive", "malware", "safe", "version", "vuln"})  # fmt: skip
+CATEGORIES = frozenset({"auth", "broadcast", "brute", "default", "discovery", "dos", "exploit",
+                        "external", "fuzzer", "intrusive", "malware", "safe", "version", "vuln"})  # fmt: skip
 ANY = "any"  # the library whose arguments every script may be given
 
 
@@ -62,7 +63,8 @@ class ScriptTable(msgspec.Struct, frozen=True):
 @cache
 def script_table() -> ScriptTable:
     """The table, read on first use."""
-    return msgspec.json.decode(Path(__file__).with_name("scripts.json").read_bytes(), type=ScriptTable)
+    rows = Path(__file__).with_name("scripts.json").read_bytes()
+    return msgspec.json.decode(rows, type=ScriptTable)
 
 
 @cache

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.octets import Octet, Octets
 
-Intervals = tuple[Interval, ...]  # in order, disjoint and never adjacent, as merge_intervals() returns them
+Intervals = tuple[Interval, ...]  # in order and not adjacent, as from merge_intervals()
 
 
 def find_gap(covered: Intervals, low: int, high: int) -> int | None:

@@ -28,14 +28,15 @@ def cut_slices(
 ) -> CutSlices:
     """The shard's slices, divided into finished and unfinished ones. Both keep their order.
 
-    `resolved` holds the addresses of the shard's names. `unfinished_names` are names to resolve again. A name is never
-    divided. Addresses that were not to be scanned (excluded, outside the scope) and names without an address count as
-    done. Neither side gets more slices than a shard may have: surplus slices go to the remainder and are scanned again.
+    `resolved` holds the addresses of the shard's names. `unfinished_names` are names to resolve
+    again. A name is never divided. Addresses that were not to be scanned (excluded, outside the
+    scope) and names without an address count as done. Neither side gets more slices than a shard
+    may have: surplus slices go to the remainder and are scanned again.
     """
     done: list[TargetSlice] = []
     remainder: list[TargetSlice] = []
     for index, target_slice in enumerate(shard.slices):
-        later = len(shard.slices) - index - 1  # each of them takes at least one place on one of the sides
+        later = len(shard.slices) - index - 1  # each takes at least one place on one side
         room = MAX_SLICES_PER_SHARD - later - max(len(done), len(remainder))
         runs = list(_find_runs(target_slice, shard.family, resolved, unfinished, unfinished_names))
         for run, is_unfinished in _limit_runs(runs, target_slice, room):
@@ -45,7 +46,10 @@ def cut_slices(
 
 
 def _limit_runs(runs: list[Run], target_slice: TargetSlice, room: int) -> list[Run]:
-    """At most `room` runs, and at least one. The surplus becomes one run that is still to be scanned."""
+    """At most `room` runs, and at least one.
+
+    The surplus becomes one run that is still to be scanned.
+    """
     if len(runs) <= room or len(runs) == 1:
         return runs
     head = runs[: max(0, room - 1)]

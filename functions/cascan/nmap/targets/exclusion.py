@@ -1,7 +1,7 @@
 """The excludes of a request. They are exact, in any order and with any overlap of their entries.
 
-nmap's own --exclude scans a part of a wide network if a narrower one inside it comes first, and it reads octal numbers.
-So cascan removes excluded addresses before nmap gets the targets.
+nmap's own --exclude scans a part of a wide network if a narrower one inside it comes first, and it
+reads octal numbers. So cascan removes excluded addresses before nmap gets the targets.
 """
 
 from __future__ import annotations
@@ -35,26 +35,21 @@ class Exclusion(msgspec.Struct, frozen=True):
 
         A comma always separates entries: `10.0.0.1,3` is two entries, and the second is refused.
 
-        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or not a target.
+        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or
+        not a target.
         """
         listed = [entry for entry in ",".join(entries).split(",") if entry]
         if len(listed) > MAX_TARGETS:
             reason = f"exclude: {len(listed)} entries are more than {MAX_TARGETS}; write ranges"
             raise RequestRefused([Refusal("exclude", Rule.LIMIT, reason)])
-        targets: list[Octets | Network6] = []
-        refusals: list[Refusal] = []
-        for entry in listed:
-            if len(refusals) > MAX_REASONS:
-                break
-            try:
-                targets.append(_parse_entry(entry, family))
-            except RequestRefused as refused:
-                refusals += refused.refusals
-        if refusals:
-            raise RequestRefused(refusals)
-        patterns = [target for target in targets if isinstance(target, Octets) and not target.is_contiguous]
-        contiguous = [target for target in targets if isinstance(target, Network6) or target.is_contiguous]
-        return cls(family, merge_intervals(target.bounds for target in contiguous), tuple(patterns))
+        intervals: list[Interval] = []
+        patterns: list[Octets] = []
+        for target in _parse_entries(listed, family):
+            if isinstance(target, Octets) and not target.is_contiguous:
+                patterns.append(target)
+            else:
+                intervals.append(target.bounds)
+        return cls(family, merge_intervals(intervals), tuple(patterns))
 
     def contains(self, address: str) -> bool:
         """Whether the address is excluded. Raises: ValueError: not an address of the family."""
@@ -68,14 +63,29 @@ class Exclusion(msgspec.Struct, frozen=True):
         return any(pattern.contains(number) for pattern in self.patterns)
 
 
+def _parse_entries(entries: Iterable[str], family: int) -> list[Octets | Network6]:
+    """Raises: RequestRefused: with the reasons of all entries, or of a few more than MAX_REASONS."""
+    targets: list[Octets | Network6] = []
+    refusals: list[Refusal] = []
+    for entry in entries:
+        if len(refusals) > MAX_REASONS:
+            break
+        try:
+            targets.append(_parse_entry(entry, family))
+        except RequestRefused as refused:
+            refusals += refused.refusals
+    if refusals:
+        raise RequestRefused(refusals)
+    return targets
+
+
 def _parse_entry(entry: str, family: int) -> Octets | Network6:
     """Raises: RequestRefused: the entry is a name, or not a target of the family."""
     try:
         target = parse_target(entry, family)
     except RequestRefused as refused:
-        reasons = [f"exclude: {refusal.reason}" for refusal in refused.refusals]
-        refusals = zip(refused.refusals, reasons, strict=True)
-        raise RequestRefused([replace(refusal, reason=reason) for refusal, reason in refusals]) from refused
+        refusals = [replace(refusal, reason=f"exclude: {refusal.reason}") for refusal in refused.refusals]
+        raise RequestRefused(refusals) from refused
     if isinstance(target, Name):
         advice = "a name may move to another address; exclude the address itself"
         raise RequestRefused([Refusal(entry, Rule.TARGET_SYNTAX, f"exclude {entry!r}: {advice}")])

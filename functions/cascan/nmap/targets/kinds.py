@@ -16,7 +16,10 @@ IPV4, IPV6 = 4, 6  # address families
 
 
 class Network6(msgspec.Struct, frozen=True):
-    """IPv6: one address, or the block that a mask makes of it. A link-local address may have a zone."""
+    """IPv6: one address, or the block that a mask makes of it.
+
+    A link-local address may have a zone.
+    """
 
     expression: str
     first: int
@@ -47,7 +50,10 @@ class Network6(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """A host name, which the worker resolves. A mask stands for the block around the name's address."""
+    """A host name, which the worker resolves.
+
+    A mask stands for the block around the name's address.
+    """
 
     expression: str
     name: str

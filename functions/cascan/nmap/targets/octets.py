@@ -1,6 +1,7 @@
 """IPv4 targets: octet ranges. They are counted and cut without listing their addresses.
 
-The addresses are in nmap's order: the last octet changes fastest. Source: comparison with `nmap -sL -n`.
+The addresses are in nmap's order: the last octet changes fastest.
+Source: comparison with `nmap -sL -n`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import msgspec
 OCTET_BITS = 8
 SHIFTS = (24, 16, 8, 0)  # of the four octets in an address
 Octet = tuple[int, ...]  # ascending, without repeats
+FourOctets = tuple[Octet, Octet, Octet, Octet]
 
 
 class Octets(msgspec.Struct, frozen=True):
-    """Every combination of one value from each of the four octets. A mask has been applied already."""
+    """Every combination of one value from each of the four octets.
+
+    A mask has been applied already.
+    """
 
     expression: str
-    octets: tuple[Octet, Octet, Octet, Octet]
+    octets: FourOctets
 
     @property
     def count(self) -> int:
@@ -51,7 +56,9 @@ class Octets(msgspec.Struct, frozen=True):
     @property
     def bounds(self) -> tuple[int, int]:
         """The lowest and the highest address, as numbers."""
-        return _to_number(octet[0] for octet in self.octets), _to_number(octet[-1] for octet in self.octets)
+        lowest = _to_number(octet[0] for octet in self.octets)
+        highest = _to_number(octet[-1] for octet in self.octets)
+        return lowest, highest
 
     def rank(self, address: int) -> int:
         """How many of the addresses are lower. They are in ascending order."""
@@ -67,7 +74,10 @@ class Octets(msgspec.Struct, frozen=True):
         return below
 
     def intervals(self, low: int = 0, high: int = 0xFFFFFFFF) -> Iterator[tuple[int, int]]:
-        """The addresses from `low` to `high` as intervals, in ascending order. A few beyond these may be included."""
+        """The addresses from `low` to `high` as intervals, in ascending order.
+
+        A few beyond these may be included.
+        """
         octets = _narrow(self.octets, low, high)
         whole = _count_whole(octets)
         *leading, partial = octets[: len(octets) - whole]
@@ -97,12 +107,12 @@ class Octets(msgspec.Struct, frozen=True):
         return high - low + 1 == self.count
 
 
-def split_octets(number: int) -> tuple[Octet, Octet, Octet, Octet]:
+def split_octets(number: int) -> FourOctets:
     """The octets of one address."""
     return (number >> 24 & 255,), (number >> 16 & 255,), (number >> 8 & 255,), (number & 255,)
 
 
-def apply_mask(octets: tuple[Octet, Octet, Octet, Octet], bits: int) -> tuple[Octet, Octet, Octet, Octet]:
+def apply_mask(octets: FourOctets, bits: int) -> FourOctets:
     """The octets under a mask, as nmap applies it: each octet is widened by its own eight bits of the mask."""
     a, b, c, d = octets
     return _widen(a, bits), _widen(b, bits - 8), _widen(c, bits - 16), _widen(d, bits - 24)

@@ -1,11 +1,13 @@
 """Packed shards → shards with at most one name each: only then can scripts send the name to the host.
 
-nmap gets a name's addresses, and one run of nmap can send one name only, in TLS (SNI) and HTTP (Host).
+nmap gets a name's addresses, and one run of nmap can send one name only, in TLS (SNI) and HTTP
+(Host).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from itertools import chain
 
 from cascan.limits import MAX_SINGLE_NAME_SHARDS
 from cascan.model.shard import TargetSlice
@@ -20,21 +22,22 @@ def one_shard_per_name(
 ) -> tuple[tuple[Slices, ...], str]:
     """The shards, and a note if there are too many names to separate, else an empty text.
 
-    Without names or without scripts the shards stay as they are. A name with a mask counts as the block around its
-    address, not as a name.
+    Without names or without scripts the shards stay as they are. A name with a mask counts as the
+    block around its address, not as a name.
     """
-    names = {target.expression for target in targets if isinstance(target, Name) and target.count == 1}
+    all_names = (target for target in targets if isinstance(target, Name))
+    names = {target.expression for target in all_names if target.count == 1}
     if not names or not RUN_SCRIPTS & set(options):
         return tuple(shards), ""
-    named = [target_slice for shard in shards for target_slice in shard if target_slice.expression in names]
+    named = [entry for entry in chain.from_iterable(shards) if entry.expression in names]
     if len(named) > MAX_SINGLE_NAME_SHARDS:
         excess = f"{len(named)} names are more than {MAX_SINGLE_NAME_SHARDS}"
         effect = "scripts tell hosts their addresses, not their names, in TLS and HTTP"
         return tuple(shards), f"{excess}: {effect}; ask for fewer at once"
     without_names = (_remove_names(shard, names) for shard in shards)
-    single_names = ((target_slice,) for target_slice in named)
+    single_names = ((entry,) for entry in named)
     return (*filter(None, without_names), *single_names), ""
 
 
 def _remove_names(shard: Slices, names: Set[str]) -> Slices:
-    return tuple(target_slice for target_slice in shard if target_slice.expression not in names)
+    return tuple(entry for entry in shard if entry.expression not in names)

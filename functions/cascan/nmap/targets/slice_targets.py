@@ -1,10 +1,12 @@
-"""Targets → slices without the excludes, each address once. The addresses themselves are never listed.
+"""Targets → slices without the excludes, each address once.
 
-Addresses keep nmap's order. An address of several targets stays with the first of them. Names are compared by name,
-because their addresses are not known yet. An IPv6 zone is part of the address.
+The addresses themselves are never listed.
 
-The addresses of an octet range are in ascending order. So an interval removes one contiguous stretch of that order. The
-stretches that remain are the target's slices.
+Addresses keep nmap's order. An address of several targets stays with the first of them. Names are
+compared by name, because their addresses are not known yet. An IPv6 zone is part of the address.
+
+The addresses of an octet range are in ascending order. So an interval removes one contiguous
+stretch of that order. The stretches that remain are the target's slices.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NO_EXCLUSION
 
 
 def _check_size(targets: Sequence[Target], overlapping: set[int], exclusion: Exclusion) -> None:
-    """Count the intervals that will be compared in any case. Raises: RequestRefused: they are too many."""
+    """Count the intervals that will be compared in any case.
+
+    Raises: RequestRefused: they are too many.
+    """
     overlapping_targets = (targets[index] for index in sorted(overlapping))
     overlapping_ranges = (target for target in overlapping_targets if isinstance(target, Octets))
     intervals = sum(target.count_intervals() for target in overlapping_ranges)
@@ -77,7 +82,10 @@ def _find_ipv4_bounds(targets: Sequence[Target]) -> Interval | None:
 
 
 def count_addresses(slices: Iterable[TargetSlice]) -> int:
-    """The number of addresses in all slices. A name counts as one address, or as the block of its mask."""
+    """The number of addresses in all slices.
+
+    A name counts as one address, or as the block of its mask.
+    """
     return sum(target_slice.stop - target_slice.start for target_slice in slices)
 
 
@@ -96,7 +104,10 @@ class _Budget:
 
 
 def _expand_exclusion(exclusion: Exclusion, targets: Sequence[Target], budget: _Budget) -> IntervalSet:
-    """The excludes as intervals. A range with gaps is expanded only between the lowest and the highest target."""
+    """The excludes as intervals.
+
+    A range with gaps is expanded only between the lowest and the highest target.
+    """
     excluded = IntervalSet(exclusion.intervals)
     bounds = _find_ipv4_bounds(targets)
     if bounds:
@@ -107,7 +118,10 @@ def _expand_exclusion(exclusion: Exclusion, targets: Sequence[Target], budget: _
 
 
 def _find_overlapping(targets: Sequence[Target]) -> set[int]:
-    """Indices of targets whose bounds overlap those of a later target. Only their addresses need to be remembered."""
+    """Indices of targets whose bounds overlap those of a later target.
+
+    Only their addresses need to be remembered.
+    """
     overlapping: set[int] = set()
     later: dict[Space, IntervalSet] = {}
     for index in range(len(targets) - 1, -1, -1):
@@ -125,8 +139,8 @@ def _find_overlapping(targets: Sequence[Target]) -> set[int]:
 def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: _Budget) -> Iterator[Interval]:
     """The taken intervals that may share an address with the target, in order.
 
-    Most intervals between the bounds of a range with gaps lie in its gaps. So if the range has fewer stretches than
-    there are intervals, the intervals are looked up for each stretch.
+    Most intervals between the bounds of a range with gaps lie in its gaps. So if the range has
+    fewer stretches than there are intervals, the intervals are looked up for each stretch.
     """
     between = taken.count_overlapping(*target.bounds)
     if between < FEW or target.stretches >= between:

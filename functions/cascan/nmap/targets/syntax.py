@@ -1,7 +1,7 @@
 """nmap's target language: text → Target. Ambiguous spellings of addresses are refused.
 
-nmap reads `010.0.0.1` as 10.0.0.1, where others read octal. It leaves `127.1`, `0x7f000001` and `2130706433` to the
-system's resolver, which reads 127.0.0.1. So all of these are refused.
+nmap reads `010.0.0.1` as 10.0.0.1, where others read octal. It leaves `127.1`, `0x7f000001` and
+`2130706433` to the system's resolver, which reads 127.0.0.1. So all of these are refused.
 
 Source: the nmap manual, "Target specification", and comparison with `nmap -sL -n`.
 """
@@ -30,7 +30,10 @@ SHOWN_CHARS = 80  # of a refused expression
 
 
 def parse_target(expression: str, family: int = 4) -> Target:
-    """The target of one expression. Raises: RequestRefused: with the reason, naming the expression."""
+    """The target of one expression.
+
+    Raises: RequestRefused: with the reason, naming the expression.
+    """
     try:
         return _parse(expression, family)
     except ValueError as exc:
@@ -40,7 +43,10 @@ def parse_target(expression: str, family: int = 4) -> Target:
 
 
 def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
-    """The targets of all expressions, in order. Raises: RequestRefused: with a reason for each refused one."""
+    """The targets of all expressions, in order.
+
+    Raises: RequestRefused: with a reason for each refused one.
+    """
     targets: list[Target] = []
     refusals: list[Refusal] = []
     for expression in expressions:
@@ -54,7 +60,10 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
 
 
 def suggest_punycode(text: str) -> str:
-    """What to write for a host name with letters beyond ASCII, completing "it …". Empty for any other text."""
+    """What to write for a host name with letters beyond ASCII, completing "it …".
+
+    Empty for any other text.
+    """
     labels = unicodedata.normalize("NFC", text.lower()).split(".")
     is_ascii = all(label.isascii() for label in labels)
     if is_ascii or not all(_is_label(label) for label in labels):
@@ -97,7 +106,8 @@ def _check_text(expression: str) -> None:
     if hint:
         raise ValueError(hint)
     if not expression or not all("!" <= char <= "~" for char in expression):
-        raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
+        rule = "a target is one word of printable ASCII"
+        raise ValueError(f"{rule}; give each target an entry of its own")
     if "://" in expression:
         raise ValueError("a URL is not a target; name its host only")
     with_port = WITH_PORT.fullmatch(expression)
@@ -152,14 +162,15 @@ def _refuse_octal(*numbers: str) -> None:
 def _check_name(host: str) -> str:
     """The name in lower case.
 
-    A single label keeps the root's dot: without it the resolver would add the search domains of resolv.conf. A longer
-    name is always looked up as it is, so its dot is removed.
+    A single label keeps the root's dot: without it the resolver would add the search domains of
+    resolv.conf. A longer name is always looked up as it is, so its dot is removed.
     """
     labels = host.removesuffix(".").split(".")
     top_label = labels[-1]
     is_number = not re.search("[A-Za-z]", top_label) or HEXADECIMAL.fullmatch(top_label)
     if top_label and is_number:
-        raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
+        rule = "an IPv4 address is written in full, as in 127.0.0.1"
+        raise ValueError(f"not four octets from 0 to 255; {rule}")
     if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("neither an address, nor a range of addresses, nor a host name")
     dot = "." if len(labels) == 1 and host.endswith(".") else ""
