@@ -1,12 +1,13 @@
 """Plan a requested scan.
 
-Wakes on    a scan request, as a short form or a secureCodeBox manifest, from the request queue (one message at a time);
+Wakes on    a scan request, short form or secureCodeBox manifest, from the request queue (batches of 1);
             and a request that its queue gave up on, from the DLQ
 Reads       the message, and whether cascan itself issued it
-Writes      the scan and its shards, and its plan to the report bucket; or the scan as Errored, with the refusals
-Emits       ShardQueued for each shard, to the queue of its lane; ScanPlanned, or ScanFailed for a refusal
-On failure  the message returns to its queue. After the fifth failure it arrives from the DLQ and is stored as refused;
-            if that fails too, it is parked in ParkedRequests. A refusal is not a failure
+Writes      the scan and its shards, and its plan to the report bucket; or a refused scan, as Errored
+Emits       ShardQueued for each shard, to its lane's queue; ScanPlanned, or ScanFailed for a refusal
+On failure  the message returns to its queue. After the fifth failure it arrives from the DLQ and is
+            stored as refused; if that fails too, it is parked in ParkedRequests.
+            A refusal is not a failure
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _build_scan(
 
 
 def _start(scan: Scan, planned: Plan, gateways: ScanGateways, reports: ReportStore) -> None:
-    """Store the scan's shards and its plan, and queue the first shards, unless an earlier delivery did so."""
+    """Store the scan's shards and plan, and queue the first shards, unless it was done before."""
     table = gateways.table
     queued = scan.shards - scan.shards_waiting
     table.add_shards(planned.shards(scan.scan_id, queued=queued))

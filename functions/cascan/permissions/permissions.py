@@ -63,7 +63,7 @@ class Permissions(msgspec.Struct, frozen=True):
         )
 
     def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:
-        """The policy profile of one request: the operator's, or a narrower one that the request names.
+        """The policy profile of a request: the operator's, or a narrower one that it names.
 
         Raises:
             RequestRefused: the request names a wider profile.

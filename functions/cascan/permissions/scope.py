@@ -72,7 +72,9 @@ class Scope(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, allowed: Sequence[str], denied: Sequence[str] = ()) -> Scope:
-        """The scope of two lists: networks, addresses and domains (`example.org` includes every name below it).
+        """The scope of two lists of networks, addresses and domains.
+
+        `example.org` includes every name below it.
 
         Raises: SettingsError: names every entry that is neither a network nor a domain.
         """

@@ -30,7 +30,7 @@ def choose_profile(request: ScanRequest, parsed: Arguments) -> Profile:
 
 
 def choose_lane(profile: Profile, options: Sequence[str], addresses: int, shards: int) -> Lane:
-    """The lane of a scan: raw for the raw profile, express for a single small connect shard, else connect.
+    """The lane: raw for the raw profile, express for a single small shard, else connect.
 
     `options` are canonical.
     """

@@ -127,7 +127,7 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
 
 
 def _choose_hosts_per_shard(request: ScanRequest, addresses: int) -> int:
-    """As requested, or more: a very wide scan gets larger shards, so that their number stays bounded."""
+    """As requested; more for a very wide scan, so that the number of shards stays bounded."""
     least = -(-addresses // MAX_SHARDS_PER_SCAN)
     return max(request.hosts_per_shard or HOSTS_PER_SHARD, least)
 

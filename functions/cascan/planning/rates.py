@@ -60,7 +60,7 @@ def choose_shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -
 
 
 def split_rates(arguments: Sequence[str], shards_at_once: int) -> tuple[str, ...]:
-    """The canonical options of each shard, if so many run at once: the scan's options with a share of its rates."""
+    """The canonical options of each shard: the scan's options with a share of its rates."""
     options = list(arguments)
     for index, share in _find_shares(arguments, shards_at_once).items():
         options[index] = share

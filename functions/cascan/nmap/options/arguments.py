@@ -216,7 +216,7 @@ class _Check:
             self._add_flags(*AGGRESSIVE_RAW)
 
     def add_scripts(self) -> None:
-        """Judge the script options of all words together, and add the allowed scripts at the end."""
+        """Judge all script options together, and add the allowed scripts at the end."""
         choice = choose_scripts(
             self.scripts["--script"],
             self.scripts["--script-args"],

@@ -259,7 +259,7 @@ def _is_slow(timing: str) -> bool:
 
 
 def _find_wrong_hostgroups(options: Options) -> Iterator[Conflict]:
-    """nmap checks the two options each time that it reads one, against the value the other has at that moment."""
+    """nmap compares the two bounds each time that it reads one of them."""
     bounds = {"--min-hostgroup": 1, "--max-hostgroup": MAX_HOSTGROUP}
     for given in options:
         name = given.option.canonical

@@ -1,4 +1,4 @@
-"""Fragments: nmap accepts -f, --ff and --mtu only for a scan or a ping whose packets it can fragment."""
+"""nmap accepts -f, --ff and --mtu only for a scan or a ping whose packets it can fragment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Words → options and targets, read exactly as nmap reads them: glibc's getopt_long_only with nmap's tables.
+"""Words → options and targets, read exactly as nmap reads them.
+
+That is glibc's getopt_long_only with nmap's tables:
 
 - Options and targets may be mixed. `--` ends the options.
 - A long name follows one dash or two. It may be abbreviated as long as no other name begins alike.
@@ -30,7 +32,7 @@ class GivenOption(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """The option for a sentence: the word as written, with the option's name where the word does not show it."""
+        """The word as written, for a sentence, with the option's name if the word does not show it."""
         word = shorten(self.written)
         plain = self.written.lstrip("-").startswith(self.option.name.lstrip("-"))
         return word if plain else f"{word} ({self.option.name})"

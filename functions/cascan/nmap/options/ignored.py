@@ -1,4 +1,4 @@
-"""Options that nmap accepts but does not use, because of the other options: a note for each, never a refusal.
+"""Options that nmap accepts but does not use, because of other options. They get a note.
 
 Each only tunes something that does not take place. conflicts.py refuses options for a result that
 would never come. Source: runs of nmap 7.93 with and without each option.
@@ -53,7 +53,7 @@ def find_ignored_options(options: Sequence[GivenOption]) -> Iterator[str]:
 
 
 def _find_unused(counts: Mapping[str, int]) -> Iterator[str]:
-    """A sentence for each option that tunes something absent, and for each ping that -Pn turns off."""
+    """A sentence for each option that tunes something absent, and each ping that -Pn turns off."""
     for name, needed in NEEDS.items():
         if name in counts and not counts.keys() & set(needed):
             yield f"{name} has no effect here: nmap uses it with {' or '.join(needed)} alone"

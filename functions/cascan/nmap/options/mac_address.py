@@ -1,5 +1,6 @@
-"""The value of --spoof-mac: 0 for a random address, the beginning of an address, or a part of a vendor's name.
+"""The value of --spoof-mac.
 
+It is 0 for a random address, the beginning of an address, or a part of a vendor's name.
 nmap accepts a vendor that its own list has. Where that list is not available, the vendor is not
 checked.
 """
@@ -40,5 +41,5 @@ def nmap_refuses_mac(value: str) -> bool:
 
 
 def is_unchecked_vendor(value: str) -> bool:
-    """Whether the value names a vendor that cannot be checked, because nmap's list is not available."""
+    """Whether the value names a vendor, and nmap's list to check it is not available."""
     return value != "0" and not PAIRS.fullmatch(value) and read_vendors() is None

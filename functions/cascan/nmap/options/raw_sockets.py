@@ -109,7 +109,7 @@ def read_file_capabilities(path: str) -> FileCapabilities:
 
 
 def parse_capabilities(attribute: bytes) -> FileCapabilities:
-    """The capabilities in the attribute ATTRIBUTE. Empty sets: its revision is unknown, or it is cut off."""
+    """The capabilities in an attribute. Empty sets: its revision is unknown, or it is cut off."""
     layout = REVISIONS.get(attribute[3]) if len(attribute) > len("abc") else None
     if layout is None or len(attribute) < struct.calcsize(layout):
         return FileCapabilities()

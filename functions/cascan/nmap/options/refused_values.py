@@ -37,7 +37,10 @@ def nmap_refuses(option: str, value: str) -> bool:
 
 
 def parse_c_integer(text: str) -> int:
-    """The number as C's atoi reads it: 0 for text that is not a number; a number that is too large wraps around."""
+    """The number as C's atoi reads it.
+
+    Text that is not a number is 0. A number that is too large wraps around.
+    """
     match = INTEGER.match(text)
     digits = match[1] if match else "0"
     lowest, highest = -(2**63), 2**63 - 1

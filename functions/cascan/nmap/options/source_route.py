@@ -1,4 +1,7 @@
-"""The value of --ip-options: R, T, U; a loose or strict source route, `L` or `S` with addresses; or bytes, `\\x…`."""
+"""The value of --ip-options.
+
+It is R, T or U; a loose or strict source route, `L` or `S` with addresses; or bytes, `\\x…`.
+"""
 
 from __future__ import annotations
 

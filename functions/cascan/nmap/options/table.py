@@ -1,5 +1,6 @@
-"""nmap's options: how each is read, what cascan decides about it, and why. options.json holds the rows.
+"""nmap's options: how each is read, what cascan decides about it, and why.
 
+options.json holds the rows.
 Source: the tables of long options and short letters in nmap 7.93. Each letter of -s and -P is a row
 of its own.
 """
@@ -59,7 +60,10 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
 
 
 class OptionTable(msgspec.Struct, frozen=True):
-    """Every option, in nmap's order: an abbreviation is ambiguous when two of `long` begin with it."""
+    """Every option, in nmap's order.
+
+    An abbreviation is ambiguous if two names of `long` begin with it.
+    """
 
     nmap: str  # the version the rows were taken from
     long: tuple[Option, ...]
@@ -71,9 +75,9 @@ class OptionTable(msgspec.Struct, frozen=True):
         return self.long + self.short + self.scan + self.ping
 
     def begin(self, prefix: str) -> tuple[Option, ...]:
-        """The long options that an abbreviation may mean: the one of exactly this name, else all that begin with it.
+        """The long options that an abbreviation, without its dashes, may mean.
 
-        `prefix` is without its dashes.
+        That is the option of exactly this name, or else all that begin with it.
         """
         exact = _by_name().get(f"--{prefix}")
         if exact:

@@ -2,7 +2,7 @@
 
     list   =  part { "," part } [ "," ]
     part   =  { letter ":" } ports         of T, U, S, P; the letter applies until the next one
-    ports  =  N | N- | -N | N-M | - | name      in brackets: only those that nmap's list of services has
+    ports  =  N | N- | -N | N-M | - | name      in brackets: only those in nmap's list of services
 
 A list that nmap would refuse is refused here. So are a few that it accepts, but that are surely
 mistakes: `80 T:`, `[0]-`, a bracket that is not closed. service_names.py checks whether nmap knows

@@ -26,9 +26,10 @@ NOTE = (
 
 
 def exclude_printers(words: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], list[Refusal], str]:
-    """Exclude printer ports from a scan with scripts and without -sV. Returns nmap's words, refusals and a note.
+    """Exclude printer ports from a scan with scripts and without -sV.
 
-    `given` holds the options with their values. A list that consists of printer ports is refused.
+    Returns nmap's words, refusals and a note. `given` holds the options with their values. A list
+    that consists of printer ports is refused.
     """
     requested = given.get(EXCLUDE, "")
     is_excluded = leaves_no_port(PRINTERS, requested, "T")

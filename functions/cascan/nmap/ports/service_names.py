@@ -1,4 +1,4 @@
-"""Services and bracketed ports in lists of ports, checked against nmap's own list: it refuses unknown ones."""
+"""Services and bracketed ports in lists of ports, checked against nmap's list of services."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ EVERY_SCRIPT = "nmap's scripts"
 
 
 def find_argument_problems(table: ArgumentTable, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
-    """Why arguments may not be passed to these scripts: a sentence for each problem, naming script and argument.
+    """A sentence for each argument that may not be passed to these scripts.
 
     There are at most MAX_REASONS + 1. Each argument takes a few look-ups, however many scripts
     there are.
@@ -62,7 +62,7 @@ class _Harmful(NamedTuple):
 
 
 class _HarmfulNames:
-    """Harmful arguments by each way to write them: by short name, and by each table that may hold them.
+    """Harmful arguments by their short name, and by each table that may hold them.
 
     `names` are pairs of a script's name and its arguments.
     """
@@ -146,7 +146,7 @@ class _Judge:
         return value.upper() in allowed_requests
 
     def _is_harmless(self, key: str) -> bool:
-        """Whether a selected script reads the argument, and no script that may read it does harm with it."""
+        """Whether a selected script reads the argument, and none does harm with it."""
         is_short = "." not in key  # a full name is read by one script only
         is_known = key in self.harmless or (is_short and key in self.harmless_short_names)
         return is_known and not (is_short and _shorten(key) in self.harmful.short_names)

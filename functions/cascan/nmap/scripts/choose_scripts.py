@@ -107,7 +107,10 @@ def _select(selections: Sequence[str], *, default: bool) -> Selection:
 
 
 def _refuse_without_ports(allowed: Sequence[SelectedScript]) -> list[Refusal]:
-    """Refusals of scripts that never run without ports: of each named one, or of the first if no script would run."""
+    """Refusals of named scripts that never run without ports.
+
+    If no script would run at all, the first one is refused.
+    """
     idle = [selected for selected in allowed if selected.script.rules <= {"portrule", "postrule"}]
     if idle and len(idle) == len(allowed):
         name = idle[0].script.name
@@ -119,7 +122,7 @@ def _refuse_without_ports(allowed: Sequence[SelectedScript]) -> list[Refusal]:
 def _check_arguments(
     texts: Sequence[str], scripts: Sequence[Script], policy: PolicyProfile
 ) -> tuple[list[str], list[Refusal]]:
-    """--script-args with its value in one spelling, or no words if it has none; and its refusals."""
+    """--script-args with its value in one spelling, or no words if it is empty; and its refusals."""
     if not texts:
         return [], []
     if len(texts) > 1:

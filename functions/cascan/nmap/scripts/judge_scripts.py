@@ -1,4 +1,4 @@
-"""A script and a policy profile → whether it may run; if not, why, and which profile would allow it."""
+"""Scripts and a policy profile → which may run; if not, why, and which profile allows them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ScriptVerdict(msgspec.Struct, frozen=True):
 
 
 class JudgedScripts(msgspec.Struct, frozen=True):
-    """Scripts that may run, refusals of named ones, and notes on those left out of categories and expressions."""
+    """Scripts that may run, refusals of named ones, and notes on those that are left out."""
 
     allowed: tuple[SelectedScript, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -73,7 +73,7 @@ class JudgedScripts(msgspec.Struct, frozen=True):
 
 
 def find_needed_profile(script: Script) -> tuple[PolicyProfile, str]:
-    """The least profile that allows a script, and the reason; the reason is empty if that is `safe`."""
+    """The least profile that allows a script, and the reason. That is empty for `safe`."""
     traits = script.categories | script.effects | (script.rules & {"prerule"})
     if "vuln" in traits and "safe" not in traits:
         traits |= {"unsafe-vuln"}
@@ -117,7 +117,10 @@ def describe_refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyP
 
 
 def note_version_scripts(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
-    """A note on version scripts that the profile does not allow: -sV runs them all, and none can be left out."""
+    """A note on version scripts that the profile does not allow.
+
+    -sV runs them all. None can be left out.
+    """
     beyond = [script for script in scripts if not policy.allows(find_needed_profile(script)[0])]
     if not beyond:
         return ()
@@ -125,7 +128,10 @@ def note_version_scripts(scripts: Iterable[Script], policy: PolicyProfile) -> tu
 
 
 def judge_version_scripts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
-    """Verdicts on scripts that -sV adds to the selection. nmap runs each of them, whatever profile it needs."""
+    """Verdicts on scripts that -sV adds to the selection.
+
+    nmap runs each of them, whatever profile it needs.
+    """
     for script in scripts:
         if script.name not in selected:
             needed, why = find_needed_profile(script)

@@ -1,5 +1,6 @@
-"""The scripts of nmap 7.93, with their categories, effects and arguments. scripts.json holds the rows.
+"""The scripts of nmap 7.93, with their categories, effects and arguments.
 
+scripts.json holds the rows.
 Source: script.db for names and categories; the code of each script and library for effects and
 arguments. Which web scripts leave their target was measured on loopback, with a server that
 redirects them elsewhere.

@@ -31,9 +31,10 @@ class Exclusion(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, entries: Iterable[str], family: int = 4) -> Exclusion:
-        """The excludes of entries: addresses, networks and octet ranges, or comma lists of them, as in --exclude.
+        """The excludes of entries, as in --exclude.
 
-        A comma always separates entries: `10.0.0.1,3` is two entries, and the second is refused.
+        An entry is an address, a network, an octet range, or a comma list of them. A comma always
+        separates entries: `10.0.0.1,3` is two entries, and the second is refused.
 
         Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or
         not a target.
@@ -64,7 +65,7 @@ class Exclusion(msgspec.Struct, frozen=True):
 
 
 def _parse_entries(entries: Iterable[str], family: int) -> list[Octets | Network6]:
-    """Raises: RequestRefused: with the reasons of all entries, or of a few more than MAX_REASONS."""
+    """Raises: RequestRefused: with the reason for each entry, up to about MAX_REASONS."""
     targets: list[Octets | Network6] = []
     refusals: list[Refusal] = []
     for entry in entries:

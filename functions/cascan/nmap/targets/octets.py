@@ -113,7 +113,10 @@ def split_octets(number: int) -> FourOctets:
 
 
 def apply_mask(octets: FourOctets, bits: int) -> FourOctets:
-    """The octets under a mask, as nmap applies it: each octet is widened by its own eight bits of the mask."""
+    """The octets under a mask, as nmap applies it.
+
+    Each octet is widened by its own eight bits of the mask.
+    """
     a, b, c, d = octets
     return _widen(a, bits), _widen(b, bits - 8), _widen(c, bits - 16), _widen(d, bits - 24)
 

@@ -1,7 +1,7 @@
-"""Packed shards → shards with at most one name each: only then can scripts send the name to the host.
+"""Packed shards → shards with at most one name each.
 
-nmap gets a name's addresses, and one run of nmap can send one name only, in TLS (SNI) and HTTP
-(Host).
+Only then can scripts send the name to the host: nmap gets a name's addresses, and one run of nmap
+can send one name only, in TLS (SNI) and HTTP (Host).
 """
 
 from __future__ import annotations

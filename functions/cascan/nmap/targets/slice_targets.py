@@ -155,7 +155,7 @@ def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: _Budget) 
 
 
 def _find_free(target: Octets | Network6, taken: Iterable[Interval]) -> Iterator[tuple[int, int]]:
-    """The stretches of the target's addresses that are not taken: start, and stop, which is not included."""
+    """The stretches of the target's addresses that are not taken: start and exclusive stop."""
     start = 0
     for low, high in taken:
         stop, next_start = target.rank(low), target.rank(high + 1)

@@ -78,7 +78,7 @@ def _to_punycode(label: str) -> str:
 
 
 def _is_label(label: str) -> bool:
-    """Whether a label has only letters of any script with their marks, digits, hyphens and underscores."""
+    """Whether a label has only letters of any script, their marks, digits, - and _."""
     others = "-_0123456789"
     letters = [char for char in label if char not in others]
     return bool(label) and all(unicodedata.category(char)[0] in "LM" for char in letters)
@@ -135,7 +135,7 @@ def _parse_octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
 
 
 def _parse_octet(text: str) -> Octet | None:
-    """The values of `*`, or of a comma list of N, N-M, N-, -M and -. None: the text is not an octet."""
+    """The values of `*`, or of a comma list of N, N-M, N-, -M and -. None: it is not an octet."""
     if text == "*":
         return tuple(range(256))
     values: set[int] = set()
