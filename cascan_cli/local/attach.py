@@ -1,4 +1,6 @@
-"""Take the state directory if it is free, attach to a stack that stays up in it, or wait for another command."""
+"""Take the state directory if it is free, attach to a stack that stays up in it, or wait for
+another command.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,15 @@ POLL_S = 0.05
 PrintMessage = Callable[[str], None]
 
 
-def lock_or_attach(state: StateDir, print_message: PrintMessage, timeout_s: float) -> Lock | Running:
+def lock_or_attach(
+    state: StateDir,
+    print_message: PrintMessage,
+    timeout_s: float,
+) -> Lock | Running:
     """The lock of the directory, or the stack that stays up in it.
 
-    Raises: StackBusy: another command holds it for `timeout_s`. StackUnguarded: see find_running_stack.
+    Raises: StackBusy: another command holds it for `timeout_s`. StackUnguarded: see
+    find_running_stack.
     """
     deadline = time.monotonic() + timeout_s
     announced = False
@@ -42,7 +49,9 @@ def lock_or_attach(state: StateDir, print_message: PrintMessage, timeout_s: floa
 
 
 def _holder(state: StateDir) -> str:
-    """The holder of the lock: the process that signed it, or, if that was killed, processes that it had started."""
+    """The holder of the lock: the process that signed it, or, if that was killed, processes that it
+    had started.
+    """
     pid = read_owner(state.lock)
     return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
 

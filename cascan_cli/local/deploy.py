@@ -27,11 +27,25 @@ DEPLOY_TIMEOUT_S = 60.0
 POLL_S = 0.01
 T = TypeVar("T")
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+UNUSABLE = (
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "REVIEW_IN_PROGRESS",
+)
 
 
-def deploy(session: Session, options: ClientOptions, package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Create or update the stack; its outputs by name. Raises: DeployFailed: names the resource and its reason."""
+def deploy(
+    session: Session,
+    options: ClientOptions,
+    package: Package,
+    parameters: Mapping[str, str],
+) -> dict[str, str]:
+    """Create or update the stack; its outputs by name.
+
+    Raises: DeployFailed: names the resource and its reason.
+    """
     cloudformation, s3 = session.client("cloudformation", **options), session.client("s3", **options)
     try:
         _upload(s3, package)
@@ -69,7 +83,8 @@ class _Deployer:
 
     def _kind(self) -> Literal["CREATE", "UPDATE"]:
         stack = self._stack()
-        if stack and stack["StackStatus"] not in UNUSABLE:  # a killed command may have left a deployment under way
+        # A killed command may have left a deployment under way
+        if stack and stack["StackStatus"] not in UNUSABLE:
             stack = self._wait_for(self._ended, "an earlier deployment has not ended")
         if stack is None:
             return "CREATE"

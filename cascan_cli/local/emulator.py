@@ -27,7 +27,9 @@ GUARD = Path(__file__).with_name("guard.py")
 
 
 class Emulator:
-    """A running emulator. It ends with `stop`, or with this process; after `stop` it has saved its state.
+    """A running emulator.
+
+    It ends with `stop`, or with this process; after `stop` it has saved its state.
 
     Raises: PortTaken: another program listens on the port of the state directory.
     """
@@ -41,7 +43,8 @@ class Emulator:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
         self._process = Process(
-            [sys.executable, "-P", str(GUARD)],  # without our folder among those that modules come from
+            # Without our folder among those that modules come from
+            [sys.executable, "-P", str(GUARD)],
             emulator_environment(state),
             folder=state.tmp,
             log=self.log,
@@ -52,7 +55,9 @@ class Emulator:
         )
 
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end of its log."""
+        """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end
+        of its log.
+        """
         deadline = time.monotonic() + timeout_s
         while not _answers(self.endpoint):
             self.check()
@@ -62,7 +67,10 @@ class Emulator:
         self.check()
 
     def prepare_to_deploy(self) -> None:
-        """Make it load CloudFormation (0.3 s) while we load boto3, by a request from a thread. Returns at once."""
+        """Make it load CloudFormation (0.3 s) while we load boto3, by a request from a thread.
+
+        Returns at once.
+        """
         threading.Thread(target=self._ask_for_stacks, name="emulator-warm-up", daemon=True).start()
 
     def _ask_for_stacks(self) -> None:
@@ -77,13 +85,16 @@ class Emulator:
             raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._quote_log()}")
 
     def forget_state(self) -> None:
-        """The state directory was deleted: `stop` kills the emulator, so that it does not create the folders again."""
+        """The state directory was deleted: `stop` kills the emulator, so that it does not create
+        the folders again.
+        """
         self._state_is_gone = True
 
     def stop(self) -> bool:
         """End it and everything it started. False: it was killed, and its state in memory is lost.
 
-        An emulator that is still starting is waited for: it cannot save its state while it reads the saved one.
+        An emulator that is still starting is waited for: it cannot save its state while it reads
+        the saved one.
         """
         if self._state_is_gone:
             self._process.kill()
@@ -105,7 +116,10 @@ class Emulator:
 
 
 def emulator_environment(state: StateDir) -> dict[str, str]:
-    """The complete environment of the emulator. Functions inherit it, so it has no variable of the user's."""
+    """The complete environment of the emulator.
+
+    Functions inherit it, so it has no variable of the user's.
+    """
     endpoint = state.endpoint()
     return bare_environment() | {
         "HOME": str(state.home),
@@ -121,7 +135,8 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
-        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # the task agent runs tasks, even if Docker is installed
+        # The task agent runs tasks, even if Docker is installed
+        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",
         "LOG_LEVEL": "WARNING",
         "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: there is no X-Ray here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,

@@ -1,8 +1,9 @@
 """Flatten a template with nested templates into one template of the same resources.
 
-On AWS the nested templates become nested stacks. The emulator cannot update a nested stack if one of its unchanged
-resources is used by GetAtt, and it renames all resources of a nested stack that is created again. A single stack has
-neither problem. The resource `Queue` of the nested stack `Messaging` becomes `MessagingQueue`.
+On AWS the nested templates become nested stacks. The emulator cannot update a nested stack if one
+of its unchanged resources is used by GetAtt, and it renames all resources of a nested stack that is
+created again. A single stack has neither problem. The resource `Queue` of the nested stack
+`Messaging` becomes `MessagingQueue`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ Read = Callable[[str], Template]  # the Location of a nested template → the te
 
 
 def flatten(template: Template, read: Read) -> Template:
-    """Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get the same name."""
+    """Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get
+    the same name.
+    """
     nested = {name: resource for name, resource in template["Resources"].items() if _is_nested(resource)}
     resources = {name: resource for name, resource in template["Resources"].items() if name not in nested}
     conditions: dict[str, Expression] = dict(template.get("Conditions", {}))
@@ -57,7 +60,10 @@ def _merge(target: dict[str, Expression], added: Mapping[str, Expression]) -> No
 
 
 class _Rewriter:
-    """Rewrites expressions. A subclass defines the replacements of a Ref, an attribute and a name."""
+    """Rewrites expressions.
+
+    A subclass defines the replacements of a Ref, an attribute and a name.
+    """
 
     def ref(self, name: str) -> Expression:
         return {"Ref": name}

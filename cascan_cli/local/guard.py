@@ -1,11 +1,12 @@
-"""The guard of the emulator: refuses requests without the stack's secret before the emulator gets them.
+"""The guard of the emulator: refuses requests without the stack's secret before the emulator gets
+them.
 
     python -P guard.py      the secret in AWS_SESSION_TOKEN, the port in GATEWAY_PORT
 
-The emulator runs code as the owner of the stack and checks no credentials, and its port on loopback can be reached by
-every user of this machine and every web page in a browser here. The guard passes a request that has the secret as its
-session token, which an AWS SDK sends with every request, the host name of the stack, and no header that only a browser
-sends. ADR 27 has the reasons.
+The emulator runs code as the owner of the stack and checks no credentials, and its port on loopback
+can be reached by every user of this machine and every web page in a browser here. The guard passes
+a request that has the secret as its session token, which an AWS SDK sends with every request, the
+host name of the stack, and no header that only a browser sends. ADR 27 has the reasons.
 
 This script imports nothing of the project.
 """
@@ -30,13 +31,26 @@ TOKEN_HEADER = "x-amz-security-token"  # noqa: S105 - a header's name
 NONCE_HEADER = "x-cascan-nonce"
 PROOF_PATH = "/_cascan/proof"
 MAX_NONCE_BYTES = 64
-BROWSERS_ALONE = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"access-control-request-method"})
-SHARES_WITH_PAGES = b"access-control-"  # how response headers begin that let pages of other origins read an answer
+BROWSERS_ALONE = frozenset(
+    {
+        b"origin",
+        b"sec-fetch-site",
+        b"sec-fetch-mode",
+        b"access-control-request-method",
+    }
+)
+# How response headers begin that let pages of other origins read an answer
+SHARES_WITH_PAGES = b"access-control-"
 KEEP_ALIVE_S = 75
 FORBIDDEN, UNAVAILABLE = 403, 503
-RESERVED_BYTES = 32_000_000  # for the tables, which are saved at the end: 7 MB, and more after many scans
+# For the tables, which are saved at the end: 7 MB, and more after many scans
+RESERVED_BYTES = 32_000_000
 NO_ROOM = b"<Error><Code>ServiceUnavailable</Code><Message>The disk of the local stack is full.</Message></Error>"
-SAVE_FAILED = ("persistence: failed to save", "persistence: error getting state", "failed to persist s3 object")
+SAVE_FAILED = (
+    "persistence: failed to save",
+    "persistence: error getting state",
+    "failed to persist s3 object",
+)
 NOT_SAVED = "what the emulator held could not be saved: the next start makes the tables again from the stored reports"
 POLICY_VIOLATION = 1008  # of a WebSocket: RFC 6455, 7.4.1
 
@@ -58,7 +72,12 @@ class Guard:
         self._host = host.encode()
         self._logged: set[str] = set()  # each reason once: refused requests must not fill the disk
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+    ) -> None:
         if scope["type"] == "lifespan":
             await self._application(scope, receive, send)
         elif reason := self._find_foreign_mark(scope["headers"]):
@@ -66,7 +85,11 @@ class Guard:
         elif scope["path"] == PROOF_PATH:
             await _answer(send, 200, compute_proof(self._secret, _nonce(scope["headers"])))
         elif not self._has_secret(scope["headers"]):
-            await self._refuse(scope, send, "it does not carry the secret of this stack as its session token")
+            await self._refuse(
+                scope,
+                send,
+                "it does not carry the secret of this stack as its session token",
+            )
         elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):
             await _answer(send, UNAVAILABLE, NO_ROOM)
         else:
@@ -81,7 +104,9 @@ class Guard:
         return ""
 
     def _lacks_room(self, headers: Headers) -> bool:
-        """Whether the disk is too full for the object: the emulator would accept it and lose it at its end."""
+        """Whether the disk is too full for the object: the emulator would accept it and lose it at
+        its end.
+        """
         lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
         return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
 
@@ -92,7 +117,11 @@ class Guard:
     async def _refuse(self, scope: Scope, send: ASGISendCallable, reason: str) -> None:
         if reason not in self._logged:
             self._logged.add(reason)
-            print(f"refused a call, and others like it from now on: {reason}", file=sys.stderr, flush=True)
+            print(
+                f"refused a call, and others like it from now on: {reason}",
+                file=sys.stderr,
+                flush=True,
+            )
         if scope["type"] == "http":
             await _answer(send, FORBIDDEN, _error(reason, scope["headers"]))
         else:
@@ -135,8 +164,12 @@ def _shares(name: bytes) -> bool:
 
 
 def main() -> None:
-    """Serve the emulator until SIGTERM; then it saves its state. The exit code is 0 if all of it was saved."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # before the server runs, there is nothing to save
+    """Serve the emulator until SIGTERM; then it saves its state.
+
+    The exit code is 0 if all of it was saved.
+    """
+    # Before the server runs, there is nothing to save
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     secret, port = os.environ.get("AWS_SESSION_TOKEN", ""), int(os.environ["GATEWAY_PORT"])
     if not secret:
         sys.exit("AWS_SESSION_TOKEN is empty; without a secret the guard cannot refuse anybody")

@@ -19,7 +19,8 @@ from cascan_cli.local.flatten import flatten
 from cascan_cli.local.template import Template, inline_numbers, is_condition_met, limit_batches, read_template
 
 MOST_BATCHES = 2  # of one queue at once: the minimum of an SQS event source mapping
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip, so that the same files make the same bytes
+# The earliest time in a zip, so that the same files make the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -28,8 +29,8 @@ CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """`body` is the template as JSON. `objects` are uploaded to the bucket under their keys. `sources` are the packaged
-    paths, relative to the template's folder.
+    """`body` is the template as JSON. `objects` are uploaded to the bucket under their keys.
+    `sources` are the packaged paths, relative to the template's folder.
     """
 
     body: str
@@ -38,7 +39,9 @@ class Package:
 
 
 def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
-    """Package a template. Nested templates are flattened (flatten.py); code paths are relative to the outermost one.
+    """Package a template.
+
+    Nested templates are flattened (flatten.py); code paths are relative to the outermost one.
 
     Raises: DeployFailed: the template, or a file that it names, does not exist or cannot be read.
     """
@@ -49,7 +52,8 @@ def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Pac
 def zip_folder(folder: Path) -> bytes:
     """The folder as a zip. It depends only on the content of the files, not on their times."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # uncompressed: it stays on this machine
+    # Uncompressed: it stays on this machine
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in list_files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
@@ -61,7 +65,10 @@ def zip_folder(folder: Path) -> bytes:
 
 
 def _compile(path: Path, folder: Path) -> bytes:
-    """The module's bytecode, which saves time in a cold start. It is unchecked: the zip holds source and bytecode."""
+    """The module's bytecode, which saves time in a cold start.
+
+    It is unchecked: the zip holds source and bytecode.
+    """
     with TemporaryDirectory() as scratch:
         compiled_path = py_compile.compile(
             str(path),
@@ -80,7 +87,8 @@ class _Packer:
     bucket: str
     objects: dict[str, bytes] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
-    zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
+    # Folder → key: functions share their code
+    zipped: dict[Path, str] = field(default_factory=dict)
 
     def pack(self, path: Path) -> str:
         template = limit_batches(inline_numbers(self._read_flat(path), self.parameters), MOST_BATCHES)
@@ -98,7 +106,8 @@ class _Packer:
         if kind in CODE and is_condition_met(resource.get("Condition"), template, self.parameters):
             self._pack_code(properties, CODE[kind])
         elif kind in CODE and CODE[kind] in properties:
-            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is false: it is not deployed
+            # Its condition is false: it is not deployed
+            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"
 
     def _pack_code(self, properties: dict[str, Any], name: str) -> None:
         value = properties.get(name)

@@ -1,6 +1,8 @@
-"""The scope and the policy profile of the stack on this machine: set by `cascan local up`, stored in its directory.
+"""The scope and the policy profile of the stack on this machine: set by `cascan local up`, stored
+in its directory.
 
-The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this command starts.
+The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this
+command starts.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from cascan_cli.errors import StateUnreadable
 from cascan_cli.local.private import replace_file
 from cascan_cli.local.state import StateDir
 
-LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+LOOPBACK_AND_PRIVATE = (
+    "127.0.0.0/8",
+    "::1",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "fc00::/7",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +38,18 @@ class LocalPolicy:
         return (*LOOPBACK_AND_PRIVATE, *self.allow)
 
     def replace_with(self, args: Namespace) -> LocalPolicy:
-        """With the options of `local up`: each one replaces the stored value, which is kept without the option."""
+        """With the options of `local up`: each one replaces the stored value, which is kept without
+        the option.
+        """
         if args.default_policy:
             return LocalPolicy(tuple(args.allow or ()), args.policy_profile or "safe")
         allow = self.allow if args.allow is None else tuple(args.allow)
         return LocalPolicy(allow, args.policy_profile or self.profile)
 
     def widen(self, args: Namespace) -> LocalPolicy:
-        """With the options of one scan: `--allow` adds targets, `--policy-profile` replaces the profile."""
+        """With the options of one scan: `--allow` adds targets, `--policy-profile` replaces the
+        profile.
+        """
         added = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
         return LocalPolicy((*self.allow, *added), getattr(args, "policy_profile", None) or self.profile)
 

@@ -3,7 +3,8 @@
     with local_stack(None, {"AllowedTargets": "127.0.0.1"}) as stack:
         sqs = stack.session().client("sqs", **stack.client_options())
 
-`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it running.
+`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it
+running.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ DOWN_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """A running stack. `outputs` are those of the template; `attached`: another process holds it."""
+    """A running stack.
+
+    `outputs` are those of the template; `attached`: another process holds it.
+    """
 
     state: StateDir
     endpoint: Endpoint
@@ -76,17 +80,22 @@ def local_stack(
     print_message: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
-    """The stack of this state directory, started for the length of the block unless it is up already.
+    """The stack of this state directory, started for the length of the block unless it is up
+    already.
 
-    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message` gets a sentence if the
-    block has to wait for another command.
-    Raises: LocalStackError: names the reason and the way out; no process is left running.
+    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message`
+    gets a sentence if the block has to wait for another command. Raises: LocalStackError: names the
+    reason and the way out; no process is left running.
     """
     state = StateDir(state_dir)
     lock = lock_or_attach(state, print_message, busy_timeout_s)
     if isinstance(lock, Running):
         deployment = state.deployment() if keeps_parameters else None
-        outputs = update_deployment(state, template, deployment.parameters if deployment else parameters)
+        outputs = update_deployment(
+            state,
+            template,
+            deployment.parameters if deployment else parameters,
+        )
         yield LocalStack(state, state.endpoint(), outputs, attached=True)
         return
     from cascan_cli.local.machine import run_machine  # attaching needs none of it
@@ -102,7 +111,8 @@ def up(
     template: Path = TEMPLATE,
     timeout_s: float = UP_TIMEOUT_S,
 ) -> Status:
-    """Start a stack that stays until `down`, or update the one that is up to the template and parameters.
+    """Start a stack that stays until `down`, or update the one that is up to the template and
+    parameters.
 
     Raises: LocalStackError: it did not start; no process is left running.
     """

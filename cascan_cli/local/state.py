@@ -29,7 +29,8 @@ from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
 from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_private, make_folder, replace_file, tighten
 
-LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and reports come on top
+# The functions take 30 MB unpacked, the emulator 7, and reports come on top
+LEAST_FREE_BYTES = 64_000_000
 FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
 
 
@@ -41,7 +42,10 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is deployed. The fingerprint covers the content of `sources`, paths relative to the template's folder."""
+    """What is deployed.
+
+    The fingerprint covers the content of `sources`, paths relative to the template's folder.
+    """
 
     fingerprint: str
     sources: tuple[str, ...]
@@ -108,7 +112,12 @@ class StateDir:
             return None
         try:
             parameters, outputs = dict(stored["parameters"]), dict(stored["outputs"])
-            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), parameters, outputs)
+            return Deployment(
+                str(stored["fingerprint"]),
+                tuple(stored["sources"]),
+                parameters,
+                outputs,
+            )
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged("deployment.json", "it does not say what is deployed") from exc
 
@@ -131,7 +140,9 @@ class StateDir:
         (self.root / "running.json").unlink(missing_ok=True)
 
     def begin_run(self) -> None:
-        """Clean up before the emulator starts. After an unclean end only the stored objects are kept.
+        """Clean up before the emulator starts.
+
+        After an unclean end only the stored objects are kept.
 
         The secret is changed then: another program may have received late requests on the port.
         Raises: DiskFull: the disk has less than LEAST_FREE_BYTES.
@@ -151,7 +162,9 @@ class StateDir:
         self.started.touch(FILE_MODE)
 
     def _forget_tables(self) -> None:
-        """The saved state is old or incomplete: have the stack deployed again and its tables rebuilt."""
+        """The saved state is old or incomplete: have the stack deployed again and its tables
+        rebuilt.
+        """
         if self.has_objects():
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
@@ -175,7 +188,9 @@ class StateDir:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
-        """Whether the last run ended by itself, saved everything, and did not interrupt a deployment."""
+        """Whether the last run ended by itself, saved everything, and did not interrupt a
+        deployment.
+        """
         try:
             return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
@@ -195,7 +210,9 @@ class StateDir:
         return stored
 
     def _check_owner(self) -> None:
-        """Raises: StateUnreadable: the directory belongs to another user, who could replace its files."""
+        """Raises: StateUnreadable: the directory belongs to another user, who could replace its
+        files.
+        """
         owner = self.root.stat().st_uid
         if owner != os.geteuid():
             raise StateUnreadable(

@@ -1,4 +1,6 @@
-"""Read CloudFormation templates: YAML with short tags → plain JSON values; evaluate their conditions."""
+"""Read CloudFormation templates: YAML with short tags → plain JSON values; evaluate their
+conditions.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 def read_template(path: Path) -> Template:
-    """The template with its short tags in long form. Raises: DeployFailed: it cannot be read, or is not a template."""
+    """The template with its short tags in long form.
+
+    Raises: DeployFailed: it cannot be read, or is not a template.
+    """
     try:
         with path.open("rb") as stream:
             template = yaml.load(stream, _Loader)  # noqa: S506 - derived from the safe loader
@@ -62,8 +67,8 @@ def read_template(path: Path) -> Template:
 def inline_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
     """The template with every Ref of a Number parameter replaced by the number.
 
-    AWS converts the text of such a parameter to the type of the property; the emulator does not. Environment variables
-    are always text.
+    AWS converts the text of such a parameter to the type of the property; the emulator does not.
+    Environment variables are always text.
     """
     numbers = {
         name: int(parameters.get(name, spec.get("Default", 0)))
@@ -107,10 +112,17 @@ def limit_batches(template: Template, most: int) -> Template:
     return template | {"Resources": resources}
 
 
-def is_condition_met(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
-    """Whether a condition is true with these parameters and the template's defaults. No condition is always true.
+def is_condition_met(
+    condition: str | None,
+    template: Template,
+    parameters: Mapping[str, str],
+) -> bool:
+    """Whether a condition is true with these parameters and the template's defaults.
 
-    Knows Equals, Not, And, Or and Condition, over Ref of parameters. Raises: DeployFailed: it uses anything else.
+    No condition is always true.
+
+    Knows Equals, Not, And, Or and Condition, over Ref of parameters. Raises: DeployFailed: it uses
+    anything else.
     """
     if condition is None:
         return True

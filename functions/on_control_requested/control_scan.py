@@ -117,7 +117,10 @@ def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
 
 
 def _record_suspension(scan: Scan, reports: ReportStore, *, is_suspended: bool) -> None:
-    """For a rebuild of the table. Of a scan that has ended by now, the record of its end suffices."""
+    """For a rebuild of the table.
+
+    Of a scan that has ended by now, the record of its end suffices.
+    """
     if scan.state is ScanState.SUSPENDED:
         store_suspension(reports, scan.scan_id, suspended=is_suspended)
 
@@ -160,7 +163,11 @@ def _cancel_reason(request: ControlRequested) -> str:
     return f"cancelled{by}" + (f": {request.reason}" if request.reason else "")
 
 
-def _build_outcome(request: ControlRequested, scan: Scan | None = None, released: int = 0) -> ControlOutcome:
+def _build_outcome(
+    request: ControlRequested,
+    scan: Scan | None = None,
+    released: int = 0,
+) -> ControlOutcome:
     is_cancelled = scan is not None and scan.state is ScanState.CANCELLED
     return ControlOutcome(
         action=request.action,

@@ -1,4 +1,5 @@
-"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed scan types.
+"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed
+scan types.
 
 Wakes on    a tick every minute
 Reads       the agenda and its scans, and the scan types of the last deployment, from the scan table

@@ -140,7 +140,11 @@ class InventoryUpdater:
         self.recorded -= len(conflicts)
         return conflicts
 
-    def _compare(self, record: HostRecord | None, observation: Observation) -> tuple[HostUpdate | None, bool]:
+    def _compare(
+        self,
+        record: HostRecord | None,
+        observation: Observation,
+    ) -> tuple[HostUpdate | None, bool]:
         """What is to be stored, if anything is; and whether the address has a record then."""
         last_scanned = None if record else self._last_scanned(observation)
         updated, changes = apply_observation(record, observation, last_scanned)

@@ -19,7 +19,13 @@ TIMED_OUT = {
 }
 # nmap's messages, and the kernel's
 UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")
-LOOKUPS = frozenset({ReasonCode.NAME_NOT_FOUND, ReasonCode.NAME_WITHOUT_ADDRESS, ReasonCode.LOOKUP_FAILED})
+LOOKUPS = frozenset(
+    {
+        ReasonCode.NAME_NOT_FOUND,
+        ReasonCode.NAME_WITHOUT_ADDRESS,
+        ReasonCode.LOOKUP_FAILED,
+    }
+)
 
 
 class Verdict(NamedTuple):

@@ -82,7 +82,11 @@ def record_findings(
     if _is_superseded(shard, key):
         return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
     if scan.shards_open == 1:
-        table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
+        table.advance_scan(
+            scan.scan_id,
+            ScanState.PARSING,
+            expected=[ScanState.INIT, ScanState.SCANNING],
+        )
 
     scope_filter = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
@@ -100,7 +104,13 @@ def record_findings(
     verdict = judge(shard, summary)
     events = _build_events(scan, shard, stored, verdict, summary, changes=announcer.sum_changes())
     gateways.bus.put([*announcer.pending, *events])
-    closing = _build_closing(shard, verdict, summary, announcer.counts, _counted_elsewhere(shard, table))
+    closing = _build_closing(
+        shard,
+        verdict,
+        summary,
+        announcer.counts,
+        _counted_elsewhere(shard, table),
+    )
     closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)
 

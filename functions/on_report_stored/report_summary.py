@@ -51,7 +51,12 @@ class ReportSummary(ReportCounts, frozen=True, kw_only=True):
         return Counts(count=self.findings, severities=self.severities, categories=self.categories)
 
 
-def summarize(counts: ReportCounts, end: ReportEnd | None = None, *, unreadable: str = "") -> ReportSummary:
+def summarize(
+    counts: ReportCounts,
+    end: ReportEnd | None = None,
+    *,
+    unreadable: str = "",
+) -> ReportSummary:
     return ReportSummary(**asdict(counts.base), end=end or ReportEnd(), unreadable=unreadable)
 
 

@@ -48,5 +48,6 @@ class Delivery:
     time_limit_s: float  # of nmap
     lease_s: float  # after so long without a heartbeat another worker may take the shard over
     deliveries: int = 1  # of the message so far, this one included
-    extend: Callable[[], object] = bool  # hides the message for another lease; raises GatewayUnavailable
+    # Hides the message for another lease; raises GatewayUnavailable
+    extend: Callable[[], object] = bool
     stopping: Callable[[], object] = bool  # true: the worker process must end

@@ -1,4 +1,6 @@
-"""The heartbeat of a running shard: extends its message and its lease, and learns whether nmap must stop."""
+"""The heartbeat of a running shard: extends its message and its lease, and learns whether nmap must
+stop.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +43,16 @@ class Heartbeat:
 
     @contextmanager
     def alongside(self) -> Iterator[None]:
-        """Beat from a thread during the block, which must not start a process: that would fork beside the thread."""
+        """Beat from a thread during the block, which must not start a process: that would fork
+        beside the thread.
+        """
         over = threading.Event()
-        thread = threading.Thread(target=self._tick_until, args=(over,), name="heartbeat", daemon=True)
+        thread = threading.Thread(
+            target=self._tick_until,
+            args=(over,),
+            name="heartbeat",
+            daemon=True,
+        )
         thread.start()
         try:
             yield

@@ -1,4 +1,6 @@
-"""How far nmap is, read from the report that it is writing: finished hosts, and the output of `--stats-every`."""
+"""How far nmap is, read from the report that it is writing: finished hosts, and the output of
+`--stats-every`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class ReportTail:
 
     def _take(self, chunk: bytes) -> None:
         self._offset += len(chunk)
-        seen = self._tail[-(len(HOST_END) - 1) :] + chunk  # finds an end tag across two chunks, and counts none twice
+        # Finds an end tag across two chunks, and counts none twice
+        seen = self._tail[-(len(HOST_END) - 1) :] + chunk
         hosts = self._progress.hosts_done + seen.count(HOST_END)
         task, percent = self._progress.task, self._progress.percent
         for match in TASK.finditer(self._tail + chunk):

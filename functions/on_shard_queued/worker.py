@@ -53,7 +53,8 @@ class Settings:
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
-    slots = start_other_slots(settings.worker_slots)  # first: the copies must not inherit open connections
+    # First: the copies must not inherit open connections
+    slots = start_other_slots(settings.worker_slots)
     worker = Worker(
         name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),
@@ -67,7 +68,12 @@ def main() -> int:
     )
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})
-    drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
+    drain = Drain(
+        SqsShardSource(settings.shard_queue_url),
+        worker,
+        settings.idle_exit_s,
+        settings.shard_timeout_s,
+    )
 
     def stop(signum: int, frame: FrameType | None) -> None:
         drain.stop(signum, frame)

@@ -15,7 +15,10 @@ WORKER_LANES = (Lane.CONNECT, Lane.RAW)
 
 @dataclass(frozen=True, slots=True)
 class LaneStaffing:
-    """The waiting shards and the workers of one lane, for the log. The next tick asks for those not started."""
+    """The waiting shards and the workers of one lane, for the log.
+
+    The next tick asks for those not started.
+    """
 
     lane: str
     waiting: int
@@ -34,10 +37,12 @@ def launch_workers(
     shards_per_worker: int,
     worker_slots: int = 1,
 ) -> tuple[LaneStaffing, ...]:
-    """Start one worker for every `shards_per_worker` waiting shards, up to `max_workers` over all lanes.
+    """Start one worker for every `shards_per_worker` waiting shards, up to `max_workers` over all
+    lanes.
 
-    Busy workers do not count for waiting shards: a shard may take hours. Nothing is started while the stack is halted,
-    or after a worker that failed at once; in both cases the next tick tries again.
+    Busy workers do not count for waiting shards: a shard may take hours. Nothing is started while
+    the stack is halted, or after a worker that failed at once; in both cases the next tick tries
+    again.
     """
     if wakeup.failed_at_once:
         return ()
@@ -58,9 +63,11 @@ def launch_workers(
 
 
 def _count_waiting(lane: Lane, wakeup: WorkersWanted, queues: ShardQueues, held: int) -> int:
-    """The waiting shards by SQS's count or by the event's, which knows of shards that SQS does not count yet.
+    """The waiting shards by SQS's count or by the event's, which knows of shards that SQS does not
+    count yet.
 
-    Idle workers may have received some of the event's shards already: these are among the held ones.
+    Idle workers may have received some of the event's shards already: these are among the held
+    ones.
     """
     return max(queues.waiting(lane), wakeup.planned.get(lane, 0) - held)
 
@@ -76,8 +83,14 @@ def _launch_in_lane(
     return LaneStaffing(lane, waiting, running, started, reasons)
 
 
-def _share_places(needed: Mapping[Lane, int], running: Mapping[Lane, int], most: int) -> dict[Lane, int]:
-    """The number of workers to start per lane: each free place goes to the short lane with the fewest workers."""
+def _share_places(
+    needed: Mapping[Lane, int],
+    running: Mapping[Lane, int],
+    most: int,
+) -> dict[Lane, int]:
+    """The number of workers to start per lane: each free place goes to the short lane with the
+    fewest workers.
+    """
     staffed = dict(running)
     for _ in range(most - sum(running.values())):
         short = [lane for lane in needed if staffed[lane] < needed[lane]]

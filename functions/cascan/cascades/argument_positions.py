@@ -55,7 +55,12 @@ def _mark(position: int, argument: str) -> str:
     return argument if argument.startswith("-") else f"<{position}>"
 
 
-def _with_ports(targets: tuple[int, ...], marked: Sequence[str], value: str, written: str) -> ArgumentPositions:
+def _with_ports(
+    targets: tuple[int, ...],
+    marked: Sequence[str],
+    value: str,
+    written: str,
+) -> ArgumentPositions:
     """`value` is that of the option -p; `written` is the argument that holds the option."""
     is_separate = value.startswith("<") and value in marked
     if is_separate:

@@ -77,7 +77,13 @@ class CascadeContext:
 class ParentScan:
     """The scan that the findings belong to, and what was decided about targets so far."""
 
-    def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: CascadeContext) -> None:
+    def __init__(
+        self,
+        scan: Scan,
+        request: ScanRequest,
+        cascades: Cascades,
+        context: CascadeContext,
+    ) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
         self.scan_type = context.scan_type or str(request.scan_type or ScanType.NMAP)
         self.data = {

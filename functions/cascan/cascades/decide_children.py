@@ -149,7 +149,13 @@ def _cap_decisions(decisions: Iterable[Decision], context: CascadeContext) -> It
             exceeded = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
         if exceeded:
             cap, reason = exceeded
-            yield msgspec.structs.replace(decision, kind=DecisionKind.CAPPED, reason=reason, cap=cap, child=None)
+            yield msgspec.structs.replace(
+                decision,
+                kind=DecisionKind.CAPPED,
+                reason=reason,
+                cap=cap,
+                child=None,
+            )
         else:
             started, spent = started + 1, spent_with_child
             yield decision

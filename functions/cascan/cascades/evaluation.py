@@ -59,7 +59,11 @@ class Evaluation:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def evaluate(self, findings: Sequence[Mapping[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, bool | str]:
+    def evaluate(
+        self,
+        findings: Sequence[Mapping[str, Any]],
+        pairs: Iterable[Pair],
+    ) -> dict[Pair, bool | str]:
         """By pair true, false, or a sentence where the expression has no answer.
 
         One that failed has no entry.
@@ -74,7 +78,11 @@ class Evaluation:
             answers = self._evaluate_one_by_one(findings, pairs)
         return {pair: answer for pair, answer in answers.items() if pair[1] not in self.failures}
 
-    def _evaluate_one_by_one(self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair]) -> dict[Pair, bool | str]:
+    def _evaluate_one_by_one(
+        self,
+        findings: Sequence[Mapping[str, Any]],
+        pairs: list[Pair],
+    ) -> dict[Pair, bool | str]:
         answers: dict[Pair, bool | str] = {}
         for finding, number in pairs:
             if number not in self.failures:

@@ -27,7 +27,11 @@ def read_chain(annotations: Mapping[str, str]) -> list[str]:
     return [name for name in annotations.get(CHAIN, "").split(",") if name]
 
 
-def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
+def inherit_labels(
+    parent: ScanRequest,
+    cascades: Cascades,
+    rule_labels: Mapping[str, str],
+) -> dict[str, str]:
     inherited = dict(parent.labels) if cascades.inherit_labels else {}
     return inherited | dict(rule_labels)
 
@@ -122,7 +126,13 @@ def _came_from(entry: Any, rule_entry: Any) -> bool:
     return "name" in rule_entry and entry.get("name") == rule_entry["name"] and is_template
 
 
-def _join(entries: Any, from_rule: Sequence[Any], added: Sequence[Any], *, inherit: bool) -> list[Any]:
+def _join(
+    entries: Any,
+    from_rule: Sequence[Any],
+    added: Sequence[Any],
+    *,
+    inherit: bool,
+) -> list[Any]:
     """The parent's entries without those from its own rule, and the rule's that are not among them."""
     inherited = _remove_entries(entries, from_rule) if inherit else []
     return inherited + [entry for entry in added if entry not in inherited]
@@ -134,7 +144,11 @@ def _join_by_name(inherited: Sequence[dict[str, Any]], added: Sequence[dict[str,
     return [entry for entry in inherited if entry.get("name") not in names] + list(added)
 
 
-def _inherit_affinity(carried: Mapping[str, Any], parents_rule: ScanSpec, cascades: Cascades) -> dict[str, Any] | None:
+def _inherit_affinity(
+    carried: Mapping[str, Any],
+    parents_rule: ScanSpec,
+    cascades: Cascades,
+) -> dict[str, Any] | None:
     """The parent's affinity, unless it came from the parent's rule. None: there is none."""
     affinity: dict[str, Any] | None = carried.get("affinity") if cascades.inherit_affinity else None
     return None if affinity and affinity == parents_rule.affinity else affinity

@@ -103,7 +103,13 @@ class ProposalMerger:
         self.findings: dict[tuple[MergeKey, str], MatchedFindings] = defaultdict(MatchedFindings)
         self.duplicates = MatchedFindings()
 
-    def add(self, proposal: ScanProposal, positions: ArgumentPositions, target: str, finding_id: str) -> None:
+    def add(
+        self,
+        proposal: ScanProposal,
+        positions: ArgumentPositions,
+        target: str,
+        finding_id: str,
+    ) -> None:
         """Add one target of a proposal."""
         plain_ports = positions.read_ports(proposal.arguments)
         key = _build_key(proposal, positions, target, plain_ports)
@@ -126,7 +132,14 @@ class ProposalMerger:
                 arguments = _build_arguments(key, ports)
                 for chunk in _split_targets(targets):
                     findings = tuple(self.findings[key, target] for target in chunk)
-                    yield ChildRequest(self._digest(key), ports, key.proposal, arguments, chunk, findings)
+                    yield ChildRequest(
+                        self._digest(key),
+                        ports,
+                        key.proposal,
+                        arguments,
+                        chunk,
+                        findings,
+                    )
 
     def _digest(self, key: MergeKey) -> str:
         if key not in self.digests:
@@ -146,8 +159,18 @@ def _build_key(
         for position, argument in enumerate(proposal.arguments)
         if position not in positions.targets
     )
-    common = ScanProposal(proposal.scan_type, arguments, proposal.labels, proposal.annotations, proposal.spec)
-    return MergeKey(common, positions.prefix if ports is not None else "", 6 if ":" in target else 4)
+    common = ScanProposal(
+        proposal.scan_type,
+        arguments,
+        proposal.labels,
+        proposal.annotations,
+        proposal.spec,
+    )
+    return MergeKey(
+        common,
+        positions.prefix if ports is not None else "",
+        6 if ":" in target else 4,
+    )
 
 
 def _build_arguments(key: MergeKey, ports: tuple[int, ...]) -> tuple[str, ...]:

@@ -107,7 +107,13 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
     problems = find_unknown_fields(document, TOP_FIELDS, "")
     sections: dict[str, Any] = {}  # by path, those that can be read
     spec = _read_section(sections, _Spec, document.get("spec"), "spec", problems)
-    _read_section(sections, _Metadata, _select_metadata(document.get("metadata")), "metadata", problems)
+    _read_section(
+        sections,
+        _Metadata,
+        _select_metadata(document.get("metadata")),
+        "metadata",
+        problems,
+    )
     if spec is not None:
         _read_section(sections, Matches, spec.matches, "spec.matches", problems)
         _read_section(sections, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)

@@ -202,7 +202,13 @@ class RuleApplication:
 
     def _build_request_child(self, request: ChildRequest, findings: MatchedFindings) -> Child:
         identity = ChildIdentity(self.rule.name, request.base, request.ports, request.targets)
-        return self._build_child(request.proposal, request.arguments, request.targets, findings, identity)
+        return self._build_child(
+            request.proposal,
+            request.arguments,
+            request.targets,
+            findings,
+            identity,
+        )
 
     def _build_child(
         self,
@@ -214,7 +220,13 @@ class RuleApplication:
     ) -> Child:
         rule, parent = self.rule, self.parent
         rule_annotations = dict(proposal.annotations)
-        annotations = inherit_annotations(parent.request, parent.scan.name, parent.cascades, rule, rule_annotations)
+        annotations = inherit_annotations(
+            parent.request,
+            parent.scan.name,
+            parent.cascades,
+            rule,
+            rule_annotations,
+        )
         annotations[FINDING] = findings.ids[0]
         annotations.pop(COUNT, None)
         if findings.count > 1:

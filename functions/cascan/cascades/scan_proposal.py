@@ -106,7 +106,13 @@ class ProposalRenderer:
         self.steps += rendered.steps
         return rendered
 
-    def _render_argument(self, template: Template, data: Mapping[str, Any], *, is_nmap: bool) -> str:
+    def _render_argument(
+        self,
+        template: Template,
+        data: Mapping[str, Any],
+        *,
+        is_nmap: bool,
+    ) -> str:
         if template.literal is not None:
             return template.literal
         rendered = self._render(template, data)
@@ -122,7 +128,11 @@ class ProposalRenderer:
                     raise NoProposal(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
         return rendered.text
 
-    def _render_texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    def _render_texts(
+        self,
+        templates: Mapping[str, Template],
+        data: Mapping[str, Any],
+    ) -> tuple[tuple[str, str], ...]:
         return tuple((key, self._render(template, data).text) for key, template in templates.items())
 
     def _render_spec(self, data: Mapping[str, Any]) -> str:
@@ -140,7 +150,11 @@ class ProposalRenderer:
             for entry in env
         ]
 
-    def _render_container(self, container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    def _render_container(
+        self,
+        container: Mapping[str, Any],
+        data: Mapping[str, Any],
+    ) -> dict[str, Any]:
         rendered = dict(container)
         if isinstance(container.get("command"), list):
             rendered["command"] = [self._render_text(str(argument), data) for argument in container["command"]]

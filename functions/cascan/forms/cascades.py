@@ -116,7 +116,13 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     if isinstance(limiter, dict):
         limiter_path = f"{path}scopeLimiter."
         limiter = lenient | _without_nulls(limiter)
-        entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), limiter_path, problems)
+        entries = _entries(
+            ScopeRequirement,
+            limiter,
+            ("allOf", "anyOf", "noneOf"),
+            limiter_path,
+            problems,
+        )
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, limiter_path, problems)
     problems += _alias_problems(fields, path)
     read = _read(Cascades, fields, path, problems)

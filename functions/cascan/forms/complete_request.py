@@ -36,7 +36,8 @@ class ListLimit(NamedTuple):
     fix: str  # what to do about too many
 
 
-LIST_LIMITS: Mapping[str, ListLimit] = {  # fields that are lists of any texts; `windows` has a syntax of its own
+# Fields that are lists of any texts; `windows` has a syntax of its own
+LIST_LIMITS: Mapping[str, ListLimit] = {
     "targets": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests"),
     "exclude": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges"),
     "parameters": ListLimit(MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas"),

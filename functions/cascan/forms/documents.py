@@ -17,7 +17,11 @@ NOTHING = ("#", "%")  # beginnings of lines without data: comments, and YAML dir
 LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
 
 
-def read_documents(text: str, subject: str = "the request", example: str = REQUEST) -> list[dict[str, Any]]:
+def read_documents(
+    text: str,
+    subject: str = "the request",
+    example: str = REQUEST,
+) -> list[dict[str, Any]]:
     """Raises: RequestRefused: each document that is not a mapping, by its number; more than
     MAX_APPLIED documents.
     """

@@ -62,7 +62,11 @@ def _find_unknown_inside(value: Any, kind: Any, path: str) -> list[str]:
     struct = _find_struct(kind)
     if struct is None or not isinstance(value, dict):
         return []
-    return find_unknown_fields(value, [field.encode_name for field in msgspec.structs.fields(struct)], path)
+    return find_unknown_fields(
+        value,
+        [field.encode_name for field in msgspec.structs.fields(struct)],
+        path,
+    )
 
 
 def build_refusal(problems: Iterable[str]) -> RequestRefused:

@@ -89,7 +89,12 @@ def _read_server(
     yield from _request_problems(path, documents[name], server["portscan"], default.get("portscan"))
 
 
-def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, default: Any) -> Iterator[str]:
+def _request_problems(
+    path: str,
+    document: Mapping[str, Any],
+    portscan: Any,
+    default: Any,
+) -> Iterator[str]:
     """The problems of a server's request.
 
     A setting that only the default section has gets a hint.

@@ -22,7 +22,12 @@ class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # one of the two,
     """Reads mappings with text keys, without duplicates."""
 
 
-def read_yaml(text: str, max_depth: int, subject: str = "the request", max_values: int = MAX_DOCUMENT_VALUES) -> Any:
+def read_yaml(
+    text: str,
+    max_depth: int,
+    subject: str = "the request",
+    max_values: int = MAX_DOCUMENT_VALUES,
+) -> Any:
     """Raises: RequestRefused: not YAML, or not plain data, or beyond a limit."""
     try:
         _check_events(text, max_depth, subject, max_values)

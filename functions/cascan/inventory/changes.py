@@ -159,7 +159,12 @@ class _PortComparison:
         coverage = _find_conclusive(self.host.coverage, key)
         return coverage.sighting if coverage else None
 
-    def _last_scanned(self, key: PortKey, sighting: Sighting, previous: Sighting | None) -> Sighting | None:
+    def _last_scanned(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        previous: Sighting | None,
+    ) -> Sighting | None:
         """The newest scan of the port before `sighting`: `previous`, or one since then that got no
         answer.
         """
@@ -171,7 +176,13 @@ class _PortComparison:
         scans = [*silent, *([previous] if previous else [])]
         return max(scans, key=lambda scan: scan.order, default=None)
 
-    def _add_open(self, key: PortKey, sighting: Sighting, previous: Sighting | None, record: PortRecord | None) -> None:
+    def _add_open(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        previous: Sighting | None,
+        record: PortRecord | None,
+    ) -> None:
         """The port is open in the newest scan."""
         if record and record.is_open:
             latest = _with_service(record.latest, sighting)
@@ -184,7 +195,13 @@ class _PortComparison:
         first_seen = record.first_seen if record else sighting.seen_at
         self._records[key] = _port_record(key, sighting, first_seen, sighting.seen_at)
 
-    def _add_history(self, key: PortKey, sighting: Sighting, newer: Sighting, record: PortRecord | None) -> None:
+    def _add_history(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        newer: Sighting,
+        record: PortRecord | None,
+    ) -> None:
         """A newer scan covered the port: the sighting only tells when the port was open."""
         if sighting.state != OPEN:
             return
@@ -195,16 +212,33 @@ class _PortComparison:
         last_seen = max(record.last_seen, sighting.seen_at)
         self._records[key] = replace(record, first_seen=first_seen, last_seen=last_seen)
 
-    def _add_change(self, kind: ChangeKind, key: PortKey, before: Sighting | None, after: Sighting) -> None:
+    def _add_change(
+        self,
+        kind: ChangeKind,
+        key: PortKey,
+        before: Sighting | None,
+        after: Sighting,
+    ) -> None:
         protocol, port = key
         self.changes.append(
             Change(kind=kind, address=self.host.address, protocol=protocol, port=port, before=before, after=after)
         )
 
 
-def _port_record(key: PortKey, latest: Sighting, first_seen: datetime, last_seen: datetime) -> PortRecord:
+def _port_record(
+    key: PortKey,
+    latest: Sighting,
+    first_seen: datetime,
+    last_seen: datetime,
+) -> PortRecord:
     protocol, number = key
-    return PortRecord(protocol=protocol, port=number, latest=latest, first_seen=first_seen, last_seen=last_seen)
+    return PortRecord(
+        protocol=protocol,
+        port=number,
+        latest=latest,
+        first_seen=first_seen,
+        last_seen=last_seen,
+    )
 
 
 def _find_conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:

@@ -73,7 +73,12 @@ class ScannedPorts(msgspec.Struct, frozen=True):
                 conclusive[protocol] = parse_port_set(info.services or "")
         return cls({protocol: ports for protocol, ports in conclusive.items() if ports}, frozenset(guessed))
 
-    def build_coverage(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
+    def build_coverage(
+        self,
+        host: Host,
+        seen_at: datetime,
+        scan_id: str,
+    ) -> tuple[PortCoverage, ...]:
         """The host's ports that were covered: those known to be open or not, and those that gave no
         answer.
 

@@ -26,7 +26,12 @@ class Absence(Enum):
     UNKNOWN = auto()  # some of those without an element were up, or no probe was sent
 
 
-def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absence:
+def interpret_absence(
+    *,
+    counted_up: int | None,
+    elements_up: int,
+    elements_unasked: int,
+) -> Absence:
     """Compares nmap's own count of hosts that are up with the host elements, whatever the options
     were.
 
@@ -39,7 +44,11 @@ def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unas
 
 
 def observe_host(
-    host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
+    host: Host,
+    scanned: ScannedPorts,
+    scan_id: str,
+    seen_at: datetime,
+    names: Mapping[str, str] | None = None,
 ) -> Observation | None:
     """What the report says of the host's address; None of a host without a valid address.
 
@@ -92,7 +101,12 @@ def _is_up(host: Host) -> bool | None:
     return True if states & ANSWERS else None
 
 
-def _ports(host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
+def _ports(
+    host: Host,
+    scanned: ScannedPorts,
+    scan_id: str,
+    seen_at: datetime,
+) -> Iterator[tuple[PortKey, Sighting]]:
     for port in host.ports:
         is_open = port.state == OPEN and port.protocol not in scanned.guessed
         is_closed = port.state in CLOSED_STATES and port.number in scanned.conclusive.get(port.protocol, ())

@@ -57,7 +57,11 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_shard(cls, shard: Shard) -> ScannedAddresses:
-        return cls(shard.family, tuple(_ranges_of(shard)), Exclusion.parse(shard.exclude, shard.family))
+        return cls(
+            shard.family,
+            tuple(_ranges_of(shard)),
+            Exclusion.parse(shard.exclude, shard.family),
+        )
 
     def names_for(self, address: str) -> set[str]:
         """The names that the address was scanned for; empty text: by number. An empty set: it was
@@ -83,7 +87,12 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
 class ReassignedHosts:
     """The addresses that a shard scanned, and that shards which were cut off from it scan again."""
 
-    def __init__(self, shard: Shard, remainders: Iterable[Shard], scanned: ScannedAddresses | None = None) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        remainders: Iterable[Shard],
+        scanned: ScannedAddresses | None = None,
+    ) -> None:
         """`scanned`: the shard's own addresses, where they are at hand."""
         self._scanned = scanned or ScannedAddresses.from_shard(shard)
         self._reassigned = tuple(

@@ -1,4 +1,6 @@
-"""Merge the reports of a scan's shards into one, as a stream: of each shard the attempt that was recorded."""
+"""Merge the reports of a scan's shards into one, as a stream: of each shard the attempt that was
+recorded.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ class MergedReport:
 def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
     """Merge the reports of the scan; they are read from the store while the result is consumed.
 
-    If the report of a shard is missing, the merged report says `exit="error"`; a shard without targets needs none.
-    A host that was scanned twice, because it had timed out or could not be cut off, is taken from the later report.
+    If the report of a shard is missing, the merged report says `exit="error"`; a shard without
+    targets needs none. A host that was scanned twice, because it had timed out or could not be cut
+    off, is taken from the later report.
     """
     shards = list(table.shards(scan_id))
     keys = select_reports(shards, reports.report_keys(scan_id))
@@ -45,7 +48,11 @@ def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> 
     return MergedReport(report_count, chunks)
 
 
-def _merge_inputs(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
+def _merge_inputs(
+    shards: Sequence[Shard],
+    keys: Mapping[int, ReportKey],
+    reports: ReportStore,
+) -> Iterator[MergeInput]:
     """One report after another, each opened when it is needed."""
     by_number = {shard.number: shard for shard in shards}
     for shard in shards:
@@ -57,17 +64,26 @@ def _merge_inputs(shards: Sequence[Shard], keys: Mapping[int, ReportKey], report
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:
-    """The shard that was cut off from this one, the shard that was cut off from that one, and so on."""
+    """The shard that was cut off from this one, the shard that was cut off from that one, and so
+    on.
+    """
     while shard.remainder is not None and (remainder := by_number.get(shard.remainder)):
         yield remainder
         shard = remainder
 
 
 class ReportedByRemainders:
-    """The addresses of a shard that its remainders report as well. The reports are read when an address may be one."""
+    """The addresses of a shard that its remainders report as well.
+
+    The reports are read when an address may be one.
+    """
 
     def __init__(
-        self, shard: Shard, remainders: Sequence[Shard], keys: Sequence[ReportKey], reports: ReportStore
+        self,
+        shard: Shard,
+        remainders: Sequence[Shard],
+        keys: Sequence[ReportKey],
+        reports: ReportStore,
     ) -> None:
         self._reassigned = ReassignedHosts(shard, remainders)
         self._keys, self._reports = keys, reports
@@ -89,7 +105,9 @@ class ReportedByRemainders:
 
 
 def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
-    """By shard number, the report of the shard's attempt, or of the latest earlier attempt that stored one."""
+    """By shard number, the report of the shard's attempt, or of the latest earlier attempt that
+    stored one.
+    """
     attempts: dict[int, list[int]] = defaultdict(list)
     for key in keys:
         attempts[key.shard].append(key.attempt)
@@ -102,5 +120,7 @@ def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[i
 
 
 def _had_no_target(shard: Shard) -> bool:
-    """nmap was not started: no name had an address, or everything was excluded or outside the scope."""
+    """nmap was not started: no name had an address, or everything was excluded or outside the
+    scope.
+    """
     return shard.run is not None and shard.run.exit_code is None
