@@ -1,5 +1,4 @@
-"""The task agent: runs the tasks of RunTask as processes of this machine, which the emulator does
-not do.
+"""The task agent: runs the tasks that the emulator only lists, as processes.
 
 It polls the ECS API for running tasks and starts the command of each task once. When the command
 ends, it stops the task and notifies the functions that listen for stopped tasks. A task that
@@ -133,8 +132,9 @@ class TaskAgent:
         self._listeners.notify(build_stopped_event(task, exit_code))
 
     def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
-        """Start the process of a new task; stop a task whose process has ended, or that an earlier
-        stack left.
+        """Start the process of a new task, or stop a task without a process.
+
+        A task has none if its process has ended, or if an earlier stack left the task.
         """
         arn = task["taskArn"]
         if task["lastStatus"] == STOPPED:  # the emulator will list it as running for ever

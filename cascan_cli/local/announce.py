@@ -64,8 +64,9 @@ def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
 
 
 class TaskListeners:
-    """The functions that rules of the default bus invoke for an event; the rules are read for every
-    event.
+    """The functions that rules of the default bus invoke for an event.
+
+    The rules are read for every event.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:

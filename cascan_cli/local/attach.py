@@ -1,6 +1,4 @@
-"""Take the state directory if it is free, attach to a stack that stays up in it, or wait for
-another command.
-"""
+"""Lock the state directory, attach to the stack that stays up in it, or wait."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ def lock_or_attach(
 
 
 def _holder(state: StateDir) -> str:
-    """The holder of the lock: the process that signed it, or, if that was killed, processes that it
-    had started.
-    """
+    """The holder of the lock: the process that signed it, or processes that it has left."""
     pid = read_owner(state.lock)
     return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
 
@@ -75,6 +71,6 @@ def find_running_stack(state: StateDir) -> Running | None:
 
 
 def find_supervisor(state: StateDir) -> Running | None:
-    """The process that holds a stack that stays up, without checking its port; None: there is none."""
+    """The process that holds a stack that stays up, or None. Its port is not checked."""
     running = state.running()
     return running if running and is_held(state.up_lock) else None

@@ -22,9 +22,7 @@ class ClientOptions(TypedDict):
 
 
 def bare_environment() -> dict[str, str]:
-    """The variables that a process of the stack inherits from ours: to find programs and to read
-    text.
-    """
+    """The variables that a process of the stack inherits: to find programs and to read text."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
@@ -42,9 +40,7 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
 
 
 def use_endpoint(endpoint: Endpoint) -> None:
-    """From now on, every AWS client that this process opens connects to the emulator, without a
-    proxy.
-    """
+    """Connect every AWS client that this process opens from now on to the emulator."""
     os.environ.pop("AWS_PROFILE", None)  # the profile is not in these empty files
     nothing = {
         "AWS_CONFIG_FILE": os.devnull,

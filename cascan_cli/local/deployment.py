@@ -20,7 +20,7 @@ def find_current_outputs(
     template: Path,
     parameters: Mapping[str, str],
 ) -> Mapping[str, str] | None:
-    """The outputs of the deployed stack; None: nothing is deployed, or other files or parameters."""
+    """The outputs of the stack if it is deployed from these files and parameters, else None."""
     deployment = state.deployment()
     if deployment is None:
         return None

@@ -55,8 +55,9 @@ class Emulator:
         )
 
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end
-        of its log.
+        """Wait until the emulator answers.
+
+        Raises: EmulatorFailed: it ended, or does not answer in time; with the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         while not _answers(self.endpoint):
@@ -85,8 +86,9 @@ class Emulator:
             raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._quote_log()}")
 
     def forget_state(self) -> None:
-        """The state directory was deleted: `stop` kills the emulator, so that it does not create
-        the folders again.
+        """Make `stop` kill the emulator, because the state directory was deleted.
+
+        An emulator that saves its state would create the folders again.
         """
         self._state_is_gone = True
 

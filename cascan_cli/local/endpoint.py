@@ -1,6 +1,4 @@
-"""Where the emulator of a state directory listens: its port, its secret, and calls that need no
-boto3.
-"""
+"""The emulator's endpoint: its port, its secret, and calls that need no boto3."""
 
 from __future__ import annotations
 
@@ -75,8 +73,9 @@ class Endpoint:
 
 
 def read_secret(path: Path) -> str:
-    """The secret in the file, which is created if it does not exist; two commands at once get the
-    same secret.
+    """The secret in the file, which is created if it does not exist.
+
+    Two commands at once get the same secret.
 
     Raises: StateUnreadable: the file does not hold a secret.
     """
@@ -99,8 +98,9 @@ def _secret_unreadable(path: Path, why: str) -> StateUnreadable:
 
 
 def find_free_port(host: str) -> int:
-    """A free port below those that the kernel assigns, so that it is likely to be free between two
-    commands as well.
+    """A free port below those that the kernel assigns.
+
+    So the port is likely to be free between two commands as well.
     """
     candidates = range(LOWEST_PORT, _first_ephemeral_port())
     for port in secrets.SystemRandom().sample(candidates, min(PORT_TRIES, len(candidates))):

@@ -33,9 +33,7 @@ def list_files(path: Path) -> Iterator[Path]:
 
 
 def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
-    """A digest of the parameters and of every file of the sources, which are paths relative to
-    `root`.
-    """
+    """A digest of the parameters and of every file of the sources (paths below `root`)."""
     digest = hashlib.sha256(json.dumps(sorted(parameters.items())).encode())
     for source in sources:
         for path in list_files(root / source):

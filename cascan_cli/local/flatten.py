@@ -24,8 +24,9 @@ Read = Callable[[str], Template]  # the Location of a nested template → the te
 
 
 def flatten(template: Template, read: Read) -> Template:
-    """Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get
-    the same name.
+    """Merge the nested templates into one template.
+
+    Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get the same name.
     """
     nested = {name: resource for name, resource in template["Resources"].items() if _is_nested(resource)}
     resources = {name: resource for name, resource in template["Resources"].items() if name not in nested}
@@ -96,7 +97,7 @@ class _Rewriter:
         return value
 
     def _rewrite_text(self, text: str, variables: dict[str, Expression]) -> Expression:
-        """Replace each placeholder whose expression changes by a variable with the new expression."""
+        """Bind each placeholder whose expression changes to a variable with the new one."""
         all_variables = dict(variables)
 
         def replace_placeholder(match: re.Match[str]) -> str:

@@ -1,5 +1,4 @@
-"""The guard of the emulator: refuses requests without the stack's secret before the emulator gets
-them.
+"""The guard in front of the emulator: refuses requests without the stack's secret.
 
     python -P guard.py      the secret in AWS_SESSION_TOKEN, the port in GATEWAY_PORT
 
@@ -104,8 +103,9 @@ class Guard:
         return ""
 
     def _lacks_room(self, headers: Headers) -> bool:
-        """Whether the disk is too full for the object: the emulator would accept it and lose it at
-        its end.
+        """Whether the disk is too full for the object.
+
+        The emulator would accept it, and lose it at its end.
         """
         lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
         return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
@@ -148,7 +148,7 @@ async def _answer(send: ASGISendCallable, status: int, body: bytes) -> None:
 
 
 def _without_sharing_headers(send: ASGISendCallable) -> ASGISendCallable:
-    """Remove the headers by which the emulator lets web pages of every origin read its responses."""
+    """Remove the headers that let web pages of every origin read the responses."""
 
     async def send_without(event: ASGISendEvent) -> None:
         if event["type"] == "http.response.start":

@@ -1,5 +1,6 @@
-"""Run one command, and end it with all its descendants: on request, or when the process that asked
-for it has ended.
+"""Run one command, and end it with all its descendants.
+
+They end on request, or when the process that asked for the command has ended.
 
     python -I -S keeper.py GRACE_S ORPHAN_GRACE_S STATUS_FILE AFTER_FILE COMMAND...
 
@@ -184,8 +185,9 @@ def _kill_group(group: int) -> None:
 
 
 def _kill_orphans() -> None:
-    """Kill all our children until there are none: the kernel makes the orphans of a killed child
-    ours as well.
+    """Kill all our children until none is left.
+
+    The kernel makes the orphans of a killed child our children as well.
     """
     while True:
         for pid in _children():

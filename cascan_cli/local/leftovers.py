@@ -44,8 +44,7 @@ def sweep_scratch(tmp: Path) -> None:
 
 
 def is_inconsistent(snapshot: Path, started: Path) -> bool:
-    """Whether the emulator was killed while it saved its services one by one, or could not save
-    them all.
+    """Whether the emulator was killed while it saved its state, or could not save it all.
 
     Then some files are of its last run, which began when `started` was written, and others are
     older. If it was killed at another time, the snapshot is that of the run before: older, but

@@ -1,5 +1,6 @@
-"""One stack per state directory: a lock that the kernel releases when every process that holds it
-has ended.
+"""A lock for one stack per state directory.
+
+The kernel releases it when every process that holds it has ended.
 """
 
 from __future__ import annotations
@@ -30,9 +31,7 @@ class Lock:
         os.pwrite(self.fd, str(os.getpid()).encode(), 0)
 
     def is_at(self, path: Path) -> bool:
-        """Whether the path still names the locked file: False after it was deleted, or replaced by
-        another one.
-        """
+        """Whether the path still names the locked file; not after it was deleted or replaced."""
         try:
             return os.path.samestat(os.fstat(self.fd), path.stat())
         except (FileNotFoundError, NotADirectoryError):

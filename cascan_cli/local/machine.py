@@ -1,5 +1,6 @@
-"""Run the stack in this process: emulator, deployment and task agent, started in this order and
-stopped in reverse.
+"""Run the stack in this process: emulator, deployment and task agent.
+
+They are started in this order and stopped in reverse.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ FUNCTIONS = "functions"  # beside the template
 
 @dataclass(frozen=True, slots=True)
 class ResourceNeed:
-    """What a process of the stack needs at least; `unit` is how much the shell's `ulimit` counts as
-    1.
+    """What a process of the stack needs at least.
+
+    `unit` is how much the shell's `ulimit` counts as 1.
     """
 
     limit: int

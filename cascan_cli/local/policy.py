@@ -1,5 +1,6 @@
-"""The scope and the policy profile of the stack on this machine: set by `cascan local up`, stored
-in its directory.
+"""The scope and the policy profile of the local stack.
+
+`cascan local up` sets them, and they are stored in its directory.
 
 The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this
 command starts.
@@ -38,17 +39,16 @@ class LocalPolicy:
         return (*LOOPBACK_AND_PRIVATE, *self.allow)
 
     def replace_with(self, args: Namespace) -> LocalPolicy:
-        """With the options of `local up`: each one replaces the stored value, which is kept without
-        the option.
-        """
+        """The policy with the options of `local up`; each option replaces the stored value."""
         if args.default_policy:
             return LocalPolicy(tuple(args.allow or ()), args.policy_profile or "safe")
         allow = self.allow if args.allow is None else tuple(args.allow)
         return LocalPolicy(allow, args.policy_profile or self.profile)
 
     def widen(self, args: Namespace) -> LocalPolicy:
-        """With the options of one scan: `--allow` adds targets, `--policy-profile` replaces the
-        profile.
+        """The policy with the options of one scan.
+
+        `--allow` adds targets, `--policy-profile` replaces the profile.
         """
         added = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
         return LocalPolicy((*self.allow, *added), getattr(args, "policy_profile", None) or self.profile)

@@ -53,8 +53,9 @@ def _draft(path: Path, text: str) -> Path:
 
 
 def tighten(root: Path) -> None:
-    """Remove the permissions of other users from everything below `root`; an earlier version may
-    have left them.
+    """Remove the permissions of other users from everything below `root`.
+
+    An earlier version may have left them.
 
     Links are not followed, and files of other users are not changed. The folders directly below
     `root` come last, on which `is_private` relies.
@@ -69,7 +70,8 @@ def tighten(root: Path) -> None:
 
 
 def is_private(path: Path) -> bool:
-    """Whether other users have no permissions for the folder, which `tighten` changes after
-    everything in it.
+    """Whether other users have no permissions for the folder.
+
+    `tighten` changes the folder after everything in it.
     """
     return not path.stat().st_mode & OTHERS

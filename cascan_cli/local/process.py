@@ -1,5 +1,6 @@
-"""A process of the stack under its keeper, which ends it with all its descendants on request or
-after our end.
+"""A process of the stack under its keeper.
+
+The keeper ends it with all its descendants, on request or after our end.
 """
 
 from __future__ import annotations

@@ -53,7 +53,10 @@ class LocalStack:
 
     @property
     def needs_rebuild(self) -> bool:
-        """The emulator was killed: its tables may lack reports of the bucket, until `mark_rebuilt`."""
+        """Whether the tables may lack reports of the bucket because the emulator was killed.
+
+        It holds until `mark_rebuilt`.
+        """
         return self.state.needs_rebuild()
 
     def mark_rebuilt(self) -> None:
@@ -80,8 +83,7 @@ def local_stack(
     print_message: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
-    """The stack of this state directory, started for the length of the block unless it is up
-    already.
+    """The stack of this directory, started for the length of the block unless it is up.
 
     A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message`
     gets a sentence if the block has to wait for another command. Raises: LocalStackError: names the
@@ -111,8 +113,7 @@ def up(
     template: Path = TEMPLATE,
     timeout_s: float = UP_TIMEOUT_S,
 ) -> Status:
-    """Start a stack that stays until `down`, or update the one that is up to the template and
-    parameters.
+    """Start a stack that stays until `down`, or update the one that is up.
 
     Raises: LocalStackError: it did not start; no process is left running.
     """

@@ -162,9 +162,7 @@ class StateDir:
         self.started.touch(FILE_MODE)
 
     def _forget_tables(self) -> None:
-        """The saved state is old or incomplete: have the stack deployed again and its tables
-        rebuilt.
-        """
+        """Have the stack deployed and its tables rebuilt: the saved state is not usable."""
         if self.has_objects():
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
@@ -188,9 +186,7 @@ class StateDir:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
-        """Whether the last run ended by itself, saved everything, and did not interrupt a
-        deployment.
-        """
+        """Whether the last run ended by itself, saved everything and cut off no deployment."""
         try:
             return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
@@ -210,8 +206,9 @@ class StateDir:
         return stored
 
     def _check_owner(self) -> None:
-        """Raises: StateUnreadable: the directory belongs to another user, who could replace its
-        files.
+        """Check the owner of the directory: another user could replace its files.
+
+        Raises: StateUnreadable: it belongs to another user.
         """
         owner = self.root.stat().st_uid
         if owner != os.geteuid():

@@ -82,8 +82,7 @@ def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
 
 
 def main(order: str) -> int:
-    """Hold the stack until SIGTERM, SIGINT, the end of the emulator or the deletion of the state
-    directory.
+    """Hold the stack until a signal, the end of the emulator or of the state directory.
 
     The exit code is that of the error.
     """

@@ -29,7 +29,7 @@ class TaskCommand:
 
 
 def task_command(task: TaskTypeDef, definition: TaskDefinitionTypeDef) -> TaskCommand:
-    """Raises: NotRunnable: the task has several containers, or a command that only its image names."""
+    """Raises: NotRunnable: several containers, or only the image names the command."""
     containers = definition.get("containerDefinitions", [])
     if len(containers) != 1:
         raise NotRunnable(f"a local stack runs tasks with one container, and this one has {len(containers)}")

@@ -1,6 +1,4 @@
-"""Read CloudFormation templates: YAML with short tags → plain JSON values; evaluate their
-conditions.
-"""
+"""Read CloudFormation templates (YAML with short tags → JSON values); evaluate conditions."""
 
 from __future__ import annotations
 

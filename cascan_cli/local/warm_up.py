@@ -1,5 +1,4 @@
-"""Start the functions of the later stages while the first one works, so that their cold starts
-overlap.
+"""Start the functions of the later stages early, so that their cold starts overlap.
 
 Each is invoked with an empty batch, for which it only wires itself.
 """

@@ -106,7 +106,7 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
 
 
 def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
-    """Workers see the state with their next heartbeat, stop nmap and return what it did not finish."""
+    """Suspend the scan: at the next heartbeat its workers stop nmap and return the rest."""
     gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
     scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:

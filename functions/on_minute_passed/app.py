@@ -1,5 +1,4 @@
-"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed
-scan types.
+"""Run the tasks that are due: of scans (deadlines, windows …) and of schedules.
 
 Wakes on    a tick every minute
 Reads       the agenda and its scans, and the scan types of the last deployment, from the scan table

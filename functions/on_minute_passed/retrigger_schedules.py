@@ -69,8 +69,9 @@ def _note_change(
 
 
 def _find_schedules(scan_types: tuple[str, ...], schedules: ScheduleTable) -> Iterator[str]:
-    """The schedules with the option that use one of the scan types. on_schedule_due skips those
-    that are suspended.
+    """The schedules with the option that use one of the scan types.
+
+    on_schedule_due skips those that are suspended.
     """
     for schedule in schedules.schedules():
         spec = _as_mapping(schedule.document.get("spec"))
@@ -81,7 +82,8 @@ def _find_schedules(scan_types: tuple[str, ...], schedules: ScheduleTable) -> It
 
 
 def _as_mapping(value: object) -> dict[str, Any]:
-    """An empty mapping for a damaged value, which must not keep the other schedules from being
-    triggered.
+    """Read the stored versions; an empty mapping if the value is damaged.
+
+    A damaged value must not keep the other schedules from being triggered.
     """
     return value if isinstance(value, dict) else {}

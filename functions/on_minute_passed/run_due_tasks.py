@@ -158,9 +158,7 @@ def _remove_scan(
     gateways: ScanGateways,
     reports: ReportStore,
 ) -> Iterator[AgendaEntry]:
-    """Remove the objects first and the scan's own item last: an interrupted removal can be
-    continued.
-    """
+    """Remove the objects first and the scan's item last, so that a removal can be continued."""
     if scan.state not in FINAL_STATES:  # its results are being published
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.EXPIRE)
         return

@@ -79,7 +79,7 @@ class ReportCounter:
         )
 
     def add_hosts(self, hosts: Sequence[Host], names: Container[str] = ()) -> None:
-        """Count hosts that are recorded; `names` holds the addresses that were scanned for a name."""
+        """Count recorded hosts; `names` holds the addresses that were scanned for a name."""
         counts = self._hosts
         addresses_up = [host.address for host in hosts if host.state == "up"]
         timed_out = [host.address for host in hosts if host.timed_out]

@@ -28,8 +28,7 @@ def close_abandoned_shard(
     message_id: str,
     gateways: ScanGateways,
 ) -> AbandonedShard:
-    """Close the shard as failed with its last error, unless it is closed already or another message
-    of it counts.
+    """Close the shard as failed, unless it is closed or has a newer message.
 
     A dead letter may be a duplicate: the shard waits, or a worker runs it by another message, which
     comes again if that worker dies. Raises: MalformedMessage: there is no such shard. ShardBusy: a

@@ -1,5 +1,6 @@
-"""Decide what becomes of a shard whose nmap was stopped or failed: report it, cut it in two, return
-it, or drop it.
+"""Decide what becomes of a shard whose nmap was stopped or failed.
+
+It is reported, cut in two, returned to the queue, or dropped.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class NextStep:
 
 
 def is_conclusive(result: NmapResult, *, whole: bool) -> bool:
-    """Whether another run would give the same result: nmap finished, refused the arguments, or had
-    no target.
+    """Whether another run would give the same result.
 
+    It would if nmap finished, refused the arguments, or had no target.
     `whole`: the report has its closing tag. nmap exits with 0 on a full disk and leaves a truncated
     report. An exit code above 0 is nmap's own refusal: an invalid value, a script that does not
     load, or raw sockets without the privilege.

@@ -1,4 +1,4 @@
-"""The inputs of a shard's run: the worker, wired once per process, and the delivery of one message."""
+"""The inputs of a shard's run: the worker of the process and the delivery of a message."""
 
 from __future__ import annotations
 

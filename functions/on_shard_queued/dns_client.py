@@ -35,8 +35,7 @@ class DnsClient:
         self._rate_limit = _RateLimit(MAX_LOOKUPS_PER_S)
 
     def look_up(self, name: str, family: int, within_s: float) -> Lookup:
-        """The first answer with an address among the candidates of `name`; otherwise the last
-        failure.
+        """The first answer with an address for a candidate of `name`, or the last failure.
 
         The search ends when DNS fails: the next domain may have a different host of that name.
         """
@@ -108,7 +107,7 @@ class _RateLimit:
 
 
 def _read_resolv_conf(path: Path) -> dns.resolver.Resolver:
-    """A resolver as resolv.conf describes it; without a server there, like the system's resolver."""
+    """The resolver that resolv.conf describes; if it names no server, the system's defaults."""
     resolver = dns.resolver.Resolver(configure=False)
     try:
         resolver.read_resolv_conf(StringIO("\n".join(_readable_lines(path))))
@@ -165,8 +164,9 @@ def _describe_servers(queried: str, exc: dns.resolver.NoNameservers) -> Lookup:
 
 
 def _describe_answer(error: tuple[object, ...]) -> str:
-    """`SERVFAIL from 10.0.0.2`, from dnspython's tuple of server, over TCP, port, exception and
-    response.
+    """Describe an entry of dnspython's errors, such as `SERVFAIL from 10.0.0.2`.
+
+    The entry is a tuple of server, over TCP, port, exception and response.
     """
     server, _, _, problem, response = error
     address = str(server).removeprefix("Do53:").partition("@")[0]

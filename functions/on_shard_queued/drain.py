@@ -1,6 +1,4 @@
-"""A worker's loop: receive a shard's message, run the shard, delete the message or return it to the
-queue.
-"""
+"""A worker's loop: receive a message, run its shard, delete or return the message."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ RETRY_AFTER_S = 5  # for a message that could not be handled
 
 
 class Drain:
-    """Runs one shard at a time, until the queue stays empty for `idle_exit_s` or a signal stops the
-    worker.
-    """
+    """Runs one shard at a time, until the queue stays empty or a signal stops the worker."""
 
     def __init__(
         self,

@@ -112,9 +112,9 @@ class ShardFinisher:
         )
 
     def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> ShardCut | None:
-        """After a complete run: names to look up again and hosts that timed out, as a shard with a
-        longer time limit.
+        """Plan a shard with a longer time limit for names and hosts without a result.
 
+        These are the names that DNS failed for and the hosts that timed out in a complete run.
         None: there are none, or the shard may not be cut again.
         """
         shard = self.shard
@@ -138,7 +138,7 @@ class ShardFinisher:
         )
 
     def _names_to_retry(self) -> Mapping[str, Reason]:
-        """The names that DNS failed for; empty once that has failed as often as the shard allows."""
+        """The names that DNS failed for; empty after as many failures as the shard allows."""
         max_failures = min(self.shard.backoff_limit, MAX_LOOKUP_FAILURES)
         return self.pinned.unanswered if self.shard.failures < max_failures else {}
 
@@ -157,9 +157,7 @@ class ShardFinisher:
         return "reported"
 
     def _cut_off(self, cut: ShardCut) -> str:
-        """Cut the shard in the table, send the message of the remainder, and store the report of
-        the finished part.
-        """
+        """Cut the shard in two: queue the remainder, and store the report of the finished part."""
         shard, worker = self.shard, self.worker
         remainder = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if remainder is None:
@@ -177,7 +175,7 @@ class ShardFinisher:
         return f"cut: shard {remainder.number} has the rest"
 
     def _store_report(self, reported: ReportedShard) -> None:
-        """The record is stored first, so that every report in the bucket has the record of its run."""
+        """Store the record first, so that every report in the bucket has the record of its run."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
@@ -213,9 +211,7 @@ def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, work
 
 
 def shard_lost(shard: Shard) -> ShardLost:
-    """The worker that took the shard over may hold it by the same message, which must not be
-    deleted here.
-    """
+    """The error that keeps the message: the worker that took the shard over may need it."""
     return ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
 
 
@@ -246,7 +242,7 @@ def _has_closing_tag(report: Path) -> bool:
 
 
 def _reported_addresses(report: Path, is_included: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
-    """The addresses of the hosts that the report describes completely, filtered by `is_included`."""
+    """The addresses of the included hosts that the report describes completely."""
     from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a complete run needs no reader
 
     with report.open("rb") as stream:

@@ -1,5 +1,6 @@
-"""The heartbeat of a running shard: extends its message and its lease, and learns whether nmap must
-stop.
+"""The heartbeat of a running shard.
+
+It extends the shard's message and lease, and learns whether nmap must stop.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class Heartbeat:
 
     @contextmanager
     def alongside(self) -> Iterator[None]:
-        """Beat from a thread during the block, which must not start a process: that would fork
-        beside the thread.
+        """Beat from a thread during the block.
+
+        The block must not start a process, which would fork beside the thread.
         """
         over = threading.Event()
         thread = threading.Thread(

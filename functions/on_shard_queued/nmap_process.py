@@ -52,8 +52,7 @@ def never_stop() -> None:
 def run_nmap(
     argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = never_stop
 ) -> NmapResult:
-    """Run `argv` until it ends, for `deadline_s` seconds at most, or until its report fills
-    MAX_REPORT_BYTES.
+    """Run `argv` for `deadline_s` seconds at most, and stop it if the report gets too big.
 
     `folder` gets nmap's stderr and an empty working directory: nmap would load scripts from its
     working directory.
@@ -79,8 +78,7 @@ def run_nmap(
 
 
 def _limit_process() -> None:
-    """In the child, before nmap: die with the worker, limit the size of files, keep the report
-    private.
+    """Prepare the child for nmap: it dies with the worker, and its files are limited.
 
     The kernel drops the death signal if nmap has file capabilities; in that case the container ends
     with its worker.
@@ -132,8 +130,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_stderr(fd: int) -> str:
-    """The first MAX_STDERR_CHARS, without control characters: scripts print text from scanned
-    hosts.
+    """The first MAX_STDERR_CHARS, without control characters.
+
+    Scripts print text from scanned hosts.
     """
     text = os.pread(fd, MAX_STDERR_CHARS, 0).decode("utf-8", "replace")
     return "".join(char for char in text if char.isprintable() or char == "\n").strip()

@@ -122,7 +122,8 @@ def _record_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None
 
 
 def _refusal_of(target: Name, asked: str, address: str, scope: Scope) -> str | None:
-    """An allowed domain covers the address of the name, but not the block that a mask makes of that
-    address.
+    """Find the reason why an address of a target is outside the scope, if it is.
+
+    An allowed domain covers the address of a name, but not the network of a name with a mask.
     """
     return scope.find_address_refusal(address, asked) if target.count == 1 else scope.find_refusal(target.pin(address))

@@ -1,5 +1,6 @@
-"""How far nmap is, read from the report that it is writing: finished hosts, and the output of
-`--stats-every`.
+"""The progress of nmap, read from the report that it is writing.
+
+The report has the finished hosts and the output of `--stats-every`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class ReportTail:
         self._progress = Progress()
 
     def look(self) -> Progress:
-        """The progress now; the last known one if the report does not exist yet or cannot be read."""
+        """The current progress; the last known one if the report cannot be read (yet)."""
         with suppress(OSError), self._report.open("rb") as stream:
             stream.seek(self._offset)
             while chunk := stream.read(CHUNK_BYTES):

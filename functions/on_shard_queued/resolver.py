@@ -72,9 +72,7 @@ class DnsResolver:
         family: int,
         give_up: Callable[[], object],
     ) -> dict[str, Lookup]:
-        """Look up every name once, then those that DNS failed for again after each of
-        LOOKUP_PAUSES_S.
-        """
+        """Look up every name. After each of LOOKUP_PAUSES_S, retry those that DNS failed for."""
         client, ends_at = self._connect(), time.monotonic() + MAX_LOOKUP_TOTAL_S
         lookups: dict[str, Lookup] = {}
 
@@ -104,8 +102,7 @@ class DnsResolver:
 
 
 def read_hosts_file(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
-    """The addresses that the file has for these names, which are in lower case and without a final
-    dot.
+    """The addresses that the file has for these names (lower case, no final dot).
 
     `localhost` and the names below it are loopback unless the file says otherwise; they are never
     looked up in DNS. Source: RFC 6761, section 6.3. Like the system's resolver, this ignores lines

@@ -111,9 +111,7 @@ class _Attempt:
         folder: Path,
         heartbeat: Heartbeat,
     ) -> NmapResult:
-        """Run nmap for as long as the shard's time limit, the scan's deadline and its windows
-        allow.
-        """
+        """Run nmap as long as the shard's time limit, the scan's deadline and windows allow."""
         limit_s, limit_reason = self._find_limit()
         if not pinned.addresses and not pinned.unanswered:
             return NmapResult(None)

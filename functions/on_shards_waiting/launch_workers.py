@@ -37,8 +37,7 @@ def launch_workers(
     shards_per_worker: int,
     worker_slots: int = 1,
 ) -> tuple[LaneStaffing, ...]:
-    """Start one worker for every `shards_per_worker` waiting shards, up to `max_workers` over all
-    lanes.
+    """Start a worker per `shards_per_worker` waiting shards, at most `max_workers` in all.
 
     Busy workers do not count for waiting shards: a shard may take hours. Nothing is started while
     the stack is halted, or after a worker that failed at once; in both cases the next tick tries
@@ -63,8 +62,9 @@ def launch_workers(
 
 
 def _count_waiting(lane: Lane, wakeup: WorkersWanted, queues: ShardQueues, held: int) -> int:
-    """The waiting shards by SQS's count or by the event's, which knows of shards that SQS does not
-    count yet.
+    """The waiting shards by SQS's count or by the event's.
+
+    The event knows of shards that SQS does not count yet.
 
     Idle workers may have received some of the event's shards already: these are among the held
     ones.
@@ -88,8 +88,9 @@ def _share_places(
     running: Mapping[Lane, int],
     most: int,
 ) -> dict[Lane, int]:
-    """The number of workers to start per lane: each free place goes to the short lane with the
-    fewest workers.
+    """The number of workers to start per lane.
+
+    Each free place goes to the lane with the fewest workers of those that need more.
     """
     staffed = dict(running)
     for _ in range(most - sum(running.values())):

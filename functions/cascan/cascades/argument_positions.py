@@ -51,7 +51,10 @@ def find_argument_positions(arguments: Sequence[str]) -> ArgumentPositions:
 
 
 def _mark(position: int, argument: str) -> str:
-    """Options as they are; any other argument by its position, so that two of the same text differ."""
+    """An option as it is, and any other argument as its position.
+
+    So two arguments with the same text differ.
+    """
     return argument if argument.startswith("-") else f"<{position}>"
 
 

@@ -1,4 +1,4 @@
-"""What a rule is applied to: the scan, the operator's limits, and its findings one after another."""
+"""The context of a rule: the scan, the operator's limits, and one finding at a time."""
 
 from __future__ import annotations
 

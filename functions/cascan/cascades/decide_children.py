@@ -137,7 +137,7 @@ def _read_decisions(entry: RuleApplication | Decision) -> Iterator[Decision]:
 
 
 def _cap_decisions(decisions: Iterable[Decision], context: CascadeContext) -> Iterator[Decision]:
-    """The decisions; one that exceeds the fan-out or the root scan's budget becomes a capped one."""
+    """The decisions; those that exceed the fan-out or the root scan's budget are capped."""
     started, spent = 0, context.spent
     for decision in decisions:
         if decision.child is None:

@@ -147,7 +147,7 @@ def compile_expression(text: str) -> Expression:
 
 
 def _check_names(text: str, program: Program) -> None:
-    """Raises: ExpressionError: too many comprehensions, or names that an expression does not have."""
+    """Raises: ExpressionError: too many comprehensions, or names that do not exist."""
     loops = [match["bound"] or "" for match in LOOP.finditer(text)]
     if len(loops) > MAX_EXPRESSION_LOOPS:
         raise ExpressionError(f"{len(loops)} of {LOOPS.replace('|', ', ')} are more than {MAX_EXPRESSION_LOOPS}")

@@ -133,7 +133,7 @@ def _join(
     *,
     inherit: bool,
 ) -> list[Any]:
-    """The parent's entries without those from its own rule, and the rule's that are not among them."""
+    """The parent's entries without those from its own rule, and the rule's new entries."""
     inherited = _remove_entries(entries, from_rule) if inherit else []
     return inherited + [entry for entry in added if entry not in inherited]
 

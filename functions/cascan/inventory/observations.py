@@ -85,7 +85,7 @@ def names_by_address(run: NmapRun | None) -> dict[str, str]:
 
 
 def observe_absence(address: str, scan_id: str, seen_at: datetime) -> Observation:
-    """Of an address that was scanned and is in no host element of a complete report: it was not up."""
+    """The observation of a scanned address that a complete report does not mention: not up."""
     return Observation(address=address, seen_at=seen_at, scan_id=scan_id, up=False)
 
 

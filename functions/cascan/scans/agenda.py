@@ -13,8 +13,9 @@ from cascan.timing.windows import Window, find_opening
 
 
 def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
-    """The entries of an accepted scan: its deadline, the next change of its windows, and a check
-    for lost messages.
+    """The entries of an accepted scan.
+
+    They are its deadline, the next change of its windows, and a check for lost messages.
 
     An express scan needs no such check: SQS delivers its only message to the Lambda until the shard
     is closed.
@@ -34,8 +35,9 @@ def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
 
 
 def next_minute(now: datetime) -> datetime:
-    """The time of a check that is due soon; the same for all calls within a minute, so that they
-    share one entry.
+    """The time of a check that is due soon.
+
+    It is the same for all calls within a minute, so that they share one entry.
     """
     return now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
 

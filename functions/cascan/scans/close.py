@@ -1,5 +1,6 @@
-"""Close a shard: then release the next ones, or after the last one close the scan and announce its
-end on the bus.
+"""Close a shard, and then release the next ones or close the scan.
+
+The scan is closed after its last shard, and its end is announced on the bus.
 
 An invocation may end between any two of these writes; the next one reads the scan and continues.
 """

@@ -1,5 +1,4 @@
-"""Close the open shards of a scan that was cancelled or is past its deadline, over several
-invocations if needed.
+"""Close the open shards of a scan that was cancelled or is past its deadline.
 
 By then the scan's state or its deadline keeps every worker from claiming a shard and every function
 from releasing one, so each call leaves fewer open shards. A call closes many shards per
@@ -73,8 +72,9 @@ def close_open_shards(
     most: int = MAX_CLOSED_AT_ONCE,
     left_s: TimeLeft = no_time_limit,
 ) -> Remaining:
-    """Close open shards of a cancelled or overdue scan: at most `most`, and while MIN_TIME_LEFT_S
-    are left.
+    """Close open shards of a cancelled or overdue scan.
+
+    It closes at most `most`, and stops when less than MIN_TIME_LEFT_S is left.
 
     A shard of an overdue scan that a worker holds is not closed here: its worker stops nmap and
     stores what it has.
@@ -109,8 +109,9 @@ def is_over(scan: Scan, now: datetime) -> bool:
 
 
 def is_in_progress(shard: Shard, now: datetime) -> bool:
-    """Whether a worker holds the shard, or its report may still be read: within REPORT_GRACE_S of
-    the lease.
+    """Whether a worker holds the shard, or its report may still be read.
+
+    The report may be read until REPORT_GRACE_S after the lease.
     """
     grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))

@@ -1,5 +1,6 @@
-"""Merge the reports of a scan's shards into one, as a stream: of each shard the attempt that was
-recorded.
+"""Merge the reports of a scan's shards into one, as a stream.
+
+Of each shard it takes the attempt that was recorded.
 """
 
 from __future__ import annotations
@@ -64,9 +65,7 @@ def _merge_inputs(
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:
-    """The shard that was cut off from this one, the shard that was cut off from that one, and so
-    on.
-    """
+    """The shard that was cut off from this one, the one that was cut off from that, and so on."""
     while shard.remainder is not None and (remainder := by_number.get(shard.remainder)):
         yield remainder
         shard = remainder
@@ -105,9 +104,7 @@ class ReportedByRemainders:
 
 
 def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
-    """By shard number, the report of the shard's attempt, or of the latest earlier attempt that
-    stored one.
-    """
+    """The report of each shard's attempt, or of the latest earlier attempt that stored one."""
     attempts: dict[int, list[int]] = defaultdict(list)
     for key in keys:
         attempts[key.shard].append(key.attempt)
@@ -120,7 +117,8 @@ def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[i
 
 
 def _had_no_target(shard: Shard) -> bool:
-    """nmap was not started: no name had an address, or everything was excluded or outside the
-    scope.
+    """Close a shard whose nmap was not started: no target is left to scan.
+
+    No name had an address, or everything was excluded or outside the scope.
     """
     return shard.run is not None and shard.run.exit_code is None

@@ -1,5 +1,4 @@
-"""Release waiting shards of a scan: queue as many as `parallel` leaves room for, if the scan may
-run now.
+"""Queue waiting shards of a scan, up to its `parallel`, if the scan may run now.
 
 A queue never holds more than `parallel` shards of one scan, so a scan of thousands of shards does
 not delay a small one. Shards of a scan that is suspended, halted or outside its hours wait in the

@@ -116,8 +116,9 @@ HOLD_REASONS = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HA
 
 
 class RunPermission(msgspec.Struct, frozen=True):
-    """Whether a scan's shards may run now: yes if `blocked_by` is None, until `until`, when
-    `limit_reason` applies.
+    """Whether a scan's shards may run now.
+
+    They may if `blocked_by` is None: until `until`, when `limit_reason` applies.
     """
 
     blocked_by: StopReason | None = None
