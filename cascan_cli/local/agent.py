@@ -91,7 +91,7 @@ class TaskAgent:
             try:
                 self._step(ecs)
                 has_warned = False
-            except Exception as exc:  # noqa: BLE001 - the thread must survive: without it no task ends
+            except Exception as exc:  # noqa: BLE001 - without this thread no task ends
                 logger.log(
                     logging.DEBUG if has_warned else logging.WARNING,
                     "the task agent failed, and will try again: %s",
@@ -112,7 +112,8 @@ class TaskAgent:
     def _step(self, ecs: ECSClient) -> None:
         listed = dict(_running_tasks(ecs))
         self._over.intersection_update(listed)
-        without_process = [arn for arn in listed if arn not in self._processes and arn not in self._over]
+        with_process = self._processes.keys() | self._over
+        without_process = [arn for arn in listed if arn not in with_process]
         for task in _described(ecs, without_process):
             self._start_or_stop(ecs, task)
         for arn, process in list(self._processes.items()):
@@ -148,7 +149,8 @@ class TaskAgent:
 
     def _start_task(self, ecs: ECSClient, task: TaskTypeDef) -> None:
         arn = task["taskArn"]
-        definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+        response = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])
+        definition = response["taskDefinition"]
         self._started.add(arn)
         try:
             self._processes[arn] = self._start(arn, task_command(task, definition))
@@ -198,7 +200,8 @@ def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
     DescribeTasks says whether it runs.
     """
     for cluster in ecs.list_clusters()["clusterArns"]:
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING"):
+        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
+        for page in pages:
             for task in page["taskArns"]:
                 yield task, cluster
 

@@ -32,6 +32,11 @@ TASK_FIELDS = (
 )
 
 
+def _select_task_fields(task: TaskTypeDef) -> dict[str, Any]:
+    fields: Mapping[str, Any] = dict(task)
+    return {name: fields[name] for name in TASK_FIELDS if name in fields}
+
+
 def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
     """The event of a task whose only container has ended.
 
@@ -39,11 +44,10 @@ def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
     """
     arn = task["taskArn"]
     _, _, _, region, account, _ = arn.split(":", 5)
-    task_fields: dict[str, Any] = {name: task[name] for name in TASK_FIELDS if name in task}  # type: ignore[literal-required]  # TOLD's
+    task_fields = _select_task_fields(task)
     now = datetime.now(UTC).isoformat()
-    containers = [
-        {"name": container["name"], "lastStatus": "STOPPED", "exitCode": exit_code} for container in task["containers"]
-    ]
+    stopped_container = {"lastStatus": "STOPPED", "exitCode": exit_code}
+    containers = [{"name": container["name"], **stopped_container} for container in task["containers"]]
     ended = {
         "lastStatus": "STOPPED",
         "desiredStatus": "STOPPED",
@@ -90,8 +94,16 @@ class TaskListeners:
     def _find_functions(self, payload: str) -> Iterator[str]:
         for page in self._events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
-                pattern = rule.get("EventPattern")
-                if pattern and self._events.test_event_pattern(EventPattern=pattern, Event=payload)["Result"]:
-                    for target in self._events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-                        if target["Arn"].split(":")[2] == "lambda":
-                            yield target["Arn"]
+                if self._is_match(rule.get("EventPattern"), payload):
+                    yield from self._list_functions(rule["Name"])
+
+    def _is_match(self, pattern: str | None, payload: str) -> bool:
+        if not pattern:
+            return False
+        return self._events.test_event_pattern(EventPattern=pattern, Event=payload)["Result"]
+
+    def _list_functions(self, rule: str) -> Iterator[str]:
+        for target in self._events.list_targets_by_rule(Rule=rule)["Targets"]:
+            service = target["Arn"].split(":")[2]
+            if service == "lambda":
+                yield target["Arn"]

@@ -49,7 +49,9 @@ def lock_or_attach(
 def _holder(state: StateDir) -> str:
     """The holder of the lock: the process that signed it, or processes that it has left."""
     pid = read_owner(state.lock)
-    return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
+    if pid is None or is_alive(pid):
+        return f"process {pid}"
+    return f"what process {pid}, which was killed, had started"
 
 
 def find_running_stack(state: StateDir) -> Running | None:
@@ -63,8 +65,8 @@ def find_running_stack(state: StateDir) -> Running | None:
     listener = state.endpoint().listener()
     if listener is Listener.SOMEBODY:
         raise StackUnguarded(
-            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: an earlier "
-            "version of cascan started it, and it answers every user of this machine. "
+            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: "
+            "an earlier version of cascan started it, and it answers every user of this machine. "
             "Start it again, with everything it holds: cascan local up"
         )
     return running if listener is Listener.GUARD else None

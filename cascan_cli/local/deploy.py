@@ -14,7 +14,11 @@ from cascan_cli.errors import DeployFailed
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        DescribeChangeSetOutputTypeDef,
+        ParameterTypeDef,
+        StackTypeDef,
+    )
     from mypy_boto3_s3 import S3Client
 
     from cascan_cli.local.aws import ClientOptions
@@ -46,7 +50,8 @@ def deploy(
 
     Raises: DeployFailed: names the resource and its reason.
     """
-    cloudformation, s3 = session.client("cloudformation", **options), session.client("s3", **options)
+    cloudformation = session.client("cloudformation", **options)
+    s3 = session.client("s3", **options)
     try:
         _upload(s3, package)
         return _Deployer(cloudformation).deploy(parameters)
@@ -78,7 +83,8 @@ class _Deployer:
             self.client.execute_change_set(ChangeSetName=self.change_set, StackName=STACK)
         stack = self._wait_for(self._ended, "the stack is not deployed")
         if stack["StackStatus"] not in DONE:
-            raise DeployFailed(f"the stack could not be deployed ({stack['StackStatus']}): {self._reasons()}")
+            status = stack["StackStatus"]
+            raise DeployFailed(f"the stack could not be deployed ({status}): {self._reasons()}")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _kind(self) -> Literal["CREATE", "UPDATE"]:
@@ -91,7 +97,8 @@ class _Deployer:
         if stack["StackStatus"] not in UNUSABLE:
             return "UPDATE"
         self.client.delete_stack(StackName=STACK)
-        self._wait_for(lambda: self._stack() is None or None, "the failed stack of an earlier attempt is not deleted")
+        problem = "the failed stack of an earlier attempt is not deleted"
+        self._wait_for(lambda: self._stack() is None or None, problem)
         return "CREATE"
 
     def _prepare(self, kind: Literal["CREATE", "UPDATE"], parameters: Mapping[str, str]) -> bool:
@@ -101,7 +108,7 @@ class _Deployer:
             ChangeSetName=self.change_set,
             ChangeSetType=kind,
             TemplateURL=f"{self.client.meta.endpoint_url}/{CODE_BUCKET}/{TEMPLATE}",
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Parameters=_to_parameter_list(parameters),
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         change_set = self._wait_for(self._prepared, "the change set is not created")
@@ -134,12 +141,13 @@ class _Deployer:
     def _reasons(self) -> str:
         """Why it failed, the first resource first."""
         events = self.client.describe_stack_events(StackName=STACK)["StackEvents"]
-        failed = [
-            f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason')}"
-            for event in reversed(events)
-            if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
-        ]
-        return "; ".join(failed[:3]) or "the emulator gives no reason"
+        failures = []
+        for event in reversed(events):
+            reason = event.get("ResourceStatusReason")
+            if reason and event.get("ResourceStatus", "").endswith("_FAILED"):
+                resource = f"{event.get('LogicalResourceId')} ({event.get('ResourceType')})"
+                failures.append(f"{resource}: {reason}")
+        return "; ".join(failures[:3]) or "the emulator gives no reason"
 
     def _wait_for(self, check: Callable[[], T | None], problem: str) -> T:
         """The result of `check` once it is not None. Raises: DeployFailed: names the problem."""
@@ -148,3 +156,13 @@ class _Deployer:
                 raise DeployFailed(f"{problem} after {DEPLOY_TIMEOUT_S:.0f} s")
             time.sleep(POLL_S)
         return result
+
+
+def _to_parameter_list(parameters: Mapping[str, str]) -> list[ParameterTypeDef]:
+    return [
+        {
+            "ParameterKey": name,
+            "ParameterValue": value,
+        }
+        for name, value in parameters.items()
+    ]

@@ -63,7 +63,8 @@ class Emulator:
         while not _answers(self.endpoint):
             self.check()
             if time.monotonic() > deadline:
-                raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._quote_log()}")
+                problem = f"the emulator does not answer after {timeout_s:.0f} s"
+                raise EmulatorFailed(f"{problem}. {self._quote_log()}")
             time.sleep(POLL_S)
         self.check()
 
@@ -83,7 +84,8 @@ class Emulator:
         """Raises: EmulatorFailed: it is not running any more."""
         code = self._process.exit_code()
         if code is not None:
-            raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._quote_log()}")
+            problem = f"the emulator ended by itself, with exit code {code}"
+            raise EmulatorFailed(f"{problem}. {self._quote_log()}")
 
     def forget_state(self) -> None:
         """Make `stop` kill the emulator, because the state directory was deleted.
@@ -114,7 +116,9 @@ class Emulator:
             tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()
         except OSError as exc:
             return f"Its log, {self.log}, cannot be read: {exc.strerror}."
-        return f"Its log, {self.log}, ends with:\n{tail}" if tail else f"Its log, {self.log}, is empty."
+        if not tail:
+            return f"Its log, {self.log}, is empty."
+        return f"Its log, {self.log}, ends with:\n{tail}"
 
 
 def emulator_environment(state: StateDir) -> dict[str, str]:
@@ -155,14 +159,18 @@ def _check_port(port: int, root: Path) -> None:
             probe.bind((HOST, port))
         except OSError as exc:
             raise PortTaken(
-                f"port {port} of {HOST} is taken by another program ({os.strerror(exc.errno or 0)}), and the queues "
-                f"in {root} are addressed by it. End that program, or choose another directory with --state-dir"
+                f"port {port} of {HOST} is taken by another program ({os.strerror(exc.errno or 0)}), "
+                f"and the queues in {root} are addressed by it. "
+                "End that program, or choose another directory with --state-dir"
             ) from exc
 
 
 def _answers(endpoint: Endpoint) -> bool:
     """Whether our emulator is up. Another program on this port does not get the secret."""
     try:
-        return endpoint.listener() is Listener.GUARD and endpoint.request("GET", HEALTH_PATH)[0] == http.client.OK
+        if endpoint.listener() is not Listener.GUARD:
+            return False
+        status, _ = endpoint.request("GET", HEALTH_PATH)
+        return status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

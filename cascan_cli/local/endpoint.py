@@ -92,8 +92,8 @@ def read_secret(path: Path) -> str:
 
 def _secret_unreadable(path: Path, why: str) -> StateUnreadable:
     return StateUnreadable(
-        f"{path} is damaged: {why}. End the stack (cascan local down), delete that file, and start again: "
-        "the next stack gets another secret"
+        f"{path} is damaged: {why}. End the stack (cascan local down), delete that file, "
+        "and start again: the next stack gets another secret"
     )
 
 

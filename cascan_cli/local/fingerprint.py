@@ -43,4 +43,5 @@ def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[
 
 
 def _is_packaged(name: str) -> bool:
-    return not name.startswith(".") and name not in LEFT_OUT_FOLDERS and not name.endswith(LEFT_OUT_SUFFIXES)
+    is_left_out = name in LEFT_OUT_FOLDERS or name.endswith(LEFT_OUT_SUFFIXES)
+    return not (name.startswith(".") or is_left_out)

@@ -23,7 +23,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+    from hypercorn.typing import (
+        ASGIFramework,
+        ASGIReceiveCallable,
+        ASGISendCallable,
+        ASGISendEvent,
+        Scope,
+    )
 
 HOST = "127.0.0.1"
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105 - a header's name
@@ -89,10 +95,14 @@ class Guard:
                 send,
                 "it does not carry the secret of this stack as its session token",
             )
-        elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):
+        elif self._is_upload_without_room(scope):
             await _answer(send, UNAVAILABLE, NO_ROOM)
         else:
             await self._application(scope, receive, _without_sharing_headers(send))
+
+    def _is_upload_without_room(self, scope: Scope) -> bool:
+        is_upload = scope["type"] == "http" and scope["method"] == "PUT"
+        return is_upload and self._lacks_room(scope["headers"])
 
     def _find_foreign_mark(self, headers: Headers) -> str:
         """Why a request cannot be one of the stack's, even with the secret; "" if it can."""
@@ -107,7 +117,8 @@ class Guard:
 
         The emulator would accept it, and lose it at its end.
         """
-        lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
+        values = [value for name, value in headers if name == b"content-length"]
+        lengths = [int(value) for value in values if value.isdigit()]
         return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
 
     def _has_secret(self, headers: Headers) -> bool:
@@ -129,13 +140,19 @@ class Guard:
 
 
 def _nonce(headers: Headers) -> bytes:
-    return next((value for name, value in headers if name == NONCE_HEADER.encode()), b"")[:MAX_NONCE_BYTES]
+    name = NONCE_HEADER.encode()
+    nonces = (value for header_name, value in headers if header_name == name)
+    return next(nonces, b"")[:MAX_NONCE_BYTES]
+
+
+def _announces_json(name: bytes, value: bytes) -> bool:
+    return name == b"x-amz-target" or (name == b"content-type" and b"json" in value)
 
 
 def _error(reason: str, headers: Headers) -> bytes:
     """The refusal in the format of the service: JSON or XML."""
     message = f"The guard of the local stack refuses this call: {reason}."
-    if any(name == b"x-amz-target" or (name == b"content-type" and b"json" in value) for name, value in headers):
+    if any(_announces_json(name, value) for name, value in headers):
         return f'{{"__type": "AccessDeniedException", "message": "{message}"}}'.encode()
     error = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
     return f"<ErrorResponse>{error}</ErrorResponse>".encode()
@@ -143,7 +160,14 @@ def _error(reason: str, headers: Headers) -> bytes:
 
 async def _answer(send: ASGISendCallable, status: int, body: bytes) -> None:
     headers = [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": headers,
+            "trailers": False,
+        }
+    )
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -187,7 +211,8 @@ def main() -> None:
     config.loglevel = os.environ.get("LOG_LEVEL", "WARNING")
     application: Any = ministack.app.app
     failures = _SaveFailures()
-    asyncio.run(serve(Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"]), config))
+    guard = Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"])
+    asyncio.run(serve(guard, config))
     if failures.any:
         sys.exit(NOT_SAVED)
 

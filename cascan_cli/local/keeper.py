@@ -201,7 +201,8 @@ def _kill_orphans() -> None:
 def _children() -> list[int]:
     """Our direct children; empty without a Linux /proc, where we adopt no orphans either."""
     try:
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return [int(pid) for pid in children.split()]
     except OSError:
         return []
 

@@ -37,11 +37,12 @@ class ResourceNeed:
     unit: int = 1
 
 
+BLOCKS = "blocks of 1024 bytes in a file"
 NEEDS = (
     # 64 MB a thread
     ResourceNeed(resource.RLIMIT_AS, "-v", "kB of address space", 4_000_000_000, 1024),
     ResourceNeed(resource.RLIMIT_DATA, "-d", "kB of data", 2_000_000_000, 1024),
-    ResourceNeed(resource.RLIMIT_FSIZE, "-f", "blocks of 1024 bytes in a file", MAX_REPORT_BYTES, 1024),
+    ResourceNeed(resource.RLIMIT_FSIZE, "-f", BLOCKS, MAX_REPORT_BYTES, 1024),
     ResourceNeed(resource.RLIMIT_NOFILE, "-n", "open files", 256),
 )
 
@@ -106,6 +107,7 @@ def check_limits() -> None:
         raise_it = f"Raise it: ulimit -S {need.option} {minimum}"
         other_shell = "Start it from a shell without that limit, or have its hard limit raised"
         raise LimitTooLow(
-            f"this shell allows a process {soft // need.unit} {need.description} (ulimit {need.option}), and the local "
-            f"stack needs {minimum}. {raise_it if is_raisable else other_shell}"
+            f"this shell allows a process {soft // need.unit} {need.description} "
+            f"(ulimit {need.option}), and the local stack needs {minimum}. "
+            f"{raise_it if is_raisable else other_shell}"
         )

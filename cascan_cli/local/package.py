@@ -16,7 +16,13 @@ from typing import Any
 
 from cascan_cli.local.fingerprint import list_files
 from cascan_cli.local.flatten import flatten
-from cascan_cli.local.template import Template, inline_numbers, is_condition_met, limit_batches, read_template
+from cascan_cli.local.template import (
+    Template,
+    inline_numbers,
+    is_condition_met,
+    limit_batches,
+    read_template,
+)
 
 MOST_BATCHES = 2  # of one queue at once: the minimum of an SQS event source mapping
 # The earliest time in a zip, so that the same files make the same bytes
@@ -91,7 +97,8 @@ class _Packer:
     zipped: dict[Path, str] = field(default_factory=dict)
 
     def pack(self, path: Path) -> str:
-        template = limit_batches(inline_numbers(self._read_flat(path), self.parameters), MOST_BATCHES)
+        with_numbers = inline_numbers(self._read_flat(path), self.parameters)
+        template = limit_batches(with_numbers, MOST_BATCHES)
         self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
             self._pack_resource(resource, template)
@@ -99,7 +106,8 @@ class _Packer:
 
     def _read_flat(self, path: Path) -> Template:
         self._add_source(path)
-        return flatten(read_template(path), lambda location: self._read_flat(path.parent / location))
+        folder = path.parent
+        return flatten(read_template(path), lambda location: self._read_flat(folder / location))
 
     def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
         kind, properties = resource.get("Type"), resource.get("Properties", {})

@@ -50,8 +50,10 @@ class LocalPolicy:
 
         `--allow` adds targets, `--policy-profile` replaces the profile.
         """
-        added = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
-        return LocalPolicy((*self.allow, *added), getattr(args, "policy_profile", None) or self.profile)
+        allowed = getattr(args, "allow", None) or ()
+        profile = getattr(args, "policy_profile", None) or self.profile
+        added = tuple(target for target in allowed if target not in self.allow)
+        return LocalPolicy((*self.allow, *added), profile)
 
     def sentence(self) -> str:
         allowed = f" and {', '.join(self.allow)}" if self.allow else ""
@@ -67,7 +69,8 @@ def read_policy(root: Path | None) -> LocalPolicy:
     except FileNotFoundError:
         return LocalPolicy()
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise StateUnreadable(f"{path} is damaged ({exc}); remove it and run cascan local up again") from exc
+        fix = "remove it and run cascan local up again"
+        raise StateUnreadable(f"{path} is damaged ({exc}); {fix}") from exc
 
 
 def store_policy(root: Path | None, policy: LocalPolicy) -> None:

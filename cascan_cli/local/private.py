@@ -26,7 +26,8 @@ def make_folder(path: Path) -> None:
 
 def open_for_writing(path: Path) -> BinaryIO:
     """The file, empty and open."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, FILE_MODE), "wb")
 
 
 def create_file(path: Path, text: str) -> None:

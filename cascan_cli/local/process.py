@@ -51,7 +51,7 @@ class Process:
             _to_argument(after),
         )
         with open_for_writing(log) as sink:
-            self._keeper = subprocess.Popen(  # noqa: S603 - an argument list, made here or by our own stack
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own argument list
                 [sys.executable, "-I", "-S", KEEPER, *keeper_arguments, *command],
                 stdin=subprocess.PIPE,
                 stdout=sink,

@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import StackUnguarded
-from cascan_cli.local.attach import PrintMessage, find_running_stack, find_supervisor, lock_or_attach
+from cascan_cli.local.attach import (
+    PrintMessage,
+    find_running_stack,
+    find_supervisor,
+    lock_or_attach,
+)
 from cascan_cli.local.aws import client_options, open_session
 from cascan_cli.local.deployment import update_deployment
 from cascan_cli.local.endpoint import Endpoint
@@ -156,5 +161,8 @@ def status(state_dir: Path | None) -> Status:
     state = StateDir(state_dir)
     deployment = state.deployment()
     return Status(
-        state.root, state.endpoint().url, find_running_stack(state), deployment.outputs if deployment else None
+        state.root,
+        state.endpoint().url,
+        find_running_stack(state),
+        deployment.outputs if deployment else None,
     )

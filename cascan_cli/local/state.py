@@ -1,15 +1,15 @@
 """The state directory: all files of the stack on this machine.
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
-secret              what every call of the emulator carries as its session token; another one after an unclean end
+secret              the session token of every call of the emulator; a new one after an unclean end
 lock                held while anything of a stack runs; names its owner
 tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
-emulator/           the emulator's tables and queues (state), objects (objects), exit-status; when it started
-                    (started), and whether a deployment is under way (deploying)
+emulator/           the emulator's tables and queues (state), its objects (objects), exit-status;
+                    when it started (started), and whether a deployment is under way (deploying)
 home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
 """
 
@@ -27,7 +27,15 @@ from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local.endpoint import Endpoint, find_free_port, read_secret
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
-from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_private, make_folder, replace_file, tighten
+from cascan_cli.local.private import (
+    FILE_MODE,
+    FOLDER_MODE,
+    create_file,
+    is_private,
+    make_folder,
+    replace_file,
+    tighten,
+)
 
 # The functions take 30 MB unpacked, the emulator 7, and reports come on top
 LEAST_FREE_BYTES = 64_000_000
@@ -131,7 +139,8 @@ class StateDir:
         try:
             return Running(int(stored["pid"]), str(stored["since"]))
         except (KeyError, TypeError, ValueError) as exc:
-            raise self._damaged("running.json", "it does not name the process that runs the stack") from exc
+            problem = "it does not name the process that runs the stack"
+            raise self._damaged("running.json", problem) from exc
 
     def write_running(self, running: Running) -> None:
         self._write("running.json", asdict(running))
@@ -154,7 +163,8 @@ class StateDir:
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
             raise DiskFull(
                 f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
-                f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
+                f"{LEAST_FREE_BYTES // 1_000_000} MB. "
+                "Make room, or choose another directory with --state-dir"
             )
         if not self._ended_cleanly():
             self._forget_tables()
@@ -222,6 +232,6 @@ class StateDir:
 
     def _damaged(self, name: str, why: str) -> StateUnreadable:
         return StateUnreadable(
-            f"{self.root / name} is damaged: {why}. Delete that file (the stored reports are not in it), "
-            "or choose another directory with --state-dir"
+            f"{self.root / name} is damaged: {why}. Delete that file "
+            "(the stored reports are not in it), or choose another directory with --state-dir"
         )

@@ -66,6 +66,10 @@ def launch(
     process.returncode = 0  # it outlives this command, which must not wait for it
 
 
+def _holds_lock(state: states.StateDir) -> bool:
+    return is_held(state.lock) or is_held(state.up_lock)
+
+
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
     """End the supervisor and wait until all its processes have ended.
 
@@ -75,9 +79,10 @@ def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_held(state.lock) or is_held(state.up_lock) or (PROC.exists() and _may_be_supervisor(pid)):
+    while _holds_lock(state) or (PROC.exists() and _may_be_supervisor(pid)):
         if time.monotonic() > deadline:
-            raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
+            problem = f"process {pid} does not end within {timeout_s:.0f} s"
+            raise StackBusy(f"{problem}. End it with: kill -9 {pid}")
         time.sleep(POLL_S)
 
 
@@ -108,9 +113,14 @@ def _hold(
     parameters: Mapping[str, str],
     leave: threading.Event,
 ) -> None:
-    with run_machine(state, lock, template, parameters) as machine, hold_lock(state.up_lock, BUSY_TIMEOUT_S):
-        # up.lock tells others that this process lives. It is released before `lock`: who gets that one finds both free.
-        state.write_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
+    with (
+        run_machine(state, lock, template, parameters) as machine,
+        hold_lock(state.up_lock, BUSY_TIMEOUT_S),
+    ):
+        # up.lock shows other commands that this process lives. It is released before `lock`,
+        # so a command that gets `lock` finds both free.
+        since = machine.since.isoformat().replace("+00:00", "Z")
+        state.write_running(states.Running(os.getpid(), since))
         try:
             while not leave.wait(CHECK_S):
                 if not lock.is_at(state.lock):
@@ -137,7 +147,8 @@ def _wait_until_up(
             message = log.read_text(errors="replace").strip()
             raise EmulatorFailed(message or f"the supervisor ended without a message; see {log}")
         if time.monotonic() > deadline:
-            raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
+            problem = f"the stack is not up after {timeout_s:.0f} s"
+            raise EmulatorFailed(f"{problem}; see {log} and {state.logs}")
         time.sleep(POLL_S)
 
 

@@ -84,7 +84,7 @@ def inline_numbers(template: Template, parameters: Mapping[str, str]) -> Templat
                 return [inline(inner) for inner in value]
         return value
 
-    return {key: inline(section) if key == "Resources" else section for key, section in template.items()}
+    return template | {"Resources": inline(template["Resources"])}
 
 
 def limit_batches(template: Template, most: int) -> Template:
@@ -100,7 +100,8 @@ def limit_batches(template: Template, most: int) -> Template:
         return event | {"Properties": scaling | event.get("Properties", {})}
 
     def limit_resource(resource: Any) -> Any:
-        events = resource.get("Properties", {}).get("Events") if isinstance(resource, dict) else None
+        is_resource = isinstance(resource, dict)
+        events = resource.get("Properties", {}).get("Events") if is_resource else None
         if not isinstance(events, dict):
             return resource
         limited = {name: limit_event(event) for name, event in events.items()}
@@ -131,7 +132,8 @@ class _Conditions:
     def __init__(self, template: Template, parameters: Mapping[str, str]) -> None:
         self.conditions = template.get("Conditions", {})
         declared = template.get("Parameters", {})
-        defaults = {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+        with_default = {name: spec for name, spec in declared.items() if "Default" in spec}
+        defaults = {name: str(spec["Default"]) for name, spec in with_default.items()}
         self.parameters = defaults | dict(parameters)
 
     def value(self, expression: Any) -> Any:
@@ -150,4 +152,5 @@ class _Conditions:
                 return any(self.value(operand) for operand in operands)
             case str() | int() | float():
                 return expression
-        raise DeployFailed(f"the template has a condition that cannot be evaluated here: {expression}")
+        problem = "the template has a condition that cannot be evaluated here"
+        raise DeployFailed(f"{problem}: {expression}")

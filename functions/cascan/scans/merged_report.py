@@ -117,7 +117,7 @@ def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[i
 
 
 def _had_no_target(shard: Shard) -> bool:
-    """Close a shard whose nmap was not started: no target is left to scan.
+    """Whether nmap was not started because no target was left to scan.
 
     No name had an address, or everything was excluded or outside the scope.
     """
