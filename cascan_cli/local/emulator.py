@@ -171,6 +171,6 @@ def _answers(endpoint: Endpoint) -> bool:
         if endpoint.listener() is not Listener.GUARD:
             return False
         status, _ = endpoint.request("GET", HEALTH_PATH)
-        return status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
+    return status == http.client.OK

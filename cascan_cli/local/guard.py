@@ -101,8 +101,9 @@ class Guard:
             await self._application(scope, receive, _without_sharing_headers(send))
 
     def _is_upload_without_room(self, scope: Scope) -> bool:
-        is_upload = scope["type"] == "http" and scope["method"] == "PUT"
-        return is_upload and self._lacks_room(scope["headers"])
+        if scope["type"] != "http" or scope["method"] != "PUT":
+            return False
+        return self._lacks_room(scope["headers"])
 
     def _find_foreign_mark(self, headers: Headers) -> str:
         """Why a request cannot be one of the stack's, even with the secret; "" if it can."""

@@ -60,7 +60,13 @@ def control_scan(
     match request.action:
         case Action.HALT:
             halted_at = gateways.clock()
-            stack_switch.halt(Switch(halted_at=halted_at, by=request.by, reason=request.reason, sender=sender))
+            switch = Switch(
+                halted_at=halted_at,
+                by=request.by,
+                reason=request.reason,
+                sender=sender,
+            )
+            stack_switch.halt(switch)
             record_switch(operator_records, stack_switch)
             return _build_outcome(request)
         case Action.LIFT:
@@ -112,7 +118,8 @@ def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
     if scan.state is ScanState.SUSPENDED:
         suspended_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "suspended", suspended_at)
-        gateways.bus.put([ScanSuspended(**build_event_fields(scan, at=suspended_at), event_id=event_id)])
+        fields = build_event_fields(scan, at=suspended_at)
+        gateways.bus.put([ScanSuspended(**fields, event_id=event_id)])
     return scan
 
 

@@ -42,7 +42,8 @@ def retrigger_schedules(context: RetriggerContext) -> int:
 
     names = list(_find_schedules(stored.untold, context.schedules))
     for name in names:
-        context.due.send(ScheduleDue(schedule=name, due_at=stored.changed_at, kind=Kind.RETRIGGER).to_wire())
+        due = ScheduleDue(schedule=name, due_at=stored.changed_at, kind=Kind.RETRIGGER)
+        context.due.send(due.to_wire())
     done = ScanTypes(
         version=stored.version + 1,
         made_of=stored.made_of,

@@ -93,7 +93,7 @@ def _run_and_record(
         _postpone(entry, gateways)
     except CascanError as exc:
         results.failures.append((entry.scan_id, str(exc)))
-    except Exception as exc:  # noqa: BLE001 - a bug that one scan triggers must not cost another its deadline
+    except Exception as exc:  # noqa: BLE001 - one scan's bug must not cost another its deadline
         results.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
 
 
@@ -108,7 +108,8 @@ def _postpone(entry: AgendaEntry, gateways: ScanGateways) -> None:
 
     The new entry is written first: a crash leaves two entries rather than none.
     """
-    gateways.table.add_to_agenda(replace(entry, due_at=gateways.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    due_at = gateways.clock() + timedelta(seconds=LOOK_EVERY_S)
+    gateways.table.add_to_agenda(replace(entry, due_at=due_at))
     gateways.table.done(entry)
 
 
@@ -162,8 +163,8 @@ def _remove_scan(
     if scan.state not in FINAL_STATES:  # its results are being published
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.EXPIRE)
         return
-    is_removed = reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE) and gateways.table.remove_scan(
-        scan.scan_id, MAX_REMOVED_AT_ONCE
-    )
+    is_removed = reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
+    if is_removed:
+        is_removed = gateways.table.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
     if not is_removed:
         yield AgendaEntry(gateways.clock(), scan.scan_id, AgendaTask.EXPIRE)

@@ -93,7 +93,8 @@ class RecordingTurn:
 
     def explain_limit(self, hosts_read: int) -> str:
         """Why no other turn reads what this one leaves."""
-        return f"it took more than {MAX_RECORDING_TURNS} turns; {hosts_read} hosts of it are recorded"
+        problem = f"it took more than {MAX_RECORDING_TURNS} turns"
+        return f"{problem}; {hosts_read} hosts of it are recorded"
 
     def save_checkpoint(
         self,

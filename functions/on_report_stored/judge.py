@@ -223,4 +223,5 @@ def _timed_out_hosts(summary: ReportSummary) -> Flaw:
         Reason.of(code, address, f"{address} ran into --host-timeout and has no ports")
         for address in summary.timed_out_addresses
     ]
-    return Flaw(Outcome.TIMED_OUT, Reasons.of(reasons, {code: summary.hosts_timed_out - len(reasons)}))
+    without_address = summary.hosts_timed_out - len(reasons)
+    return Flaw(Outcome.TIMED_OUT, Reasons.of(reasons, {code: without_address}))

@@ -12,7 +12,14 @@ from datetime import timedelta
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, ChangeCounts, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
+from cascan.events import (
+    BusEvent,
+    ChangeCounts,
+    FindingsRecorded,
+    HostQuarantined,
+    ReportStored,
+    build_event_fields,
+)
 from cascan.gateways import (
     ReportResults,
     ReportStore,
@@ -202,7 +209,7 @@ def _build_events(
     """What there is to announce: hosts that were kept out, if there were any, before what was
     recorded.
     """
-    happened_at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
+    happened_at = (shard.run and shard.run.finished_at) or scan.requested_at
     common = build_event_fields(scan, at=happened_at, cause_id=_cause_id(stored))
     common |= {"shard": shard.number, "report_key": stored.key}
     if summary.quarantined:

@@ -34,7 +34,8 @@ def close_abandoned_shard(
     comes again if that worker dies. Raises: MalformedMessage: there is no such shard. ShardBusy: a
     worker runs the shard by this message.
     """
-    scan, shard = gateways.table.get_scan(message.scan_id), gateways.table.get_shard(message.scan_id, message.shard)
+    scan = gateways.table.get_scan(message.scan_id)
+    shard = gateways.table.get_shard(message.scan_id, message.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     # The last attempt succeeded, and only its message was not deleted
@@ -51,7 +52,8 @@ def close_abandoned_shard(
     if shard.state is ShardState.WAITING or (_has_holder(shard) and shard.message_id != message_id):
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, scan.state)
     if shard.is_held(gateways.clock()):
-        raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is {shard.state} at {shard.worker}")
+        name = f"shard {shard.number} of scan {shard.scan_id}"
+        raise ShardBusy(f"{name} is {shard.state} at {shard.worker}")
     closing = ShardClosing(
         state=ShardState.FAILED,
         outcome=Outcome.FAILED,

@@ -88,13 +88,15 @@ def _claim_or_explain(
         return NothingToRun(f"already {shard.state}")
     if shard.is_held(worker.clock()):  # by a worker whose own message comes again if it dies
         return NothingToRun(f"duplicate: {shard.worker} has it")
-    if shard.state is ShardState.WAITING and not worker.table.release_shard(message.scan_id, message.shard):
+    is_waiting = shard.state is ShardState.WAITING
+    if is_waiting and not worker.table.release_shard(message.scan_id, message.shard):
         _retry_before_drop(shard, delivery)
         # It gets a new message when another shard of the scan ends
         return NothingToRun("waits for a place")
     if shard := _try_claim(message, delivery, worker):
         return shard
-    raise ShardBusy(f"shard {message.shard} of scan {message.scan_id} is being changed by another process")
+    name = f"shard {message.shard} of scan {message.scan_id}"
+    raise ShardBusy(f"{name} is being changed by another process")
 
 
 def _try_claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | None:

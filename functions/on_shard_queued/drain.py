@@ -47,9 +47,10 @@ class Drain:
     def run(self) -> None:
         """Raises: GatewayUnavailable: the queue failed QUEUE_ERRORS_IN_A_ROW times."""
         errors, idle_since = 0, time.monotonic()
+        wait_s = min(LONGEST_WAIT_S, max(1, self._idle_exit_s))
         while not self._stopping:
             try:
-                received = self._source.receive(min(LONGEST_WAIT_S, max(1, self._idle_exit_s)), HOLD_S)
+                received = self._source.receive(wait_s, HOLD_S)
                 errors = 0
             except GatewayUnavailable:
                 errors += 1
@@ -91,7 +92,8 @@ class Drain:
 
     def _park(self, received: Received, reason: str) -> None:
         """No retry can help this message: it goes to the dead-letter queue at once."""
-        logger.error("message rejected", extra={"reason": reason, "message_id": received.message_id})
+        fields = {"reason": reason, "message_id": received.message_id}
+        logger.error("message rejected", extra=fields)
         try:
             self._worker.queues.park(self._worker.lane, received.body, reason)
             self._source.delete(received)
@@ -102,7 +104,8 @@ class Drain:
         try:
             self._source.hold(received, 0 if self._stopping else RETRY_AFTER_S)
         except GatewayUnavailable:
-            logger.warning("message not returned; it becomes visible again later", extra={"after_s": HOLD_S})
+            sentence = "message not returned; it becomes visible again later"
+            logger.warning(sentence, extra={"after_s": HOLD_S})
 
     @property
     def stopping(self) -> str:

@@ -91,7 +91,10 @@ class ShardFinisher:
                 return self._store_as_result(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
                 returned = ShardReturn(
-                    to=step.to, failed=step.failed, error_description=step.error, stderr=result.stderr
+                    to=step.to,
+                    failed=step.failed,
+                    error_description=step.error,
+                    stderr=result.stderr,
                 )
                 return return_shard(self.shard, self.message, returned, self.worker)
             case ShardAction.CUT:
@@ -153,7 +156,8 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             raise shard_lost(shard)
-        self._store_report(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        reported = replace(shard, state=ShardState.REPORTED, run=run, progress=None)
+        self._store_report(ReportedShard(reported))
         return "reported"
 
     def _cut_off(self, cut: ShardCut) -> str:
@@ -212,7 +216,8 @@ def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, work
 
 def shard_lost(shard: Shard) -> ShardLost:
     """The error that keeps the message: the worker that took the shard over may need it."""
-    return ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
+    name = f"shard {shard.number} of scan {shard.scan_id}"
+    return ShardLost(f"{name} was lost during attempt {shard.attempt}")
 
 
 def retry_delay_s(failures: int) -> int:
@@ -241,9 +246,16 @@ def _has_closing_tag(report: Path) -> bool:
         return stream.read().rstrip().endswith(CLOSING_TAG)
 
 
-def _reported_addresses(report: Path, is_included: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
+def _include_all(_: Host) -> bool:
+    return True
+
+
+def _reported_addresses(
+    report: Path,
+    is_included: Callable[[Host], bool] = _include_all,
+) -> Iterator[str]:
     """The addresses of the included hosts that the report describes completely."""
-    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a complete run needs no reader
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - most runs need no reader
 
     with report.open("rb") as stream:
         try:

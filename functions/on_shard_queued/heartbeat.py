@@ -73,13 +73,19 @@ class Heartbeat:
         lease_until = now + timedelta(seconds=self._delivery.lease_s)
         try:
             self._delivery.extend()
-            if not self._worker.table.beat(
-                shard.scan_id, shard.number, shard.attempt, lease_until=lease_until, progress=self._progress()
-            ):
+            has_shard = self._worker.table.beat(
+                shard.scan_id,
+                shard.number,
+                shard.attempt,
+                lease_until=lease_until,
+                progress=self._progress(),
+            )
+            if not has_shard:
                 return StopReason.LOST
             brief = self._worker.table.scan_brief(shard.scan_id)
         except GatewayUnavailable as exc:
-            logger.warning("heartbeat failed", extra={"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)})
+            fields = {"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)}
+            logger.warning("heartbeat failed", extra=fields)
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
             return StopReason.HEARTBEAT if too_late else None
         self._beat_at, self._lease_until = now, lease_until

@@ -58,7 +58,8 @@ def pin_targets(
     for target_slice, target in targets:
         if not _may_be_scanned(target, lookups, shard, pinned, scope):
             continue
-        labels.add(lookups[target.name].asked if isinstance(target, Name) and target.count == 1 else "")
+        is_one_name = isinstance(target, Name) and target.count == 1
+        labels.add(lookups[target.name].asked if is_one_name else "")
         for address in enumerate_slice(target_slice, shard.family, pinned.resolved):
             if not exclusion.contains(address):
                 pinned.addresses[address] = None
@@ -111,7 +112,8 @@ def _record_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None
     if target.name in pinned.unanswered or target.name in pinned.unresolved:
         return
     failure = lookup.failure or ReasonCode.NAME_WITHOUT_ADDRESS
-    looked_up = "" if lookup.asked == target.name.removesuffix(".") else f", looked up as {lookup.asked}"
+    is_same_name = lookup.asked == target.name.removesuffix(".")
+    looked_up = "" if is_same_name else f", looked up as {lookup.asked}"
     sentence = f"{target.name}{looked_up}: {lookup.why or 'DNS has no address for it'}"
     reason = Reason.of(failure, target.name, sentence)
     if lookup.may_succeed_later:
@@ -126,4 +128,6 @@ def _refusal_of(target: Name, asked: str, address: str, scope: Scope) -> str | N
 
     An allowed domain covers the address of a name, but not the network of a name with a mask.
     """
-    return scope.find_address_refusal(address, asked) if target.count == 1 else scope.find_refusal(target.pin(address))
+    if target.count == 1:
+        return scope.find_address_refusal(address, asked)
+    return scope.find_refusal(target.pin(address))

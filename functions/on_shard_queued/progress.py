@@ -14,7 +14,10 @@ from cascan.model.shard import Progress
 CHUNK_BYTES = 1024 * 1024
 OVERLAP_BYTES = 256  # longer than any <task...> element that TASK matches
 HOST_END = b"</host>"
-TASK = re.compile(rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"(?P<attributes>[^>]{0,160})/>')
+TASK = re.compile(
+    rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"'
+    rb"(?P<attributes>[^>]{0,160})/>"
+)
 PERCENT = re.compile(rb' percent="([0-9]{1,3})')
 
 

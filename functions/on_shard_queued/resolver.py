@@ -32,7 +32,7 @@ class Client(Protocol):
 
 def dns_client() -> Client:
     """DNS as resolv.conf describes it."""
-    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - slow to import, and few shards have names
+    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - slow to import
 
     return DnsClient(RESOLV_CONF)
 
@@ -79,7 +79,8 @@ class DnsResolver:
         def look_up_one(name: str, within_s: float) -> Lookup:
             left_s = ends_at - time.monotonic()
             if give_up():
-                return lookups.get(name) or _not_looked_up(name, "the worker was stopped before it was looked up")
+                why = "the worker was stopped before it was looked up"
+                return lookups.get(name) or _not_looked_up(name, why)
             if left_s <= 0:
                 why = f"looking up all the names took more than {MAX_LOOKUP_TOTAL_S:g} s"
                 return lookups.get(name) or _not_looked_up(name, why)
@@ -88,13 +89,15 @@ class DnsResolver:
         pending, within_s = list(names), FIRST_LOOKUP_TIMEOUT_S
         for pause_s in (*LOOKUP_PAUSES_S, None):
             with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(pending)), "lookup") as pool:
-                # The threads end with this block: nmap must be started by a process without other threads.
+                # The threads end with this block, because a process without other threads must start
+                # nmap.
                 lookups |= zip(
                     pending,
                     pool.map(look_up_one, pending, [within_s] * len(pending)),
                     strict=True,
                 )
-            pending, within_s = [name for name in pending if lookups[name].may_succeed_later], LOOKUP_TIMEOUT_S
+            pending = [name for name in pending if lookups[name].may_succeed_later]
+            within_s = LOOKUP_TIMEOUT_S
             if not pending or pause_s is None or give_up() or time.monotonic() >= ends_at:
                 break
             self._sleep(pause_s)

@@ -77,10 +77,14 @@ class _Attempt:
     worker: Worker
 
     def run(self) -> ShardRun:
-        started_at, heartbeat = self.worker.clock(), Heartbeat(self.shard, self.delivery, self.worker)
+        started_at = self.worker.clock()
+        heartbeat = Heartbeat(self.shard, self.delivery, self.worker)
         with heartbeat.alongside():
             pinned = pin_targets(
-                self.shard, scope=self.worker.scope, resolver=self.worker.resolver, give_up=self.delivery.stopping
+                self.shard,
+                scope=self.worker.scope,
+                resolver=self.worker.resolver,
+                give_up=self.delivery.stopping,
             )
         with tempfile.TemporaryDirectory(prefix="shard-") as name:
             folder = Path(name)
@@ -129,7 +133,9 @@ class _Attempt:
             return NmapResult(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
         except OSError as exc:
             return NmapResult(None, error=f"nmap was not started: {exc}")
-        return replace(result, stopped=limit_reason) if result.stopped is StopReason.TIME_LIMIT else result
+        if result.stopped is StopReason.TIME_LIMIT:
+            return replace(result, stopped=limit_reason)
+        return result
 
     def _find_limit(self) -> tuple[float, StopReason]:
         """How many seconds nmap may run, and the reason that stops it then."""

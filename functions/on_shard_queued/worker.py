@@ -4,9 +4,10 @@ Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where on_shard_abandoned closes
-            it. A message that no retry can help goes there at once. On SIGTERM nmap is stopped, its finished hosts are
-            kept, the others are returned to the queue at once, and the worker ends.
+On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where
+            on_shard_abandoned closes it. A message that no retry can help goes there at once. On
+            SIGTERM nmap is stopped, its finished hosts are kept, the others are returned to the
+            queue at once, and the worker ends.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def main() -> int:
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        queues=SqsShardQueues({settings.lane: settings.shard_queue_url}, {settings.lane: settings.shard_dlq_url}),
+        queues=SqsShardQueues(
+            {settings.lane: settings.shard_queue_url},
+            {settings.lane: settings.shard_dlq_url},
+        ),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,

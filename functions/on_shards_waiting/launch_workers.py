@@ -55,7 +55,14 @@ def launch_workers(
         busy = min(running[lane], ceil(held[lane] / worker_slots))
         needed[lane] = busy + ceil(shards / shards_per_worker)
     staffing = [
-        _launch_in_lane(lane, missing, waiting=waiting[lane], running=running[lane], wakeup=wakeup, fleet=fleet)
+        _launch_in_lane(
+            lane,
+            missing,
+            waiting=waiting[lane],
+            running=running[lane],
+            wakeup=wakeup,
+            fleet=fleet,
+        )
         for lane, missing in _share_places(needed, running, max_workers).items()
     ]
     return tuple(entry for entry in staffing if entry)
@@ -76,7 +83,9 @@ def _launch_in_lane(
     lane: Lane, missing: int, *, waiting: int, running: int, wakeup: WorkersWanted, fleet: Fleet
 ) -> LaneStaffing | None:
     """Start `missing` workers. None: no shard waits in the lane."""
-    launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short) if missing else None
+    launch = None
+    if missing:
+        launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short)
     if not waiting:
         return None
     started, reasons = (launch.started, launch.reasons) if launch else (0, ())

@@ -47,7 +47,8 @@ class NewPlaces:
         attributes = finding.get("attributes") or {}
         port, protocol = attributes.get("port"), attributes.get("protocol") or ""
         port_place = ("", None) if port is None else (protocol, port)
-        return any((address, *port_place) in self.places for address in attributes.get("ip_addresses") or ())
+        addresses = attributes.get("ip_addresses") or ()
+        return any((address, *port_place) in self.places for address in addresses)
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,14 @@ class ParentScan:
         except RequestRefused as exc:
             return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
-        if reason := permit.scope.find_refusal(target) or (permit.reach and permit.reach.find_refusal(target)):
+        reason = permit.scope.find_refusal(target)
+        if not reason and permit.reach:
+            reason = permit.reach.find_refusal(target)
+        if reason:
             return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
-        if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):
+        is_address = not isinstance(target, Name) and target.count == 1
+        if exclusion and is_address and exclusion.contains(text):
             return DecisionKind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
         self.addresses[text] = target.count
         return None

@@ -15,7 +15,9 @@ from cascan.forms.cascades import SCOPE_PREFIX, Cascades
 from cascan.model.request import ScanRequest
 
 CASCADE_PREFIX = "cascading.securecodebox.io/"
-PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
+PARENT = f"{CASCADE_PREFIX}parent-scan"
+FINDING = f"{CASCADE_PREFIX}matched-finding"
+CHAIN = f"{CASCADE_PREFIX}chain"
 HOOK = "securecodebox.io/hook"
 COUNT = "cascan/matched-findings"  # how many findings led to the child, where there were several
 KEPT_WHEN_EMPTY = ("affinity", "tolerations")  # an empty one overrides that of the scan type
@@ -49,7 +51,8 @@ def inherit_annotations(
     """
     inherited = dict(parent.annotations) if cascades.inherit_annotations else {}
     inherited.pop(IDEMPOTENCY_KEY, None)
-    scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
+    annotations = parent.annotations.items()
+    scope = {key: value for key, value in annotations if key.startswith(SCOPE_PREFIX)}
     return {
         **inherited,
         **rule_annotations,
@@ -70,7 +73,12 @@ def inherit_carried(
     """
     parents_rule = started_by.scan_spec if started_by else ScanSpec(scan_type="")
     carried = parent.carried
-    inherited_env = _remove_entries(carried.get("env"), parents_rule.env) if cascades.inherit_env else []
+    inherited_env = []
+    if cascades.inherit_env:
+        inherited_env = _remove_entries(carried.get("env"), parents_rule.env)
+    affinity = rule.affinity
+    if affinity is None:
+        affinity = _inherit_affinity(carried, parents_rule, cascades)
     fields = {
         "env": _join_by_name(inherited_env, rule.env),
         "volumes": _join(
@@ -97,7 +105,7 @@ def inherit_carried(
             rule.hook_selector,
             cascades,
         ),
-        "affinity": _inherit_affinity(carried, parents_rule, cascades) if rule.affinity is None else rule.affinity,
+        "affinity": affinity,
         "tolerations": _inherit_tolerations(carried, parents_rule, rule, cascades),
         "nodeSelector": rule.node_selector,
         "resources": rule.resources,
@@ -113,7 +121,7 @@ def _is_kept(name: str, empty_value: Any) -> bool:
 
 def _remove_entries(entries: Any, from_rule: Sequence[Any]) -> list[Any]:
     """The parent's entries without those that its own rule gave it."""
-    return [entry for entry in entries or [] if not any(_came_from(entry, given) for given in from_rule)]
+    return [entry for entry in entries or [] if not any(_came_from(entry, rule_entry) for rule_entry in from_rule)]
 
 
 def _came_from(entry: Any, rule_entry: Any) -> bool:
@@ -138,7 +146,10 @@ def _join(
     return inherited + [entry for entry in added if entry not in inherited]
 
 
-def _join_by_name(inherited: Sequence[dict[str, Any]], added: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _join_by_name(
+    inherited: Sequence[dict[str, Any]],
+    added: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
     """Of two variables of the same name, the rule's."""
     names = {entry.get("name") for entry in added}
     return [entry for entry in inherited if entry.get("name") not in names] + list(added)

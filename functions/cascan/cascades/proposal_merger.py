@@ -25,7 +25,8 @@ NO_PORTS: frozenset[int] = frozenset()
 
 def compute_digest(text: str) -> str:
     """16 characters of a-z2-7 that identify the text."""
-    return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:10]).decode().lower()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return b32encode(digest[:10]).decode().lower()
 
 
 @dataclass(slots=True)
@@ -175,7 +176,8 @@ def _build_key(
 
 def _build_arguments(key: MergeKey, ports: tuple[int, ...]) -> tuple[str, ...]:
     port_list = key.prefix + ",".join(map(str, ports))
-    arguments = tuple(port_list if text == PORTS_PLACEHOLDER else text for text in key.proposal.arguments)
+    proposed = key.proposal.arguments
+    arguments = tuple(port_list if text == PORTS_PLACEHOLDER else text for text in proposed)
     needs_option = key.family == 6 and "-6" not in arguments  # noqa: PLR2004  the address family
     return (*arguments, "-6") if needs_option else arguments
 
@@ -199,7 +201,8 @@ def _split_targets(targets: Iterable[str]) -> Iterator[tuple[str, ...]]:
     chunk: list[str] = []
     size = 0
     for target in targets:
-        if chunk and (len(chunk) == MAX_TARGETS_PER_CHILD or size + len(target) > MAX_CHILD_TARGET_BYTES):
+        exceeds_bytes = size + len(target) > MAX_CHILD_TARGET_BYTES
+        if chunk and (len(chunk) == MAX_TARGETS_PER_CHILD or exceeds_bytes):
             yield tuple(chunk)
             chunk, size = [], 0
         chunk.append(target)

@@ -39,7 +39,9 @@ def read_struct(
         missing fields.
     """
     struct_fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = [] if ignore_unknown else find_unknown_fields(fields, struct_fields, path, hints or {})
+    problems = []
+    if not ignore_unknown:
+        problems = find_unknown_fields(fields, struct_fields, path, hints or {})
     values: dict[str, Any] = {}
     for name, field in struct_fields.items():
         if name not in fields:
@@ -117,5 +119,6 @@ def _to_sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
     match = SENTENCE.fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")
-    quotes = "; put it in quotes" if re.match(r"Expected str, got (int|float|bool)", problem) else ""
+    is_unquoted = re.match(r"Expected str, got (int|float|bool)", problem)
+    quotes = "; put it in quotes" if is_unquoted else ""
     return f"{name}{path}: {problem[:1].lower()}{problem[1:]}{quotes}"

@@ -15,7 +15,13 @@ from typing import IO
 
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts, accounts_for_all
-from cascan.inventory.observations import Absence, interpret_absence, names_by_address, observe_absence, observe_host
+from cascan.inventory.observations import (
+    Absence,
+    interpret_absence,
+    names_by_address,
+    observe_absence,
+    observe_host,
+)
 from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, auto
 
-from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, unlisted_ports
+from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, Unlisted, unlisted_ports
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
 from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
@@ -68,9 +68,14 @@ def observe_host(
         up=is_up,
         hostname=host.find_name(names or {}),
         ports=ports,
-        unlisted=tuple(group for group in unlisted_ports(host) if group.ports and group.state in CLOSED_STATES),
+        unlisted=_list_closed_groups(host),
         coverage=scanned.build_coverage(host, seen_at, scan_id) if host.state == "up" else (),
     )
+
+
+def _list_closed_groups(host: Host) -> tuple[Unlisted, ...]:
+    groups = unlisted_ports(host)
+    return tuple(group for group in groups if group.ports and group.state in CLOSED_STATES)
 
 
 def names_by_address(run: NmapRun | None) -> dict[str, str]:
@@ -97,7 +102,8 @@ def _is_up(host: Host) -> bool | None:
         return False if host.state == "down" else None
     if host.reason != ASSUMED_UP:
         return True
-    states = {port.state for port in host.ports} | {extra.state for extra in host.extraports if extra.count}
+    states = {port.state for port in host.ports}
+    states |= {extra.state for extra in host.extraports if extra.count}
     return True if states & ANSWERS else None
 
 
@@ -109,7 +115,8 @@ def _ports(
 ) -> Iterator[tuple[PortKey, Sighting]]:
     for port in host.ports:
         is_open = port.state == OPEN and port.protocol not in scanned.guessed
-        is_closed = port.state in CLOSED_STATES and port.number in scanned.conclusive.get(port.protocol, ())
+        conclusive = scanned.conclusive.get(port.protocol, ())
+        is_closed = port.state in CLOSED_STATES and port.number in conclusive
         if is_open or is_closed:
             yield (port.protocol, port.number), _sighting(port, scan_id, seen_at)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -80,7 +81,8 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
         gaps a little more.
         """
         filled = [scanned for scanned in self.ranges if scanned.start < scanned.stop]
-        intervals = merge_intervals(interval for scanned in filled for interval in scanned.intervals())
+        filled_intervals = chain.from_iterable(scanned.intervals() for scanned in filled)
+        intervals = merge_intervals(filled_intervals)
         return subtract_intervals(intervals, self.exclusion.intervals)
 
 

@@ -85,7 +85,8 @@ def collect_reasons(scan: Scan, table: Shards) -> Reasons:
     if Outcome.COMPLETE in kinds and kinds <= ACCOUNTED:
         return Reasons()
     ignored = {Outcome.COMPLETE} if kinds <= ACCOUNTED else ACCOUNTED
-    return merge_reasons(shard.reasons for shard in table.shards(scan.scan_id) if shard.outcome not in ignored)
+    shards = table.shards(scan.scan_id)
+    return merge_reasons(shard.reasons for shard in shards if shard.outcome not in ignored)
 
 
 def _timed_out_without_hosts(scan: Scan) -> bool:

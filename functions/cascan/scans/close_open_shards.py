@@ -15,7 +15,13 @@ from itertools import islice
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.gateways import ScanGateways
-from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
+from cascan.limits import (
+    LOOK_AGAIN_S,
+    MAX_CLOSED_AT_ONCE,
+    MAX_CLOSED_PER_TRANSACTION,
+    MIN_TIME_LEFT_S,
+    REPORT_GRACE_S,
+)
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
@@ -120,7 +126,9 @@ def is_in_progress(shard: Shard, now: datetime) -> bool:
 def _build_closing(scan: Scan) -> ShardClosing:
     if scan.state is ScanState.CANCELLED:
         return ShardClosing(
-            state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=scan.error_description
+            state=ShardState.CANCELLED,
+            outcome=Outcome.FAILED,
+            error_description=scan.error_description,
         )
     return ShardClosing(
         state=ShardState.FAILED,

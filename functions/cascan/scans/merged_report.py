@@ -6,7 +6,7 @@ Of each shard it takes the attempt that was recorded.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,7 +60,9 @@ def _merge_inputs(
         if key := keys.get(shard.number):
             remainders = list(_remainders(shard, by_number))
             later_keys = [keys[later.number] for later in remainders if later.number in keys]
-            later = ReportedByRemainders(shard, remainders, later_keys, reports) if later_keys else ()
+            later: Container[str] = ()
+            if later_keys:
+                later = ReportedByRemainders(shard, remainders, later_keys, reports)
             yield MergeInput(reports.open_report(key), later)
 
 
@@ -93,7 +95,8 @@ class ReportedByRemainders:
     @cached_property
     def _reported(self) -> set[str]:
         """At most as many addresses as one shard has."""
-        return {host.address for key in self._keys for host in self._hosts(key) if host.address in self._reassigned}
+        addresses = (host.address for key in self._keys for host in self._hosts(key))
+        return {address for address in addresses if address in self._reassigned}
 
     def _hosts(self, key: ReportKey) -> Iterator[Host]:
         with self._reports.open_report(key) as stream:

@@ -75,5 +75,6 @@ def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:
     if blocked_by is None:
         return False
     if blocked_by is StopReason.HALTED:
-        gateways.table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE))
+        next_check = AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE)
+        gateways.table.add_to_agenda(next_check)
     return True

@@ -14,7 +14,10 @@ import msgspec
 from cascan.model.scan import FINAL_STATES, ScanBrief, ScanState
 from cascan.model.shard import OPEN_STATES, ShardState
 
-WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED
+WAITING = ShardState.WAITING
+QUEUED = ShardState.QUEUED
+RUNNING = ShardState.RUNNING
+REPORTED = ShardState.REPORTED
 
 
 class Move(msgspec.Struct, frozen=True):
