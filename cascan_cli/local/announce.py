@@ -47,7 +47,8 @@ def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
     task_fields = _select_task_fields(task)
     now = datetime.now(UTC).isoformat()
     stopped_container = {"lastStatus": "STOPPED", "exitCode": exit_code}
-    containers = [{"name": container["name"], **stopped_container} for container in task["containers"]]
+    names = [container["name"] for container in task["containers"]]
+    containers = [{"name": name, **stopped_container} for name in names]
     ended = {
         "lastStatus": "STOPPED",
         "desiredStatus": "STOPPED",

@@ -158,8 +158,9 @@ def _check_port(port: int, root: Path) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as exc:
+            reason = os.strerror(exc.errno or 0)
             raise PortTaken(
-                f"port {port} of {HOST} is taken by another program ({os.strerror(exc.errno or 0)}), "
+                f"port {port} of {HOST} is taken by another program ({reason}), "
                 f"and the queues in {root} are addressed by it. "
                 "End that program, or choose another directory with --state-dir"
             ) from exc

@@ -162,8 +162,11 @@ class _NestedTemplate(_Rewriter):
         renamed = {self.rename(name): self.rewrite(value) for name, value in declared.items()}
         if self.condition is None:
             return renamed
-        combined = {f"{name}Too": {"Fn::And": [{"Condition": self.condition}, {"Condition": name}]} for name in renamed}
+        combined = {f"{name}Too": self._combine_conditions(name) for name in renamed}
         return renamed | combined
+
+    def _combine_conditions(self, name: str) -> Expression:
+        return {"Fn::And": [{"Condition": self.condition}, {"Condition": name}]}
 
     def mappings(self) -> dict[str, Expression]:
         mappings = self.template.get("Mappings", {})

@@ -84,9 +84,8 @@ class StateDir:
             for folder in FOLDERS:
                 make_folder(self.root / folder)
         except OSError as exc:
-            raise StateUnreadable(
-                f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
-            ) from exc
+            problem = f"the state directory {self.root} cannot be used: {exc.strerror}"
+            raise StateUnreadable(f"{problem}. Choose another one with --state-dir") from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
         self.tasks_lock = self.root / "tasks.lock"

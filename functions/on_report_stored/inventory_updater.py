@@ -108,9 +108,9 @@ class InventoryUpdater:
             known_addresses = self.table.known_addresses(scanned.family, low, high)
             addresses = filter(self._is_absent, known_addresses)
             while batch := list(islice(addresses, ADDRESSES_AT_ONCE)):
-                self._add_absent(batch)
+                self._record_absences(batch)
 
-    def _add_absent(self, addresses: list[str]) -> None:
+    def _record_absences(self, addresses: list[str]) -> None:
         scan_id, seen_at = self.key.scan_id, self.seen_at
         self._update([observe_absence(address, scan_id, seen_at) for address in addresses])
 

@@ -162,7 +162,8 @@ def _exit_cause(run: NmapRun, summary: ReportSummary) -> tuple[ReasonCode, str] 
         return _nmap_refusal(run, summary)
     if summary.end.complete and summary.end.exit == "success":
         return None
-    sentence = "the report is cut short, though nmap says that it ended well: its disk was full, most often"
+    cause = "its disk was full, most often"
+    sentence = f"the report is cut short, though nmap says that it ended well: {cause}"
     return ReasonCode.REPORT_CUT_SHORT, sentence
 
 

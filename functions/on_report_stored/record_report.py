@@ -135,8 +135,7 @@ class _HostWriter:
         recorded = [host for host, _ in admitted]
         new_addresses = {host.address for host, is_new in admitted if is_new}
         joined = list(join_sections(recorded))  # a target that was given twice has two elements
-        findings_by_host = (self._find(host, is_new=host.address in new_addresses) for host in joined)
-        findings = chain.from_iterable(findings_by_host)
+        findings = chain.from_iterable(self._find(host, is_new=host.address in new_addresses) for host in joined)
         self.updater.table.put_findings(self.key.scan_id, findings, self.key)
         self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
         self.counter.add_hosts(recorded, self.names)

@@ -58,8 +58,10 @@ def pin_targets(
     for target_slice, target in targets:
         if not _may_be_scanned(target, lookups, shard, pinned, scope):
             continue
-        is_one_name = isinstance(target, Name) and target.count == 1
-        labels.add(lookups[target.name].asked if is_one_name else "")
+        label = ""
+        if isinstance(target, Name) and target.count == 1:
+            label = lookups[target.name].asked
+        labels.add(label)
         for address in enumerate_slice(target_slice, shard.family, pinned.resolved):
             if not exclusion.contains(address):
                 pinned.addresses[address] = None

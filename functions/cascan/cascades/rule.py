@@ -135,7 +135,8 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
 
 def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
     if scan_spec.cascades is not None:
-        yield ("spec.scanSpec.cascades has no effect: a child has the cascades of the scan that it follows")
+        reason = "a child has the cascades of the scan that it follows"
+        yield f"spec.scanSpec.cascades has no effect: {reason}"
         yield from (f"spec.scanSpec.{problem}" for problem in check_cascades(scan_spec.cascades))
     for path, text in (*find_templates(scan_spec), *_added_templates(spec)):
         for name in find_unknown_aliases(compile_template(text), HELPER_FIELDS):
@@ -191,7 +192,8 @@ def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
     if (spec := sections.get("spec")) is not None:
         for key in spec.scan_annotations:
             if key.startswith(SCOPE_PREFIX):
-                yield (f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan")
+                reason = "the scope comes from the first scan"
+                yield f"spec.scanAnnotations: {key} is not a rule's to set: {reason}"
         for path, texts in (
             ("scanLabels", spec.scan_labels),
             ("scanAnnotations", spec.scan_annotations),

@@ -168,7 +168,8 @@ class RuleApplication:
             yield self._decision(DecisionKind.REQUEST, reason, findings, child=child)
         duplicates = self.merger.duplicates
         if duplicates.count:
-            reason = "the same scan of the same target is asked for already, by a finding or a scan of this cascade"
+            source = "a finding or a scan of this cascade"
+            reason = f"the same scan of the same target is asked for already, by {source}"
             yield self._decision(DecisionKind.DUPLICATE, reason, duplicates)
         if self.unchanged.count:
             reason = "neither new nor changed, which the rule asks for"

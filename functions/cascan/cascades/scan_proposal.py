@@ -25,6 +25,7 @@ from cascan.templates.render import RenderResult, Template, TemplateError, compi
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
+SIZED_FIELDS = "parameters, labels, annotations and env"
 NOT_AN_ADDRESS = 9  # sorts after the versions of IP
 
 
@@ -86,9 +87,7 @@ class ProposalRenderer:
         except TemplateError as exc:
             raise NoProposal(str(exc)) from exc
         if proposal.chars > MAX_PROPOSAL_CHARS:
-            raise NoProposal(
-                f"parameters, labels, annotations and env: together more than {MAX_PROPOSAL_CHARS} characters"
-            )
+            raise NoProposal(f"{SIZED_FIELDS}: together more than {MAX_PROPOSAL_CHARS} characters")
         return proposal
 
     def _render_proposal(self, data: Mapping[str, Any]) -> ScanProposal:

@@ -181,7 +181,8 @@ def _provenance_problems(request: ScanRequest) -> Iterator[str]:
     if request.origin:
         yield "origin: only requests of a cascade have it, and this is not one; leave it out"
     if SCHEDULE_LABEL in request.labels:
-        yield (f"labels[{SCHEDULE_LABEL!r}]: only scans of a schedule have it, and this is not one; leave it out")
+        problem = "only scans of a schedule have it, and this is not one; leave it out"
+        yield f"labels[{SCHEDULE_LABEL!r}]: {problem}"
 
 
 def _read_windows_annotation(request: ScanRequest) -> tuple[str, ...]:

@@ -77,7 +77,8 @@ def build_refusal(problems: Iterable[str]) -> RequestRefused:
     Each problem is a sentence that begins with the path of its field.
     """
     listed = list(problems)
-    refusals = [Refusal(_read_path(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
+    shown = listed[:MAX_REASONS]
+    refusals = [Refusal(_read_path(problem), Rule.FIELD, problem) for problem in shown]
     if len(listed) > MAX_REASONS:
         refusals.append(Refusal("", Rule.LIMIT, f"and {len(listed) - MAX_REASONS} more reasons"))
     return RequestRefused(refusals)

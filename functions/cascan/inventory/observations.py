@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, auto
 
-from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, Unlisted, unlisted_ports
+from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, unlisted_ports
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
-from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
+from cascan.model.inventory import OPEN, Observation, PortKey, Sighting, Unlisted
 from cascan.model.shard import NmapRun
 from cascan.nmap.addresses import parse_address
 
