@@ -12,7 +12,7 @@ from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwitch
 from cascan.ids import derive_event_id
-from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
+from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MAX_SENDER_CHARS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import record_switch
@@ -64,7 +64,7 @@ def control_scan(
                 halted_at=halted_at,
                 by=request.by,
                 reason=request.reason,
-                sender=sender,
+                sender=sender[:MAX_SENDER_CHARS],
             )
             stack_switch.halt(switch)
             record_switch(operator_records, stack_switch)
