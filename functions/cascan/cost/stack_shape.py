@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+CPU_UNITS = 1_024  # of one vCPU
+MIB_PER_GIB = 1_024
+
 
 class StackShape(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a stack that decide on cost; the defaults are those of the template."""
