@@ -25,6 +25,7 @@ from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.cost.budget import CostLimit
 from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, StackShape
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
 from cascan.planning.rates import ScanDefaults
 from cascan.settings import from_env
@@ -47,15 +48,12 @@ class Settings(ScanSettings):
     default_backoff_limit: int
     default_ttl_seconds: int  # -1: what is found is kept
     max_scan_cost_usd: float  # 0: a scan may cost anything
-    max_workers: int
     worker_cpu: int  # 1024 is one vCPU
     worker_memory: int  # MiB
     worker_storage: int  # GiB
-    worker_slots: int
-    worker_spot: Literal["enabled", "disabled"]
-    worker_public_ip: Literal["ENABLED", "DISABLED"]
-    idle_exit_seconds: int
-    worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
+    worker_egress: tuple[str, ...]  # networks that the small VPC lets out
+    worker_network: WorkerNetwork
+    worker_ipv6: Literal["enabled", "disabled"]  # whether the operator's own subnets have IPv6
 
 
 class Planner(NamedTuple):
@@ -83,11 +81,6 @@ def _read_shape(settings: Settings) -> StackShape:
         vcpu=settings.worker_cpu / CPU_UNITS,
         memory_gb=settings.worker_memory / MIB_PER_GIB,
         storage_gb=settings.worker_storage,
-        spot=settings.worker_spot == "enabled",
-        public_ip=settings.worker_public_ip == "ENABLED",
-        max_workers=settings.max_workers,
-        worker_slots=settings.worker_slots,
-        idle_exit_s=settings.idle_exit_seconds,
     )
 
 

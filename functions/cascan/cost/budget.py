@@ -39,7 +39,7 @@ def require_budget(request: ScanRequest, plan: Plan, limit: CostLimit = STANDARD
     limits = {name: usd for name, usd in limits.items() if usd != NO_LIMIT}
     if not limits:
         return
-    highest_usd = estimate_cost(plan, limit.prices or bundled_prices(), limit.shape).usd.high
+    highest_usd = estimate_cost(plan, limit.prices or bundled_prices(), limit.shape.from_above()).usd.high
     refusals = [
         Refusal(name, Rule.LIMIT, _describe_excess(name, usd, highest_usd))
         for name, usd in limits.items()

@@ -77,6 +77,8 @@ class Stack:
             "CASCADE_MAX_PROBES": "10000000",
             "CASCADE_MAX_COST_USD": "10",
             "WORKER_EGRESS": "",
+            "WORKER_NETWORK": "machine",
+            "WORKER_IPV6": "disabled",
             "SHARDS_PER_SCAN": "40",
             "DEFAULT_BACKOFF_LIMIT": "3",
             "DEFAULT_TTL_SECONDS": "-1",
@@ -95,9 +97,6 @@ class Stack:
             "WORKER_CPU": "512",
             "WORKER_MEMORY": "1024",
             "WORKER_STORAGE": "21",
-            "WORKER_SPOT": "enabled",
-            "WORKER_PUBLIC_IP": "ENABLED",
-            "IDLE_EXIT_SECONDS": "60",
         }
 
     def store(self, scan: Scan, *shards: Shard) -> None:
