@@ -189,7 +189,7 @@ def _read_quota(quotas: Any, service: str, code: str) -> float:
 
 def check_network(stack: DeployedStack, ec2: Any) -> Iterator[Result]:
     """The subnets of the workers exist, and lead to AWS as WorkerPublicIp says."""
-    subnet_ids = [name.strip() for name in stack.parameters.get("WorkerSubnets", "").split(",") if name.strip()]
+    subnet_ids = _split_list(stack.parameters.get("WorkerSubnets", ""))
     if not subnet_ids:
         yield Result.ok("workers run in the network of the stack")
         return
@@ -204,6 +204,10 @@ def check_network(stack: DeployedStack, ec2: Any) -> Iterator[Result]:
             yield _judge_public_subnet(subnet, gateway)
         else:
             yield _judge_private_subnet(subnet, gateway, () if gateway else _find_missing_endpoints(ec2, vpc))
+
+
+def _split_list(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _judge_public_subnet(subnet: str, gateway: str) -> Result:
