@@ -48,7 +48,12 @@ class EventBridgeScheduler:
         for schedule_name in (name + SECOND, name):
             self._remove(schedule_name)
 
-    def _build_requests(self, schedule: Schedule, created_at: datetime, now: datetime) -> list[dict[str, Any]]:
+    def _build_requests(
+        self,
+        schedule: Schedule,
+        created_at: datetime,
+        now: datetime,
+    ) -> list[dict[str, Any]]:
         minutes = schedule.flexible_minutes
         request: dict[str, Any] = {
             "GroupName": self._group,

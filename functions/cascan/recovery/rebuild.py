@@ -130,7 +130,12 @@ def _silent_gateways(table: ScanLifecycle, now: datetime) -> ScanGateways:
     return ScanGateways(table, NoQueues(), NoBus(), lambda: now)
 
 
-def _record_again(key: ReportKey, record: RecordReport, gateways: ScanGateways, rebuilt: RebuildResult) -> None:
+def _record_again(
+    key: ReportKey,
+    record: RecordReport,
+    gateways: ScanGateways,
+    rebuilt: RebuildResult,
+) -> None:
     try:
         record(ReportStored(str(key), "", 0, ""), gateways)
         rebuilt.reports += 1
@@ -138,7 +143,12 @@ def _record_again(key: ReportKey, record: RecordReport, gateways: ScanGateways, 
         rebuilt.unreadable += 1
 
 
-def _end_scan(history: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult, clock: Clock) -> None:
+def _end_scan(
+    history: ScanHistory,
+    table: ScanLifecycle,
+    rebuilt: RebuildResult,
+    clock: Clock,
+) -> None:
     """End the scan as it had ended, or let it continue."""
     scan_id, end = history.scan.scan_id, history.end
     if end is None:

@@ -17,7 +17,12 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translate_errors, tries
 from cascan.aws.dynamodb.connection import Connection
-from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
+from cascan.aws.dynamodb.connection_pool import (
+    LONGEST_PAUSE_S,
+    MAX_THROTTLED_TRIES,
+    RetryBudget,
+    free_connections,
+)
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -72,7 +77,11 @@ def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]
         yield batch
 
 
-def _finish_oldest(table: str, sent: deque[tuple[Connection, Batch]], free: list[Connection]) -> None:
+def _finish_oldest(
+    table: str,
+    sent: deque[tuple[Connection, Batch]],
+    free: list[Connection],
+) -> None:
     _store(table, *sent[0])
     free.append(sent.popleft()[0])
 

@@ -28,7 +28,13 @@ class Credentials(NamedTuple):
     token: str | None
 
 
-def sign_headers(endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes) -> dict[str, str]:
+def sign_headers(
+    endpoint_url: str,
+    region: str,
+    target: str,
+    credentials: Credentials,
+    body: bytes,
+) -> dict[str, str]:
     """The headers of a POST of the body to the endpoint, signed now; without the body's length."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     scope = f"{moment[:8]}/{region}/{SERVICE}/aws4_request"

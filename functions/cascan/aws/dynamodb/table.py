@@ -197,7 +197,13 @@ def put_new(table: str, item: Item) -> dict[str, Any]:
 
 
 def update(
-    table: str, key: Item, change: str, *, when: str, values: Item, names: Mapping[str, str] | None = None
+    table: str,
+    key: Item,
+    change: str,
+    *,
+    when: str,
+    values: Item,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The transaction's action that changes an item: `#name` in an expression stands for the attribute `name`."""
     return {

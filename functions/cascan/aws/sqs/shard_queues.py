@@ -25,7 +25,11 @@ Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNot
 class SqsShardQueues:
     """ShardQueues on SQS. KeyError: the lane has no queue URL, or no URL of a dead-letter queue where one is needed."""
 
-    def __init__(self, queue_urls: Mapping[Lane, str], dead_letter_urls: Mapping[Lane, str] | None = None) -> None:
+    def __init__(
+        self,
+        queue_urls: Mapping[Lane, str],
+        dead_letter_urls: Mapping[Lane, str] | None = None,
+    ) -> None:
         self._queue_urls = dict(queue_urls)
         self._dead_letter_urls = dict(dead_letter_urls or {})
 

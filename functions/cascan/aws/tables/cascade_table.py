@@ -25,7 +25,14 @@ from cascan.aws.dynamodb.wire import (
 from cascan.aws.tables.issued_requests import issued_item
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
-from cascan.model.cascade import BudgetUse, CascadeLine, CascadeRecord, ChildIdentity, Reservation, StoredChild
+from cascan.model.cascade import (
+    BudgetUse,
+    CascadeLine,
+    CascadeRecord,
+    ChildIdentity,
+    Reservation,
+    StoredChild,
+)
 
 
 class DynamoCascadeTable:
@@ -56,7 +63,13 @@ class DynamoCascadeTable:
         items = self._table.children(f"cascade/{root_scan}", "asked/")
         return readable_items(items, _asked_in)
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
+    def reserve_child(
+        self,
+        scan_id: str,
+        root_scan: str,
+        child: StoredChild,
+        most: BudgetUse,
+    ) -> Reservation:
         room = most - child.weight
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None

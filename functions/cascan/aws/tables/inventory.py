@@ -173,7 +173,13 @@ def _readable_changes(item: Item) -> Iterator[Change]:
 class _HostWrite:
     """A host's update: the items to put before its transaction, and the transaction's actions."""
 
-    def __init__(self, table: str, source: ReportKey, update: HostUpdate, record: HostRecord) -> None:
+    def __init__(
+        self,
+        table: str,
+        source: ReportKey,
+        update: HostUpdate,
+        record: HostRecord,
+    ) -> None:
         self.update = update
         token = pages_prefix(record, source)
         pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []

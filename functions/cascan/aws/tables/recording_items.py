@@ -45,7 +45,11 @@ class RecordingItems(TablePart):
         return self._table.put_further(item, recording.progress, writer)
 
 
-def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:
+def _pages(
+    source: ReportKey,
+    recording: Recording,
+    addresses: Iterable[Interval],
+) -> Iterator[Item]:
     if not recording.stretches:
         return
     stretch = _stretch(source, *recording.stretches[-1])

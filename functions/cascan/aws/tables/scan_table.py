@@ -12,7 +12,15 @@ from itertools import chain, islice
 from typing import Any
 
 from cascan.aws.dynamodb.table import DynamoTable
-from cascan.aws.dynamodb.wire import Item, Value, encode_body, format_instant, read_item, readable_items, to_values
+from cascan.aws.dynamodb.wire import (
+    Item,
+    Value,
+    encode_body,
+    format_instant,
+    read_item,
+    readable_items,
+    to_values,
+)
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
@@ -76,7 +84,14 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         )
         return islice(readable_items(newest_first, self._read_scan), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+    def advance_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        *,
+        expected: Iterable[ScanState],
+        why: str = "",
+    ) -> bool:
         in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
@@ -151,7 +166,12 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
 
     def _change_scan(
-        self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
+        self,
+        scan_id: str,
+        change: str,
+        when: str,
+        values: Mapping[str, Any],
+        bodies: Mapping[str, Value] | None = None,
     ) -> bool:
         """False: `when` did not hold. `bodies`: further values, in wire form already."""
         wire = to_values(values) | dict(bodies or {})
@@ -160,7 +180,10 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
     # ---- findings
 
     def put_findings(
-        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+        self,
+        scan_id: str,
+        findings: Iterable[Finding | FindingLine],
+        source: ReportKey | None = None,
     ) -> None:
         spread = self._spread(scan_id)
         self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)

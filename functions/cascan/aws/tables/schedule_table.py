@@ -32,7 +32,13 @@ from cascan.aws.dynamodb.wire import (
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
-from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import (
+    LatestResult,
+    ScanTypes,
+    ScheduledRun,
+    ScheduleStatus,
+    StoredSchedule,
+)
 
 SCHEDULES = "schedules"  # the partition of them all
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from cascan.aws.dynamodb.table import update
 from cascan.aws.dynamodb.wire import Item, encode_body, to_values
-from cascan.aws.tables.items import address_item, encode_shard_body, scan_key, shard_key, waiting_partition
+from cascan.aws.tables.items import (
+    address_item,
+    encode_shard_body,
+    scan_key,
+    shard_key,
+    waiting_partition,
+)
 from cascan.model.scan import FINAL_STATES
 from cascan.model.shard import IN_FLIGHT, Shard, ShardClosing, ShardState
 from cascan.scans import transitions as life_cycle
@@ -22,7 +28,13 @@ COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "s
 
 
 def state_action(
-    table: str, move: life_cycle.Move, key: Item, change: str, values: dict[str, Any], *, when: str = ""
+    table: str,
+    move: life_cycle.Move,
+    key: Item,
+    change: str,
+    values: dict[str, Any],
+    *,
+    when: str = "",
 ) -> dict[str, Any]:
     """The action that changes a shard, if it is in a state that the move is made from and `when` holds."""
     in_state, states = state_condition(move.expected)
@@ -85,7 +97,13 @@ def count_remainder_action(table: str, remainder: Shard) -> dict[str, Any]:
     )
 
 
-def count_closed_action(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+def count_closed_action(
+    table: str,
+    scan: Item,
+    closing: ShardClosing,
+    *,
+    was: Mapping[str, int],
+) -> dict[str, Any]:
     """The action that counts closed shards, and what they found, in their scan.
 
     `was`: how many of the shards each counter held, shards_waiting or shards_in_flight. `closing`: the sum of them all.

@@ -129,7 +129,14 @@ class ShardItems(TablePart):
         return not self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)])
 
     def claim_shard(
-        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+        self,
+        scan_id: str,
+        number: int,
+        *,
+        worker: str,
+        message_id: str,
+        lease_until: datetime,
+        now: datetime,
     ) -> Shard | None:
         key = shard_key(scan_id, number)
         to_running = {
@@ -150,7 +157,13 @@ class ShardItems(TablePart):
         return read_item(item, read_shard) if item else None
 
     def beat(
-        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        *,
+        lease_until: datetime,
+        progress: Progress | None = None,
     ) -> bool:
         change = "SET #lease_until = :until" + (", #progress = :progress" if progress else "")
         values = to_values({":until": format_instant(lease_until)}) | (
@@ -182,7 +195,13 @@ class ShardItems(TablePart):
                 return None  # else another shard took the number
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
+    def return_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        back: ShardReturn,
+    ) -> Shard | None:
         key = shard_key(scan_id, number)
         sets = ["#state = :to", "#failures = #failures + :more"]
         values: dict[str, Any] = {":to": back.to, ":more": int(back.failed)}
@@ -225,7 +244,12 @@ class ShardItems(TablePart):
         together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
         return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
 
-    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+    def count_addresses(
+        self,
+        scan_id: str,
+        number: int,
+        addresses: Collection[str],
+    ) -> frozenset[str]:
         counted: list[str] = []  # by this shard
         for chunk in chunks(sorted(addresses), MAX_TRANSACTION):
             own = list(chunk)
@@ -255,7 +279,14 @@ class ShardItems(TablePart):
             shards = [shard for index, shard in enumerate(shards) if index not in failed]
         return 0
 
-    def _update_if_held(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
+    def _update_if_held(
+        self,
+        move: life_cycle.Move,
+        key: Item,
+        attempt: int,
+        change: str,
+        values: Item,
+    ) -> Item | None:
         """The shard's item after the change; None: another attempt holds the shard, or none does."""
         in_state, states = state_condition(move.expected)
         values = values | to_values({":attempt": attempt} | states)

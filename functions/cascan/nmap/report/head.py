@@ -118,7 +118,12 @@ def _parse(sections: list[bytes], *, final: bool) -> tuple[_RootFound | None, in
     return None, 0
 
 
-def _on_doctype(_name: str, _system: str | None, _public: str | None, has_internal_subset: bool) -> None:
+def _on_doctype(
+    _name: str,
+    _system: str | None,
+    _public: str | None,
+    has_internal_subset: bool,
+) -> None:
     if has_internal_subset:
         raise UnreadableReport("The report declares entities or elements of its own, which nmap never does.")
 

@@ -44,7 +44,12 @@ class ItemStream:
     """Can be read once. `complete` and `warnings` describe what was read so far."""
 
     def __init__(
-        self, stream: IO[bytes], start: ReportStart, *, fast: FastHostReader | None = None, to_end: bool = True
+        self,
+        stream: IO[bytes],
+        start: ReportStart,
+        *,
+        fast: FastHostReader | None = None,
+        to_end: bool = True,
     ) -> None:
         """`to_end` is False for a range that ends behind a host, where the end of the report is not expected.
 

@@ -24,7 +24,16 @@ from msgspec.structs import replace
 
 from cascan.errors import UnreadableReport
 from cascan.model.host import Host
-from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
+from cascan.model.report import (
+    Debugging,
+    Finished,
+    Head,
+    HostCounts,
+    Item,
+    RunStats,
+    ScanInfo,
+    Verbose,
+)
 from cascan.nmap.report.read import ReportReader, read_report
 from cascan.nmap.report.tree.values import parse_count, parse_timestamp
 from cascan.nmap.report.write.report import DECLARATION, render_end, render_item, render_start
@@ -41,7 +50,11 @@ class MergeInput(NamedTuple):
 
 
 def merge_reports(
-    reports: Iterable[MergeInput], *, comment: str = "", missing: int = 0, started_at: datetime | None = None
+    reports: Iterable[MergeInput],
+    *,
+    comment: str = "",
+    missing: int = 0,
+    started_at: datetime | None = None,
 ) -> Iterator[bytes]:
     """The merged report in chunks of about CHUNK_CHARS; none at all if no stream is a report.
 
@@ -73,7 +86,12 @@ class ReportMerge:
     `warnings`: what is wrong with the report that was read last, one sentence each.
     """
 
-    def __init__(self, comment: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        comment: str = "",
+        missing: int = 0,
+        started_at: datetime | None = None,
+    ) -> None:
         self.flaws = missing
         self.warnings: tuple[str, ...] = ()
         self._comment = comment

@@ -18,7 +18,15 @@ from typing import IO
 
 from cascan.model.host import Host, Script
 from cascan.model.recording import Place
-from cascan.model.report import Head, Item, PostScripts, PreScripts, RunStats, ScanInfo, SkippedTarget
+from cascan.model.report import (
+    Head,
+    Item,
+    PostScripts,
+    PreScripts,
+    RunStats,
+    ScanInfo,
+    SkippedTarget,
+)
 from cascan.nmap.report.head import ReportStart, read_start
 from cascan.nmap.report.item_stream import ItemStream
 from cascan.nmap.report.schema import ATTRIBUTES
@@ -88,7 +96,12 @@ class ReportReader:
             else:
                 self._record(item)
 
-    def render_hosts(self, path: str, render: Callable[[Host], bytes], jobs: int) -> Iterator[bytes]:
+    def render_hosts(
+        self,
+        path: str,
+        render: Callable[[Host], bytes],
+        jobs: int,
+    ) -> Iterator[bytes]:
         """What `render` returns for the hosts, in report order, from as many processes. Use it instead of iterating.
 
         `path` is the file that the stream was opened on, from its start. Processes are forked: call it before threads.

@@ -23,7 +23,13 @@ TOO_LONG = f"An element of more than {MAX_HOST_XML_BYTES} bytes was left out."
 class HostBatches:
     """Batches that end behind a host; where no host ends for long, behind a hosthint. `rest`: what follows."""
 
-    def __init__(self, stream: IO[bytes], start: bytes, offset: int, warn_of_loss: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes],
+        start: bytes,
+        offset: int,
+        warn_of_loss: Callable[[str], None],
+    ) -> None:
         self.rest = b""
         self.offset = offset  # of the next batch; approximate where comments were removed
         self._stream = stream

@@ -78,7 +78,11 @@ class FastHostReader:
         check_element(ports, PORTS_KNOWN, reject_markup)
         return self._extraports.keep(text, tuple(parse_extraports(ports, reject_markup)), len(text))
 
-    def _read_tail(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
+    def _read_tail(
+        self,
+        text: str,
+        details: Details,
+    ) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
         """The host scripts and OS matches that follow the ports. Every other element is added to the details."""
         scripts: tuple[Script, ...] = ()
         matches: tuple[OsMatch, ...] = ()

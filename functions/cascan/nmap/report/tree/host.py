@@ -9,7 +9,14 @@ from xml.etree.ElementTree import Element
 from cascan.limits import MAX_PORT, MAX_XML_DEPTH
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Service
 from cascan.nmap.report.decode import repair_utf8
-from cascan.nmap.report.schema import ATTRIBUTES, HOST, SERVICE_CHILDREN, TEXT, check_content, check_element
+from cascan.nmap.report.schema import (
+    ATTRIBUTES,
+    HOST,
+    SERVICE_CHILDREN,
+    TEXT,
+    check_content,
+    check_element,
+)
 from cascan.nmap.report.tree.os_matches import parse_os_matches
 from cascan.nmap.report.tree.script import parse_scripts
 from cascan.nmap.report.tree.values import parse_count, parse_timestamp

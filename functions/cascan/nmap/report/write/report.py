@@ -10,8 +10,22 @@ from __future__ import annotations
 import msgspec
 
 from cascan.model.host import Host
-from cascan.model.report import STRUCTS_BY_TAG, Head, HostHint, Item, Output, PostScripts, PreScripts, RunStats
-from cascan.nmap.report.write.host import render_addresses, render_host, render_hostnames, render_status
+from cascan.model.report import (
+    STRUCTS_BY_TAG,
+    Head,
+    HostHint,
+    Item,
+    Output,
+    PostScripts,
+    PreScripts,
+    RunStats,
+)
+from cascan.nmap.report.write.host import (
+    render_addresses,
+    render_host,
+    render_hostnames,
+    render_status,
+)
 from cascan.nmap.report.write.xml_escape import escape_xml, render_element, render_scripts
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n'

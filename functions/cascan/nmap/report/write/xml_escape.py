@@ -22,7 +22,11 @@ def escape_xml(text: str) -> str:
     return SPECIAL.sub(_reference, text) if SPECIAL.search(text) else text
 
 
-def render_element(tag: str, attributes: Mapping[str, str | int | None], content: str | None) -> str:
+def render_element(
+    tag: str,
+    attributes: Mapping[str, str | int | None],
+    content: str | None,
+) -> str:
     """The element; attributes that are None are left out. Empty content closes the tag, None leaves it open."""
     text = "".join([f' {name}="{escape_xml(str(value))}"' for name, value in attributes.items() if value is not None])
     if content is None:
