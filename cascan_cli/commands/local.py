@@ -39,7 +39,7 @@ def _policy_to_set(args: Namespace) -> LocalPolicy:
     from cascan.permissions.scope import Scope
     from cascan.settings import SettingsError
 
-    policy = read_policy(args.state_dir).replaced(args)
+    policy = read_policy(args.state_dir).replace_with(args)
     try:
         Scope.of(policy.allowed_targets, ())
     except SettingsError as exc:

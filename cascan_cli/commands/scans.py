@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
+from cascan.model.scan import ScanState
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import format_changes, format_reason, scan_summary
 from cascan_cli.output.table import print_table
@@ -56,4 +57,7 @@ def _remark(scan: Scan) -> str:
     if reasons.listed:
         others = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
         return f"{format_reason(reasons.listed[0])}{others}"
-    return f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    if not scan.shards_waiting:
+        return ""
+    waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"
+    return f"{waiting} for cascan resume" if scan.state is ScanState.SUSPENDED else waiting

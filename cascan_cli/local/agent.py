@@ -1,9 +1,9 @@
-"""The task agent: runs what RunTask asked for as processes of this machine, since the emulator runs none.
+"""The task agent: runs the tasks of RunTask as processes of this machine, which the emulator does not do.
 
-Asks the public ECS API for running tasks, starts the command of each once, and stops the task when the command ends,
-which whoever listens for stopped tasks is told; a task that is stopped from outside gets SIGTERM, and SIGKILL after its
-stopTimeout. Every look compares the tasks that should run with the processes that do: a task without a process is
-stopped, again with each look until the emulator says that it is.
+It polls the ECS API for running tasks and starts the command of each task once. When the command ends, it stops the
+task and notifies the functions that listen for stopped tasks. A task that another caller stops gets SIGTERM, and after
+its stopTimeout SIGKILL. Every poll compares the tasks that should run with the running processes, and stops the tasks
+without a process, until the emulator lists them as stopped.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 POLL_S = 0.2
-FIRST_LOOK_S = 1.0  # no task is asked for sooner, and the first scan needs the processor
-IDLE_POLL_S = 0.5  # after a while without a task
+FIRST_POLL_S = 1.0  # no task is started sooner, and the first scan needs the processor
+IDLE_POLL_S = 0.5  # after IDLE_AFTER_S without a task
 IDLE_AFTER_S = 30.0
-CLOSE_WITHIN_S = 5.0  # what a task gets when the whole stack ends, if its stopTimeout is longer
+CLOSE_WITHIN_S = 5.0  # a limit on stopTimeout when the whole stack ends
 LOGS_KEPT = 50
 SWEEP_EVERY_S = 600.0
 STOPPED = "STOPPED"
@@ -48,8 +48,8 @@ logger = logging.getLogger(__name__)
 class TaskAgent:
     """Runs tasks from `start` to `close`.
 
-    `since` is when the emulator started: older tasks have no process left. `lock_fd`, the lock of the state directory,
-    is held by the keeper of every task as well: nobody starts the stack anew while one of them ends.
+    `since` is the start of the emulator: older tasks have no process any more. The keeper of every task inherits
+    `lock_fd`, the lock of the state directory, so that no stack is started before all tasks have ended.
     """
 
     def __init__(self, state: StateDir, functions: Path, since: datetime, lock_fd: int) -> None:
@@ -60,8 +60,8 @@ class TaskAgent:
         self._tasks_lock: Lock | None = None
         self._processes: dict[str, Process] = {}  # by task ARN
         self._started: set[str] = set()
-        self._over: set[str] = set()  # listed as running, but stopped: of a stack that was killed
-        self._listeners: TaskListeners | None = None  # opened when a task ends: the first scan needs the processor
+        self._over: set[str] = set()  # stopped, but the emulator lists them as running for ever
+        self._listeners: TaskListeners | None = None  # opened when a task ends, to start faster
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
 
@@ -71,7 +71,7 @@ class TaskAgent:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop every task and its process; nothing of them is left. May be called from any thread, and again."""
+        """Stop every task and its processes. May be called from any thread, and repeatedly."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -80,18 +80,22 @@ class TaskAgent:
             self._tasks_lock = None
 
     def _run(self) -> None:
-        self._closing.wait(FIRST_LOOK_S)
+        self._closing.wait(FIRST_POLL_S)
         endpoint = self._state.endpoint()
         ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
         busy_at = swept_at = time.monotonic()
-        complained = False
+        has_warned = False
         while not self._closing.is_set():
             try:
                 self._step(ecs)
-                complained = False
-            except Exception as exc:  # noqa: BLE001 - the thread outlives every failure: without it no task ever ends
-                logger.log(logging.DEBUG if complained else logging.WARNING, "tasks cannot be looked after: %s", exc)
-                complained = True
+                has_warned = False
+            except Exception as exc:  # noqa: BLE001 - the thread must survive: without it no task ends
+                logger.log(
+                    logging.DEBUG if has_warned else logging.WARNING,
+                    "the task agent failed, and will try again: %s",
+                    exc,
+                )
+                has_warned = True
             if self._processes:
                 busy_at = time.monotonic()
             if time.monotonic() - swept_at > SWEEP_EVERY_S:
@@ -114,23 +118,23 @@ class TaskAgent:
             if code is not None:
                 task = _stop_task(ecs, arn, f"the command ended with exit code {code}")
                 del self._processes[arn]
-                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # of a killed worker: nobody else cleans up
-                self._tell(task, code)
+                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # a killed worker does not remove it
+                self._notify_listeners(task, code)
             elif arn not in listed:
                 process.ask_to_stop()
 
-    def _tell(self, task: TaskTypeDef, exit_code: int) -> None:
+    def _notify_listeners(self, task: TaskTypeDef, exit_code: int) -> None:
         if self._listeners is None:
             self._listeners = TaskListeners(self._state.endpoint())
-        self._listeners.tell(build_stopped_event(task, exit_code))
+        self._listeners.notify(build_stopped_event(task, exit_code))
 
     def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
-        """Start the process of a new task; stop one that has no process any more, until it is stopped."""
+        """Start the process of a new task; stop a task whose process has ended, or that an earlier stack left."""
         arn = task["taskArn"]
-        if task["lastStatus"] == STOPPED:  # the emulator stops a task once: this one it will list for ever
+        if task["lastStatus"] == STOPPED:  # the emulator will list it as running for ever
             self._over.add(arn)
         elif arn in self._started:
-            _stop_task(ecs, arn, "its process is gone")
+            _stop_task(ecs, arn, "its process has ended")
         elif task["createdAt"] < self._since:
             _stop_task(ecs, arn, MACHINE_STOPPED)
         else:
@@ -144,7 +148,7 @@ class TaskAgent:
             self._processes[arn] = self._start(arn, task_command(task, definition))
         except NotRunnable as exc:
             _stop_task(ecs, arn, str(exc))
-        except OSError as exc:  # no memory, no process, no descriptor, no room for its log
+        except OSError as exc:  # no memory, process, descriptor or disk space
             logger.warning("a task cannot be started: %s", exc)
             _stop_task(ecs, arn, f"its process cannot be started: {exc}")
 
@@ -154,15 +158,17 @@ class TaskAgent:
     def _start(self, arn: str, task: TaskCommand) -> Process:
         scratch = self._scratch(arn)
         scratch.mkdir(mode=0o700)
-        ours = {
+        local = {
             "HOME": str(self._state.home),
             "TMPDIR": str(scratch),
             "PYTHONPATH": str(self._functions),
         }
-        python = ("python", "python3")
+        program, *arguments = task.command
+        if program in ("python", "python3"):
+            program = sys.executable
         return Process(
-            [sys.executable if word in python and at == 0 else word for at, word in enumerate(task.command)],
-            bare_environment() | task.environment | ours | aws_environment(self._state.endpoint()),
+            [program, *arguments],
+            bare_environment() | task.environment | local | aws_environment(self._state.endpoint()),
             folder=self._state.tmp,
             log=self._state.logs / "tasks" / f"{_task_id(arn)}.log",
             grace_s=task.stop_timeout_s,
@@ -181,7 +187,7 @@ class TaskAgent:
 
 
 def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
-    """Every task that should run, with its cluster, both by ARN. Whether it does run, DescribeTasks says."""
+    """The ARNs of every task that should run and of its cluster. DescribeTasks says whether it runs."""
     for cluster in ecs.list_clusters()["clusterArns"]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING"):
             for task in page["taskArns"]:
@@ -189,7 +195,7 @@ def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
 
 
 def _described(ecs: ECSClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
-    for arn in arns:  # seldom more than one
+    for arn in arns:  # rarely more than one
         yield from ecs.describe_tasks(cluster=_cluster(arn), tasks=[arn])["tasks"]
 
 

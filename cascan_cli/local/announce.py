@@ -1,7 +1,7 @@
-"""`ECS Task State Change` of a task that ended, told to the functions that listen for it.
+"""Deliver `ECS Task State Change` of a stopped task to the functions that listen for it.
 
-On AWS, ECS puts the event on the account's default bus. The emulator puts none, and takes no event of AWS's own from
-anybody else: so the bus is asked which of its rules match, and the functions behind these are called.
+On AWS, ECS puts this event on the account's default bus. The emulator does not, and it refuses events with a source of
+AWS from other senders. So this finds the rules that match the event, and invokes their functions.
 """
 
 from __future__ import annotations
@@ -26,46 +26,48 @@ TASK_FIELDS = ("clusterArn", "taskArn", "taskDefinitionArn", "capacityProviderNa
 
 
 def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
-    """The envelope, about a task whose one container ended. Source: Amazon ECS, task state change events."""
+    """The event of a task whose only container has ended. Source: Amazon ECS, task state change events."""
     arn = task["taskArn"]
     _, _, _, region, account, _ = arn.split(":", 5)
-    about: dict[str, Any] = {name: task[name] for name in TASK_FIELDS if name in task}  # type: ignore[literal-required]  # TOLD's
+    task_fields: dict[str, Any] = {name: task[name] for name in TASK_FIELDS if name in task}  # type: ignore[literal-required]  # TOLD's
     now = datetime.now(UTC).isoformat()
-    containers = [{"name": of["name"], "lastStatus": "STOPPED", "exitCode": exit_code} for of in task["containers"]]
+    containers = [
+        {"name": container["name"], "lastStatus": "STOPPED", "exitCode": exit_code} for container in task["containers"]
+    ]
     ended = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited"}
     times = {"createdAt": task["createdAt"].isoformat(), "stoppedAt": now}
     return {
         "version": "0",
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{arn}/stopped")),  # one task ends once
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{arn}/stopped")),  # a task ends once
         "source": SOURCE,
         "detail-type": DETAIL_TYPE,
         "account": account,
         "region": region,
         "time": now,
         "resources": [arn],
-        "detail": about | ended | times | {"containers": containers},
+        "detail": task_fields | ended | times | {"containers": containers},
     }
 
 
 class TaskListeners:
-    """Who is told of a stopped task: the functions behind the rules of the default bus, asked anew each time."""
+    """The functions that rules of the default bus invoke for an event; the rules are read for every event."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         session, options = open_session(endpoint), client_options(endpoint)
         self._events: EventBridgeClient = session.client("events", **options)
         self._functions: LambdaClient = session.client("lambda", **options)
 
-    def tell(self, event: Mapping[str, Any]) -> None:
-        """Raises: ClientError, BotoCoreError: somebody may not have heard; the tick of the minute comes anyway."""
+    def notify(self, event: Mapping[str, Any]) -> None:
+        """Invoke them. Raises: ClientError, BotoCoreError: not all were invoked; the next tick does the same work."""
         payload = json.dumps(event)
-        for arn in self._of(payload):
+        for arn in self._find_functions(payload):
             self._functions.invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
 
     def close(self) -> None:
         self._events.close()
         self._functions.close()
 
-    def _of(self, payload: str) -> Iterator[str]:
+    def _find_functions(self, payload: str) -> Iterator[str]:
         for page in self._events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
                 pattern = rule.get("EventPattern")

@@ -1,4 +1,4 @@
-"""Who has the state directory: nobody (we take it), a stack that stays up (we use it), a passing command (we wait)."""
+"""Take the state directory if it is free, attach to a stack that stays up in it, or wait for another command."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ POLL_S = 0.05
 PrintMessage = Callable[[str], None]
 
 
-def lock_or_attach(state: StateDir, say: PrintMessage, timeout_s: float) -> Lock | Running:
+def lock_or_attach(state: StateDir, print_message: PrintMessage, timeout_s: float) -> Lock | Running:
     """The lock of the directory, or the stack that stays up in it.
 
-    Raises: StackBusy: another command held it for `timeout_s`. StackUnguarded: see find_running_stack.
+    Raises: StackBusy: another command holds it for `timeout_s`. StackUnguarded: see find_running_stack.
     """
     deadline = time.monotonic() + timeout_s
-    told = False
+    announced = False
     while True:
         lock = try_lock(state.lock)
         if lock:
             lock.sign()
-            state.delete_running()  # left by one that was killed
+            state.delete_running()  # from a supervisor that was killed
             return lock
         running = find_running_stack(state)
         if running:
             return running
-        if not told:
-            say(f"waiting for {_holder(state)}, which uses {state.root}")
-            told = True
+        if not announced:
+            print_message(f"waiting for {_holder(state)}, which uses {state.root}")
+            announced = True
         if time.monotonic() > deadline:
             raise StackBusy(
                 f"{_holder(state)} uses {state.root} for more than {timeout_s:.0f} s. "
@@ -42,15 +42,15 @@ def lock_or_attach(state: StateDir, say: PrintMessage, timeout_s: float) -> Lock
 
 
 def _holder(state: StateDir) -> str:
-    """Who has the lock: the process that signed it, or what that started and did not live to end."""
+    """The holder of the lock: the process that signed it, or, if that was killed, processes that it had started."""
     pid = read_owner(state.lock)
     return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
 
 
 def find_running_stack(state: StateDir) -> Running | None:
-    """The stack that stays up; None: there is none, whatever a killed one left behind.
+    """The stack that stays up; None: there is none.
 
-    Raises: StackUnguarded: an earlier version started it.
+    Raises: StackUnguarded: an earlier version of cascan started it.
     """
     running = find_supervisor(state)
     if running is None:
@@ -66,6 +66,6 @@ def find_running_stack(state: StateDir) -> Running | None:
 
 
 def find_supervisor(state: StateDir) -> Running | None:
-    """The process that keeps a stack up, whoever listens on its port."""
+    """The process that holds a stack that stays up, without checking its port; None: there is none."""
     running = state.running()
     return running if running and is_held(state.up_lock) else None

@@ -1,4 +1,4 @@
-"""What a process needs to reach the emulator instead of AWS, and nothing of what the person has configured for AWS."""
+"""How a process reaches the emulator instead of AWS, without the user's own AWS configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cascan_cli.local.endpoint import Endpoint
 
 REGION = "us-east-1"
-CREDENTIAL = "test"  # the emulator takes any; this one says what it is. The session token is what its guard reads
+CREDENTIAL = "test"  # the emulator accepts any; its guard checks the session token
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -22,7 +22,7 @@ class ClientOptions(TypedDict):
 
 
 def bare_environment() -> dict[str, str]:
-    """What a process of the stack inherits from ours: enough to find programs and to read text."""
+    """The variables that a process of the stack inherits from ours: to find programs and to read text."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
@@ -40,24 +40,24 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
 
 
 def use_endpoint(endpoint: Endpoint) -> None:
-    """Have every AWS client that this process opens from now on talk to the emulator, directly."""
-    os.environ.pop("AWS_PROFILE", None)  # it may name one that these empty files do not have
+    """From now on, every AWS client that this process opens connects to the emulator, without a proxy."""
+    os.environ.pop("AWS_PROFILE", None)  # the profile is not in these empty files
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
     os.environ.update(aws_environment(endpoint) | nothing)
 
 
 def open_session(endpoint: Endpoint) -> Session:
-    """A session with the emulator's credentials, blind to profiles and configuration files."""
-    import boto3  # 0.13 s that overlap the emulator's start
+    """A session with the emulator's credentials that ignores profiles and configuration files."""
+    import boto3  # takes 0.13 s, while the emulator starts
     import botocore.session
 
-    blind = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    core = botocore.session.Session(session_vars=blind)
+    without_files = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    core = botocore.session.Session(session_vars=without_files)
     return boto3.Session(CREDENTIAL, CREDENTIAL, endpoint.secret, region_name=REGION, botocore_session=core)
 
 
 def client_options(endpoint: Endpoint) -> ClientOptions:
-    """Arguments of `Session.client` that reach the emulator directly, whatever proxy is configured."""
+    """Arguments of `Session.client` for the emulator, without a proxy."""
     from botocore.config import Config
 
     return {

@@ -1,4 +1,4 @@
-"""A package → a deployed stack on the emulator, by change set."""
+"""Deploy a package on the emulator by a change set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def deploy(session: Session, options: ClientOptions, package: Package, parameter
         _upload(s3, package)
         return _Deployer(cloudformation).deploy(parameters)
     except (ClientError, BotoCoreError) as exc:
-        raise DeployFailed(f"the emulator does not take the template: {exc}") from exc
+        raise DeployFailed(f"the emulator does not accept the template: {exc}") from exc
     finally:
         cloudformation.close()
         s3.close()
@@ -46,7 +46,9 @@ def deploy(session: Session, options: ClientOptions, package: Package, parameter
 def _upload(s3: S3Client, package: Package) -> None:
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=CODE_BUCKET)
-    template = {TEMPLATE: package.body.encode()}  # in a request it may have 51,200 bytes, in a bucket 1,000,000
+    template = {
+        TEMPLATE: package.body.encode()
+    }  # CloudFormation allows 51,200 bytes in a request, 1,000,000 in a bucket
     for key, content in {**package.objects, **template}.items():
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
 
@@ -60,27 +62,25 @@ class _Deployer:
     def deploy(self, parameters: Mapping[str, str]) -> dict[str, str]:
         if self._prepare(self._kind(), parameters):
             self.client.execute_change_set(ChangeSetName=self.change_set, StackName=STACK)
-        stack = self._until(self._ended, "the stack is not deployed")
+        stack = self._wait_for(self._ended, "the stack is not deployed")
         if stack["StackStatus"] not in DONE:
             raise DeployFailed(f"the stack could not be deployed ({stack['StackStatus']}): {self._reasons()}")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _kind(self) -> Literal["CREATE", "UPDATE"]:
         stack = self._stack()
-        if (
-            stack and stack["StackStatus"] not in UNUSABLE
-        ):  # whoever deployed before us was killed; the emulator goes on
-            stack = self._until(self._ended, "an earlier deployment does not end")
+        if stack and stack["StackStatus"] not in UNUSABLE:  # a killed command may have left a deployment under way
+            stack = self._wait_for(self._ended, "an earlier deployment has not ended")
         if stack is None:
             return "CREATE"
         if stack["StackStatus"] not in UNUSABLE:
             return "UPDATE"
         self.client.delete_stack(StackName=STACK)
-        self._until(lambda: self._stack() is None or None, "the failed stack of an earlier attempt is not deleted")
+        self._wait_for(lambda: self._stack() is None or None, "the failed stack of an earlier attempt is not deleted")
         return "CREATE"
 
     def _prepare(self, kind: Literal["CREATE", "UPDATE"], parameters: Mapping[str, str]) -> bool:
-        """Make the change set. False: the stack is as the template wants it."""
+        """Create the change set. False: there is nothing to change."""
         self.client.create_change_set(
             StackName=STACK,
             ChangeSetName=self.change_set,
@@ -89,7 +89,7 @@ class _Deployer:
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        change_set = self._until(self._prepared, "the change set is not made")
+        change_set = self._wait_for(self._prepared, "the change set is not created")
         if change_set["Status"] == "CREATE_COMPLETE":
             return True
         reason = change_set.get("StatusReason", "")
@@ -126,9 +126,10 @@ class _Deployer:
         ]
         return "; ".join(failed[:3]) or "the emulator gives no reason"
 
-    def _until(self, answer: Callable[[], T | None], what: str) -> T:
-        while (found := answer()) is None:
+    def _wait_for(self, check: Callable[[], T | None], problem: str) -> T:
+        """The result of `check` once it is not None. Raises: DeployFailed: names the problem."""
+        while (result := check()) is None:
             if time.monotonic() > self.deadline:
-                raise DeployFailed(f"{what} after {DEPLOY_TIMEOUT_S:.0f} s")
+                raise DeployFailed(f"{problem} after {DEPLOY_TIMEOUT_S:.0f} s")
             time.sleep(POLL_S)
-        return found
+        return result

@@ -1,4 +1,4 @@
-"""What is deployed on the emulator, kept in step with the template, the code it names and the parameters."""
+"""Keep the deployment on the emulator up to date with the template, its code and the parameters."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LOCK_TIMEOUT_S = 60.0
 
 
 def find_current_outputs(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
-    """The outputs of the stack that is deployed; None: it is not there, or not made of these files and parameters."""
+    """The outputs of the deployed stack; None: nothing is deployed, or other files or parameters."""
     deployment = state.deployment()
     if deployment is None:
         return None
     try:
-        found = compute_fingerprint(template.parent, deployment.sources, parameters)
-    except DeployFailed:  # a file that went in is gone
+        current = compute_fingerprint(template.parent, deployment.sources, parameters)
+    except DeployFailed:  # a deployed file does not exist any more
         return None
-    return deployment.outputs if found == deployment.fingerprint else None
+    return deployment.outputs if current == deployment.fingerprint else None
 
 
 def update_deployment(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """Deploy, unless the emulator has just this already; the outputs. The emulator has to be up.
+    """Deploy, unless these files and parameters are deployed already; the outputs. The emulator must be up.
 
     Raises: DeployFailed: the template is refused, or a resource fails.
     """
@@ -38,7 +38,7 @@ def update_deployment(state: StateDir, template: Path, parameters: Mapping[str, 
 
 
 def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
-    from cascan_cli.local.aws import client_options, open_session  # boto3 is for those who deploy
+    from cascan_cli.local.aws import client_options, open_session  # only a deployment needs boto3
     from cascan_cli.local.deploy import CODE_BUCKET, deploy
     from cascan_cli.local.package import build_package
 
@@ -53,11 +53,11 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 
 @contextmanager
 def _half_deployed(state: StateDir) -> Iterator[None]:
-    """Mark what the emulator keeps as half a stack. The mark stays if we are killed or interrupted."""
+    """Mark the emulator's state as half a stack during the block. The mark stays if we are killed or interrupted."""
     state.deploying.touch(FILE_MODE)
     try:
         yield
-    except DeployFailed:  # the emulator has rolled it back
+    except DeployFailed:  # the emulator has rolled back
         state.deploying.unlink(missing_ok=True)
         raise
     state.deploying.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a deployment is made of: the files that go in, in a fixed order, and a digest of them and the parameters."""
+"""The files of a deployment in a fixed order, and a digest of the files and the parameters."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ LEFT_OUT_SUFFIXES = (".pyc", ".egg-info")
 
 
 def list_files(path: Path) -> Iterator[Path]:
-    """The files that are packaged, in order of their path; the path itself when it is a file.
+    """The files below the path that are packaged, sorted by path; the path itself if it is a file.
 
-    Hidden files, byte code and package metadata stay out. Raises: DeployFailed: there is nothing at the path.
+    Hidden files, byte code and package metadata are left out. Raises: DeployFailed: the path does not exist.
     """
     if path.is_file():
         yield path
         return
     if not path.is_dir():
-        raise DeployFailed(f"{path} is not there, and the template names it")
+        raise DeployFailed(f"{path}, which the template names, does not exist")
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if _packaged(name))
+        folders[:] = sorted(name for name in folders if _is_packaged(name))
         for name in sorted(names):
-            if _packaged(name):
+            if _is_packaged(name):
                 yield Path(folder, name)
 
 
@@ -41,5 +41,5 @@ def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[
     return digest.hexdigest()
 
 
-def _packaged(name: str) -> bool:
+def _is_packaged(name: str) -> bool:
     return not name.startswith(".") and name not in LEFT_OUT_FOLDERS and not name.endswith(LEFT_OUT_SUFFIXES)

@@ -1,13 +1,13 @@
-"""The emulator behind a guard: calls without the stack's secret are refused before the emulator sees them.
+"""The guard of the emulator: refuses requests without the stack's secret before the emulator gets them.
 
     python -P guard.py      the secret in AWS_SESSION_TOKEN, the port in GATEWAY_PORT
 
-The emulator runs code as the owner of the stack, and believes everybody: every user of the machine reaches a port on
-loopback, and so does every web page that a browser of this machine shows. A call passes with the secret as session
-token, which an AWS SDK sends with every request by itself, under the one host name that the stack uses, and with no
-header that only a browser sends. ADR 27 has the reasons.
+The emulator runs code as the owner of the stack and checks no credentials, and its port on loopback can be reached by
+every user of this machine and every web page in a browser here. The guard passes a request that has the secret as its
+session token, which an AWS SDK sends with every request, the host name of the stack, and no header that only a browser
+sends. ADR 27 has the reasons.
 
-Runs by itself: what it needs of the project is in this file.
+This script imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def compute_proof(secret: str, nonce: bytes) -> bytes:
-    """What somebody who knows the secret answers to this nonce."""
+    """The answer to this nonce, which proves that the program knows the secret."""
     return hmac.new(secret.encode(), b"cascan guard\0" + nonce, hashlib.sha256).hexdigest().encode()
 
 
 class Guard:
-    """An ASGI application that passes on what the owner of the stack asks of another one."""
+    """An ASGI application that passes requests of the stack's owner to the emulator."""
 
     def __init__(self, application: ASGIFramework, secret: str, host: str, disk: str = "/") -> None:
         self._application = application
         self._disk = disk
         self._secret = secret
         self._host = host.encode()
-        self._logged: set[str] = set()  # each reason once: who is refused must not fill the disk
+        self._logged: set[str] = set()  # each reason once: refused requests must not fill the disk
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
             await self._application(scope, receive, send)
-        elif reason := self._foreign(scope["headers"]):
+        elif reason := self._find_foreign_mark(scope["headers"]):
             await self._refuse(scope, send, reason)
         elif scope["path"] == PROOF_PATH:
             await _answer(send, 200, compute_proof(self._secret, _nonce(scope["headers"])))
@@ -70,10 +70,10 @@ class Guard:
         elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):
             await _answer(send, UNAVAILABLE, NO_ROOM)
         else:
-            await self._application(scope, receive, _for_no_page(send))
+            await self._application(scope, receive, _without_sharing_headers(send))
 
-    def _foreign(self, headers: Headers) -> str:
-        """Why a call is none of the stack's own, whatever it carries; "": it may be."""
+    def _find_foreign_mark(self, headers: Headers) -> str:
+        """Why a request cannot be one of the stack's, even with the secret; "" if it can."""
         if [value for name, value in headers if name == b"host"] != [self._host]:
             return f"its Host is not {self._host.decode()}"
         if any(name in BROWSERS_ALONE for name, _ in headers):
@@ -81,7 +81,7 @@ class Guard:
         return ""
 
     def _lacks_room(self, headers: Headers) -> bool:
-        """The emulator would accept the object, fail to write it to the disk, and lose it at its end."""
+        """Whether the disk is too full for the object: the emulator would accept it and lose it at its end."""
         lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
         return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
 
@@ -104,7 +104,7 @@ def _nonce(headers: Headers) -> bytes:
 
 
 def _error(reason: str, headers: Headers) -> bytes:
-    """The refusal as the SDKs read it: JSON for the services that speak it, XML for the others."""
+    """The refusal in the format of the service: JSON or XML."""
     message = f"The guard of the local stack refuses this call: {reason}."
     if any(name == b"x-amz-target" or (name == b"content-type" and b"json" in value) for name, value in headers):
         return f'{{"__type": "AccessDeniedException", "message": "{message}"}}'.encode()
@@ -118,16 +118,16 @@ async def _answer(send: ASGISendCallable, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _for_no_page(send: ASGISendCallable) -> ASGISendCallable:
-    """The emulator lets pages of every origin read its answers; these headers go."""
+def _without_sharing_headers(send: ASGISendCallable) -> ASGISendCallable:
+    """Remove the headers by which the emulator lets web pages of every origin read its responses."""
 
-    async def without(event: ASGISendEvent) -> None:
+    async def send_without(event: ASGISendEvent) -> None:
         if event["type"] == "http.response.start":
-            kept = [(name, value) for name, value in event["headers"] if not _shares(name)]
-            event = {**event, "headers": kept}
+            headers = [(name, value) for name, value in event["headers"] if not _shares(name)]
+            event = {**event, "headers": headers}
         await send(event)
 
-    return without
+    return send_without
 
 
 def _shares(name: bytes) -> bool:
@@ -135,14 +135,14 @@ def _shares(name: bytes) -> bool:
 
 
 def main() -> None:
-    """Serve the emulator until SIGTERM; what it holds is kept then. The exit code is 0 if all of it was."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over, there is nothing new to keep
+    """Serve the emulator until SIGTERM; then it saves its state. The exit code is 0 if all of it was saved."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # before the server runs, there is nothing to save
     secret, port = os.environ.get("AWS_SESSION_TOKEN", ""), int(os.environ["GATEWAY_PORT"])
     if not secret:
-        sys.exit("AWS_SESSION_TOKEN holds no secret, and without one everybody would be answered")
+        sys.exit("AWS_SESSION_TOKEN is empty; without a secret the guard cannot refuse anybody")
     _allow_many_connections()
 
-    import asyncio  # every command imports this module for its names
+    import asyncio  # late: every command imports this module for its constants
 
     import ministack.app  # reads the environment, and takes 0.2 s
     from hypercorn.asyncio import serve
@@ -160,7 +160,7 @@ def main() -> None:
 
 
 class _SaveFailures(logging.Handler):
-    """Hears that the emulator could not save something: it logs that, and ends as if nothing were wrong."""
+    """Notices that the emulator failed to save something, which it only logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

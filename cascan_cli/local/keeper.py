@@ -3,11 +3,11 @@
     python -I -S keeper.py GRACE_S ORPHAN_GRACE_S STATUS_FILE AFTER_FILE COMMAND...
 
 The parent holds our standard input open. To stop the command it writes STOP there, or sends SIGTERM. The command gets
-SIGTERM, GRACE_S seconds to end, and then SIGKILL; a second request kills it at once. If standard input is closed
-without STOP, the parent was killed: the command gets ORPHAN_GRACE_S at most. Descendants that outlive the command are
-killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE. With an
-AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after the
-request. "-" stands for no file.
+SIGTERM, GRACE_S seconds to end, and then SIGKILL. A second request, or KILL, kills it at once. If standard input is
+closed without STOP, the parent was killed: the command gets ORPHAN_GRACE_S at most. Descendants that outlive the
+command are killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE.
+With an AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after
+the request. "-" stands for no file.
 
 This script needs only the standard library: it starts in 15 ms, and runs as long as the command.
 """
@@ -30,7 +30,7 @@ PR_SET_CHILD_SUBREAPER = 36
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NOT_STARTED = 127
 STDIN = 0
-STOP = b"stop"
+STOP, KILL = b"stop", b"kill"
 NONE = "-"
 POLL_S = 0.05
 
@@ -66,7 +66,10 @@ class _Command:
         while (code := _reap(self.pid)) is None:
             ready, _, _ = select.select(inputs, [], [], self._seconds_to_next_step())
             if STDIN in ready:
-                if os.read(STDIN, 4096):
+                request = os.read(STDIN, 4096)
+                if KILL in request:
+                    self.kill_now()
+                elif request:
                     self.request_stop()
                 else:
                     inputs = [signals]
@@ -82,7 +85,11 @@ class _Command:
         if self.stop_at is None:
             self.stop_at = now + self.orphan_grace_s
         else:
-            self.stop_at = self.kill_at = now
+            self.kill_now()
+
+    def kill_now(self) -> None:
+        """Kill the command. It gets no SIGTERM, on which it might save what must not be saved."""
+        self.stop_at = self.kill_at = time.monotonic()
 
     def hurry_as_orphan(self) -> None:
         """Stop the command, and shorten its grace: no process waits for it any more."""

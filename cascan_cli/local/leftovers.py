@@ -1,4 +1,4 @@
-"""What an earlier run left behind: scratch and drafts that nobody will read, a snapshot that is not of one moment."""
+"""Clean up after earlier runs: scratch folders, drafts of files, and inconsistent snapshots."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 
 from cascan_cli.local.lock import is_alive
 
-MAX_UNPACKED = 32  # functions that earlier runs unpacked, 7 MB each; removing a run's slows it by half a second
+MAX_UNPACKED = 32  # folders of 7 MB each; removing those of one run takes half a second
 MAX_UNPACKED_AGE_S = 86_400.0
-UNPACKED = "ministack-lambda-"  # what the emulator calls the folder of a function
-DRAFT = re.compile(r".+\.(?P<pid>\d{1,10})\.\d+")  # as private.py names them
-SHARD = "shard-"  # what a worker or a function calls the folder of an nmap: its report may be as large as the disk
+UNPACKED = "ministack-lambda-"  # the emulator's prefix for the folder of a function
+DRAFT = re.compile(r".+\.(?P<pid>\d{1,10})\.\d+")  # the names that private.py makes
+SHARD = "shard-"  # the prefix of nmap's folder in a worker or a function; its report may fill the disk
 LONGEST_EXPRESS_S = 3_600.0  # a function runs for 15 minutes at most
 
 
 def clear_scratch(tmp: Path, *, everything: bool) -> None:
-    """Before a run, when no process uses the folder. What a killed worker or function left goes at once, whatever its
-    size; the unpacked functions, which a killed emulator leaves, once they are many or old. `everything`: those too.
+    """Before a run, when no process uses the folder: remove everything except unpacked functions.
+
+    Unpacked functions, which a killed emulator leaves, are removed when they are many or old, or with `everything`.
     """
     unpacked = [path for path in tmp.iterdir() if path.name.startswith(UNPACKED)]
     everything = everything or len(unpacked) >= MAX_UNPACKED
@@ -30,7 +31,7 @@ def clear_scratch(tmp: Path, *, everything: bool) -> None:
 
 
 def sweep_scratch(tmp: Path) -> None:
-    """During a run: the folders of functions that were killed. A folder younger than any function may still be used."""
+    """During a run: remove folders of killed functions. A folder younger than LONGEST_EXPRESS_S may be in use."""
     oldest = time.time() - LONGEST_EXPRESS_S
     for path in tmp.glob(f"{SHARD}*"):
         if _changed_at(path) < oldest:
@@ -38,18 +39,18 @@ def sweep_scratch(tmp: Path) -> None:
 
 
 def is_inconsistent(snapshot: Path, started: Path) -> bool:
-    """The emulator was killed while it saved its services one by one, or could not save all: some of the files are of
-    its last run and some are older. `started` was written when that run began.
+    """Whether the emulator was killed while it saved its services one by one, or could not save them all.
 
-    After a run that was killed at any other moment the snapshot is that of the run before: old, but of one moment.
+    Then some files are of its last run, which began when `started` was written, and others are older. If it was killed
+    at another time, the snapshot is that of the run before: older, but consistent.
     """
     began_at = _changed_at(started)
-    changed = [_changed_at(path) >= began_at for path in snapshot.rglob("*.json")]
-    return bool(began_at) and any(changed)
+    is_new = [_changed_at(path) >= began_at for path in snapshot.rglob("*.json")]
+    return bool(began_at) and any(is_new)
 
 
 def drop_drafts(root: Path) -> None:
-    """`name.PID.THREAD`, which process PID was about to put in the place of `name`, once there is no such process."""
+    """Remove `name.PID.THREAD`, the draft of a new `name`, if process PID has ended."""
     for path in root.iterdir():
         draft = DRAFT.fullmatch(path.name)
         if draft and not is_alive(int(draft["pid"])):
@@ -57,7 +58,7 @@ def drop_drafts(root: Path) -> None:
 
 
 def _changed_at(path: Path) -> float:
-    """0: it is gone."""
+    """The time of the last change; 0 if the file does not exist."""
     try:
         return path.stat().st_mtime
     except OSError:

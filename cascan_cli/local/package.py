@@ -1,4 +1,4 @@
-"""A template and the local paths it names → a template and objects to upload, as `sam package` makes them."""
+"""A template and its local code → a template and objects to upload, like `sam package`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cascan_cli.local.fingerprint import list_files
 from cascan_cli.local.flatten import flatten
 from cascan_cli.local.template import Template, inline_numbers, is_condition_met, limit_batches, read_template
 
-MOST_BATCHES = 2  # of one queue at once; the least that SQS mappings know
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same files make the same bytes
+MOST_BATCHES = 2  # of one queue at once: the minimum of an SQS event source mapping
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip, so that the same files make the same bytes
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -28,8 +28,9 @@ CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """`body` is the template as JSON; `objects` go under their keys into the bucket it names; `sources` are the paths
-    that went in, relative to the template's folder."""
+    """`body` is the template as JSON. `objects` are uploaded to the bucket under their keys. `sources` are the packaged
+    paths, relative to the template's folder.
+    """
 
     body: str
     objects: Mapping[str, bytes]
@@ -37,39 +38,39 @@ class Package:
 
 
 def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
-    """Nested templates are taken in (flatten.py says why); code paths are relative to the outermost one.
+    """Package a template. Nested templates are flattened (flatten.py); code paths are relative to the outermost one.
 
-    Raises: DeployFailed: the template, or something it names, is not there or cannot be read.
+    Raises: DeployFailed: the template, or a file that it names, does not exist or cannot be read.
     """
     packer = _Packer(path.parent, parameters, bucket)
     return Package(packer.pack(path), packer.objects, tuple(sorted(packer.sources)))
 
 
 def zip_folder(folder: Path) -> bytes:
-    """The folder as a zip: the same bytes for the same content, whatever its times are."""
+    """The folder as a zip. It depends only on the content of the files, not on their times."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # it goes no further than this machine
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # uncompressed: it stays on this machine
         for path in list_files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
             archive.writestr(entry, path.read_bytes())
             if path.suffix == ".py":
                 compiled = Path(cache_from_source(path.relative_to(folder).as_posix())).as_posix()
-                archive.writestr(zipfile.ZipInfo(compiled, EPOCH), _compiled(path, folder))
+                archive.writestr(zipfile.ZipInfo(compiled, EPOCH), _compile(path, folder))
     return buffer.getvalue()
 
 
-def _compiled(path: Path, folder: Path) -> bytes:
-    """The module's bytecode, which every cold start would make again. Never checked: the zip holds both."""
+def _compile(path: Path, folder: Path) -> bytes:
+    """The module's bytecode, which saves time in a cold start. It is unchecked: the zip holds source and bytecode."""
     with TemporaryDirectory() as scratch:
-        made = py_compile.compile(
+        compiled_path = py_compile.compile(
             str(path),
             str(Path(scratch) / "module.pyc"),
             dfile=path.relative_to(folder).as_posix(),
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-        return Path(made or "").read_bytes()
+        return Path(compiled_path or "").read_bytes()
 
 
 @dataclass
@@ -82,35 +83,35 @@ class _Packer:
     zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
 
     def pack(self, path: Path) -> str:
-        template = limit_batches(inline_numbers(self._flat(path), self.parameters), MOST_BATCHES)
+        template = limit_batches(inline_numbers(self._read_flat(path), self.parameters), MOST_BATCHES)
         self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
             self._pack_resource(resource, template)
         return json.dumps(template, sort_keys=True)
 
-    def _flat(self, path: Path) -> Template:
-        self._went_in(path)
-        return flatten(read_template(path), lambda location: self._flat(path.parent / location))
+    def _read_flat(self, path: Path) -> Template:
+        self._add_source(path)
+        return flatten(read_template(path), lambda location: self._read_flat(path.parent / location))
 
     def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
         kind, properties = resource.get("Type"), resource.get("Properties", {})
         if kind in CODE and is_condition_met(resource.get("Condition"), template, self.parameters):
             self._pack_code(properties, CODE[kind])
         elif kind in CODE and CODE[kind] in properties:
-            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is off: nobody will look
+            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is false: it is not deployed
 
     def _pack_code(self, properties: dict[str, Any], name: str) -> None:
         value = properties.get(name)
         if isinstance(value, str) and not value.startswith("s3://"):
-            properties[name] = f"s3://{self.bucket}/{self._zipped(self.root / value)}"
+            properties[name] = f"s3://{self.bucket}/{self._zip_once(self.root / value)}"
 
-    def _zipped(self, folder: Path) -> str:
+    def _zip_once(self, folder: Path) -> str:
         if folder not in self.zipped:
-            self._went_in(folder)
+            self._add_source(folder)
             content = zip_folder(folder)
             self.zipped[folder] = f"{hashlib.sha256(content).hexdigest()}.zip"
             self.objects[self.zipped[folder]] = content
         return self.zipped[folder]
 
-    def _went_in(self, path: Path) -> None:
+    def _add_source(self, path: Path) -> None:
         self.sources.add(path.relative_to(self.root).as_posix())

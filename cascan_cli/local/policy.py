@@ -1,7 +1,6 @@
-"""What the stack on this machine may scan, and what scripts may do there: set by `cascan local up`, kept in its folder.
+"""The scope and the policy profile of the stack on this machine: set by `cascan local up`, stored in its directory.
 
-A single scan may bring more along (`--allow`, `--policy-profile`); that holds for the stack that the command starts for
-it, and for no other command.
+The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this command starts.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "19
 
 @dataclass(frozen=True, slots=True)
 class LocalPolicy:
-    """`allow` is beside loopback and private networks."""
+    """`allow` is in addition to loopback and private networks."""
 
     allow: tuple[str, ...] = ()
     profile: str = "safe"
@@ -29,25 +28,25 @@ class LocalPolicy:
     def allowed_targets(self) -> tuple[str, ...]:
         return (*LOOPBACK_AND_PRIVATE, *self.allow)
 
-    def replaced(self, args: Namespace) -> LocalPolicy:
-        """As `local up` sets it: an option that is given replaces what was set, one that is not keeps it."""
+    def replace_with(self, args: Namespace) -> LocalPolicy:
+        """With the options of `local up`: each one replaces the stored value, which is kept without the option."""
         if args.default_policy:
             return LocalPolicy(tuple(args.allow or ()), args.policy_profile or "safe")
         allow = self.allow if args.allow is None else tuple(args.allow)
         return LocalPolicy(allow, args.policy_profile or self.profile)
 
-    def widened(self, args: Namespace) -> LocalPolicy:
-        """As one command asks for it: `--allow` adds, `--policy-profile` replaces."""
-        more = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
-        return LocalPolicy((*self.allow, *more), getattr(args, "policy_profile", None) or self.profile)
+    def widen(self, args: Namespace) -> LocalPolicy:
+        """With the options of one scan: `--allow` adds targets, `--policy-profile` replaces the profile."""
+        added = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
+        return LocalPolicy((*self.allow, *added), getattr(args, "policy_profile", None) or self.profile)
 
     def sentence(self) -> str:
-        beside = f" and {', '.join(self.allow)}" if self.allow else ""
-        return f"may scan loopback, private networks{beside}; policy profile {self.profile}"
+        allowed = f" and {', '.join(self.allow)}" if self.allow else ""
+        return f"may scan loopback, private networks{allowed}; policy profile {self.profile}"
 
 
 def read_policy(root: Path | None) -> LocalPolicy:
-    """What `local up` set last; the default where it set nothing. Raises: StateUnreadable: the file is damaged."""
+    """What `local up` stored last, or the default. Raises: StateUnreadable: the file is damaged."""
     path = _path(root)
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

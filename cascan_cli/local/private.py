@@ -1,7 +1,7 @@
-"""Files and folders that their owner alone may read, whatever the umask of the person is.
+"""Files and folders that only their owner can read, whatever the user's umask is.
 
-Processes of the stack have PRIVATE_UMASK, and so has whatever they start; the command keeps the person's own, for the
-reports that are written where the person wants them.
+Processes of the stack and their children have PRIVATE_UMASK. The command keeps the user's umask for the reports that it
+writes where the user wants them.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ OTHERS = 0o077
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder unless it is there; one that is keeps its mode. Its parent has to be there."""
+    """Create the folder unless it exists; an existing one keeps its mode. The parent must exist."""
     with suppress(FileExistsError):
         path.mkdir(FOLDER_MODE)
 
 
 def open_for_writing(path: Path) -> BinaryIO:
-    """The file, empty."""
+    """The file, empty and open."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
 
 
 def create_file(path: Path, text: str) -> None:
-    """Write the file unless there is one: of two processes at once, the first one's counts, and both find it whole."""
+    """Create the file unless it exists. If two processes do so at once, both find the complete file of the first."""
     draft = _draft(path, text)
     with suppress(FileExistsError):
         path.hardlink_to(draft)
@@ -38,7 +38,7 @@ def create_file(path: Path, text: str) -> None:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write the file; whoever reads it meanwhile gets the old one or the new one, whole."""
+    """Replace the file atomically: a reader gets the old one or the new one, and never a part."""
     _draft(path, text).replace(path)
 
 
@@ -50,10 +50,10 @@ def _draft(path: Path, text: str) -> Path:
 
 
 def tighten(root: Path) -> None:
-    """Take what others may do from everything below `root`, which an earlier version may have left open.
+    """Remove the permissions of other users from everything below `root`; an earlier version may have left them.
 
-    Links are not followed; what belongs to somebody else stays as it is. The folders directly below come last: see
-    `is_private`.
+    Links are not followed, and files of other users are not changed. The folders directly below `root` come last, on
+    which `is_private` relies.
     """
     for folder, folders, names in os.walk(root, topdown=False):
         for name in (*names, *folders):
@@ -65,5 +65,5 @@ def tighten(root: Path) -> None:
 
 
 def is_private(path: Path) -> bool:
-    """Whether others may do nothing with the folder itself, which is so once `tighten` has been through it."""
+    """Whether other users have no permissions for the folder, which `tighten` changes after everything in it."""
     return not path.stat().st_mode & OTHERS

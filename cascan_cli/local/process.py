@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cascan_cli.local.keeper import NONE, STOP
+from cascan_cli.local.keeper import KILL, NONE, STOP
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -70,16 +69,19 @@ class Process:
         if self._asked_to_stop:
             return
         self._asked_to_stop = True
+        self._send(STOP)
+
+    def _send(self, request: bytes) -> None:
         stdin = self._keeper.stdin
         if stdin is not None and not stdin.closed:
             with contextlib.suppress(BrokenPipeError):  # the keeper has ended
-                stdin.write(STOP)
+                stdin.write(request)
                 stdin.flush()
 
     def kill(self) -> None:
         """Kill it without grace, or end its grace. Returns at once."""
-        self.ask_to_stop()
-        self._keeper.send_signal(signal.SIGTERM)
+        self._asked_to_stop = True
+        self._send(KILL)
 
     def stop(self, within_s: float | None = None) -> int:
         """Stop it and wait for its exit code. `within_s` shortens the grace."""

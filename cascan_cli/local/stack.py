@@ -1,9 +1,9 @@
-"""The stack on one machine: for the length of one command, or until it is told to go.
+"""The stack on one machine: for the length of one command, or until `down`.
 
     with local_stack(None, {"AllowedTargets": "127.0.0.1"}) as stack:
         sqs = stack.session().client("sqs", **stack.client_options())
 
-`up` leaves a stack running in a process of its own; `local_stack` then attaches to it and leaves it be.
+`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it running.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DOWN_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """A stack that is up. `outputs` are those of the template; `attached`: it was up before, and stays up."""
+    """A running stack. `outputs` are those of the template; `attached`: another process holds it."""
 
     state: StateDir
     endpoint: Endpoint
@@ -49,7 +49,7 @@ class LocalStack:
 
     @property
     def needs_rebuild(self) -> bool:
-        """The emulator was killed: its tables are behind the reports in the bucket, until `mark_rebuilt`."""
+        """The emulator was killed: its tables may lack reports of the bucket, until `mark_rebuilt`."""
         return self.state.needs_rebuild()
 
     def mark_rebuilt(self) -> None:
@@ -58,7 +58,7 @@ class LocalStack:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`running` is None when no stack stays up; `deployed` are the outputs of what was deployed last."""
+    """`running` is None if no stack stays up; `deployed` are the outputs of the last deployment."""
 
     state_dir: Path
     endpoint_url: str
@@ -73,25 +73,25 @@ def local_stack(
     *,
     template: Path = TEMPLATE,
     keeps_parameters: bool = False,
-    say: PrintMessage = lambda _: None,
+    print_message: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
     """The stack of this state directory, started for the length of the block unless it is up already.
 
-    One that is up gets these parameters too, or, with `keeps_parameters`, stays with its own. `say` is told, in one
-    sentence, when the block has to wait for another command.
-    Raises: LocalStackError: it is not to be had, with the reason and the way out; nothing is left running.
+    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message` gets a sentence if the
+    block has to wait for another command.
+    Raises: LocalStackError: names the reason and the way out; no process is left running.
     """
     state = StateDir(state_dir)
-    found = lock_or_attach(state, say, busy_timeout_s)
-    if isinstance(found, Running):
+    lock = lock_or_attach(state, print_message, busy_timeout_s)
+    if isinstance(lock, Running):
         deployment = state.deployment() if keeps_parameters else None
         outputs = update_deployment(state, template, deployment.parameters if deployment else parameters)
         yield LocalStack(state, state.endpoint(), outputs, attached=True)
         return
-    from cascan_cli.local.machine import run_machine  # who attaches needs none of it
+    from cascan_cli.local.machine import run_machine  # attaching needs none of it
 
-    with run_machine(state, found, template, parameters) as machine:
+    with run_machine(state, lock, template, parameters) as machine:
         yield LocalStack(state, machine.emulator.endpoint, machine.outputs, attached=False)
 
 
@@ -102,9 +102,9 @@ def up(
     template: Path = TEMPLATE,
     timeout_s: float = UP_TIMEOUT_S,
 ) -> Status:
-    """Start a stack that stays until `down`, or bring the one that is up in step with the template and parameters.
+    """Start a stack that stays until `down`, or update the one that is up to the template and parameters.
 
-    Raises: LocalStackError: it did not come up; nothing is left running.
+    Raises: LocalStackError: it did not start; no process is left running.
     """
     state = StateDir(state_dir)
     if _is_up(state):
@@ -117,7 +117,7 @@ def up(
 
 
 def _is_up(state: StateDir) -> bool:
-    """Whether a stack stays up. One that an earlier version started is ended: it has no guard."""
+    """Whether a stack stays up. One of an earlier version is ended, since it has no guard."""
     try:
         return find_running_stack(state) is not None
     except StackUnguarded:
@@ -126,7 +126,7 @@ def _is_up(state: StateDir) -> bool:
 
 
 def down(state_dir: Path | None, *, timeout_s: float = DOWN_TIMEOUT_S) -> bool:
-    """End the stack that stays up; what it holds is kept. False: there was none.
+    """End the stack that stays up; its state is saved. False: there was none.
 
     Raises: StackBusy: it does not end in time.
     """
@@ -141,7 +141,7 @@ def down(state_dir: Path | None, *, timeout_s: float = DOWN_TIMEOUT_S) -> bool:
 
 
 def status(state_dir: Path | None) -> Status:
-    """What this state directory has: a stack that stays up, or none, and what is deployed."""
+    """Whether a stack stays up in this state directory, and what is deployed."""
     state = StateDir(state_dir)
     deployment = state.deployment()
     return Status(

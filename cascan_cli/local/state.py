@@ -1,4 +1,4 @@
-"""The state directory: everything the stack on this machine keeps, and nothing outside it.
+"""The state directory: all files of the stack on this machine.
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
 secret              what every call of the emulator carries as its session token; another one after an unclean end
@@ -24,13 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from cascan_cli.errors import DiskFull, StateUnreadable
-from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.endpoint import Endpoint, find_free_port, read_secret
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
 from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_private, make_folder, replace_file, tighten
-from cascan_cli.local.secret import read_secret
 
-LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and then there are reports
+LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and reports come on top
 FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
 
 
@@ -42,7 +41,7 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is deployed. `sources` are the paths, beside the template, whose content the fingerprint covers."""
+    """What is deployed. The fingerprint covers the content of `sources`, paths relative to the template's folder."""
 
     fingerprint: str
     sources: tuple[str, ...]
@@ -59,9 +58,9 @@ class Running:
 
 
 class StateDir:
-    """A state directory, made on first use and readable by its owner alone.
+    """A state directory, created on first use and readable only by its owner.
 
-    Raises: StateUnreadable: it cannot be made, or a file in it is damaged.
+    Raises: StateUnreadable: it cannot be created, or a file in it is damaged.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -89,12 +88,10 @@ class StateDir:
         self.deploying = self.root / "emulator" / "deploying"
 
     def port(self) -> int:
-        """The port of this directory; picked among the free ones the first time."""
+        """The port of this directory, chosen on first use."""
         stored = self._read("machine.json")
         if stored is None:
-            from cascan_cli.local.port import free_port  # once in the life of a directory
-
-            create_file(self.root / "machine.json", json.dumps({"port": free_port(HOST)}))
+            create_file(self.root / "machine.json", json.dumps({"port": find_free_port(HOST)}))
             stored = self._read("machine.json") or {}
         port = stored.get("port")
         if not isinstance(port, int) or not 1 <= port <= 65535:  # noqa: PLR2004 - what a port is
@@ -102,7 +99,7 @@ class StateDir:
         return port
 
     def endpoint(self) -> Endpoint:
-        """Where the emulator listens, with the secret that it asks for."""
+        """The port of the emulator, with its secret."""
         return Endpoint(self.port(), read_secret(self.root / "secret"))
 
     def deployment(self) -> Deployment | None:
@@ -134,10 +131,10 @@ class StateDir:
         (self.root / "running.json").unlink(missing_ok=True)
 
     def begin_run(self) -> None:
-        """Before the emulator starts: after an unclean end nothing it kept counts, except the stored objects.
+        """Clean up before the emulator starts. After an unclean end only the stored objects are kept.
 
-        Nor does the secret: somebody else may have listened on the port since, and heard calls that came too late.
-        Raises: DiskFull: with so little room nothing could be kept.
+        The secret is changed then: another program may have received late requests on the port.
+        Raises: DiskFull: the disk has less than LEAST_FREE_BYTES.
         """
         drop_drafts(self.root)
         clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
@@ -154,8 +151,8 @@ class StateDir:
         self.started.touch(FILE_MODE)
 
     def _forget_tables(self) -> None:
-        """What the emulator kept is behind, or not whole: the stack is deployed again, its tables are rebuilt."""
-        if self.emulator_used():
+        """The saved state is old or incomplete: have the stack deployed again and its tables rebuilt."""
+        if self.has_objects():
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
         (self.root / "deployment.json").unlink(missing_ok=True)
@@ -168,17 +165,17 @@ class StateDir:
         return shutil.disk_usage(self.root).free
 
     def needs_rebuild(self) -> bool:
-        """The emulator was killed since the tables were last known to hold every stored report."""
+        """Whether the emulator was killed after the tables last held every stored report."""
         return (self.root / "rebuild").exists()
 
     def mark_rebuilt(self) -> None:
         (self.root / "rebuild").unlink(missing_ok=True)
 
-    def emulator_used(self) -> bool:
+    def has_objects(self) -> bool:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
-        """Its last run ended by itself, saved everything, and not in the middle of a deployment."""
+        """Whether the last run ended by itself, saved everything, and did not interrupt a deployment."""
         try:
             return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
@@ -198,7 +195,7 @@ class StateDir:
         return stored
 
     def _check_owner(self) -> None:
-        """Raises: StateUnreadable: another user could read and replace what is in it."""
+        """Raises: StateUnreadable: the directory belongs to another user, who could replace its files."""
         owner = self.root.stat().st_uid
         if owner != os.geteuid():
             raise StateUnreadable(

@@ -1,4 +1,4 @@
-"""A task of ECS → the command it stands for: its container definition, with what RunTask overrides."""
+"""An ECS task → its command: that of its container definition, with the overrides of RunTask."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
         TaskTypeDef,
     )
 
-STOP_TIMEOUT_S = 30  # of ECS, where a container definition says nothing
+STOP_TIMEOUT_S = 30  # the default of ECS
 
 
 class NotRunnable(Exception):
-    """The task cannot run as a process; the message is the reason its task is stopped with."""
+    """The task cannot run as a process. The message becomes the stop reason of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class TaskCommand:
 
 
 def task_command(task: TaskTypeDef, definition: TaskDefinitionTypeDef) -> TaskCommand:
-    """Raises: NotRunnable: not one container, or one whose command only its image knows."""
+    """Raises: NotRunnable: the task has several containers, or a command that only its image names."""
     containers = definition.get("containerDefinitions", [])
     if len(containers) != 1:
-        raise NotRunnable(f"one machine runs tasks of one container, and this has {len(containers)}")
+        raise NotRunnable(f"a local stack runs tasks with one container, and this one has {len(containers)}")
     container = containers[0]
     overrides = task.get("overrides", {}).get("containerOverrides", [])
     matching = [entry for entry in overrides if entry.get("name") == container.get("name")]

@@ -1,6 +1,6 @@
-"""Start the functions of the later stages while the first one works: their cold starts would stand in a row.
+"""Start the functions of the later stages while the first one works, so that their cold starts overlap.
 
-Each is handed an empty batch through the public Lambda API, which it answers as soon as it is wired.
+Each is invoked with an empty batch, for which it only wires itself.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from cascan_cli.local.endpoint import Endpoint
 
-STAGES = ("OnReportStored", "OnScanCompleted")  # the first two have their messages by then, and start for those
+STAGES = ("OnReportStored", "OnScanCompleted")  # the functions before them start with their first message anyway
 FUNCTIONS = "/2015-03-31/functions/"
 EMPTY_BATCH = json.dumps({"Records": []})
 
 
 def warm_up(endpoint: Endpoint) -> None:
-    """Returns at once. What fails here costs time later, and nothing else."""
+    """Start them from a thread; returns at once. A failure here only costs time later."""
     threading.Thread(target=_warm_up, args=(endpoint,), name="warm-up", daemon=True).start()
 
 
@@ -33,7 +33,7 @@ def _warm_up(endpoint: Endpoint) -> None:
 
 
 def invoke(endpoint: Endpoint, stage: str) -> None:
-    """Call a function once, with an empty event, and wait for it. What fails is the next tick's."""
+    """Invoke a function once, with an empty event, and wait for it. Failures are ignored: the next tick tries again."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
         for function in _functions(endpoint):
             if f"-{stage}-" in function["FunctionName"]:
@@ -41,6 +41,6 @@ def invoke(endpoint: Endpoint, stage: str) -> None:
 
 
 def _functions(endpoint: Endpoint) -> list[dict[str, Any]]:
-    _, answer = endpoint.request("GET", FUNCTIONS)
-    functions: list[dict[str, Any]] = json.loads(answer)["Functions"]
+    _, body = endpoint.request("GET", FUNCTIONS)
+    functions: list[dict[str, Any]] = json.loads(body)["Functions"]
     return functions

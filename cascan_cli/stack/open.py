@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cascan.aws.s3.operator_records import S3OperatorRecords
     from cascan.aws.s3.report_store import S3ReportStore
     from cascan.aws.scheduler import EventBridgeScheduler
+    from cascan.aws.sqs.operator_queue import SqsOperatorQueue
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
@@ -116,6 +117,15 @@ class StackGateways:
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
 
+    def queue(self, name: str) -> SqsOperatorQueue:
+        """A queue by its name in the template. Raises: BadInput: an earlier version deployed the stack."""
+        from cascan.aws.sqs.operator_queue import SqsOperatorQueue
+
+        url = self.outputs.get(f"{name}Url")
+        if not url:
+            raise BadInput(f"the stack has no output {name}Url: deploy this version of cascan, then try again")
+        return SqsOperatorQueue(url)
+
     @property
     def submitter(self) -> str:
         """The identity that the idempotency keys of this command belong to."""
@@ -142,12 +152,12 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     from cascan_cli.local.state import StateDir
 
     policy = read_policy(args.state_dir)
-    requested_policy = policy.widened(args)
+    requested_policy = policy.widen(args)
     parameters = local_parameters(requested_policy)
     endpoint = StateDir(args.state_dir).endpoint()
     preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
-    with local_stack(args.state_dir, parameters, keeps_parameters=True, say=print_message) as stack:
+    with local_stack(args.state_dir, parameters, keeps_parameters=True, print_message=print_message) as stack:
         preparing.join()
         if stack.attached and requested_policy != policy:
             raise BadInput(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
+from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.model.policy_profile import PolicyProfile
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
@@ -13,6 +14,9 @@ from cascan.planning.rates import ScanDefaults
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.stack.open import describe_stack
+
+CPU_UNITS = 1_024  # of one vCPU
+MIB_PER_GIB = 1_024
 
 
 def read_permissions(args: Namespace) -> Permissions:
@@ -28,7 +32,7 @@ def read_permissions(args: Namespace) -> Permissions:
     if not args.stack:
         from cascan_cli.local.policy import read_policy
 
-        policy = read_policy(args.state_dir).widened(args)
+        policy = read_policy(args.state_dir).widen(args)
         allowed, denied = list(policy.allowed_targets), list[str]()
         also_allowed, profile = (), policy.profile
     else:
@@ -83,3 +87,32 @@ def read_scan_defaults(args: Namespace) -> ScanDefaults:
     parameters = _parameters(args.stack) if args.stack else {}
     shards_per_scan = parameters.get("ShardsPerScan")
     return ScanDefaults(int(shards_per_scan)) if shards_per_scan else ScanDefaults()
+
+
+def read_stack_shape(args: Namespace) -> StackShape:
+    """What of the stack decides on cost: its parameters, or the template's defaults on one machine.
+
+    Raises: BadInput: a parameter is not a number.
+    """
+    parameters = _parameters(args.stack) if args.stack else {}
+    if not parameters:
+        return STANDARD_SHAPE
+    standard = STANDARD_SHAPE
+    return StackShape(
+        vcpu=_read_number(parameters, "WorkerCpu", standard.vcpu * CPU_UNITS) / CPU_UNITS,
+        memory_gb=_read_number(parameters, "WorkerMemory", standard.memory_gb * MIB_PER_GIB) / MIB_PER_GIB,
+        storage_gb=int(_read_number(parameters, "WorkerStorage", standard.storage_gb)),
+        spot=parameters.get("WorkerSpot", "enabled") == "enabled",
+        public_ip=parameters.get("WorkerPublicIp", "ENABLED") == "ENABLED",
+        max_workers=int(_read_number(parameters, "MaxWorkers", standard.max_workers)),
+        worker_slots=max(1, int(_read_number(parameters, "WorkerSlots", standard.worker_slots))),
+        idle_exit_s=int(_read_number(parameters, "IdleExitSeconds", standard.idle_exit_s)),
+        shard_timeout_s=int(_read_number(parameters, "ShardTimeoutSeconds", standard.shard_timeout_s)),
+    )
+
+
+def _read_number(parameters: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        return float(parameters.get(name, default))
+    except ValueError as exc:
+        raise BadInput(f"the stack's parameter {name} is not a number") from exc

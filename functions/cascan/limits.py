@@ -149,3 +149,5 @@ SCHEDULE_RETRY_S = 60  # until a skipped scan is tried again, as in secureCodeBo
 SETTLE_RETRY_S = 10  # at least; the tick that sends it again comes once a minute
 MAX_SETTLE_RETRIES = 90  # SETTLE_RETRY_S apart, at an ended scan whose results are being published
 PLANNING_GRACE_S = 900  # after this a request that was sent and is no scan yet counts as lost
+MAX_DEAD_LETTERS = 500  # of one dead-letter queue, read or sent back by one call of `cascan redrive`
+MAX_DEAD_LETTER_REASON_CHARS = 1_024  # shown of the reason of one

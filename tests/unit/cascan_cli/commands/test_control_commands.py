@@ -132,6 +132,14 @@ def test_a_stack_that_does_not_react_is_reported_with_the_log_to_read(
     assert "see the log of on_control_requested and its dead-letter queue" in capsys.readouterr().err
 
 
+def test_a_suspended_scan_is_listed_with_the_command_that_continues_it(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.store(state=ScanState.SUSPENDED, shards_waiting=1, shards_in_flight=0)
+    assert main(["scans"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("1 of 1 shards wait for cascan resume")
+
+
 def test_a_halted_stack_says_so_wherever_scans_are_listed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.store(shards_waiting=1, shards_in_flight=0)
     assert main(["halt", "--reason", "too loud"]) == 0

@@ -97,7 +97,7 @@ def ecs() -> Ecs:
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskAgent:
     monkeypatch.setattr(agents, "Process", FakeProcess)
     monkeypatch.setattr(FakeProcess, "started", [])
-    monkeypatch.setattr(TaskAgent, "_tell", lambda *_: None)
+    monkeypatch.setattr(TaskAgent, "_notify_listeners", lambda *_: None)
     return TaskAgent(StateDir(tmp_path), tmp_path, SINCE, lock_fd=-1)
 
 

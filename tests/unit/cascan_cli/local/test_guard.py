@@ -205,4 +205,4 @@ def test_without_a_secret_it_does_not_start(secret: str | None) -> None:
         [sys.executable, "-P", GUARD], env=environment, capture_output=True, text=True, check=False, cwd=os.sep
     )
     assert started.returncode == 1
-    assert "AWS_SESSION_TOKEN holds no secret" in started.stderr
+    assert "AWS_SESSION_TOKEN is empty" in started.stderr

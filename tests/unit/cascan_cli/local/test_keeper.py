@@ -127,6 +127,13 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     held.release()
 
 
+def test_a_command_that_is_killed_gets_no_sigterm_before(tmp_path: Path) -> None:
+    process = kept(tmp_path, WAITS)
+    pid_in(tmp_path)
+    process.kill()
+    assert process.stop() == 128 + signal.SIGKILL
+
+
 def test_a_lock_stays_held_until_the_keeper_is_gone(tmp_path: Path) -> None:
     lock = try_lock(tmp_path / "lock")
     assert lock

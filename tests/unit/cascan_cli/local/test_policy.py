@@ -30,22 +30,22 @@ def test_what_local_up_set_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
 
 def test_local_up_replaces_what_it_names_and_keeps_the_rest() -> None:
     policy = LocalPolicy(("a.example",), "intrusive")
-    assert policy.replaced(options()) == policy
-    assert policy.replaced(options(["b.example"])) == LocalPolicy(("b.example",), "intrusive")
-    assert policy.replaced(options(profile="safe")) == LocalPolicy(("a.example",), "safe")
-    assert policy.replaced(options(default=True)) == LocalPolicy()
+    assert policy.replace_with(options()) == policy
+    assert policy.replace_with(options(["b.example"])) == LocalPolicy(("b.example",), "intrusive")
+    assert policy.replace_with(options(profile="safe")) == LocalPolicy(("a.example",), "safe")
+    assert policy.replace_with(options(default=True)) == LocalPolicy()
 
 
 def test_one_scan_adds_to_it_for_itself(tmp_path: Path) -> None:
     store_policy(tmp_path, LocalPolicy(("a.example",)))
-    widened = read_policy(tmp_path).widened(options(["b.example", "a.example"], "intrusive"))
+    widened = read_policy(tmp_path).widen(options(["b.example", "a.example"], "intrusive"))
     assert widened == LocalPolicy(("a.example", "b.example"), "intrusive")
     assert read_policy(tmp_path) == LocalPolicy(("a.example",))
 
 
 def test_a_command_without_these_options_changes_nothing() -> None:
     policy = LocalPolicy(("a.example",), "everything")
-    assert policy.widened(Namespace()) == policy
+    assert policy.widen(Namespace()) == policy
 
 
 def test_check_judges_as_the_stack_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from cascan_cli.errors import DiskFull, StateUnreadable
-from cascan_cli.local import port
+from cascan_cli.local import endpoint as endpoint_module
+from cascan_cli.local import state as state_module
 from cascan_cli.local.state import Deployment, Running, StateDir, default_root
 
 DEPLOYMENT = Deployment(
@@ -156,7 +157,7 @@ def test_the_port_is_none_that_the_kernel_hands_out(tmp_path: Path, monkeypatch:
     for first in (20_100, 30_000):
         range_file = tmp_path / str(first)
         range_file.write_text(f"{first}\t60999\n")
-        monkeypatch.setattr(port, "EPHEMERAL", range_file)
+        monkeypatch.setattr(endpoint_module, "EPHEMERAL_RANGE", range_file)
         assert 20_000 <= StateDir(tmp_path / f"below-{first}").port() < first
     range_file.write_text("1024 65535")  # then any will do
     assert StateDir(tmp_path / "any").port() >= 1024
@@ -165,8 +166,8 @@ def test_the_port_is_none_that_the_kernel_hands_out(tmp_path: Path, monkeypatch:
 def test_a_taken_port_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        monkeypatch.setattr(port, "LOWEST_PORT", taken)
-        monkeypatch.setattr(port, "_first_ephemeral_port", lambda: taken + 1)
+        monkeypatch.setattr(endpoint_module, "LOWEST_PORT", taken)
+        monkeypatch.setattr(endpoint_module, "_first_ephemeral_port", lambda: taken + 1)
         assert StateDir(tmp_path).port() != taken
 
 
@@ -182,7 +183,7 @@ def test_of_two_commands_at_once_both_go_by_the_port_of_the_first(
             assert StateDir(tmp_path).port() == 2_001
         return own
 
-    monkeypatch.setattr(port, "free_port", slowly)
+    monkeypatch.setattr(state_module, "find_free_port", slowly)
     assert StateDir(tmp_path).port() == 2_001
     assert chosen == [2_000, 2_001]
     assert [path.name for path in tmp_path.glob("machine.json*")] == ["machine.json"]

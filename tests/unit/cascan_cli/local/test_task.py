@@ -50,7 +50,7 @@ def test_an_entry_point_stands_before_the_command() -> None:
 
 
 def test_a_task_that_is_no_single_command_says_so() -> None:
-    with pytest.raises(NotRunnable, match="one container, and this has 2"):
+    with pytest.raises(NotRunnable, match="one container, and this one has 2"):
         task_command({}, {"containerDefinitions": [WORKER, WORKER]})
     with pytest.raises(NotRunnable, match="names no command"):
         task_command({}, {"containerDefinitions": [{"name": "worker"}]})

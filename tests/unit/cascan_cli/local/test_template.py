@@ -74,7 +74,7 @@ def test_conditions_follow_the_parameters_and_the_defaults(
 
 @pytest.mark.parametrize("condition", ["Far", "Missing"])
 def test_a_condition_that_only_aws_can_decide_is_said_so(tmp_path: Path, condition: str) -> None:
-    with pytest.raises(DeployFailed, match="cannot be decided here"):
+    with pytest.raises(DeployFailed, match="cannot be evaluated here"):
         is_condition_met(condition, read_template(written(tmp_path)), {})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cascan_cli.errors import LimitTooLow
-from cascan_cli.local.limits import NEEDS, check_limits
+from cascan_cli.local.machine import NEEDS, check_limits
 
 ENDLESS = resource.RLIM_INFINITY
 
@@ -16,14 +16,14 @@ ENDLESS = resource.RLIM_INFINITY
 def allow(monkeypatch: pytest.MonkeyPatch, **limited: tuple[int, int]) -> None:
     by_number = {getattr(resource, f"RLIMIT_{name}"): values for name, values in limited.items()}
     fake: Any = lambda number: by_number.get(number, (ENDLESS, ENDLESS))  # noqa: E731
-    monkeypatch.setattr("cascan_cli.local.limits.resource.getrlimit", fake)
+    monkeypatch.setattr("cascan_cli.local.machine.resource.getrlimit", fake)
 
 
 def test_a_shell_without_limits_and_one_that_allows_just_enough_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     allow(monkeypatch)
     check_limits()
     names = {number: name for name, number in vars(resource).items() if name.startswith("RLIMIT_")}
-    allow(monkeypatch, **{names[need.limit].removeprefix("RLIMIT_"): (need.least, need.least) for need in NEEDS})
+    allow(monkeypatch, **{names[need.limit].removeprefix("RLIMIT_"): (need.minimum, need.minimum) for need in NEEDS})
     check_limits()
 
 
