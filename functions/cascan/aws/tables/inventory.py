@@ -159,8 +159,8 @@ class InventoryItems(TablePart):
                 return replace(record, ports=ports)
             item = self._table.get(host_key(record.address)) or item
             record = self._port_sets.resolve_ports(read_host(item))
-        ports = f"the ports of {record.address}"
-        raise GatewayUnavailable(f"scan table: {ports} are being replaced all the time")
+        subject = f"the ports of {record.address}"
+        raise GatewayUnavailable(f"scan table: {subject} are being replaced all the time")
 
     def _drop_old_pages(self, update: HostUpdate) -> None:
         """Delete the pages of earlier revisions, to which no record refers any more."""
