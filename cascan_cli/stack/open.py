@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
@@ -201,6 +202,8 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "DeniedTargets": ",",  # loopback may be scanned here
         "PolicyProfile": policy.profile,
         "NmapCommand": str(Path(nmap).resolve()),
+        "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",  # the emulator runs on this one
+        "SingleExecutions": "enabled",
         "WorkerImageTag": _nmap_tag(Path(nmap)),
         "WorkerSubnets": "subnet-local",
         "MetricMath": "disabled",
