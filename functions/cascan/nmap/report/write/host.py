@@ -113,7 +113,7 @@ def _extraports_xml(extra: ExtraPorts) -> str:
         + "\n"
         for reason in extra.reasons
     )
-    attributes = {"state": extra.state, "count": extra.count}
+    attributes: dict[str, str | int | None] = {"state": extra.state, "count": extra.count}
     return f"{render_element('extraports', attributes, reasons)}\n"
 
 
@@ -134,8 +134,8 @@ def _port_xml(port: Port) -> str:
 
 
 def _service_xml(service: Service) -> str:
-    texts = {name: getattr(service, name) or None for name in SERVICE_TEXTS}
-    attributes = {
+    texts: dict[str, str | None] = {name: getattr(service, name) or None for name in SERVICE_TEXTS}
+    attributes: dict[str, str | int | None] = {
         "name": service.name,
         **texts,
         "rpcnum": service.rpcnum,
