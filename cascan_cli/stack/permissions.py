@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
@@ -70,10 +71,13 @@ def _split_list(text: str) -> list[str]:
 
 
 def _read_reach(parameters: Mapping[str, str]) -> WorkerReach | None:
-    """What workers in the stack's own VPC reach; None for workers in the operator's subnets."""
-    if parameters.get("WorkerSubnets"):
+    """What workers reach; None on this machine."""
+    if not parameters:
         return None
-    return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")))
+    network = WorkerNetwork.SUBNETS if parameters.get("WorkerSubnets") else WorkerNetwork.SMALL_VPC
+    # A stack that has no such parameter is older, and accepts IPv6 targets.
+    has_ipv6 = parameters.get("WorkerIpv6", "enabled") == "enabled"
+    return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")), network, has_ipv6=has_ipv6)
 
 
 def _reaches_private(parameters: Mapping[str, str]) -> bool:

@@ -18,6 +18,7 @@ MAX_SHARDS_PER_SCAN = 2_000  # more addresses make larger shards, not more of th
 MAX_SINGLE_NAME_SHARDS = 64  # names of one scan that get a shard each, so that scripts can send them
 MAX_SLICES_PER_SHARD = 512  # keeps a shard's item far below DynamoDB's 400 KB
 MAX_LABELS = 64
+MAX_SENDER_CHARS = 256  # kept of a principal: AWS needs 86, a role's id and the name of its session
 MAX_LABEL_CHARS = 1_024
 MAX_WINDOWS = 16  # of one request
 MAX_WINDOW_CHARS = 200  # of one

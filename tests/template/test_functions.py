@@ -166,6 +166,7 @@ def test_the_express_function_joins_subnets_that_have_their_own_way_out(
     assert network == {
         "SubnetIds": {"Fn::Split": [",", {"Ref": "WorkerSubnets"}]},
         "SecurityGroupIds": {"Fn::Split": [",", {"Ref": "WorkerSecurityGroups"}]},
+        "Ipv6AllowedForDualStack": {"Fn::If": ["Ipv6InNetwork", True, False]},
     }
     assert otherwise == {"Ref": "AWS::NoValue"}
 
