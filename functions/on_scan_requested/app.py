@@ -22,6 +22,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.wiring import ScanSettings, scan_gateways
+from cascan.cost.budget import CostLimit
+from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, StackShape
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
@@ -45,6 +47,10 @@ class Settings(ScanSettings):
     shards_per_scan: int
     default_backoff_limit: int
     default_ttl_seconds: int  # -1: what is found is kept
+    max_scan_cost_usd: float  # 0: a scan may cost anything
+    worker_cpu: int  # 1024 is one vCPU
+    worker_memory: int  # MiB
+    worker_storage: int  # GiB
     worker_egress: tuple[str, ...]  # networks that the small VPC lets out
     worker_network: WorkerNetwork
     worker_ipv6: Literal["enabled", "disabled"]  # whether the operator's own subnets have IPv6
@@ -65,8 +71,17 @@ def wire() -> Planner:
         reports=S3ReportStore(settings.report_bucket),
         permissions=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),
         defaults=ScanDefaults(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
+        cost_limit=CostLimit(max_scan_usd=settings.max_scan_cost_usd, shape=_read_shape(settings)),
     )
     return Planner(plan, settings.request_dlq_arn)
+
+
+def _read_shape(settings: Settings) -> StackShape:
+    return StackShape(
+        vcpu=settings.worker_cpu / CPU_UNITS,
+        memory_gb=settings.worker_memory / MIB_PER_GIB,
+        storage_gb=settings.worker_storage,
+    )
 
 
 def on_record(record: SQSRecord) -> None:

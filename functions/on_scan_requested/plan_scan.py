@@ -7,6 +7,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
@@ -36,6 +37,7 @@ def plan_scan(
     reports: ReportStore,
     permissions: Permissions,
     defaults: ScanDefaults,
+    cost_limit: CostLimit = STANDARD_LIMIT,
 ) -> PlanningResult:
     """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
 
@@ -59,6 +61,7 @@ def plan_scan(
             form = parse_request(document, is_issued=identity.is_issued)
             request = form.request
             planned = plan(request, permissions, defaults)
+            require_budget(request, planned, cost_limit)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
     expires_after_s, now = defaults.choose_expiry_s(request), gateways.clock()

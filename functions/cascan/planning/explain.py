@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,9 @@ from cascan.planning.rates import ScanDefaults
 
 UNRESOLVED = "a worker checks each of its addresses when it resolves the name"
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own folder with targets and report
+
+
+PlanCheck = Callable[[ScanRequest, Plan], None]  # raises RequestRefused
 
 
 class OptionDecision(msgspec.Struct, frozen=True):
@@ -53,14 +57,25 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetVerdict, ...] = ()
 
 
-def explain(request: ScanRequest, permissions: Permissions, defaults: ScanDefaults = STANDARD) -> Explanation:
+def accept_plan(request: ScanRequest, plan: Plan) -> None:
+    """The check of a stack without further limits: every plan is accepted."""
+
+
+def explain(
+    request: ScanRequest,
+    permissions: Permissions,
+    defaults: ScanDefaults = STANDARD,
+    check_plan: PlanCheck = accept_plan,
+) -> Explanation:
     """The plan of a request, or its refusals, with the verdict on each part. Never raises.
 
-    `defaults` are the stack's: they decide on each shard's share of a rate.
+    `defaults` are the stack's: they decide on each shard's share of a rate. `check_plan` may refuse the plan, such as
+    for what it would cost.
     """
     checked = check_request(request, permissions)
     try:
         plan = build_plan(checked, permissions, defaults)
+        check_plan(request, plan)
     except RequestRefused as refused:
         return _describe(checked, Explanation(accepted=False, refusals=refused.refusals))
     return _describe(checked, _describe_plan(plan))
