@@ -38,8 +38,8 @@ from cascan_cli.stack.dead_letters import QUEUES
 from cascan_cli.stack.open import StackGateways
 from on_control_requested.control_scan import control_scan
 from on_report_stored.record_findings import record_findings
-from tests.docs.a_stack import SCHEDULE, SUBMITTER, detailed
-from tests.docs.test_output import FILES, KEY
+from tests.docs.a_stack import KEY, SCHEDULE, SUBMITTER, detailed
+from tests.docs.test_output import FILES
 from tests.fakes import MemoryEventBus, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients  # noqa: F401 - a fixture
 from tests.integration.handlers.stack import BUCKET, TABLE, build_stack
@@ -95,7 +95,7 @@ OPERATORS = [
     "REBUILD",
 ]
 NOT_RECORDED = {
-    "dynamodb:BatchWriteItem": "rebuild stores findings by it, and schedule delete removes runs: the stack here has neither",
+    "dynamodb:BatchWriteItem": "rebuild stores findings by it, schedule delete removes runs: there are none here",
     "sqs:SendMessage": "redrive sends a message back to the queue it came from: one queue is recorded",
     "sqs:ReceiveMessage": "redrive looks into each dead-letter queue: one without messages is not received from",
     "sqs:ChangeMessageVisibility": "as above",
@@ -184,8 +184,8 @@ class DeployedStack:
             self.parked = clients.sqs().send_message(QueueUrl=urls[name], MessageBody=body)["MessageId"]
         world = World(folder)
         world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
-        for hour, hosts in enumerate(({"10.0.0.1": (22, 80)}, {"10.0.0.1": (22, 23)})):
-            self._scan(world, hour, detailed(hosts))
+        self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
+        self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
         self.table.create_scan(a_scan())
         self.table.add_shards([a_shard()])
         self._patch(monkeypatch)
