@@ -108,7 +108,7 @@ class Process:
         return code
 
     def _close(self) -> None:
-        """Close the keeper's standard input, which told it that we live."""
+        """Close the keeper's standard input, which is open as long as we live."""
         if self._keeper.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._keeper.stdin.close()

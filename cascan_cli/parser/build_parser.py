@@ -138,8 +138,9 @@ def _add_scanning(
 def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     scans = add_command(commands, "scans", [stack, output], "list scans, newest first")
     scans.epilog = (
-        "REMARK says why a scan failed or is incomplete, or how many of its shards wait: for a slot, for a window, for "
-        "the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md explains each case."
+        "REMARK says why a scan failed or is incomplete, or how many of its shards wait: for a slot, for a window and "
+        "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
+        "explains each case."
     )
     scans.add_argument(
         "--limit",

@@ -108,6 +108,14 @@ def _read_portscan(request: ScanRequest) -> tuple[ScanType | None, tuple[str, ..
     return scan_type, options, []
 
 
+def _list_init_containers(request: ScanRequest) -> list[str]:
+    """The names of the initContainers, short enough for a sentence."""
+    entries = request.carried.get("initContainers") or ()
+    containers = [entry for entry in entries if isinstance(entry, dict)]
+    names = [str(container.get("name") or "without a name") for container in containers]
+    return [name[:MAX_SHOWN_CHARS] for name in names]
+
+
 def _target_problems(request: ScanRequest, targets: Sequence[str]) -> Iterator[str]:
     """Where an option would take targets from elsewhere, the sentence is about that option."""
     if any(targets):
@@ -119,11 +127,7 @@ def _target_problems(request: ScanRequest, targets: Sequence[str]) -> Iterator[s
         yield NO_TARGET
         return
     problem = f"parameters: {elsewhere.label} {elsewhere.option.reason}"
-    entries = request.carried.get("initContainers") or ()
-    containers = [entry for entry in entries if isinstance(entry, dict)]
-    if containers:
-        all_names = [str(container.get("name") or "without a name") for container in containers]
-        names = [name[:MAX_SHOWN_CHARS] for name in all_names]
+    if names := _list_init_containers(request):
         problem += f": workers run nmap alone, and nobody runs initContainers ({', '.join(names)})"
     yield problem
 

@@ -1,4 +1,7 @@
-"""A request → what planning makes of it, accepted or not, with the reasons: for `cascan check`, which scans nothing."""
+"""A request → an explanation of how it would be planned, or why it is refused.
+
+For `cascan check`, without a scan.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ PlanCheck = Callable[[ScanRequest, Plan], None]  # raises RequestRefused
 
 
 class OptionDecision(msgspec.Struct, frozen=True):
-    """An option as it was written, and the decision about it."""
+    """An option, as written, and the decision about it."""
 
     written: str
     option: str
@@ -37,14 +40,16 @@ class OptionDecision(msgspec.Struct, frozen=True):
 
 
 class TargetVerdict(msgspec.Struct, frozen=True):
-    """A target, and why it is refused. Empty: it is inside the scope, as far as is known."""
+    """The verdict on one target."""
 
     target: str
-    refusal: str
+    refusal: str  # empty: it is inside the scope, as far as is known
     note: str = ""  # what is not known yet
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a request would be accepted, what would run, and the verdict on each part of it."""
+
     accepted: bool
     argv: tuple[str, ...] = ()  # of each shard; empty when refused
     addresses: int | None = None  # exact; None when refused
