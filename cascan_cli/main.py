@@ -15,8 +15,8 @@ from cascan_cli.parser.build_parser import build_parser
 from cascan_cli.stack.interruption import Interrupted, interrupt_on_signals
 
 # Command → attribute with its targets.
-TARGET_LISTS = {"scan": "targets", "check": "targets", "targets": "expressions"}
-TAKE_NMAP_OPTIONS = ("scan", "check", "options")
+TARGET_LISTS = {"scan": "targets", "check": "targets", "cost": "targets", "targets": "expressions"}
+TAKE_NMAP_OPTIONS = ("scan", "check", "cost", "options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

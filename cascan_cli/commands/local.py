@@ -81,6 +81,10 @@ def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -
         "running": {"pid": running.pid, "since": running.since} if running else None,
         "allowedTargets": policy.allowed_targets,
         "policyProfile": policy.profile,
-        "halted": {"since": switch.halted_at, "by": switch.by, "reason": switch.reason} if switch else None,
+        "halted": _halt_to_json(switch) if switch else None,
         "outputs": dict(stack_status.deployed or {}),
     }
+
+
+def _halt_to_json(switch: Switch) -> dict[str, Any]:
+    return {"since": switch.halted_at, "by": switch.by, "reason": switch.reason, "sender": switch.sender}

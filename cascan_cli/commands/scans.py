@@ -17,7 +17,7 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
-COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
+COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "REQUESTED BY", "FINDINGS", "CHANGES", "REMARK")
 
 
 def run(args: Namespace) -> int:
@@ -37,6 +37,7 @@ def run(args: Namespace) -> int:
             scan.state,
             scan.outcome or "",
             to_wire(scan.requested_at),
+            scan.requested_by,
             scan.findings.count,
             format_changes(scan.changes),
             _remark(scan),
@@ -45,7 +46,7 @@ def run(args: Namespace) -> int:
     )
     if not scans:
         print_message("there are no scans yet; start one with cascan scan TARGET")
-    print_table(COLUMNS, rows, drop=("CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
+    print_table(COLUMNS, rows, drop=("REQUESTED BY", "CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
     return 0
 
 

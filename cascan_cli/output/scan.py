@@ -103,6 +103,7 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
+        "requestedBy": scan.requested_by,
         "finishedAt": scan.finished_at,
         "labels": scan.labels,
         "targets": scan.request.targets if scan.request else (),

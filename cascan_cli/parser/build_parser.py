@@ -12,6 +12,7 @@ from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
+from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.schedule import add_schedule_commands
 from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
@@ -42,9 +43,11 @@ stack in AWS.
   cascan report latest --xml                 print the XML that nmap wrote
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan redrive list                        messages that were given up
   cascan read scan.xml                       findings from any nmap report
   cascan local up                            keep the local stack running
   cascan check 10.0.0.0/24 -- -sV            explain a request without scanning
+  cascan cost 10.0.0.0/24 -- -sV             estimate what it would cost on AWS
   cascan targets 10.0.0-3.1,5/30             list the addresses of targets
   cascan options -oN                         how an option of nmap is handled
   cascan apply -f rules/                     store rules for follow-up scans
@@ -72,6 +75,7 @@ def build_parser() -> SentenceParser:
     add_inventory_commands(commands, stack, output)
     add_control_commands(commands, stack, output)
     _add_running(commands, stack, output)
+    add_redrive_commands(commands, stack, output)
     add_read_command(commands)
     add_check_commands(commands, request, output)
     add_cascade_commands(commands, stack, output)

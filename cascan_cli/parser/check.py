@@ -25,46 +25,14 @@ def add_check_commands(commands: Commands, request: ArgumentParser, output: Argu
         "shards and the command line of nmap.\n\n"
         "exit codes: 0 the request would be accepted; 2 it would be refused",
     )
-    check.add_argument("targets", nargs="*", metavar="TARGET")
-    check.add_argument(
-        "-f",
-        "--file",
-        metavar="FILE",
-        help="a request as for `cascan submit`; - reads standard input",
-    )
-    check.add_argument(
-        "--vuls",
-        metavar="FILE",
-        help="a Vuls configuration (config.toml): all its servers, or those named",
-    )
-    check.add_argument(
-        "--stack",
-        metavar="NAME",
-        help="check against the scope and policy of this deployed stack",
-    )
-    check.add_argument(
-        "--allow",
-        action="append",
-        metavar="TARGET",
-        help="a network or domain that may be scanned in addition to what the stack allows",
-    )
-    check.add_argument(
-        "--deny",
-        action="append",
-        metavar="TARGET",
-        help="a network or domain that must not be scanned",
-    )
-    check.add_argument(
-        "--policy-profile",
-        choices=POLICY_PROFILES,
-        help="how much scripts and packet-crafting options may do; default: the stack's profile",
-    )
+    _add_request_sources(check)
     check.add_argument(
         "--verbose",
         action="store_true",
         help="list every script, including the harmless ones",
     )
     check.set_defaults(run="check")
+    _add_cost(commands, request, output)
 
     targets = commands.add_parser(
         "targets",
@@ -105,3 +73,76 @@ def add_check_commands(commands: Commands, request: ArgumentParser, output: Argu
         "without a dash finds every option whose name contains it.",
     )
     options.set_defaults(run="options")
+
+
+def _add_cost(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
+    cost = commands.add_parser(
+        "cost",
+        parents=[local_options(), request, output],
+        formatter_class=RawDescriptionHelpFormatter,
+        help="estimate what a request would cost on AWS",
+        usage="cascan cost TARGET... [options] [-- NMAP ARGS]\n       cascan cost -f FILE [options]\n"
+        "       cascan cost --vuls FILE [SERVER...] [options]",
+        description="Estimate what a request would cost on AWS, without scanning and without a\n"
+        "stack: how long nmap runs, the workers, the requests to each service, in US\n"
+        "dollars, with a low and a high end and what they assume. A ScheduledScan is\n"
+        "estimated for the runs of 30 days. docs/cost.md explains the method.\n\n"
+        "exit codes: 0 estimated; 2 the request would be refused",
+    )
+    _add_request_sources(cost)
+    cost.add_argument(
+        "--prices",
+        metavar="FILE",
+        help="a JSON file with the prices to use; default: those that come with cascan (us-east-1)",
+    )
+    cost.add_argument(
+        "--live-share",
+        type=float,
+        metavar="SHARE",
+        help="the share of the addresses that are up, from 0 to 1; default: 0.1 at the low end, 1 at the high end",
+    )
+    cost.add_argument(
+        "--runs",
+        type=int,
+        metavar="N",
+        help="how often the request is run (default: 1; for a schedule, its runs of 30 days)",
+    )
+    cost.set_defaults(run="cost")
+
+
+def _add_request_sources(command: ArgumentParser) -> None:
+    """Where the request comes from, and against what it is checked."""
+    command.add_argument("targets", nargs="*", metavar="TARGET")
+    command.add_argument(
+        "-f",
+        "--file",
+        metavar="FILE",
+        help="a request as for `cascan submit`; - reads standard input",
+    )
+    command.add_argument(
+        "--vuls",
+        metavar="FILE",
+        help="a Vuls configuration (config.toml): all its servers, or those named",
+    )
+    command.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="check against the scope and policy of this deployed stack",
+    )
+    command.add_argument(
+        "--allow",
+        action="append",
+        metavar="TARGET",
+        help="a network or domain that may be scanned in addition to what the stack allows",
+    )
+    command.add_argument(
+        "--deny",
+        action="append",
+        metavar="TARGET",
+        help="a network or domain that must not be scanned",
+    )
+    command.add_argument(
+        "--policy-profile",
+        choices=POLICY_PROFILES,
+        help="how much scripts and packet-crafting options may do; default: the stack's profile",
+    )

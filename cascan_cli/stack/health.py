@@ -17,12 +17,14 @@ LOOKS_BETWEEN = 20  # between two checks; scans are polled four times a second
 
 
 def describe_halt(switch: Switch) -> str:
-    """Since when, by whom and why the stack is halted, and how to end the halt."""
+    """Since when, by whom and why the stack is halted, who sent the message, and how to end the halt."""
     from cascan.clock import to_wire
 
     by = f" by {switch.by}" if switch.by else ""
     reason = f" ({switch.reason})" if switch.reason else ""
-    return f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}; cascan halt --lift ends the halt"
+    sender = f", requested by the principal {switch.sender}" if switch.sender else ""
+    halt = f"the stack is halted since {to_wire(switch.halted_at)}{by}{reason}{sender}"
+    return f"{halt}; cascan halt --lift ends the halt"
 
 
 def read_stored_switch(objects: Path, bucket: str) -> Switch | None:

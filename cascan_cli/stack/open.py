@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cascan.aws.s3.operator_records import S3OperatorRecords
     from cascan.aws.s3.report_store import S3ReportStore
     from cascan.aws.scheduler import EventBridgeScheduler
+    from cascan.aws.sqs.operator_queue import SqsOperatorQueue
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
@@ -116,6 +118,15 @@ class StackGateways:
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
 
+    def queue(self, name: str) -> SqsOperatorQueue:
+        """A queue by its name in the template. Raises: BadInput: an earlier version deployed the stack."""
+        from cascan.aws.sqs.operator_queue import SqsOperatorQueue
+
+        url = self.outputs.get(f"{name}Url")
+        if not url:
+            raise BadInput(f"the stack has no output {name}Url: deploy this version of cascan, then try again")
+        return SqsOperatorQueue(url)
+
     @property
     def submitter(self) -> str:
         """The identity that the idempotency keys of this command belong to."""
@@ -191,6 +202,8 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "DeniedTargets": ",",  # loopback may be scanned here
         "PolicyProfile": policy.profile,
         "NmapCommand": str(Path(nmap).resolve()),
+        "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",  # the emulator runs on this one
+        "SingleExecutions": "enabled",
         "WorkerImageTag": _nmap_tag(Path(nmap)),
         "WorkerSubnets": "subnet-local",
         "MetricMath": "disabled",

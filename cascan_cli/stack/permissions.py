@@ -5,7 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
+from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
@@ -13,6 +15,9 @@ from cascan.planning.rates import ScanDefaults
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.stack.open import describe_stack
+
+CPU_UNITS = 1_024  # of one vCPU
+MIB_PER_GIB = 1_024
 
 
 def read_permissions(args: Namespace) -> Permissions:
@@ -66,10 +71,13 @@ def _split_list(text: str) -> list[str]:
 
 
 def _read_reach(parameters: Mapping[str, str]) -> WorkerReach | None:
-    """What workers in the stack's own VPC reach; None for workers in the operator's subnets."""
-    if parameters.get("WorkerSubnets"):
+    """What workers reach; None on this machine."""
+    if not parameters:
         return None
-    return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")))
+    network = WorkerNetwork.SUBNETS if parameters.get("WorkerSubnets") else WorkerNetwork.SMALL_VPC
+    # A stack that has no such parameter is older, and accepts IPv6 targets.
+    has_ipv6 = parameters.get("WorkerIpv6", "enabled") == "enabled"
+    return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")), network, has_ipv6=has_ipv6)
 
 
 def _reaches_private(parameters: Mapping[str, str]) -> bool:
@@ -83,3 +91,32 @@ def read_scan_defaults(args: Namespace) -> ScanDefaults:
     parameters = _parameters(args.stack) if args.stack else {}
     shards_per_scan = parameters.get("ShardsPerScan")
     return ScanDefaults(int(shards_per_scan)) if shards_per_scan else ScanDefaults()
+
+
+def read_stack_shape(args: Namespace) -> StackShape:
+    """What of the stack decides on cost: its parameters, or the template's defaults on one machine.
+
+    Raises: BadInput: a parameter is not a number.
+    """
+    parameters = _parameters(args.stack) if args.stack else {}
+    if not parameters:
+        return STANDARD_SHAPE
+    standard = STANDARD_SHAPE
+    return StackShape(
+        vcpu=_read_number(parameters, "WorkerCpu", standard.vcpu * CPU_UNITS) / CPU_UNITS,
+        memory_gb=_read_number(parameters, "WorkerMemory", standard.memory_gb * MIB_PER_GIB) / MIB_PER_GIB,
+        storage_gb=int(_read_number(parameters, "WorkerStorage", standard.storage_gb)),
+        spot=parameters.get("WorkerSpot", "enabled") == "enabled",
+        public_ip=parameters.get("WorkerPublicIp", "ENABLED") == "ENABLED",
+        max_workers=int(_read_number(parameters, "MaxWorkers", standard.max_workers)),
+        worker_slots=max(1, int(_read_number(parameters, "WorkerSlots", standard.worker_slots))),
+        idle_exit_s=int(_read_number(parameters, "IdleExitSeconds", standard.idle_exit_s)),
+        shard_timeout_s=int(_read_number(parameters, "ShardTimeoutSeconds", standard.shard_timeout_s)),
+    )
+
+
+def _read_number(parameters: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        return float(parameters.get(name, default))
+    except ValueError as exc:
+        raise BadInput(f"the stack's parameter {name} is not a number") from exc

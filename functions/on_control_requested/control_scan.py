@@ -12,7 +12,7 @@ from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwitch
 from cascan.ids import derive_event_id
-from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MIN_TIME_LEFT_S
+from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MAX_SENDER_CHARS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState
 from cascan.recovery.operator_records import record_switch
@@ -60,7 +60,8 @@ def control_scan(
     match request.action:
         case Action.HALT:
             halted_at = gateways.clock()
-            stack_switch.halt(Switch(halted_at=halted_at, by=request.by, reason=request.reason, sender=sender))
+            principal = sender[:MAX_SENDER_CHARS]
+            stack_switch.halt(Switch(halted_at=halted_at, by=request.by, reason=request.reason, sender=principal))
             record_switch(operator_records, stack_switch)
             return _build_outcome(request)
         case Action.LIFT:

@@ -24,6 +24,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import ScanCompleted, parse_end_event
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.scan import ScanState
+from cascan.model.worker_network import WorkerNetwork
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_scan_completed.publish import PublishedResults, publish, record_end
@@ -42,7 +43,9 @@ class Settings:
     denied_targets: tuple[str, ...]
     policy_profile: PolicyProfile
     raw_scans: Literal["enabled", "disabled"]
-    worker_egress: tuple[str, ...]  # empty: the network is the operator's
+    worker_egress: tuple[str, ...]  # networks that the small VPC lets out
+    worker_network: WorkerNetwork
+    worker_ipv6: Literal["enabled", "disabled"]  # whether the operator's own subnets have IPv6
     cascading_rules: Literal["enabled", "disabled"]  # the bundled ones
     cascade_max_scans: int  # these three: below one root scan
     cascade_max_probes: int

@@ -23,6 +23,7 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
 from cascan.planning.rates import ScanDefaults
 from cascan.settings import from_env
@@ -44,7 +45,9 @@ class Settings(ScanSettings):
     shards_per_scan: int
     default_backoff_limit: int
     default_ttl_seconds: int  # -1: what is found is kept
-    worker_egress: tuple[str, ...]  # networks that the small VPC lets out; empty: the operator's own subnets
+    worker_egress: tuple[str, ...]  # networks that the small VPC lets out
+    worker_network: WorkerNetwork
+    worker_ipv6: Literal["enabled", "disabled"]  # whether the operator's own subnets have IPv6
 
 
 class Planner(NamedTuple):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cascan.gateways import IssuedRequests
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
+from cascan.limits import MAX_SENDER_CHARS
 
 ISSUED_KEYS = ("cascade/", "schedule/")  # prefixes of the keys of cascan's own requests
 
@@ -27,6 +28,11 @@ class Message:
     message_id: str
     body: str
     sender: str = ""  # as SQS names it: a user, or a role with its session
+
+    @property
+    def requested_by(self) -> str:
+        """The sender as it is stored with the scan."""
+        return self.sender[:MAX_SENDER_CHARS]
 
     @property
     def digest(self) -> str:

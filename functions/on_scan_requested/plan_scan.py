@@ -106,6 +106,7 @@ def _build_scan(
         cause_id=request.origin.cause_id if request.origin else message.message_id,
         hop=request.origin.hop if request.origin else 0,
         request=request,
+        requested_by=message.requested_by,
         request_digest=message.digest,
         notes=(*form.notes, *planned.notes),
         shards=shards,

@@ -77,6 +77,7 @@ def _refused_scan(
         cause_id=origin.cause_id if origin else message.message_id,
         hop=origin.hop if origin else 0,
         request=request,
+        requested_by=message.requested_by,
         request_digest=message.digest,
         outcome=Outcome.FAILED,
         error_description="; ".join(refusal.reason for refusal in refusals),

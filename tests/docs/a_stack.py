@@ -26,6 +26,7 @@ from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.support.cascading import rule_document
@@ -84,6 +85,11 @@ class Stack:
         self._grow_cascade()
         self._add_schedules()
         self.rules.put_rule("follow", rule_document())
+        self.queues: dict[str, MemoryOperatorQueue] = {}
+        self.parked = self.queue("ControlDLQ").put('{"action": "cancel", "scanId": "x"}', {"reason": "no scan"})
+
+    def queue(self, name: str) -> MemoryOperatorQueue:
+        return self.queues.setdefault(name, MemoryOperatorQueue())
 
     def uri(self, key: str) -> str:
         return f"s3://bucket/{key}"

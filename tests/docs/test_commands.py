@@ -17,7 +17,7 @@ from tests.docs.test_output import FILES
 
 SHOWN = list(blocks())
 CASCAN = sorted({(one.document, command) for one in SHOWN for command in one.commands if command.startswith("cascan ")})
-WITHOUT_STACK = ("check", "targets", "options", "egress", "read", "rules test -f")
+WITHOUT_STACK = ("check", "cost", "targets", "options", "egress", "read", "rules test -f")
 NEEDS_AWS = re.compile(r"(^|[\s(])(aws|sam (deploy|package|delete))\s|--stack\b")
 MARKED = re.compile(r"#.*\b(AWS account|in AWS)\b")
 TARGET = re.compile(r"(?:^|\s)make (?P<target>[a-z-]+)")

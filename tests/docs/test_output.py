@@ -75,6 +75,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
     "cascan check -f": ["check -f several.yaml"],
     "cascan check --vuls": ["check --vuls config.toml"],
+    "cascan cost": ["cost 10.0.0.1 -- -sV", "cost 8.8.8.8"],
     "cascan targets": ["targets 10.0.0.0/30"],
     "cascan targets --count": ["targets --count 10.0.0.0/30"],
     "cascan options": ["options"],
@@ -94,6 +95,10 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan redrive list": ["redrive list"],
+    "cascan redrive show": ["redrive show PARKED"],
+    "cascan redrive send": ["redrive send ControlDLQ"],
+    "cascan redrive drop": ["redrive drop PARKED --yes"],
     "cascan local status": ["local status --state-dir state"],
 }
 BY_OTHERS = {"cascan local up"}  # prints what local status does; tests/e2e runs it
@@ -114,7 +119,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def outputs_of(lines: list[str], stack: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     for line in lines:
-        words = [{"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned}.get(w, w) for w in line.split()]
+        names = {"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned}
+        if "redrive" in line:
+            names["PARKED"] = stack.queue("ControlDLQ").put('{"action": "cancel"}', {"reason": "no scan"})
+        words = [names.get(word, word) for word in line.split()]
         if "SUSPENDED" in line:
             assert main(["suspend", SCAN_ID]) == 0
         capsys.readouterr()

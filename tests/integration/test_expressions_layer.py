@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("opt")
-    variables = (f"ARTIFACTS_DIR={folder}", f"PYTHON={sys.executable}")
+    variables = (f"ARTIFACTS_DIR={folder}", f"PYTHON={sys.executable}", "PYTHON_VERSION=3.11")
     command = [str(MAKE), "build-ExpressionsLayer", *variables]
     source = ROOT / "layers" / "expressions"
     built = subprocess.run(command, cwd=source, text=True, capture_output=True, check=False, umask=0o077)

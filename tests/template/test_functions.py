@@ -128,8 +128,22 @@ def test_a_function_that_something_else_than_a_queue_wakes_parks_its_failures() 
         assert MODEL.text(failure["Destination"], ROOT) == "Messaging/WakeupDLQ.Arn"
 
 
-def test_the_function_that_counts_workers_never_runs_twice_at_once() -> None:
-    assert FUNCTIONS["OnShardsWaiting"].properties["ReservedConcurrentExecutions"] == 1
+def test_the_functions_that_must_not_run_twice_at_once_reserve_one_execution_where_the_account_has_it_to_give() -> None:
+    reserved = {
+        name: function.properties["ReservedConcurrentExecutions"]
+        for name, function in FUNCTIONS.items()
+        if "ReservedConcurrentExecutions" in function.properties
+    }
+
+    one = {"Fn::If": ["KeepsSingle", 1, {"Ref": "AWS::NoValue"}]}
+    assert reserved == {"OnShardsWaiting": one, "OnMinutePassed": one}
+
+
+@pytest.mark.parametrize(("parameters", "reserves"), [({}, False), ({"SingleExecutions": "enabled"}, True)])
+def test_a_stack_of_defaults_reserves_nothing_since_a_new_account_has_nothing_to_reserve(
+    parameters: dict[str, str], *, reserves: bool
+) -> None:
+    assert is_condition_met("KeepsSingle", MODEL.templates[ROOT], parameters) is reserves
 
 
 def test_a_planned_scan_wakes_the_launcher_for_every_lane_that_workers_drain() -> None:
@@ -152,6 +166,7 @@ def test_the_express_function_joins_subnets_that_have_their_own_way_out(
     assert network == {
         "SubnetIds": {"Fn::Split": [",", {"Ref": "WorkerSubnets"}]},
         "SecurityGroupIds": {"Fn::Split": [",", {"Ref": "WorkerSecurityGroups"}]},
+        "Ipv6AllowedForDualStack": {"Fn::If": ["Ipv6InNetwork", True, False]},
     }
     assert otherwise == {"Ref": "AWS::NoValue"}
 

@@ -9,6 +9,8 @@ import re
 import pytest
 
 from cascan.permissions.egress import MAX_NETWORKS, build_egress
+from cascan_cli.local.policy import LocalPolicy
+from cascan_cli.stack.open import local_parameters
 from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 (GROUP,) = MODEL.resources("AWS::EC2::SecurityGroup")
@@ -43,7 +45,16 @@ def test_the_stack_hands_on_what_it_is_given_and_nothing_by_default() -> None:
 
 def test_who_plans_knows_what_the_small_vpc_lets_out_and_nothing_of_the_operators_own_subnets() -> None:
     given = variables(FUNCTIONS["OnScanRequested"].properties)
+    network = {"Fn::If": ["MakesNetwork", "small-vpc", {"Fn::If": ["OnOneMachine", "machine", "subnets"]}]}
+    assert (given["WORKER_NETWORK"], given["WORKER_IPV6"]) == (network, {"Ref": "WorkerIpv6"})
     assert given["WORKER_EGRESS"] == {"Fn::If": ["MakesNetwork", {"Ref": "WorkerEgress"}, ""]}
+
+
+def test_one_machine_is_told_from_subnets_by_an_id_that_aws_has_not() -> None:
+    condition = MODEL.templates[ROOT]["Conditions"]["OnOneMachine"]
+    local_subnet = local_parameters(LocalPolicy((), "safe"))["WorkerSubnets"]
+    assert condition == {"Fn::Equals": [{"Ref": "WorkerSubnets"}, local_subnet]}
+    assert not re.fullmatch("subnet-[0-9a-f]+", local_subnet)
 
 
 def test_a_small_vpc_without_egress_is_refused() -> None:

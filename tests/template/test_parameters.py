@@ -43,6 +43,7 @@ def _holds(expression: Any, parameters: dict[str, str]) -> bool:
         (VPC | {"WorkerPublicIp": "DISABLED"}, "WorkerPublicIp=DISABLED needs WorkerSubnets"),
         (VPC | {"ExampleSchedule": "rate(1 day)"}, "Set ExampleTarget"),
         (VPC | {"ExampleChanges": "enabled"}, "Set ExampleTarget"),
+        (VPC | {"WorkerIpv6": "enabled"}, "WorkerSubnets that have IPv6"),
         (VPC | {"WorkerMemory": "8192"}, "512 CPU units"),
     ],
 )
@@ -60,6 +61,7 @@ def test_a_pair_of_parameters_that_cannot_work_is_refused_with_what_to_set(
         VPC,
         SUBNETS,
         SUBNETS | {"WorkerPublicIp": "DISABLED"},
+        SUBNETS | {"WorkerIpv6": "enabled"},
         VPC | {"ExampleSchedule": "rate(1 day)", "ExampleTarget": "10.0.0.5"},
     ],
 )

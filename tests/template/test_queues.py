@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cascan_cli.stack.dead_letters import BY_NAME, PARKED_SHARDS
 from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
@@ -164,3 +165,46 @@ def test_the_queue_that_people_send_to_is_an_output() -> None:
     url = MODEL.templates[ROOT]["Outputs"]["RequestQueueUrl"]["Value"]
 
     assert MODEL.text(url, ROOT) == "Messaging/RequestQueue"
+
+
+DEAD_LETTERS = {queue.removeprefix("Messaging/") for queue in QUEUES if "DLQ" in queue or "Parked" in queue}
+
+
+def test_the_command_knows_every_dead_letter_queue() -> None:
+    assert set(BY_NAME) == DEAD_LETTERS
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_command_sends_a_dead_letter_back_to_where_it_came_from(name: str) -> None:
+    queue = BY_NAME[name]
+    sources = {
+        source.removeprefix("Messaging/")
+        for source, resource in QUEUES.items()
+        if "RedrivePolicy" in resource.properties and parked_in(source) == f"Messaging/{name}"
+    }
+    if queue.reader or name == PARKED_SHARDS:
+        assert sources == (set(queue.sent_back_to) or sources)
+    elif name == "ParkedRequests":  # RequestDLQ would store the request as refused
+        assert parked_in("Messaging/RequestQueue") == "Messaging/RequestDLQ"
+        assert sources == {"RequestDLQ"}
+    else:
+        assert sources == set(queue.sent_back_to)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_command_names_the_function_that_empties_a_dead_letter_queue(name: str) -> None:
+    readers = {
+        FUNCTIONS[function].properties["Handler"].split(".")[0]
+        for queue, function in READERS
+        if queue == f"Messaging/{name}"
+    }
+    assert readers == {BY_NAME[name].reader} - {""}
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*BY_NAME, *(name for queue in BY_NAME.values() for name in queue.sent_back_to)})
+)
+def test_the_stack_gives_the_url_of_each_queue_that_the_command_uses(name: str) -> None:
+    value = MODEL.templates[ROOT]["Outputs"][f"{name}Url"]["Value"]
+
+    assert MODEL.text(value, ROOT) == f"Messaging/{name}"

@@ -52,6 +52,7 @@ class BusEvent(Message, frozen=True, kw_only=True):
     at: datetime
     name: str  # the series
     labels: dict[str, str] = {}
+    requested_by: str = ""  # the principal that sent the scan's request, according to SQS
 
 
 def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
@@ -66,6 +67,7 @@ def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[
         "at": at,
         "name": scan.name,
         "labels": scan.labels,
+        "requested_by": scan.requested_by,
     }
 
 

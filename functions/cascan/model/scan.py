@@ -74,6 +74,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     cause_id: str
     hop: int = 0
     request: ScanRequest | None = None
+    # The principal that sent the request, as SQS names it: a user, or a role with its session. Empty in
+    # scans of versions that did not store it
+    requested_by: str = ""
     # Of the message's body: by it a repeat is told from another request under the same key
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
 from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 
 IPV4, IPV6 = 4, 6
 LOW_32_BITS = 0xFFFFFFFF
@@ -132,6 +133,18 @@ def special_blocks() -> tuple[Block, ...]:
 @cache
 def find_blocks(*uses: Use) -> tuple[Block, ...]:
     return tuple(block for block in special_blocks() if block.use in uses)
+
+
+@cache
+def list_public_ipv4() -> tuple[Interval, ...]:
+    """The IPv4 addresses of the public Internet, in order and disjoint."""
+    reserved = merge_intervals(_list_spans(IPV4, Use.LOCAL, Use.NEVER, Use.EMBEDS, Use.HIDES))
+    exceptions = _list_spans(IPV4, Use.PUBLIC)
+    return merge_intervals([*subtract_intervals(((0, LOW_32_BITS),), reserved), *exceptions])
+
+
+def _list_spans(family: int, *uses: Use) -> tuple[Interval, ...]:
+    return tuple((block.low, block.high) for block in find_blocks(*uses) if block.family == family)
 
 
 def to_effective_address(address: str) -> EffectiveAddress:

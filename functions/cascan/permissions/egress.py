@@ -12,8 +12,10 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_ad
 
 import msgspec
 
-from cascan.nmap.intervals import Interval
+from cascan.nmap.intervals import Interval, subtract_intervals
+from cascan.nmap.special_addresses import list_public_ipv4
 from cascan.permissions.scope import Scope
+from cascan.permissions.worker_reach import NO_ROUTE, describe_purpose
 
 MAX_NETWORKS = 16  # places in infra/network.yaml
 
@@ -30,7 +32,8 @@ def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
     scope = Scope.of(allowed, denied)
     remarks = [f"{domain}: a name has no fixed network; add the networks of its hosts" for domain in scope.domains]
     if scope.permitted6:
-        remarks.append("IPv6: the small VPC has none; take WorkerSubnets of your own for IPv6 targets")
+        remarks.append("IPv6: the small VPC has none; set WorkerSubnets and WorkerIpv6=enabled for IPv6 targets")
+    remarks += _describe_unrouted(allowed, scope)
     networks = _list_networks(scope.permitted4)
     if len(networks) > MAX_NETWORKS:
         networks = _list_allowed(allowed)
@@ -38,6 +41,21 @@ def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
     if len(networks) > MAX_NETWORKS:
         remarks.append(f"{len(networks)} networks are more than {MAX_NETWORKS}: name wider ones, or take WorkerSubnets")
     return Egress(tuple(networks), tuple(remarks))
+
+
+def _describe_unrouted(allowed: Sequence[str], scope: Scope) -> list[str]:
+    """A sentence for each allowed network with addresses that do not answer in the small VPC."""
+    remarks: list[str] = []
+    reserved = subtract_intervals(scope.permitted4, list_public_ipv4())
+    for entry in allowed:
+        with suppress(ValueError):  # IPv6, or a domain
+            network = IPv4Network(entry)
+            low, high = int(network[0]), int(network[-1])
+            unrouted = next((max(low, start) for start, end in reserved if start <= high and end >= low), None)
+            if unrouted is not None:
+                address = f"{IPv4Address(unrouted)} ({describe_purpose(unrouted)})"
+                remarks.append(f"{entry}: {address} is not a public address, {NO_ROUTE}")
+    return remarks
 
 
 def _list_allowed(allowed: Sequence[str]) -> list[str]:

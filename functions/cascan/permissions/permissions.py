@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
 
@@ -24,7 +25,11 @@ class PermissionSettings(Protocol):
     @property
     def raw_scans(self) -> str: ...  # enabled, disabled
     @property
-    def worker_egress(self) -> tuple[str, ...]: ...  # networks that the small VPC lets out; empty: the operator's own
+    def worker_egress(self) -> tuple[str, ...]: ...  # networks that the small VPC lets out
+    @property
+    def worker_network(self) -> WorkerNetwork: ...
+    @property
+    def worker_ipv6(self) -> Literal["enabled", "disabled"]: ...  # whether the operator's subnets have IPv6
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -32,7 +37,7 @@ class Permissions(msgspec.Struct, frozen=True):
     policy: PolicyProfile = PolicyProfile.SAFE  # which a request may narrow
     raw_scans: bool = True
     express_reaches_private: bool = True  # the Lambda that takes small shards runs in the operator's network
-    reach: WorkerReach | None = None  # of workers in the stack's own small VPC; None: not known
+    reach: WorkerReach | None = None  # of workers in AWS; None: they run on this machine
 
     @classmethod
     def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
@@ -42,7 +47,7 @@ class Permissions(msgspec.Struct, frozen=True):
             settings.policy_profile,
             settings.raw_scans == "enabled",
             express_reaches_private,
-            WorkerReach.of(settings.worker_egress),
+            WorkerReach.of(settings.worker_egress, settings.worker_network, has_ipv6=settings.worker_ipv6 == "enabled"),
         )
 
     def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:

@@ -1,44 +1,65 @@
-"""The addresses that workers can reach where the stack made their network: fewer than the scope, if the two differ.
+"""The addresses that workers in AWS can reach: fewer than the scope, if routes or security groups are narrower.
 
-A security group drops packets silently, so a host behind it looks dead. A target that it does not let out is refused.
+A route that does not exist and a security group both drop packets silently, so a host behind them looks dead. A target
+that cannot answer is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
+from cascan.model.worker_network import WorkerNetwork
 from cascan.nmap.intervals import merge_intervals
+from cascan.nmap.special_addresses import find_block, list_public_ipv4
 from cascan.nmap.targets.coverage import Intervals, find_first_outside
 from cascan.nmap.targets.kinds import IPV4, Name, Target
 from cascan.nmap.targets.octets import Octets
 from cascan.settings import SettingsError
 
 EVERYWHERE = ((0, 0xFFFFFFFF),)
-NO_IPV6 = "is an IPv6 target, and the stack's own small VPC has no IPv6; use WorkerSubnets of your own"
+FORGED_SENDERS = ("-D", "--spoof-mac")  # -S is refused everywhere
+NO_IPV6 = "is an IPv6 target, and the stack's own small VPC has no IPv6; set WorkerSubnets and WorkerIpv6=enabled"
+NO_IPV6_IN_SUBNETS = "is an IPv6 target, and WorkerIpv6 is disabled; set WorkerIpv6=enabled if WorkerSubnets route IPv6"
+NO_ROUTE = (
+    "and the one route of the stack's own small VPC leads to the public Internet, so no answer would come back; "
+    "set WorkerSubnets and WorkerSecurityGroups to a network with a route to it"
+)
 LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so it would look dead to workers; set WorkerEgress to what"
 UNKNOWN = "whether workers reach a name is known only when it is resolved: add its networks to WorkerEgress"
+SOURCE_CHECK = (
+    "has no effect in AWS: its source check drops every packet whose sender is not the worker's own address, so the "
+    "target does not receive these packets"
+)
 
 
 class WorkerReach(msgspec.Struct, frozen=True):
-    """The IPv4 addresses that WorkerEgress lets out."""
+    """What can answer workers that run in AWS."""
 
-    networks: Intervals
+    networks: Intervals = EVERYWHERE  # IPv4, that WorkerEgress lets out
+    is_small_vpc: bool = True
+    has_ipv6: bool = False
 
     @classmethod
-    def of(cls, egress: Sequence[str]) -> WorkerReach | None:
-        """None for an empty list: the network is the operator's own, and what it lets out is not known.
+    def of(cls, egress: Sequence[str], network: WorkerNetwork, *, has_ipv6: bool) -> WorkerReach | None:
+        """None: workers run on this machine, and reach what it reaches.
+
+        What the operator's own subnets route and let out is not known, except for IPv6: `has_ipv6`.
 
         Raises: SettingsError: names the entry that is not an IPv4 network.
         """
+        if network is WorkerNetwork.MACHINE:
+            return None
+        if network is WorkerNetwork.SUBNETS:
+            return cls(is_small_vpc=False, has_ipv6=has_ipv6)
         try:
             networks = [IPv4Network(entry) for entry in egress]
         except ValueError as exc:
             raise SettingsError(f"WorkerEgress: {exc}") from exc
         spans = merge_intervals((int(network[0]), int(network[-1])) for network in networks)
-        return cls(spans) if spans else None
+        return cls(spans or EVERYWHERE)
 
     def find_refusal(self, target: Target) -> str | None:
         """Why workers cannot reach the target, naming the first address outside. None: they may.
@@ -46,16 +67,43 @@ class WorkerReach(msgspec.Struct, frozen=True):
         Of a name only the family is known yet.
         """
         if not isinstance(target, Octets):
-            is_known = not isinstance(target, Name) or target.family != IPV4
-            return f"{target.expression} {NO_IPV6}" if is_known else None
+            is_ipv4_name = isinstance(target, Name) and target.family == IPV4
+            return None if is_ipv4_name or self.has_ipv6 else f"{target.expression} {self._no_ipv6}"
+        if not self.is_small_vpc:
+            return None
+        unrouted = find_first_outside(target, list_public_ipv4())
+        if unrouted is not None:
+            purpose = describe_purpose(unrouted)
+            return f"{_name_address(target, unrouted)} is not a public address ({purpose}), {NO_ROUTE}"
         outside = find_first_outside(target, self.networks)
         if outside is None:
             return None
-        address = str(IPv4Address(outside))
-        origin = "" if address == target.expression else f" ({target.expression})"
-        return f"{address}{origin} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
+        return f"{_name_address(target, outside)} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
+
+    @property
+    def _no_ipv6(self) -> str:
+        return NO_IPV6 if self.is_small_vpc else NO_IPV6_IN_SUBNETS
 
     def describe_unknown_reach(self, targets: Sequence[Target]) -> str:
         """A note on names, whose reach is not known yet. Empty: there are none, or everything is reachable."""
         named = self.networks != EVERYWHERE and any(isinstance(target, Name) for target in targets)
         return UNKNOWN if named else ""
+
+
+def describe_forged_senders(options: Iterable[str]) -> str:
+    """A note on options that forge the sender of packets. `options` are canonical. Empty: there are none."""
+    given = frozenset(options)
+    forging = [option for option in FORGED_SENDERS if option in given]
+    return f"{', '.join(forging)} {SOURCE_CHECK}" if forging else ""
+
+
+def describe_purpose(address: int) -> str:
+    """What the IPv4 address is reserved for, such as `private use`."""
+    block = find_block(IPV4, address)
+    return block.purpose if block else "public"
+
+
+def _name_address(target: Octets, number: int) -> str:
+    """The address, and the target expression that has it."""
+    address = str(IPv4Address(number))
+    return address if address == target.expression else f"{address} ({target.expression})"

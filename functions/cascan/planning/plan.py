@@ -14,9 +14,9 @@ from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
-from cascan.nmap.targets.target_set import Name, Target, count_addresses, pack_shards, slice_targets
+from cascan.nmap.targets.target_set import Name, count_addresses, pack_shards, slice_targets
 from cascan.permissions.permissions import Permissions
-from cascan.permissions.worker_reach import WorkerReach
+from cascan.permissions.worker_reach import describe_forged_senders
 from cascan.planning.check_request import CheckedRequest, check_request
 from cascan.planning.lane import choose_lane, needs_operators_network
 from cascan.planning.rates import ScanDefaults, choose_shards_at_once, describe_shares, split_rates
@@ -101,10 +101,10 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
     shards, names_note = one_shard_per_name(packed, arguments, targets)
     can_double_timeout = bool(lengthen_host_timeout(arguments))
     timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
-    reach_note = _check_reach(targets, permissions.reach) if permissions.reach and lane is not Lane.EXPRESS else ""
+    reach_notes = _check_reach(checked, permissions, lane)
     parallel = choose_shards_at_once(arguments, len(shards), defaults.choose_parallel(request))
     rates_note = describe_shares(arguments, parallel)
-    notes = filter(None, (names_note, reach_note, timeout_note, rates_note))
+    notes = filter(None, (names_note, *reach_notes, timeout_note, rates_note))
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if checked.profile == "raw" else ScanType.NMAP,
         lane=lane,
@@ -134,14 +134,20 @@ def _count_allowed(slices: Sequence[TargetSlice]) -> int:
     return addresses
 
 
-def _check_reach(targets: Sequence[Target], reach: WorkerReach) -> str:
-    """A note on targets whose reach is unknown yet, or an empty text.
+def _check_reach(checked: CheckedRequest, permissions: Permissions, lane: Lane) -> tuple[str, ...]:
+    """Notes on targets whose reach is unknown yet, and on packets that AWS drops; empty texts where there is nothing.
 
     Raises:
         RequestRefused: targets that the workers do not reach.
     """
-    reasons = {target.expression: reach.find_refusal(target) for target in targets}
+    reach = permissions.reach
+    if reach is None:
+        return ()
+    forged_note = describe_forged_senders(given.option.canonical for given in checked.parsed.options)
+    if lane is Lane.EXPRESS and not permissions.express_reaches_private:  # its Lambda is in neither network
+        return (forged_note,)
+    reasons = {target.expression: reach.find_refusal(target) for target in checked.targets}
     refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]
     if refusals:
         raise RequestRefused(refusals)
-    return reach.describe_unknown_reach(targets)
+    return reach.describe_unknown_reach(checked.targets), forged_note

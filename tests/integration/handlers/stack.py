@@ -77,6 +77,8 @@ class Stack:
             "CASCADE_MAX_PROBES": "10000000",
             "CASCADE_MAX_COST_USD": "10",
             "WORKER_EGRESS": "",
+            "WORKER_NETWORK": "machine",
+            "WORKER_IPV6": "disabled",
             "SHARDS_PER_SCAN": "40",
             "DEFAULT_BACKOFF_LIMIT": "3",
             "DEFAULT_TTL_SECONDS": "-1",

@@ -135,6 +135,7 @@ def test_a_child_is_planned_under_its_parents_id_for_it_and_another_request_of_i
     assert plan.failed({"Records": [record]}) == []
     planned = stack.scan(child.scan_id)
     assert (planned.refusals, planned.hop) == ((), 1)
+    assert planned.requested_by == record["attributes"]["SenderId"]  # the function's principal
 
 
 def child_key(body: str) -> str:

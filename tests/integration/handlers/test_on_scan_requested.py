@@ -11,7 +11,7 @@ from cascan.aws import clients
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
 from cascan.ids import derive_keyed_scan_id, derive_scan_id
-from cascan.limits import MAX_REQUEST_BYTES
+from cascan.limits import MAX_REQUEST_BYTES, MAX_SENDER_CHARS
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
 from tests.data.envelopes.build import sqs_event, sqs_record
@@ -73,6 +73,36 @@ def test_a_request_becomes_a_scan_a_queued_shard_and_an_event(stack: Stack, on_s
     assert (planned["detail-type"], planned["source"]) == ("ScanPlanned", "cascan")
     assert planned["detail"]["cause_id"] == MESSAGE["messageId"]
     assert (planned["detail"]["lanes"], planned["detail"]["labels"]) == ({"express": 1}, {"team": "blue"})
+
+
+@pytest.mark.parametrize("principal", ["AIDA1234567890EXAMPLE", "AROA1234567890EXAMPLE:ada"])
+def test_the_principal_that_sent_a_request_is_stored_with_its_scan_and_is_on_its_event(
+    stack: Stack, on_scan_requested: Function, principal: str
+) -> None:
+    message = sqs_record(json.dumps(REQUEST))
+    message["attributes"]["SenderId"] = principal
+    assert on_scan_requested.failed(batch(message)) == []
+    (planned,) = stack.heard()
+    assert (stack.scan(SCAN_ID).requested_by, planned["detail"]["requested_by"]) == (principal, principal)
+
+
+@pytest.mark.parametrize("body", ["{not: [closed", json.dumps(REQUEST | {"targets": ["8.8.8.8"]})])
+def test_a_refused_request_has_the_principal_that_sent_it_too(
+    stack: Stack, on_scan_requested: Function, body: str
+) -> None:
+    message = sqs_record(body)
+    message["attributes"]["SenderId"] = "AIDA1234567890EXAMPLE"
+    assert on_scan_requested.failed(batch(message)) == []
+    (scan,), (failed,) = stack.table.list_scans(10), stack.heard()
+    assert scan.refusals
+    assert (scan.requested_by, failed["detail"]["requested_by"]) == ("AIDA1234567890EXAMPLE",) * 2
+
+
+def test_of_a_principal_so_much_is_stored_as_any_of_aws_has(stack: Stack, on_scan_requested: Function) -> None:
+    message = sqs_record(json.dumps(REQUEST))
+    message["attributes"]["SenderId"] = "A" * 100_000
+    assert on_scan_requested.failed(batch(message)) == []
+    assert stack.scan(SCAN_ID).requested_by == "A" * MAX_SENDER_CHARS
 
 
 def test_a_request_delivered_twice_is_one_scan_one_shard_message_and_one_event(

@@ -24,8 +24,8 @@ from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.support.builders import NOW, SCAN_ID, a_scan
 
-SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud")
-SENTENCE = "by soc (too loud); cascan halt --lift ends the halt"
+SWITCHED = Switch(halted_at=NOW, by="soc", reason="too loud", sender="AROA1234567890EXAMPLE:ada")
+SENTENCE = "by soc (too loud), requested by the principal AROA1234567890EXAMPLE:ada; cascan halt --lift ends the halt"
 
 
 def test_a_halt_and_its_end_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +95,7 @@ def test_the_status_of_a_stack_that_is_up_says_that_it_is_halted(
     show_status(Running(1, "2026-03-01T00:00:00Z"), tmp_path, monkeypatch, as_json=True)
     halted: Any = msgspec.json.decode(capsys.readouterr().out)["halted"]
     assert (halted["by"], halted["reason"]) == ("soc", "too loud")
+    assert halted["sender"] == "AROA1234567890EXAMPLE:ada"
 
 
 def test_the_status_of_a_stack_that_is_down_says_what_is_kept_of_a_halt(

@@ -70,7 +70,13 @@ REASONS_ON_WIRE = {
 NO_REASONS_ON_WIRE: dict[str, Any] = {"counts": {}, "listed": []}
 COUNTS_ON_WIRE = {"count": 3, "severities": {"HIGH": 1, "INFORMATIONAL": 2}, "categories": {"Open Port": 3}}
 CARRIED: dict[str, Any] = {"scan_id": SCAN_ID, "cause_id": "a message", "hop": 1}
-TOLD = CARRIED | {"event_id": "an event", "at": AT, "name": "office-lan", "labels": {"team": "soc"}}
+TOLD = CARRIED | {
+    "event_id": "an event",
+    "at": AT,
+    "name": "office-lan",
+    "labels": {"team": "soc"},
+    "requested_by": "AROA1234567890EXAMPLE:ada",
+}
 TOLD_ON_WIRE = TOLD | {"version": 1, "at": "2026-03-01T12:30:15.123456Z"}
 ON_HOST: dict[str, Any] = {"shard": 1, "report_key": "a key", "address": "10.0.0.5", "hostname": "db.example"}
 ON_PORT = ON_HOST | {"protocol": "tcp", "port": 22}
@@ -202,7 +208,7 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        have_defaults = {"hop", "version", "labels", "changes", "cascades", "reasons"}
+        have_defaults = {"hop", "version", "labels", "requested_by", "changes", "cascades", "reasons"}
         for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))

@@ -6,7 +6,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 
-from cascan.nmap.special_addresses import HiddenIPv4, Use, is_public, special_blocks, to_effective_address
+from cascan.nmap.special_addresses import (
+    IPV4,
+    LOW_32_BITS,
+    HiddenIPv4,
+    Use,
+    is_public,
+    list_public_ipv4,
+    special_blocks,
+    to_effective_address,
+)
 from cascan.permissions.scope import Scope
 
 # block → globally reachable, as the registry has it on 2026-11; what it calls N/A is no
@@ -132,3 +141,12 @@ def test_the_most_specific_block_decides_and_no_block_stands_twice() -> None:
         (block.bits for block in special_blocks()), reverse=True
     )
     assert {block.use for block in special_blocks()} == set(Use)
+
+
+def test_the_public_ipv4_addresses_are_those_that_the_table_calls_public() -> None:
+    edges = {edge for block in special_blocks() if block.family == IPV4 for edge in (block.low, block.high)}
+    public = list_public_ipv4()
+    for number in {0, 1 << 31, LOW_32_BITS} | {edge + step for edge in edges for step in (-1, 0, 1)}:
+        if 0 <= number <= LOW_32_BITS:
+            is_listed = any(low <= number <= high for low, high in public)
+            assert is_listed == is_public(IPV4, number), IPv4Address(number)

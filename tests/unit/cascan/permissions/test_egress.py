@@ -20,16 +20,16 @@ def test_networks_come_out_as_they_are_and_without_overlap() -> None:
 
 
 def test_what_is_denied_is_left_out_where_there_is_room() -> None:
-    egress = build_egress(["10.0.0.0/16"], ["10.0.9.0/24"])
+    egress = build_egress(["11.0.0.0/16"], ["11.0.9.0/24"])
     assert egress.remarks == ()
-    assert not holds(egress.networks, "10.0.9.1")
-    assert holds(egress.networks, "10.0.8.255")
-    assert holds(egress.networks, "10.0.10.0")
+    assert not holds(egress.networks, "11.0.9.1")
+    assert holds(egress.networks, "11.0.8.255")
+    assert holds(egress.networks, "11.0.10.0")
 
 
 def test_without_room_the_whole_networks_stand_and_a_remark_says_so() -> None:
-    egress = build_egress(["10.0.0.0/8"], ["10.0.0.1", "10.200.3.4"])
-    assert egress.networks == ("10.0.0.0/8",)
+    egress = build_egress(["11.0.0.0/8"], ["11.0.0.1", "11.200.3.4"])
+    assert egress.networks == ("11.0.0.0/8",)
     assert "denied networks are let out too" in egress.remarks[0]
 
 
@@ -43,6 +43,23 @@ def test_what_has_no_ipv4_network_is_said_and_not_guessed() -> None:
     egress = build_egress(["example.org", "2001:db8::/32"])
     assert egress.networks == ()
     assert [remark.partition(":")[0] for remark in egress.remarks] == ["example.org", "IPv6"]
+
+
+def test_of_a_network_that_is_not_public_a_remark_says_that_nothing_answers_in_the_small_vpc() -> None:
+    egress = build_egress(["10.20.0.0/16", "8.8.0.0/16", "100.64.0.0/16", "9.0.0.0/8", "192.168.0.0/15"])
+    assert [remark.partition(" is not a public address")[0] for remark in egress.remarks] == [
+        "10.20.0.0/16: 10.20.0.0 (private use)",
+        "100.64.0.0/16: 100.64.0.0 (shared address space)",
+        "192.168.0.0/15: 192.168.0.0 (private use)",
+    ]
+    assert all("set WorkerSubnets and WorkerSecurityGroups" in remark for remark in egress.remarks)
+    assert holds(egress.networks, "10.20.0.1")  # the same networks narrow a security group of the operator's own VPC
+
+
+def test_a_public_network_with_a_reserved_part_is_named_with_the_first_address_of_that_part() -> None:
+    (remark,) = build_egress(["8.0.0.0/6"]).remarks
+    assert remark.startswith("8.0.0.0/6: 10.0.0.0 (private use) is not a public address")
+    assert build_egress(["8.0.0.0/6"], ["10.0.0.0/8"]).remarks == ()
 
 
 def test_link_local_addresses_are_never_let_out_by_name() -> None:

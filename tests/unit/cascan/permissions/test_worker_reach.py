@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from cascan.errors import RequestRefused
+from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Rule
 from cascan.model.shard import Lane
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.egress import build_egress
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
@@ -18,14 +20,20 @@ from cascan.settings import SettingsError
 from tests.support.builders import a_request
 from tests.support.no_hang import no_hang
 
-ALLOWED = ["10.0.0.0/8", "192.0.2.0/24", "8.8.0.0/16", "2001:db8::/32", "example.test"]
+ALLOWED = ["9.0.0.0/8", "10.0.0.0/8", "100.64.0.0/16", "8.8.0.0/16", "2606:4700::/32", "example.test"]
 SCOPE = Scope.of(ALLOWED)
-REACH = WorkerReach.of(["10.0.0.0/9", "10.128.0.0/10"])  # all below 10.192.0.0
+REACH = WorkerReach.of(
+    ["9.0.0.0/9", "9.128.0.0/10", "10.0.0.0/8", "100.64.0.0/16"], WorkerNetwork.SMALL_VPC, has_ipv6=False
+)
+SUBNETS = WorkerReach.of([], WorkerNetwork.SUBNETS, has_ipv6=False)
+IPV6_SUBNETS = WorkerReach.of([], WorkerNetwork.SUBNETS, has_ipv6=True)
+NO_ROUTE = "so no answer would come back; set WorkerSubnets and WorkerSecurityGroups to a network with a route to it"
 
 
-def planned(*targets: str, reach: WorkerReach | None = REACH, **fields: Any) -> Plan:
+def planned(*targets: str, reach: WorkerReach | None = REACH, express_private: bool = False, **fields: Any) -> Plan:
     asked = a_request(targets=targets, **{"parameters": (), **fields})
-    return plan(asked, Permissions(SCOPE, express_reaches_private=False, reach=reach))
+    profile = PolicyProfile.EVERYTHING
+    return plan(asked, Permissions(SCOPE, profile, express_reaches_private=express_private, reach=reach))
 
 
 def reasons(*targets: str, **fields: Any) -> list[str]:
@@ -36,20 +44,43 @@ def reasons(*targets: str, **fields: Any) -> list[str]:
 
 
 def test_what_the_network_lets_out_is_planned_as_ever() -> None:
-    assert planned("10.0.0.0/24", "10.191.255.255").lane is Lane.CONNECT
-    assert planned("10.127.0.0-10").addresses == 11
+    assert planned("9.0.0.0/24", "9.191.255.255").lane is Lane.CONNECT
+    assert planned("9.127.0.0-10").addresses == 11
 
 
 def test_the_first_address_that_workers_do_not_reach_is_named_with_the_way_out() -> None:
-    assert reasons("10.0.0.1", "10.190-192.0.1", "192.0.2.1") == [
+    assert reasons("9.0.0.1", "9.190-192.0.1", "8.8.8.0/23") == [
         f"{address} is allowed, but WorkerEgress leaves it out, so it would look dead to workers; "
         "set WorkerEgress to what `cascan egress` prints for the stack's AllowedTargets"
-        for address in ("10.192.0.1 (10.190-192.0.1)", "192.0.2.1")
+        for address in ("9.192.0.1 (9.190-192.0.1)", "8.8.8.0 (8.8.8.0/23)")
     ]
 
 
+@pytest.mark.parametrize(
+    ("target", "address", "purpose"),
+    [
+        ("10.20.0.0/16", "10.20.0.0 (10.20.0.0/16)", "private use"),
+        ("10.0.0.1", "10.0.0.1", "private use"),
+        ("9-10.0.0.7", "10.0.0.7 (9-10.0.0.7)", "private use"),
+        ("100.64.0.9", "100.64.0.9", "shared address space"),
+    ],
+)
+@pytest.mark.parametrize("parameters", [(), ("-sS",), ("-p", "22")])
+def test_the_small_vpc_has_no_route_to_what_is_not_public(
+    target: str, address: str, purpose: str, parameters: tuple[str, ...]
+) -> None:
+    (reason,) = reasons(target, parameters=parameters)
+    assert reason.startswith(f"{address} is not a public address ({purpose}), and the one route of the stack's own")
+    assert reason.endswith(NO_ROUTE)
+
+
+@pytest.mark.parametrize("target", ["10.20.0.0/16", "100.64.0.9", "9.192.0.1", "www.example.test"])
+def test_what_ipv4_the_operators_own_subnets_reach_is_not_judged(target: str) -> None:
+    assert planned(target, reach=SUBNETS).addresses
+
+
 def test_raw_workers_stand_in_the_same_network() -> None:
-    assert planned("10.0.0.1", parameters=("-sS",)).lane is Lane.RAW
+    assert planned("9.0.0.1", parameters=("-sS",)).lane is Lane.RAW
     assert len(reasons("8.8.8.8", parameters=("-sS",))) == 1
 
 
@@ -57,11 +88,25 @@ def test_the_express_function_is_in_no_such_network() -> None:
     assert planned("8.8.8.8", parameters=("-p", "53")).lane is Lane.EXPRESS
 
 
-def test_the_small_vpc_has_no_ipv6() -> None:
-    for target in ("2001:db8::1", "www.example.test"):
-        (reason,) = reasons(target, parameters=("-6",))
-        assert reason == f"{target} is an IPv6 target, and the stack's own small VPC has no IPv6; " \
-                         "use WorkerSubnets of your own"  # fmt: skip
+IPV6 = pytest.mark.parametrize("target", ["2606:4700::1", "2606:4700::/120", "www.example.test"])
+
+
+@IPV6
+def test_the_small_vpc_has_no_ipv6(target: str) -> None:
+    (reason,) = reasons(target, parameters=("-6",))
+    assert reason == f"{target} is an IPv6 target, and the stack's own small VPC has no IPv6; " \
+                     "set WorkerSubnets and WorkerIpv6=enabled"  # fmt: skip
+
+
+@IPV6
+@pytest.mark.parametrize("express_private", [False, True])
+@pytest.mark.parametrize("parameters", [("-6",), ("-6", "-p", "443"), ("-6", "-sS")])
+def test_own_subnets_take_ipv6_targets_only_where_the_operator_says_that_they_have_it(
+    target: str, parameters: tuple[str, ...], *, express_private: bool
+) -> None:
+    (reason,) = reasons(target, parameters=parameters, reach=SUBNETS, express_private=express_private)
+    assert reason.startswith(f"{target} is an IPv6 target, and WorkerIpv6 is disabled; set WorkerIpv6=enabled if")
+    assert planned(target, parameters=parameters, reach=IPV6_SUBNETS, express_private=express_private).addresses
 
 
 def test_of_a_name_the_plan_says_what_is_not_known_yet() -> None:
@@ -69,24 +114,44 @@ def test_of_a_name_the_plan_says_what_is_not_known_yet() -> None:
     asked = planned(*many)
     assert asked.lane is Lane.CONNECT
     assert [note for note in asked.notes if "WorkerEgress" in note]
-    assert not planned(*many, reach=WorkerReach.of(["0.0.0.0/0"])).notes
+    assert not planned(*many, reach=WorkerReach.of(["0.0.0.0/0"], WorkerNetwork.SMALL_VPC, has_ipv6=False)).notes
 
 
-def test_a_network_of_the_operators_own_is_not_judged() -> None:
-    assert WorkerReach.of([]) is None
-    assert planned("192.0.2.0/24", "10.255.0.1", reach=WorkerReach.of([])).addresses == 257
+def test_workers_on_this_machine_reach_what_it_reaches() -> None:
+    assert WorkerReach.of(["9.0.0.0/9"], WorkerNetwork.MACHINE, has_ipv6=False) is None
+    for target, parameters in (("10.255.0.1", ()), ("2606:4700::1", ("-6",))):
+        assert planned(target, parameters=parameters, reach=None).addresses
+
+
+FORGED = {
+    ("-D", "9.0.0.9,ME"): "-D",
+    ("--spoof-mac", "0"): "--spoof-mac",
+    ("--spoof-mac", "0", "-D", "RND:3"): "-D, --spoof-mac",
+}
+
+
+@pytest.mark.parametrize(("parameters", "options"), FORGED.items())
+def test_of_a_forged_sender_the_plan_says_that_aws_drops_its_packets(parameters: tuple[str, ...], options: str) -> None:
+    for reach in (REACH, SUBNETS):
+        notes = planned("9.0.0.1", parameters=("-sS", *parameters), reach=reach).notes
+        assert len([note for note in notes if note.startswith(f"{options} has no effect in AWS")]) == 1
+    assert not [note for note in planned("9.0.0.1", parameters=("-sS", *parameters), reach=None).notes if "AWS" in note]
+
+
+def test_without_a_forged_sender_there_is_no_such_note() -> None:
+    assert not [note for note in planned("9.0.0.1", parameters=("-sS",)).notes if "AWS" in note]
 
 
 def test_what_cascan_egress_derives_from_the_scope_reaches_all_of_it() -> None:
-    reach = WorkerReach.of(build_egress(ALLOWED, ["10.9.0.0/16"]).networks)
-    for target in ("10.8.255.255", "192.0.2.0/24", "8.8.0.0/16"):
+    reach = WorkerReach.of(build_egress(ALLOWED, ["9.9.0.0/16"]).networks, WorkerNetwork.SMALL_VPC, has_ipv6=False)
+    for target in ("9.8.255.255", "9.10.0.0/24", "8.8.0.0/16"):
         assert planned(target, reach=reach).addresses
 
 
 def test_an_egress_that_is_none_is_told() -> None:
     for entry in ("example.test", "2001:db8::/32", "10.0.0.1/8"):
         with pytest.raises(SettingsError, match="WorkerEgress"):
-            WorkerReach.of(["10.0.0.0/8", entry])
+            WorkerReach.of(["10.0.0.0/8", entry], WorkerNetwork.SMALL_VPC, has_ipv6=False)
 
 
 def test_a_lambda_outside_a_network_of_the_operators_has_no_ipv6() -> None:

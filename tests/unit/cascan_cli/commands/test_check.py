@@ -183,6 +183,7 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = {"AllowedTargets": "192.0.2.0/24, 10.0.0.0/8", "DeniedTargets": "192.0.2.9", "RawScans": "disabled"}
+    parameters |= {"WorkerSubnets": "subnet-1"}
     described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     monkeypatch.setattr(permit, "describe_stack", lambda name: {"Parameters": described})
     here = ("--stack", "cascan")
@@ -194,16 +195,36 @@ def test_a_deployed_stack_gives_its_scope_its_profile_its_egress_and_whether_raw
     assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 2
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "intrusive"})
     assert checked(capsys, "10.0.0.1", *here, "--", "--script", "ftp-bounce")[0] == 0
-    described.append({"ParameterKey": "WorkerEgress", "ParameterValue": "10.0.0.0/9"})
-    assert "WorkerEgress" in checked(capsys, "10.128.0.1", *here)[1]["refusals"][0]["reason"]
-    described.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
-    assert checked(capsys, "10.128.0.1", *here)[0] == 0  # who knows what their own subnets reach
     described.append({"ParameterKey": "PolicyProfile", "ParameterValue": "of a later version"})
     assert main(["check", "10.0.0.1", *here]) == 2
     assert "is not one of safe, intrusive, everything" in capsys.readouterr().err
     monkeypatch.setattr(permit, "describe_stack", lambda name: {})
     assert main(["check", "127.0.0.1", *here]) == 2
     assert "not a cascan stack" in capsys.readouterr().err
+
+
+def test_a_deployed_stack_gives_what_its_workers_reach(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, here = "9.0.0.0/8, 10.0.0.0/8, 2606:4700::/32", ("--stack", "cascan")
+    parameters = {"AllowedTargets": allowed, "WorkerEgress": "9.0.0.0/9,10.0.0.0/8"}
+
+    def describe(_: str) -> Any:
+        described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        return {"Parameters": described}
+
+    monkeypatch.setattr(permit, "describe_stack", describe)
+    assert checked(capsys, "9.0.0.0/24", *here)[0] == 0
+    assert "WorkerEgress" in checked(capsys, "9.128.0.0/24", *here)[1]["refusals"][0]["reason"]
+    assert "not a public address" in checked(capsys, "10.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerSubnets"] = "subnet-1"
+    assert checked(capsys, "10.0.0.1", *here)[0] == 0  # what the operator's own subnets reach is not known
+    ipv6 = ("2606:4700::1", *here, "--", "-6")
+    assert checked(capsys, *ipv6)[0] == 0  # an older stack, which accepts it
+    parameters["WorkerIpv6"] = "disabled"
+    assert "WorkerIpv6" in checked(capsys, *ipv6)[1]["refusals"][0]["reason"]
+    parameters["WorkerIpv6"] = "enabled"
+    assert checked(capsys, *ipv6)[0] == 0
 
 
 def test_a_person_reads_the_verdicts_and_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,12 +16,13 @@ def test_standard_output_has_only_the_value_and_remarks_go_to_standard_error(
     said = capsys.readouterr()
     assert said.out == "10.20.0.0/16,192.0.2.7/32\n"
     assert "example.org: a name has no fixed network" in said.err
+    assert "10.20.0.0/16: 10.20.0.0 (private use) is not a public address" in said.err
 
 
 def test_json_carries_the_remarks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["egress", "--json", "10.0.0.0/8", "--deny", "10.0.0.1,10.200.3.4"]) == 0
+    assert main(["egress", "--json", "11.0.0.0/8", "--deny", "11.0.0.1,11.200.3.4"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["networks"] == ["10.0.0.0/8"]
+    assert answer["networks"] == ["11.0.0.0/8"]
     assert len(answer["remarks"]) == 1
 
 

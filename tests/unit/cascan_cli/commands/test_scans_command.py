@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import sys
@@ -49,6 +50,20 @@ def test_piped_the_changes_stand_before_the_remark(capsys: pytest.CaptureFixture
     assert main(["scans"]) == 0
     rows = {line.split("\t")[0]: line.split("\t")[-3:] for line in capsys.readouterr().out.splitlines()}
     assert rows == {SCAN_ID: ["0", "2 opened 1 changed", ""], "b" * 16: ["0", "", "no target"]}
+
+
+def test_who_requested_a_scan_has_a_column_and_a_field_and_is_printable(
+    table: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.create_scan(a_scan(scan_id="c" * 16, requested_by="AROA1234567890EXAMPLE:a\x1b[2Jda"))
+    assert main(["scans"]) == 0
+    rows = {line.split("\t")[0]: line.split("\t")[-4] for line in capsys.readouterr().out.splitlines()}
+    assert rows[SCAN_ID] == ""  # of a version that did not store it
+    assert rows["c" * 16].startswith("AROA1234567890EXAMPLE:a")
+    assert "\x1b" not in rows["c" * 16]
+    assert main(["scans", "--json"]) == 0
+    summaries = {scan["id"]: scan for scan in json.loads(capsys.readouterr().out)}
+    assert summaries["c" * 16]["requestedBy"] == "AROA1234567890EXAMPLE:a\x1b[2Jda"
 
 
 def shown_in_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -1,0 +1,96 @@
+"""What a message of a dead-letter queue tells of itself, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cascan.events import ShardQueued
+from cascan.events.control import Action, ControlRequested
+from cascan.model.dead_letter import DeadLetter
+from cascan.schedules.due import ScheduleDue
+from cascan_cli.stack.dead_letters import Description, describe_letter
+from tests.data.envelopes.build import recorded
+from tests.support.builders import NOW, SCAN_ID
+
+
+def describe(body: object, **attributes: str) -> Description:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return describe_letter(
+        DeadLetter(message_id="id", body=text, receipt="", sent_at=NOW, received=1, attributes=attributes)
+    )
+
+
+def test_a_shard_is_told_by_its_scan_and_number() -> None:
+    body = ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=3).to_wire()
+
+    assert describe(body) == Description("shard", SCAN_ID, 3)
+
+
+def test_a_control_message_is_told_by_its_action() -> None:
+    body = ControlRequested(action=Action.CANCEL, scan_id=SCAN_ID).to_wire()
+
+    assert describe(body, reason="no such scan") == Description("control cancel", SCAN_ID, reason="no such scan")
+
+
+def test_a_time_of_a_schedule_is_told_by_the_schedule() -> None:
+    body = ScheduleDue(schedule="nightly", due_at=NOW).to_wire()
+
+    assert describe(body, ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="denied") == Description(
+        "schedule", schedule="nightly", reason="NO_PERMISSIONS: denied"
+    )
+
+
+def test_a_stored_report_is_told_by_the_scan_and_shard_of_its_key() -> None:
+    assert describe(recorded("object-created")) == Description("event Object Created", "a" * 16, 0)
+
+
+def test_the_end_of_a_scan_is_told_by_its_scan_and_schedule() -> None:
+    event = recorded("bus-event") | {"detail": {"scan_id": SCAN_ID, "labels": {"cascan/schedule": "nightly"}}}
+
+    assert describe(event) == Description("event ScanCompleted", SCAN_ID, schedule="nightly")
+
+
+def test_a_failed_call_is_told_by_its_function_and_error() -> None:
+    call = {
+        "requestContext": {"functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:tick:$LATEST"},
+        "responsePayload": {"errorMessage": "Task timed out"},
+    }
+
+    assert describe(call) == Description("call of tick", reason="Task timed out")
+
+
+@pytest.mark.parametrize("request_body", [{"targets": ["10.0.0.1"]}, {"kind": "Scan", "spec": {}}])
+def test_a_request_is_told_by_its_fields(request_body: dict[str, Any]) -> None:
+    assert describe(request_body).kind == "request"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no json",
+        "[]",
+        "[" * 100_000,
+        {"detail-type": 7, "detail": []},
+        {"detail-type": "x", "detail": {"object": {"key": 1}, "labels": [], "scan_id": {}}},
+        {"requestContext": 1, "responsePayload": []},
+        {"requestContext": {"functionArn": None}},
+        {"scan_id": "../../etc", "shard": True},
+        {"action": {}, "dueAt": []},
+    ],
+)
+def test_any_text_is_described(body: object) -> None:
+    described = describe(body)
+
+    assert described.scan_id == ""
+    assert described.shard is None
+
+
+def test_what_is_shown_of_a_message_is_printable_and_bounded() -> None:
+    described = describe({"dueAt": "x", "schedule": "\x1b[2J" + "x" * 5_000}, reason="\x1b]0;owned\x07" + "y" * 5_000)
+
+    assert (described.schedule + described.reason).isprintable()
+    assert max(len(described.schedule), len(described.reason)) <= 1_024
